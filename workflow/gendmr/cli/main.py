@@ -1,0 +1,59 @@
+"""`gendmr STAGE VERB`: the same commands by hand and in the rules."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from gendmr import __version__
+from gendmr.errors import GendmrError
+
+STAGES = {
+    "simulate": "Make the demo cohort, with planted truth.",
+    "genotypes": "Merge and filter PLINK genotypes, list every removal.",
+    "annotation": "Map SNPs to genes.",
+    "imaging": "Register T1w images and measure regions.",
+    "cohort": "Join the modalities and split the folds.",
+    "training": "Train one method on one fold.",
+    "ranking": "Rank genes and regions.",
+    "tracking": "Replay finished folds into MLflow.",
+    "report": "Summarise a study.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports `gendmr.<stage>.commands` only when that stage is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(STAGES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in STAGES:
+            return None
+        if ctx.invoked_subcommand is None and not _named(cmd_name):
+            # Listing for --help: the import would cost seconds for nine stages.
+            return click.Command(cmd_name, short_help=STAGES[cmd_name])
+        module = importlib.import_module(f"gendmr.{cmd_name}.commands")
+        group: click.Group = module.group
+        return group
+
+
+def _named(stage: str) -> bool:
+    return stage in sys.argv[1:]
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="gendmr")
+def root() -> None:
+    """GenDMR: which genes and which brain regions carry the risk, and can I believe it?"""
+
+
+def main() -> None:
+    """Run the command line; a named error ends with status 2 and no traceback."""
+    try:
+        root(prog_name="gendmr", standalone_mode=True)
+    except GendmrError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,36 @@
+"""The whole configuration of a study."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gendmr.config.annotation import AnnotationSection
+from gendmr.config.base import Section
+from gendmr.config.cohort import CohortSection
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.config.imaging import ImagingSection
+from gendmr.config.ranking import RankingSection
+from gendmr.config.report import ReportSection
+from gendmr.config.simulate import SimulateSection
+from gendmr.config.tracking import TrackingSection
+from gendmr.config.training import TrainingSection
+
+
+class Study(Section):
+    """One study: what goes in, and how each stage treats it."""
+
+    study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
+    """Name of the study, and of its folder in results/."""
+    seed: int = Field(ge=0)
+    """All randomness derives from this number."""
+    simulate: SimulateSection | None = None
+    """Present: the cohort is simulated; absent: the inputs below are yours."""
+    genotypes: GenotypesSection
+    annotation: AnnotationSection
+    imaging: ImagingSection | None = None
+    """Absent: a study of genotypes only."""
+    cohort: CohortSection
+    training: TrainingSection
+    ranking: RankingSection = RankingSection()
+    tracking: TrackingSection = TrackingSection()
+    report: ReportSection = ReportSection()

@@ -1,0 +1,100 @@
+"""Named errors. Each says what is wrong, why it is likely, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def first_few(ids: Iterable[object], limit: int = 5) -> str:
+    """Return the first `limit` identifiers, quoted, and how many more there are."""
+    listed = [repr(str(item)) for item in ids]
+    shown = ", ".join(listed[:limit])
+    return f"{shown} and {len(listed) - limit} more" if len(listed) > limit else shown
+
+
+class GendmrError(Exception):
+    """Base of every error that a user can cause and mend.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong: counts, the first few identifiers, the file.
+    cause : str
+        The likely cause.
+    next_step : str
+        The next command or edit.
+    """
+
+    def __init__(self, what: str, *, cause: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.cause = cause
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.cause:
+            lines.append(f"  likely cause: {self.cause}")
+        if self.next_step:
+            lines.append(f"  next step:    {self.next_step}")
+        return "\n".join(lines)
+
+
+class ConfigurationError(GendmrError):
+    """The study's configuration has an unknown key or a value out of range."""
+
+
+class InputFileError(GendmrError):
+    """An input file is missing, empty or unreadable."""
+
+
+class TableError(GendmrError):
+    """A table is malformed: columns missing, unknown or duplicated, values out of range."""
+
+
+class IdentifierError(GendmrError):
+    """Identifiers are duplicated, hostile, or join nothing."""
+
+
+class GenotypeFileError(GendmrError):
+    """A PLINK file set is damaged or inconsistent."""
+
+
+class AnnotationError(GendmrError):
+    """A gene table is malformed or of another genome build."""
+
+
+class ImageError(GendmrError):
+    """An image cannot be used: no valid affine, not three-dimensional, empty."""
+
+
+class AtlasError(GendmrError):
+    """An atlas and its table of regions do not agree."""
+
+
+class ModalityError(GendmrError):
+    """A modality file breaks the contract of its variables."""
+
+
+class FoldError(GendmrError):
+    """A split or a fold cannot be made or used."""
+
+
+class DataLeakageError(GendmrError):
+    """Held-out rows were asked for where only training rows may be seen."""
+
+
+class TrainingError(GendmrError):
+    """A fold cannot be trained: one class, no instance, a loss that is not finite."""
+
+
+class RankingError(GendmrError):
+    """Fold results are missing or do not agree with one another."""
+
+
+class TrackingError(GendmrError):
+    """Results cannot be replayed into the tracking store."""
+
+
+class ToolError(GendmrError):
+    """An external program is missing or returned a failure."""

@@ -1,0 +1,1 @@
+"""Reading and writing: atomic writes, strict tables, checked datasets, code fingerprints."""
