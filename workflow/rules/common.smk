@@ -3,16 +3,91 @@
 import sys
 
 sys.path.insert(0, workflow.basedir)
+# Rules call `python -m gendmr`; it is found here in every environment, installed or not.
+shell.prefix(f"export PYTHONPATH={workflow.basedir}; set -euo pipefail; ")
 
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint
+from gendmr.imaging.bids import find_images
+from gendmr.simulate.roster import planned_images
 
 try:
     STUDY = Study.parse(config, where="configuration")
+    # participant -> path of the T1w image; a simulated cohort is known before it is made
+    IMAGES = (
+        {}
+        if STUDY.imaging is None
+        else (
+            planned_images(STUDY.simulate, STUDY.imaging.bids)
+            if STUDY.simulate
+            else find_images(STUDY.imaging.bids)
+        )
+    )
 except GendmrError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from None
 
-STUDY_NAME = STUDY.study
-RESULTS = f"results/{STUDY_NAME}"
-LOGS = f"logs/{STUDY_NAME}"
+REPEATS = range(STUDY.cohort.repeats)
+FOLDS = range(STUDY.cohort.folds)
+METHODS = list(STUDY.training.methods)
+RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
+
+
+wildcard_constraints:
+    study=STUDY.study,
+    participant="[^/]+",
+    method="|".join(METHODS),
+    repeat=r"\d+",
+    fold=r"\d+",
+
+
+def study_files(*patterns, **values):
+    """Expand patterns below results/<study>/."""
+    return [
+        path
+        for pattern in patterns
+        for path in expand(f"results/{STUDY.study}/{pattern}", **values)
+    ]
+
+
+def options(section):
+    """The JSON of one section: a rule reruns when its own slice changes, not when another does."""
+    value = getattr(STUDY, section)
+    return "{}" if value is None else value.dump()
+
+
+def method_options(wildcards):
+    """The slice of one method: its own entry and what all methods share."""
+    return STUDY.training.method(wildcards.method).dump()
+
+
+def method_code(wildcards):
+    """The fingerprint of one method's code."""
+    return fingerprint("training.fold", STUDY.training.methods[wildcards.method].module)
+
+
+def method_gpus(wildcards):
+    """Networks ask for one GPU; without one they run on the CPU and their run.json says so."""
+    return STUDY.training.methods[wildcards.method].gpus
+
+
+def genotype_inputs(wildcards):
+    """The .bed, .bim and .fam of every input set."""
+    return [
+        f"{prefix}.{suffix}" for prefix in STUDY.genotypes.inputs for suffix in ("bed", "bim", "fam")
+    ]
+
+
+def image_of(wildcards):
+    """The T1w image of one participant."""
+    return IMAGES[wildcards.participant]
+
+
+def region_modality(wildcards):
+    """The region modality, for studies with images."""
+    return study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
+
+
+def cohort_regions(wildcards):
+    """The region modality of the cohort, for studies with images."""
+    return study_files("cohort/region.nc") if STUDY.imaging else []

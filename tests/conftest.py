@@ -1,0 +1,25 @@
+"""What every test folder shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; without it the test is skipped."""
+    folder = os.environ.get("GENDMR_REAL_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("GENDMR_REAL_DATA names no folder")
+    return Path(folder).resolve()

@@ -1,0 +1,101 @@
+"""The embedded demo cohort, with planted truth: the same inputs a user would bring."""
+
+
+localrules:
+    simulate,
+
+
+rule simulate:
+    """The whole cohort."""
+    input:
+        study_files("simulate/participants.tsv", "simulate/truth.json"),
+        list(IMAGES.values()),
+
+
+rule simulate_cohort:
+    """People, genotypes, diagnoses and the atrophy that the images will show."""
+    input:
+        genes="resources/demo_genes.tsv",
+        regions="resources/demo_regions.tsv",
+    output:
+        participants="results/{study}/simulate/participants.tsv",
+        description="results/{study}/simulate/participants.json",
+        truth="results/{study}/simulate/truth.json",
+        genes="results/{study}/simulate/genes.gene.loc",
+        anatomy="results/{study}/simulate/anatomy.tsv",
+        genotypes=multiext(
+            "results/{study}/simulate/genotypes/array1", ".bed", ".bim", ".fam"
+        )
+        + multiext("results/{study}/simulate/genotypes/array2", ".bed", ".bim", ".fam"),
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        folder=subpath(output.participants, parent=True),
+        code=fingerprint("simulate.cohort"),
+    log:
+        "logs/{study}/simulate/cohort.log",
+    benchmark:
+        "logs/{study}/simulate/cohort.benchmark.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "python -m gendmr simulate cohort --genes {input.genes} --regions {input.regions}"
+        " --options {params.options:q} --seed {params.seed} --output {params.folder} &> {log}"
+
+
+rule simulate_atlas:
+    """A label atlas on the template's grey matter, for the named regions of the demo."""
+    input:
+        regions="resources/demo_regions.tsv",
+    output:
+        labels="results/{study}/simulate/atlas.nii.gz",
+        table="results/{study}/simulate/atlas.tsv",
+    params:
+        code=fingerprint("simulate.atlas"),
+    log:
+        "logs/{study}/simulate/atlas.log",
+    benchmark:
+        "logs/{study}/simulate/atlas.benchmark.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m gendmr simulate atlas --regions {input.regions}"
+        " --labels {output.labels} --table {output.table} &> {log}"
+
+
+rule simulate_images:
+    """T1w images in BIDS form: template anatomy, bent, shrunk where planted, biased and noisy."""
+    input:
+        anatomy=rules.simulate_cohort.output.anatomy,
+        labels=study_files("simulate/atlas.nii.gz"),
+        table=study_files("simulate/atlas.tsv"),
+    output:
+        images=list(IMAGES.values()),
+        description=study_files("simulate/bids/dataset_description.json"),
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        folder=subpath(output.description[0], parent=True),
+        code=fingerprint("simulate.images"),
+    log:
+        f"logs/{STUDY.study}/simulate/images.log",
+    benchmark:
+        f"logs/{STUDY.study}/simulate/images.benchmark.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    shell:
+        "python -m gendmr simulate images --anatomy {input.anatomy} --labels {input.labels}"
+        " --table {input.table} --options {params.options:q} --seed {params.seed}"
+        " --threads {threads} --output {params.folder} &> {log}"

@@ -1,0 +1,82 @@
+"""One job per method, repeat and fold; the metrics of a method over its folds."""
+
+
+localrules:
+    training,
+
+
+rule training:
+    """Every fold of every method."""
+    input:
+        study_files("training/{method}/metrics.tsv", method=METHODS),
+
+
+rule train_fold:
+    """Fit one method on the training people of one fold, predict everybody, read attention out."""
+    input:
+        participants="results/{study}/cohort/participants.tsv",
+        splits="results/{study}/cohort/splits.tsv",
+        snp="results/{study}/cohort/snp.nc",
+        region=cohort_regions,
+    output:
+        model="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors",
+        history="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/history.jsonl",
+        metrics="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/metrics.json",
+        predictions="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv",
+        attention="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attention.nc",
+        run="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json",
+    params:
+        options=method_options,
+        seed=STUDY.seed,
+        cohort=subpath(input.participants, parent=True),
+        folder=subpath(output.model, parent=True),
+        code=method_code,
+    log:
+        "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.log",
+    benchmark:
+        "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.benchmark.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+        gpu=method_gpus,
+    shell:
+        "python -m gendmr training fold --method {wildcards.method} --cohort {params.cohort}"
+        " --repeat {wildcards.repeat} --fold {wildcards.fold} --options {params.options:q}"
+        " --seed {params.seed} --threads {threads} --output {params.folder} &> {log}"
+
+
+rule collect_metrics:
+    """Metrics of all folds, their means with intervals, and pooled over people."""
+    input:
+        metrics=expand(
+            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/metrics.json",
+            repeat=REPEATS,
+            fold=FOLDS,
+        ),
+        predictions=expand(
+            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/predictions.tsv",
+            repeat=REPEATS,
+            fold=FOLDS,
+        ),
+    output:
+        table="results/{study}/training/{method}/metrics.tsv",
+    params:
+        seed=STUDY.seed,
+        folder=subpath(output.table, parent=True),
+        code=fingerprint("training.metrics"),
+    log:
+        "logs/{study}/training/{method}/metrics.log",
+    benchmark:
+        "logs/{study}/training/{method}/metrics.benchmark.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python -m gendmr training metrics --method {wildcards.method} --seed {params.seed}"
+        " --output {output.table} {params.folder}/repeat-*/fold-*/ &> {log}"
