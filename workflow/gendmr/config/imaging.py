@@ -1,9 +1,153 @@
-"""The section `imaging` of the configuration."""
+"""The section `imaging` of the configuration, and the type of the registration presets."""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
 from gendmr.config.base import Section
+
+Counts = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+Factors = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+Sigmas = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+
+
+class TemplateFiles(Section):
+    """A template of your own: images on one grid."""
+
+    space: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    """Name of the space, best as TemplateFlow writes it: `MNI152NLin2009cAsym`."""
+    t1: str
+    """T1-weighted template; with or without skull, for it is masked by `brain`."""
+    brain: str
+    """Brain mask: what is above one half is brain."""
+    grey: str
+    """Probability of grey matter, 0 to 1 (or 0 to 255)."""
+    white: str
+    """Probability of white matter, on the same scale."""
+    csf: str | None = None
+    """Probability of cerebrospinal fluid; absent: what the mask leaves of grey and white."""
+
+
+class AtlasFiles(Section):
+    """A label atlas in the space of the template, on any grid and in any orientation."""
+
+    labels: str
+    """NIfTI image of whole numbers; 0 is no region."""
+    table: str
+    """Tab-separated `index`, `region`, `hemisphere` (`L`, `R`, `B` for both): one row per label."""
+    name: str = "atlas"
+    """What reports call it."""
+
+
+class Outliers(Section):
+    """When a scan is flagged. Flags are for eyes: nobody is dropped."""
+
+    dice_below: float = Field(default=0.9, ge=0, le=1)
+    """Overlap (Dice) of the warped brain with the template's below which a scan is flagged."""
+    robust_z: float = Field(default=4.0, gt=0)
+    """Distance from the cohort's median, in units of 1.4826 times the median absolute deviation."""
+    minimum: int = Field(default=8, ge=3)
+    """Smallest cohort in which robust z is used at all."""
 
 
 class ImagingSection(Section):
     """Settings of the stage `imaging`."""
+
+    bids: str
+    """BIDS folder with `sub-*/[ses-*/]anat/*_T1w.nii[.gz]`."""
+    atlas: AtlasFiles
+    """Regions whose grey matter is measured."""
+    template: Literal["MNI152NLin2009aSym"] | TemplateFiles = "MNI152NLin2009aSym"
+    """The template of the nilearn package (no download), or files of your own."""
+    preset: Literal["testing", "fast", "precise"] = "fast"
+    """`testing` 4 mm, seconds; `fast` 2.5 mm, below half a minute; `precise` 1 mm, many minutes."""
+    brain: Literal["stripped", "template", "given"] = "template"
+    """`stripped`: images hold only brain; `template`: whole heads, the mask comes from the
+    template; `given`: masks made by other software, see `mask`."""
+    mask: str | None = None
+    """With `brain: given`, path of the masks, `{participant}` standing for the label without
+    `sub-`: `derivatives/sub-{participant}/anat/sub-{participant}_desc-brain_mask.nii.gz`."""
+    outliers: Outliers = Outliers()
+    """When a scan is flagged."""
+
+    @model_validator(mode="after")
+    def _mask_fits_brain(self) -> Self:
+        if (self.brain == "given") != (self.mask is not None):
+            raise ValueError("`brain: given` needs `mask`, and only `given` uses it")
+        if self.mask is not None and "{participant}" not in self.mask:
+            raise ValueError("`mask` needs `{participant}`, or all would share one mask")
+        return self
+
+
+class BiasCorrection(Section):
+    """N4 (Tustison 2010, doi:10.1109/TMI.2010.2046908)."""
+
+    shrink: int = Field(ge=1)
+    """Factor by which the image is thinned while the field is fitted."""
+    iterations: Counts
+    """Iterations per level, coarse to fine."""
+    spline_mm: float = Field(gt=0)
+    """Distance of spline knots, mm."""
+
+
+class LinearStage(Section):
+    """Rigid or affine registration by mutual information."""
+
+    iterations: Counts
+    """Iterations per level, coarse to fine."""
+    shrink: Factors
+    """Thinning per level."""
+    smooth: Sigmas
+    """Smoothing per level, voxels of the working grid."""
+    sampling: float = Field(gt=0, le=1)
+    """Share of the voxels in which the metric is computed."""
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> Self:
+        if not len(self.iterations) == len(self.shrink) == len(self.smooth):
+            raise ValueError("iterations, shrink and smooth need one value per level")
+        return self
+
+
+class NonlinearStage(Section):
+    """SyN (Avants 2008, doi:10.1016/j.media.2007.06.004)."""
+
+    iterations: Counts
+    """Iterations per level, coarse to fine."""
+    metric: Literal["CC", "mattes", "demons"]
+    """Cross-correlation in a window, mutual information, or squared difference."""
+    sampling: int = Field(ge=1)
+    """Radius of the window (CC) or number of bins (mattes)."""
+    step: float = Field(gt=0)
+    """Gradient step."""
+    flow_sigma: float = Field(ge=0)
+    """Smoothing of each update, voxels."""
+    total_sigma: float = Field(ge=0)
+    """Smoothing of the whole field, voxels."""
+
+
+class Segmentation(Section):
+    """Atropos (Avants 2011, doi:10.1007/s12021-011-9109-y) with the template's tissue priors."""
+
+    iterations: int = Field(ge=1)
+    """Iterations of expectation and maximisation."""
+    prior_weight: float = Field(ge=0, le=1)
+    """Weight of the template's priors against the intensities."""
+    smoothing: float = Field(ge=0)
+    """Weight of neighbours (Markov random field)."""
+
+
+class Preset(Section):
+    """How thoroughly scans are registered. Presets are data: `imaging/presets/*.yaml`."""
+
+    working_mm: float = Field(gt=0)
+    """Voxel of the grid in template space on which registration works and regions are measured."""
+    native_mm: float = Field(gt=0)
+    """Finer scans are averaged in blocks of whole voxels up to this size before anything else."""
+    bias: BiasCorrection
+    rigid: LinearStage
+    affine: LinearStage
+    nonlinear: NonlinearStage
+    segmentation: Segmentation

@@ -1,1 +1,1 @@
-"""TODO"""
+"""T1-weighted scans become grey-matter volumes of regions."""

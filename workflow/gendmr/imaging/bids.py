@@ -1,0 +1,65 @@
+"""Which T1w image belongs to which participant; nothing heavy is imported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gendmr.errors import InputFileError, first_few
+
+
+def find_images(bids: str) -> dict[str, str]:
+    """Find one T1w image per participant in a BIDS folder.
+
+    Images are ``sub-*/anat/*_T1w.nii[.gz]`` and ``sub-*/ses-*/anat/*_T1w.nii[.gz]``. Of several
+    images the first counts: those without a session before those with one, then sessions, then file
+    names in their natural order (``run-2`` before ``run-10``).
+
+    Parameters
+    ----------
+    bids : str
+        The BIDS folder.
+
+    Returns
+    -------
+    dict of str to str
+        Participant label without ``sub-`` -> path that begins with `bids`, sorted by label.
+
+    Raises
+    ------
+    InputFileError
+        The folder is missing, or holds no T1w image.
+    """
+    root = Path(bids)
+    if not root.is_dir():
+        raise InputFileError(
+            f"{bids}: no such folder of images",
+            cause="the path `imaging: bids:` is wrong, or the disk is not mounted",
+            next_step=f"check the path: ls -d {bids}",
+        )
+    images: dict[str, str] = {}
+    for folder in sorted(root.glob("sub-*")):
+        found = [
+            image
+            for pattern in ("anat/*_T1w.nii*", "ses-*/anat/*_T1w.nii*")
+            for image in folder.glob(pattern)
+            if image.name.endswith((".nii", ".nii.gz"))
+        ]
+        if found:
+            first = min(found, key=lambda image: _order(image.relative_to(folder)))
+            images[folder.name.removeprefix("sub-")] = str(first)
+    if not images:
+        entries = sorted(entry.name for entry in root.iterdir())
+        raise InputFileError(
+            f"{bids}: no T1w image; looked for sub-*/[ses-*/]anat/*_T1w.nii[.gz] among"
+            f" {len(entries)} entries: {first_few(entries)}",
+            cause="not a BIDS folder, or the folder above or below it",
+            next_step="name the folder that holds sub-* in `imaging: bids:`",
+        )
+    return images
+
+
+def _order(image: Path) -> tuple[int, tuple[tuple[int, int, str], ...]]:
+    pieces = re.findall(r"\d+|\D+", str(image))
+    natural = tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in pieces)
+    return len(image.parts), natural
