@@ -1,0 +1,80 @@
+"""Who is in the cohort, known from the configuration alone, before anything is simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gendmr.config.simulate import SimulateSection
+
+MINIMUM_FOR_IMAGE_FAULTS = 4  # with fewer scans, taking one away leaves too little to look at
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Labels of the participants, by their part in the cohort.
+
+    Attributes
+    ----------
+    core : tuple of str
+        People with genotypes and a row in participants.tsv.
+    imaged : tuple of str
+        People with a T1w image.
+    faults : dict of str to str
+        Label to the fault planted there; all but `no_image` are people beside the core.
+    """
+
+    core: tuple[str, ...]
+    imaged: tuple[str, ...]
+    faults: dict[str, str]
+
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        """All labels, in order."""
+        return tuple(sorted({*self.core, *self.faults}))
+
+    def with_fault(self, fault: str) -> str | None:
+        """Return the label that carries a fault, or None."""
+        return next((label for label, name in self.faults.items() if name == fault), None)
+
+
+def roster(section: SimulateSection) -> Roster:
+    """Return who is in the cohort.
+
+    The number of images stays what was configured: one person of the imaging subset lost the scan
+    and one person without genotypes has one.
+    """
+    core = tuple(_label(index + 1) for index in range(section.people))
+    imaged = list(core[: section.images])
+    faults: dict[str, str] = {}
+    if section.faults:
+        names = ["duplicate", "child", "sex_mismatch", "low_call_rate", "no_participant_row"]
+        if section.images >= MINIMUM_FOR_IMAGE_FAULTS:
+            names.append("no_genotypes")
+            lost = imaged.pop(section.images // 2)
+            faults[lost] = "no_image"
+        faults |= {_label(section.people + 1 + i): name for i, name in enumerate(names)}
+        imaged += [label for label, name in faults.items() if name == "no_genotypes"]
+    return Roster(core, tuple(imaged), faults)
+
+
+def planned_images(section: SimulateSection, bids: str) -> dict[str, str]:
+    """Return participant label (without `sub-`) to the path of its T1w image.
+
+    Valid when `bids` is the folder that the rule simulate_images writes.
+
+    Examples
+    --------
+    >>> section = SimulateSection(people=40, images=2)
+    >>> planned_images(section, "bids")["0001"]
+    'bids/sub-0001/anat/sub-0001_T1w.nii.gz'
+    """
+    return {label: f"{bids.rstrip('/')}/{image_path(label)}" for label in roster(section).imaged}
+
+
+def image_path(label: str) -> str:
+    """Return the path of a T1w image below the BIDS folder."""
+    return f"sub-{label}/anat/sub-{label}_T1w.nii.gz"
+
+
+def _label(number: int) -> str:
+    return f"{number:04d}"
