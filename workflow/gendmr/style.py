@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from cycler import cycler
 
 from gendmr.files.atomic import atomic_path
 
@@ -38,9 +39,7 @@ plt.rcParams.update(
         "axes.labelsize": 8,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.prop_cycle": matplotlib.cycler(
-            color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY]
-        ),
+        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY]),
         "legend.frameon": False,
         "legend.fontsize": 7,
         "xtick.labelsize": 7,

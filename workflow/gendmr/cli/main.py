@@ -27,9 +27,11 @@ class LazyGroup(click.Group):
     """A group that imports `gendmr.<stage>.commands` only when that stage is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the stages in the order in which data flows."""
         return list(STAGES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a stage's group; for the list in --help, a stand-in with its one line."""
         if cmd_name not in STAGES:
             return None
         if ctx.invoked_subcommand is None and not _named(cmd_name):
@@ -47,7 +49,7 @@ def _named(stage: str) -> bool:
 @click.group(cls=LazyGroup)
 @click.version_option(__version__, prog_name="gendmr")
 def root() -> None:
-    """GenDMR: which genes and which brain regions carry the risk, and can I believe it?"""
+    """GenDMR: which genes and which brain regions carry the risk, and can I believe it."""
 
 
 def main() -> None:

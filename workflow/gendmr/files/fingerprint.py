@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -48,12 +48,12 @@ def _path(module: str) -> Path:
     raise ModuleNotFoundError(module)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _code(path: Path) -> str:
     # A copy is parsed, for removing docstrings would spoil the cached tree.
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def _code(path: Path) -> str:
     return ast.dump(tree)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(module: str) -> frozenset[str]:
     found: set[str] = set()
     for node in ast.walk(_tree(_path(module))):
@@ -88,7 +88,7 @@ def _imports(module: str) -> frozenset[str]:
     return frozenset(name for name in found if name != "gendmr")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _closure(module: str) -> frozenset[str]:
     _path(module)
     seen: set[str] = set()

@@ -131,12 +131,20 @@ def _parse(path: Path, name: str, values: pd.Series, kind: Kind) -> pd.Series:
         known = stripped.isin(["True", "False"])
         _refuse(path, name, stripped[~known], "True or False")
         return stripped == "True"
-    numbers = pd.to_numeric(stripped.where(present), errors="coerce")
+    numbers = pd.Series([_number(text) for text in stripped.where(present, "")], dtype="float64")
     _refuse(path, name, stripped[present & numbers.isna()], f"a number or {MISSING}")
     if kind == "integer":
         _refuse(path, name, stripped[present & (numbers % 1 != 0)], "a whole number")
         return numbers.astype("Int64")
     return numbers.astype("float64")
+
+
+def _number(text: str) -> float:
+    # pd.to_numeric is off by one unit in the last place for some values
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def _refuse(path: Path, name: str, wrong: pd.Series, expected: str) -> None:

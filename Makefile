@@ -1,0 +1,61 @@
+# make demo   sets up, runs the whole chain on the embedded demo cohort, shows the result
+# make test   sets up, checks style and types, runs all tests
+SHELL := /bin/bash
+VENV ?= $(CURDIR)/.venv
+CORES ?= $(shell nproc 2> /dev/null || echo 2)
+TORCH ?= auto
+TORCH_INDEX ?=
+PYTHON ?= python3
+CONFIG ?= config/config.yaml
+STUDY = $(shell sed -n 's/^study: *//p' $(CONFIG))
+PYTEST_ARGS ?=
+# One GPU each for network folds where there are some; no limit where there is none.
+GPUS := $(shell nvidia-smi -L 2> /dev/null | grep -c GPU)
+RUN = snakemake --profile workflow/profiles/local --cores $(CORES) --configfile $(CONFIG) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
+export PATH := $(VENV)/bin:$(PATH)
+export PYTHONNOUSERSITE := 1
+
+.PHONY: help setup demo run test lint types check-workflow tests format lock clean-demo
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+setup:
+	@TORCH=$(TORCH) TORCH_INDEX=$(TORCH_INDEX) PYTHON=$(PYTHON) envs/setup.sh $(VENV)
+
+demo: setup run
+
+# make run CONFIG=config/studies/mine.yaml   the same for a study of your own
+run: setup
+	@$(RUN)
+	@$(RUN) --report results/$(STUDY)/report/report.html --quiet all
+	@gendmr report table --results results/$(STUDY)
+
+test: setup lint types check-workflow tests
+
+lint:
+	ruff check .
+	ruff format --check .
+	snakefmt --check --quiet Snakefile workflow
+
+types:
+	mypy
+
+# Snakemake's own lint exits 0 when it has nothing to say
+check-workflow:
+	snakemake --lint
+
+tests:
+	pytest -n $(CORES) --dist worksteal $(PYTEST_ARGS)
+
+# make format   rewrites Python and rules in the house's form
+format:
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+# make lock   resolves envs/requirements.in anew into envs/requirements.lock
+lock:
+	envs/lock.sh
+
+clean-demo:
+	rm -rf results/demo logs/demo

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Resolves requirements.in into requirements.lock in a scratch environment.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+"${PYTHON:-python3}" -m venv "$scratch"
+"$scratch/bin/pip" install --quiet --upgrade pip
+"$scratch/bin/pip" install --quiet -r "$here/requirements.in"
+{
+  echo "# Resolved from requirements.in by \`make lock\`; torch itself is installed first by setup.sh (CPU or CUDA build)."
+  "$scratch/bin/pip" freeze --all | grep -v -i -E '^(torch|pip|triton|nvidia-.*|cuda-.*)=='
+} > "$here/requirements.lock"

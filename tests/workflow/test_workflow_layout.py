@@ -1,0 +1,131 @@
+"""The house stands as ARCHITECTURE.md draws it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from gendmr.files.fingerprint import imports
+
+STAGES = [
+    "simulate",
+    "genotypes",
+    "annotation",
+    "imaging",
+    "cohort",
+    "training",
+    "ranking",
+    "tracking",
+    "report",
+]
+FLOOR = {
+    "config": 0,
+    "files": 0,
+    "errors": 0,
+    "seeds": 0,
+    "style": 0,
+    "genotypes": 1,
+    "annotation": 1,
+    "imaging": 1,
+    "simulate": 1,
+    "cohort": 2,
+    "methods": 3,
+    "training": 3,
+    "ranking": 4,
+    "cli": 5,
+    "report": 5,
+    "tracking": 5,
+}
+# One floor, and still not each other's business.
+STRANGERS = {"genotypes", "annotation", "imaging", "simulate", "report", "tracking"}
+
+
+def modules(root):
+    package = root / "workflow" / "gendmr"
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        if parts and parts[0] != "__main__":
+            yield ".".join(parts)
+
+
+def violations(module, imported):
+    own = module.split(".")[0]
+    for name in imported:
+        other = name.split(".")[1]
+        # The command line names the commands of each stage, by string, not by import.
+        if other == own:
+            continue
+        if FLOOR[other] > FLOOR[own] or (
+            FLOOR[other] == FLOOR[own] and own in STRANGERS and other in STRANGERS
+        ):
+            yield f"{module} imports {name}"
+
+
+def test_each_package_imports_only_from_floors_beneath(root):
+    wrong = [
+        line for module in modules(root) for line in violations(module, imports(f"gendmr.{module}"))
+    ]
+    assert wrong == []
+
+
+def test_the_check_of_floors_can_fail():
+    assert list(violations("genotypes.x", {"gendmr.cohort.view"}))
+    assert list(violations("genotypes.x", {"gendmr.imaging.bids"}))
+    assert not list(violations("cohort.x", {"gendmr.genotypes.filesets", "gendmr.errors"}))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_one_name_per_stage_everywhere(root, stage):
+    for path in (
+        f"workflow/rules/{stage}.smk",
+        f"workflow/gendmr/{stage}/commands.py",
+        f"workflow/gendmr/config/{stage}.py",
+        f"envs/{stage}.yaml",
+        f"tests/{stage}",
+    ):
+        assert (root / path).exists(), path
+    rules = (root / f"workflow/rules/{stage}.smk").read_text()
+    assert f"\nrule {stage}:" in rules
+    called = set(re.findall(r"python -m gendmr (\S+)", rules))
+    assert called == {stage}
+
+
+def test_the_snakefile_is_a_table_of_contents(root):
+    assert len((root / "workflow/Snakefile").read_text().splitlines()) <= 60
+    assert len((root / "workflow/rules/common.smk").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_job_states_its_needs(root, stage):
+    text = (root / f"workflow/rules/{stage}.smk").read_text()
+    assert not re.search(r"^\s*run:|lambda", text, re.M)
+    for block in re.split(r"^rule ", text, flags=re.M)[1:]:
+        name = block.split(":")[0]
+        assert '"""' in block, f"{name} has no docstring"
+        if "shell:" not in block:
+            continue
+        for needed in ("log:", "benchmark:", "conda:", "threads:", "mem_mb=", "runtime=", "code="):
+            assert needed in block, f"{name} lacks {needed}"
+
+
+def test_the_link_for_profile_slurm_works_in_a_clone(root):
+    assert (root / "slurm").is_symlink()
+    assert (root / "slurm" / "config.v8+.yaml").is_file()
+
+
+@pytest.mark.parametrize("words", [[], ["simulate"], ["genotypes"], ["training"], ["tracking"]])
+def test_help_imports_nothing_heavy(words):
+    code = (
+        f"import sys; sys.argv = ['gendmr', *{words!r}, '--help']\n"
+        "from gendmr.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'ants', 'mlflow', 'nilearn', 'matplotlib', 'sklearn', 'msprime'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("HEAVY []\n"), done.stdout
