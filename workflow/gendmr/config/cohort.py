@@ -2,8 +2,88 @@
 
 from __future__ import annotations
 
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
 from gendmr.config.base import Section
+from gendmr.errors import first_few
+
+
+class DiagnosisLabels(Section):
+    """Which labels of the diagnosis mean a case and which a control."""
+
+    column: str = "diagnosis"
+    """Column of participants.tsv that holds the diagnosis."""
+    case: tuple[str, ...] = ("case",)
+    """Labels of cases, e.g. `[AD]`. Letter case counts. Several labels may be pooled."""
+    control: tuple[str, ...] = ("control",)
+    """Labels of controls, e.g. `[CN, SMC]`. People with any other label are listed and left out."""
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        both = sorted(set(self.case) & set(self.control))
+        if both:
+            raise ValueError(f"labels of cases and of controls at once: {first_few(both)}")
+        if not self.case or not self.control:
+            raise ValueError("name at least one label of cases and one of controls")
+        return self
 
 
 class CohortSection(Section):
-    """Settings of the stage `cohort`."""
+    """Who is analysed, how identifiers join, and how the folds are split."""
+
+    participants: str
+    """Path of participants.tsv (BIDS): one row per person, tabs between columns."""
+    diagnosis: DiagnosisLabels = DiagnosisLabels()
+    """Labels of cases and controls, and the column they stand in."""
+    covariates: tuple[str, ...] = ("age", "sex", "site")
+    """Columns of participants.tsv that methods may adjust for. Each must be there."""
+    categorical: tuple[str, ...] = ("sex", "site")
+    """Covariates that are labels. All others must be numbers: a site called `12` is a label."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns that your file names otherwise: ours to yours, e.g. `{sex: gender}`."""
+    genotype_id: Literal["IID", "FID_IID", "FID"] = "IID"
+    """Which identifier of the .fam is the participant_id (`FID_IID`: both, joined by `_`)."""
+    strip: tuple[str, ...] = ()
+    """Text removed from the start of identifiers in every input before joining, e.g. `[ADNI_]`.
+    The prefix `sub-` is always removed."""
+    ignore: tuple[Literal["case", "zeros", "punctuation"], ...] = ()
+    """Differences between identifiers that do not count: letter case, leading zeros, punctuation
+    (`002_S_0295` and `002S0295`). Two people who become one are an error."""
+    require: Literal["any", "snp", "region", "all"] = "any"
+    """Modalities a person must have to stay: at least one, genotypes, images, or both."""
+    minimum_overlap: float = Field(default=0.5, ge=0, le=1)
+    """The run stops when a smaller share of people joins: the people in both participants.tsv and
+    a modality, divided by the smaller of the two. A modality that joins nobody always stops it."""
+    kinship: float = Field(default=0.0884, gt=0, le=0.5)
+    """KING kinship from which two people are one family and share a fold. 0.0884 is the border
+    between second- and third-degree relatives (Manichaikul et al. 2010)."""
+    group_by: str | None = None
+    """A further column whose groups never straddle folds, e.g. `site` or an ancestry label."""
+    folds: int = Field(default=5, ge=2, le=20)
+    """Outer folds: each person is held out exactly once per repeat."""
+    repeats: int = Field(default=1, ge=1, le=100)
+    """Times the whole split is made anew, from another seed."""
+    inner_validation: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of each outer training set that is kept for early stopping and thresholds."""
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        loose = sorted(set(self.categorical) - set(self.covariates) - {"sex", "site"})
+        if loose:
+            raise ValueError(f"categorical names no covariates: {first_few(loose)}")
+        known = {"participant_id", *self.covariates, "age", "sex", "site"}
+        if self.group_by is not None:
+            known.add(self.group_by)
+        unknown = sorted(set(self.columns) - known)
+        if unknown:
+            raise ValueError(
+                f"columns renames what is not used: {first_few(unknown)}; it maps our names to"
+                f" yours, ours are {first_few(sorted(known), 12)}"
+            )
+        reserved = {"participant_id", "diagnosis", "has_snp", "has_region", "family"}
+        taken = sorted(reserved & {*self.covariates, *([self.group_by] if self.group_by else [])})
+        if taken:
+            raise ValueError(f"reserved names among covariates or group_by: {first_few(taken)}")
+        return self
