@@ -113,6 +113,7 @@ class FoldView:
     def __init__(
         self,
         folder: Path,
+        *,
         repeat: int,
         fold: int,
         people: dict[Role, list[str]],
@@ -157,7 +158,16 @@ class FoldView:
         kinds = {name: entry["Kind"] for name, entry in described.items() if "Kind" in entry}
         snps, build = _snps(folder / "snp.nc")
         regions = _regions(folder / "region.nc")
-        return cls(folder, repeat, fold, people, snps, regions, kinds, build)
+        return cls(
+            folder,
+            repeat=repeat,
+            fold=fold,
+            people=people,
+            snps=snps,
+            regions_meta=regions,
+            covariate_kinds=kinds,
+            build=build,
+        )
 
     @property
     def train(self) -> Rows:
@@ -214,18 +224,18 @@ class FoldView:
         has_region = _flag(path, table["has_region"])
         dosage = np.full((n, len(self.snps)), -1, dtype=np.int8)
         if has_snp.any():
-            found = _read_people(self.folder / "snp.nc", "snp", table.index[has_snp])
-            dosage[has_snp] = found["dosage"].values
+            rows, found = _read_people(self.folder / "snp.nc", "snp", ids, has_snp)
+            dosage[rows] = found["dosage"].values
         measured = {
             name: np.full((n, len(self.regions_meta)), np.nan)
             for name in ("volume", "mean", "spread")
         }
         icv = np.full(n, np.nan)
         if has_region.any():
-            found = _read_people(self.folder / "region.nc", "region", table.index[has_region])
+            rows, found = _read_people(self.folder / "region.nc", "region", ids, has_region)
             for name, values in measured.items():
-                values[has_region] = found[name].values
-            icv[has_region] = found["icv"].values
+                values[rows] = found[name].values
+            icv[rows] = found["icv"].values
         return Rows(
             role=role,
             participants=np.array(ids, dtype=str),
@@ -289,24 +299,28 @@ def _regions(path: Path) -> pd.DataFrame:
         return pd.DataFrame({name: stored[name].values for name in names})
 
 
-def _read_people(path: Path, kind: str, ids: pd.Index) -> xr.Dataset:
+def _read_people(
+    path: Path, kind: str, ids: list[str], wanted: np.ndarray
+) -> tuple[np.ndarray, xr.Dataset]:
+    """Return the rows of `ids` that were read, in the order of the file, and what was read."""
+    rows = np.flatnonzero(wanted)
     with _open(path) as stored:
-        index = pd.Index(stored["participant"].values.astype(str)).get_indexer(ids)
+        people = pd.Index(stored["participant"].values.astype(str))
+        index = people.get_indexer(np.array(ids, dtype=object)[rows])
         if (index < 0).any():
+            absent = [ids[row] for row in rows[index < 0]]
             raise ModalityError(
-                f"{path}: {int((index < 0).sum())} people who should be in it are not:"
-                f" {first_few(ids[index < 0])}",
+                f"{path}: {len(absent)} people who should be in it are not: {first_few(absent)}",
                 cause="participants.tsv is of another run",
                 next_step="run the rule join_cohort again",
             )
-        # Reading in the order of the file is what HDF5 does fast.
-        order = np.argsort(index)
-        found = stored.isel(participant=index[order]).load().isel(participant=np.argsort(order))
+        order = np.argsort(index)  # HDF5 reads rows in the order of the file
+        found = stored.isel(participant=index[order]).load()
     for name in found.variables:
         if found[name].dtype == object:
             found[name] = found[name].astype(str)
     check(found, kind, str(path))
-    return found
+    return rows[order], found
 
 
 def _flag(path: Path, values: pd.Series) -> np.ndarray:
@@ -335,5 +349,6 @@ def _covariates(path: Path, table: pd.DataFrame, kinds: dict[str, CovariateKind]
                 raise TableError(f"{path}: covariate {name} is not a number: {first_few(wrong)}")
             columns[name] = numbers.to_numpy(dtype="float64")
         else:
-            columns[name] = np.where(present, values, None)
+            labels = zip(values, present, strict=True)
+            columns[name] = [label if there else None for label, there in labels]
     return pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
