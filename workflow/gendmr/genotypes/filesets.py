@@ -1,0 +1,310 @@
+"""PLINK 1 binary file sets (.bed, .bim, .fam): a guard that no reader has, and reading behind it.
+
+Format: https://www.cog-genomics.org/plink/1.9/formats#bed.
+"""
+
+from __future__ import annotations
+
+import glob
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gendmr.errors import GenotypeFileError, IdentifierError, InputFileError, first_few
+
+MAGIC = b"\x6c\x1b"
+VARIANT_MAJOR, SAMPLE_MAJOR = 1, 0
+HEADER = 3
+COLUMNS = 6
+# With fewer variants a real person could be homozygous for A1 everywhere.
+ENOUGH_VARIANTS = 32
+BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Fileset:
+    """A checked PLINK file set.
+
+    Attributes
+    ----------
+    prefix : str
+        Path without suffix.
+    n_people, n_variants : int
+        Rows of the .fam and of the .bim.
+    """
+
+    prefix: str
+    n_people: int
+    n_variants: int
+
+
+def check_fileset(prefix: str | Path) -> Fileset:
+    """Refuse a file set whose three files cannot belong together.
+
+    Checked are: presence, magic number, mode byte, size of the .bed against the rows of .bim and
+    .fam, the padding bits after the last person (zero by definition), six columns in every row,
+    and identifiers that appear once.
+
+    Parameters
+    ----------
+    prefix : str or Path
+        Path without suffix.
+
+    Returns
+    -------
+    Fileset
+        Prefix and counts.
+
+    Raises
+    ------
+    InputFileError
+        A file is missing or empty.
+    GenotypeFileError
+        The files are damaged, sample-major, or disagree.
+    IdentifierError
+        A person or a variant is listed twice.
+    """
+    prefix = str(prefix)
+    people = _columns(prefix, "fam")
+    variants = _columns(prefix, "bim")
+    _check_bed(prefix, len(people[0]), len(variants[0]))
+    _unique(
+        prefix,
+        "fam",
+        [f"{fid} {iid}" for fid, iid in zip(people[0], people[1], strict=True)],
+        "people (FID IID)",
+        cause="the same person exported twice",
+        next_step=f"list one copy of each in twice.txt: plink1.9 --bfile {prefix}"
+        f" --remove twice.txt --make-bed --out {prefix}.once, or give each copy its own IID",
+    )
+    _unique(
+        prefix,
+        "bim",
+        variants[1],
+        "variant names",
+        cause="variants without a name ('.'), or one site with several probes",
+        next_step=f"plink2 --bfile {prefix} --set-all-var-ids '@:#:$r:$a' --rm-dup force-first"
+        f" --make-bed --out {prefix}.named",
+    )
+    return Fileset(prefix, len(people[0]), len(variants[0]))
+
+
+def read_fam(prefix: str | Path) -> pd.DataFrame:
+    """Read the people of a file set, in order, nothing parsed.
+
+    Returns
+    -------
+    DataFrame
+        `fid`, `iid`, `father`, `mother`, `sex` (1 male, 2 female, 0 unknown) and `phenotype`, all
+        text.
+
+    Raises
+    ------
+    InputFileError, GenotypeFileError
+        The file is missing, empty, or has rows that are not of six columns.
+    """
+    names = ("fid", "iid", "father", "mother", "sex", "phenotype")
+    return pd.DataFrame(dict(zip(names, _columns(str(prefix), "fam"), strict=True)))
+
+
+def read_bim(prefix: str | Path) -> pd.DataFrame:
+    """Read the variants of a file set, in order.
+
+    Returns
+    -------
+    DataFrame
+        `chromosome` (text, `1` to `22`, `X`, `Y`, `XY`, `MT`, whatever way it was written), `snp`,
+        `cm` (text), `position` (int64, base pairs, 1-based), `a1` (the effect allele, column 5)
+        and `a2` (column 6).
+
+    Raises
+    ------
+    InputFileError, GenotypeFileError
+        The file is missing, empty, has rows that are not of six columns, or a position that is not
+        a whole number.
+    """
+    names = ("chromosome", "snp", "cm", "position", "a1", "a2")
+    table = pd.DataFrame(dict(zip(names, _columns(str(prefix), "bim"), strict=True)))
+    try:
+        table["position"] = table["position"].astype("int64")
+    except ValueError as error:
+        raise GenotypeFileError(
+            f"{prefix}.bim: column 4 is not a position in base pairs ({error})",
+            cause="columns in another order",
+            next_step="columns are: chromosome, name, centimorgans, position, A1, A2",
+        ) from error
+    codes = {code: chromosome_name(code) for code in table["chromosome"].unique()}
+    table["chromosome"] = table["chromosome"].map(codes)
+    return table
+
+
+def chromosome_name(code: str) -> str:
+    """Return the one name of a chromosome: `chr1` and `01` are `1`, `23` and `chrX` are `X`."""
+    name = code[3:] if code[:3].lower() == "chr" else code
+    name = name.upper().lstrip("0") or "0"
+    return {"23": "X", "24": "Y", "25": "XY", "26": "MT", "M": "MT"}.get(name, name)
+
+
+def read_dosages(prefix: str | Path) -> np.ndarray:
+    """Read all genotypes of a file set that `check_fileset` passes.
+
+    Returns
+    -------
+    ndarray of int8, shape (people, variants)
+        Copies of the effect allele, column 5 of the .bim (A1); -1 is missing.
+
+    Raises
+    ------
+    InputFileError, GenotypeFileError, IdentifierError
+        See `check_fileset`.
+    """
+    from pandas_plink import read_plink1_bin
+
+    fileset = check_fileset(prefix)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # pandas_plink parses with an old option
+        # pandas_plink names column 5 `a0` and column 6 `a1`.
+        paths = (glob.escape(f"{prefix}.{suffix}") for suffix in ("bed", "bim", "fam"))
+        calls = read_plink1_bin(*paths, verbose=False, ref="a0").data
+    if calls.shape != (fileset.n_people, fileset.n_variants):
+        raise GenotypeFileError(
+            f"{prefix}: pandas-plink sees {calls.shape[0]} people x {calls.shape[1]} variants, the"
+            f" files hold {fileset.n_people} x {fileset.n_variants}",
+            cause="a quotation mark in an identifier",
+            next_step="remove quotation marks from .fam and .bim",
+        )
+    dosages = np.empty(calls.shape, dtype=np.int8)
+    for start in range(0, fileset.n_variants, BLOCK):
+        block = calls[:, start : start + BLOCK].compute(scheduler="synchronous")
+        dosages[:, start : start + BLOCK] = np.where(np.isnan(block), -1, block)
+    return dosages
+
+
+def _columns(prefix: str, suffix: str) -> list[list[str]]:
+    path = Path(f"{prefix}.{suffix}")
+    if not path.is_file():
+        siblings = sorted(p.name for p in path.parent.glob(f"{path.stem}*"))
+        found = first_few(siblings) if siblings else "nothing of that name"
+        raise InputFileError(
+            f"{path}: no such file (found {found})",
+            cause="the prefix is written with a suffix, or the path is wrong",
+            next_step="give the path without .bed, and keep .bed, .bim and .fam together",
+        )
+    data = path.read_bytes()
+    try:
+        tokens = data.decode("utf-8").split()
+    except UnicodeDecodeError as error:
+        raise GenotypeFileError(
+            f"{path}: not text (byte {error.start})",
+            cause="the files of the set were exchanged, or the file is compressed",
+            next_step=f"file {path}",
+        ) from error
+    if not tokens:
+        what = "people" if suffix == "fam" else "variants"
+        raise GenotypeFileError(
+            f"{path}: no {what}",
+            cause="a filter upstream removed everything, or the copy failed",
+            next_step="restore the file",
+        )
+    _six_columns(path, data)
+    return [tokens[column::COLUMNS] for column in range(COLUMNS)]
+
+
+def _six_columns(path: Path, data: bytes) -> None:
+    """Count the tokens of every line at once; half a million lines take a tenth of a second."""
+    text = np.frombuffer(data, dtype=np.uint8)
+    blank = text <= ord(" ")
+    starts = np.flatnonzero(~blank & np.concatenate(([True], blank[:-1])))
+    ends = np.append(np.flatnonzero(text == ord("\n")), len(text))
+    counts = np.diff(np.searchsorted(starts, ends), prepend=0)
+    wrong = np.flatnonzero((counts != COLUMNS) & (counts != 0))
+    if len(wrong):
+        line = int(wrong[0])
+        raise GenotypeFileError(
+            f"{path}: {len(wrong)} of {int((counts > 0).sum())} rows do not have {COLUMNS} columns;"
+            f" the first is line {line + 1}, with {int(counts[line])}",
+            cause="the file is cut short, has a header, or an identifier holds a space",
+            next_step=f"sed -n {line + 1}p {path}",
+        )
+
+
+def _check_bed(prefix: str, n_people: int, n_variants: int) -> None:
+    path = Path(f"{prefix}.bed")
+    if not path.is_file():
+        raise InputFileError(
+            f"{path}: no such file",
+            cause="only .bim and .fam were copied",
+            next_step="keep .bed, .bim and .fam together",
+        )
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        header = stream.read(HEADER)
+    if len(header) < HEADER:
+        raise InputFileError(f"{path}: {size} bytes, no genotypes", next_step="restore the file")
+    if header[:2] != MAGIC:
+        raise GenotypeFileError(
+            f"{path}: begins with {header[:2].hex(' ')}, not {MAGIC.hex(' ')}: not a PLINK 1 .bed",
+            cause="a PLINK 2 .pgen, a compressed file, or a .bed of genomic intervals",
+            next_step=f"plink2 --pfile {prefix} --make-bed --out {prefix}.plink1",
+        )
+    if header[2] == SAMPLE_MAJOR:
+        raise GenotypeFileError(
+            f"{path}: sample-major (mode byte 00), which readers of .bed files misread or refuse",
+            cause="written by PLINK with --ind-major, or by other software",
+            next_step=f"plink1.9 --bfile {prefix} --make-bed --out {prefix}.variant-major",
+        )
+    if header[2] != VARIANT_MAJOR:
+        raise GenotypeFileError(
+            f"{path}: mode byte {header[2]:02x}, neither 01 (variant-major) nor 00",
+            cause="a PLINK 2 .pgen named .bed, or a damaged file",
+            next_step=f"plink2 --pfile {prefix} --make-bed --out {prefix}.plink1",
+        )
+    row = -(-n_people // 4)
+    expected = HEADER + n_variants * row
+    if size != expected:
+        raise GenotypeFileError(
+            f"{path}: {size} bytes, but {n_variants} variants (.bim) x {n_people} people (.fam)"
+            f" make {expected}",
+            cause="an interrupted copy"
+            if size < expected
+            else "rows were removed from the .bim or .fam alone",
+            next_step="copy all three files again from where they were made",
+        )
+    _check_last_byte(path, n_people, n_variants, row)
+
+
+def _check_last_byte(path: Path, n_people: int, n_variants: int, row: int) -> None:
+    """Detect a .fam that is up to three rows short or long: its size is the same."""
+    in_last = (n_people - 1) % 4 + 1
+    genotypes = np.memmap(path, dtype=np.uint8, mode="r", offset=HEADER).reshape(n_variants, row)
+    last = np.bitwise_or.reduce(genotypes[:, -1])
+    if last >> (2 * in_last):
+        raise GenotypeFileError(
+            f"{path}: bits after the last of {n_people} people are not zero",
+            cause=f"the .fam has fewer rows than the .bed has people (up to {4 - in_last} more)",
+            next_step="copy the .fam that was written together with this .bed",
+        )
+    if in_last > 1 and n_variants >= ENOUGH_VARIANTS and not last >> (2 * (in_last - 1)):
+        raise GenotypeFileError(
+            f"{path}: the last of {n_people} people is homozygous for A1 at all {n_variants}"
+            " variants, which are the bits of padding",
+            cause="the .fam has more rows than the .bed has people",
+            next_step="copy the .fam that was written together with this .bed",
+        )
+
+
+def _unique(
+    prefix: str, suffix: str, ids: list[str], what: str, *, cause: str, next_step: str
+) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    raise IdentifierError(
+        f"{prefix}.{suffix}: {len(twice)} {what} appear more than once: {first_few(twice)}",
+        cause=cause,
+        next_step=next_step,
+    )
