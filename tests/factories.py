@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
 
@@ -32,7 +33,7 @@ def make_cohort(
     unsequenced: float = 0.0,
     missing: float = 0.01,
 ) -> Path:
-    """Write participants.tsv, splits.tsv, snp.nc and region.nc into `folder` and return it.
+    """Write participants.{tsv,json}, splits.tsv, snp.nc and region.nc; return `folder`.
 
     `effect` is the log odds ratio of `PLANTED_SNP` per allele and, in standard deviations, the
     atrophy of `PLANTED_REGION` in cases; 0 plants nothing. `weak` further genes (W00, W01, ...)
@@ -160,6 +161,8 @@ def make_cohort(
         }
     )
     write_table(folder / "participants.tsv", participants)
+    kinds = {"age": {"Kind": "number"}, "sex": {"Kind": "category"}, "site": {"Kind": "category"}}
+    write_json(folder / "participants.json", kinds)
     write_table(folder / "splits.tsv", make_splits(participants, folds, repeats, seed))
     write_dataset(folder / "snp.nc", snp, "snp")
     write_dataset(folder / "region.nc", region, "region")
