@@ -2,8 +2,213 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
 from gendmr.config.base import Section
+
+
+class SelectionSection(Section):
+    """Which SNPs enter a fold: decided in the fold, by its training people only."""
+
+    mode: Literal["genes", "fold_association", "both"] = "genes"
+    """`genes`: SNPs that map to a gene, nearest to the gene first; `fold_association`: the
+    smallest p-values of the training people, anywhere; `both`: SNPs that map to a gene, smallest
+    p-values first."""
+    genes: tuple[str, ...] = ()
+    """Keep only these genes (`genes` and `both`); empty keeps all."""
+    maximum: int = Field(default=2000, ge=1)
+    """SNPs in all; where there are more, every gene gives up its last ones first."""
+    per_gene: int = Field(default=10, ge=1)
+    """SNPs per gene (`genes` and `both`)."""
+    maf: float = Field(default=0.01, ge=0, le=0.5)
+    """Smallest minor allele frequency in the training people."""
+    missing: float = Field(default=0.1, ge=0, le=1)
+    """Largest share of missing genotypes in the training people."""
+    hwe: float = Field(default=1e-6, ge=0, le=1)
+    """Smallest p-value of the exact Hardy-Weinberg test in the training controls; 0 keeps all."""
+    r2: float = Field(default=0.8, gt=0, le=1)
+    """Of two SNPs on a chromosome with a larger squared correlation only the first stays."""
+
+
+class AdjustmentSection(Section):
+    """What associations and region measurements are adjusted for, within the fold."""
+
+    covariates: tuple[str, ...] = ("age", "sex")
+    """Columns of participants.tsv; those that a cohort lacks are an error."""
+    components: int = Field(default=4, ge=0, le=50)
+    """Ancestry components, fitted on the training people and projected onto the others."""
+    component_r2: float = Field(default=0.2, gt=0, le=1)
+    """LD pruning of the variants that the components are made from."""
+    component_variants: int = Field(default=20000, ge=100)
+    """Variants for the components, evenly spread, before pruning."""
+    icv: bool = True
+    """Regress intracranial volume out of the region measurements."""
+    region_covariates: tuple[str, ...] = ("age",)
+    """Columns regressed out of the region measurements, with one slope for cases and controls."""
+
+
+class OptimisationSection(Section):
+    """How networks are trained."""
+
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak of the schedule (linear warm-up, then cosine)."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Of weight matrices; biases, norms and shared embeddings are free of it."""
+    embedding_decay: float = Field(default=1.0, ge=0)
+    """Of embeddings per gene and per region, which start at zero: evidence must pull them off it."""
+    epochs: int = Field(default=40, ge=1)
+    """At most; an epoch passes once over the training people."""
+    warmup: int = Field(default=2, ge=0)
+    """Epochs of warm-up."""
+    patience: int = Field(default=10, ge=1)
+    """Epochs without a better AUC of the inner validation before training stops."""
+    clip: float = Field(default=1.0, gt=0)
+    """Largest norm of a gradient."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Of the bag vectors in front of the fused head."""
+    token_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of SNPs hidden from the attention in a step."""
+
+
+class GendmrMethod(Section):
+    """GenDMR: multi-instance attention over SNPs and regions with a fused head."""
+
+    kind: Literal["gendmr"] = "gendmr"
+    """Chooses the method."""
+    modalities: tuple[Literal["snp", "region"], ...] = ("snp", "region")
+    """The bags."""
+    evidence: Literal["none", "diagnosis", "both"] = "both"
+    """What the training people say about an instance, offered to its token: association with the
+    diagnosis, or also with the out-of-fold imaging risk and with what imaging leaves
+    unexplained."""
+    position: Literal["genomic", "index", "none", "shuffled"] = "genomic"
+    """Where a SNP lies: base pairs on its chromosome, its rank in the list, nowhere, or base pairs
+    of another SNP (a control)."""
+    blocks: int = Field(default=0, ge=0, le=2)
+    """Attention blocks among the SNPs of a chromosome; each multiplies the time of a fold."""
+    heads: int = Field(default=4, ge=1)
+    """Attention heads of a block; they divide the width."""
+    width: int = Field(default=16, ge=4, le=512)
+    """Length of a token."""
+    attention: int = Field(default=32, ge=4, le=512)
+    """Hidden units of the gated attention."""
+    fourier: int = Field(default=8, ge=1, le=16)
+    """Octaves of the position features."""
+    parts: int = Field(default=5, ge=2, le=20)
+    """Parts of the training people for cross-fitting: the loss on a part uses evidence from the
+    others."""
+    partitions: int = Field(default=3, ge=1, le=50)
+    """Different ways to cut the training people into parts, used in turn by the epochs."""
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it gives signed risks of SNPs or regions."""
+        return True
+
+    @property
+    def module(self) -> str:
+        """Module of the package that holds the method."""
+        return "methods.gendmr"
+
+    @property
+    def gpus(self) -> int:
+        """GPUs it can use."""
+        return 1
+
+
+class RidgeMethod(Section):
+    """Ridge logistic regression on one or several modalities: the sceptic's baseline."""
+
+    kind: Literal["ridge"] = "ridge"
+    """Chooses the method."""
+    modalities: tuple[Literal["snp", "region", "covariates"], ...] = Field(
+        default=("snp", "region", "covariates"), min_length=1
+    )
+    """What enters, side by side; `covariates` are those of `adjustment`, with the components."""
+    penalties: tuple[float, ...] = Field(
+        default=(1.0, 10.0, 100.0, 1000.0, 10000.0, 100000.0), min_length=1
+    )
+    """Penalties on squared coefficients of standardised features, compared within the training
+    people by cross-validated log loss."""
+
+    @field_validator("penalties")
+    @classmethod
+    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(value <= 0 for value in values):
+            raise ValueError("penalties must be above 0")
+        return values
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it gives signed risks of SNPs or regions."""
+        return any(name in self.modalities for name in ("snp", "region"))
+
+    @property
+    def module(self) -> str:
+        """Module of the package that holds the method."""
+        return "methods.ridge"
+
+    @property
+    def gpus(self) -> int:
+        """GPUs it can use."""
+        return 0
+
+
+AnyMethod = Annotated[GendmrMethod | RidgeMethod, Field(discriminator="kind")]
+
+
+class MethodOptions(Section):
+    """One method with the shared settings it uses: what a training job is given."""
+
+    method: AnyMethod = GendmrMethod()
+    """The method's own entry."""
+    selection: SelectionSection = SelectionSection()
+    """SNPs of a fold."""
+    adjustment: AdjustmentSection = AdjustmentSection()
+    """Covariates and components."""
+    optimisation: OptimisationSection | None = None
+    """For networks."""
 
 
 class TrainingSection(Section):
     """Settings of the stage `training`."""
+
+    methods: dict[str, AnyMethod] = Field(
+        default={
+            "gendmr": GendmrMethod(),
+            "ridge": RidgeMethod(),
+            "ridge-snp": RidgeMethod(modalities=("snp",)),
+            "ridge-region": RidgeMethod(modalities=("region",)),
+            "ridge-covariates": RidgeMethod(modalities=("covariates",)),
+        },
+        min_length=1,
+    )
+    """Methods by name, trained in the same folds; the name is their folder in results/."""
+    selection: SelectionSection = SelectionSection()
+    """SNPs of a fold."""
+    adjustment: AdjustmentSection = AdjustmentSection()
+    """What associations and region measurements are adjusted for."""
+    optimisation: OptimisationSection = OptimisationSection()
+    """How networks are trained."""
+
+    @field_validator("methods")
+    @classmethod
+    def _names(cls, values: dict[str, AnyMethod]) -> dict[str, AnyMethod]:
+        for name in values:
+            if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 40:
+                raise ValueError(
+                    f"{name!r} is not a name of a method: letters, digits, - and _, at most 40"
+                )
+        return values
+
+    def method(self, name: str) -> MethodOptions:
+        """Return the slice of one method: editing another method changes nothing in it."""
+        entry = self.methods[name]
+        return MethodOptions(
+            method=entry,
+            selection=self.selection,
+            adjustment=self.adjustment,
+            optimisation=self.optimisation if entry.gpus else None,
+        )
