@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from gendmr.config.base import Section
 
 
 class TrackingSection(Section):
     """Settings of the stage `tracking`."""
+
+    enabled: bool = True
+    """Replay finished folds into MLflow; off: only the listing of folds is written."""
+    experiment: str | None = Field(default=None, min_length=1, max_length=200)
+    """Name of the MLflow experiment; absent: the name of the study."""
+    uri: str | None = Field(default=None, pattern=r"^https?://")
+    """Optional MLflow server that gets a copy, such as `http://tracking.example.org:5000`. When it
+    does not answer, the study goes on and the report says so."""
+    timeout: float = Field(default=5.0, gt=0, le=120)
+    """Seconds to wait for one answer of that server."""

@@ -1,0 +1,88 @@
+"""A finished training folder in the form of the contracts, without any training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def write_fold(folder: Path, method: str, repeat: int, fold: int, auc: float, epochs: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    run = {
+        "status": "finished",
+        "method": method,
+        "kind": "network",
+        "repeat": repeat,
+        "fold": fold,
+        "seed": 7,
+        "device": "cpu",
+        "epochs": epochs,
+        "best_epoch": epochs // 2,
+        "options": {"learning_rate": 1e-4, "layers": [64, 32], "nested": {"position": "genomic"}},
+        "notes": ["no distillation"],
+        "selection": {"n_snp": 40},
+        "versions": {"torch": "2.13.0"},
+        "inputs": {"snp.nc": "ab12"},
+    }
+    metrics = {
+        "method": method,
+        "repeat": repeat,
+        "fold": fold,
+        "n_train": 60,
+        "n_held_out": 20,
+        "held_out": {"auc": auc, "brier": 0.2, "f1": None},
+        "validation": {"auc": auc + 0.01},
+        "by_modality": {"snp+region": {"n": 12, "auc": auc}},
+        "threshold": 0.5,
+    }
+    history = [
+        {"epoch": e, "step": e * 3, "train_loss": 1 / (e + 1), "validation_auc": 0.5 + e / 100}
+        for e in range(epochs)
+    ]
+    (folder / "run.json").write_text(json.dumps(run))
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
+
+
+def write_metrics(results: Path, method: str, repeats: int, folds: int) -> None:
+    rows = ["method\trepeat\tfold\tmetric\tvalue"]
+    for repeat in range(repeats):
+        for fold in range(folds):
+            rows.append(f"{method}\t{repeat}\t{fold}\tauc\t{0.6 + fold / 100}")
+    for kind, value in (("mean", 0.62), ("low", 0.55), ("high", 0.69), ("pooled", 0.61)):
+        rows.append(f"{method}\tn/a\t{kind}\tauc\t{value}")
+    path = results / "training" / method / "metrics.tsv"
+    path.write_text("\n".join(rows) + "\n")
+
+
+Maker = Callable[..., Path]
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Maker:
+    """Make `results/<study>` with finished folds of some methods."""
+
+    def make(
+        *methods: str, study: str = "tiny", repeats: int = 1, folds: int = 2, epochs: int = 4
+    ) -> Path:
+        results = tmp_path / "results" / study
+        for method in methods or ("gendmr", "ridge_snp"):
+            for repeat in range(repeats):
+                for fold in range(folds):
+                    folder = results / "training" / method / f"repeat-{repeat}" / f"fold-{fold}"
+                    write_fold(folder, method, repeat, fold, 0.6 + fold / 100, epochs)
+            write_metrics(results, method, repeats, folds)
+        figures = results / "ranking" / "gendmr" / "figures"
+        figures.mkdir(parents=True, exist_ok=True)
+        pixel = np.zeros((2, 2))
+        import matplotlib.image
+
+        matplotlib.image.imsave(figures / "genome.png", pixel, metadata={"Software": None})
+        (results / "ranking" / "gendmr" / "genes.tsv").write_text("gene\trank\nAPOE\t1\n")
+        return results
+
+    return make

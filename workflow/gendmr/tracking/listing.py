@@ -1,0 +1,146 @@
+"""Which folds a study has, with the checksums of the files that are replayed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gendmr.errors import TrackingError, first_few
+from gendmr.files.atomic import sha256
+from gendmr.files.tables import Kind, read_table
+
+FOLD_FILES = ("run.json", "metrics.json", "history.jsonl")
+METRICS_COLUMNS: dict[str, Kind] = {
+    "method": "text",
+    "repeat": "text",
+    "fold": "text",
+    "metric": "text",
+    "value": "number",
+}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of one repeat of one method: where it lies and what its files hash to."""
+
+    method: str
+    repeat: int
+    fold: int
+    folder: Path
+    files: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """Name of the fold within the study."""
+        return f"{self.method}/repeat-{self.repeat}/fold-{self.fold}"
+
+    @property
+    def checksum(self) -> str:
+        """One checksum over the files that are replayed."""
+        return _joint(self.files)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method: its table of metrics, its folds, and the files that go with it."""
+
+    name: str
+    table: Path
+    folds: tuple[Fold, ...]
+    attachments: dict[str, Path] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def checksum(self) -> str:
+        """One checksum over the table of metrics and the attachments."""
+        return _joint(self.files)
+
+
+def find_methods(results: Path, names: Sequence[str] | None = None) -> tuple[Method, ...]:
+    """Return the methods of a study with their folds.
+
+    Parameters
+    ----------
+    results : Path
+        ``results/<study>``.
+    names : sequence of str, optional
+        The methods to take, in this order; absent: all that have a table of metrics. The folds
+        are those that the table lists, so that folders left over from an earlier configuration
+        are not taken for results.
+
+    Raises
+    ------
+    TrackingError
+        There are no finished methods, or files of a listed fold are missing.
+    """
+    if names is None:
+        names = sorted(path.parent.name for path in results.glob("training/*/metrics.tsv"))
+    if not names:
+        raise TrackingError(
+            f"{results}/training: no method has a metrics.tsv",
+            cause="no fold has been trained yet, or the path is not results/<study>",
+            next_step="snakemake --cores 2 training",
+        )
+    return tuple(_method(results, name) for name in names)
+
+
+def listing(study: str, methods: Sequence[Method], notes: Sequence[str]) -> dict[str, Any]:
+    """Return what ``synced.json`` holds: the same for the same files, whenever it is made."""
+    return {
+        "study": study,
+        "methods": [{"method": method.name, "files": method.files} for method in methods],
+        "runs": [
+            {
+                "method": fold.method,
+                "repeat": fold.repeat,
+                "fold": fold.fold,
+                "checksum": fold.checksum,
+                "files": fold.files,
+            }
+            for method in methods
+            for fold in method.folds
+        ],
+        "notes": list(notes),
+    }
+
+
+def _method(results: Path, name: str) -> Method:
+    table = results / "training" / name / "metrics.tsv"
+    rows = read_table(table, METRICS_COLUMNS)
+    pairs = sorted(
+        {
+            (int(repeat), int(fold))
+            for repeat, fold in zip(rows["repeat"], rows["fold"], strict=True)
+            if repeat.isdigit() and fold.isdigit()
+        }
+    )
+    folds, absent = [], []
+    for repeat, fold in pairs:
+        folder = table.parent / f"repeat-{repeat}" / f"fold-{fold}"
+        missing = [str(folder / file) for file in FOLD_FILES if not (folder / file).is_file()]
+        absent += missing
+        if not missing:
+            files = {file: sha256(folder / file) for file in FOLD_FILES}
+            folds.append(Fold(name, repeat, fold, folder, files))
+    if absent:
+        raise TrackingError(
+            f"{table}: {len(absent)} files of the folds it lists are missing: {first_few(absent)}",
+            cause="a fold was deleted after its metrics were collected",
+            next_step="snakemake --cores 2 training",
+        )
+    ranking = results / "ranking" / name
+    attachments = {
+        f"ranking/{path.relative_to(ranking).as_posix()}": path
+        for path in sorted([*ranking.glob("*.tsv"), *ranking.glob("figures/*.png")])
+    }
+    attachments["metrics.tsv"] = table
+    files = {label: sha256(path) for label, path in sorted(attachments.items())}
+    return Method(name, table, tuple(folds), attachments, files)
+
+
+def _joint(files: dict[str, str]) -> str:
+    text = "".join(f"{name}\0{digest}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,46 @@
+"""File-first tracking: finished folds are replayed into MLflow, for comparison only."""
+
+
+localrules:
+    tracking,
+    sync_tracking,
+
+
+rule tracking:
+    """Every finished fold in MLflow."""
+    input:
+        study_files("tracking/synced.json"),
+
+
+rule sync_tracking:
+    """Replay new and changed folds; the database is no output, for it can be rebuilt any time."""
+    input:
+        tables=expand("results/{{study}}/training/{method}/metrics.tsv", method=METHODS),
+        folds=expand(
+            "results/{{study}}/training/{method}/repeat-{repeat}/fold-{fold}/{file}",
+            method=METHODS,
+            repeat=REPEATS,
+            fold=FOLDS,
+            file=["run.json", "metrics.json", "history.jsonl"],
+        ),
+        ranking=rules.ranking.input,
+    output:
+        listing="results/{study}/tracking/synced.json",
+    log:
+        "logs/{study}/tracking/sync.log",
+    benchmark:
+        "logs/{study}/tracking/sync.benchmark.tsv"
+    conda:
+        "../../envs/tracking.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        options=options("tracking"),
+        methods=METHODS,
+        results=subpath(output.listing, ancestor=2),
+        code=fingerprint("tracking.sync"),
+    shell:
+        "python -m gendmr tracking sync --results {params.results}"
+        " --options {params.options:q} --methods '{params.methods}' &> {log}"
