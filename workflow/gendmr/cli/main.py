@@ -28,12 +28,12 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the stages in the order in which data flows."""
-        return list(STAGES)
+        return [*STAGES, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a stage's group; for the list in --help, a stand-in with its one line."""
         if cmd_name not in STAGES:
-            return None
+            return super().get_command(ctx, cmd_name)
         if ctx.invoked_subcommand is None and not _named(cmd_name):
             # Listing for --help: the import would cost seconds for nine stages.
             return click.Command(cmd_name, short_help=STAGES[cmd_name])
@@ -50,6 +50,16 @@ def _named(stage: str) -> bool:
 @click.version_option(__version__, prog_name="gendmr")
 def root() -> None:
     """GenDMR: which genes and which brain regions carry the risk, and can I believe it."""
+
+
+@root.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration, for completion in editors."""
+    import json
+
+    from gendmr.config.study import Study
+
+    click.echo(json.dumps(Study.model_json_schema(), indent=2, sort_keys=True))
 
 
 def main() -> None:

@@ -1,0 +1,107 @@
+"""Each supported combination of configuration builds its graph."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_the_demo_plans_one_job_per_person_and_fold(dry):
+    plan = dry.plan()
+    methods = len(dry.config["training"]["methods"])
+    assert plan["register_t1w"] == dry.config["simulate"]["images"]
+    assert plan["train_fold"] == methods * 5
+    assert plan["collect_metrics"] == methods
+    assert plan["simulate_cohort"] == plan["sync_tracking"] == 1
+
+
+def test_folds_and_repeats_multiply(dry):
+    dry.config["cohort"] |= {"folds": 3, "repeats": 2}
+    assert dry.plan()["train_fold"] == len(dry.config["training"]["methods"]) * 6
+
+
+def test_a_users_own_study(dry):
+    dry.own_study(images=3)
+    plan = dry.plan()
+    assert plan["register_t1w"] == 3
+    assert "simulate_cohort" not in plan
+
+
+def test_a_study_of_genotypes_only(dry):
+    dry.own_study()
+    del dry.config["imaging"]
+    methods = dry.config["training"]["methods"]
+    dry.config["training"]["methods"] = {
+        name: entry
+        for name, entry in methods.items()
+        if "region" not in entry.get("modalities", ["snp"])
+    }
+    plan = dry.plan()
+    assert "register_t1w" not in plan
+    assert plan["train_fold"] == 5 * len(dry.config["training"]["methods"])
+
+
+@pytest.mark.parametrize("preset", ["testing", "fast", "precise"])
+def test_presets(dry, preset):
+    dry.config["imaging"]["preset"] = preset
+    assert dry.plan()["register_t1w"] > 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "last"),
+    [
+        ("simulate", "simulate_images"),
+        ("genotypes", "simulate_cohort"),
+        ("annotation", "map_snps"),
+        ("imaging", "collect_regions"),
+        ("cohort", "split_folds"),
+        ("training", "collect_metrics"),
+        ("ranking", "rank_genes"),
+        ("tracking", "sync_tracking"),
+        ("report", "summarize_study"),
+    ],
+)
+def test_each_stage_is_a_target_by_name(dry, stage, last):
+    plan = dry.plan(stage)
+    assert plan[last] >= 1
+    later = {"genotypes": "train_fold", "imaging": "train_fold", "training": "rank_genes"}
+    assert later.get(stage, "-") not in plan
+
+
+def test_the_slurm_profile_plans_the_same_jobs(dry):
+    assert dry.plan("--profile", "slurm") == dry.plan()
+
+
+def test_one_fold_by_its_file(dry):
+    target = "results/demo/training/gendmr/repeat-0/fold-3/model.safetensors"
+    assert dry.plan(target)["train_fold"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("training", "fold"), 3, "training.fold: unknown key"),
+        (("cohort", "folds"), "five", "cohort.folds = 'five'"),
+    ],
+)
+def test_a_wrong_configuration_stops_before_any_job(dry, path, value, words):
+    dry.config[path[0]][path[1]] = value
+    done = dry.run("-n")
+    assert done.returncode != 0
+    assert "ConfigurationError" in done.stderr + done.stdout
+    assert words in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_text_for_a_number_on_the_command_line_is_refused_with_the_fix(dry):
+    done = dry.run("-n", "--config", "cohort={folds: 0.5}")
+    assert done.returncode != 0
+    assert "--configfile" in done.stderr + done.stdout
+
+
+def test_a_study_without_its_images_is_named(dry):
+    dry.own_study()
+    dry.config["imaging"]["bids"] = "elsewhere"
+    done = dry.run("-n")
+    assert done.returncode != 0
+    assert "InputFileError" in done.stderr + done.stdout
+    assert "elsewhere" in done.stderr + done.stdout
