@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 
-def write_fold(folder: Path, method: str, repeat: int, fold: int, auc: float, epochs: int) -> None:
+def write_fold(folder: Path, method: str, auc: float, epochs: int) -> None:
+    repeat, fold = (int(part.split("-")[1]) for part in folder.parts[-2:])
     folder.mkdir(parents=True, exist_ok=True)
     run = {
         "status": "finished",
@@ -74,7 +75,7 @@ def finished(tmp_path: Path) -> Maker:
             for repeat in range(repeats):
                 for fold in range(folds):
                     folder = results / "training" / method / f"repeat-{repeat}" / f"fold-{fold}"
-                    write_fold(folder, method, repeat, fold, 0.6 + fold / 100, epochs)
+                    write_fold(folder, method, 0.6 + fold / 100, epochs)
             write_metrics(results, method, repeats, folds)
         figures = results / "ranking" / "gendmr" / "figures"
         figures.mkdir(parents=True, exist_ok=True)

@@ -41,6 +41,8 @@ PAGE = 1000  # metrics in one request: MLflow's limit
 LONGEST_PARAMETER = 6000  # characters: MLflow's limit
 POSITION = ("epoch", "step")
 
+Points = list[tuple[str, float, int]]
+
 
 def quiet_mlflow(timeout: float = 5.0) -> None:
     """Set MLflow's switches before it is imported: no telemetry, no git, short waits."""
@@ -82,15 +84,15 @@ def replay_locally(
     Raises
     ------
     TrackingError
-        The database is damaged or of another MLflow version.
+        The database is damaged or of another MLflow version, or the checkout was moved.
     """
     quiet_mlflow()
-    folder.mkdir(parents=True, exist_ok=True)
     database, artifacts = folder / "mlflow.db", (folder / "artifacts").resolve()
     with _alone(folder):
         try:
-            client = _client(f"sqlite:///{database.resolve()}")
-            return _replay(client, study, experiment, methods, artifacts.as_uri())
+            store = Store(_client(f"sqlite:///{database.resolve()}"), study)
+            store.open(experiment, artifacts.as_uri())
+            return store.replay(methods)
         except TrackingError:
             raise
         except Exception as error:
@@ -120,13 +122,16 @@ def replay_to_server(
     """
     quiet_mlflow(timeout)
     address = urlsplit(uri)
-    port = address.port or (443 if address.scheme == "https" else 80)
+    shown = f"{address.scheme}://{address.hostname}"
     try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        shown += f":{port}"
         socket.create_connection((str(address.hostname), port), timeout=timeout).close()
-        _replay(_client(uri), study, experiment, methods, None)
+        store = Store(_client(uri), study)
+        store.open(experiment, None)
+        store.replay(methods)
     except Exception as error:
         # Whatever a server or a network does must not cost a finished study its report.
-        shown = f"{address.scheme}://{address.hostname}:{port}"
         return (
             f"The MLflow server {shown} did not take the runs ({type(error).__name__}); they are"
             " in the study's own database, and `gendmr tracking sync` sends them again."
@@ -141,6 +146,173 @@ def remove_store(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
         if (folder / "artifacts").is_dir():
             shutil.rmtree(folder / "artifacts")
+
+
+class Store:
+    """One study in one MLflow store.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        The store.
+    study : str
+        Runs of other studies in the same experiment are left alone.
+    """
+
+    def __init__(self, client: MlflowClient, study: str) -> None:
+        self.client = client
+        self.study = study
+        self.experiment_id = ""
+        self.counts = {"new": 0, "unchanged": 0, "superseded": 0, "withdrawn": 0}
+
+    def open(self, experiment: str, artifact_location: str | None) -> None:
+        """Find or make the experiment.
+
+        Raises
+        ------
+        TrackingError
+            Its artifacts lie elsewhere: the checkout was moved.
+        """
+        found = self.client.get_experiment_by_name(experiment)
+        if found is None:
+            self.experiment_id = self.client.create_experiment(
+                experiment, artifact_location=artifact_location
+            )
+            return
+        if artifact_location and found.artifact_location != artifact_location:
+            raise TrackingError(
+                f"artifacts were stored in {found.artifact_location}, not in {artifact_location}",
+                cause="the checkout was moved or copied",
+                next_step="gendmr tracking rebuild --results results/<study>",
+            )
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        self.experiment_id = found.experiment_id
+
+    def replay(self, methods: Sequence[Method]) -> dict[str, int]:
+        """Replay what is new or changed and retire what is not among the results any more."""
+        present = self._current_runs()
+        wanted: set[str] = set()
+        for method in methods:
+            runs = [read_json(fold.folder / "run.json") for fold in method.folds]
+            parent_id = self._replay_method(method, _shared(runs), present.get(method.name))
+            wanted.add(method.name)
+            for fold, run in zip(method.folds, runs, strict=True):
+                self._replay_fold(parent_id, fold, run, present.get(fold.key))
+                wanted.add(fold.key)
+        for key, run in present.items():
+            if key not in wanted:
+                self._retire(run, "withdrawn")
+        return self.counts
+
+    def _current_runs(self) -> dict[str, Run]:
+        """Return the finished runs by key; what a kill left half-written is thrown away."""
+        current: dict[str, Run] = {}
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], max_results=PAGE, page_token=token)
+            for run in page:
+                tags = run.data.tags
+                if tags.get("gendmr.study") != self.study:
+                    continue
+                if tags.get("gendmr.state") == "current" and tags["gendmr.key"] not in current:
+                    current[tags["gendmr.key"]] = run
+                else:
+                    self.client.delete_run(run.info.run_id)
+            token = page.token
+            if not token:
+                return current
+
+    def _replay_method(
+        self, method: Method, parameters: dict[str, str], existing: Run | None
+    ) -> str:
+        if existing is not None and existing.data.params != parameters:
+            # Parameters of a run cannot be changed, so another configuration is another run.
+            self._retire(existing, "superseded")
+            existing = None
+        if existing is not None and existing.data.tags["gendmr.checksum"] == method.checksum:
+            return str(existing.info.run_id)
+        if existing is None:
+            run_id = self._start(method.name, method.name, {"gendmr.level": "method"}, method.table)
+            self._log(run_id, [], parameters)
+        else:
+            run_id = str(existing.info.run_id)
+        self._log(run_id, list(_summary_points(method)), {})
+        for label, path in method.attachments.items():
+            folder = str(Path(label).parent)
+            self.client.log_artifact(run_id, str(path), None if folder == "." else folder)
+        self._finish(run_id, method.checksum, method.table)
+        return run_id
+
+    def _replay_fold(
+        self, parent_id: str, fold: Fold, run: dict[str, Any], existing: Run | None
+    ) -> None:
+        if existing is not None and existing.data.tags["gendmr.checksum"] == fold.checksum:
+            if existing.data.tags.get("mlflow.parentRunId") != parent_id:
+                self.client.set_tag(existing.info.run_id, "mlflow.parentRunId", parent_id)
+            self.counts["unchanged"] += 1
+            return
+        tags = {
+            "mlflow.parentRunId": parent_id,
+            "gendmr.level": "fold",
+            "gendmr.method": fold.method,
+            "gendmr.repeat": str(fold.repeat),
+            "gendmr.fold": str(fold.fold),
+        }
+        if run.get("notes"):
+            tags["mlflow.note.content"] = "\n".join(f"* {note}" for note in run["notes"])
+        dated_by = fold.folder / "metrics.json"
+        name = f"{fold.method} · repeat {fold.repeat} · fold {fold.fold}"
+        run_id = self._start(fold.key, name, tags, dated_by)
+        points = [
+            *_curve_points(fold.folder / "history.jsonl"),
+            *_final_points(read_json(dated_by)),
+        ]
+        self._log(run_id, points, _parameters(run))
+        for file in fold.files:
+            self.client.log_artifact(run_id, str(fold.folder / file))
+        self._finish(run_id, fold.checksum, dated_by)
+        self.counts["new"] += 1
+        if existing is not None:
+            self._retire(existing, "superseded")
+
+    def _start(self, key: str, name: str, tags: dict[str, str], dated_by: Path) -> str:
+        run = self.client.create_run(
+            self.experiment_id,
+            start_time=_milliseconds(dated_by),
+            run_name=name,
+            tags={
+                "gendmr.study": self.study,
+                "gendmr.key": key,
+                "gendmr.state": "writing",
+                "mlflow.user": "gendmr",
+                "mlflow.source.name": "gendmr tracking sync",
+                "mlflow.source.type": "JOB",
+                **tags,
+            },
+        )
+        return str(run.info.run_id)
+
+    def _finish(self, run_id: str, checksum: str, dated_by: Path) -> None:
+        self.client.set_tag(run_id, "gendmr.checksum", checksum)
+        self.client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(dated_by))
+        # Last of all: a run that a kill left before this line is thrown away next time.
+        self.client.set_tag(run_id, "gendmr.state", "current")
+
+    def _retire(self, run: Run, state: str) -> None:
+        self.client.set_tag(run.info.run_id, "gendmr.state", state)
+        self.client.delete_run(run.info.run_id)
+        self.counts[state] += 1
+
+    def _log(self, run_id: str, points: Points, parameters: dict[str, str]) -> None:
+        from mlflow.entities import Metric, Param
+
+        metrics = [Metric(name, value, 0, step) for name, value, step in points]
+        for start in range(0, len(metrics), PAGE):
+            self.client.log_batch(run_id, metrics=metrics[start : start + PAGE], synchronous=True)
+        params = [Param(name, value) for name, value in sorted(parameters.items())]
+        for start in range(0, len(params), 100):
+            self.client.log_batch(run_id, params=params[start : start + 100], synchronous=True)
 
 
 @contextmanager
@@ -170,182 +342,6 @@ def _skip_fsync(connection: Any, _: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def _replay(
-    client: MlflowClient,
-    study: str,
-    experiment: str,
-    methods: Sequence[Method],
-    artifact_location: str | None,
-) -> dict[str, int]:
-    counts = {"new": 0, "unchanged": 0, "superseded": 0, "withdrawn": 0}
-    found = client.get_experiment_by_name(experiment)
-    if found is not None and found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    if found is not None and artifact_location and found.artifact_location != artifact_location:
-        raise TrackingError(
-            f"artifacts were stored in {found.artifact_location}, not in {artifact_location}",
-            cause="the checkout was moved or copied",
-            next_step="gendmr tracking rebuild --results results/<study>",
-        )
-    if found is None:
-        experiment_id = client.create_experiment(experiment, artifact_location=artifact_location)
-        client.set_experiment_tag(experiment_id, "gendmr.study", study)
-    else:
-        experiment_id = found.experiment_id
-    present = _current_runs(client, experiment_id, study)
-    wanted: set[str] = set()
-    for method in methods:
-        runs = [read_json(fold.folder / "run.json") for fold in method.folds]
-        parameters = _shared(runs)
-        parent = present.get(method.name)
-        if parent is not None and parent.data.params != parameters:
-            # Parameters of a run cannot be changed, so another configuration is another run.
-            _retire(client, parent, "superseded", counts)
-            parent = None
-        if parent is None:
-            parent = _start(
-                client, experiment_id, study, method.name, method.name, {}, method.table
-            )
-            _log(client, parent.info.run_id, [], parameters)
-        parent_id = parent.info.run_id
-        wanted.add(method.name)
-        if parent.data.tags.get("gendmr.checksum") != method.checksum:
-            _log(client, parent_id, list(_summary_points(method)), {})
-            for label, path in method.attachments.items():
-                folder = str(Path(label).parent)
-                client.log_artifact(parent_id, str(path), None if folder == "." else folder)
-            _finish(client, parent_id, method.checksum, method.table)
-        for fold, run in zip(method.folds, runs, strict=True):
-            wanted.add(fold.key)
-            existing = present.get(fold.key)
-            if existing is not None and existing.data.tags.get("gendmr.checksum") == fold.checksum:
-                counts["unchanged"] += 1
-                if existing.data.tags.get("mlflow.parentRunId") != parent_id:
-                    client.set_tag(existing.info.run_id, "mlflow.parentRunId", parent_id)
-                continue
-            _replay_fold(client, experiment_id, study, parent_id, fold, run)
-            counts["new"] += 1
-            if existing is not None:
-                _retire(client, existing, "superseded", counts)
-    for key, run in present.items():
-        if key not in wanted:
-            _retire(client, run, "withdrawn", counts)
-    return counts
-
-
-def _current_runs(client: MlflowClient, experiment_id: str, study: str) -> dict[str, Run]:
-    """Return the finished runs by key; what a kill left half-written is thrown away."""
-    current: dict[str, Run] = {}
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], max_results=PAGE, page_token=token)
-        for run in page:
-            tags = run.data.tags
-            if tags.get("gendmr.study") != study:
-                continue
-            if tags.get("gendmr.state") == "current" and tags["gendmr.key"] not in current:
-                current[tags["gendmr.key"]] = run
-            else:
-                client.delete_run(run.info.run_id)
-        token = page.token
-        if not token:
-            return current
-
-
-def _replay_fold(
-    client: MlflowClient,
-    experiment_id: str,
-    study: str,
-    parent_id: str,
-    fold: Fold,
-    run: dict[str, Any],
-) -> None:
-    metrics = read_json(fold.folder / "metrics.json")
-    tags = {
-        "mlflow.parentRunId": parent_id,
-        "gendmr.method": fold.method,
-        "gendmr.repeat": str(fold.repeat),
-        "gendmr.fold": str(fold.fold),
-    }
-    notes = [str(note) for note in run.get("notes", [])]
-    if notes:
-        tags["mlflow.note.content"] = "\n".join(f"* {note}" for note in notes)
-    name = f"{fold.method} · repeat {fold.repeat} · fold {fold.fold}"
-    started = _start(
-        client, experiment_id, study, fold.key, name, tags, fold.folder / "metrics.json"
-    )
-    run_id = started.info.run_id
-    points = [*_curve_points(fold.folder / "history.jsonl"), *_final_points(metrics)]
-    _log(client, run_id, points, _parameters(run))
-    for file in fold.files:
-        client.log_artifact(run_id, str(fold.folder / file))
-    _finish(
-        client,
-        run_id,
-        fold.checksum,
-        fold.folder / "metrics.json",
-        failed=run.get("status", "finished") not in ("finished", "done", "ok", "complete"),
-    )
-
-
-def _start(
-    client: MlflowClient,
-    experiment_id: str,
-    study: str,
-    key: str,
-    name: str,
-    tags: dict[str, str],
-    dated_by: Path,
-) -> Run:
-    return client.create_run(
-        experiment_id,
-        start_time=_milliseconds(dated_by),
-        run_name=name,
-        tags={
-            "gendmr.study": study,
-            "gendmr.key": key,
-            "gendmr.state": "writing",
-            "gendmr.level": "fold" if "mlflow.parentRunId" in tags else "method",
-            "mlflow.user": "gendmr",
-            "mlflow.source.name": "gendmr tracking sync",
-            "mlflow.source.type": "JOB",
-            **tags,
-        },
-    )
-
-
-def _finish(
-    client: MlflowClient, run_id: str, checksum: str, dated_by: Path, *, failed: bool = False
-) -> None:
-    client.set_tag(run_id, "gendmr.checksum", checksum)
-    client.set_tag(run_id, "gendmr.state", "current")
-    client.set_terminated(
-        run_id, "FAILED" if failed else "FINISHED", end_time=_milliseconds(dated_by)
-    )
-
-
-def _retire(client: MlflowClient, run: Run, state: str, counts: dict[str, int]) -> None:
-    client.set_tag(run.info.run_id, "gendmr.state", state)
-    client.delete_run(run.info.run_id)
-    counts[state] += 1
-
-
-def _log(
-    client: MlflowClient,
-    run_id: str,
-    points: list[tuple[str, float, int]],
-    parameters: dict[str, str],
-) -> None:
-    from mlflow.entities import Metric, Param
-
-    metrics = [Metric(name, value, 0, step) for name, value, step in points]
-    for start in range(0, len(metrics), PAGE):
-        client.log_batch(run_id, metrics=metrics[start : start + PAGE], synchronous=True)
-    params = [Param(name, value) for name, value in sorted(parameters.items())]
-    for start in range(0, len(params), 100):
-        client.log_batch(run_id, params=params[start : start + 100], synchronous=True)
-
-
 def _curve_points(path: Path) -> Iterator[tuple[str, float, int]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         if not line.strip():
@@ -354,23 +350,23 @@ def _curve_points(path: Path) -> Iterator[tuple[str, float, int]]:
         step = int(entry.get("epoch", entry.get("step", number)))
         for name, value in entry.items():
             if name not in POSITION and _is_number(value):
-                yield f"curve/{name}", float(value), step
+                yield _safe(f"curve/{name}"), float(value), step
 
 
 def _final_points(metrics: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
-    for name, value in metrics.get("held_out", {}).items():
+    named = {
+        **metrics.get("held_out", {}),
+        **{f"validation/{name}": value for name, value in metrics.get("validation", {}).items()},
+        **{
+            f"by_modality/{pattern}/{name}": value
+            for pattern, values in metrics.get("by_modality", {}).items()
+            for name, value in values.items()
+        },
+        **{name: metrics.get(name) for name in ("n_train", "n_held_out", "threshold")},
+    }
+    for name, value in named.items():
         if _is_number(value):
-            yield name, float(value), 0
-    for name, value in metrics.get("validation", {}).items():
-        if _is_number(value):
-            yield f"validation/{name}", float(value), 0
-    for pattern, values in metrics.get("by_modality", {}).items():
-        for name, value in values.items():
-            if _is_number(value):
-                yield _safe(f"by_modality/{pattern}/{name}"), float(value), 0
-    for name in ("n_train", "n_held_out", "threshold"):
-        if _is_number(metrics.get(name)):
-            yield name, float(metrics[name]), 0
+            yield _safe(name), float(value), 0
 
 
 def _summary_points(method: Method) -> Iterator[tuple[str, float, int]]:
@@ -382,33 +378,29 @@ def _summary_points(method: Method) -> Iterator[tuple[str, float, int]]:
 
 
 def _parameters(run: dict[str, Any]) -> dict[str, str]:
-    plain = {
-        name: run[name]
-        for name in ("method", "kind", "repeat", "fold", "seed", "device", "epochs", "best_epoch")
-        if run.get(name) is not None
-    }
-    nested = {name: run[name] for name in ("options", "selection", "versions") if name in run}
+    plain = ("method", "kind", "repeat", "fold", "seed", "device", "epochs", "best_epoch")
+    named: dict[str, Any] = {name: run[name] for name in plain if run.get(name) is not None}
+    for name in ("options", "selection", "versions"):
+        named.update(_flat(run.get(name) or {}, f"{name}."))
     return {
         _safe(name): (value if isinstance(value, str) else json.dumps(value, sort_keys=True))[
             :LONGEST_PARAMETER
         ]
-        for name, value in {**plain, **_flat(nested)}.items()
+        for name, value in named.items()
     }
 
 
 def _shared(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return the parameters that all folds of a method have in common."""
     each = [_parameters(run) for run in runs]
-    if not each:
-        return {}
     return {
         name: value
-        for name, value in each[0].items()
-        if value and all(other.get(name) == value for other in each[1:])
+        for name, value in (each[0] if each else {}).items()
+        if all(other.get(name) == value for other in each[1:])
     }
 
 
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(value: dict[str, Any], prefix: str) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, item in value.items():
         if isinstance(item, dict) and item:
@@ -423,8 +415,8 @@ def _is_number(value: object) -> bool:
 
 
 def _safe(name: str) -> str:
-    # MLflow takes letters, digits and _ - . : / and spaces in names
-    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)[:250]
+    # MLflow takes letters, digits, spaces and _ - . / in names; others become underscores.
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-./ ") else "_" for c in name)[:250]
 
 
 def _milliseconds(path: Path) -> int:
