@@ -1,0 +1,63 @@
+"""The command line of the stage `simulate`."""
+
+from __future__ import annotations
+
+import click
+
+OPTIONS = click.option(
+    "--options",
+    default="{}",
+    metavar="JSON|YAML",
+    help="The section `simulate`: JSON, or a YAML file with it.",
+)
+SEED = click.option("--seed", type=int, required=True, help="The study's seed.")
+
+
+@click.group()
+def group() -> None:
+    """Make the demo cohort, with planted truth."""
+
+
+@group.command()
+@click.option("--genes", required=True, help="Table of genes with GRCh37 coordinates.")
+@click.option("--regions", required=True, help="Table of regions with MNI centroids.")
+@OPTIONS
+@SEED
+@click.option("--output", required=True, help="Folder for the tables and genotypes.")
+def cohort(genes: str, regions: str, options: str, seed: int, output: str) -> None:
+    """People, genotypes, diagnoses and the atrophy that the images will show."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.cohort import simulate_cohort
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_cohort(genes, regions, section, seed, output)
+
+
+@group.command()
+@click.option("--regions", required=True, help="Table of regions with MNI centroids.")
+@click.option("--labels", required=True, help="NIfTI file to write, one number per region.")
+@click.option("--table", required=True, help="Table to write: index, region, hemisphere.")
+def atlas(regions: str, labels: str, table: str) -> None:
+    """A label atlas on the template's grey matter, for the named regions."""
+    from gendmr.simulate.atlas import make_atlas
+
+    make_atlas(regions, labels, table)
+
+
+@group.command()
+@click.option("--anatomy", required=True, help="Size and atrophy per participant.")
+@click.option("--labels", required=True, help="The atlas, NIfTI.")
+@click.option("--table", required=True, help="The atlas's table.")
+@OPTIONS
+@SEED
+@click.option("--threads", type=click.IntRange(1), default=1, help="Images made side by side.")
+@click.option("--output", required=True, help="BIDS folder to write.")
+def images(
+    anatomy: str, labels: str, table: str, options: str, seed: int, threads: int, output: str
+) -> None:
+    """T1w images in BIDS form."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.images import simulate_images
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_images(anatomy, labels, table, section, seed, threads, output)

@@ -1,0 +1,215 @@
+"""The planted truth: which genes raise the risk, which shrink a region, who falls ill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.simulate import SimulateSection
+from gendmr.errors import ConfigurationError
+from gendmr.seeds import generator
+
+# A probit is close to a logit whose argument is divided by this (Zeger, Liang & Albert 1988,
+# Biometrics 44:1049): what turns effects given all other causes into the marginal ones.
+_ATTENUATION = (16 * np.sqrt(3) / (15 * np.pi)) ** 2
+REGION_EFFECT = 0.5  # log odds ratio per SD of a region's susceptibility
+SUSCEPTIBILITY = 0.03  # share of a region's volume per SD of its susceptibility
+HEALTHY_LOSS = 0.04  # mean share lost by everybody
+SEVERITY = 0.25  # SD of how far the disease has come, mean 1; shared by all regions of a person
+LARGEST_LOSS = 0.4
+TARGET_FREQUENCY = 0.3  # of the planted risk alleles
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A gene that raises the risk.
+
+    Attributes
+    ----------
+    gene : str
+    row : int
+        Row of the variant in the panel.
+    derived : bool
+        Whether the risk allele, the minor one, is the derived allele.
+    odds_ratio : float
+        Per copy of the risk allele, marginal: what an association test estimates.
+    through : str
+        `diagnosis`, or the name of the region it shrinks.
+    """
+
+    gene: str
+    row: int
+    derived: bool
+    odds_ratio: float
+    through: str
+
+
+def plant(
+    section: SimulateSection,
+    candidates: list[str],
+    variants: pd.DataFrame,
+    derived: np.ndarray,
+    seed: int,
+) -> list[Planted]:
+    """Choose a SNP of each planted gene, its odds ratio and its way to the disease.
+
+    Parameters
+    ----------
+    section : SimulateSection
+    candidates : list of str
+        Genes in the order in which they are planted.
+    variants : pandas.DataFrame
+        The panel's variants.
+    derived : ndarray, shape (variants,)
+        Frequencies of their derived alleles.
+    seed : int
+    """
+    if section.null:
+        return []
+    random = generator(seed, "simulate", "plant")
+    frequency = np.minimum(derived, 1 - derived)
+    low, high = section.odds_ratios
+    others = section.planted - 1
+    ratios = [section.strongest_odds_ratio, *random.uniform(low, high, others).round(3)]
+    ways = ["diagnosis"] * section.planted
+    through = round(section.through_regions * others) if section.regions else 0
+    for turn, index in enumerate(random.permutation(others)[:through]):
+        ways[int(index) + 1] = section.regions[turn % len(section.regions)]
+    planted = []
+    for gene, ratio, way in zip(candidates[: section.planted], ratios, ways, strict=True):
+        rows = np.flatnonzero((variants["gene"] == gene).to_numpy())
+        inside = rows[variants["inside"].to_numpy()[rows]]
+        rows = inside if len(inside) else rows
+        best = rows[np.argmin(np.abs(frequency[rows] - TARGET_FREQUENCY))]
+        planted.append(Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), way))
+    return planted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the disease model decides about each person of the pool.
+
+    Attributes
+    ----------
+    case : ndarray of bool, shape (people,)
+    loss : ndarray of float64, shape (people, regions)
+        Share of the volume that each named region has lost, 0 to `LARGEST_LOSS`.
+    """
+
+    case: np.ndarray
+    loss: np.ndarray
+
+
+def fall_ill(
+    section: SimulateSection,
+    planted: list[Planted],
+    risk_alleles: np.ndarray,
+    age: np.ndarray,
+    second: np.ndarray,
+    seed: int,
+) -> Outcome:
+    """Decide diagnoses by a logistic model, and atrophy by susceptibility and diagnosis.
+
+    The logit is the sum of the direct genes' centred allele counts, of the regions'
+    susceptibilities (noise and the genes that act through them), of age and of the population;
+    its intercept makes half of the pool cases. Cases then lose volume in the named regions.
+
+    Parameters
+    ----------
+    section : SimulateSection
+    planted : list of Planted
+    risk_alleles : ndarray, shape (planted, people)
+        Copies of the minor allele, 0 to 2.
+    age : ndarray, shape (people,)
+        Years.
+    second : ndarray of bool, shape (people,)
+        Whether a person is of the second population.
+    seed : int
+    """
+    people, regions = len(age), len(section.regions)
+    random = generator(seed, "simulate", "disease")
+    susceptibility = random.standard_normal((people, regions))
+    draw = random.random(people)
+    severity = random.gamma(SEVERITY**-2, SEVERITY**2, people)
+    if section.null:
+        case = draw < np.median(draw)
+        return Outcome(case, _clip(HEALTHY_LOSS + SUSCEPTIBILITY * susceptibility))
+
+    frequency = risk_alleles.mean(axis=1) / 2
+    shares = 2 * frequency * (1 - frequency)
+    centred = risk_alleles - 2 * frequency[:, None]
+    other = section.age_effect**2 + regions * REGION_EFFECT**2
+    other += section.confounding**2 * section.second_population * (1 - section.second_population)
+    effects = conditional_effects(np.log([item.odds_ratio for item in planted]), shares, other)
+    logit = section.age_effect * (age - age.mean()) / age.std() + section.confounding * second
+    for item, effect, counts in zip(planted, effects, centred, strict=True):
+        if item.through == "diagnosis":
+            logit = logit + effect * counts
+        else:
+            region = section.regions.index(item.through)
+            susceptibility[:, region] += effect / REGION_EFFECT * counts
+    logit = logit + REGION_EFFECT * susceptibility.sum(axis=1)
+    case = draw < 1 / (1 + np.exp(-(logit - _balance(logit))))
+    loss = HEALTHY_LOSS + SUSCEPTIBILITY * susceptibility
+    loss += np.where(case, section.atrophy * severity, 0)[:, None]
+    return Outcome(case, _clip(loss))
+
+
+def conditional_effects(marginal: np.ndarray, shares: np.ndarray, other: float) -> np.ndarray:
+    """Return log odds ratios given all other causes, from marginal ones.
+
+    A logistic model without the other causes finds smaller effects, by the root of
+    1 + 0.346 times the variance that those causes add to the logit.
+
+    Parameters
+    ----------
+    marginal : ndarray, shape (planted,)
+        Log odds ratios per allele that an association test is to find.
+    shares : ndarray, shape (planted,)
+        Variance of the allele counts.
+    other : float
+        Variance of the logit that is not due to these genes.
+    """
+    effects = marginal.copy()
+    for _ in range(50):
+        variance = shares * effects**2
+        effects = marginal * np.sqrt(1 + _ATTENUATION * (other + variance.sum() - variance))
+    return effects
+
+
+def choose_balanced(case: np.ndarray, people: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first cases and controls of the pool: half of `people` each.
+
+    Raises
+    ------
+    ConfigurationError
+        The pool has too few of either.
+    """
+    cases, controls = np.flatnonzero(case), np.flatnonzero(~case)
+    wanted = people // 2, people - people // 2
+    if len(cases) < wanted[0] or len(controls) < wanted[1]:
+        raise ConfigurationError(
+            f"simulate: {len(cases)} cases and {len(controls)} controls arose, {wanted[0]} and"
+            f" {wanted[1]} are needed",
+            cause="effects so strong that the pool is lopsided",
+            next_step="lower simulate.strongest_odds_ratio or age_effect, or change the seed",
+        )
+    return cases[: wanted[0]], controls[: wanted[1]]
+
+
+def _balance(logit: np.ndarray) -> float:
+    """Return the shift after which half of the people are expected to be cases."""
+    low, high = float(logit.min()), float(logit.max())
+    for _ in range(60):
+        middle = (low + high) / 2
+        if (1 / (1 + np.exp(-(logit - middle)))).mean() > 0.5:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _clip(loss: np.ndarray) -> np.ndarray:
+    return np.clip(loss, 0, LARGEST_LOSS)

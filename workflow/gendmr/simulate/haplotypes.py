@@ -1,0 +1,273 @@
+"""Haplotypes by coalescent simulation, and the SNPs that an array would type on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gendmr.seeds import derive, generator
+from gendmr.simulate.reference import CHROMOSOME_LENGTHS
+
+if TYPE_CHECKING:
+    import msprime
+
+RECOMBINATION = 1e-8  # per bp and generation: 1 cM/Mb
+MUTATION = 1.5e-8  # per bp and generation
+SPLIT = 400  # generations since the two populations parted: FST about 0.014
+GENE_WINDOW = 120_000  # bp: longer genes are typed in a stretch of this length
+FLANK = 10_000  # bp typed on either side of a gene
+SEGMENT, SPACING = 25, 80_000  # unlinked SNPs: so many to a segment, so many bp apart
+X_SNPS = 500  # with so many unlinked SNPs the inbreeding coefficient of women is 0 +- 0.05
+NON_PAR = (2_800_000, 154_800_000)  # between the two pseudo-autosomal regions of X, GRCh37
+FROM, UNTIL = 20_000_000, 3_000_000  # bp kept free at both ends: short arms, telomeres
+CLEAR = 100_000  # bp without background SNPs around a gene of the table
+COMMON, UNCOMMON = 0.05, 0.01  # minor allele frequencies
+UNCOMMON_SHARE = 0.1  # of the typed SNPs, as on arrays
+RARE_EVERY = 8  # one variant below UNCOMMON for so many genes: arrays carry some
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Typed variants of a pool of people.
+
+    Attributes
+    ----------
+    variants : pandas.DataFrame
+        `snp`, `chromosome` (1 to 22, X), `position` (bp, 1-based, GRCh37), `gene` (empty between
+        genes), `inside` (in the gene's body), `rare`; sorted by chromosome and position.
+    haplotypes : ndarray of int8, shape (variants, people, 2)
+        Derived alleles. On X the second haplotype of a man is to be ignored.
+    """
+
+    variants: pd.DataFrame
+    haplotypes: np.ndarray
+
+
+def demography(two_populations: bool, *, scale: float = 1.0) -> msprime.Demography:
+    """Return a European-like history: ancient size, bottlenecks, exponential growth.
+
+    Sizes and times are those of Europeans in Gravel et al. 2011 (PNAS 108:11983,
+    doi:10.1073/pnas.1019276108), without the other continents.
+
+    Parameters
+    ----------
+    two_populations : bool
+        Two populations `A` and `B` that parted `SPLIT` generations ago; else `A` alone.
+    scale : float
+        Factor of all sizes; 0.75 for X, of which men carry one copy.
+    """
+    import msprime
+
+    rate, now = 0.0038, 34_000 * scale
+    history = msprime.Demography()
+    history.add_population(name="A", initial_size=now, growth_rate=rate)
+    ancestral = "A"
+    if two_populations:
+        history.add_population(name="B", initial_size=now, growth_rate=rate)
+        history.add_population(
+            name="P", initial_size=now * np.exp(-rate * SPLIT), growth_rate=rate
+        )
+        history.add_population_split(time=SPLIT, derived=["A", "B"], ancestral="P")
+        ancestral = "P"
+    for time, size in ((920, 1_861), (2_040, 14_474), (5_920, 7_310)):
+        history.add_population_parameters_change(
+            time=time, initial_size=size * scale, growth_rate=0, population=ancestral
+        )
+    return history
+
+
+def simulate_panel(
+    genes: pd.DataFrame,
+    people: tuple[int, int],
+    *,
+    snps_per_gene: int,
+    background_snps: int,
+    seed: int,
+) -> Panel:
+    """Simulate the typed variants of a pool of people.
+
+    Parameters
+    ----------
+    genes : pandas.DataFrame
+        As `reference.read_genes` returns.
+    people : tuple of two int
+        People of population A and B, in this order in the result.
+    snps_per_gene, background_snps : int
+        Mean number of SNPs per gene; number of unlinked SNPs between genes.
+    seed : int
+        Each gene has its own stream, so that a gene is the same however many others there are.
+    """
+    pieces = [
+        *_gene_pieces(genes, people, snps_per_gene, seed),
+        *_background_pieces(genes, people, background_snps, seed),
+        *_x_pieces(people, seed),
+    ]
+    variants = pd.concat([piece.variants for piece in pieces], ignore_index=True)
+    haplotypes = np.concatenate([piece.haplotypes for piece in pieces])
+    chromosomes = list(CHROMOSOME_LENGTHS)
+    order = variants["chromosome"].map(chromosomes.index).astype("int64")
+    sequence = np.lexsort((variants["position"], order))
+    variants = variants.iloc[sequence].reset_index(drop=True)
+    haplotypes = haplotypes[sequence]
+    kept = ~variants.duplicated(["chromosome", "position"]).to_numpy()
+    variants, haplotypes = variants[kept].reset_index(drop=True), haplotypes[kept]
+    variants.insert(
+        0, "snp", "sim" + variants["chromosome"] + "_" + variants["position"].astype(str)
+    )
+    return Panel(variants, haplotypes)
+
+
+def _gene_pieces(
+    genes: pd.DataFrame, people: tuple[int, int], snps: int, seed: int
+) -> Iterator[Panel]:
+    for number, gene in enumerate(genes.itertuples(index=False)):
+        random = generator(seed, "simulate", "gene", gene.symbol)
+        length = min(int(gene.end - gene.start) + 1, GENE_WINDOW)
+        inner = int(gene.start) + int(
+            random.integers(0, int(gene.end - gene.start) + 2 - length)
+        )
+        start = max(1, inner - FLANK)
+        frequency, sites, positions = _coalescent(
+            people, length + 2 * FLANK, derive(seed, "simulate", "coalescent", gene.symbol)
+        )
+        wanted = max(3, int(random.poisson(snps)))
+        chosen = _typed(frequency, positions, wanted, (length + 2 * FLANK) / (3 * wanted), random)
+        rare = np.flatnonzero((frequency > 0) & (frequency < UNCOMMON))
+        if number % RARE_EVERY == 0 and len(rare):
+            chosen = np.append(chosen, random.choice(rare))
+        where = start + positions[chosen]
+        yield Panel(
+            pd.DataFrame(
+                {
+                    "chromosome": gene.chromosome,
+                    "position": where,
+                    "gene": gene.symbol,
+                    "inside": (where >= int(gene.start)) & (where <= int(gene.end)),
+                    "rare": frequency[chosen] < UNCOMMON,
+                }
+            ),
+            sites[chosen],
+        )
+
+
+def _background_pieces(
+    genes: pd.DataFrame, people: tuple[int, int], snps: int, seed: int
+) -> Iterator[Panel]:
+    random = generator(seed, "simulate", "background")
+    autosomes = [name for name in CHROMOSOME_LENGTHS if name != "X"]
+    lengths = np.array([CHROMOSOME_LENGTHS[name] for name in autosomes], dtype=float)
+    for segment, first in enumerate(range(0, snps, SEGMENT)):
+        size = SEGMENT * SPACING
+        name = autosomes[random.choice(len(autosomes), p=lengths / lengths.sum())]
+        start = int(random.integers(FROM, CHROMOSOME_LENGTHS[name] - UNTIL - size))
+        frequency, sites, positions = _coalescent(
+            people, size, derive(seed, "simulate", "coalescent", "background", segment)
+        )
+        chosen = _one_per_bin(frequency, positions, min(SEGMENT, snps - first), random)
+        where = start + positions[chosen]
+        near = genes[genes["chromosome"] == name]
+        clear = np.ones(len(where), dtype=bool)
+        for gene in near.itertuples(index=False):
+            clear &= (where < int(gene.start) - CLEAR) | (where > int(gene.end) + CLEAR)
+        yield _between(name, where[clear], sites[chosen][clear])
+
+
+def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[Panel]:
+    random = generator(seed, "simulate", "x")
+    segments = X_SNPS // SEGMENT
+    starts = np.linspace(*NON_PAR, segments, endpoint=False).astype(int)
+    for segment, start in enumerate(starts):
+        frequency, sites, positions = _coalescent(
+            people,
+            SEGMENT * SPACING,
+            derive(seed, "simulate", "coalescent", "x", segment),
+            scale=0.75,
+        )
+        chosen = _one_per_bin(frequency, positions, SEGMENT, random, least=0.2)
+        yield _between("X", start + positions[chosen], sites[chosen])
+
+
+def _between(chromosome: str, positions: np.ndarray, sites: np.ndarray) -> Panel:
+    return Panel(
+        pd.DataFrame(
+            {
+                "chromosome": chromosome,
+                "position": positions,
+                "gene": "",
+                "inside": False,
+                "rare": False,
+            }
+        ),
+        sites,
+    )
+
+
+def _coalescent(
+    people: tuple[int, int], length: int, seed: int, *, scale: float = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return minor allele frequencies, sites (sites, people, 2) and 0-based positions."""
+    import msprime
+
+    number = seed % (2**32 - 1) + 1
+    ancestry = msprime.sim_ancestry(
+        samples={"A": people[0], "B": people[1]} if people[1] else {"A": people[0]},
+        demography=demography(people[1] > 0, scale=scale),
+        sequence_length=length,
+        recombination_rate=RECOMBINATION,
+        random_seed=number,
+    )
+    mutated = msprime.sim_mutations(
+        ancestry, rate=MUTATION, model=msprime.BinaryMutationModel(), random_seed=number
+    )
+    sites = mutated.genotype_matrix().astype(np.int8)
+    derived = sites.mean(axis=1)
+    frequency = np.minimum(derived, 1 - derived)
+    positions = mutated.tables.sites.position.astype(np.int64)
+    return frequency, sites.reshape(len(sites), -1, 2), positions
+
+
+def _typed(
+    frequency: np.ndarray,
+    positions: np.ndarray,
+    wanted: int,
+    apart: float,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Choose sites as an array does: common ones, some uncommon, spread out."""
+    common = random.permutation(np.flatnonzero(frequency >= COMMON))
+    uncommon = random.permutation(
+        np.flatnonzero((frequency >= UNCOMMON) & (frequency < COMMON))
+    )
+    few = int(random.binomial(wanted, UNCOMMON_SHARE))
+    chosen: list[int] = []
+    for group, enough in ((common, wanted - few), (uncommon, wanted)):
+        for site in group:
+            if len(chosen) >= enough:
+                break
+            if all(abs(positions[site] - positions[other]) >= apart for other in chosen):
+                chosen.append(int(site))
+    return np.sort(np.array(chosen, dtype=np.int64))
+
+
+def _one_per_bin(
+    frequency: np.ndarray,
+    positions: np.ndarray,
+    wanted: int,
+    random: np.random.Generator,
+    *,
+    least: float = COMMON,
+) -> np.ndarray:
+    """Choose one common site near the middle of each bin of SPACING bp."""
+    common = np.flatnonzero(frequency >= least)
+    bins = positions[common] // SPACING
+    middle = np.abs(positions[common] % SPACING - SPACING // 2) < SPACING // 8
+    chosen = []
+    for number in range(wanted):
+        inside = common[(bins == number) & middle]
+        if len(inside):
+            chosen.append(int(random.choice(inside)))
+    return np.array(chosen, dtype=np.int64)
