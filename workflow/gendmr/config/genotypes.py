@@ -2,8 +2,97 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
 from gendmr.config.base import Section
+
+Build = Literal["GRCh37", "GRCh38", "NCBI36"]
 
 
 class GenotypesSection(Section):
-    """Settings of the stage `genotypes`."""
+    """Settings of the stage `genotypes`: what is read, who and what is removed.
+
+    No diagnosis is used here: column 6 of the .fam is ignored.
+    """
+
+    inputs: tuple[str, ...] = Field(min_length=1)
+    """PLINK 1 file sets, as paths without .bed. Sets of other people are merged over the variants
+    they share; sets of the same people (one per chromosome) are put side by side."""
+    build: Build = "GRCh37"
+    """Genome build of the positions: GRCh37 (hg19), GRCh38 (hg38) or NCBI36 (hg18)."""
+    chromosomes: tuple[str, ...] = ()
+    """Autosomes to keep, e.g. ["19"]; empty: all."""
+    keep_autosomes_only: bool = True
+    """Drop chromosome X from the result; it is used for the sex check in any case."""
+    keep_ambiguous: bool = False
+    """When sets of other people are merged: keep A/T and C/G variants, whose strand cannot be seen.
+    True only if all sets are known to be on the same strand (imputed data)."""
+    variant_missingness: float = Field(default=0.05, ge=0, le=1)
+    """Highest share of people without a call at a variant."""
+    person_missingness: float = Field(default=0.05, ge=0, le=1)
+    """Highest share of variants without a call in a person."""
+    maf: float = Field(default=0.01, ge=0, lt=0.5)
+    """Lowest minor allele frequency."""
+    hwe: float = Field(default=1e-10, ge=0, lt=1)
+    """Lowest p of the exact Hardy-Weinberg test in everybody. Lenient, for cases may deviate where
+    there is an association; the test in controls belongs inside the folds. 0: no filter."""
+    heterozygosity_sd: float = Field(default=3.0, gt=0)
+    """Farthest F coefficient from the mean, in standard deviations: contamination, inbreeding."""
+    sex_check: bool = True
+    """Compare the sex of the .fam with the F coefficient of chromosome X."""
+    sex_female_max: float = Field(default=0.2, ge=-1, le=1)
+    """A recorded man with F below it is removed."""
+    sex_male_min: float = Field(default=0.8, ge=-1, le=1)
+    """A recorded woman with F above it is removed. Between the two, sex is unclear."""
+    remove_unclear_sex: bool = False
+    """Remove people with a recorded sex and an F between the two bounds as well."""
+    duplicate_kinship: float = Field(default=0.354, gt=0, le=0.5)
+    """KING coefficient from which two people are the same genome (or monozygotic twins): the one
+    with the better call rate stays."""
+    kinship: float = Field(default=0.0884, gt=0, le=0.5)
+    """KING coefficient from which two people are listed as kin (second degree)."""
+    remove_kin: bool = False
+    """Remove kin until no pair is left. False: they stay and share a fold."""
+    pruning_window: int = Field(default=50, ge=2)
+    """Window of linkage pruning, in variants."""
+    pruning_step: int = Field(default=5, ge=1)
+    """Step of linkage pruning, in variants."""
+    pruning_r2: float = Field(default=0.2, gt=0, le=1)
+    """Highest r2 between two variants after pruning."""
+    pruning_maf: float = Field(default=0.05, ge=0, lt=0.5)
+    """Lowest minor allele frequency of the variants for heterozygosity, sex and components."""
+    components: int = Field(default=10, ge=1, le=100)
+    """Ancestry components, for pictures and description; training fits its own in each fold."""
+    component_variants: int = Field(default=50_000, ge=100)
+    """Most pruned variants, drawn at random, that components are computed from: more add time
+    and change nothing that can be seen."""
+
+    @field_validator("inputs")
+    @classmethod
+    def _prefixes(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in inputs:
+            if prefix.endswith((".bed", ".bim", ".fam")):
+                raise ValueError(f"{prefix}: give the path without {prefix[-4:]}")
+        if len(set(inputs)) < len(inputs):
+            raise ValueError("the same file set is named twice")
+        return inputs
+
+    @field_validator("chromosomes")
+    @classmethod
+    def _autosomes(cls, chromosomes: tuple[str, ...]) -> tuple[str, ...]:
+        autosomes = {str(number) for number in range(1, 23)}
+        if wrong := [name for name in chromosomes if name not in autosomes]:
+            raise ValueError(f"{', '.join(wrong)}: autosomes are written \"1\" to \"22\"")
+        return chromosomes
+
+    @model_validator(mode="after")
+    def _ordered(self) -> GenotypesSection:
+        if self.sex_female_max >= self.sex_male_min:
+            raise ValueError("sex_female_max must be below sex_male_min")
+        if self.kinship > self.duplicate_kinship:
+            raise ValueError("kinship must not exceed duplicate_kinship")
+        if self.pruning_step > self.pruning_window:
+            raise ValueError("pruning_step must not exceed pruning_window")
+        return self
