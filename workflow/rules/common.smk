@@ -31,6 +31,8 @@ REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
 METHODS = list(STUDY.training.methods)
 RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
+# An output of `join_cohort` in studies with images only.
+REGION_FILE = ["results/{study}/cohort/region.nc"] if STUDY.imaging else []
 
 
 wildcard_constraints:

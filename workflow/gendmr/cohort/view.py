@@ -57,7 +57,7 @@ Role = Literal["train", "validation", "held-out"]
 CovariateKind = Literal["number", "category"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rows:
     """Aligned measurements of some people; see the module for each array."""
 
@@ -73,6 +73,12 @@ class Rows:
     mean: np.ndarray
     spread: np.ndarray
     icv: np.ndarray
+
+    def __repr__(self) -> str:
+        return (
+            f"Rows({self.role}: {len(self)} people, {int(self.has_snp.sum())} with genotypes,"
+            f" {int(self.has_region.sum())} with regions)"
+        )
 
     def __len__(self) -> int:
         return len(self.participants)

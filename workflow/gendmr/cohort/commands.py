@@ -1,0 +1,74 @@
+"""`gendmr cohort`: join the modalities, split the folds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FILE = click.Path(dir_okay=False)
+
+
+@click.group()
+def group() -> None:
+    """Join the modalities and split the folds."""
+
+
+@group.command("join")
+@click.option("--genotypes", required=True, help="Prefix of the filtered PLINK files.")
+@click.option("--attrition", type=FILE, required=True, help="genotypes/attrition.tsv")
+@click.option("--kinship", type=FILE, required=True, help="genotypes/kinship.tsv")
+@click.option("--genes", type=FILE, required=True, help="annotation/snp2gene.tsv")
+@click.option("--annotation", type=FILE, required=True, help="annotation/summary.json")
+@click.option(
+    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
+)
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.argument("images", nargs=-1, type=FILE)
+def join(
+    *,
+    genotypes: str,
+    attrition: str,
+    kinship: str,
+    genes: str,
+    annotation: str,
+    options: str,
+    output: Path,
+    images: tuple[str, ...],
+) -> None:
+    """Join participants, genotypes and IMAGES by identifier.
+
+    IMAGES are imaging/regions.nc and imaging/quality.tsv, or nothing in a study without images.
+    """
+    if len(images) not in {0, 2}:
+        raise click.UsageError("IMAGES are regions.nc and quality.tsv, or nothing")
+    from gendmr.cohort.join import join_cohort
+    from gendmr.config.cohort import CohortSection
+
+    regions, quality = images or (None, None)
+    join_cohort(
+        genotypes=genotypes,
+        genotype_attrition=attrition,
+        kinship=kinship,
+        snp_to_gene=genes,
+        annotation_summary=annotation,
+        regions=regions,
+        quality=quality,
+        options=CohortSection.parse(options, where="cohort"),
+        output=output,
+    )
+
+
+@group.command("split")
+@click.option("--participants", type=FILE, required=True, help="cohort/participants.tsv")
+@click.option(
+    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
+)
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Seed of the study.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def split(*, participants: str, options: str, seed: int, output: Path) -> None:
+    """Split the folds: stratified, repeated, families together."""
+    from gendmr.cohort.splits import split_folds
+    from gendmr.config.cohort import CohortSection
+
+    split_folds(participants, CohortSection.parse(options, where="cohort"), seed, output)

@@ -1,0 +1,249 @@
+"""Identifiers are strings: how they join, and why they do not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, combinations, product
+
+from gendmr.config.cohort import CohortSection
+from gendmr.errors import IdentifierError, first_few
+
+DIFFERENCES = {
+    "case": "letter case",
+    "zeros": "leading zeros",
+    "punctuation": "punctuation",
+}
+GENOTYPE_IDS = ("IID", "FID_IID", "FID")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What does not count when two identifiers are compared; `sub-` never does.
+
+    Attributes
+    ----------
+    strip : tuple of str
+        Text removed from the start, each once, in order.
+    ignore : tuple of str
+        Any of `case`, `zeros` (leading, in every run of digits) and `punctuation`.
+    """
+
+    strip: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, options: CohortSection) -> Matching:
+        """Return what the configuration says."""
+        return cls(options.strip, options.ignore)
+
+    def key(self, identifier: str) -> str:
+        """Return the key on which everything joins.
+
+        >>> Matching().key("sub-007")
+        '007'
+        >>> Matching(ignore=("punctuation", "zeros")).key("002_S_0295")
+        '2S295'
+        """
+        key = bare(identifier)
+        for prefix in self.strip:
+            key = key.removeprefix(prefix)
+        if "case" in self.ignore:
+            key = key.casefold()
+        # Zeros before punctuation: `002_S_0295` has leading zeros where `002S0295` has them too.
+        if "zeros" in self.ignore:
+            key = re.sub(r"(?<!\d)0+(?=\d)", "", key)
+        if "punctuation" in self.ignore:
+            key = re.sub(r"[\W_]+", "", key)
+        return key
+
+    def keys(self, identifiers: Sequence[str], where: str) -> dict[str, str]:
+        """Return key to identifier, refusing two identifiers that become one.
+
+        Raises
+        ------
+        IdentifierError
+            Names the file and the first identifiers that collide.
+        """
+        found: dict[str, str] = {}
+        collisions: list[str] = []
+        for identifier in identifiers:
+            key = self.key(identifier)
+            if key in found:
+                collisions.append(f"{found[key]} and {identifier}")
+            found.setdefault(key, identifier)
+        if collisions:
+            raise IdentifierError(
+                f"{where}: {len(collisions)} identifiers stand for somebody already listed:"
+                f" {first_few(collisions)}",
+                cause="the same person with and without `sub-`"
+                if not (self.strip or self.ignore)
+                else "cohort.strip or cohort.ignore makes different people the same",
+                next_step="give each person one row and one identifier"
+                + ("" if not self.ignore else f", or shorten cohort.ignore {list(self.ignore)}"),
+            )
+        return found
+
+
+def bare(identifier: str) -> str:
+    """Return an identifier without the optional `sub-` of BIDS."""
+    return identifier.removeprefix("sub-")
+
+
+def genotype_ids(fid: Sequence[str], iid: Sequence[str], which: str) -> list[str]:
+    """Return the identifier of each row of a .fam that stands for the person.
+
+    Parameters
+    ----------
+    fid, iid : sequence of str
+        The first two columns.
+    which : str
+        `IID`, `FID` or `FID_IID` (joined by `_`).
+    """
+    if which == "IID":
+        return list(iid)
+    if which == "FID":
+        return list(fid)
+    return [f"{family}_{person}" for family, person in zip(fid, iid, strict=True)]
+
+
+def hint(key: str, others: Mapping[str, Sequence[str]]) -> str:
+    """Return what may be the same person on the other side, or an empty text.
+
+    Parameters
+    ----------
+    key : str
+        A key that joins nothing.
+    others : mapping
+        From `loosened` of the other side's identifiers.
+    """
+    similar = others.get(_LOOSE.key(key), ())
+    if len(similar) != 1:
+        return ""
+    for count in range(1, len(DIFFERENCES) + 1):
+        for names in combinations(DIFFERENCES, count):
+            trial = Matching(ignore=names)
+            if trial.key(key) == trial.key(similar[0]):
+                return f"{similar[0]!r} differs only in " + " and ".join(
+                    DIFFERENCES[name] for name in names
+                )
+    return ""
+
+
+def loosened(identifiers: Iterable[str]) -> dict[str, list[str]]:
+    """Group identifiers that are the same but for case, leading zeros and punctuation."""
+    groups: dict[str, list[str]] = {}
+    for identifier in identifiers:
+        groups.setdefault(_LOOSE.key(identifier), []).append(identifier)
+    return groups
+
+
+_LOOSE = Matching(ignore=tuple(DIFFERENCES))
+
+
+def check_overlap(
+    listed: Sequence[str],
+    found: Mapping[str, Sequence[str]],
+    used: str,
+    *,
+    matching: Matching,
+    minimum: float,
+    listed_in: str,
+    found_in: str,
+) -> None:
+    """Stop when too few people of a modality are in participants.tsv.
+
+    Parameters
+    ----------
+    listed : sequence of str
+        `participant_id`s.
+    found : mapping of str to sequence of str
+        The identifiers of the modality's people, by each way of naming them
+        (`{"IID": …, "FID_IID": …, "FID": …}`, or one way only).
+    used : str
+        The configured way, a key of `found`.
+    matching : Matching
+        As configured.
+    minimum : float
+        Share of the smaller of the two sets that must join.
+    listed_in, found_in : str
+        Files, for the message.
+
+    Raises
+    ------
+    IdentifierError
+        With both sizes, the overlap, examples of both sides, and, found by trying, the likely
+        cause and the setting that mends it.
+    """
+    ours = {matching.key(identifier) for identifier in listed}
+    theirs = {matching.key(identifier) for identifier in found[used]}
+    smaller = min(len(ours), len(theirs))
+    overlap = len(ours & theirs)
+    if smaller == 0 or (overlap > 0 and overlap >= minimum * smaller):
+        return
+    cause, next_step = _likely_cause(listed, found, used, matching, overlap)
+    raise IdentifierError(
+        f"{overlap} people of {found_in} are in {listed_in}: {overlap / smaller:.0%} of the smaller"
+        f" of the two (cohort.minimum_overlap: {minimum:.0%})\n"
+        f"  {found_in}: {len(theirs)} people, first {first_few(sorted(theirs - ours), 3)}"
+        f" (without a match)\n"
+        f"  {listed_in}: {len(ours)} people, first {first_few(sorted(ours - theirs), 3)}"
+        f" (without a match)",
+        cause=cause,
+        next_step=next_step,
+    )
+
+
+def _likely_cause(
+    listed: Sequence[str],
+    found: Mapping[str, Sequence[str]],
+    used: str,
+    matching: Matching,
+    overlap: int,
+) -> tuple[str, str]:
+    """Try every setting, alone and together; the one that joins most with least change wins."""
+    prefixes = {_common_prefix(listed), *map(_common_prefix, found.values())} - {""}
+    extra = [name for name in DIFFERENCES if name not in matching.ignore]
+    subsets = list(chain.from_iterable(combinations(extra, n) for n in range(len(extra) + 1)))
+    best: tuple[int, int, str, str] = (-overlap, 0, "", "")
+    for way, ignored, prefix in product(found, subsets, ["", *sorted(prefixes)]):
+        trial = replace(
+            matching,
+            ignore=matching.ignore + ignored,
+            strip=matching.strip + ((prefix,) if prefix else ()),
+        )
+        ours = {trial.key(identifier) for identifier in listed}
+        theirs = {trial.key(identifier) for identifier in found[way]}
+        joined = len(ours & theirs)
+        causes, settings = [], []
+        if way != used:
+            causes.append(f"participants.tsv holds the {way.replace('_', ' and ')} of the .fam")
+            settings.append(f"cohort.genotype_id: {way}")
+        if ignored:
+            causes.append(
+                "identifiers differ in " + " and ".join(DIFFERENCES[name] for name in ignored)
+            )
+            settings.append(f"cohort.ignore: [{', '.join(trial.ignore)}]")
+        if prefix:
+            causes.append(f"one side begins with {prefix!r}")
+            settings.append(f'cohort.strip: ["{prefix}"]')
+        outcome = (-joined, len(settings), "; ".join(causes), " and ".join(settings))
+        if outcome[:2] < best[:2] and joined > overlap:
+            best = outcome
+    if best[2]:
+        return best[2], f"set {best[3]}: then {-best[0]} join"
+    return (
+        "the files are of different studies, or identifiers were replaced in one of them",
+        "compare the identifiers above; rename them in participants.tsv, or lower"
+        " cohort.minimum_overlap if so few are expected",
+    )
+
+
+def _common_prefix(identifiers: Sequence[str]) -> str:
+    names = [bare(identifier) for identifier in identifiers]
+    if len(names) < 2:
+        return ""
+    first, last = min(names), max(names)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    return first[:same].rstrip("0123456789")

@@ -1,0 +1,84 @@
+"""Who is analysed: participants, genotypes and regions joined; folds that never split kin."""
+
+
+localrules:
+    cohort,
+
+
+rule cohort:
+    """The people of the analysis, one file per modality, and the folds."""
+    input:
+        study_files(
+            "cohort/participants.tsv", "cohort/attrition.tsv", "cohort/splits.tsv"
+        ),
+        study_files("cohort/snp.nc", "cohort/figures/flow.png"),
+        cohort_regions,
+
+
+rule join_cohort:
+    """Join by identifier; list who does not join, and why; keep who lacks one modality."""
+    input:
+        participants=STUDY.cohort.participants,
+        genotypes=multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam"),
+        attrition="results/{study}/genotypes/attrition.tsv",
+        kinship="results/{study}/genotypes/kinship.tsv",
+        genes="results/{study}/annotation/snp2gene.tsv",
+        annotation="results/{study}/annotation/summary.json",
+        images=region_modality,
+    output:
+        REGION_FILE,
+        participants="results/{study}/cohort/participants.tsv",
+        description="results/{study}/cohort/participants.json",
+        attrition="results/{study}/cohort/attrition.tsv",
+        snp="results/{study}/cohort/snp.nc",
+        summary="results/{study}/cohort/summary.json",
+        flow=report(
+            "results/{study}/cohort/figures/flow.png",
+            category="Cohort",
+            labels={"figure": "who was analysed, who left and why"},
+        ),
+    log:
+        "logs/{study}/cohort/join.log",
+    benchmark:
+        "logs/{study}/cohort/join.benchmark.tsv"
+    conda:
+        "../../envs/cohort.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        options=options("cohort"),
+        genotypes=subpath(input.genotypes[0], strip_suffix=".bed"),
+        folder=subpath(output.participants, parent=True),
+        code=fingerprint("cohort.join"),
+    shell:
+        "python -m gendmr cohort join --genotypes {params.genotypes}"
+        " --attrition {input.attrition} --kinship {input.kinship} --genes {input.genes}"
+        " --annotation {input.annotation} --options {params.options:q}"
+        " --output {params.folder} {input.images} &> {log}"
+
+
+rule split_folds:
+    """Repeated folds, stratified by diagnosis and modalities, families together."""
+    input:
+        participants="results/{study}/cohort/participants.tsv",
+    output:
+        splits="results/{study}/cohort/splits.tsv",
+    log:
+        "logs/{study}/cohort/splits.log",
+    benchmark:
+        "logs/{study}/cohort/splits.benchmark.tsv"
+    conda:
+        "../../envs/cohort.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=options("cohort"),
+        seed=STUDY.seed,
+        code=fingerprint("cohort.splits"),
+    shell:
+        "python -m gendmr cohort split --participants {input.participants}"
+        " --options {params.options:q} --seed {params.seed} --output {output.splits} &> {log}"
