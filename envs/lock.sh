@@ -6,7 +6,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "${PYTHON:-python3}" -m venv "$scratch"
 "$scratch/bin/pip" install --quiet --upgrade pip
-"$scratch/bin/pip" install --quiet -r "$here/requirements.in"
+grep -v '^pandas-plink==' "$here/requirements.in" > "$scratch/most.in"
+"$scratch/bin/pip" install --quiet -r "$scratch/most.in"
+"$scratch/bin/pip" install --quiet --no-deps "$(sed -n 's/^\(pandas-plink==[0-9.]*\).*/\1/p' "$here/requirements.in")"
 {
   echo "# Resolved from requirements.in by \`make lock\`; torch itself is installed first by setup.sh (CPU or CUDA build)."
   "$scratch/bin/pip" freeze --all | grep -v -i -E '^(torch|pip|triton|nvidia-.*|cuda-.*)=='

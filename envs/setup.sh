@@ -52,7 +52,9 @@ if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
     $pip $index -c "$constraint" "torch==$version" 2> "$log" || { tail -5 "$log" >&2; fail "torch could not be installed" "next step: check the network and the package index, then run make again"; }
   fi
   # The lock names every package, so that nothing else is resolved or pulled in.
-  $pip --no-deps -r "$here/requirements.lock" 2> "$log" || { tail -5 "$log" >&2; fail "the locked packages could not be installed" "next step: check the network and the package index, then run make again"; }
+  locked() { $pip --no-deps -r "$here/requirements.lock" 2> "$log"; }
+  # A Python too new for the ready-made wheels of one package needs a compiler.
+  locked || { ! command -v cc > /dev/null && apt_install gcc libc6-dev python3-dev && locked; } || { tail -5 "$log" >&2; fail "the locked packages could not be installed" "next step: check the network and the package index, then run make again"; }
   $pip --no-deps --no-build-isolation -e "$here/.." 2> "$log" || { tail -5 "$log" >&2; fail "the package itself could not be installed"; }
   echo "$wanted" > "$venv/.installed"
   say "installed"
