@@ -76,7 +76,9 @@ def method_gpus(wildcards):
 def genotype_inputs(wildcards):
     """The .bed, .bim and .fam of every input set."""
     return [
-        f"{prefix}.{suffix}" for prefix in STUDY.genotypes.inputs for suffix in ("bed", "bim", "fam")
+        f"{prefix}.{suffix}"
+        for prefix in STUDY.genotypes.inputs
+        for suffix in ("bed", "bim", "fam")
     ]
 
 
@@ -87,9 +89,29 @@ def image_of(wildcards):
 
 def region_modality(wildcards):
     """The region modality, for studies with images."""
-    return study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
+    return (
+        study_files("imaging/regions.nc", "imaging/quality.tsv")
+        if STUDY.imaging
+        else []
+    )
 
 
 def cohort_regions(wildcards):
     """The region modality of the cohort, for studies with images."""
     return study_files("cohort/region.nc") if STUDY.imaging else []
+
+
+def start_panel():
+    """What is about to run, for the eyes of who started it."""
+    tracked = (
+        f"results/{STUDY.study}/tracking/mlflow.db" if STUDY.tracking.enabled else "off"
+    )
+    return (
+        f"\n  GenDMR · study {STUDY.study} · seed {STUDY.seed}"
+        f"\n  images    {len(IMAGES)} participants"
+        f"\n  methods   {', '.join(METHODS)}"
+        f"\n  folds     {len(FOLDS)} x {len(REPEATS)} repeats, one job each"
+        f"\n  tracking  {tracked}"
+        f"\n  results   results/{STUDY.study}/"
+        f"\n  logs      logs/{STUDY.study}/\n"
+    )
