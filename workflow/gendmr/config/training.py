@@ -18,7 +18,7 @@ class SelectionSection(Section):
     p-values first."""
     genes: tuple[str, ...] = ()
     """Keep only these genes (`genes` and `both`); empty keeps all."""
-    maximum: int = Field(default=2000, ge=1)
+    maximum: int = Field(default=5000, ge=1)
     """SNPs in all; where there are more, every gene gives up its last ones first."""
     per_gene: int = Field(default=10, ge=1)
     """SNPs per gene (`genes` and `both`)."""

@@ -1,0 +1,186 @@
+"""Single-SNP statistics as matrix products: score test, exact Hardy-Weinberg test, LD pruning."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CHUNK = 4096  # SNPs at a time: bounds memory at any number of SNPs
+
+
+def orthonormal(covariates: np.ndarray, people: int) -> np.ndarray:
+    """Return an orthonormal basis (people, k) of the intercept and the covariates' columns.
+
+    Columns that say nothing new (constant, repeated) do not count in k.
+    """
+    centred = covariates - covariates.mean(axis=0) if covariates.shape[1] else covariates
+    scale = np.sqrt((centred**2).sum(axis=0))
+    kept = scale > 1e-10 * (1 + np.abs(covariates).max(axis=0, initial=0))
+    design = np.column_stack([np.full(people, people**-0.5), centred[:, kept] / scale[kept]])
+    left, singular, _ = np.linalg.svd(design, full_matrices=False)
+    return np.asarray(left[:, singular > 1e-7])
+
+
+def impute(dosage: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
+    """Return dosages as float64 with -1 replaced by the SNP's mean (of these people by default)."""
+    values = dosage.astype(np.float64)
+    absent = dosage < 0
+    if mean is None:
+        mean = mean_dosage(dosage)
+    if absent.any():
+        values = np.where(absent, mean, values)
+    return values
+
+
+def mean_dosage(dosage: np.ndarray) -> np.ndarray:
+    """Return the mean dosage of each SNP (snp,) over called genotypes; 0 where there is none."""
+    called = (dosage >= 0).sum(axis=0)
+    return np.asarray(np.where(dosage > 0, dosage, 0).sum(axis=0) / np.maximum(called, 1))
+
+
+def score_test(
+    dosage: np.ndarray, phenotypes: np.ndarray, covariates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Test every SNP against every phenotype, covariates projected out of both.
+
+    Parameters
+    ----------
+    dosage : int8 (people, snp)
+        Copies of the effect allele, -1 missing: replaced by the mean of these people.
+    phenotypes : float (people, phenotype) or (people,)
+    covariates : float (people, covariate)
+        Without intercept, which is added.
+
+    Returns
+    -------
+    z : float64 (snp, phenotype)
+        Score statistic r·sqrt(n - k), with r the partial correlation and k the number of columns
+        projected out; 0 for SNPs or phenotypes that do not vary beyond the covariates.
+    t : float64 (snp, phenotype)
+        Wald statistic of the linear regression with the same covariates,
+        r·sqrt((n - k - 1) / (1 - r²)) (Frisch & Waugh 1933): what PLINK's ``--glm`` reports for a
+        quantitative phenotype.
+    """
+    people, snps = dosage.shape
+    targets = phenotypes.reshape(people, -1).astype(np.float64)
+    basis = orthonormal(covariates, people)
+    free = people - basis.shape[1]
+    total = (targets**2).sum(axis=0)
+    targets = targets - basis @ (basis.T @ targets)
+    left = (targets**2).sum(axis=0)
+    targets = np.where(left > 1e-12 * (total + 1e-300), targets, 0.0)
+    targets /= np.where(left > 0, np.sqrt(left), 1.0)
+    r = np.zeros((snps, targets.shape[1]))
+    for start in range(0, snps, CHUNK):
+        genotypes = impute(dosage[:, start : start + CHUNK])
+        genotypes -= genotypes.mean(axis=0)
+        variation = (genotypes**2).sum(axis=0)
+        genotypes -= basis @ (basis.T @ genotypes)
+        beyond = (genotypes**2).sum(axis=0)
+        varies = beyond > 1e-8 * (variation + 1e-300)
+        scale = np.where(varies, 1 / np.sqrt(np.where(varies, beyond, 1.0)), 0.0)
+        r[start : start + CHUNK] = (genotypes.T @ targets) * scale[:, None]
+    r = np.clip(r, -1.0, 1.0)
+    z = r * np.sqrt(max(free, 0))
+    t = r * np.sqrt(max(free - 1, 0) / np.maximum(1 - r**2, 1e-12))
+    return z, t
+
+
+def hwe(dosage: np.ndarray) -> np.ndarray:
+    """Return the exact Hardy-Weinberg p-value of each SNP (snp,); 1 where nobody is called.
+
+    Wigginton, Cutler & Abecasis (2005), Am J Hum Genet 76:887, eq. 1-2: the probability of all
+    numbers of heterozygotes that are no more likely than the one seen, given the allele counts.
+    """
+    from scipy.special import gammaln
+
+    counts = np.stack([(dosage == copies).sum(axis=0) for copies in (0, 1, 2)], axis=1)
+    unique, back = np.unique(counts, axis=0, return_inverse=True)
+    result = np.ones(len(unique))
+    for start in range(0, len(unique), CHUNK):
+        block = unique[start : start + CHUNK]
+        n = block.sum(axis=1, keepdims=True)
+        seen = block[:, 1:2]
+        rare = 2 * np.minimum(block[:, 0:1], block[:, 2:3]) + seen
+        hets = np.arange(int(rare.max(initial=0)) + 1)[None, :]
+        possible = (hets <= rare) & ((rare - hets) % 2 == 0)
+        homozygous = np.where(possible, (rare - hets) // 2, 0)
+        common = np.where(possible, n - hets - homozygous, 0)
+        log = (
+            hets * np.log(2.0)
+            - gammaln(homozygous + 1)
+            - gammaln(hets + 1)
+            - gammaln(np.maximum(common, 0) + 1)
+        )
+        log = np.where(possible, log, -np.inf)
+        log -= log.max(axis=1, keepdims=True)
+        probability = np.exp(log)
+        probability /= probability.sum(axis=1, keepdims=True)
+        observed = np.take_along_axis(probability, seen, axis=1)
+        as_rare = probability <= observed * (1 + 1e-7)
+        result[start : start + CHUNK] = np.minimum((probability * as_rare).sum(axis=1), 1.0)
+    return result[back.reshape(-1)]
+
+
+def prune(
+    dosage: np.ndarray,
+    chromosome: np.ndarray,
+    position: np.ndarray,
+    priority: np.ndarray,
+    r2: float,
+    *,
+    window_bp: int = 1_000_000,
+    stop_after: int | None = None,
+) -> np.ndarray:
+    """Greedy LD pruning: keep SNPs in the order of `priority`, drop later ones in LD with a kept one.
+
+    Parameters
+    ----------
+    dosage : int8 (people, snp)
+    chromosome, position : (snp,)
+    priority : (snp,)
+        Smallest first; ties by place in the list.
+    r2 : float
+        Squared correlation (of mean-imputed dosages) above which a later SNP is dropped.
+    window_bp : int
+        SNPs farther apart than this stay.
+    stop_after : int, optional
+        Number of SNPs to keep at most.
+
+    Returns
+    -------
+    kept : int (kept,)
+        Columns, in the order in which they were kept.
+    """
+    snps = dosage.shape[1]
+    order = np.lexsort((np.arange(snps), priority))
+    if r2 >= 1:
+        return order[:stop_after]
+    values = impute(dosage).astype(np.float32)
+    values -= values.mean(axis=0)
+    norm = np.sqrt((values**2).sum(axis=0))
+    values /= np.where(norm > 0, norm, 1)
+    # Sorted by place, the neighbours of a SNP are one slice.
+    _, code = np.unique(chromosome, return_inverse=True)
+    place = np.lexsort((position, code))
+    rank = np.empty(snps, dtype=np.int64)
+    rank[place] = np.arange(snps)
+    code, where = code[place], np.asarray(position)[place]
+    values = np.ascontiguousarray(values[:, place].T)
+    span = where.astype(np.int64) + code.astype(np.int64) * (2 * int(where.max(initial=0)) + 1)
+    low = np.searchsorted(span, span - window_bp, side="left")
+    high = np.searchsorted(span, span + window_bp, side="right")
+    edges = np.searchsorted(code, np.arange(code.max(initial=0) + 2))
+    low, high = np.maximum(low, edges[code]), np.minimum(high, edges[code + 1])
+    gone = np.zeros(snps, dtype=bool)
+    kept = []
+    for column in order:
+        here = rank[column]
+        if gone[here]:
+            continue
+        kept.append(column)
+        if stop_after is not None and len(kept) == stop_after:
+            break
+        near = slice(low[here], high[here])
+        gone[near] |= (values[near] @ values[here]) ** 2 > r2
+        gone[here] = True
+    return np.array(kept, dtype=np.int64)
