@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,53 @@ from matplotlib.axes import Axes
 
 from gendmr import style
 
-LINE = 0.135  # inches between lines of text
-PAD = 0.1  # inches above and below the text of a box
-GAP = 0.32  # inches between boxes, room for an arrow
-LONGEST = 34  # characters of a line
+LINE = 0.14  # inches between lines of text
+PAD = 0.08  # inches above and below the text of a box
+GAP = 0.28  # inches between rows of boxes, room for an arrow
+MARGIN = 0.1  # inches on each side of a box
+CHARACTER = 0.066  # inches that a character of 7 points takes
+
+
+@dataclass(frozen=True)
+class Box:
+    """A title in bold, and lines below it; wrapped to the width of the box (inches)."""
+
+    title: str
+    lines: tuple[str, ...]
+    width: float
+    colour: str = style.BLUE
+
+    @property
+    def text(self) -> list[str]:
+        """All lines as drawn."""
+        longest = int((self.width - 0.15) / CHARACTER)
+        wrapped = [self.title]
+        for line in self.lines:
+            wrapped += textwrap.wrap(line, longest, subsequent_indent="    ")
+        return wrapped
+
+    @property
+    def height(self) -> float:
+        """Inches."""
+        return LINE * len(self.text) + 2 * PAD
+
+    def draw(self, axes: Axes, centre: float, top: float) -> None:
+        """Draw the box below `top` (inches from the bottom)."""
+        left = centre - self.width / 2
+        axes.add_patch(
+            plt.Rectangle(
+                (left, top - self.height), self.width, self.height, fill=False, ec=self.colour, lw=1
+            )
+        )
+        for i, line in enumerate(self.text):
+            axes.text(
+                left + 0.08,
+                top - PAD - LINE * i,
+                line,
+                va="top",
+                fontsize=7,
+                weight="normal" if i else "bold",
+            )
 
 
 def draw_flow(flow: Mapping[str, Any], path: Path) -> None:
@@ -27,126 +72,98 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> None:
     path : Path
         PNG to write, two columns of a page wide.
     """
-    columns = [_participants(flow)]
-    for name, title in (("genotypes", "Genotyped"), ("images", "Imaged")):
-        if flow[name] is not None:
-            columns.append(_modality(flow[name], title))
-    rows = [max(_height(column[row]) for column in columns if column[row]) for row in range(3)]
-    cohort = _cohort(flow["cohort"])
-    bottom = max(_height(box) for box in cohort)
-    total = sum(rows) + bottom + 4 * GAP
+    modalities = [name for name in ("genotypes", "images") if flow[name] is not None]
+    step = style.PAGE / (1 + len(modalities))
+    width = step - 2 * MARGIN
+    columns = [_listed(flow, width), *(_modality(name, flow[name], width) for name in modalities)]
+    ends = _ends(flow["cohort"], columns=len(columns), width=width)
+    everybody = _analysed("Analysed", flow["cohort"], "all", style.PAGE - 2 * MARGIN)
+    heights = [max(column[row].height for column in columns) for row in range(3)]
+    tallest = max((box.height for box in ends), default=-GAP)
+    total = sum(heights) + everybody.height + tallest + 4 * GAP
+
     figure, axes = plt.subplots(figsize=(style.PAGE, total))
-    axes.set_xlim(0, style.PAGE)
-    axes.set_ylim(0, total)
+    axes.set(xlim=(0, style.PAGE), ylim=(-0.03, total + 0.03))
     axes.axis("off")
-    width = style.PAGE / len(columns)
-    ends = []
     for i, column in enumerate(columns):
-        x, top = width * (i + 0.5), total
-        for row, box in enumerate(column):
-            left = row == 1
-            height = _height(box) if box else rows[row]
-            if box:
-                _box(axes, x, top, width - 0.2, box, colour=style.GREY if left else style.BLUE)
-            else:
-                axes.plot([x, x], [top + GAP, top - rows[row]], color=style.GREY, lw=0.8)
-            end = top - (height if box else rows[row])
-            if row < 2:
-                _arrow(axes, (x, end), (x, top - rows[row] - GAP))
-            else:
-                ends.append((x, end))
-            top -= rows[row] + GAP
-    y = bottom + 1.0 * GAP
-    middle = style.PAGE / 2
-    for x, end in ends:
-        axes.plot([x, x], [end, y], color=style.GREY, lw=0.8)
-    axes.plot([ends[0][0], ends[-1][0]], [y, y], color=style.GREY, lw=0.8)
-    shown = [box for box in cohort if box]
-    step = style.PAGE / len(shown)
-    for i, box in enumerate(shown):
-        x = step * (i + 0.5)
-        _arrow(axes, (x, y), (x, bottom))
-        axes.plot([x, middle], [y, y], color=style.GREY, lw=0.8)
-        _box(axes, x, bottom, step - 0.2, box, colour=style.GREEN)
+        centre, top = step * (i + 0.5), total
+        for box, height in zip(column, heights, strict=True):
+            box.draw(axes, centre, top)
+            _arrow(axes, centre, top - box.height, top - height - GAP)
+            top -= height + GAP
+    top = total - sum(heights) - 3 * GAP
+    everybody.draw(axes, style.PAGE / 2, top)
+    for i, box in enumerate(ends):
+        centre = step * (i + 0.5)
+        _arrow(axes, centre, top - everybody.height, top - everybody.height - GAP)
+        box.draw(axes, centre, top - everybody.height - GAP)
     style.save(figure, path)
 
 
-def _participants(flow: Mapping[str, Any]) -> list[list[str]]:
+def _listed(flow: Mapping[str, Any], width: float) -> list[Box]:
     kept = flow["listed"] - sum(flow["left"].values())
     return [
-        ["In participants.tsv", _n(flow["listed"])],
-        _reasons("Left out", flow["left"]),
-        ["With a diagnosis", _n(kept)]
-        + [
-            f"not in the analysis: {count}, {reason}"
-            for reason, count in flow["no_modality"].items()
-        ],
+        Box("In participants.tsv", (_n(flow["listed"]),), width),
+        _removed("Left out", flow["left"], width),
+        Box("With a diagnosis", (_n(kept), *_minus(flow["no_modality"])), width),
     ]
 
 
-def _modality(entry: Mapping[str, Any], title: str) -> list[list[str]]:
-    last = ["Passed quality control" if title == "Genotyped" else "Regions measured"]
-    last.append(_n(entry["passed"]))
-    if entry.get("flagged"):
-        last.append(f"flagged and kept: {entry['flagged']}")
-    if entry["not_listed"]:
-        last.append(f"not in participants.tsv: {entry['not_listed']}")
-    return [[title, _n(entry["in"])], _reasons("Removed", entry["removed"]), last]
+def _modality(name: str, entry: Mapping[str, Any], width: float) -> list[Box]:
+    first, last = {
+        "genotypes": ("Genotyped", "Passed quality control"),
+        "images": ("Imaged", "Regions measured"),
+    }[name]
+    lines = [_n(entry["passed"]), *_minus(entry["left"])]
+    if entry["flagged"]:
+        lines.append(f"flagged as outliers, kept: {entry['flagged']}")
+    return [
+        Box(first, (_n(entry["in"]),), width),
+        _removed("Removed", entry["removed"], width),
+        Box(last, tuple(lines), width),
+    ]
 
 
-def _cohort(counts: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
+def _ends(counts: Mapping[str, Mapping[str, int]], *, columns: int, width: float) -> list[Box]:
+    if columns < 3:
+        return []
     titles = {
-        "all": "Analysed",
         "both": "Genotypes and images",
         "snp_only": "Genotypes only",
         "region_only": "Images only",
     }
-    boxes = []
-    for name, title in titles.items():
-        case, control = counts["case"][name], counts["control"][name]
-        boxes.append([title, _n(case + control), f"{case} cases, {control} controls"])
-    return boxes
+    return [_analysed(title, counts, name, width) for name, title in titles.items()]
 
 
-def _reasons(title: str, reasons: Mapping[str, int]) -> list[str]:
-    if not reasons:
-        return []
-    listed = [f"{count}  {reason}" for reason, count in reasons.items()]
-    return [f"{title} ({_n(sum(reasons.values()))})", *listed]
+def _analysed(title: str, counts: Mapping[str, Mapping[str, int]], name: str, width: float) -> Box:
+    case, control = counts["case"][name], counts["control"][name]
+    line = f"{_n(case + control)}: {case:,} cases, {control:,} controls"
+    return Box(title, (line,), width, style.GREEN)
+
+
+def _removed(title: str, reasons: Mapping[str, int], width: float) -> Box:
+    lines = tuple(f"{count:,}  {reason}" for reason, count in reasons.items())
+    return Box(f"{title}: {_n(sum(reasons.values()))}", lines, width, style.GREY)
+
+
+def _minus(reasons: Mapping[str, int]) -> list[str]:
+    return [f"−{count:,}  {reason}" for reason, count in reasons.items() if count]
 
 
 def _n(count: int) -> str:
     return f"n = {count:,}"
 
 
-def _wrap(lines: list[str]) -> list[str]:
-    import textwrap
-
-    wrapped = []
-    for line in lines:
-        wrapped += textwrap.wrap(line, LONGEST, subsequent_indent="    ") or [""]
-    return wrapped
-
-
-def _height(lines: list[str]) -> float:
-    return LINE * len(_wrap(lines)) + 2 * PAD if lines else 0.0
-
-
-def _box(axes: Axes, x: float, top: float, width: float, lines: list[str], *, colour: str) -> None:
-    height = _height(lines)
-    axes.add_patch(
-        plt.Rectangle((x - width / 2, top - height), width, height, fill=False, ec=colour, lw=1)
+def _arrow(axes: Axes, x: float, start: float, end: float) -> None:
+    axes.annotate(
+        "",
+        (x, end),
+        (x, start),
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": style.GREY,
+            "lw": 0.8,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
     )
-    for i, line in enumerate(_wrap(lines)):
-        axes.text(
-            x - width / 2 + 0.08,
-            top - PAD - LINE * i,
-            line,
-            va="top",
-            fontsize=7,
-            weight="bold" if i == 0 else "normal",
-        )
-
-
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": style.GREY, "lw": 0.8})

@@ -83,6 +83,7 @@ def join_cohort(
 
     attrition = Attrition()
     table = with_diagnosis(listed, options, attrition)
+    diagnosed = table.index
     _list_strangers("genotyped", "genotypes", genotyped.names, keys, attrition)
     _list_strangers("imaged", "images", imaged.names, keys, attrition)
     table["has_snp"] = [key in genotyped.keys for key in table.index]
@@ -114,7 +115,8 @@ def join_cohort(
         genotyped,
         imaged,
         options,
-        n_listed=len(listed),
+        listed=listed.index,
+        diagnosed=diagnosed,
         n_variants=n_variants,
     )
     write_json(output / "summary.json", summary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,7 +20,8 @@ def summarise(
     imaged: Imaged,
     options: CohortSection,
     *,
-    n_listed: int,
+    listed: Collection[str],
+    diagnosed: Collection[str],
     n_variants: int,
 ) -> dict[str, Any]:
     """Return summary.json: the numbers of the flow diagram, covariates by diagnosis, notes.
@@ -28,63 +29,50 @@ def summarise(
     Parameters
     ----------
     table : DataFrame
-        The cohort's participants.tsv.
+        The cohort's participants.tsv, indexed by key.
     attrition : DataFrame
         The union over stages.
     genotyped, imaged : Genotyped, Imaged
         The modalities as they came.
     options : CohortSection
         The section `cohort`.
-    n_listed, n_variants : int
-        Rows of the user's participants.tsv; autosomal variants of the cohort.
+    listed, diagnosed : collection of str
+        Keys of everybody in the user's participants.tsv, and of those with a known diagnosis.
+    n_variants : int
+        Autosomal variants of the cohort.
     """
-    counts = {
-        diagnosis: {
-            "both": int((of["has_snp"] & of["has_region"]).sum()),
-            "snp_only": int((of["has_snp"] & ~of["has_region"]).sum()),
-            "region_only": int((~of["has_snp"] & of["has_region"]).sum()),
-            "all": len(of),
-        }
-        for diagnosis in ("case", "control")
-        for of in [table[table["diagnosis"] == diagnosis]]
-    }
     people = attrition[attrition["kind"] == "participant"]
     ours = people[people["stage"] == "cohort"]
     removed = people[people["stage"] == "genotypes"].drop_duplicates("id")
-    unmeasured = people[(people["stage"] == "imaging") & (people["step"] == "regions")]
+    unmeasured = people[(people["stage"] == "imaging") & (people["step"] == "regions")].copy()
+
+    def modality(keys: Collection[str], steps: pd.Series, flagged: int) -> dict[str, Any]:
+        known = set(keys) & set(listed)
+        return {
+            "in": len(keys) + len(steps),
+            "removed": _counts(steps.str.replace("_", " ")),
+            "passed": len(keys),
+            "flagged": flagged,
+            "left": {
+                "not in participants.tsv": len(keys) - len(known),
+                "without a known diagnosis": len(known - set(diagnosed)),
+                "lacking another modality": len((known & set(diagnosed)) - set(table.index)),
+            },
+        }
+
+    unmeasured["step"] = "no regions measured"
+    images = modality(imaged.names, unmeasured["step"], len(imaged.flagged))
     family = table["family"].value_counts()
     flow = {
-        "listed": n_listed,
-        "left": {
-            reason: int(count)
-            for reason, count in ours.loc[ours["step"] == "diagnosis", "reason"]
-            .value_counts(sort=False)
-            .items()
+        "listed": len(listed),
+        "left": _counts(ours.loc[ours["step"] == "diagnosis", "reason"]),
+        "no_modality": _counts(ours.loc[ours["step"] == "modality", "reason"]),
+        "genotypes": modality(genotyped.keys, removed["step"], 0),
+        "images": None if imaged.path is None else images,
+        "cohort": {
+            diagnosis: _patterns(table[table["diagnosis"] == diagnosis])
+            for diagnosis in ("case", "control")
         },
-        "no_modality": {
-            reason: int(count)
-            for reason, count in ours.loc[ours["step"] == "modality", "reason"]
-            .value_counts(sort=False)
-            .items()
-        },
-        "genotypes": {
-            "in": len(genotyped.keys) + len(removed),
-            "removed": {
-                step: int(count) for step, count in removed["step"].value_counts(sort=False).items()
-            },
-            "passed": len(genotyped.keys),
-            "not_listed": int((ours["step"] == "genotypes").sum()),
-        },
-        "images": None
-        if not (len(imaged.names) or len(unmeasured))
-        else {
-            "in": len(imaged.names) + len(unmeasured),
-            "removed": {"no regions measured": len(unmeasured)} if len(unmeasured) else {},
-            "passed": len(imaged.names),
-            "flagged": len(imaged.flagged),
-            "not_listed": int((ours["step"] == "images").sum()),
-        },
-        "cohort": counts,
     }
     return {
         "flow": flow,
@@ -94,6 +82,21 @@ def summarise(
         "covariates": {name: _describe(table, name, options) for name in options.covariates},
         "notes": _notes(table, ours, imaged.flagged, options),
     }
+
+
+def _patterns(table: pd.DataFrame) -> dict[str, int]:
+    snp, region = table["has_snp"], table["has_region"]
+    return {
+        "all": len(table),
+        "both": int((snp & region).sum()),
+        "snp_only": int((snp & ~region).sum()),
+        "region_only": int((~snp & region).sum()),
+    }
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    """Count labels, in the order in which they first appear."""
+    return {str(label): int((values == label).sum()) for label in values.drop_duplicates()}
 
 
 def _describe(table: pd.DataFrame, name: str, options: CohortSection) -> dict[str, Any]:
