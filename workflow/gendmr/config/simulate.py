@@ -20,7 +20,7 @@ class SimulateSection(Section):
     """Genes with typed SNPs. The first of the table are the candidates for planting."""
     snps_per_gene: int = Field(10, ge=3, le=40)
     """Mean number of SNPs that the arrays hold in and around a gene."""
-    background_snps: int = Field(1500, ge=100, le=20000)
+    background_snps: int = Field(4000, ge=100, le=20000)
     """Unlinked SNPs between the genes, for kinship and ancestry components."""
     planted: int = Field(12, ge=1, le=12)
     """Genes that raise the risk. The first is APOE."""

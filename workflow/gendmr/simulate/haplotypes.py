@@ -20,8 +20,9 @@ MUTATION = 1.5e-8  # per bp and generation
 SPLIT = 400  # generations since the two populations parted: FST about 0.014
 GENE_WINDOW = 120_000  # bp: longer genes are typed in a stretch of this length
 FLANK = 10_000  # bp typed on either side of a gene
-SEGMENT, SPACING = 25, 80_000  # unlinked SNPs: so many to a segment, so many bp apart
-X_SNPS = 500  # with so many unlinked SNPs the inbreeding coefficient of women is 0 +- 0.05
+SEGMENT, SPACING = 50, 40_000  # unlinked SNPs: so many to a segment, so many bp apart
+X_SNPS, X_SPACING = 1_000, 120_000  # so many that a woman's inbreeding coefficient is 0 +- 0.04
+SPARSE = 4e-9  # mutation rate between genes: one common SNP per bin is all that is kept
 NON_PAR = (2_800_000, 154_800_000)  # between the two pseudo-autosomal regions of X, GRCh37
 FROM, UNTIL = 20_000_000, 3_000_000  # bp kept free at both ends: short arms, telomeres
 CLEAR = 100_000  # bp without background SNPs around a gene of the table
@@ -165,9 +166,13 @@ def _background_pieces(
         name = autosomes[random.choice(len(autosomes), p=lengths / lengths.sum())]
         start = int(random.integers(FROM, CHROMOSOME_LENGTHS[name] - UNTIL - size))
         frequency, sites, positions = _coalescent(
-            people, size, derive(seed, "simulate", "coalescent", "background", segment)
+            people,
+            size,
+            derive(seed, "simulate", "coalescent", "background", segment),
+            mutation=SPARSE,
         )
-        chosen = _one_per_bin(frequency, positions, min(SEGMENT, snps - first), random)
+        wanted = min(SEGMENT, snps - first)
+        chosen = _one_per_bin(frequency, positions, wanted, SPACING, random, least=0.15)
         where = start + positions[chosen]
         near = genes[genes["chromosome"] == name]
         clear = np.ones(len(where), dtype=bool)
@@ -183,11 +188,12 @@ def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[Panel]:
     for segment, start in enumerate(starts):
         frequency, sites, positions = _coalescent(
             people,
-            SEGMENT * SPACING,
+            SEGMENT * X_SPACING,
             derive(seed, "simulate", "coalescent", "x", segment),
+            mutation=SPARSE,
             scale=0.75,
         )
-        chosen = _one_per_bin(frequency, positions, SEGMENT, random, least=0.2)
+        chosen = _one_per_bin(frequency, positions, SEGMENT, X_SPACING, random, least=0.2)
         yield _between("X", start + positions[chosen], sites[chosen])
 
 
@@ -207,7 +213,7 @@ def _between(chromosome: str, positions: np.ndarray, sites: np.ndarray) -> Panel
 
 
 def _coalescent(
-    people: tuple[int, int], length: int, seed: int, *, scale: float = 1.0
+    people: tuple[int, int], length: int, seed: int, *, mutation: float = MUTATION, scale: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return minor allele frequencies, sites (sites, people, 2) and 0-based positions."""
     import msprime
@@ -221,7 +227,7 @@ def _coalescent(
         random_seed=number,
     )
     mutated = msprime.sim_mutations(
-        ancestry, rate=MUTATION, model=msprime.BinaryMutationModel(), random_seed=number
+        ancestry, rate=mutation, model=msprime.BinaryMutationModel(), random_seed=number
     )
     sites = mutated.genotype_matrix().astype(np.int8)
     derived = sites.mean(axis=1)
@@ -257,14 +263,15 @@ def _one_per_bin(
     frequency: np.ndarray,
     positions: np.ndarray,
     wanted: int,
+    spacing: int,
     random: np.random.Generator,
     *,
-    least: float = COMMON,
+    least: float,
 ) -> np.ndarray:
-    """Choose one common site near the middle of each bin of SPACING bp."""
+    """Choose one common site in the middle half of each bin of `spacing` bp."""
     common = np.flatnonzero(frequency >= least)
-    bins = positions[common] // SPACING
-    middle = np.abs(positions[common] % SPACING - SPACING // 2) < SPACING // 8
+    bins = positions[common] // spacing
+    middle = np.abs(positions[common] % spacing - spacing // 2) < spacing // 4
     chosen = []
     for number in range(wanted):
         inside = common[(bins == number) & middle]

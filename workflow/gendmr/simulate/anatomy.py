@@ -1,0 +1,153 @@
+"""How one brain differs from the template: smooth random anatomy and the atrophy of regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, ndimage
+
+SPACING = 4.0  # mm of the lattice that holds deformations
+# Amplitude and smoothness (SD, mm) of the random displacement: shape of lobes, shape of gyri.
+SCALES = ((1.6, 25.0), (0.5, 10.0))
+LEAST_JACOBIAN = 0.2
+MARGIN = 6  # lattice points around the template, so that periodic solutions do not meet
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A regular grid in template space: voxel to mm is `SPACING` times the index plus `origin`."""
+
+    shape: tuple[int, int, int]
+    origin: np.ndarray
+
+    @classmethod
+    def around(cls, shape: tuple[int, ...], affine: np.ndarray) -> Lattice:
+        """Return the lattice that covers an image whose axes are R+ A+ S+, and a margin."""
+        extent = np.asarray(shape) * np.diag(affine)[:3]
+        points = np.ceil(extent / SPACING).astype(int) + 2 * MARGIN
+        sizes = [fft.next_fast_len(int(size), real=True) for size in points]
+        return cls((sizes[0], sizes[1], sizes[2]), affine[:3, 3] - MARGIN * SPACING)
+
+    def index(self, places: np.ndarray) -> np.ndarray:
+        """Return fractional indices of places in mm, shape (3, ...)."""
+        return (places - self.origin.reshape(3, *[1] * (places.ndim - 1))) / SPACING
+
+    def points(self) -> np.ndarray:
+        """Return the places of all points, mm, shape (3, i, j, k)."""
+        return np.indices(self.shape) * SPACING + self.origin.reshape(3, 1, 1, 1)
+
+
+def sample(field: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Interpolate components (c, i, j, k) linearly at fractional indices (3, ...)."""
+    return np.stack(
+        [ndimage.map_coordinates(part, index, order=1, mode="nearest") for part in field]
+    )
+
+
+def random_field(lattice: Lattice, random: np.random.Generator) -> np.ndarray:
+    """Return a smooth random displacement in mm, shape (3, i, j, k)."""
+    total = np.zeros((3, *lattice.shape))
+    for amplitude, smoothness in SCALES:
+        noise = random.standard_normal((3, *lattice.shape))
+        for axis in range(3):
+            smooth = ndimage.gaussian_filter(noise[axis], smoothness / SPACING, mode="wrap")
+            total[axis] += amplitude / smooth.std() * smooth
+    return total
+
+
+def shrinking_fields(
+    labels: np.ndarray, affine: np.ndarray, indices: Mapping[str, int], lattice: Lattice
+) -> dict[str, np.ndarray]:
+    """Return for each region the displacement that changes its volume and no other.
+
+    It is the gradient of the solution of Poisson's equation whose source is the region: divergence
+    one inside, a small constant elsewhere, no rotation. Neighbours are moved, not resized.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (i, j, k)
+        The atlas; axes R+ A+ S+.
+    affine : ndarray, shape (4, 4)
+        Voxel to mm of the atlas.
+    indices : mapping of region to label
+    lattice : Lattice
+
+    Returns
+    -------
+    dict of region to ndarray, shape (3, i, j, k)
+        Displacement in mm for a divergence of one.
+    """
+    waves = np.stack(
+        np.meshgrid(
+            *(fft.fftfreq(size, SPACING) for size in lattice.shape[:2]),
+            fft.rfftfreq(lattice.shape[2], SPACING),
+            indexing="ij",
+        )
+    )
+    power = (waves**2).sum(axis=0)
+    power[0, 0, 0] = 1  # the mean has no gradient
+    points = lattice.points()
+    inverse = np.linalg.inv(affine)
+    where = np.tensordot(inverse[:3, :3], points, axes=1) + inverse[:3, 3].reshape(3, 1, 1, 1)
+    blur = SPACING / 2 / affine[0, 0]
+    fields = {}
+    for region, number in indices.items():
+        inside = ndimage.gaussian_filter((labels == number).astype(np.float64), blur)
+        source = ndimage.map_coordinates(inside, where, order=1, mode="constant")
+        spectrum = fft.rfftn(source)
+        fields[region] = np.stack(
+            [
+                fft.irfftn(-1j * wave * spectrum / (2 * np.pi * power), lattice.shape)
+                for wave in waves
+            ]
+        )
+    return fields
+
+
+def bend(
+    lattice: Lattice,
+    shrinking: Mapping[str, np.ndarray],
+    loss: Mapping[str, float],
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Return where each point of a person's brain comes from in the template.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    shrinking : mapping of region to ndarray
+        From `shrinking_fields`.
+    loss : mapping of region to float
+        Share of its volume that a region has lost.
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (3, i, j, k)
+        Displacement in mm, from the person's (scaled and posed) brain to the template. Its
+        Jacobian determinant exceeds `LEAST_JACOBIAN` everywhere: nothing folds.
+    """
+    points = lattice.points()
+    anatomy = random_field(lattice, random)
+    # Pulling back from a region that kept 1 - loss of its volume, the map expands by 1/(1 - loss).
+    atrophy = np.zeros_like(anatomy)
+    for region, share in loss.items():
+        atrophy += (1 / (1 - share) - 1) * shrinking[region]
+    while True:
+        halfway = points + anatomy
+        total = anatomy + sample(atrophy, lattice.index(halfway))
+        if jacobian(total).min() > LEAST_JACOBIAN:
+            return total
+        anatomy *= 0.8
+        atrophy *= 0.9
+
+
+def jacobian(displacement: np.ndarray) -> np.ndarray:
+    """Return the Jacobian determinant of a displacement (3, i, j, k) in mm on the lattice."""
+    gradient = np.stack(
+        [np.stack(np.gradient(part, SPACING), axis=-1) for part in displacement], axis=-2
+    )
+    determinant: np.ndarray = np.linalg.det(gradient + np.eye(3))
+    return determinant
