@@ -68,14 +68,30 @@ def check_fileset(prefix: str | Path) -> Fileset:
     IdentifierError
         A person or a variant is listed twice.
     """
+    return load_fileset(prefix)[0]
+
+
+def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFrame]:
+    """Check a file set as `check_fileset` does, and hand out its people and variants too.
+
+    Returns
+    -------
+    tuple
+        The checked set, `read_fam` and `read_bim` of it.
+
+    Raises
+    ------
+    InputFileError, GenotypeFileError, IdentifierError
+        See `check_fileset`.
+    """
     prefix = str(prefix)
-    people = _columns(prefix, "fam")
-    variants = _columns(prefix, "bim")
-    _check_bed(prefix, len(people[0]), len(variants[0]))
+    people, variants = read_fam(prefix), read_bim(prefix)
+    _check_bed(prefix, len(people), len(variants))
+    _no_comments(prefix, people)
     _unique(
         prefix,
         "fam",
-        [f"{fid} {iid}" for fid, iid in zip(people[0], people[1], strict=True)],
+        (people["fid"] + " " + people["iid"]).tolist(),
         "people (FID IID)",
         cause="the same person exported twice",
         next_step=f"list one copy of each in twice.txt: plink1.9 --bfile {prefix}"
@@ -84,13 +100,13 @@ def check_fileset(prefix: str | Path) -> Fileset:
     _unique(
         prefix,
         "bim",
-        variants[1],
+        variants["snp"].tolist(),
         "variant names",
         cause="variants without a name ('.'), or one site with several probes",
         next_step=f"plink2 --bfile {prefix} --set-all-var-ids '@:#:$r:$a' --rm-dup force-first"
         f" --make-bed --out {prefix}.named",
     )
-    return Fileset(prefix, len(people[0]), len(variants[0]))
+    return Fileset(prefix, len(people), len(variants)), people, variants
 
 
 def read_fam(prefix: str | Path) -> pd.DataFrame:
@@ -294,6 +310,16 @@ def _check_last_byte(path: Path, n_people: int, n_variants: int, row: int) -> No
             " variants, which are the bits of padding",
             cause="the .fam has more rows than the .bed has people",
             next_step="copy the .fam that was written together with this .bed",
+        )
+
+
+def _no_comments(prefix: str, people: pd.DataFrame) -> None:
+    hidden = people.loc[people["fid"].str.startswith("#"), "fid"]
+    if len(hidden):
+        raise IdentifierError(
+            f"{prefix}.fam: {len(hidden)} rows begin with '#': {first_few(hidden)}",
+            cause="a header, or family names that PLINK 2 takes for comments",
+            next_step=f"sed -i '/^#/d' {prefix}.fam for a header, or rename the families",
         )
 
 

@@ -1,0 +1,75 @@
+"""`gendmr genotypes …`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def group() -> None:
+    """Merge and filter PLINK genotypes, list every removal."""
+
+
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--options", required=True, help="Section genotypes: JSON, or a YAML file."),
+        click.option("--threads", default=1, show_default=True, help="Threads of PLINK."),
+        click.option("--memory", default=2000, show_default=True, help="Memory of PLINK, MiB."),
+        click.option(
+            "--work",
+            required=True,
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder of what the steps hand to one another; results go into its parent.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@group.command()
+@_common
+def merge(options: str, threads: int, memory: int, work: Path) -> None:
+    """Check the input sets, merge them, drop variants with too many missing calls."""
+    from gendmr.config.genotypes import GenotypesSection
+    from gendmr.genotypes.merging import merge_genotypes
+    from gendmr.genotypes.plink import Plink
+
+    merge_genotypes(GenotypesSection.parse(options), work, Plink(threads, memory))
+
+
+@group.command()
+@_common
+def participants(options: str, threads: int, memory: int, work: Path) -> None:
+    """Find people to remove: missing calls, sex, heterozygosity, duplicates, kin."""
+    from gendmr.config.genotypes import GenotypesSection
+    from gendmr.genotypes.participants import filter_participants
+    from gendmr.genotypes.plink import Plink
+
+    filter_participants(GenotypesSection.parse(options), work, Plink(threads, memory))
+
+
+@group.command()
+@_common
+def variants(options: str, threads: int, memory: int, work: Path) -> None:
+    """Filter variants among the people who stay; write the checked genotypes."""
+    from gendmr.config.genotypes import GenotypesSection
+    from gendmr.genotypes.plink import Plink
+    from gendmr.genotypes.variants import filter_variants
+
+    filter_variants(GenotypesSection.parse(options), work, Plink(threads, memory))
+
+
+@group.command()
+@_common
+@click.option("--seed", required=True, type=int, help="Seed of the study.")
+def components(options: str, threads: int, memory: int, work: Path, seed: int) -> None:
+    """Compute ancestry components for description, and sum the stage up."""
+    from gendmr.config.genotypes import GenotypesSection
+    from gendmr.genotypes.components import compute_components
+    from gendmr.genotypes.plink import Plink
+
+    compute_components(GenotypesSection.parse(options), work, Plink(threads, memory), seed)

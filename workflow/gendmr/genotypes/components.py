@@ -1,0 +1,142 @@
+"""Ancestry components for pictures and description, and the summary of the stage.
+
+Nothing downstream is fitted on them: training computes its own within each fold.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.files.atomic import read_json, write_json
+from gendmr.files.tables import write_table
+from gendmr.genotypes.filesets import read_bim, read_fam
+from gendmr.genotypes.plink import FEW_FOUNDERS, Plink, link, workplace, write_names
+from gendmr.seeds import derive, generator
+
+# Above it PLINK's randomised algorithm (Galinsky et al. 2016) is needed.
+MANY_PEOPLE = 5000
+
+
+def compute_components(
+    section: GenotypesSection, folder: Path | str, plink: Plink, seed: int
+) -> None:
+    """Compute components of the checked genotypes on pruned variants, and sum the stage up.
+
+    Parameters
+    ----------
+    section : GenotypesSection
+        Number of components and of variants.
+    folder : Path or str
+        Where the other steps left their files; its parent receives ``components.tsv``,
+        ``summary.json`` and ``figures/components.png``.
+    plink : Plink
+        Threads and memory.
+    seed : int
+        Seed of the study.
+
+    Raises
+    ------
+    ToolError
+        PLINK is missing or failed.
+    """
+    folder = Path(folder)
+    result = folder.parent
+    notes: list[str] = []
+    people = read_fam(result / "qc")
+    pruned = set((folder / "pruned.txt").read_text(encoding="utf-8").split())
+    names = [name for name in read_bim(result / "qc")["snp"] if name in pruned]
+    if len(names) > section.component_variants:
+        draw = generator(seed, "genotypes", "components")
+        chosen = draw.choice(len(names), section.component_variants, replace=False)
+        names = [names[number] for number in np.sort(chosen)]
+    count = min(section.components, len(people) - 1, len(names))
+    if count < section.components:
+        notes.append(
+            f"{max(count, 0)} instead of {section.components} components: {len(people)} people,"
+            f" {len(names)} pruned variants"
+        )
+    columns = ["id", *(f"PC{number + 1}" for number in range(count))]
+    if count < 1:
+        table = pd.DataFrame({"id": people["iid"]})
+        shares = np.empty(0)
+    else:
+        table, shares = _components(people, names, count, plink, seed, result, folder)
+        table.columns = pd.Index(columns)
+    write_table(result / "components.tsv", table)
+    from gendmr.genotypes.figures import draw_components
+
+    draw_components(table, shares, result / "figures")
+    _write_summary(section, folder, len(names), notes)
+
+
+def _components(
+    people: pd.DataFrame,
+    names: list[str],
+    count: int,
+    plink: Plink,
+    seed: int,
+    result: Path,
+    folder: Path,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    with workplace(folder) as work:
+        link(result / "qc", work, "qc", ("bed", "bim", "fam"))
+        write_names(work / "names.txt", names)
+        many = ["approx"] if len(people) > MANY_PEOPLE else []
+        # Who counts as a founder is decided by PLINK; the flag does nothing where it is not needed.
+        few = ["--bad-freqs"] if len(people) < 2 * FEW_FOUNDERS else []
+        plink.run(
+            "2",
+            [
+                *("--bfile", "qc", "--autosome", "--extract", "names.txt", *few),
+                *("--pca", str(count), *many),
+                *("--seed", str(derive(seed, "genotypes", "pca") % 2**31)),
+            ],
+            out="components",
+            folder=work,
+        )
+        lines = (work / "components.eigenvec").read_text(encoding="utf-8").splitlines()
+        values = np.loadtxt(work / "components.eigenval", ndmin=1)
+    header = lines[0].lstrip("#").split("\t")
+    rows = [line.split("\t") for line in lines[1:]]
+    first = header.index("PC1")
+    scores = np.array([row[first:] for row in rows], dtype=float)
+    # The sign of a component is arbitrary: the person farthest out is on the positive side.
+    farthest = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
+    scores *= np.where(farthest < 0, -1.0, 1.0)
+    table = pd.DataFrame(scores)
+    table.insert(0, "id", [row[header.index("IID")] for row in rows])
+    return table, values
+
+
+def _write_summary(
+    section: GenotypesSection, folder: Path, n_components: int, notes: list[str]
+) -> None:
+    parts: dict[str, dict[str, Any]] = {
+        name: read_json(folder / f"{name}.json") for name in ("merge", "participants", "variants")
+    }
+    merge = parts["merge"]
+    thresholds = section.model_dump(mode="json", exclude={"inputs"})
+    write_json(
+        folder.parent / "summary.json",
+        {
+            "build": section.build,
+            "inputs": merge["inputs"],
+            "plink": merge["plink"],
+            "participants": {"read": merge["people"], "kept": parts["variants"]["people"]},
+            "variants": {
+                "read": merge["variants"],
+                "kept": parts["variants"]["variants"],
+                "components": n_components,
+            },
+            "removed": [item for part in parts.values() for item in part["removed"]],
+            "removed_people": parts["participants"]["removed_people"],
+            "pairs": parts["participants"]["pairs"],
+            "thresholds": thresholds,
+            "notes": [note for part in parts.values() for note in part["notes"]] + notes,
+        },
+    )

@@ -1,0 +1,256 @@
+"""One figure per criterion: the distribution, the threshold, how many lie beyond it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from gendmr import style
+from gendmr.config.genotypes import GenotypesSection
+
+HEIGHT = 2.4
+BINS = 40
+
+
+def draw_people(section: GenotypesSection, data: dict[str, Any], folder: Path) -> None:
+    """Draw person missingness, sex, heterozygosity and kinship.
+
+    Parameters
+    ----------
+    section : GenotypesSection
+        Thresholds.
+    data : dict
+        `missing` (Series), `sex` (DataFrame of `sex` and `f`, or None), `heterozygosity` (Series or
+        None), `kinship` (the table of pairs).
+    folder : Path
+        Receives the PNG files.
+    """
+    _shares(
+        data["missing"].to_numpy(),
+        section.person_missingness,
+        "Missing calls of a person (share of variants)",
+        "people",
+        folder / "person_missingness.png",
+    )
+    _draw_sex(section, data["sex"], folder / "sex.png")
+    _draw_heterozygosity(section, data["heterozygosity"], folder / "heterozygosity.png")
+    _draw_kinship(section, data["kinship"], folder / "kinship.png")
+
+
+def draw_variants(
+    section: GenotypesSection,
+    missing: np.ndarray,
+    maf: np.ndarray,
+    hwe: np.ndarray,
+    folder: Path,
+) -> None:
+    """Draw variant missingness, minor allele frequency and Hardy-Weinberg p-values.
+
+    Parameters
+    ----------
+    section : GenotypesSection
+        Thresholds.
+    missing, maf, hwe : ndarray
+        One value per variant; NaN is left out.
+    folder : Path
+        Receives the PNG files.
+    """
+    _shares(
+        missing,
+        section.variant_missingness,
+        "Missing calls of a variant (share of people)",
+        "variants",
+        folder / "variant_missingness.png",
+    )
+    figure, axes = _canvas()
+    known = maf[np.isfinite(maf)]
+    counts, edges = np.histogram(known, bins=BINS, range=(0, 0.5))
+    _bars(axes, counts, edges, edges[1:] <= section.maf)
+    _threshold(axes, section.maf, f"{int((known < section.maf).sum()):,} variants below")
+    axes.set(xlabel="Minor allele frequency", ylabel="variants", xlim=(0, 0.5))
+    style.save(figure, folder / "maf.png")
+    _draw_hwe(section, hwe[np.isfinite(hwe)], folder / "hwe.png")
+
+
+def draw_components(table: pd.DataFrame, values: np.ndarray, folder: Path) -> None:
+    """Draw people on the first components, and the eigenvalues.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `components.tsv`.
+    values : ndarray
+        Eigenvalues.
+    folder : Path
+        Receives ``components.png``.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(style.PAGE, HEIGHT), layout="constrained")
+    for panel, pair in zip(axes[:2], (("PC1", "PC2"), ("PC3", "PC4")), strict=True):
+        if pair[1] in table:
+            panel.scatter(table[pair[0]], table[pair[1]], s=5, alpha=0.6, linewidths=0)
+            panel.set(xlabel=pair[0], ylabel=pair[1])
+            panel.locator_params(nbins=5)
+        else:
+            _nothing(panel, "too few people or variants")
+    if len(values):
+        axes[2].plot(np.arange(1, len(values) + 1), values, "o-", markersize=3)
+        axes[2].set(xlabel="Component", ylabel="Eigenvalue", ylim=(0, None))
+        axes[2].xaxis.get_major_locator().set_params(integer=True)
+    else:
+        _nothing(axes[2], "not computed")
+    style.save(figure, folder / "components.png")
+
+
+def _canvas() -> tuple[Any, Any]:
+    return plt.subplots(figsize=(style.COLUMN, HEIGHT), layout="constrained")
+
+
+def _bars(axes: Any, counts: np.ndarray, edges: np.ndarray, beyond: np.ndarray) -> None:
+    colors = np.where(beyond, style.ORANGE, style.BLUE)
+    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colors, linewidth=0)
+
+
+def _threshold(axes: Any, value: float, label: str) -> None:
+    axes.axvline(value, color=style.GREY, linewidth=1, linestyle="--")
+    axes.set_title(label, loc="right", fontsize=8)
+
+
+def _nothing(axes: Any, why: str) -> None:
+    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, color=style.GREY)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _shares(
+    values: np.ndarray, threshold: float, label: str, what: str, path: Path
+) -> None:
+    """Draw a histogram with a logarithmic count, for most of the mass lies near zero."""
+    figure, axes = _canvas()
+    top = max(float(values.max()), threshold) * 1.05 or 0.01
+    # A bin ends at the threshold, so that no bar is on both sides of it.
+    width = threshold / max(round(BINS * threshold / top), 1) if threshold > 0 else top / BINS
+    edges = np.arange(0, top + width, width)
+    counts, edges = np.histogram(values, bins=edges)
+    _bars(axes, counts, edges, edges[:-1] >= threshold - width / 2)
+    _threshold(axes, threshold, f"{int((values > threshold).sum()):,} of {len(values):,} above")
+    axes.set(xlabel=label, ylabel=what, yscale="log", xlim=(0, edges[-1]))
+    axes.set_ylim(bottom=0.7)
+    style.save(figure, path)
+
+
+def _draw_hwe(section: GenotypesSection, p: np.ndarray, path: Path) -> None:
+    figure, axes = _canvas()
+    if not len(p):
+        _nothing(axes, "no autosomal variants")
+        style.save(figure, path)
+        return
+    observed = -np.log10(np.clip(np.sort(p), 1e-300, 1))
+    expected = -np.log10((np.arange(len(p)) + 0.5) / len(p))
+    # Thinned where points lie on one another: all of the tail, few of the bulk.
+    shown = np.unique(np.geomspace(1, len(p), min(len(p), 2000)).astype(int)) - 1
+    limit = -np.log10(section.hwe) if section.hwe > 0 else np.inf
+    beyond = observed[shown] > limit
+    axes.plot([0, expected[0]], [0, expected[0]], color=style.GREY, linewidth=1)
+    axes.scatter(
+        expected[shown],
+        observed[shown],
+        s=5,
+        linewidths=0,
+        c=np.where(beyond, style.ORANGE, style.BLUE),
+    )
+    removed = int((p < section.hwe).sum())
+    if np.isfinite(limit) and observed[0] > limit / 3:
+        axes.axhline(limit, color=style.GREY, linewidth=1, linestyle="--")
+    axes.set_title(f"{removed:,} of {len(p):,} with p < {section.hwe:g}", loc="right", fontsize=8)
+    axes.set(
+        xlabel="Expected −log10 p",
+        ylabel="Observed −log10 p",
+        xlim=(0, None),
+        ylim=(0, None),
+    )
+    style.save(figure, path)
+
+
+def _draw_sex(section: GenotypesSection, table: pd.DataFrame | None, path: Path) -> None:
+    figure, axes = _canvas()
+    if table is None or table.empty:
+        _nothing(axes, "sex not checked")
+        style.save(figure, path)
+        return
+    groups = (
+        ("female", table[table["sex"] == "female"]["f"]),
+        ("male", table[table["sex"] == "male"]["f"]),
+        ("not recorded", table[table["sex"].isna()]["f"]),
+    )
+    groups = tuple((name, f.to_numpy()) for name, f in groups if len(f))
+    wrong = 0
+    for row, (name, f) in enumerate(groups):
+        female, male = f < section.sex_female_max, f > section.sex_male_min
+        bad = {"female": male, "male": female}.get(name, np.zeros(len(f), dtype=bool))
+        wrong += int(bad.sum())
+        # A fixed spread: the height of a point within its row means nothing.
+        offset = (np.arange(len(f)) * 0.618034 % 1 - 0.5) * 0.5
+        axes.scatter(
+            f, row + offset, s=8, linewidths=0, c=np.where(bad, style.ORANGE, style.BLUE)
+        )
+    for bound in (section.sex_female_max, section.sex_male_min):
+        axes.axvline(bound, color=style.GREY, linewidth=1, linestyle="--")
+    axes.set_title(f"{wrong} contradict the record", loc="right", fontsize=8)
+    axes.set_yticks(range(len(groups)), [f"{name}\n(n = {len(f)})" for name, f in groups])
+    axes.set(xlabel="F coefficient of chromosome X", ylim=(-0.5, len(groups) - 0.5))
+    style.save(figure, path)
+
+
+def _draw_heterozygosity(section: GenotypesSection, f: pd.Series | None, path: Path) -> None:
+    figure, axes = _canvas()
+    if f is None or len(f) < 2 or f.std() == 0:
+        _nothing(axes, "heterozygosity not computed")
+        style.save(figure, path)
+        return
+    spread = (f.to_numpy() - f.mean()) / f.std()
+    limit = section.heterozygosity_sd
+    edge = max(limit, float(np.abs(spread).max())) * 1.05
+    width = limit / 12
+    half = int(np.ceil(edge / width))
+    counts, edges = np.histogram(spread, bins=np.arange(-half, half + 1) * width)
+    middle = (edges[:-1] + edges[1:]) / 2
+    _bars(axes, counts, edges, np.abs(middle) > limit)
+    for side in (-limit, limit):
+        axes.axvline(side, color=style.GREY, linewidth=1, linestyle="--")
+    axes.set_title(
+        f"{int((np.abs(spread) > limit).sum())} beyond {limit:g} SD", loc="right", fontsize=8
+    )
+    axes.set(
+        xlabel="F coefficient (SD from the mean; heterozygous to the left)",
+        ylabel="people",
+        xlim=(edges[0], edges[-1]),
+    )
+    style.save(figure, path)
+
+
+def _draw_kinship(section: GenotypesSection, pairs: pd.DataFrame, path: Path) -> None:
+    figure, axes = _canvas()
+    if pairs.empty:
+        _nothing(axes, f"no pair with kinship ≥ {section.kinship:g}")
+        style.save(figure, path)
+        return
+    low = section.kinship
+    edges = np.linspace(low, max(0.5, float(pairs["kinship"].max())) * 1.001, BINS + 1)
+    for relation, color in (
+        ("second", style.SKY),
+        ("first", style.BLUE),
+        ("duplicate", style.ORANGE),
+    ):
+        values = pairs.loc[pairs["relation"] == relation, "kinship"]
+        if len(values):
+            axes.hist(values, bins=edges, color=color, label=f"{relation} ({len(values)})")
+    axes.axvline(section.duplicate_kinship, color=style.GREY, linewidth=1, linestyle="--")
+    axes.set(xlabel="KING kinship coefficient", ylabel="pairs")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=3, handlelength=1)
+    style.save(figure, path)

@@ -1,0 +1,424 @@
+"""Several PLINK sets into one: who and what they share, strands, and what cannot be joined.
+
+The first two steps of the stage: `merge` and `variant missingness`. PLINK moves the genotypes;
+here only the .bim and .fam are compared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.errors import GenotypeFileError, IdentifierError, first_few
+from gendmr.files.atomic import write_json
+from gendmr.genotypes.filesets import Fileset, load_fileset
+from gendmr.genotypes.plink import Plink, find, link, read_report, workplace, write_names
+from gendmr.genotypes.removals import Removals
+
+AUTOSOMES = tuple(str(number) for number in range(1, 23))
+COMPLEMENT = str.maketrans("ACGTacgt", "TGCATGCA")
+AMBIGUOUS = ({"A", "T"}, {"C", "G"})
+UNKNOWN_ALLELES = {"0", "."}
+# Last base of the first and first base of the second pseudo-autosomal region, as PLINK's --split-x.
+PSEUDO_AUTOSOMAL = {
+    "NCBI36": (2_709_520, 154_584_238),
+    "GRCh37": (2_699_520, 154_931_044),
+    "GRCh38": (2_781_479, 155_701_383),
+}
+
+
+@dataclass
+class Loaded:
+    """One input set with its people and variants in memory."""
+
+    fileset: Fileset
+    fam: pd.DataFrame
+    bim: pd.DataFrame
+
+
+def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink) -> None:
+    """Check the input sets, merge them, and drop variants with too many missing calls.
+
+    Parameters
+    ----------
+    section : GenotypesSection
+        Inputs and thresholds.
+    folder : Path or str
+        Receives ``merged.{bed,bim,fam}`` (people of all sets, autosomes and X; phenotype unknown),
+        ``merged.smiss`` (missingness of people), ``merged.missingness.npy`` (share of missing calls
+        of each variant before the filter), ``merge.attrition.tsv`` and ``merge.json``.
+    plink : Plink
+        Threads and memory.
+
+    Raises
+    ------
+    InputFileError, GenotypeFileError, IdentifierError
+        An input is damaged, sets overlap, or nothing is left.
+    ToolError
+        PLINK is missing or failed.
+    """
+    folder = Path(folder)
+    sets = [Loaded(*load_fileset(prefix)) for prefix in section.inputs]
+    blocks = _blocks(sets)
+    removals = Removals("variant")
+    notes: list[str] = []
+    _unusable(sets, section, removals)
+    flips = _harmonise(sets, blocks, section, removals, notes)
+    founders = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
+    with workplace(folder) as work:
+        for number, loaded in enumerate(sets):
+            link(loaded.fileset.prefix, work, f"set{number}", ("bed", "bim"))
+            _write_fam(work / f"set{number}.fam", loaded.fam, founders)
+        if len(sets) == 1 and _in_order(sets[0].bim):
+            source, names = "set0", sets[0].bim["snp"].to_numpy()
+        else:
+            source, names = _join(sets, flips, removals, plink, work)
+        before = len(names)
+        kept = ~pd.Index(names).isin(removals.ids)
+        if not kept.any():
+            raise GenotypeFileError(
+                f"none of {before} variants can be used; reasons: {removals.summary()}",
+                cause="positions missing, chromosomes named otherwise, or sets without common"
+                " variants",
+                next_step=f"head -3 {sets[0].fileset.prefix}.bim",
+            )
+        exclude = ["--bfile", source, "--allow-extra-chr"]
+        if not kept.all():
+            write_names(work / "unusable.txt", names[~kept].tolist())
+            exclude += ["--exclude", "unusable.txt"]
+        plink.run(
+            "2",
+            [*exclude, "--missing", "variant-only", "vcols=fmiss"],
+            out="sites",
+            folder=work,
+        )
+        missing = read_report(work / "sites.vmiss", {"F_MISS": "float64"})["F_MISS"].to_numpy()
+        high = missing > section.variant_missingness
+        removals.add(
+            names[kept][high].tolist(),
+            "variant missingness",
+            "too many people without a call",
+            missing[high].tolist(),
+            section.variant_missingness,
+        )
+        if high.all():
+            raise GenotypeFileError(
+                f"all {len(high)} variants have more than {section.variant_missingness:.3g} of"
+                f" their calls missing (the best has {missing.min():.3g})",
+                cause="sets with different people and few common variants",
+                next_step="raise variant_missingness, or give sets of the same array",
+            )
+        retained = names[kept][~high]
+        write_names(work / "removed.txt", [*names[~kept], *names[kept][high]])
+        plink.run(
+            "2",
+            [
+                *("--bfile", source, "--allow-extra-chr", "--exclude", "removed.txt"),
+                *("--missing", "sample-only", "--make-bed"),
+            ],
+            out="merged",
+            folder=work,
+        )
+        np.save(work / "missingness.npy", missing.astype(np.float32))
+        for suffix in ("bed", "bim", "fam", "smiss"):
+            os.replace(work / f"merged.{suffix}", folder / f"merged.{suffix}")
+        os.replace(work / "missingness.npy", folder / "merged.missingness.npy")
+    on_x = sum(int(bim["chromosome"].eq("X").sum()) for bim in _retained(sets, retained))
+    removals.write(folder / "merge.attrition.tsv")
+    write_json(
+        folder / "merge.json",
+        {
+            "inputs": [
+                {
+                    "name": Path(loaded.fileset.prefix).name,
+                    "people": loaded.fileset.n_people,
+                    "variants": loaded.fileset.n_variants,
+                }
+                for loaded in sets
+            ],
+            "people": len(founders),
+            "variants": len(set().union(*(loaded.bim["snp"] for loaded in sets))),
+            "retained": len(retained),
+            "on_x": on_x,
+            "founders": _count_founders(founders),
+            "removed": removals.counts(),
+            "notes": notes,
+            "plink": {version: find(version).version for version in ("1.9", "2")},
+        },
+    )
+
+
+def _retained(sets: list[Loaded], names: np.ndarray) -> list[pd.DataFrame]:
+    if not any(loaded.bim["chromosome"].eq("X").any() for loaded in sets):
+        return []
+    first = pd.concat([loaded.bim for loaded in sets]).drop_duplicates("snp")
+    return [first[first["snp"].isin(names)]]
+
+
+def _blocks(sets: list[Loaded]) -> list[list[int]]:
+    """Group sets that share people; refuse people that the key cannot tell apart."""
+    for loaded in sets:
+        twice = loaded.fam["iid"][loaded.fam["iid"].duplicated()].unique()
+        if len(twice):
+            raise IdentifierError(
+                f"{loaded.fileset.prefix}.fam: {len(twice)} IIDs appear in more than one family:"
+                f" {first_few(twice)}",
+                cause="people are numbered within families",
+                next_step="rename them: awk '{print $1,$2,$1,$1\"_\"$2}'"
+                f" {loaded.fileset.prefix}.fam > ids; plink1.9 --bfile {loaded.fileset.prefix}"
+                f" --update-ids ids --make-bed --out {loaded.fileset.prefix}.unique",
+            )
+    blocks: list[list[int]] = []
+    for number, loaded in enumerate(sets):
+        home: list[int] = [number]
+        for block in list(blocks):
+            if any(_shares(sets[other], loaded) for other in block):
+                blocks.remove(block)
+                home = [*block, *home]
+        blocks.append(home)
+    return blocks
+
+
+def _shares(first: Loaded, second: Loaded) -> bool:
+    both = first.fam.merge(second.fam, on="iid", suffixes=("", "_second"))
+    if both.empty:
+        return False
+    names = f"{first.fileset.prefix} and {second.fileset.prefix}"
+    other = both[both["fid"] != both["fid_second"]]
+    if len(other):
+        raise IdentifierError(
+            f"{names}: {len(other)} IIDs are in both sets under different FIDs:"
+            f" {first_few(other['iid'])}",
+            cause="FIDs were written differently, or two people have the same number",
+            next_step="give the same person the same FID and IID, and others another IID:"
+            " plink1.9 --update-ids",
+        )
+    common = len(np.intersect1d(first.bim["snp"].to_numpy(str), second.bim["snp"].to_numpy(str)))
+    if common:
+        raise IdentifierError(
+            f"{names}: {len(both)} people are in both sets with {common} common variants:"
+            f" {first_few(both['iid'])}",
+            cause="people genotyped on two arrays, or one set is a part of the other",
+            next_step="keep each person in one set: cut -f1,2 of these people to twice.txt;"
+            f" plink1.9 --bfile {second.fileset.prefix} --remove twice.txt --make-bed"
+            f" --out {second.fileset.prefix}.rest",
+        )
+    return True
+
+
+def _unusable(sets: list[Loaded], section: GenotypesSection, removals: Removals) -> None:
+    chosen = section.chromosomes or AUTOSOMES
+    first, second = PSEUDO_AUTOSOMAL[section.build]
+    for loaded in sets:
+        chromosome = loaded.bim["chromosome"].to_numpy(str)
+        position = loaded.bim["position"].to_numpy()
+        on_x = chromosome == "X"
+        known = np.isin(chromosome, AUTOSOMES) | on_x
+        for mask, reason, value, threshold in (
+            (~known, "not on an autosome or X", chromosome, "1-22, X"),
+            (known & (position < 1), "no position", position, 1),
+            (
+                known & ~on_x & ~np.isin(chromosome, chosen),
+                "chromosome not chosen",
+                chromosome,
+                ",".join(chosen),
+            ),
+            (
+                on_x & ((position <= first) | (position >= second)),
+                "pseudo-autosomal",
+                position,
+                f"{first + 1}-{second - 1}",
+            ),
+        ):
+            if mask.any():
+                names = loaded.bim["snp"].to_numpy()[mask].tolist()
+                removals.add(names, "chromosome", reason, value[mask].tolist(), threshold)
+
+
+def _harmonise(
+    sets: list[Loaded],
+    blocks: list[list[int]],
+    section: GenotypesSection,
+    removals: Removals,
+    notes: list[str],
+) -> list[list[str]]:
+    """List the variants that cannot be joined, and return those to flip in each set."""
+    flips: list[list[str]] = [[] for _ in sets]
+    if len(blocks) == 1:
+        return flips
+    held = [set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks]
+    everywhere = set.intersection(*held)
+    partly = [
+        name for name in dict.fromkeys(n for s in sets for n in s.bim["snp"]) if name not in everywhere
+    ]
+    in_sets = [sum(name in block for block in held) for name in partly]
+    removals.add(partly, "merge", "not in every input set", in_sets, len(blocks))
+    known = pd.DataFrame(columns=["snp", "chromosome", "position", "alleles"])
+    for number, loaded in enumerate(sets):
+        bim = loaded.bim[loaded.bim["snp"].isin(everywhere)]
+        both = bim.merge(known, on="snp", suffixes=("", "_known"))
+        elsewhere = both[
+            (both["chromosome"] != both["chromosome_known"])
+            | (both["position"] != both["position_known"])
+        ]
+        removals.add(
+            elsewhere["snp"].tolist(),
+            "merge",
+            "position differs between input sets",
+            _places(elsewhere, ""),
+            _places(elsewhere, "_known"),
+        )
+        pairs = list(zip(both["a1"], both["a2"], both["alleles"], strict=True))
+        told = {pair: relate(pair[:2], pair[2]) for pair in set(pairs)}
+        relation = np.array([told[pair][0] for pair in pairs], dtype=object)
+        for kind, reason in (
+            ("differ", "alleles differ between input sets"),
+            ("ambiguous", "strand cannot be told (A/T or C/G)"),
+        ):
+            if kind == "ambiguous" and section.keep_ambiguous:
+                continue
+            wrong = both[relation == kind]
+            removals.add(
+                wrong["snp"].tolist(),
+                "merge",
+                reason,
+                (wrong["a1"] + "/" + wrong["a2"]).tolist(),
+                ["/".join(sorted(alleles)) for alleles in wrong["alleles"]],
+            )
+        flips[number] = both.loc[relation == "flip", "snp"].tolist()
+        seen = dict(zip(both["snp"], (told[pair][1] for pair in pairs), strict=True))
+        new = bim[~bim["snp"].isin(known["snp"])]
+        known["alleles"] = [
+            seen.get(name, alleles)
+            for name, alleles in zip(known["snp"], known["alleles"], strict=True)
+        ]
+        fresh = new[["snp", "chromosome", "position"]].assign(
+            alleles=[
+                frozenset((a1, a2)) - UNKNOWN_ALLELES
+                for a1, a2 in zip(new["a1"], new["a2"], strict=True)
+            ]
+        )
+        known = fresh if known.empty else pd.concat([known, fresh])
+        if flips[number]:
+            notes.append(
+                f"{len(flips[number])} variants of {Path(loaded.fileset.prefix).name} were on the"
+                " other strand and were flipped"
+            )
+    if section.keep_ambiguous:
+        notes.append("A/T and C/G variants were kept, trusting that all sets are on one strand")
+    return flips
+
+
+def _places(table: pd.DataFrame, suffix: str) -> list[str]:
+    return [
+        f"{chromosome}:{position}"
+        for chromosome, position in zip(
+            table[f"chromosome{suffix}"], table[f"position{suffix}"], strict=True
+        )
+    ]
+
+
+def relate(alleles: Sequence[str], known: frozenset[str]) -> tuple[str, frozenset[str]]:
+    """Tell how two alleles of a variant relate to those of the same variant in another set.
+
+    Returns
+    -------
+    relation : str
+        `same` (in whatever order, unobserved alleles `0` left open), `flip` (the other strand),
+        `ambiguous` (A/T or C/G, where the strand cannot be seen) or `differ`.
+    alleles : frozenset of str
+        All alleles known after joining.
+    """
+    own = frozenset(alleles) - UNKNOWN_ALLELES
+    together = own | known
+    if set(together) in AMBIGUOUS:
+        return "ambiguous", together
+    if len(together) <= 2:
+        return "same", together
+    single = all(len(allele) == 1 for allele in own)
+    flipped = frozenset(allele.translate(COMPLEMENT) for allele in own) | known
+    if single and len(flipped) <= 2:
+        return "flip", flipped
+    return "differ", known
+
+
+def _join(
+    sets: list[Loaded], flips: list[list[str]], removals: Removals, plink: Plink, work: Path
+) -> tuple[str, np.ndarray]:
+    """Let PLINK 1.9 sort, flip and merge; returns the prefix and the variant names in order."""
+    gone = set(removals.ids)
+    parts = []
+    for number, loaded in enumerate(sets):
+        names = [name for name in loaded.bim["snp"] if name not in gone]
+        if not names:
+            continue
+        write_names(work / f"set{number}.extract", names)
+        write_names(work / f"set{number}.flip", flips[number])
+        plink.run(
+            "1.9",
+            [
+                *("--bfile", f"set{number}", "--allow-extra-chr", "--allow-no-sex"),
+                *("--extract", f"set{number}.extract", "--keep-allele-order"),
+                *(("--flip", f"set{number}.flip") if flips[number] else ()),
+                "--make-bed",
+            ],
+            out=f"part{number}",
+            folder=work,
+        )
+        parts.append(f"part{number}")
+    if not parts:
+        return "set0", sets[0].bim["snp"].to_numpy()
+    if len(parts) == 1:
+        joined = parts[0]
+    else:
+        joined = "joined"
+        (work / "parts.txt").write_text("".join(f"{part}\n" for part in parts[1:]))
+        plink.run(
+            "1.9",
+            [
+                *("--bfile", parts[0], "--merge-list", "parts.txt", "--allow-no-sex"),
+                *("--keep-allele-order", "--make-bed"),
+            ],
+            out=joined,
+            folder=work,
+        )
+    return joined, load_fileset(work / joined)[2]["snp"].to_numpy()
+
+
+def _in_order(bim: pd.DataFrame) -> bool:
+    """Tell whether chromosomes are contiguous and positions ascend, as PLINK 2 wants them."""
+    codes = {name: number for number, name in enumerate([*AUTOSOMES, "X", "Y", "XY", "MT"])}
+    order = bim["chromosome"].map(codes)
+    if order.isna().any():
+        return False
+    chromosome, position = np.diff(order.to_numpy(int)), np.diff(bim["position"].to_numpy())
+    return bool(((chromosome > 0) | ((chromosome == 0) & (position >= 0))).all())
+
+
+def _write_fam(path: Path, fam: pd.DataFrame, everybody: pd.DataFrame) -> None:
+    """Write people without a phenotype; parents who are not there make nobody a non-founder."""
+    present = set(everybody["fid"] + "\t" + everybody["iid"])
+    rows = []
+    for person in fam.itertuples(index=False):
+        parents = [
+            parent if f"{person.fid}\t{parent}" in present else "0"
+            for parent in (person.father, person.mother)
+        ]
+        sex = person.sex if person.sex in {"1", "2"} else "0"
+        rows.append("\t".join([person.fid, person.iid, *parents, sex, "-9"]) + "\n")
+    path.write_text("".join(rows), encoding="utf-8")
+
+
+def _count_founders(people: pd.DataFrame) -> int:
+    present = set(people["fid"] + "\t" + people["iid"])
+    return sum(
+        f"{person.fid}\t{person.father}" not in present
+        and f"{person.fid}\t{person.mother}" not in present
+        for person in people.itertuples(index=False)
+    )

@@ -1,0 +1,343 @@
+"""Who leaves: missing calls, sex, heterozygosity, duplicates, kin. Nobody's diagnosis is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.errors import GenotypeFileError
+from gendmr.files.atomic import read_json, write_json
+from gendmr.files.tables import write_table
+from gendmr.genotypes.filesets import read_fam
+from gendmr.genotypes.plink import (
+    FEW_FOUNDERS,
+    Plink,
+    link,
+    read_report,
+    workplace,
+    write_names,
+    write_people,
+)
+from gendmr.genotypes.removals import Removals
+
+FIRST_DEGREE = 0.177  # Manichaikul et al. 2010, table 1: 2^(-5/2)
+SEX = {"1": "male", "2": "female"}
+# With fewer, F on chromosome X is noise.
+ENOUGH_ON_X = 50
+
+
+def filter_participants(section: GenotypesSection, folder: Path | str, plink: Plink) -> None:
+    """Find the people to remove and the pairs of kin.
+
+    Parameters
+    ----------
+    section : GenotypesSection
+        Thresholds.
+    folder : Path or str
+        Where `merge_genotypes` left its files. Receives ``kinship.tsv`` in its parent and
+        ``figures/`` there; ``participants.attrition.tsv``, ``participants.json`` and
+        ``pruned.txt`` (variants in approximate linkage equilibrium) in itself.
+    plink : Plink
+        Threads and memory.
+
+    Raises
+    ------
+    GenotypeFileError
+        Nobody is left.
+    ToolError
+        PLINK is missing or failed.
+    """
+    folder = Path(folder)
+    people = read_fam(folder / "merged").set_index("iid", drop=False)
+    merged = read_json(folder / "merge.json")
+    removals = Removals("participant")
+    notes: list[str] = []
+    missing = _missingness(section, folder, people, removals)
+    figures: dict[str, object] = {"missing": missing}
+    with workplace(folder) as work:
+        link(folder / "merged", work, "merged", ("bed", "bim", "fam"))
+        few = merged["founders"] < FEW_FOUNDERS
+        lenient = ["--bad-freqs", "--bad-ld"] if few else []
+        if few:
+            notes.append(
+                f"frequencies and linkage come from {merged['founders']} people only"
+                f" (fewer than {FEW_FOUNDERS}): heterozygosity, sex check and components are rough"
+            )
+
+        def run(version: str, arguments: list[str], out: str) -> None:
+            present = people[~people.index.isin(removals.ids)]
+            _refuse_empty(present, removals)
+            gone = people[people.index.isin(removals.ids)]
+            write_people(work / "gone.txt", gone)
+            without = ["--remove", "gone.txt"] if len(gone) else []
+            bad = lenient if version == "2" else ["--allow-no-sex"]
+            plink.run(
+                "2" if version == "2" else "1.9",
+                ["--bfile", "merged", *without, *bad, *arguments],
+                out=out,
+                folder=work,
+            )
+
+        pruned = _prune(section, work, run, notes)
+        figures["sex"] = _check_sex(section, work, run, people, merged, removals, notes)
+        figures["heterozygosity"] = _check_heterozygosity(section, work, run, removals, notes)
+        pairs = _find_kin(section, work, run, people, removals)
+        _remove_duplicates(section, pairs, missing, removals)
+        if section.remove_kin:
+            _remove_kin(section, pairs, missing, removals)
+        elif (pairs["kinship"] < section.duplicate_kinship).any():
+            kin = pairs[pairs["kinship"] < section.duplicate_kinship]
+            notes.append(f"{len(kin)} pairs of kin were kept; they share a fold")
+        _refuse_empty(people[~people.index.isin(removals.ids)], removals)
+        if pruned:
+            os.replace(work / "pruned.prune.in", folder / "pruned.txt")
+        else:
+            write_names(folder / "pruned.txt", [])
+    figures["kinship"] = pairs
+    write_table(folder.parent / "kinship.tsv", pairs)
+    removals.write(folder / "participants.attrition.tsv")
+    left = people[people.index.isin(removals.ids)]
+    write_json(
+        folder / "participants.json",
+        {
+            "people": len(people) - len(left),
+            "removed": removals.counts(),
+            "removed_people": [
+                {"fid": fid, "iid": iid} for fid, iid in zip(left["fid"], left["iid"], strict=True)
+            ],
+            "pairs": pairs["relation"].value_counts().sort_index().to_dict(),
+            "notes": notes,
+        },
+    )
+    from gendmr.genotypes.figures import draw_people
+
+    draw_people(section, figures, folder.parent / "figures")
+
+
+Run = Callable[[str, list[str], str], None]
+
+
+def _refuse_empty(present: pd.DataFrame, removals: Removals) -> None:
+    if present.empty:
+        raise GenotypeFileError(
+            f"nobody is left; reasons: {removals.summary()}",
+            cause="thresholds too strict, or damaged genotypes",
+            next_step="loosen the thresholds of the section genotypes",
+        )
+
+
+def _missingness(
+    section: GenotypesSection, folder: Path, people: pd.DataFrame, removals: Removals
+) -> pd.Series:
+    report = read_report(folder / "merged.smiss", {"IID": "str", "F_MISS": "float64"})
+    missing = report.set_index("IID")["F_MISS"].reindex(people.index)
+    high = missing[missing > section.person_missingness]
+    removals.add(
+        high.index,
+        "person missingness",
+        "too many variants without a call",
+        high,
+        section.person_missingness,
+    )
+    return missing
+
+
+def _prune(section: GenotypesSection, work: Path, run: Run, notes: list[str]) -> bool:
+    """Leave variants in approximate linkage equilibrium in pruned.prune.in; tell whether any."""
+    arguments = ["--maf", str(section.pruning_maf), "--indep-pairwise"]
+    arguments += [str(section.pruning_window), str(section.pruning_step), str(section.pruning_r2)]
+    run("2", ["--freq", "cols=altfreq"], "common")
+    frequency = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})["ALT_FREQS"]
+    common = np.minimum(frequency, 1 - frequency) >= section.pruning_maf
+    if not common.any():
+        notes.append(
+            f"no variant has a minor allele frequency of {section.pruning_maf} or more:"
+            " heterozygosity, sex and components not computed"
+        )
+        return False
+    run("2", arguments, "pruned")
+    return True
+
+
+def _check_sex(
+    section: GenotypesSection,
+    work: Path,
+    run: Run,
+    people: pd.DataFrame,
+    merged: dict[str, int],
+    removals: Removals,
+    notes: list[str],
+) -> pd.DataFrame | None:
+    """Compare recorded sex with the F coefficient of chromosome X (PLINK 1.9 --check-sex)."""
+    if not section.sex_check:
+        notes.append("sex not checked: switched off")
+        return None
+    if merged["on_x"] == 0:
+        notes.append("sex not checked: no X variants")
+        return None
+    recorded = people["sex"].map(SEX)
+    if recorded.isna().all():
+        notes.append("sex not checked: no sex in the .fam")
+        return None
+    pruned = work / "pruned.prune.in"
+    on_x = _names_on_x(work / "merged.bim")
+    chosen = sorted(on_x & set(pruned.read_text().split())) if pruned.exists() else []
+    if len(chosen) < ENOUGH_ON_X:
+        notes.append(
+            f"sex not checked: {len(chosen)} X variants after pruning, {ENOUGH_ON_X} are needed"
+        )
+        return None
+    write_names(work / "x.txt", chosen)
+    bounds = [str(section.sex_female_max), str(section.sex_male_min)]
+    run("1.9", ["--chr", "X", "--extract", "x.txt", "--check-sex", *bounds], "sex")
+    rows = [line.split() for line in (work / "sex.sexcheck").read_text().splitlines()[1:]]
+    f = pd.Series({row[1]: float(row[5]) for row in rows}, dtype=float)
+    table = pd.DataFrame({"sex": recorded.reindex(f.index), "f": f})
+    male = table[(table["sex"] == "male") & (table["f"] < section.sex_female_max)]
+    removals.add(
+        male.index, "sex", "recorded male, genotypes female", male["f"], section.sex_female_max
+    )
+    female = table[(table["sex"] == "female") & (table["f"] > section.sex_male_min)]
+    removals.add(
+        female.index, "sex", "recorded female, genotypes male", female["f"], section.sex_male_min
+    )
+    unclear = table[table["f"].between(section.sex_female_max, section.sex_male_min)]
+    unclear = unclear[unclear["sex"].notna()]
+    if section.remove_unclear_sex:
+        removals.add(
+            unclear.index,
+            "sex",
+            "sex unclear",
+            unclear["f"],
+            f"{section.sex_female_max:g}-{section.sex_male_min:g}",
+        )
+    elif len(unclear):
+        notes.append(f"{len(unclear)} people whose sex is unclear on chromosome X were kept")
+    if (unknown := int(table["sex"].isna().sum())) > 0:
+        notes.append(f"sex not checked in {unknown} people: none recorded")
+    return table
+
+
+def _names_on_x(bim: Path) -> set[str]:
+    names = set()
+    with bim.open(encoding="utf-8") as stream:
+        for line in stream:
+            if line.startswith("X\t"):
+                names.add(line.split("\t", 2)[1])
+    return names
+
+
+def _check_heterozygosity(
+    section: GenotypesSection, work: Path, run: Run, removals: Removals, notes: list[str]
+) -> pd.Series | None:
+    """Flag people whose F coefficient on pruned autosomes lies far from the mean."""
+    pruned = work / "pruned.prune.in"
+    if not pruned.exists():
+        return None
+    few = ["small-sample"] if any(note.startswith("frequencies") for note in notes) else []
+    run("2", ["--extract", pruned.name, "--autosome", "--het", *few], "het")
+    report = read_report(work / "het.het", {"IID": "str", "F": "float64"})
+    f = report.set_index("IID")["F"].dropna()
+    spread = float(f.std())
+    if len(f) < 3 or spread == 0:
+        notes.append("heterozygosity not checked: fewer than three people")
+        return f
+    low, high = (float(f.mean() + side * section.heterozygosity_sd * spread) for side in (-1, 1))
+    for outside, reason, limit in (
+        (f[f < low], "too heterozygous", low),
+        (f[f > high], "too homozygous", high),
+    ):
+        removals.add(outside.index, "heterozygosity", reason, outside, limit)
+    return f
+
+
+def _find_kin(
+    section: GenotypesSection, work: Path, run: Run, people: pd.DataFrame, removals: Removals
+) -> pd.DataFrame:
+    """List pairs at or above the kinship threshold (KING-robust, Manichaikul et al. 2010)."""
+    columns = ["id1", "id2", "kinship", "relation"]
+    if len(people) - len(removals.ids) < 2:
+        return pd.DataFrame(columns=columns)
+    limit = section.kinship
+    run("2", ["--autosome", "--make-king-table", "--king-table-filter", str(limit)], "king")
+    report = read_report(
+        work / "king.kin0", {"IID1": "str", "IID2": "str", "KINSHIP": "float64"}
+    )
+    position = {iid: number for number, iid in enumerate(people.index)}
+    ordered = [
+        sorted(pair, key=position.__getitem__)
+        for pair in zip(report["IID1"], report["IID2"], strict=True)
+    ]
+    kinship = report["KINSHIP"].to_numpy()
+    table = pd.DataFrame(
+        {
+            "id1": [pair[0] for pair in ordered],
+            "id2": [pair[1] for pair in ordered],
+            "kinship": kinship,
+            "relation": np.select(
+                [kinship >= section.duplicate_kinship, kinship >= FIRST_DEGREE],
+                ["duplicate", "first"],
+                "second",
+            ),
+        }
+    )
+    order = sorted(
+        range(len(table)), key=lambda row: (position[ordered[row][0]], position[ordered[row][1]])
+    )
+    return table.iloc[order].reset_index(drop=True)
+
+
+def _remove_duplicates(
+    section: GenotypesSection, pairs: pd.DataFrame, missing: pd.Series, removals: Removals
+) -> None:
+    """Keep the best call rate of every group of duplicates; ties go to the first in the file."""
+    twins = pairs[pairs["kinship"] >= section.duplicate_kinship]
+    rank = {
+        iid: place for place, iid in enumerate(missing.sort_values(kind="stable").index)
+    }
+    # From the best call rate on: whoever equals somebody kept, leaves.
+    people = sorted({*twins["id1"], *twins["id2"]}, key=rank.__getitem__)
+    kept: set[str] = set()
+    for person in people:
+        same = _partners(twins, person)
+        same = same[same.index.isin(kept)]
+        if same.empty:
+            kept.add(person)
+            continue
+        removals.add(
+            [person],
+            "duplicate",
+            f"same genome: {same.index[0]} has the better call rate",
+            [float(same.iloc[0])],
+            section.duplicate_kinship,
+        )
+
+
+def _remove_kin(
+    section: GenotypesSection, pairs: pd.DataFrame, missing: pd.Series, removals: Removals
+) -> None:
+    """Remove whoever has most relatives, then the worse call rate, until no pair is left."""
+    left = pairs[~pairs["id1"].isin(removals.ids) & ~pairs["id2"].isin(removals.ids)]
+    place = {iid: number for number, iid in enumerate(missing.index)}
+    while len(left):
+        counts = pd.concat([left["id1"], left["id2"]]).value_counts()
+        person = max(counts.index, key=lambda iid: (counts[iid], missing[iid], place[iid]))
+        relatives = _partners(left, person)
+        removals.add(
+            [person], "kin", f"kin: {relatives.index[0]}", [float(relatives.iloc[0])],
+            section.kinship,
+        )
+        left = left[(left["id1"] != person) & (left["id2"] != person)]
+
+
+def _partners(pairs: pd.DataFrame, person: str) -> pd.Series:
+    first, second = pairs[pairs["id1"] == person], pairs[pairs["id2"] == person]
+    partners = pd.concat(
+        [first.set_index("id2")["kinship"], second.set_index("id1")["kinship"]]
+    )
+    return partners.sort_values(ascending=False, kind="stable")
