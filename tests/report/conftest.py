@@ -1,0 +1,247 @@
+"""A finished study in the form of the contracts, with made-up numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+METHODS = {
+    "gendmr": (["snp", "region"], 0.80),
+    "ridge": (["snp", "region", "covariates"], 0.78),
+    "ridge-snp": (["snp"], 0.58),
+    "ridge-region": (["region"], 0.77),
+    "ridge-covariates": (["covariates"], 0.55),
+}
+REGIONS = ("Hippocampus", "Amygdala", "Entorhinal cortex", "Precuneus", "Occipital pole")
+Maker = Callable[..., Path]
+
+
+def write_tsv(path: Path, rows: list[dict[str, object]] | pd.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False, na_rep="n/a")
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def draw(path: Path, text: str) -> None:
+    import matplotlib.pyplot as plt
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure = plt.figure(figsize=(5, 1.5))
+    figure.text(0.5, 0.5, text, ha="center")
+    figure.savefig(path, metadata={"Software": None}, dpi=60)
+    plt.close(figure)
+
+
+def people_of(n: int) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "participant_id": [f"{i:03d}" for i in range(n)],
+            "diagnosis": ["case" if i % 2 else "control" for i in range(n)],
+            "age": rng.normal(74, 6, n).round(1),
+            "sex": rng.choice(["F", "M"], n),
+            "site": rng.choice(["A", "B"], n),
+            "has_snp": [i % 10 != 0 for i in range(n)],
+            "has_region": [i % 3 == 0 for i in range(n)],
+            "family": [f"f{i // 2 if i < 4 else i}" for i in range(n)],
+        }
+    )
+
+
+def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> None:
+    modalities, level = METHODS[name]
+    rng = np.random.default_rng(len(name))
+    folder = results / "training" / name
+    rows = []
+    for fold in range(folds):
+        place = folder / "repeat-0" / f"fold-{fold}"
+        auc = round(level + 0.02 * (fold - folds / 2), 3)
+        write_json(
+            place / "run.json",
+            {
+                "status": "finished",
+                "method": name,
+                "kind": name.split("-", maxsplit=1)[0],
+                "repeat": 0,
+                "fold": fold,
+                "seed": 100 + fold,
+                "device": "cpu",
+                "epochs": 5,
+                "best_epoch": 3,
+                "options": {"method": {"kind": name, "modalities": modalities}},
+                "notes": ["no distillation between modalities"] if name == "gendmr" else [],
+                "selection": {"n_snp": 80},
+                "versions": {"torch": "2.13.0", "numpy": "2.4"},
+                "inputs": {},
+            },
+        )
+        held = people.iloc[fold::folds]
+        write_json(
+            place / "metrics.json",
+            {
+                "method": name,
+                "repeat": 0,
+                "fold": fold,
+                "n_train": len(people) - len(held),
+                "n_held_out": len(held),
+                "held_out": {"auc": auc},
+                "validation": {"auc": auc},
+                "by_modality": {},
+                "threshold": 0.5,
+            },
+        )
+        (place / "history.jsonl").write_text('{"epoch": 0, "step": 1, "train_loss": 0.7}\n')
+        truth = (held["diagnosis"] == "case").astype(int)
+        score = 1 / (1 + np.exp(-(truth - 0.5) * (level - 0.5) * 8 - rng.normal(0, 1.5, len(held))))
+        write_tsv(
+            place / "predictions.tsv",
+            pd.DataFrame(
+                {
+                    "participant_id": held["participant_id"],
+                    "set": "held-out",
+                    "diagnosis": truth,
+                    "score": score,
+                    "logit": np.log(score / (1 - score)),
+                    "predicted": (score > 0.5).astype(int),
+                    "modalities": np.where(
+                        held["has_snp"] & held["has_region"],
+                        "snp+region",
+                        np.where(held["has_snp"], "snp", "region"),
+                    ),
+                }
+            ),
+        )
+        rows.append({"repeat": 0, "fold": fold, "metric": "auc", "value": auc})
+    for metric, value in (("auc", level), ("balanced_accuracy", level - 0.05), ("brier", 0.2)):
+        for kind, shift in (("mean", 0.0), ("low", -0.08), ("high", 0.08), ("pooled", 0.0)):
+            rows.append({"repeat": "n/a", "fold": kind, "metric": metric, "value": value + shift})
+    for pattern in ("snp", "snp+region", "region"):
+        for kind, shift in (("pooled", 0.0), ("pooled_low", -0.1), ("pooled_high", 0.1)):
+            metric = f"auc:{pattern}"
+            rows.append(
+                {"repeat": "n/a", "fold": kind, "metric": metric, "value": level - 0.03 + shift}
+            )
+    write_tsv(folder / "metrics.tsv", [{"method": name, **row} for row in rows])
+
+
+def write_ranking(results: Path, name: str, genes: list[str]) -> None:
+    folder = results / "ranking" / name
+    table = [
+        {
+            "gene": gene,
+            "chromosome": str(1 + place % 22),
+            "start": 1000 * place,
+            "end": 1000 * place + 500,
+            "score": 1 / (place + 1),
+            "score_max": 1 / (place + 2),
+            "rank": place + 1,
+            "rank_low": max(1, place - 3),
+            "rank_high": place + 6,
+            "stability": max(0.1, 1 - place / 50),
+            "n_snp": 4,
+            "p": None,
+            "p_fwer": None,
+            "q": None,
+        }
+        for place, gene in enumerate(genes)
+    ]
+    write_tsv(folder / "genes.tsv", table)
+    regions = [
+        {
+            "region": region,
+            "hemisphere": "L",
+            "score": 1 / (place + 1),
+            "direction": "less volume",
+            "rank": place + 1,
+            "rank_low": 1,
+            "rank_high": place + 3,
+            "stability": 0.8,
+            "p": None,
+            "p_fwer": None,
+            "q": None,
+        }
+        for place, region in enumerate(REGIONS)
+    ]
+    write_tsv(folder / "regions.tsv", regions)
+    for figure in ("genome", "stability", "brain"):
+        draw(folder / "figures" / f"{figure}.png", figure)
+
+
+def make_study(results: Path, *, n: int = 120, folds: int = 5, images: bool = True) -> Path:
+    people = people_of(n)
+    if not images:
+        people["has_region"] = False
+        people["has_snp"] = True
+    write_tsv(results / "cohort" / "participants.tsv", people)
+    removed = [
+        ("participant", "207", "genotypes", "call rate", "too many missing genotypes", 0.2, 0.05),
+        ("participant", "208", "genotypes", "sex", "genetic and recorded sex differ", 1, 2),
+        ("participant", "<b>209</b>", "cohort", "diagnosis", "no diagnosis & no age", None, None),
+        *[
+            ("variant", f"rs{i}", "genotypes", "MAF", "rare in this cohort", 0.001, 0.01)
+            for i in range(40)
+        ],
+    ]
+    columns = ("kind", "id", "stage", "step", "reason", "value", "threshold")
+    write_tsv(
+        results / "cohort" / "attrition.tsv",
+        [dict(zip(columns, row, strict=True)) for row in removed],
+    )
+    write_json(results / "cohort" / "summary.json", {"notes": ["2 people are kept without age"]})
+    draw(results / "cohort" / "figures" / "flow.png", "flow")
+    for name in METHODS:
+        write_method(results, people, name, folds)
+    genes = ["APOE", *[f"GENE{i}" for i in range(1, 60)]]
+    for name in ("gendmr", "ridge"):
+        write_ranking(results, name, genes if name == "gendmr" else genes[::-1])
+    if images:
+        imaged = people.loc[people["has_region"], "participant_id"]
+        write_tsv(
+            results / "imaging" / "quality.tsv",
+            [
+                {
+                    "participant_id": who,
+                    "dice": 0.9 if place == 0 else 0.96 + place / 10000,
+                    "outlier": place == 0,
+                    "reason": "dice below 0.93" if place == 0 else "",
+                }
+                for place, who in enumerate(imaged)
+            ],
+        )
+        draw(results / "imaging" / "figures" / "quality.png", "quality")
+        for who in list(imaged)[:3]:
+            draw(results / "imaging" / who / "registration.png", who)
+    else:
+        for name in ("gendmr", "ridge"):
+            (results / "ranking" / name / "regions.tsv").unlink()
+    write_json(
+        results / "simulate" / "truth.json",
+        {
+            "null": False,
+            "genes": [
+                {"gene": "APOE", "odds_ratio": 3.0, "through": None},
+                {"gene": "GENE7", "odds_ratio": 1.4, "through": "Hippocampus"},
+                {"gene": "GENE55", "odds_ratio": 1.25, "through": None},
+                {"gene": "LOST", "odds_ratio": 1.25, "through": None},
+            ],
+            "regions": [{"region": "Hippocampus", "effect": -0.6}],
+            "faults": [],
+        },
+    )
+    write_json(results / "tracking" / "synced.json", {"notes": []})
+    return results
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Maker:
+    """Make `results/tiny`."""
+    return lambda **options: make_study(tmp_path / "results" / "tiny", **options)

@@ -1,0 +1,50 @@
+"""Commands of the stage `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+RESULTS = click.option(
+    "--results",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the study, results/<study>.",
+)
+
+
+@click.group(name="report")
+def group() -> None:
+    """Summarise a study."""
+
+
+@group.command()
+@RESULTS
+@click.option(
+    "--options", default="{}", help="JSON of the section `report`, or a YAML file with it."
+)
+@click.option("--methods", default=None, help="Methods, separated by spaces; absent: all found.")
+@click.option("--ranked", default=None, help="Those that are ranked; absent: all found.")
+def summarize(results: Path, options: str, methods: str | None, ranked: str | None) -> None:
+    """Write summary.json, summary.html and figures into the folder report/ of the study."""
+    from gendmr.config.report import ReportSection
+    from gendmr.report.study import report_study
+
+    summary = report_study(
+        results,
+        ReportSection.parse(options),
+        methods=methods.split() if methods is not None else None,
+        ranked=ranked.split() if ranked is not None else None,
+    )
+    for warning in summary["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+
+
+@group.command()
+@RESULTS
+def table(results: Path) -> None:
+    """Print the essence: AUC of each method, first genes and regions, where to read on."""
+    from gendmr.report.table import study_table
+
+    click.echo(study_table(results))

@@ -1,0 +1,120 @@
+"""Ranked genes and regions, and how many planted ones are among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gendmr.errors import InputFileError
+from gendmr.files.atomic import read_json
+from gendmr.files.tables import Kind, read_table
+from gendmr.report.performance import finite
+
+NUMBERS: dict[str, Kind] = {
+    "score": "number",
+    "rank": "number",
+    "rank_low": "number",
+    "rank_high": "number",
+    "stability": "number",
+}
+P_VALUES: dict[str, Kind] = {"p": "number", "p_fwer": "number", "q": "number"}
+
+
+def read_truth(path: str | None) -> dict[str, Any] | None:
+    """Read the planted truth of a simulation.
+
+    Raises
+    ------
+    InputFileError
+        The configured file does not exist.
+    """
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise InputFileError(
+            f"{path}: no such truth file",
+            cause="report.truth names the truth of another study",
+            next_step="correct report.truth, or leave it out for real people",
+        )
+    truth: dict[str, Any] = read_json(path)
+    return truth
+
+
+def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the first genes of a ranking, and where the planted ones came out."""
+    columns: dict[str, Kind] = {"gene": "text", **NUMBERS, "n_snp": "number"}
+    table = read_table(ranking / "genes.tsv", columns, optional=P_VALUES, extra=True)
+    planted = {str(item["gene"]): item for item in (truth or {}).get("genes", [])}
+    return {
+        **_ranking(table, ["gene"], top, set(planted) if truth else None),
+        "planted": [
+            {
+                "gene": gene,
+                "odds_ratio": item.get("odds_ratio"),
+                "through": item.get("through") or None,
+                "rank": _rank_of(table, table["gene"] == gene),
+            }
+            for gene, item in planted.items()
+        ]
+        if truth
+        else None,
+    }
+
+
+def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the first regions of a ranking, and where the planted ones came out."""
+    path = ranking / "regions.tsv"
+    if not path.is_file():
+        return None
+    columns: dict[str, Kind] = {"region": "text", "hemisphere": "text", **NUMBERS}
+    table = read_table(path, columns, optional={"direction": "text", **P_VALUES}, extra=True)
+    if table.empty:
+        return None
+    planted = {str(item["region"]): item for item in (truth or {}).get("regions", [])}
+    return {
+        **_ranking(
+            table, ["region", "hemisphere", "direction"], top, set(planted) if truth else None
+        ),
+        "planted": [
+            {
+                "region": region,
+                "effect": item.get("effect"),
+                "rank": _rank_of(table, table["region"] == region),
+            }
+            for region, item in planted.items()
+        ]
+        if truth
+        else None,
+    }
+
+
+def _ranking(
+    table: pd.DataFrame, names: list[str], top: int, planted: set[str] | None
+) -> dict[str, Any]:
+    ranked = table.dropna(subset=["rank"]).sort_values("rank", kind="stable")
+    rows = []
+    for row in ranked.head(top).to_dict("records"):
+        entry: dict[str, Any] = {name: str(row[name]) for name in names if name in row}
+        for name in (*NUMBERS, "n_snp", *P_VALUES):
+            if name in row:
+                entry[name] = finite(float(row[name]))
+        if "chromosome" in row:
+            entry["chromosome"] = str(row["chromosome"])
+        entry["planted"] = None if planted is None else row[names[0]] in planted
+        rows.append(entry)
+    return {
+        "n": len(ranked),
+        "rows": rows,
+        "p_values": bool("p" in table and table["p"].notna().any()),
+        "among_first": None
+        if planted is None
+        else sum(name in planted for name in ranked.head(top)[names[0]]),
+        "top": min(top, len(ranked)),
+    }
+
+
+def _rank_of(table: pd.DataFrame, rows: pd.Series) -> int | None:
+    ranks = table.loc[rows, "rank"].dropna()
+    return None if ranks.empty else int(ranks.min())

@@ -1,0 +1,139 @@
+"""All numbers of the page, in one dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gendmr import __version__
+from gendmr.config.report import ReportSection
+from gendmr.errors import InputFileError
+from gendmr.files.tables import Kind, read_table
+from gendmr.report.findings import ranked_genes, ranked_regions, read_truth
+from gendmr.report.limits import not_done, smallest_effects, warnings
+from gendmr.report.people import analysed, left
+from gendmr.report.performance import difference, finite, merged, method_summary
+
+QUALITY: dict[str, Kind] = {"participant_id": "text", "dice": "number", "outlier": "flag"}
+PREFERRED = "gendmr"
+
+
+def summarise(
+    results: Path,
+    options: ReportSection,
+    *,
+    methods: Sequence[str] | None = None,
+    ranked: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Collect what a study found from its finished files.
+
+    Parameters
+    ----------
+    results : Path
+        ``results/<study>``; its name is the name of the study.
+    options : ReportSection
+        Lengths of tables, limits, the planted truth if there is one.
+    methods, ranked : sequence of str, optional
+        The methods of the study in the order of its configuration, and those that are ranked;
+        absent: all that are finished.
+
+    Returns
+    -------
+    dict
+        What ``summary.json`` holds; numbers that do not exist are None.
+
+    Raises
+    ------
+    InputFileError, TableError
+        A result is missing or malformed.
+    """
+    if methods is None:
+        methods = sorted(path.parent.name for path in results.glob("training/*/metrics.tsv"))
+    if ranked is None:
+        ranked = sorted(path.parent.name for path in results.glob("ranking/*/genes.tsv"))
+    if not methods:
+        raise InputFileError(
+            f"{results}/training: no method has a metrics.tsv",
+            cause="training has not finished, or the path is not results/<study>",
+            next_step="snakemake --cores 2 training",
+        )
+    main = PREFERRED if PREFERRED in ranked else next(iter(ranked), None)
+    truth = read_truth(options.truth)
+    study = results.resolve().name
+    people = analysed(results / "cohort")
+    summaries = [method_summary(results, name) for name in methods]
+    chosen = next((item for item in summaries if item["method"] == main), None)
+    for item in summaries:
+        item["difference"] = (
+            difference(chosen, item) if chosen is not None and item is not chosen else None
+        )
+    genes = {
+        name: ranked_genes(results / "ranking" / name, options.top_genes, truth) for name in ranked
+    }
+    regions = {
+        name: ranked_regions(results / "ranking" / name, options.top_regions, truth)
+        for name in ranked
+    }
+    with_snp = [group["both"] + group["snp_only"] for group in people["groups"][:2]]
+    summary: dict[str, Any] = {
+        "study": study,
+        "title": options.title or f"Study {study}",
+        "gendmr": __version__,
+        "main": main,
+        "truth": None if truth is None else {"null": bool(truth.get("null", False))},
+        "people": people,
+        "left": left(results / "cohort"),
+        "methods": summaries,
+        "genes": genes.get(main) if main else None,
+        "regions": regions.get(main) if main else None,
+        "other_rankings": [
+            {"method": name, "genes": genes[name], "regions": regions[name]}
+            for name in ranked
+            if name != main
+        ],
+        "registration": registration(results / "imaging" / "quality.tsv")
+        if any(group["both"] + group["region_only"] for group in people["groups"])
+        else None,
+        "detectable": smallest_effects(
+            with_snp[0], with_snp[1], genes[main]["n"] if main in genes else 1
+        ),
+    }
+    summary["versions"] = merged(item.pop("versions") for item in summaries)
+    summary["devices"] = sorted({device for item in summaries for device in item.pop("devices")})
+    summary["seeds"] = [
+        {"method": item["method"], "first": seeds[0], "n": len(seeds), "all": seeds}
+        for item in summaries
+        if (seeds := item.pop("seeds"))
+    ]
+    summary["warnings"] = warnings(summary, options.snp_auc_limit)
+    summary["not_done"] = not_done(summary, results)
+    return summary
+
+
+def registration(path: Path) -> dict[str, Any] | None:
+    """Summarise ``imaging/quality.tsv``: overlap with the template, and who is flagged."""
+    if not path.is_file():
+        return None
+    table = read_table(path, QUALITY, extra=True, key="participant_id")
+    dice = table["dice"].dropna()
+    flagged = table[table["outlier"]].sort_values("dice", kind="stable")
+    reasons = (
+        flagged["reason"] if "reason" in flagged else flagged["participant_id"].map(lambda _: "")
+    )
+    return {
+        "n": len(table),
+        "dice_min": finite(dice.min()) if len(dice) else None,
+        "dice_median": finite(dice.median()) if len(dice) else None,
+        "dice_max": finite(dice.max()) if len(dice) else None,
+        "n_outliers": len(flagged),
+        "outliers": [
+            {"participant_id": str(who), "dice": finite(value), "reason": str(reason)}
+            for who, value, reason in zip(
+                flagged["participant_id"], flagged["dice"], reasons, strict=True
+            )
+        ][:20],
+        "lowest": [
+            str(who) for who in table.sort_values("dice", kind="stable")["participant_id"][:60]
+        ],
+    }

@@ -1,0 +1,77 @@
+"""What was found and how far to believe it: one page, and the numbers behind it."""
+
+
+localrules:
+    report,
+
+
+rule report:
+    """The one-page summary; `snakemake --report` packs it with the figures of all stages."""
+    input:
+        study_files("report/summary.html", "report/summary.json"),
+        study_files("report/figures/{name}.png", name=["performance", "roc"]),
+
+
+rule summarize_study:
+    """Numbers, figures and page of the whole study."""
+    input:
+        rules.genotypes.input,
+        rules.annotation.input,
+        rules.imaging.input if STUDY.imaging else [],
+        rules.cohort.input,
+        rules.ranking.input,
+        tracking="results/{study}/tracking/synced.json",
+        tables=expand("results/{{study}}/training/{method}/metrics.tsv", method=METHODS),
+        folds=expand(
+            "results/{{study}}/training/{method}/repeat-{repeat}/fold-{fold}/{file}",
+            method=METHODS,
+            repeat=REPEATS,
+            fold=FOLDS,
+            file=["run.json", "metrics.json", "predictions.tsv"],
+        ),
+        truth=STUDY.report.truth or [],
+    output:
+        page=report(
+            "results/{study}/report/summary.html",
+            caption="../report/summary.rst",
+            category="Summary",
+            labels={"page": "the study on one page"},
+        ),
+        numbers=report(
+            "results/{study}/report/summary.json",
+            caption="../report/numbers.rst",
+            category="Summary",
+            labels={"page": "its numbers (JSON)"},
+        ),
+        performance=report(
+            "results/{study}/report/figures/performance.png",
+            caption="../report/performance.rst",
+            category="Training",
+            labels={"method": "all", "figure": "AUC of each method"},
+        ),
+        roc=report(
+            "results/{study}/report/figures/roc.png",
+            caption="../report/roc.rst",
+            category="Training",
+            labels={"method": "all", "figure": "ROC curves"},
+        ),
+    log:
+        "logs/{study}/report/summary.log",
+    benchmark:
+        "logs/{study}/report/summary.benchmark.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        options=options("report"),
+        methods=METHODS,
+        ranked=RANKED,
+        results=subpath(output.numbers, ancestor=2),
+        code=fingerprint("report.study"),
+    shell:
+        "python -m gendmr report summarize --results {params.results}"
+        " --options {params.options:q} --methods '{params.methods}'"
+        " --ranked '{params.ranked}' &> {log}"
