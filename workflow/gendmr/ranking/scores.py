@@ -1,0 +1,188 @@
+"""From signed held-out risk to scores, weights, ranks and their stability: pure functions.
+
+Arrays have one row per fold (all folds of all repeats) and one column per SNP, gene or region.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Score = Literal["mean_abs", "abs_mean"]
+Aggregation = Literal["sum", "max", "mean"]
+
+
+def instance_scores(risk: np.ndarray, score: Score) -> np.ndarray:
+    """Score each instance of a bag over the held-out people of one fold.
+
+    Parameters
+    ----------
+    risk : ndarray (people, instances)
+        Signed risk on the logit scale; NaN where a person lacks the bag or the method did not
+        read the instance.
+    score : str
+        `mean_abs`: mean over people of |risk - its mean over people|; `abs_mean`: |mean risk|.
+
+    Returns
+    -------
+    ndarray (instances,) of float64
+        At least 0; 0 where nobody has a value.
+    """
+    present = ~np.isnan(risk)
+    count = np.maximum(present.sum(axis=0), 1)
+    values = np.where(present, risk, 0.0).astype("float64")
+    mean = values.sum(axis=0) / count
+    if score == "abs_mean":
+        return np.abs(mean)
+    return np.where(present, np.abs(values - mean), 0.0).sum(axis=0) / count
+
+
+def covariance(risk: np.ndarray, measure: np.ndarray) -> np.ndarray:
+    """Return how risk and what was measured go together, instance by instance.
+
+    Parameters
+    ----------
+    risk, measure : ndarray (people, instances)
+        NaN is missing; a person counts where both are present.
+
+    Returns
+    -------
+    ndarray (instances,) of float64
+        Covariance over people; 0 where fewer than two have both.
+    """
+    present = ~np.isnan(risk) & ~np.isnan(measure)
+    count = np.maximum(present.sum(axis=0), 1)
+
+    def centred(values: np.ndarray) -> np.ndarray:
+        zeroed = np.where(present, values, 0.0).astype("float64")
+        return np.where(present, zeroed - zeroed.sum(axis=0) / count, 0.0)
+
+    return (centred(risk) * centred(measure)).sum(axis=0) / count
+
+
+def squared_correlations(dosage: np.ndarray) -> np.ndarray:
+    """Return r2 between SNPs over people, missing genotypes replaced by the SNP's mean.
+
+    Parameters
+    ----------
+    dosage : ndarray (people, snp) of int8
+        Copies of the effect allele, -1 missing.
+
+    Returns
+    -------
+    ndarray (snp, snp) of float64
+        1 on the diagonal; 0 between a SNP that does not vary and any other.
+    """
+    missing = dosage < 0
+    count = np.maximum((~missing).sum(axis=0), 1)
+    values = np.where(missing, 0, dosage).astype("float64")
+    centred = np.where(missing, 0.0, values - values.sum(axis=0) / count)
+    norm = np.sqrt((centred**2).sum(axis=0))
+    centred /= np.where(norm > 0, norm, 1.0)
+    r2 = np.minimum((centred.T @ centred) ** 2, 1.0)
+    np.fill_diagonal(r2, 1.0)
+    return r2
+
+
+def ld_weights(r2: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    """Return the weight of each SNP of a gene in each fold: 1 / (1 + sum of r2 with the others).
+
+    Only SNPs scored in the same fold count: a block of copies of which one was selected is one
+    SNP already.
+
+    Parameters
+    ----------
+    r2 : ndarray (snp, snp)
+        Squared correlations, 1 on the diagonal.
+    scored : ndarray (folds, snp) of bool
+        Whether the SNP was selected in the fold.
+
+    Returns
+    -------
+    ndarray (folds, snp) of float64
+        In (0, 1]; 0 where a SNP was not scored.
+    """
+    total = scored.astype("float64") @ r2
+    return np.where(scored, 1 / np.maximum(total, 1.0), 0.0)
+
+
+def aggregate(scores: np.ndarray, weights: np.ndarray, aggregation: Aggregation) -> np.ndarray:
+    """Return the score of a gene in each fold.
+
+    Parameters
+    ----------
+    scores, weights : ndarray (folds, snp)
+        Scores of its SNPs, and their weights.
+    aggregation : str
+        `sum` of weighted scores; their `mean` by weight; `max` of the scores without weights.
+
+    Returns
+    -------
+    ndarray (folds,) of float64
+    """
+    if aggregation == "max":
+        return scores.max(axis=1)
+    total = (scores * weights).sum(axis=1)
+    if aggregation == "sum":
+        return total
+    return total / np.maximum(weights.sum(axis=1), 1e-300)
+
+
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """Rank the columns within each row, 1 for the largest; ties share their mean rank.
+
+    >>> ranks(np.array([[0.0, 5.0, 0.0]])).tolist()
+    [[2.5, 1.0, 2.5]]
+    """
+    found = np.empty(scores.shape, dtype="float64")
+    for row, values in enumerate(scores):
+        _, member, count = np.unique(-values, return_inverse=True, return_counts=True)
+        last = np.cumsum(count)
+        found[row] = (last - (count - 1) / 2)[member]
+    return found
+
+
+def in_first(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return whether each column is among the first `k` of its row; a score of 0 never is.
+
+    Those tied at the border count only where all of them fit.
+    """
+    at_least = np.empty(scores.shape, dtype=int)
+    for row, values in enumerate(scores):
+        at_least[row] = len(values) - np.searchsorted(np.sort(values), values, side="left")
+    return (at_least <= k) & (scores > 0)
+
+
+def stability(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return how firm the ranks are over folds.
+
+    Parameters
+    ----------
+    scores : ndarray (folds, n)
+        Scores by fold.
+    k : int
+        Length of the list.
+
+    Returns
+    -------
+    share, low, high : ndarray (n,) of float64
+        Share of folds in which each is among the first `k`; 10th and 90th percentile of its rank.
+    """
+    by_fold = ranks(scores)
+    low, high = np.percentile(by_fold, [10, 90], axis=0)
+    return in_first(scores, k).mean(axis=0), low, high
+
+
+def overlap(scores: np.ndarray, k: int) -> float | None:
+    """Return the mean share of the first `k` that two folds have in common.
+
+    By chance it is k / n. None where there is only one fold.
+    """
+    folds, n = scores.shape
+    if folds < 2 or n == 0:
+        return None
+    first = in_first(scores, k).astype("float64")
+    common = first @ first.T
+    pairs = common[np.triu_indices(folds, 1)]
+    return float(pairs.mean() / min(k, n))
