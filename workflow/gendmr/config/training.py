@@ -56,7 +56,7 @@ class OptimisationSection(Section):
     """Peak of the schedule (linear warm-up, then cosine)."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Of weight matrices; biases, norms and shared embeddings are free of it."""
-    embedding_decay: float = Field(default=1.0, ge=0)
+    embedding_decay: float = Field(default=30.0, ge=0)
     """Of embeddings per gene and per region, which start at zero: evidence must pull them off it."""
     epochs: int = Field(default=40, ge=1)
     """At most; an epoch passes once over the training people."""

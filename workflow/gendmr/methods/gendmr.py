@@ -1,0 +1,867 @@
+"""GenDMR: a bag of SNPs and a bag of brain regions, gated multi-instance attention over both.
+
+Known of the published method (abstract of arXiv 2506.01456): SNPs are encoded with their genomic
+context, and multi-instance attention quantifies the risk of SNPs and of brain regions. Everything
+below is our reconstruction.
+
+A SNP's token joins its dosage class, its place and what the training people say about it::
+
+    context_j  = E_chr[chr_j] + E_gene[gene_j] + W F(u_j) + W2 c_j + W3 phi(e_j)
+    token_gj   = LayerNorm(context_j + G[g] * (1 + W4 context_j))        g in 0, 1, 2, missing
+    attention  = softmax_j( w'(tanh(V h) * sigmoid(U h)) / sqrt(L) + log sigmoid(s'e_j^2/2 - c) )
+    value_gj   = x_gj (m'e_j) (1 + tanh(v'h)) + d'h
+    risk_ij    = kappa attention_ij value_ij          bag logit = sum_j risk_ij + bias
+
+with `u_j` the position as a share of the chromosome's length, `F` sines and cosines, `c_j` the
+distances to the neighbours and to the gene, `e_j` the cross-fitted evidence
+(`gendmr.methods.evidence`), `x` the standardised dosage. The last term of the attention is the log
+probability that a SNP is worth attention under a two-group model of its statistics; with `w`, `v`
+and `d` starting at zero, training starts from a shrunken two-channel score and departs from it
+where that helps people whose own evidence was left out. Tokens are computed once per SNP and
+dosage class, not per person, unless attention blocks mix the SNPs of a chromosome.
+
+Regions likewise, with an MLP of the three measures in place of the dosage class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gendmr.config.training import GendmrMethod, MethodOptions, OptimisationSection
+from gendmr.errors import TrainingError
+from gendmr.methods.base import AuxiliaryLoss, Bag, Progress, Teacher
+from gendmr.methods.evidence import Evidence, collect
+from gendmr.seeds import derive, generator
+from gendmr.training.fit import Fit, Layout, Task, Tensors, call, choose_device, fit, forward
+from gendmr.training.preparation import People, Preparation
+from gendmr.training.scores import class_weights
+
+CLASSES = 4  # dosage 0, 1, 2, missing
+BATCH = 64
+FEATURES = 6  # log(1 + z^2) of the three channels, of a SNP and as the mean of its gene
+EMBEDDINGS = ("gene", "region_embedding")
+SCALARS = ("trust", "caution", "mixture", "log_scale", "bias", "gate", "presence")
+
+# Lengths of the chromosomes in GRCh37 (bp), for positions as a share; GRCh38 differs by < 1 %.
+LENGTHS = {
+    "1": 249250621, "2": 243199373, "3": 198022430, "4": 191154276, "5": 180915260,
+    "6": 171115067, "7": 159138663, "8": 146364022, "9": 141213431, "10": 135534747,
+    "11": 135006516, "12": 133851895, "13": 115169878, "14": 107349540, "15": 102531392,
+    "16": 90354753, "17": 81195210, "18": 78077248, "19": 59128983, "20": 63025520,
+    "21": 48129895, "22": 51304566, "X": 155270560,
+}  # fmt: skip
+CHROMOSOMES = tuple(LENGTHS)
+
+
+def build(options: MethodOptions) -> Gendmr:
+    """Return the method for its options."""
+    method = options.method
+    if not isinstance(method, GendmrMethod):
+        raise TypeError(f"options of {method.kind}, not of gendmr")
+    return Gendmr(method, options.optimisation or OptimisationSection())
+
+
+class GatedBag(nn.Module):
+    """Gated attention (Ilse, Tomczak & Welling 2018, eq. 9) with signed risks that add up."""
+
+    def __init__(self, width: int, hidden: int, channels: int, evidence: bool) -> None:
+        super().__init__()
+        self.evidence = evidence
+        self.tanh = nn.Linear(width, hidden)
+        self.gate_ = nn.Linear(width, hidden)
+        self.attend = nn.Linear(hidden, 1, bias=False)
+        self.free = nn.Linear(width, 1, bias=False)
+        self.gain = nn.Linear(width, 1, bias=False)
+        self.log_scale = nn.Parameter(torch.zeros(1))
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.trust = nn.Parameter(torch.zeros(channels))
+        self.caution = nn.Parameter(torch.zeros(1))
+        self.mixture = nn.Parameter(torch.zeros(channels))
+
+    def start(self, trust: tuple[float, ...], caution: float, mixture: tuple[float, ...]) -> None:
+        """Set the two-group model: trust in each channel, log odds against, and the mixture."""
+        with torch.no_grad():
+            self.trust.copy_(torch.tensor([math.log(math.expm1(value)) for value in trust]))
+            self.caution.fill_(caution)
+            self.mixture.copy_(torch.tensor(mixture))
+            if self.evidence:
+                for layer in (self.attend, self.free, self.gain):
+                    layer.weight.zero_()
+
+    def score(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the gated part of the attention logit of tokens (..., width)."""
+        hidden = torch.tanh(self.tanh(tokens)) * torch.sigmoid(self.gate_(tokens))
+        return self.attend(hidden).squeeze(-1) / math.sqrt(hidden.shape[-1])
+
+    def prior(self, statistics: torch.Tensor) -> torch.Tensor:
+        """Return the log probability of being worth attention, from z (instance, channel)."""
+        support = (functional.softplus(self.trust) * statistics**2).sum(-1)
+        return functional.logsigmoid(0.5 * support - self.caution)
+
+
+class Block(nn.Module):
+    """Pre-norm attention among the SNPs of one chromosome, weaker with distance."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.range = nn.Parameter(torch.zeros(heads))
+        self.norm_mlp = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 2 * width)
+        self.down = nn.Linear(2 * width, width)
+
+    def forward(
+        self, tokens: torch.Tensor, members: torch.Tensor, place: torch.Tensor, far: torch.Tensor
+    ) -> torch.Tensor:
+        """Mix tokens (people, snp, width).
+
+        `members` (chromosome, slot) are SNP numbers, padded with 0; `place` (snp,) is the flat
+        slot of a SNP; `far` (chromosome, slot, slot) is log(1 + bp / 10^4), infinite for padding.
+        """
+        people, _, width = tokens.shape
+        mixed = self.query_key_value(self.norm(tokens))
+        packed = mixed[:, members.reshape(-1)].reshape(
+            people, *members.shape, 3, self.heads, width // self.heads
+        )
+        query, key, value = packed.permute(3, 0, 1, 4, 2, 5)
+        bias = -functional.softplus(self.range)[:, None, None] * far[:, None]
+        weight = torch.softmax(
+            query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + bias, dim=-1
+        )
+        found = (weight @ value).permute(0, 1, 3, 2, 4).reshape(people, -1, width)
+        tokens = tokens + self.out(found[:, place])
+        return tokens + self.down(functional.gelu(self.up(self.norm_mlp(tokens))))
+
+
+class Net(nn.Module):
+    """The network; pure: everything it needs besides weights comes in `fixed` and `batch`."""
+
+    def __init__(
+        self, options: GendmrMethod, genes: int, regions: int, bags: tuple[str, ...]
+    ) -> None:
+        super().__init__()
+        width, evidence = options.width, options.evidence != "none"
+        self.options, self.bags = options, bags
+        if "snp" in bags:
+            self.dosage_class = nn.Parameter(torch.zeros(CLASSES, width))
+            self.chromosome = nn.Parameter(torch.zeros(len(CHROMOSOMES), width))
+            self.gene = nn.Parameter(torch.zeros(genes, width))
+            self.place = nn.Linear(2 * options.fourier, width, bias=False)
+            self.surroundings = nn.Linear(4, width, bias=False)
+            self.says = nn.Linear(FEATURES, width, bias=False)
+            self.modulate = nn.Linear(width, width, bias=False)
+            self.token_norm = nn.LayerNorm(width)
+            self.blocks = nn.ModuleList(
+                Block(width, options.heads) for _ in range(options.blocks)
+            )
+            self.snp = GatedBag(width, options.attention, 3, evidence)
+        if "region" in bags:
+            self.measure_in = nn.Linear(3, width)
+            self.measure_out = nn.Linear(width, width)
+            self.region_embedding = nn.Parameter(torch.zeros(regions, width))
+            self.region_says = nn.Linear(3, width, bias=False)
+            self.region_norm = nn.LayerNorm(width)
+            self.region = GatedBag(width, options.attention, 3, evidence)
+        # By pattern of presence: none, region, snp, both.
+        self.gate = nn.Parameter(torch.zeros(4, 2))
+        self.presence = nn.Parameter(torch.zeros(4))
+        self.fuse_in = nn.Linear(2 * width + 2, width)
+        self.fuse_out = nn.Linear(width, 1, bias=False)
+
+    def reset(self, random: torch.Generator) -> None:
+        """Draw initial weights."""
+        with torch.no_grad():
+            for name, value in self.named_parameters():
+                leaf = name.rsplit(".", 1)[-1]
+                if value.ndim == 2 and name not in ("gate", *EMBEDDINGS):
+                    fan = value.shape[1] if leaf == "weight" else value.shape[1] * 4
+                    value.normal_(0, fan**-0.5, generator=random)
+                elif "norm" in name and leaf == "weight":
+                    value.fill_(1.0)
+                else:
+                    value.zero_()
+            if "snp" in self.bags:
+                self.snp.start((0.3, 0.15, 0.3), 6.0, (0.4, 0.2, 0.4))
+                for block in self.blocks:
+                    # A block starts as the identity.
+                    block.out.weight.zero_()
+                    block.down.weight.zero_()
+            if "region" in self.bags:
+                self.region.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
+            self.fuse_out.weight.zero_()
+
+    def forward(
+        self, fixed: Tensors, batch: Tensors, noise: Tensors | None
+    ) -> dict[str, torch.Tensor]:
+        """Return logits, risks and attention of the people of a batch (no replicate axis here)."""
+        people = batch["has_snp"].shape[0]
+        outputs: dict[str, torch.Tensor] = {}
+        zero = batch["has_snp"].new_zeros(people)
+        vectors = {name: zero[:, None].expand(-1, self.options.width) for name in ("snp", "region")}
+        if "snp" in self.bags:
+            vectors["snp"] = self._snps(fixed, batch, noise, outputs)
+        if "region" in self.bags:
+            vectors["region"] = self._regions(fixed, batch, noise, outputs)
+        has_snp, has_region = batch["has_snp"], batch["has_region"]
+        pattern = torch.stack(
+            [
+                (1 - has_snp) * (1 - has_region),
+                (1 - has_snp) * has_region,
+                has_snp * (1 - has_region),
+                has_snp * has_region,
+            ],
+            dim=1,
+        )
+        gates = torch.exp(pattern @ self.gate)
+        both = torch.cat(
+            [
+                vectors["snp"] * has_snp[:, None],
+                vectors["region"] * has_region[:, None],
+                has_snp[:, None],
+                has_region[:, None],
+            ],
+            dim=1,
+        )
+        hidden = functional.gelu(self.fuse_in(both))
+        if noise is not None:
+            hidden = hidden * noise["fuse"]
+        outputs["logit"] = (
+            gates[:, 0] * outputs.get("logit_snp", zero) * has_snp
+            + gates[:, 1] * outputs.get("logit_region", zero) * has_region
+            + self.fuse_out(hidden).squeeze(-1)
+            + pattern @ self.presence
+        )
+        return outputs
+
+    def _snps(
+        self, fixed: Tensors, batch: Tensors, noise: Tensors | None, outputs: Tensors
+    ) -> torch.Tensor:
+        statistics = fixed["snp_z"][batch["slot"]]
+        context = self.chromosome[fixed["snp_chromosome"]] + self.gene[fixed["snp_gene"]]
+        context = context + self.surroundings(fixed["snp_surroundings"])
+        if self.options.position != "none":
+            context = context + self.place(fixed["snp_fourier"])
+        bag = self.snp
+        if bag.evidence:
+            context = context + self.says(fixed["snp_features"][batch["slot"]])
+        tokens = self.token_norm(
+            context + self.dosage_class[:, None] * (1 + self.modulate(context))
+        )  # (class, snp, width), classes counted in alleles that the evidence calls risky
+        carried = batch["dosage"]  # (people, snp, class), one-hot in effect alleles
+        if bag.evidence:
+            swapped = tokens[[2, 1, 0, 3]]
+            tokens = torch.where(fixed["snp_flip"][batch["slot"]][None, :, None], swapped, tokens)
+        mixed = (statistics * bag.mixture).sum(-1)
+        coded = fixed["snp_coded"]  # (class, snp)
+        if self.blocks:
+            personal = torch.einsum("bjg,gjd->bjd", carried, tokens)
+            for block in self.blocks:
+                personal = block(personal, fixed["members"], fixed["slot_of"], fixed["far"])
+            score = bag.score(personal)
+            value = bag.free(personal).squeeze(-1)
+            if bag.evidence:
+                effect = torch.einsum("bjg,gj->bj", carried, coded) * mixed
+                value = value + effect * (1 + torch.tanh(bag.gain(personal).squeeze(-1)))
+        else:
+            values = bag.free(tokens).squeeze(-1)
+            if bag.evidence:
+                values = values + coded * mixed * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
+            score = torch.einsum("bjg,gj->bj", carried, bag.score(tokens))
+            value = torch.einsum("bjg,gj->bj", carried, values)
+        if bag.evidence:
+            score = score + bag.prior(statistics)
+        if noise is not None:
+            score = score + noise["snp"]
+        attention = torch.softmax(score, dim=-1)
+        risk = torch.exp(bag.log_scale) * attention * value
+        outputs["attention_snp"], outputs["risk_snp"] = attention, risk
+        outputs["bias_snp"] = bag.bias.expand(risk.shape[0])
+        outputs["logit_snp"] = risk.sum(-1) + bag.bias
+        if self.blocks:
+            return torch.einsum("bj,bjd->bd", attention, personal)
+        return torch.einsum("bjg,gjd->bd", carried * attention[:, :, None], tokens)
+
+    def _regions(
+        self, fixed: Tensors, batch: Tensors, noise: Tensors | None, outputs: Tensors
+    ) -> torch.Tensor:
+        measures = batch["regions"]
+        statistics = fixed["region_z"][batch["slot"]]
+        tokens = self.measure_out(functional.gelu(self.measure_in(measures)))
+        tokens = tokens + self.region_embedding
+        bag = self.region
+        if bag.evidence:
+            tokens = tokens + self.region_says(torch.log1p(statistics**2))
+        tokens = self.region_norm(tokens)
+        score, value = bag.score(tokens), bag.free(tokens).squeeze(-1)
+        if bag.evidence:
+            score = score + bag.prior(statistics)
+            effect = (measures * (statistics * bag.mixture)).sum(-1)
+            value = value + effect * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
+        attention = torch.softmax(score, dim=-1)
+        risk = torch.exp(bag.log_scale) * attention * value
+        outputs["attention_region"], outputs["risk_region"] = attention, risk
+        outputs["bias_region"] = bag.bias.expand(risk.shape[0])
+        outputs["logit_region"] = risk.sum(-1) + bag.bias
+        return torch.einsum("br,brd->bd", attention, tokens)
+
+
+class GendmrNetwork:
+    """Loss and forward pass for the shared fit.
+
+    Selection of the dominant modality and distillation are `auxiliary_losses` fed by `teachers`;
+    without them the two heads learn side by side.
+    """
+
+    task = "classification"
+
+    def __init__(
+        self,
+        bags: tuple[str, ...],
+        auxiliary_losses: tuple[AuxiliaryLoss, ...] = (),
+        teachers: tuple[Teacher, ...] = (),
+    ) -> None:
+        self.bags = bags
+        self.auxiliary_losses = auxiliary_losses
+        self.teachers = teachers
+
+    def forward(
+        self,
+        module: nn.Module,
+        parameters: Mapping[str, torch.Tensor],
+        fixed: Mapping[str, torch.Tensor],
+        batch: Mapping[str, torch.Tensor],
+        noise: Mapping[str, torch.Tensor] | None,
+    ) -> dict[str, torch.Tensor]:
+        """Return the outputs for one replicate."""
+        return call(module, parameters, fixed, batch, noise)
+
+    def loss(
+        self, outputs: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return CE of the fused head and half of that of each bag, over people who have it."""
+        total = _cross_entropy(outputs["logit"], batch["y"], batch["weight"])
+        for name in self.bags:
+            weight = batch["weight"] * batch[f"has_{name}"]
+            total = total + 0.5 * _cross_entropy(outputs[f"logit_{name}"], batch["y"], weight)
+        return total
+
+
+def _cross_entropy(logit: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    each = functional.softplus(logit) - y * logit
+    return (weight * each).sum() / weight.sum().clamp(min=1e-6)
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """Everything one replicate brings: tensors without the replicate axis."""
+
+    fixed: Tensors
+    people: Tensors
+    validation: Tensors
+    part: np.ndarray
+    seed: int
+
+
+class Gendmr:
+    """GenDMR with its options; `fit` is one replicate, `fit_replicates` any number."""
+
+    kind = "gendmr"
+    task = "classification"
+
+    def __init__(self, options: GendmrMethod, optimisation: OptimisationSection) -> None:
+        if options.width % options.heads:
+            raise TrainingError(
+                f"the width {options.width} is not a multiple of {options.heads} heads",
+                next_step="change width or heads of the method",
+            )
+        self.options = options
+        self.optimisation = optimisation
+        self.modalities = frozenset(options.modalities)
+
+    def fit(
+        self,
+        train: People,
+        validation: People,
+        preparation: Preparation,
+        *,
+        seed: int,
+        device: str,
+        progress: Progress,
+    ) -> FittedGendmr:
+        """Fit on `train`; see `Method.fit`.
+
+        Raises
+        ------
+        TrainingError
+            No modality can be trained, or the loss is not finite.
+        """
+        where = choose_device(device)
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        bags, notes = usable_bags(train, preparation, self.options.modalities)
+        replicate, evidence = self.replicate(train, validation, preparation, bags, seed)
+        if "imaging" in self._channels and not evidence.imaging_people:
+            notes.append(
+                f"{int(train.has_region.sum())} training people have region measurements: too few"
+                " for an imaging risk; the evidence is the diagnosis alone."
+            )
+        notes.append(
+            "The selection of the dominant modality and the distillation between modalities are"
+            " not part of this fit: both bags learn side by side."
+        )
+        task, network = self.task_of([replicate], bags, where)
+        found = fit(network, task, self.optimisation, progress)
+        return FittedGendmr(
+            method=self,
+            network=network,
+            module=task.module,
+            bag_names=bags,
+            preparation=preparation,
+            fixed={name: value[0] for name, value in task.fixed.items()},
+            row=found.weights[0],
+            history=found.history[0],
+            best_epoch=found.best_epoch[0],
+            device=where.type,
+            notes=notes,
+        )
+
+    def fit_replicates(
+        self,
+        replicates: list[Replicate],
+        bags: tuple[str, ...],
+        *,
+        device: str = "cpu",
+        progress: Progress = lambda line: None,
+    ) -> Fit:
+        """Fit replicates together; they have the same numbers of people, SNPs and regions."""
+        task, network = self.task_of(replicates, bags, choose_device(device))
+        return fit(network, task, self.optimisation, progress)
+
+    @property
+    def _channels(self) -> tuple[str, ...]:
+        return {
+            "none": (),
+            "diagnosis": ("diagnosis",),
+            "both": ("diagnosis", "imaging", "unexplained"),
+        }[self.options.evidence]
+
+    def replicate(
+        self,
+        train: People,
+        validation: People,
+        preparation: Preparation,
+        bags: tuple[str, ...],
+        seed: int,
+    ) -> tuple[Replicate, Evidence]:
+        """Make the tensors of one replicate."""
+        evidence = collect(
+            train,
+            parts=self.options.parts,
+            partitions=self.options.partitions,
+            channels=self._channels,
+            random=generator(seed, "evidence"),
+        )
+        fixed = self._fixed(preparation, evidence, bags, seed)
+        last = evidence.snp.shape[0] * evidence.snp.shape[1]
+        weight = np.array(class_weights(train.diagnosis), dtype=np.float32)
+        people = tensors_of(train, bags)
+        people["weight"] = torch.from_numpy(weight[train.diagnosis])
+        outside = tensors_of(validation, bags)
+        outside["weight"] = torch.from_numpy(weight[validation.diagnosis])
+        outside["slot"] = torch.tensor(last)
+        return Replicate(fixed, people, outside, evidence.part, seed), evidence
+
+    def task_of(
+        self, replicates: list[Replicate], bags: tuple[str, ...], device: torch.device
+    ) -> tuple[Task, GendmrNetwork]:
+        """Stack replicates into what the shared fit takes."""
+        fixed = _stack([item.fixed for item in replicates], device)
+        people = _stack([item.people for item in replicates], device)
+        validation = _stack([item.validation for item in replicates], device)
+        genes = 1 + max(int(item.fixed["snp_gene"].max()) for item in replicates)
+        regions = fixed["region_z"].shape[2]
+        module = Net(self.options, genes, regions, bags)
+        layout = Layout(module)
+        network = GendmrNetwork(bags)
+        rows = []
+        for item in replicates:
+            module.reset(_generator(item.seed, "weights"))
+            rows.append(layout.flatten(module))
+        start = torch.stack(rows).to(device)
+        module = module.to(device)
+        shuffles = [generator(item.seed, "batches") for item in replicates]
+        dropouts = [_generator(item.seed, "dropout") for item in replicates]
+        options = self.optimisation
+        parts = self.options.parts
+
+        def batches(epoch: int) -> list[Tensors]:
+            partition = (epoch - 1) % self.options.partitions
+            plans = [
+                _plan(item.part[partition], parts, partition, random)
+                for item, random in zip(replicates, shuffles, strict=True)
+            ]
+            length = max(len(plan) for plan in plans)
+            size = max(len(index) for plan in plans for _, index in plan)
+            return [_batch(plans, step, size, people) for step in range(length)]
+
+        def noise(batch: Tensors) -> Tensors:
+            count = batch["y"].shape[1]
+            hidden, tokens = [], []
+            for random in dropouts:
+                kept = torch.rand(count, self.options.width, generator=random) >= options.dropout
+                hidden.append(kept.float() / (1 - options.dropout))
+                if "snp" in bags:
+                    snps = fixed["snp_gene"].shape[1]
+                    gone = torch.rand(snps, generator=random) < options.token_dropout
+                    gone &= ~gone.all()  # a bag keeps an instance
+                    tokens.append(gone.float() * -1e4)
+            masks = {"fuse": torch.stack(hidden).to(device)}
+            if tokens:
+                masks["snp"] = torch.stack(tokens).to(device)
+            return masks
+
+        task = Task(
+            module=module,
+            start=start,
+            fixed=fixed,
+            batches=batches,
+            noise=noise,
+            validation=validation,
+            decay=lambda name: _decay(name, options),
+            speed=lambda name: 10.0 if name.rsplit(".", 1)[-1] in SCALARS else 1.0,
+        )
+        _scale_bags(task, network, layout, people, [item.part[0] for item in replicates], parts)
+        return task, network
+
+    def _fixed(
+        self, preparation: Preparation, evidence: Evidence, bags: tuple[str, ...], seed: int
+    ) -> Tensors:
+        snps = preparation.snps
+        count = len(snps)
+        chromosome = snps["chromosome"].to_numpy(dtype=str)
+        position = snps["position"].to_numpy(dtype=np.float64)
+        code = np.array([LENGTHS_INDEX.get(name, 0) for name in chromosome], dtype=np.int64)
+        _, gene = np.unique(
+            np.array([text.split(";")[0] for text in snps["gene"]], dtype=str), return_inverse=True
+        )
+        z = np.concatenate(
+            [evidence.snp.reshape(-1, count, 3), evidence.snp_all[None]], axis=0
+        )
+        fixed = {
+            "snp_z": z,
+            "snp_flip": z.sum(axis=2) < 0,
+            "snp_features": _features(z, gene),
+            "snp_chromosome": code,
+            "snp_gene": gene.reshape(-1).astype(np.int64) if count else np.zeros(1, np.int64),
+            "snp_surroundings": _surroundings(snps),
+            "snp_fourier": self._fourier(chromosome, position, seed),
+            "snp_coded": _coded(preparation),
+            "region_z": np.concatenate(
+                [
+                    evidence.region.reshape(-1, *evidence.region.shape[2:]),
+                    evidence.region_all[None],
+                ],
+                axis=0,
+            ),
+        }
+        if self.options.blocks and "snp" in bags:
+            fixed |= _chromosomes(code, position)
+        return {
+            name: torch.from_numpy(
+                value.astype(np.float32) if value.dtype == np.float64 else value
+            )
+            for name, value in fixed.items()
+        }
+
+    def _fourier(self, chromosome: np.ndarray, position: np.ndarray, seed: int) -> np.ndarray:
+        """Return sines and cosines of 2^k pi u, computed in float64, as (snp, 2 octaves)."""
+        length = np.array(
+            [max(LENGTHS.get(name, 0), 1) for name in chromosome], dtype=np.float64
+        )
+        for name in np.unique(chromosome):
+            here = chromosome == name
+            length[here] = np.maximum(length[here], position[here].max())
+        share = position / length
+        if self.options.position == "index":
+            share = (np.arange(len(share)) + 0.5) / max(len(share), 1)
+        elif self.options.position == "shuffled":
+            share = generator(seed, "position").permutation(share)
+        angle = np.pi * share[:, None] * 2.0 ** np.arange(self.options.fourier)
+        return np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
+
+
+LENGTHS_INDEX = {name: number for number, name in enumerate(CHROMOSOMES)}
+
+
+def usable_bags(
+    train: People, preparation: Preparation, wanted: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the bags that can be trained and a note for each that cannot.
+
+    A bag needs at least one instance and a case and a control among the training people who have
+    it; without, it is masked for everybody.
+
+    Raises
+    ------
+    TrainingError
+        None is left.
+    """
+    bags, notes = [], []
+    for name, present, instances in (
+        ("snp", train.has_snp, len(preparation.snps)),
+        ("region", train.has_region, len(preparation.regions)),
+    ):
+        if name not in wanted:
+            continue
+        cases = int(train.diagnosis[present].sum())
+        controls = int(present.sum()) - cases
+        if instances and cases and controls:
+            bags.append(name)
+        else:
+            notes.append(
+                f"The bag of {name}s is masked for everybody: {instances} instances, {cases} cases"
+                f" and {controls} controls among the training people who have it."
+            )
+    if not bags:
+        raise TrainingError(
+            "no bag can be trained: " + " ".join(notes),
+            cause="no SNP passed the selection and nobody in the fold has region measurements",
+            next_step="relax training.selection, or use fewer folds",
+        )
+    return tuple(bags), notes
+
+
+def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:
+    """Return what the network reads of people, without the replicate axis."""
+    found = {
+        "has_snp": torch.from_numpy(people.has_snp.astype(np.float32)),
+        "has_region": torch.from_numpy(people.has_region.astype(np.float32)),
+        "y": torch.from_numpy(people.diagnosis.astype(np.float32)),
+    }
+    if "snp" not in bags:
+        found["has_snp"] = torch.zeros_like(found["has_snp"])
+    else:
+        code = np.where(people.dosage < 0, 3, people.dosage).astype(np.int64)
+        found["dosage"] = functional.one_hot(torch.from_numpy(code), CLASSES).float()
+    if "region" not in bags:
+        found["has_region"] = torch.zeros_like(found["has_region"])
+    else:
+        found["regions"] = torch.from_numpy(people.regions)
+    return found
+
+
+def _features(z: np.ndarray, gene: np.ndarray) -> np.ndarray:
+    """Return log(1 + z^2) per channel, of the SNP and as the mean of its gene (slot, snp, 6)."""
+    square = z.astype(np.float64) ** 2
+    genes = int(gene.max(initial=0)) + 1
+    size = np.maximum(np.bincount(gene.reshape(-1), minlength=genes), 1)
+    pooled = np.zeros((z.shape[0], genes, z.shape[2]))
+    np.add.at(pooled, (slice(None), gene.reshape(-1)), square)
+    pooled = (pooled / size[:, None])[:, gene.reshape(-1)]
+    return np.concatenate([np.log1p(square), np.log1p(pooled)], axis=2).astype(np.float32)
+
+
+def _surroundings(snps: Any) -> np.ndarray:
+    """Return log distances to the neighbours and to the gene, and whether inside (snp, 4)."""
+    chromosome = snps["chromosome"].to_numpy(dtype=str)
+    position = snps["position"].to_numpy(dtype=np.float64)
+    count = len(snps)
+    order = np.lexsort((position, chromosome))
+    gap = np.full(count + 1, 1e6)
+    if count > 1:
+        same = chromosome[order][1:] == chromosome[order][:-1]
+        gap[1:-1] = np.where(same, np.diff(position[order]), 1e6)
+    values = np.zeros((count, 4))
+    values[order, 0] = np.log1p(np.clip(gap[:-1], 0, 1e6)) / 10
+    values[order, 1] = np.log1p(np.clip(gap[1:], 0, 1e6)) / 10
+    distance = snps["distance"].to_numpy(dtype=np.float64)
+    near = np.nan_to_num(distance)
+    values[:, 2] = np.sign(near) * np.log1p(np.abs(near)) / 10
+    values[:, 3] = np.isfinite(distance) & (near == 0)
+    return values
+
+
+def _coded(preparation: Preparation) -> np.ndarray:
+    """Return the standardised dosage of each class, 0 for missing (class, snp)."""
+    dosage = np.arange(CLASSES, dtype=np.float64)[:, None]
+    coded = (dosage - preparation.mean_dosage) / preparation.scale_dosage
+    coded[3] = 0.0
+    return np.asarray(coded)
+
+
+def _chromosomes(code: np.ndarray, position: np.ndarray) -> dict[str, np.ndarray]:
+    """Return SNPs by chromosome, padded, with the log distances inside each."""
+    present = np.unique(code)
+    most = int(np.bincount(code).max())
+    members = np.zeros((present.size, most), dtype=np.int64)
+    slot_of = np.zeros(code.size, dtype=np.int64)
+    far = np.full((present.size, most, most), 1e9)
+    for row, number in enumerate(present):
+        inside = np.flatnonzero(code == number)
+        members[row, : inside.size] = inside
+        slot_of[inside] = row * most + np.arange(inside.size)
+        apart = np.abs(position[inside][:, None] - position[inside][None])
+        far[row, : inside.size, : inside.size] = np.log1p(apart / 1e4)
+    return {"members": members, "slot_of": slot_of, "far": far}
+
+
+def _plan(
+    part: np.ndarray, parts: int, partition: int, random: np.random.Generator
+) -> list[tuple[int, np.ndarray]]:
+    """Return (slot of the evidence, people) of each step of an epoch."""
+    plan = []
+    for number in random.permutation(parts):
+        people = random.permutation(np.flatnonzero(part == number))
+        if people.size:
+            pieces = np.array_split(people, math.ceil(people.size / BATCH))
+            plan += [(partition * parts + int(number), piece) for piece in pieces]
+    return plan
+
+
+def _batch(
+    plans: list[list[tuple[int, np.ndarray]]], step: int, size: int, people: Tensors
+) -> Tensors:
+    """Return one step of all replicates, padded with people of weight 0."""
+    device = people["y"].device
+    index = np.zeros((len(plans), size), dtype=np.int64)
+    real = np.zeros((len(plans), size), dtype=np.float32)
+    slot = np.zeros(len(plans), dtype=np.int64)
+    for row, plan in enumerate(plans):
+        slot[row], chosen = plan[step] if step < len(plan) else (plan[0][0], np.zeros(0, np.int64))
+        index[row, : len(chosen)] = chosen
+        real[row, : len(chosen)] = 1
+    rows = torch.arange(len(plans), device=device)[:, None]
+    columns = torch.from_numpy(index).to(device)
+    batch = {name: value[rows, columns] for name, value in people.items()}
+    batch["weight"] = batch["weight"] * torch.from_numpy(real).to(device)
+    batch["slot"] = torch.from_numpy(slot).to(device)
+    return batch
+
+
+def _scale_bags(
+    task: Task,
+    network: GendmrNetwork,
+    layout: Layout,
+    people: Tensors,
+    part: list[np.ndarray],
+    parts: int,
+) -> None:
+    """Let bag logits start with an SD of one half among training people, whatever the bag's size."""
+    plans = [
+        [(number, np.flatnonzero(row == number)) for number in range(parts)] for row in part
+    ]
+    size = max(len(index) for plan in plans for _, index in plan)
+    logits: dict[str, list[torch.Tensor]] = {name: [] for name in network.bags}
+    present: dict[str, list[torch.Tensor]] = {name: [] for name in network.bags}
+    with torch.no_grad():
+        for step in range(parts):
+            batch = _batch(plans, step, size, people)
+            outputs = forward(network, task, layout, task.start, batch, None)
+            for name in network.bags:
+                logits[name].append(outputs[f"logit_{name}"])
+                present[name].append(batch[f"has_{name}"] * (batch["weight"] > 0))
+        start = 0
+        for name, width in zip(layout.names, layout.sizes, strict=True):
+            for bag in network.bags:
+                if name == f"{bag}.log_scale":
+                    values, weight = torch.cat(logits[bag], 1), torch.cat(present[bag], 1)
+                    count = weight.sum(1).clamp(min=1)
+                    mean = (values * weight).sum(1) / count
+                    spread = (((values - mean[:, None]) ** 2 * weight).sum(1) / count).sqrt()
+                    factor = torch.log(0.5 / spread.clamp(min=1e-4)).clamp(-4, 4)
+                    task.start[:, start] = factor
+            start += width
+
+
+def _decay(name: str, options: OptimisationSection) -> float:
+    if name in EMBEDDINGS:
+        return options.embedding_decay
+    leaf = name.rsplit(".", 1)[-1]
+    return options.weight_decay if leaf == "weight" and "norm" not in name else 0.0
+
+
+def _generator(seed: int, purpose: str) -> torch.Generator:
+    return torch.Generator().manual_seed(derive(seed, purpose))
+
+
+def _stack(items: list[Tensors], device: torch.device) -> Tensors:
+    return {name: torch.stack([item[name] for item in items]).to(device) for name in items[0]}
+
+
+@dataclass
+class FittedGendmr:
+    """A fitted network of one replicate."""
+
+    method: Gendmr
+    network: GendmrNetwork
+    module: nn.Module
+    bag_names: tuple[str, ...]
+    preparation: Preparation
+    fixed: Tensors
+    row: torch.Tensor
+    history: list[dict[str, Any]]
+    best_epoch: int
+    device: str
+    notes: list[str]
+    packages: tuple[str, ...] = ("numpy", "scipy", "torch")
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Everything learned, with the evidence that tokens read."""
+        layout = Layout(self.module)
+        found = {
+            name: value.cpu().numpy() for name, value in layout.unflatten(self.row).items()
+        }
+        found["evidence.snp"] = self.fixed["snp_z"][-1].cpu().numpy()
+        found["evidence.region"] = self.fixed["region_z"][-1].cpu().numpy()
+        return found
+
+    def logits(self, people: People) -> np.ndarray:
+        """Return the logit of being a case, float64 (people,)."""
+        return np.asarray(self._run(people, ("logit",))["logit"], dtype=np.float64)
+
+    def bags(self, people: People) -> dict[str, Bag]:
+        """Return signed risks and attention of both bags."""
+        wanted = [
+            f"{kind}_{name}" for name in self.bag_names for kind in ("risk", "attention", "bias")
+        ]
+        outputs = self._run(people, tuple(wanted))
+        found = {}
+        for name in self.bag_names:
+            missing = ~(people.has_snp if name == "snp" else people.has_region)
+            values = [outputs[f"{kind}_{name}"].copy() for kind in ("risk", "attention", "bias")]
+            for value in values:
+                value[missing] = np.nan
+            found[name] = Bag(*values)
+        return found
+
+    def _run(self, people: People, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+        parameters = Layout(self.module).unflatten(self.row)
+        slot = torch.tensor(self.fixed["snp_z"].shape[0] - 1, device=self.row.device)
+        collected: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+        with torch.no_grad():
+            for start in range(0, len(people), BATCH):
+                batch = tensors_of(_slice(people, start, start + BATCH), self.bag_names)
+                batch = {name: value.to(self.row.device) for name, value in batch.items()}
+                batch["slot"] = slot
+                outputs = self.network.forward(self.module, parameters, self.fixed, batch, None)
+                for name in wanted:
+                    collected[name].append(outputs[name].cpu().numpy())
+        return {name: np.concatenate(values) for name, values in collected.items()}
+
+
+def _slice(people: People, start: int, stop: int) -> People:
+    return People(
+        **{name: getattr(people, name)[start:stop] for name in People.__dataclass_fields__}
+    )
