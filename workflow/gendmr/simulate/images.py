@@ -17,7 +17,7 @@ from gendmr.errors import AtlasError, TableError, first_few
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import read_table
 from gendmr.seeds import derive, generator
-from gendmr.simulate.anatomy import Lattice, bend, sample, shrinking_fields
+from gendmr.simulate.anatomy import SPACING, Lattice, bend, sample, shrinking_fields
 from gendmr.simulate.nifti import SCANNER, write_nifti
 from gendmr.simulate.reference import check_region_names
 from gendmr.simulate.roster import image_path, roster
@@ -30,6 +30,7 @@ BRAIN = 0.04  # intensity of the template at its edge; outside all is 0, as afte
 POSE = (4.0, 5.0)  # SD of the head's rotation, degrees, and of its place, mm
 OBLIQUE, TILT = 0.3, 8.0  # share of oblique scans; their SD, degrees
 ORIENTATIONS = ("RAS", "LAS", "LPI", "LPS", "PIR", "ASL", "SAR")
+REACH = 10.0  # mm: more than a deformation moves anything
 PADDING = (4.0, 16.0)  # mm of empty space around the brain
 BIAS, BIAS_SCALE = 0.1, 60.0  # log intensity of the coil's field, SD; smoothness, mm
 NOISE = (0.01, 0.03)  # SD of the noise, as a share of white matter
@@ -45,6 +46,7 @@ class _Template:
     masks: np.ndarray  # (regions, i, j, k): soft masks on the atlas's grid
     atlas_affine: np.ndarray
     lattice: Lattice
+    nearby: np.ndarray  # on the lattice: points that a deformation can bring into the brain
     shrinking: dict[str, np.ndarray]
 
 
@@ -185,8 +187,16 @@ def prepare(labels_path: Path | str, table_path: Path | str, regions: tuple[str,
         masks,
         np.asarray(image.affine),
         lattice,
+        _reach(lattice, inside.T + affine[:3, 3:]),
         shrinking_fields(labels, np.asarray(image.affine), named, lattice),
     )
+
+
+def _reach(lattice: Lattice, brain: np.ndarray) -> np.ndarray:
+    """Mark the points of the lattice within reach of the brain's places (3, voxels)."""
+    marked = np.zeros(lattice.shape, dtype=bool)
+    marked[tuple(np.rint(lattice.index(brain)).astype(np.int32))] = True
+    return ndimage.binary_dilation(marked, np.ones((3, 3, 3)), iterations=round(REACH / SPACING))
 
 
 def scan(
@@ -211,8 +221,12 @@ def scan(
     back = np.eye(4)
     back[:3, :3] = pose.T / person.size
     back[:3, 3] = -back[:3, :3] @ place
-    places = _places(back @ affine, shape)
-    origin = places + sample(displacement, template.lattice.index(places)).astype(np.float32)
+    places = _places(back @ affine, shape).reshape(3, -1)
+    near = np.flatnonzero(_nearby(template, places))
+    places = places[:, near]
+    bias = _bias(template.lattice, random)
+    moved = sample(np.concatenate([displacement, bias]), template.lattice.index(places))
+    origin = places + moved[:3]
 
     values = ndimage.map_coordinates(
         template.brightness, _indices(template.affine, origin), order=1, mode="constant"
@@ -229,15 +243,17 @@ def scan(
 
     site = generator(seed, "simulate", "site", person.site)
     values = np.clip(values, 0, None) ** np.exp(site.normal(0, GAMMA))
-    values *= np.exp(_bias(template.lattice, places, random))
+    values *= np.exp(moved[3])
     noise = random.uniform(*NOISE)
-    real = values + noise * random.standard_normal(shape, dtype=np.float32)
-    imaginary = noise * random.standard_normal(shape, dtype=np.float32)
+    real = values + noise * random.standard_normal(len(near), dtype=np.float32)
+    imaginary = noise * random.standard_normal(len(near), dtype=np.float32)
     values = np.where(brain, np.hypot(real, imaginary), 0)
     values *= random.uniform(*GAIN) / max(float(values.max()), 1e-6)
+    image = np.zeros(shape, dtype=np.int16)
+    image.ravel()[near] = np.rint(values).astype(np.int16)
 
     wanted = ORIENTATIONS[derive(seed, "simulate", "orientation", person.label) % len(ORIENTATIONS)]
-    return _reorient(np.rint(values).astype(np.int16), affine, wanted)
+    return _reorient(image, affine, wanted)
 
 
 def _grid(
@@ -277,17 +293,25 @@ def _places(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _indices(affine: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return voxel indices of places, for an affine whose axes are R+ A+ S+."""
-    edges, origin = np.diag(affine)[:3], affine[:3, 3]
-    return (places - origin.reshape(3, 1, 1, 1)) / edges.reshape(3, 1, 1, 1)
+    """Return voxel indices of places (3, n), for an affine whose axes are R+ A+ S+."""
+    edges = np.diag(affine)[:3, None].astype(np.float32)
+    indices: np.ndarray = (places - affine[:3, 3:].astype(np.float32)) / edges
+    return indices
 
 
-def _bias(lattice: Lattice, places: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return the log of the coil's sensitivity at places."""
+def _nearby(template: _Template, places: np.ndarray) -> np.ndarray:
+    """Return which places can show the brain: those not far from the template's."""
+    index = np.rint(template.lattice.index(places)).astype(np.int32)
+    shape = np.asarray(template.lattice.shape)[:, None]
+    nearby: np.ndarray = template.nearby[tuple(np.clip(index, 0, shape - 1))]
+    return nearby
+
+
+def _bias(lattice: Lattice, random: np.random.Generator) -> np.ndarray:
+    """Return the log of the coil's sensitivity on the lattice, shape (1, i, j, k)."""
     coarse = random.standard_normal(lattice.shape)
-    coarse = ndimage.gaussian_filter(coarse, BIAS_SCALE / 4.0, mode="reflect")
-    coarse *= BIAS / coarse.std()
-    return sample(coarse[None], lattice.index(places))[0]
+    coarse = ndimage.gaussian_filter(coarse, BIAS_SCALE / SPACING, mode="reflect")
+    return coarse[None] * (BIAS / coarse.std())
 
 
 def _reorient(
