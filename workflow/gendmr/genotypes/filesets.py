@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.errors import GenotypeFileError, IdentifierError, InputFileError, first_few
+from gendmr.files.chromosomes import chromosome_name
 
 MAGIC = b"\x6c\x1b"
 VARIANT_MAJOR, SAMPLE_MAJOR = 1, 0
@@ -156,13 +157,6 @@ def read_bim(prefix: str | Path) -> pd.DataFrame:
     codes = {code: chromosome_name(code) for code in table["chromosome"].unique()}
     table["chromosome"] = table["chromosome"].map(codes)
     return table
-
-
-def chromosome_name(code: str) -> str:
-    """Return the one name of a chromosome: `chr1` and `01` are `1`, `23` and `chrX` are `X`."""
-    name = code[3:] if code[:3].lower() == "chr" else code
-    name = name.upper().lstrip("0") or "0"
-    return {"23": "X", "24": "Y", "25": "XY", "26": "MT", "M": "MT"}.get(name, name)
 
 
 def read_dosages(prefix: str | Path) -> np.ndarray:
