@@ -27,11 +27,6 @@ rule simulate_cohort:
             "results/{study}/simulate/genotypes/array1", ".bed", ".bim", ".fam"
         )
         + multiext("results/{study}/simulate/genotypes/array2", ".bed", ".bim", ".fam"),
-    params:
-        options=options("simulate"),
-        seed=STUDY.seed,
-        folder=subpath(output.participants, parent=True),
-        code=fingerprint("simulate.cohort"),
     log:
         "logs/{study}/simulate/cohort.log",
     benchmark:
@@ -42,6 +37,11 @@ rule simulate_cohort:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        folder=subpath(output.participants, parent=True),
+        code=fingerprint("simulate.cohort"),
     shell:
         "python -m gendmr simulate cohort --genes {input.genes} --regions {input.regions}"
         " --options {params.options:q} --seed {params.seed} --output {params.folder} &> {log}"
@@ -54,8 +54,6 @@ rule simulate_atlas:
     output:
         labels="results/{study}/simulate/atlas.nii.gz",
         table="results/{study}/simulate/atlas.tsv",
-    params:
-        code=fingerprint("simulate.atlas"),
     log:
         "logs/{study}/simulate/atlas.log",
     benchmark:
@@ -66,6 +64,8 @@ rule simulate_atlas:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        code=fingerprint("simulate.atlas"),
     shell:
         "python -m gendmr simulate atlas --regions {input.regions}"
         " --labels {output.labels} --table {output.table} &> {log}"
@@ -74,17 +74,12 @@ rule simulate_atlas:
 rule simulate_images:
     """T1w images in BIDS form: template anatomy, bent, shrunk where planted, biased and noisy."""
     input:
-        anatomy=rules.simulate_cohort.output.anatomy,
+        anatomy=study_files("simulate/anatomy.tsv"),
         labels=study_files("simulate/atlas.nii.gz"),
         table=study_files("simulate/atlas.tsv"),
     output:
         images=list(IMAGES.values()),
-        description=study_files("simulate/bids/dataset_description.json"),
-    params:
-        options=options("simulate"),
-        seed=STUDY.seed,
-        folder=subpath(output.description[0], parent=True),
-        code=fingerprint("simulate.images"),
+        description=f"results/{STUDY.study}/simulate/bids/dataset_description.json",
     log:
         f"logs/{STUDY.study}/simulate/images.log",
     benchmark:
@@ -95,6 +90,11 @@ rule simulate_images:
     resources:
         mem_mb=3000,
         runtime=30,
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        folder=subpath(output.description, parent=True),
+        code=fingerprint("simulate.images"),
     shell:
         "python -m gendmr simulate images --anatomy {input.anatomy} --labels {input.labels}"
         " --table {input.table} --options {params.options:q} --seed {params.seed}"

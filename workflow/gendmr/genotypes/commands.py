@@ -73,3 +73,12 @@ def components(options: str, threads: int, memory: int, work: Path, seed: int) -
     from gendmr.genotypes.plink import Plink
 
     compute_components(GenotypesSection.parse(options), work, Plink(threads, memory), seed)
+
+
+@group.command("find-plink")
+def find_plink() -> None:
+    """Say which PLINK 1.9 and 2 are used, or how to install them."""
+    from gendmr.genotypes.plink import find
+
+    for program in (find("1.9"), find("2")):
+        click.echo(f"{program.path}: {program.version}")
