@@ -50,7 +50,7 @@ def draw_genome(genes: pd.DataFrame, snps: pd.DataFrame, label: int, path: Path)
         pd.concat([placed["chromosome"], snps["chromosome"]]),
         pd.concat([middle, snps["position"].astype(float)]),
     )
-    figure, axes = plt.subplots(figsize=(style.PAGE, 2.9), layout="constrained")
+    figure, axes = plt.subplots(figsize=(style.PAGE, 2.9))
     x = middle.to_numpy() + placed["chromosome"].map(start).to_numpy()
     y = placed["score"].to_numpy()
     snp_x = snps["position"].to_numpy(dtype=float) + snps["chromosome"].map(start).to_numpy()
@@ -60,7 +60,7 @@ def draw_genome(genes: pd.DataFrame, snps: pd.DataFrame, label: int, path: Path)
         here = number % 2 == parity
         axes.scatter(x[here], y[here], s=12, color=colour, lw=0, label="genes" * (parity == 0))
     top = max(float(y.max()), 1e-12)
-    axes.set(ylim=(-0.03 * top, 1.5 * top), ylabel="score (log odds)", xlabel="chromosome")
+    axes.set(ylim=(-0.03 * top, 1.45 * top), ylabel="score (log odds)", xlabel="chromosome")
     width = x.max() - min(start.values()) or 1.0
     axes.set_xlim(-0.02 * width, x.max() + 0.02 * width)
     _name_points(axes, placed["gene"].tolist()[:label], x[:label], y[:label], top)
@@ -103,7 +103,7 @@ def draw_stability(ranking: Ranking, options: RankingSection, path: Path) -> Non
         len(panels),
         figsize=(style.COLUMN * len(panels), 0.75 + 0.145 * rows),
         squeeze=False,
-        layout="constrained",
+        gridspec_kw={"wspace": 0.75},
     )
     for axes, (table, name, k) in zip(grid[0], panels, strict=True):
         _intervals(axes, table.head(FIRST), name=name, total=len(table), k=k, rows=rows)
@@ -131,7 +131,7 @@ def draw_brain(regions: pd.DataFrame, centroids: np.ndarray, path: Path) -> None
     colours = [DIRECTION[word][0] for word in regions["direction"].fillna("n/a")]
     figure = plt.figure(figsize=(style.PAGE, 2.6))
     brain = plotting.plot_glass_brain(
-        None, display_mode="lyrz", figure=figure, axes=(0.3, 0.02, 0.7, 0.96), annotate=True
+        None, display_mode="lyrz", figure=figure, axes=(0.32, 0.1, 0.68, 0.9), annotate=True
     )
     # Largest last, so that it is never hidden.
     for i in np.argsort(share, kind="stable"):
@@ -142,7 +142,7 @@ def draw_brain(regions: pd.DataFrame, centroids: np.ndarray, path: Path) -> None
             alpha=0.75,
             lw=0,
         )
-    axes = figure.add_axes((0.13, 0.16, 0.16, 0.74))
+    axes = figure.add_axes((0.16, 0.16, 0.14, 0.78))
     shown = min(len(regions), 12)
     axes.barh(np.arange(shown), regions["score"].head(shown), color=colours[:shown], height=0.7)
     names = _region_names(regions.head(shown))
@@ -234,7 +234,7 @@ def _intervals(
     at = np.arange(len(table))
     axes.axvspan(1, k, color=style.GREY, alpha=0.12, lw=0)
     axes.hlines(at, table["rank_low"], table["rank_high"], color=style.BLUE, lw=2, alpha=0.6)
-    axes.scatter(table["rank"], at, s=10, color=style.RED, zorder=3)
+    axes.scatter(table["rank"], at, s=10, color=style.RED, zorder=3, clip_on=False)
     for row, share in enumerate(table["stability"]):
         axes.text(
             1.02, row, f"{share:.0%}", transform=axes.get_yaxis_transform(), va="center", fontsize=6
@@ -244,8 +244,14 @@ def _intervals(
     axes.set(
         ylim=(rows - 0.4, -0.6), xlim=(1, max(total, 2)), xlabel=f"rank among {total:,} {name}s"
     )
-    axes.set_xscale("log" if total > 60 else "linear")
-    axes.set_title(f"{name}s: rank, and its 10–90 % range over folds", fontsize=7, loc="left")
+    if total > 60:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_title(
+        "dot: rank of the mean over folds\nline: 10–90 % range of the rank in single folds",
+        fontsize=6,
+        loc="left",
+    )
     axes.text(
         1.02, -1.0, f"in first {k}", transform=axes.get_yaxis_transform(), va="center", fontsize=6
     )

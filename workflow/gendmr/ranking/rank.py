@@ -255,16 +255,19 @@ def rank(
     AnnotationError
         No gene of the SNPs is in `places`.
     """
-    dosage = _by_person(snp, snp["dosage"].values)
-    bag = _read_bag(paths, "snp", snp["snp"].values, dosage, options)
-    gene_table, gene_scores = _genes(bag, snp, places, options, where=where)
-    snp_table = _snps(bag, snp)
-    if region is None:
-        region_bag = None
-    else:
+    readers = {"snp": _Reader("snp", snp, snp["dosage"].values, len(paths))}
+    if region is not None:
+        # Heads differ in size: risk goes with the share of a region, not with its millilitres.
         share = region["volume"].values / region["icv"].values[:, None]
-        measured = _by_person(region, share)
-        region_bag = _read_bag(paths, "region", region["region"].values, measured, options)
+        readers["region"] = _Reader("region", region, share, len(paths))
+    for fold, path in enumerate(paths):
+        dataset = read_dataset(path, "attention")
+        for reader in readers.values():
+            reader.add(fold, path, dataset, options)
+    snp_bag = readers["snp"].bag()
+    gene_table, gene_scores = _genes(snp_bag, snp, places, options, where=where)
+    snp_table = _snps(snp_bag, snp)
+    region_bag = readers["region"].bag() if "region" in readers else None
     region_table, region_scores, centroids = _regions(region_bag, region, options)
     return Ranking(gene_table, region_table, snp_table, gene_scores, region_scores, centroids)
 
@@ -326,53 +329,51 @@ def summarise(
     }
 
 
-def _by_person(dataset: xr.Dataset, values: np.ndarray) -> tuple[pd.Index, np.ndarray]:
-    return pd.Index(dataset["participant"].values), values
+class _Reader:
+    """Scores of the instances of one bag, collected fold by fold."""
 
+    def __init__(self, name: str, dataset: xr.Dataset, measured: np.ndarray, n_folds: int) -> None:
+        self.name = name
+        self.order = pd.Index(dataset[name].values)
+        self.people = pd.Index(dataset["participant"].values)
+        self.measured = measured
+        self.scores = np.zeros((n_folds, len(self.order)))
+        self.direction = np.zeros(len(self.order))
+        self.read = np.zeros(len(self.order), dtype=bool)
 
-def _read_bag(
-    paths: Sequence[Path],
-    name: str,
-    known: np.ndarray,
-    measured: tuple[pd.Index, np.ndarray],
-    options: RankingSection,
-) -> Bag | None:
-    """Score the instances of one bag in each fold; None where no fold has the bag."""
-    order = pd.Index(known)
-    people, values = measured
-    score = np.zeros((len(paths), len(known)))
-    direction = np.zeros(len(known))
-    read = np.zeros(len(known), dtype=bool)
-    for fold, path in enumerate(paths):
-        dataset = read_dataset(path, "attention")
-        if f"risk_{name}" not in dataset:
-            continue
-        risk = dataset[f"risk_{name}"].values
-        column = order.get_indexer(pd.Index(dataset[name].values))
-        row = people.get_indexer(pd.Index(dataset["participant"].values))
+    def add(self, fold: int, path: Path, dataset: xr.Dataset, options: RankingSection) -> None:
+        """Add the attention of one fold; nothing where it lacks the bag."""
+        if f"risk_{self.name}" not in dataset:
+            return
+        risk = dataset[f"risk_{self.name}"].values
+        column = self.order.get_indexer(pd.Index(dataset[self.name].values))
         if (column < 0).any():
-            odd = dataset[name].values[column < 0]
+            odd = dataset[self.name].values[column < 0]
             raise RankingError(
-                f"{path}: {len(odd)} of {len(column)} {name}s are not in the cohort:"
+                f"{path}: {len(odd)} of {len(column)} {self.name}s are not in the cohort:"
                 f" {first_few(odd)}",
                 cause="the fold was trained on another cohort",
                 next_step="train this fold again",
             )
-        read[column] = True
-        score[fold, column] = scores.instance_scores(risk, options.score)
+        self.read[column] = True
+        self.scores[fold, column] = scores.instance_scores(risk, options.score)
+        row = self.people.get_indexer(pd.Index(dataset["participant"].values))
         here = row >= 0
-        found = values[np.ix_(row[here], column)].astype("float64")
-        if name == "snp":
+        found = self.measured[np.ix_(row[here], column)].astype("float64")
+        if self.name == "snp":
             found[found < 0] = np.nan
-        direction[column] += scores.covariance(risk[here], found) / len(paths)
-    if not read.any():
-        return None
-    return Bag(
-        columns=np.flatnonzero(read),
-        scores=score[:, read],
-        direction=direction[read],
-        folds=(score[:, read] > 0).sum(axis=0),
-    )
+        self.direction[column] += scores.covariance(risk[here], found) / len(self.scores)
+
+    def bag(self) -> Bag | None:
+        """Return what all folds say; None where no fold has the bag."""
+        if not self.read.any():
+            return None
+        return Bag(
+            columns=np.flatnonzero(self.read),
+            scores=self.scores[:, self.read],
+            direction=self.direction[self.read],
+            folds=(self.scores[:, self.read] > 0).sum(axis=0),
+        )
 
 
 def _genes(
