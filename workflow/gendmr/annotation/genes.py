@@ -93,9 +93,10 @@ def read_genes(
         A row is malformed, or the file is of another format.
     """
     path = Path(path)
-    rows = {"gene.loc": _gene_loc, "glist": _glist, "gtf": _gtf}[form](
-        path, *((gene_types,) if form == "gtf" else ())
-    )
+    if form == "gtf":
+        rows = _gtf(path, gene_types)
+    else:
+        rows = _gene_loc(path) if form == "gene.loc" else _glist(path)
     table = pd.DataFrame(rows, columns=COLUMNS)
     if table.empty:
         raise AnnotationError(
@@ -215,7 +216,9 @@ def _gene_loc(path: Path) -> Iterator[Row]:
     for number, line in _lines(path):
         parts = line.split()
         if not 4 <= len(parts) <= 6:
-            raise _malformed(path, number, line, "gene.loc", "id chromosome start end strand symbol")
+            raise _malformed(
+                path, number, line, "gene.loc", "id chromosome start end strand symbol"
+            )
         start, end = _place(path, number, parts[2], parts[3], "gene.loc")
         strand = parts[4] if len(parts) > 4 else UNKNOWN
         if strand not in (FORWARD, REVERSE, UNKNOWN):
@@ -270,7 +273,12 @@ def _one_row_each(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         places: list[list] = []
         for row in group.itertuples(index=False):
             last = places[-1] if places else None
-            if last and last[1] == row.chromosome and last[4] == row.strand and row.start <= last[3]:
+            if (
+                last
+                and last[1] == row.chromosome
+                and last[4] == row.strand
+                and row.start <= last[3]
+            ):
                 last[3] = max(last[3], row.end)
                 united += 1
             else:

@@ -193,9 +193,7 @@ def _nearest(position: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.nda
     left = best[np.maximum(before, 0)]
     right = by_start[np.minimum(before + 1, count - 1)]
     to_left = np.where(before >= 0, position - end[left], np.iinfo(np.int64).max)
-    to_right = np.where(
-        before + 1 < count, start[right] - position, np.iinfo(np.int64).max
-    )
+    to_right = np.where(before + 1 < count, start[right] - position, np.iinfo(np.int64).max)
     tie = np.where(left < right, left, right)
     return np.where(to_left == to_right, tie, np.where(to_left < to_right, left, right))
 
@@ -212,14 +210,13 @@ def _read_variants(path: Path) -> pd.DataFrame:
             path,
             sep=r"\s+",
             header=None,
-            usecols=[0, 1, 3],
             names=["chromosome", "snp", "cm", "position", "a1", "a2"],
-            dtype={"chromosome": str, "snp": str, "position": "int64"},
-            keep_default_na=False,
+            dtype=str,
             na_filter=False,
             quoting=3,
             engine="c",
         )
+        table["position"] = table["position"].astype("int64")
     except ValueError as error:
         raise InputFileError(
             f"{path}: not a .bim ({error})",

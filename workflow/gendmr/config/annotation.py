@@ -29,4 +29,4 @@ class AnnotationSection(Section):
     """GTF only: values of gene_type (or gene_biotype) to keep, e.g. ["protein_coding"]; empty:
     all."""
     accept_other_build: bool = False
-    """Go on although the builds differ. Every assignment is then suspect, and the report says so."""
+    """Go on although the builds differ. Assignments are then suspect, and the report says so."""

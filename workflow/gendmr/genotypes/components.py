@@ -65,7 +65,7 @@ def compute_components(
         table = pd.DataFrame({"id": people["iid"]})
         shares = np.empty(0)
     else:
-        table, shares = _components(people, names, count, plink, seed, result, folder)
+        table, shares = _components(people, names, count, plink=plink, seed=seed, folder=folder)
         table.columns = pd.Index(columns)
     write_table(result / "components.tsv", table)
     from gendmr.genotypes.figures import draw_components
@@ -75,16 +75,10 @@ def compute_components(
 
 
 def _components(
-    people: pd.DataFrame,
-    names: list[str],
-    count: int,
-    plink: Plink,
-    seed: int,
-    result: Path,
-    folder: Path,
+    people: pd.DataFrame, names: list[str], count: int, *, plink: Plink, seed: int, folder: Path
 ) -> tuple[pd.DataFrame, np.ndarray]:
     with workplace(folder) as work:
-        link(result / "qc", work, "qc", ("bed", "bim", "fam"))
+        link(folder.parent / "qc", work, "qc", ("bed", "bim", "fam"))
         write_names(work / "names.txt", names)
         many = ["approx"] if len(people) > MANY_PEOPLE else []
         # Who counts as a founder is decided by PLINK; the flag does nothing where it is not needed.

@@ -68,8 +68,10 @@ def draw_variants(
     )
     figure, axes = _canvas()
     known = maf[np.isfinite(maf)]
-    counts, edges = np.histogram(known, bins=BINS, range=(0, 0.5))
-    _bars(axes, counts, edges, edges[1:] <= section.maf)
+    # A bin ends at the threshold, so that no bar is on both sides of it.
+    width = section.maf / max(round(BINS * section.maf / 0.5), 1) if section.maf else 0.5 / BINS
+    counts, edges = np.histogram(known, bins=np.arange(0, 0.5 + width, width))
+    _bars(axes, counts, edges, edges[:-1] < section.maf - width / 2)
     _threshold(axes, section.maf, f"{int((known < section.maf).sum()):,} variants below")
     axes.set(xlabel="Minor allele frequency", ylabel="variants", xlim=(0, 0.5))
     style.save(figure, folder / "maf.png")
@@ -126,13 +128,11 @@ def _nothing(axes: Any, why: str) -> None:
         spine.set_visible(False)
 
 
-def _shares(
-    values: np.ndarray, threshold: float, label: str, what: str, path: Path
-) -> None:
+def _shares(values: np.ndarray, threshold: float, label: str, what: str, path: Path) -> None:
     """Draw a histogram with a logarithmic count, for most of the mass lies near zero."""
     figure, axes = _canvas()
     top = max(float(values.max()), threshold) * 1.05 or 0.01
-    # A bin ends at the threshold, so that no bar is on both sides of it.
+    # As above, a bin ends at the threshold.
     width = threshold / max(round(BINS * threshold / top), 1) if threshold > 0 else top / BINS
     edges = np.arange(0, top + width, width)
     counts, edges = np.histogram(values, bins=edges)
@@ -182,12 +182,12 @@ def _draw_sex(section: GenotypesSection, table: pd.DataFrame | None, path: Path)
         _nothing(axes, "sex not checked")
         style.save(figure, path)
         return
-    groups = (
+    recorded = (
         ("female", table[table["sex"] == "female"]["f"]),
         ("male", table[table["sex"] == "male"]["f"]),
         ("not recorded", table[table["sex"].isna()]["f"]),
     )
-    groups = tuple((name, f.to_numpy()) for name, f in groups if len(f))
+    groups = [(name, f.to_numpy()) for name, f in recorded if len(f)]
     wrong = 0
     for row, (name, f) in enumerate(groups):
         female, male = f < section.sex_female_max, f > section.sex_male_min
@@ -195,9 +195,7 @@ def _draw_sex(section: GenotypesSection, table: pd.DataFrame | None, path: Path)
         wrong += int(bad.sum())
         # A fixed spread: the height of a point within its row means nothing.
         offset = (np.arange(len(f)) * 0.618034 % 1 - 0.5) * 0.5
-        axes.scatter(
-            f, row + offset, s=8, linewidths=0, c=np.where(bad, style.ORANGE, style.BLUE)
-        )
+        axes.scatter(f, row + offset, s=8, linewidths=0, c=np.where(bad, style.ORANGE, style.BLUE))
     for bound in (section.sex_female_max, section.sex_male_min):
         axes.axvline(bound, color=style.GREY, linewidth=1, linestyle="--")
     axes.set_title(f"{wrong} contradict the record", loc="right", fontsize=8)
@@ -214,21 +212,25 @@ def _draw_heterozygosity(section: GenotypesSection, f: pd.Series | None, path: P
         return
     spread = (f.to_numpy() - f.mean()) / f.std()
     limit = section.heterozygosity_sd
-    edge = max(limit, float(np.abs(spread).max())) * 1.05
     width = limit / 12
-    half = int(np.ceil(edge / width))
-    counts, edges = np.histogram(spread, bins=np.arange(-half, half + 1) * width)
-    middle = (edges[:-1] + edges[1:]) / 2
-    _bars(axes, counts, edges, np.abs(middle) > limit)
+    low = np.floor(min(spread.min(), -limit * 1.1) / width)
+    high = np.ceil(max(spread.max(), limit * 1.1) / width)
+    counts, edges = np.histogram(spread, bins=np.arange(low, high + 1) * width)
+    outside = spread[np.abs(spread) > limit]
+    _bars(axes, counts, edges, np.abs(edges[:-1] + edges[1:]) / 2 > limit)
+    # A bar of one person among hundreds cannot be seen.
+    axes.scatter(
+        outside, np.full(len(outside), counts.max() * 0.03), s=10, marker="v", color=style.ORANGE
+    )
     for side in (-limit, limit):
         axes.axvline(side, color=style.GREY, linewidth=1, linestyle="--")
     axes.set_title(
-        f"{int((np.abs(spread) > limit).sum())} beyond {limit:g} SD", loc="right", fontsize=8
+        f"{len(outside)} of {len(spread):,} beyond {limit:g} SD", loc="right", fontsize=8
     )
     axes.set(
-        xlabel="F coefficient (SD from the mean; heterozygous to the left)",
+        xlabel="F coefficient (SD from the mean)",
         ylabel="people",
-        xlim=(edges[0], edges[-1]),
+        xlim=(edges[0] - width, edges[-1] + width),
     )
     style.save(figure, path)
 

@@ -6,7 +6,6 @@ here only the .bim and .fam are compared.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,9 +126,9 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         )
         np.save(work / "missingness.npy", missing.astype(np.float32))
         for suffix in ("bed", "bim", "fam", "smiss"):
-            os.replace(work / f"merged.{suffix}", folder / f"merged.{suffix}")
-        os.replace(work / "missingness.npy", folder / "merged.missingness.npy")
-    on_x = sum(int(bim["chromosome"].eq("X").sum()) for bim in _retained(sets, retained))
+            (work / f"merged.{suffix}").replace(folder / f"merged.{suffix}")
+        (work / "missingness.npy").replace(folder / "merged.missingness.npy")
+    where = _chromosomes(sets, retained)
     removals.write(folder / "merge.attrition.tsv")
     write_json(
         folder / "merge.json",
@@ -145,7 +144,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
             "people": len(founders),
             "variants": len(set().union(*(loaded.bim["snp"] for loaded in sets))),
             "retained": len(retained),
-            "on_x": on_x,
+            "on_x": int((where == "X").sum()),
+            "autosomes": len(set(where.unique()) - {"X"}),
             "founders": _count_founders(founders),
             "removed": removals.counts(),
             "notes": notes,
@@ -154,11 +154,11 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
     )
 
 
-def _retained(sets: list[Loaded], names: np.ndarray) -> list[pd.DataFrame]:
-    if not any(loaded.bim["chromosome"].eq("X").any() for loaded in sets):
-        return []
-    first = pd.concat([loaded.bim for loaded in sets]).drop_duplicates("snp")
-    return [first[first["snp"].isin(names)]]
+def _chromosomes(sets: list[Loaded], names: np.ndarray) -> pd.Series:
+    first = pd.concat([loaded.bim[["snp", "chromosome"]] for loaded in sets])
+    if len(first) == len(names):
+        return first["chromosome"]
+    return first[first["snp"].isin(names)].drop_duplicates("snp")["chromosome"]
 
 
 def _blocks(sets: list[Loaded]) -> list[list[int]]:
@@ -255,7 +255,9 @@ def _harmonise(
     held = [set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks]
     everywhere = set.intersection(*held)
     partly = [
-        name for name in dict.fromkeys(n for s in sets for n in s.bim["snp"]) if name not in everywhere
+        name
+        for name in dict.fromkeys(n for s in sets for n in s.bim["snp"])
+        if name not in everywhere
     ]
     in_sets = [sum(name in block for block in held) for name in partly]
     removals.add(partly, "merge", "not in every input set", in_sets, len(blocks))
@@ -294,15 +296,20 @@ def _harmonise(
         flips[number] = both.loc[relation == "flip", "snp"].tolist()
         seen = dict(zip(both["snp"], (told[pair][1] for pair in pairs), strict=True))
         new = bim[~bim["snp"].isin(known["snp"])]
-        known["alleles"] = [
-            seen.get(name, alleles)
-            for name, alleles in zip(known["snp"], known["alleles"], strict=True)
+        alleles = [
+            seen.get(name, before)
+            for name, before in zip(known["snp"], known["alleles"], strict=True)
         ]
+        known["alleles"] = pd.Series(alleles, index=known.index, dtype=object)
         fresh = new[["snp", "chromosome", "position"]].assign(
-            alleles=[
-                frozenset((a1, a2)) - UNKNOWN_ALLELES
-                for a1, a2 in zip(new["a1"], new["a2"], strict=True)
-            ]
+            alleles=pd.Series(
+                [
+                    frozenset(pair) - UNKNOWN_ALLELES
+                    for pair in zip(new["a1"], new["a2"], strict=True)
+                ],
+                index=new.index,
+                dtype=object,
+            )
         )
         known = fresh if known.empty else pd.concat([known, fresh])
         if flips[number]:
@@ -403,22 +410,27 @@ def _in_order(bim: pd.DataFrame) -> bool:
 
 def _write_fam(path: Path, fam: pd.DataFrame, everybody: pd.DataFrame) -> None:
     """Write people without a phenotype; parents who are not there make nobody a non-founder."""
-    present = set(everybody["fid"] + "\t" + everybody["iid"])
     rows = []
-    for person in fam.itertuples(index=False):
-        parents = [
-            parent if f"{person.fid}\t{parent}" in present else "0"
-            for parent in (person.father, person.mother)
-        ]
-        sex = person.sex if person.sex in {"1", "2"} else "0"
-        rows.append("\t".join([person.fid, person.iid, *parents, sex, "-9"]) + "\n")
+    for fid, iid, father, mother, sex in _pedigree(fam, everybody):
+        known = sex if sex in {"1", "2"} else "0"
+        rows.append(f"{fid}\t{iid}\t{father}\t{mother}\t{known}\t-9\n")
     path.write_text("".join(rows), encoding="utf-8")
 
 
 def _count_founders(people: pd.DataFrame) -> int:
-    present = set(people["fid"] + "\t" + people["iid"])
-    return sum(
-        f"{person.fid}\t{person.father}" not in present
-        and f"{person.fid}\t{person.mother}" not in present
-        for person in people.itertuples(index=False)
-    )
+    return sum(father == mother == "0" for _, _, father, mother, _ in _pedigree(people, people))
+
+
+def _pedigree(fam: pd.DataFrame, everybody: pd.DataFrame) -> list[list[str]]:
+    present = set(zip(everybody["fid"], everybody["iid"], strict=True))
+    columns = (fam[name].tolist() for name in ("fid", "iid", "father", "mother", "sex"))
+    return [
+        [
+            fid,
+            iid,
+            father if (fid, father) in present else "0",
+            mother if (fid, mother) in present else "0",
+            sex,
+        ]
+        for fid, iid, father, mother, sex in zip(*columns, strict=True)
+    ]

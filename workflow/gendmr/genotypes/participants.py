@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import (
     FEW_FOUNDERS,
     Plink,
+    Version,
     link,
     read_report,
     workplace,
@@ -29,6 +29,7 @@ FIRST_DEGREE = 0.177  # Manichaikul et al. 2010, table 1: 2^(-5/2)
 SEX = {"1": "male", "2": "female"}
 # With fewer, F on chromosome X is noise.
 ENOUGH_ON_X = 50
+ENOUGH_AUTOSOMES = 5
 
 
 def filter_participants(section: GenotypesSection, folder: Path | str, plink: Plink) -> None:
@@ -61,32 +62,21 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
     figures: dict[str, object] = {"missing": missing}
     with workplace(folder) as work:
         link(folder / "merged", work, "merged", ("bed", "bim", "fam"))
-        few = merged["founders"] < FEW_FOUNDERS
-        lenient = ["--bad-freqs", "--bad-ld"] if few else []
-        if few:
+        step = _Step(section, work, people, merged, plink, removals, notes)
+        if step.few:
             notes.append(
                 f"frequencies and linkage come from {merged['founders']} people only"
                 f" (fewer than {FEW_FOUNDERS}): heterozygosity, sex check and components are rough"
             )
-
-        def run(version: str, arguments: list[str], out: str) -> None:
-            present = people[~people.index.isin(removals.ids)]
-            _refuse_empty(present, removals)
-            gone = people[people.index.isin(removals.ids)]
-            write_people(work / "gone.txt", gone)
-            without = ["--remove", "gone.txt"] if len(gone) else []
-            bad = lenient if version == "2" else ["--allow-no-sex"]
-            plink.run(
-                "2" if version == "2" else "1.9",
-                ["--bfile", "merged", *without, *bad, *arguments],
-                out=out,
-                folder=work,
+        pruned = _prune(step)
+        figures["sex"] = _check_sex(step)
+        figures["heterozygosity"] = _check_heterozygosity(step)
+        pairs = _find_kin(step)
+        if 0 < merged["autosomes"] < ENOUGH_AUTOSOMES and len(pairs):
+            notes.append(
+                f"kinship comes from {merged['autosomes']} chromosomes only, where chance sharing"
+                f" looks like kin ({len(pairs)} pairs): raise `kinship` if they are too many"
             )
-
-        pruned = _prune(section, work, run, notes)
-        figures["sex"] = _check_sex(section, work, run, people, merged, removals, notes)
-        figures["heterozygosity"] = _check_heterozygosity(section, work, run, removals, notes)
-        pairs = _find_kin(section, work, run, people, removals)
         _remove_duplicates(section, pairs, missing, removals)
         if section.remove_kin:
             _remove_kin(section, pairs, missing, removals)
@@ -95,7 +85,7 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
             notes.append(f"{len(kin)} pairs of kin were kept; they share a fold")
         _refuse_empty(people[~people.index.isin(removals.ids)], removals)
         if pruned:
-            os.replace(work / "pruned.prune.in", folder / "pruned.txt")
+            (work / "pruned.prune.in").replace(folder / "pruned.txt")
         else:
             write_names(folder / "pruned.txt", [])
     figures["kinship"] = pairs
@@ -119,7 +109,37 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
     draw_people(section, figures, folder.parent / "figures")
 
 
-Run = Callable[[str, list[str], str], None]
+@dataclass
+class _Step:
+    """What the checks share; a call of PLINK sees only people who are still in."""
+
+    section: GenotypesSection
+    work: Path
+    people: pd.DataFrame
+    merged: dict[str, int]
+    plink: Plink
+    removals: Removals
+    notes: list[str]
+
+    @property
+    def few(self) -> bool:
+        return self.merged["founders"] < FEW_FOUNDERS
+
+    def present(self) -> pd.DataFrame:
+        return self.people[~self.people.index.isin(self.removals.ids)]
+
+    def run(self, version: Version, arguments: list[str], out: str) -> None:
+        _refuse_empty(self.present(), self.removals)
+        gone = self.people[self.people.index.isin(self.removals.ids)]
+        write_people(self.work / "gone.txt", gone)
+        without = ["--remove", "gone.txt"] if len(gone) else []
+        if version == "1.9":
+            without.append("--allow-no-sex")
+        elif self.few:
+            without += ["--bad-freqs", "--bad-ld"]
+        self.plink.run(
+            version, ["--bfile", "merged", *without, *arguments], out=out, folder=self.work
+        )
 
 
 def _refuse_empty(present: pd.DataFrame, removals: Removals) -> None:
@@ -147,37 +167,32 @@ def _missingness(
     return missing
 
 
-def _prune(section: GenotypesSection, work: Path, run: Run, notes: list[str]) -> bool:
+def _prune(step: _Step) -> bool:
     """Leave variants in approximate linkage equilibrium in pruned.prune.in; tell whether any."""
+    section, work = step.section, step.work
     arguments = ["--maf", str(section.pruning_maf), "--indep-pairwise"]
     arguments += [str(section.pruning_window), str(section.pruning_step), str(section.pruning_r2)]
-    run("2", ["--freq", "cols=altfreq"], "common")
+    step.run("2", ["--freq", "cols=altfreq"], "common")
     frequency = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})["ALT_FREQS"]
     common = np.minimum(frequency, 1 - frequency) >= section.pruning_maf
     if not common.any():
-        notes.append(
+        step.notes.append(
             f"no variant has a minor allele frequency of {section.pruning_maf} or more:"
             " heterozygosity, sex and components not computed"
         )
         return False
-    run("2", arguments, "pruned")
+    step.run("2", arguments, "pruned")
     return True
 
 
-def _check_sex(
-    section: GenotypesSection,
-    work: Path,
-    run: Run,
-    people: pd.DataFrame,
-    merged: dict[str, int],
-    removals: Removals,
-    notes: list[str],
-) -> pd.DataFrame | None:
+def _check_sex(step: _Step) -> pd.DataFrame | None:
     """Compare recorded sex with the F coefficient of chromosome X (PLINK 1.9 --check-sex)."""
+    section, people, removals, notes = step.section, step.people, step.removals, step.notes
+    work = step.work
     if not section.sex_check:
         notes.append("sex not checked: switched off")
         return None
-    if merged["on_x"] == 0:
+    if step.merged["on_x"] == 0:
         notes.append("sex not checked: no X variants")
         return None
     recorded = people["sex"].map(SEX)
@@ -194,7 +209,7 @@ def _check_sex(
         return None
     write_names(work / "x.txt", chosen)
     bounds = [str(section.sex_female_max), str(section.sex_male_min)]
-    run("1.9", ["--chr", "X", "--extract", "x.txt", "--check-sex", *bounds], "sex")
+    step.run("1.9", ["--chr", "X", "--extract", "x.txt", "--check-sex", *bounds], "sex")
     rows = [line.split() for line in (work / "sex.sexcheck").read_text().splitlines()[1:]]
     f = pd.Series({row[1]: float(row[5]) for row in rows}, dtype=float)
     table = pd.DataFrame({"sex": recorded.reindex(f.index), "f": f})
@@ -232,15 +247,14 @@ def _names_on_x(bim: Path) -> set[str]:
     return names
 
 
-def _check_heterozygosity(
-    section: GenotypesSection, work: Path, run: Run, removals: Removals, notes: list[str]
-) -> pd.Series | None:
+def _check_heterozygosity(step: _Step) -> pd.Series | None:
     """Flag people whose F coefficient on pruned autosomes lies far from the mean."""
+    section, work, removals, notes = step.section, step.work, step.removals, step.notes
     pruned = work / "pruned.prune.in"
     if not pruned.exists():
         return None
-    few = ["small-sample"] if any(note.startswith("frequencies") for note in notes) else []
-    run("2", ["--extract", pruned.name, "--autosome", "--het", *few], "het")
+    few = ["small-sample"] if step.few else []
+    step.run("2", ["--extract", pruned.name, "--autosome", "--het", *few], "het")
     report = read_report(work / "het.het", {"IID": "str", "F": "float64"})
     f = report.set_index("IID")["F"].dropna()
     spread = float(f.std())
@@ -256,18 +270,15 @@ def _check_heterozygosity(
     return f
 
 
-def _find_kin(
-    section: GenotypesSection, work: Path, run: Run, people: pd.DataFrame, removals: Removals
-) -> pd.DataFrame:
+def _find_kin(step: _Step) -> pd.DataFrame:
     """List pairs at or above the kinship threshold (KING-robust, Manichaikul et al. 2010)."""
+    section, work, people = step.section, step.work, step.people
     columns = ["id1", "id2", "kinship", "relation"]
-    if len(people) - len(removals.ids) < 2:
+    if len(step.present()) < 2:
         return pd.DataFrame(columns=columns)
     limit = section.kinship
-    run("2", ["--autosome", "--make-king-table", "--king-table-filter", str(limit)], "king")
-    report = read_report(
-        work / "king.kin0", {"IID1": "str", "IID2": "str", "KINSHIP": "float64"}
-    )
+    step.run("2", ["--autosome", "--make-king-table", "--king-table-filter", str(limit)], "king")
+    report = read_report(work / "king.kin0", {"IID1": "str", "IID2": "str", "KINSHIP": "float64"})
     position = {iid: number for number, iid in enumerate(people.index)}
     ordered = [
         sorted(pair, key=position.__getitem__)
@@ -297,9 +308,7 @@ def _remove_duplicates(
 ) -> None:
     """Keep the best call rate of every group of duplicates; ties go to the first in the file."""
     twins = pairs[pairs["kinship"] >= section.duplicate_kinship]
-    rank = {
-        iid: place for place, iid in enumerate(missing.sort_values(kind="stable").index)
-    }
+    rank = {iid: place for place, iid in enumerate(missing.sort_values(kind="stable").index)}
     # From the best call rate on: whoever equals somebody kept, leaves.
     people = sorted({*twins["id1"], *twins["id2"]}, key=rank.__getitem__)
     kept: set[str] = set()
@@ -329,7 +338,10 @@ def _remove_kin(
         person = max(counts.index, key=lambda iid: (counts[iid], missing[iid], place[iid]))
         relatives = _partners(left, person)
         removals.add(
-            [person], "kin", f"kin: {relatives.index[0]}", [float(relatives.iloc[0])],
+            [person],
+            "kin",
+            f"kin: {relatives.index[0]}",
+            [float(relatives.iloc[0])],
             section.kinship,
         )
         left = left[(left["id1"] != person) & (left["id2"] != person)]
@@ -337,7 +349,5 @@ def _remove_kin(
 
 def _partners(pairs: pd.DataFrame, person: str) -> pd.Series:
     first, second = pairs[pairs["id1"] == person], pairs[pairs["id2"] == person]
-    partners = pd.concat(
-        [first.set_index("id2")["kinship"], second.set_index("id1")["kinship"]]
-    )
+    partners = pd.concat([first.set_index("id2")["kinship"], second.set_index("id1")["kinship"]])
     return partners.sort_values(ascending=False, kind="stable")

@@ -58,9 +58,7 @@ def find(version: Version) -> Program:
     ToolError
         None of the known names is the wanted version.
     """
-    folders = os.pathsep.join(
-        [os.environ.get("PATH", ""), str(Path(sys.prefix) / "plink" / "bin")]
-    )
+    folders = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.prefix) / "plink" / "bin")])
     seen = []
     for name in NAMES[version]:
         for folder in folders.split(os.pathsep):
@@ -211,7 +209,7 @@ def read_report(path: Path, columns: dict[str, str]) -> pd.DataFrame:
         usecols=list(columns),
         dtype=dict(columns),
         keep_default_na=False,
-        na_values=dict.fromkeys(numbers, ["nan", "NA"]),
+        na_values={name: ["nan", "NA"] for name in numbers},
         quoting=3,
         engine="c",
     )

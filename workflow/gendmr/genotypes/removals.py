@@ -35,9 +35,7 @@ class Removals:
     ) -> None:
         """Add identifiers that are not listed yet; `threshold` is one value or one for each."""
         ids, values = list(ids), list(values)
-        each: Sequence[Any] = (
-            threshold if isinstance(threshold, list) else [threshold] * len(ids)
-        )
+        each: Sequence[Any] = threshold if isinstance(threshold, list) else [threshold] * len(ids)
         for name, value, limit in zip(ids, values, each, strict=True):
             self._rows.setdefault(name, (step, reason, _text(value), _text(limit)))
 

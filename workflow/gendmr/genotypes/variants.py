@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +70,8 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
         sites = read_report(
             work / "sites.vmiss", {"#CHROM": "str", "ID": "str", "F_MISS": "float64"}
         )
-        frequency = read_report(work / "sites.afreq", {"ALT_FREQS": "float64"})
-        sites["maf"] = np.minimum(frequency["ALT_FREQS"], 1 - frequency["ALT_FREQS"]).to_numpy()
+        frequency = read_report(work / "sites.afreq", {"ALT_FREQS": "float64"})["ALT_FREQS"]
+        sites["maf"] = np.minimum(frequency.to_numpy(), 1 - frequency.to_numpy())
         autosomal = (sites["#CHROM"] != "X").to_numpy()
         sites["hwe"] = np.nan
         if autosomal.any():
@@ -87,11 +86,9 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
                 cause="thresholds too strict, or too few people",
                 next_step="loosen the thresholds of the section genotypes",
             )
-        plink.run(
-            "2", [*base, "--exclude", "removed.txt", "--make-bed"], out="qc", folder=work
-        )
+        plink.run("2", [*base, "--exclude", "removed.txt", "--make-bed"], out="qc", folder=work)
         for suffix in ("bed", "bim", "fam"):
-            os.replace(work / f"qc.{suffix}", folder.parent / f"qc.{suffix}")
+            (work / f"qc.{suffix}").replace(folder.parent / f"qc.{suffix}")
     _write_attrition(folder.parent / "attrition.tsv", folder, removals)
     write_json(
         folder / "variants.json",
