@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
 from gendmr.files.datasets import write_dataset
@@ -129,3 +130,8 @@ class Study:
         table = pd.DataFrame(rows, columns=["participant_id", "set"]).assign(score=0.5)
         write_table(folder / "predictions.tsv", table)
         return path
+
+
+@pytest.fixture
+def make_study(tmp_path):
+    return lambda **changes: Study(tmp_path, **changes)

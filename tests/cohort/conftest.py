@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
 from gendmr.config.cohort import CohortSection
@@ -148,3 +149,14 @@ def study(folder, n=40, n_imaged=16):
         fam=[(f"F{i}", name) for i, name in enumerate(ids[:-4])],
         imaged=[f"sub-{name}" for name in ids[-n_imaged:]],
     )
+
+
+@pytest.fixture
+def make_study():
+    return study
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """24 listed people, 20 genotyped, 10 imaged, 6 of them both."""
+    return study(tmp_path / "in", n=24, n_imaged=10)
