@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,7 +242,25 @@ def make_study(results: Path, *, n: int = 120, folds: int = 5, images: bool = Tr
     return results
 
 
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """Make a study once, for all tests that want the same."""
+    folder = tmp_path_factory.mktemp("studies")
+
+    def make(**options: bool) -> Path:
+        results = folder / "-".join(f"{key}={value}" for key, value in options.items()) / "tiny"
+        return results if results.exists() else make_study(results, **options)
+
+    return make
+
+
 @pytest.fixture
-def study(tmp_path: Path) -> Maker:
-    """Make `results/tiny`."""
-    return lambda **options: make_study(tmp_path / "results" / "tiny", **options)
+def study(tmp_path: Path, originals: Maker) -> Maker:
+    """Make `results/tiny`, to be changed at will."""
+
+    def copy(**options: bool) -> Path:
+        results = tmp_path / "results" / "tiny"
+        shutil.copytree(originals(**options), results)
+        return results
+
+    return copy

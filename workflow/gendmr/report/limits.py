@@ -15,56 +15,73 @@ POWER, LEVEL = 0.8, 0.05
 FREQUENCIES = (0.05, 0.1, 0.3, 0.5)
 
 
-def smallest_effects(cases: int, controls: int, n_tests: int) -> dict[str, Any] | None:
-    r"""Return the smallest effects that a test of one SNP finds with power 0.8.
+def smallest_effects(groups: list[dict[str, Any]], n_genes: int, n_regions: int) -> dict[str, Any]:
+    r"""Return the smallest effects that a test of one SNP or one region finds with power 0.8.
 
     The expected statistic of a SNP with odds ratio OR and minor allele frequency f among n people,
     a share :math:`\phi` of them cases, is :math:`z = \log(OR)\sqrt{2f(1-f)\,n\,\phi(1-\phi)}`. It
-    must reach :math:`z_{1-\alpha/2} + z_{0.8}`, where :math:`\alpha` is 0.05 for one named gene and
-    0.05 / m for the first of m. The difference in a region's volume, in standard deviations, is
-    :math:`z\sqrt{1/n_1 + 1/n_0}`.
+    must reach :math:`z_{1-\alpha/2} + z_{0.8}`, where :math:`\alpha` is 0.05 for one gene or region
+    named beforehand and 0.05 / m for any of m. For a region, the difference between the means of
+    cases and controls in standard deviations is :math:`z\sqrt{1/n_1 + 1/n_0}`.
 
     Parameters
     ----------
-    cases, controls : int
-        People with genotypes.
-    n_tests : int
-        Genes that were ranked.
+    groups : list of dict
+        Cases and controls, as `gendmr.report.people.analysed` counts them.
+    n_genes, n_regions : int
+        How many were ranked.
     """
-    people = cases + controls
-    if not cases or not controls:
-        return None
-    share = cases / people
-    normal = NormalDist()
-    rows = []
-    for label, tests in (("one gene named beforehand", 1), (f"any of {n_tests} genes", n_tests)):
-        if tests < 1:
-            continue
-        needed = normal.inv_cdf(1 - LEVEL / tests / 2) + normal.inv_cdf(POWER)
-        rows.append(
-            {
-                "what": label,
-                "z": round(needed, 4),
-                "odds_ratios": [
-                    round(
-                        math.exp(
-                            needed / math.sqrt(2 * f * (1 - f) * people * share * (1 - share))
-                        ),
-                        4,
-                    )
-                    for f in FREQUENCIES
-                ],
-                "region_sd": round(needed * math.sqrt(1 / cases + 1 / controls), 4),
-            }
-        )
+    with_snp = [group["both"] + group["snp_only"] for group in groups]
+    with_region = [group["both"] + group["region_only"] for group in groups]
+    return {
+        "power": POWER,
+        "level": LEVEL,
+        "snp": _smallest_odds_ratios(with_snp, n_genes) if all(with_snp) else None,
+        "region": _smallest_differences(with_region, n_regions) if all(with_region) else None,
+    }
+
+
+def _smallest_odds_ratios(people: list[int], n_genes: int) -> dict[str, Any]:
+    cases, controls = people
+    information = cases * controls / (cases + controls)
+    rows = [
+        {
+            "what": what,
+            "odds_ratios": [
+                round(math.exp(needed / math.sqrt(2 * f * (1 - f) * information)), 4)
+                for f in FREQUENCIES
+            ],
+        }
+        for what, needed in _needed("gene", n_genes)
+    ]
     return {
         "cases": cases,
         "controls": controls,
-        "power": POWER,
-        "level": LEVEL,
         "frequencies": list(FREQUENCIES),
         "rows": rows,
     }
+
+
+def _smallest_differences(people: list[int], n_regions: int) -> dict[str, Any]:
+    cases, controls = people
+    rows = [
+        {"what": what, "sd": round(needed * math.sqrt(1 / cases + 1 / controls), 4)}
+        for what, needed in _needed("region", n_regions)
+    ]
+    return {"cases": cases, "controls": controls, "rows": rows}
+
+
+def _needed(what: str, tests: int) -> list[tuple[str, float]]:
+    """Return the z that must be expected, for one test and for any of several."""
+    normal = NormalDist()
+    return [
+        (label, normal.inv_cdf(1 - LEVEL / count / 2) + normal.inv_cdf(POWER))
+        for label, count in (
+            (f"one {what} named beforehand", 1),
+            (f"any of {tests} {what}s", tests),
+        )
+        if count > 0
+    ]
 
 
 def warnings(summary: dict[str, Any], snp_auc_limit: float) -> list[str]:

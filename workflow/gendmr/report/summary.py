@@ -75,7 +75,7 @@ def summarise(
         name: ranked_regions(results / "ranking" / name, options.top_regions, truth)
         for name in ranked
     }
-    with_snp = [group["both"] + group["snp_only"] for group in people["groups"][:2]]
+    main_regions = regions.get(main) if main else None
     summary: dict[str, Any] = {
         "study": study,
         "title": options.title or f"Study {study}",
@@ -86,7 +86,7 @@ def summarise(
         "left": left(results / "cohort"),
         "methods": summaries,
         "genes": genes.get(main) if main else None,
-        "regions": regions.get(main) if main else None,
+        "regions": main_regions,
         "other_rankings": [
             {"method": name, "genes": genes[name], "regions": regions[name]}
             for name in ranked
@@ -96,7 +96,9 @@ def summarise(
         if any(group["both"] + group["region_only"] for group in people["groups"])
         else None,
         "detectable": smallest_effects(
-            with_snp[0], with_snp[1], genes[main]["n"] if main in genes else 1
+            people["groups"][:2],
+            genes[main]["n"] if main in genes else 0,
+            main_regions["n"] if main_regions else 0,
         ),
     }
     summary["versions"] = merged(item.pop("versions") for item in summaries)

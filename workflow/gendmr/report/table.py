@@ -81,7 +81,7 @@ def _ranking(summary: dict[str, Any], name: str, title: str, limit: int) -> list
         )
     heading = f"{title} by {summary['main']}: first {len(rows)} of {found['n']}"
     if found["among_first"] is not None:
-        heading += f"; {len(found['planted'])} were planted"
+        heading += f"; {len(found['planted'])} of all are planted"
     return [heading, *_columns(("Rank", title[:-1], "rank interval", "stability", ""), rows)]
 
 

@@ -4,7 +4,7 @@
 STYLE = """
 .gendmr { --ink: #1b2733; --soft: #5b6b7a; --line: #dce3ea; --back: #f6f8fa; --accent: #0072b2;
   --warn: #a43c00; color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, Helvetica,
-  Arial, sans-serif; max-width: 1000px; margin: 0 auto; padding: 24px; }
+  Arial, sans-serif; max-width: 1040px; margin: 0 auto; padding: 24px; box-sizing: border-box; }
 .gendmr h1 { font-size: 1.9em; line-height: 1.2; margin: 0 0 .1em; font-weight: 700; }
 .gendmr h2 { font-size: 1.3em; margin: 1.8em 0 .4em; padding-top: .6em; font-weight: 650;
   border-top: 2px solid var(--line); }
@@ -18,7 +18,7 @@ STYLE = """
   gap: 12px; margin: 16px 0; }
 .gendmr .card { background: var(--back); border: 1px solid var(--line); border-radius: 8px;
   padding: 10px 14px; }
-.gendmr .card b { display: block; font-size: 1.3em; line-height: 1.3; font-weight: 650;
+.gendmr .card b { display: block; font-size: 1.25em; line-height: 1.3; font-weight: 650;
   overflow-wrap: anywhere; }
 .gendmr .card span { color: var(--soft); font-size: .88em; }
 .gendmr .warn { border-left: 4px solid var(--warn); background: #fff5ee; padding: 8px 14px;
@@ -33,6 +33,7 @@ STYLE = """
 .gendmr td { border-bottom: 1px solid var(--line); padding: 3px 12px 3px 0; vertical-align: top; }
 .gendmr td.n, .gendmr th.n { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
+.gendmr th.n { white-space: normal; }
 .gendmr tr.main td { font-weight: 650; background: #eef5fa; }
 .gendmr tr.planted td { background: #fff8e1; }
 .gendmr .mark { display: inline-block; background: #e69f00; color: #1b1200; border-radius: 4px;
@@ -46,6 +47,7 @@ STYLE = """
 .gendmr summary { cursor: pointer; color: var(--accent); }
 .gendmr code { background: var(--back); border: 1px solid var(--line); border-radius: 4px;
   padding: 0 4px; font-size: .9em; }
+.gendmr code::before, .gendmr code::after { content: none; }
 @media print { .gendmr { max-width: none; } .gendmr figure, .gendmr tr { break-inside: avoid; } }
 """
 
@@ -151,7 +153,7 @@ up, and the right answer is known.{% if s.truth.null %} In this simulation nothi
 
 <h2 id="people">Who was analysed</h2>
 <div class="scroll"><table>
-<thead><tr><th></th><th class="n">People</th><th class="n">Age, years: mean ± SD (range)</th>
+<thead><tr><th></th><th class="n">People</th><th class="n">Age, mean ± SD (range)</th>
 <th class="n">Women</th><th class="n">Men</th><th class="n">Genotypes and images</th>
 <th class="n">Genotypes only</th><th class="n">Images only</th></tr></thead>
 <tbody>
@@ -323,20 +325,28 @@ template over the registered image)</summary>
 {% else %}<p>No stage left a note.</p>{% endif %}
 
 <h2 id="detectable">What could have been found at all</h2>
-{% if s.detectable %}
-<p>With {{ s.detectable.cases }} cases and {{ s.detectable.controls }} controls who have genotypes, a
-test of a single SNP finds an effect of this size or larger four times out of five. Smaller effects may
-well be real and still stand anywhere in the ranking.</p>
-<div class="scroll"><table><thead><tr><th>To find</th>
-{% for f in s.detectable.frequencies %}
+<p>Four times out of five, a test of a single SNP or region finds an effect of the size below or
+larger. Smaller effects may well be real, and may stand anywhere in the ranking.</p>
+{% if s.detectable.snp %}
+{% set found = s.detectable.snp %}
+<div class="scroll"><table><thead><tr><th>{{ found.cases }} cases and {{ found.controls }} controls with genotypes</th>
+{% for f in found.frequencies %}
 <th class="n">Odds ratio per allele, frequency {{ "%g" | format(f) }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in s.detectable.rows %}<tr><td>{{ row.what }}</td>
+<tbody>{% for row in found.rows %}<tr><td>{{ row.what }}</td>
 {% for value in row.odds_ratios %}<td class="n">{{ value | odds }}</td>{% endfor %}</tr>{% endfor %}
 </tbody></table></div>
-<p class="hint">Expected z = log(OR) · √(2f(1−f) · n · φ(1−φ)), φ the share of cases; level 0.05
-(divided by the number of genes in the second row), power 0.8. Real effects of common variants on common
-diseases are mostly 1.05 to 1.3; APOE's is about 3.</p>
-{% else %}<p>There are no people with genotypes in one of the groups.</p>{% endif %}
+{% endif %}
+{% if s.detectable.region %}
+{% set found = s.detectable.region %}
+<div class="scroll"><table><thead><tr><th>{{ found.cases }} cases and {{ found.controls }} controls with images</th>
+<th class="n">Difference in volume, standard deviations</th></tr></thead>
+<tbody>{% for row in found.rows %}<tr><td>{{ row.what }}</td><td class="n">{{ row.sd | number }}</td></tr>{% endfor %}
+</tbody></table></div>
+{% endif %}
+<p class="hint">Expected z = log(OR) · √(2f(1−f) · n · φ(1−φ)), f the allele's frequency, φ the share of
+cases; for regions z = difference / √(1/cases + 1/controls). Level 0.05, divided by the number of genes
+or regions where any of them may be found; power 0.8. Common variants of common diseases mostly have odds
+ratios of 1.05 to 1.3; APOE's is about 3.</p>
 
 <h2 id="versions">Versions and seeds</h2>
 <p>GenDMR {{ s.gendmr }}; {% for name, version in s.versions.items() %}{{ name }} {{ version }}{{ ", " if not loop.last }}{% endfor %}.

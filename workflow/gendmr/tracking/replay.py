@@ -140,7 +140,10 @@ def replay_to_server(
 
 
 def remove_store(folder: Path) -> None:
-    """Delete the database and its artifacts, to be made again from the files."""
+    """Delete the database and its artifacts, to be made again from the files.
+
+    Only before this process has opened the database: MLflow keeps it open.
+    """
     with _alone(folder):
         for name in ("mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlflow.db-journal"):
             (folder / name).unlink(missing_ok=True)

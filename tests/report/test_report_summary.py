@@ -1,0 +1,287 @@
+"""The summary: what it counts, what it warns of, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gendmr.config.report import ReportSection
+from gendmr.errors import ConfigurationError, InputFileError
+from gendmr.files.atomic import sha256
+from gendmr.report.figures import GRID, mean_roc
+from gendmr.report.limits import smallest_effects
+from gendmr.report.performance import difference
+from gendmr.report.study import report_study
+from gendmr.report.summary import summarise
+
+Maker = Callable[..., Path]
+
+
+def with_truth(results: Path) -> ReportSection:
+    return ReportSection(truth=str(results / "simulate" / "truth.json"))
+
+
+def gendmr(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gendmr", *map(str, arguments)],
+        check=check,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_summary_counts_people_and_removals(study: Maker) -> None:
+    summary = summarise(study(), ReportSection())
+    cases, controls, everybody = summary["people"]["groups"]
+    assert (cases["n"], controls["n"], everybody["n"]) == (60, 60, 120)
+    assert everybody["female"] + everybody["male"] == 120
+    assert everybody["both"] == 36
+    assert summary["people"]["families"] == 2
+    assert [(row["kind"], row["n"]) for row in summary["left"]] == [
+        ("participant", 1),
+        ("participant", 1),
+        ("participant", 1),
+        ("variant", 40),
+    ]
+    assert summary["left"][-1]["first"] == []
+
+
+def test_planted_genes_are_marked_only_with_a_truth(study: Maker) -> None:
+    results = study()
+    marked = summarise(results, with_truth(results))
+    assert [row["gene"] for row in marked["genes"]["rows"] if row["planted"]] == ["APOE", "GENE7"]
+    assert marked["genes"]["among_first"] == 2
+    assert {row["gene"]: row["rank"] for row in marked["genes"]["planted"]} == {
+        "APOE": 1,
+        "GENE7": 8,
+        "GENE55": 56,
+        "LOST": None,
+    }
+    assert marked["regions"]["rows"][0]["planted"] is True
+    plain = summarise(results, ReportSection())
+    assert plain["truth"] is None
+    assert {row["planted"] for row in plain["genes"]["rows"]} == {None}
+    assert "planted" not in json.dumps(plain["warnings"])
+
+
+def test_methods_keep_the_order_of_the_configuration_and_leave_stale_ones_out(
+    study: Maker,
+) -> None:
+    results = study()
+    summary = summarise(
+        results, ReportSection(), methods=["ridge-snp", "gendmr"], ranked=["gendmr"]
+    )
+    assert [item["method"] for item in summary["methods"]] == ["ridge-snp", "gendmr"]
+    assert summary["other_rankings"] == []
+
+
+def test_stale_folds_are_left_out(study: Maker) -> None:
+    results = study()
+    before = summarise(results, ReportSection())
+    fold = results / "training" / "gendmr" / "repeat-0" / "fold-0"
+    shutil.copytree(fold, fold.with_name("fold-9"))
+    assert summarise(results, ReportSection()) == before
+
+
+def test_study_without_images(study: Maker) -> None:
+    results = study(images=False)
+    summary = report_study(results, ReportSection())
+    assert summary["registration"] is None
+    assert summary["regions"] is None
+    assert summary["detectable"]["region"] is None
+    assert any("No images" in item["note"] for item in summary["not_done"])
+    assert "This study has no ranked regions" in (results / "report/summary.html").read_text()
+
+
+def test_snp_only_auc_above_the_limit_is_a_warning(study: Maker) -> None:
+    results = study()
+    assert not any("leak" in text for text in summarise(results, ReportSection())["warnings"])
+    strict = summarise(results, ReportSection(snp_auc_limit=0.55))
+    assert any(text.startswith("ridge-snp sees genotypes only") for text in strict["warnings"])
+
+
+def test_null_simulation_with_signal_is_a_warning(study: Maker) -> None:
+    results = study()
+    truth = results / "simulate" / "truth.json"
+    truth.write_text(json.dumps({"null": True, "genes": [], "regions": [], "faults": []}))
+    summary = summarise(results, with_truth(results))
+    assert sum("nothing was planted" in text for text in summary["warnings"]) == 5
+
+
+def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
+    notes = summarise(study(), ReportSection())["not_done"]
+    assert {"stage": "cohort", "note": "2 people are kept without age"} in notes
+    assert {"stage": "training", "note": "gendmr: no distillation between modalities"} in notes
+    assert notes[0]["note"].startswith("P-values were not computed")
+    assert len(notes) == len({json.dumps(note) for note in notes})
+
+
+def test_p_values_are_shown_where_a_null_was_run(study: Maker) -> None:
+    results = study()
+    path = results / "ranking" / "gendmr" / "genes.tsv"
+    table = pd.read_csv(path, sep="\t")
+    table[["p", "p_fwer", "q"]] = [[0.0125, 0.2, 0.1]] * len(table)
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    summary = report_study(results, ReportSection())
+    assert not any("P-values" in item["note"] for item in summary["not_done"])
+    assert "0.0125" in (results / "report" / "summary.html").read_text()
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        values = dict(attrs)
+        self.sources += [str(values[name]) for name in ("src", "href") if name in values]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_is_self_contained_and_escaped(study: Maker) -> None:
+    results = study()
+    hostile = ReportSection(title="<script>alert(1)</script> & co")
+    report_study(results, hostile)
+    text = (results / "report" / "summary.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert "script" not in page.seen
+    assert "&lt;b&gt;209&lt;/b&gt;" in text
+    assert all(source.startswith(("data:image/", "#")) for source in page.sources)
+    assert sum(source.startswith("data:image/") for source in page.sources) == 10
+    for anchor in re.findall(r'href="#([^"]+)"', text):
+        assert f'id="{anchor}"' in text
+
+
+def test_rerun_gives_the_same_bytes(study: Maker) -> None:
+    results = study()
+    files = ["summary.json", "summary.html", "figures/performance.png", "figures/roc.png"]
+    report_study(results, with_truth(results))
+    first = [sha256(results / "report" / file) for file in files]
+    report_study(results, with_truth(results))
+    assert [sha256(results / "report" / file) for file in files] == first
+    assert str(results) not in (results / "report" / "summary.html").read_text()
+
+
+def test_command_line_writes_the_report_and_prints_the_table(study: Maker) -> None:
+    results = study()
+    truth = json.dumps({"truth": str(results / "simulate" / "truth.json")})
+    gendmr("report", "summarize", "--results", results, "--options", truth)
+    (results / "tracking" / "mlflow.db").touch()
+    table = gendmr("report", "table", "--results", results).stdout
+    assert re.search(r"gendmr +0\.80 +0\.72 to 0\.88", table)
+    assert re.search(r"1 +APOE .* planted", table)
+    assert re.search(r"1 +Hippocampus \(L\) .* planted", table)
+    assert "GENE14" in table
+    assert "GENE15" not in table
+    assert f"--backend-store-uri sqlite:///{results}/tracking/mlflow.db" in table
+    assert f"{results}/report/summary.html" in table
+
+
+def test_table_imports_neither_torch_nor_mlflow_nor_pandas(study: Maker) -> None:
+    results = study()
+    report_study(results, ReportSection())
+    code = (
+        "import sys; from pathlib import Path; from gendmr.report.table import study_table;"
+        f"study_table(Path({str(results)!r}));"
+        "print([m for m in ('torch', 'mlflow', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_bad_input_is_named(study: Maker, tmp_path: Path) -> None:
+    results = study()
+    refused = gendmr("report", "table", "--results", results, check=False)
+    assert refused.returncode == 2
+    assert "InputFileError" in refused.stderr
+    assert "next step" in refused.stderr
+    with pytest.raises(InputFileError, match="no such truth file"):
+        summarise(results, ReportSection(truth=str(tmp_path / "absent.json")))
+    (tmp_path / "results" / "empty").mkdir()
+    with pytest.raises(InputFileError, match="no method"):
+        summarise(tmp_path / "results" / "empty", ReportSection())
+    (results / "training/gendmr/repeat-0/fold-1/predictions.tsv").unlink()
+    with pytest.raises(InputFileError, match=r"predictions\.tsv"):
+        summarise(results, ReportSection())
+    with pytest.raises(ConfigurationError, match="top_gene: unknown key"):
+        ReportSection.parse({"top_gene": 3})
+
+
+def test_smallest_odds_ratio_is_found_with_the_power_it_says() -> None:
+    cases, controls, frequency = 400, 400, 0.3
+    group = {"snp_only": 0, "region_only": 0}
+    found = smallest_effects([{**group, "both": cases}, {**group, "both": controls}], 1, 1)
+    odds_ratio = found["snp"]["rows"][0]["odds_ratios"][found["snp"]["frequencies"].index(0.3)]
+    rng = np.random.default_rng(5)
+    # Frequencies in cases and controls that give this odds ratio, the mean of both being 0.3
+    low = np.linspace(0.15, 0.3, 20001)
+    odds = odds_ratio * low / (1 - low)
+    gap = np.abs((odds / (1 + odds) + low) / 2 - frequency)
+    control = low[gap.argmin()]
+    case = 2 * frequency - control
+    x1 = rng.binomial(2, case, (4000, cases))
+    x0 = rng.binomial(2, control, (4000, controls))
+    z = (x1.mean(1) - x0.mean(1)) / np.sqrt(x1.var(1) / cases + x0.var(1) / controls)
+    assert abs((np.abs(z) > 1.96).mean() - 0.8) < 0.03
+
+
+def test_smallest_difference_matches_the_textbook() -> None:
+    group = {"both": 64, "snp_only": 0, "region_only": 0}
+    found = smallest_effects([group, group], 1, 1)
+    # Cohen (1988): 64 per group find d = 0.5 with power 0.8 at 0.05
+    assert math.isclose(found["region"]["rows"][0]["sd"], 0.5, abs_tol=0.006)
+
+
+def test_difference_has_the_interval_of_nadeau_and_bengio() -> None:
+    def method(values: list[float]) -> dict[str, object]:
+        return {
+            "auc_of_folds": [
+                {"repeat": 0, "fold": k, "auc": value, "n_train": 80, "n_held_out": 20}
+                for k, value in enumerate(values)
+            ]
+        }
+
+    found = difference(method([0.8, 0.7, 0.9]), method([0.7, 0.7, 0.7]))
+    half = 4.302653 * math.sqrt((1 / 3 + 0.25) * 0.01)
+    assert found["mean"] == pytest.approx(0.1)
+    assert found["high"] == pytest.approx(0.1 + half, abs=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 4)), min_size=2, max_size=25).filter(
+        lambda rows: len({row[0] for row in rows}) == 2
+    )
+)
+def test_area_under_the_curve_is_the_share_of_ordered_pairs(rows: list[tuple[int, int]]) -> None:
+    table = pd.DataFrame(rows, columns=["diagnosis", "score"]).assign(repeat=0, fold=0)
+    curve = mean_roc(table)
+    assert curve is not None
+    assert np.all(np.diff(curve) >= -1e-12)
+    cases = [score for truth, score in rows if truth]
+    controls = [score for truth, score in rows if not truth]
+    pairs = [(a > b) + (a == b) / 2 for a in cases for b in controls]
+    # Steps lie between points of the grid, hence the tolerance.
+    assert abs(np.trapezoid(curve, GRID) - np.mean(pairs)) < 0.011 * (len(set(controls)) + 1)

@@ -1,0 +1,273 @@
+"""Replay into a real MLflow store: what is there, what a second replay does, servers away."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gendmr.config.tracking import TrackingSection
+from gendmr.errors import ConfigurationError, TrackingError
+from gendmr.tracking.replay import quiet_mlflow
+from gendmr.tracking.sync import sync
+
+Maker = Callable[..., Path]
+ON = TrackingSection()
+
+
+def client(results: Path) -> Any:
+    quiet_mlflow()
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{results}/tracking/mlflow.db")
+
+
+def runs(results: Path, *, deleted: bool = False) -> list[Any]:
+    from mlflow.entities import ViewType
+
+    store = client(results)
+    experiment = store.get_experiment_by_name(results.name)
+    view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+    return list(store.search_runs([experiment.experiment_id], run_view_type=view))
+
+
+def by_key(results: Path) -> dict[str, Any]:
+    found = {run.data.tags["gendmr.key"]: run for run in runs(results)}
+    assert len(found) == len(runs(results))
+    return found
+
+
+def train_again(results: Path, fold: str) -> None:
+    path = results / "training" / fold / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["held_out"]["auc"] = 0.9
+    path.write_text(json.dumps(metrics))
+
+
+def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
+    results = finished()
+    assert sync(results, ON)["new"] == 4
+    found = by_key(results)
+    assert set(found) == {
+        "gendmr",
+        "ridge_snp",
+        *[f"{m}/repeat-0/fold-{k}" for m in ("gendmr", "ridge_snp") for k in (0, 1)],
+    }
+    child = found["gendmr/repeat-0/fold-1"]
+    assert child.data.tags["mlflow.parentRunId"] == found["gendmr"].info.run_id
+    assert child.info.status == "FINISHED"
+    assert child.data.metrics["auc"] == pytest.approx(0.61)
+    assert child.data.metrics["by_modality/snp_region/auc"] == pytest.approx(0.61)
+    assert "f1" not in child.data.metrics
+    assert child.data.params["options.learning_rate"] == "0.0001"
+    assert child.data.params["options.nested.position"] == "genomic"
+    assert "no distillation" in child.data.tags["mlflow.note.content"]
+    curve = client(results).get_metric_history(child.info.run_id, "curve/train_loss")
+    assert [(point.step, point.value) for point in curve] == [
+        (epoch, pytest.approx(1 / (epoch + 1))) for epoch in range(4)
+    ]
+    parent = found["gendmr"]
+    assert parent.data.metrics["auc"] == pytest.approx(0.62)
+    assert parent.data.metrics["auc/high"] == pytest.approx(0.69)
+    assert parent.data.params["seed"] == "7"
+    assert "fold" not in parent.data.params
+
+
+def test_figures_are_artifacts_and_nothing_is_written_elsewhere(
+    finished: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = finished()
+    monkeypatch.chdir(tmp_path)
+    sync(results, ON)
+    parent = by_key(results)["gendmr"]
+    listed = client(results).list_artifacts(parent.info.run_id, "ranking/figures")
+    assert [item.path for item in listed] == ["ranking/figures/genome.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
+    assert sorted(path.name for path in (results / "tracking").iterdir()) == [
+        ".lock",
+        "artifacts",
+        "mlflow.db",
+        "synced.json",
+    ]
+
+
+def test_second_replay_does_nothing_and_a_changed_fold_supersedes(finished: Maker) -> None:
+    results = finished()
+    sync(results, ON)
+    before = by_key(results)
+    listing = (results / "tracking" / "synced.json").read_bytes()
+    assert sync(results, ON) == {
+        "new": 0,
+        "unchanged": 4,
+        "superseded": 0,
+        "withdrawn": 0,
+        "notes": [],
+    }
+    assert (results / "tracking" / "synced.json").read_bytes() == listing
+    train_again(results, "gendmr/repeat-0/fold-1")
+    assert sync(results, ON) == {
+        "new": 1,
+        "unchanged": 3,
+        "superseded": 1,
+        "withdrawn": 0,
+        "notes": [],
+    }
+    after = by_key(results)
+    changed = [key for key in after if after[key].info.run_id != before[key].info.run_id]
+    assert changed == ["gendmr/repeat-0/fold-1"]
+    assert after[changed[0]].data.metrics["auc"] == 0.9
+    older = runs(results, deleted=True)
+    assert [run.info.run_id for run in older] == [before[changed[0]].info.run_id]
+    assert older[0].data.tags["gendmr.state"] == "superseded"
+    assert (results / "tracking" / "synced.json").read_bytes() != listing
+
+
+def test_withdrawn_methods_changed_options_and_half_written_runs(finished: Maker) -> None:
+    results = finished()
+    sync(results, ON)
+    killed = by_key(results)["gendmr/repeat-0/fold-0"].info.run_id
+    client(results).set_tag(killed, "gendmr.state", "writing")
+    for path in results.glob("training/gendmr/*/*/run.json"):
+        path.write_text(path.read_text().replace("0.0001", "0.5"))
+    outcome = sync(results, ON, methods=["gendmr"])
+    # Both folds and their parent are new; ridge_snp with its two folds is gone.
+    assert outcome["withdrawn"] == 3
+    assert outcome["superseded"] == 2
+    found = by_key(results)
+    assert set(found) == {"gendmr", "gendmr/repeat-0/fold-0", "gendmr/repeat-0/fold-1"}
+    parent = found.pop("gendmr")
+    assert parent.data.params["options.learning_rate"] == "0.5"
+    assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}
+    assert killed not in {run.info.run_id for run in found.values()}
+
+
+def test_database_can_be_rebuilt_after_damage_or_a_move(finished: Maker) -> None:
+    results = finished("gendmr")
+    sync(results, ON)
+    listing = (results / "tracking" / "synced.json").read_bytes()
+    moved = results.with_name("moved")
+    results.rename(moved)
+    with pytest.raises(TrackingError, match="artifacts were stored in"):
+        sync(moved, TrackingSection(experiment="tiny"))
+    moved.rename(results)
+    (results / "tracking" / "mlflow.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(TrackingError, match="rebuild"):
+        sync(results, ON)
+    done = subprocess.run(
+        [sys.executable, "-m", "gendmr", "tracking", "rebuild", "--results", results],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "runs: 2 new, 0 unchanged, 0 superseded, 0 withdrawn\n"
+    assert done.stderr == ""
+    database = sqlite3.connect(results / "tracking" / "mlflow.db")
+    tags = "SELECT count(*) FROM tags WHERE key = 'gendmr.state' AND value = 'current'"
+    assert database.execute(tags).fetchone() == (3,)
+    database.close()
+    assert (results / "tracking" / "synced.json").read_bytes() == listing
+
+
+def test_switched_off_it_lists_and_imports_nothing(finished: Maker) -> None:
+    results = finished("gendmr")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "gendmr", "tracking", "sync", "--results",
+         results, "--options", '{"enabled": false}'],
+        check=True,
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert "mlflow" not in done.stderr
+    assert "switched off" in done.stderr
+    listing = json.loads((results / "tracking" / "synced.json").read_text())
+    assert len(listing["runs"]) == 2
+    assert not (results / "tracking" / "mlflow.db").exists()
+
+
+def test_server_that_does_not_answer_is_a_note(finished: Maker) -> None:
+    results = finished("gendmr")
+    with socket.socket() as silent:
+        # A port that is bound but does not listen refuses; one that listens and is silent hangs.
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for listening in (True, False):
+            port = silent.getsockname()[1]
+            if not listening:
+                silent.close()
+            options = TrackingSection(uri=f"http://127.0.0.1:{port}", timeout=1)
+            started = time.monotonic()
+            outcome = sync(results, options)
+            assert time.monotonic() - started < 30
+            assert len(outcome["notes"]) == 1
+            assert f"127.0.0.1:{port} did not take the runs" in outcome["notes"][0]
+    assert json.loads((results / "tracking/synced.json").read_text())["notes"] == outcome["notes"]
+    assert len(by_key(results)) == 3
+
+
+def test_bad_input_is_named(finished: Maker, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TrackingError, match=r"no method has a metrics\.tsv"):
+        sync(tmp_path / "empty", ON)
+    results = finished("gendmr")
+    (results / "training/gendmr/repeat-0/fold-1/history.jsonl").unlink()
+    with pytest.raises(TrackingError, match=r"1 files .* missing.*history\.jsonl"):
+        sync(results, ON)
+    with pytest.raises(ConfigurationError, match="uri"):
+        TrackingSection.parse({"uri": "file:///tmp/mlruns"})
+
+
+@pytest.mark.slow
+def test_user_interface_serves_runs_and_figures_from_the_checkout(
+    finished: Maker, tmp_path: Path
+) -> None:
+    results = finished("gendmr")
+    sync(results, ON)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    # The documented command, with a free port and one worker.
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port),
+         "--workers", "1", "--backend-store-uri", "sqlite:///results/tiny/tracking/mlflow.db"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=5).close()  # noqa: S310
+                break
+            except OSError:
+                assert server.poll() is None, "the user interface ended"
+                assert time.monotonic() < deadline, "the user interface does not answer"
+                time.sleep(0.5)
+        parent = by_key(results)["gendmr"].info.run_id
+        figure = f"{address}/get-artifact?path=ranking/figures/genome.png&run_uuid={parent}"
+        with urllib.request.urlopen(figure, timeout=30) as answer:  # noqa: S310
+            assert answer.read() == (results / "ranking/gendmr/figures/genome.png").read_bytes()
+        # The same server takes a copy of another study.
+        copied = sync(finished("gendmr", study="other"), TrackingSection(uri=address))
+        assert copied["notes"] == []
+        assert not (tmp_path / "mlruns").exists()
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
