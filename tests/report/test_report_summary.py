@@ -106,6 +106,17 @@ def test_study_without_images(study: Maker) -> None:
     assert "This study has no ranked regions" in (results / "report/summary.html").read_text()
 
 
+def test_method_without_snps_ranks_no_genes(study: Maker) -> None:
+    results = study()
+    for name in ("gendmr", "ridge"):
+        path = results / "ranking" / name / "genes.tsv"
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    summary = report_study(results, with_truth(results))
+    assert summary["genes"] is None
+    assert summary["other_rankings"][0]["regions"]["rows"][0]["region"] == "Hippocampus"
+    assert "No method of this study ranks genes" in (results / "report/summary.html").read_text()
+
+
 def test_snp_only_auc_above_the_limit_is_a_warning(study: Maker) -> None:
     results = study()
     assert not any("leak" in text for text in summarise(results, ReportSection())["warnings"])
@@ -125,6 +136,8 @@ def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
     notes = summarise(study(), ReportSection())["not_done"]
     assert {"stage": "cohort", "note": "2 people are kept without age"} in notes
     assert {"stage": "training", "note": "gendmr: no distillation between modalities"} in notes
+    others = "ridge, ridge-covariates, ridge-region, ridge-snp"
+    assert {"stage": "training", "note": f"{others}: linear"} in notes
     assert notes[0]["note"].startswith("P-values were not computed")
     assert len(notes) == len({json.dumps(note) for note in notes})
 

@@ -42,10 +42,15 @@ def read_truth(path: str | None) -> dict[str, Any] | None:
     return truth
 
 
-def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the first genes of a ranking, and where the planted ones came out."""
+def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the first genes of a ranking, and where the planted ones came out.
+
+    None where the method reads no SNPs.
+    """
     columns: dict[str, Kind] = {"gene": "text", **NUMBERS, "n_snp": "number"}
     table = read_table(ranking / "genes.tsv", columns, optional=P_VALUES, extra=True)
+    if table.empty:
+        return None
     planted = {str(item["gene"]): item for item in (truth or {}).get("genes", [])}
     return {
         **_ranking(table, ["gene"], top, set(planted) if truth else None),
@@ -64,7 +69,10 @@ def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[
 
 
 def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the first regions of a ranking, and where the planted ones came out."""
+    """Return the first regions of a ranking, and where the planted ones came out.
+
+    None where the method reads no regions.
+    """
     path = ranking / "regions.tsv"
     if not path.is_file():
         return None

@@ -150,19 +150,20 @@ def not_done(summary: dict[str, Any], results: Path) -> list[dict[str, str]]:
         if path.is_file():
             stored = read_json(path)
             notes += [{"stage": stage, "note": _text(item)} for item in stored.get("notes", [])]
+    by_text: dict[tuple[str, str], list[str]] = {}
     for method in summary["methods"]:
         for item in method["notes"]:
             folds = (
                 "" if item["folds"] == item["of"] else f" ({item['folds']} of {item['of']} folds)"
             )
-            notes.append(
-                {"stage": "training", "note": f"{method['method']}: {item['note']}{folds}"}
-            )
-    for path in sorted((results / "ranking").glob("*/summary.json")):
-        notes += [
-            {"stage": "ranking", "note": f"{path.parent.name}: {_text(item)}"}
-            for item in read_json(path).get("notes", [])
-        ]
+            by_text.setdefault(("training", item["note"]), []).append(method["method"] + folds)
+        path = results / "ranking" / method["method"] / "summary.json"
+        for item in read_json(path).get("notes", []) if path.is_file() else []:
+            by_text.setdefault(("ranking", _text(item)), []).append(method["method"])
+    notes += [
+        {"stage": stage, "note": f"{', '.join(names)}: {text}"}
+        for (stage, text), names in by_text.items()
+    ]
     synced = results / "tracking" / "synced.json"
     if synced.is_file():
         notes += [{"stage": "tracking", "note": _text(n)} for n in read_json(synced)["notes"]]

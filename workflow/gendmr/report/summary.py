@@ -75,6 +75,7 @@ def summarise(
         name: ranked_regions(results / "ranking" / name, options.top_regions, truth)
         for name in ranked
     }
+    main_genes = genes.get(main) if main else None
     main_regions = regions.get(main) if main else None
     summary: dict[str, Any] = {
         "study": study,
@@ -85,19 +86,19 @@ def summarise(
         "people": people,
         "left": left(results / "cohort"),
         "methods": summaries,
-        "genes": genes.get(main) if main else None,
+        "genes": main_genes,
         "regions": main_regions,
         "other_rankings": [
             {"method": name, "genes": genes[name], "regions": regions[name]}
             for name in ranked
-            if name != main
+            if name != main and (genes[name] or regions[name])
         ],
         "registration": registration(results / "imaging" / "quality.tsv")
         if any(group["both"] + group["region_only"] for group in people["groups"])
         else None,
         "detectable": smallest_effects(
             people["groups"][:2],
-            genes[main]["n"] if main in genes else 0,
+            main_genes["n"] if main_genes else 0,
             main_regions["n"] if main_regions else 0,
         ),
     }

@@ -40,7 +40,7 @@ def study_table(results: Path) -> str:
         *_methods(summary),
     ]
     for name, title, limit in (("genes", "Genes", GENES), ("regions", "Regions", REGIONS)):
-        if summary[name] and summary[name]["rows"]:
+        if summary[name]:
             lines += ["", *_ranking(summary, name, title, limit)]
     if summary["warnings"]:
         lines += ["", "Warnings", *[f"  ! {warning}" for warning in summary["warnings"]]]

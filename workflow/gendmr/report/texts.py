@@ -93,7 +93,7 @@ TEMPLATE = """<!doctype html>
 {% endmacro %}
 {% macro region_table(regions) %}
 <div class="scroll"><table>
-<thead><tr><th>Region</th><th>Side</th><th>Risk with</th><th class="n">Rank</th>
+<thead><tr><th>Region</th><th>Side</th><th>Risk with volume</th><th class="n">Rank</th>
 <th class="n">Rank interval</th><th class="n">Stability</th><th class="n">Score</th>
 {% if regions.p_values %}<th class="n">p</th><th class="n">p, family-wise</th><th class="n">q</th>
 {% endif %}{% if s.truth %}<th></th>{% endif %}</tr></thead>
@@ -129,11 +129,11 @@ One page; the numbers behind it are in <code>summary.json</code>.</p>
 {% if chosen.metrics.auc | interval %}(95 % interval {{ chosen.metrics.auc | interval }}){% endif %}
 </span></div>
 {% endif %}
-{% if s.genes and s.genes.rows %}
+{% if s.genes %}
 <div class="card"><b>{{ s.genes.rows[0].gene }}</b><span>first of {{ s.genes.n }} genes
 {% if s.genes.rows[0].planted %}(planted){% endif %}</span></div>
 {% endif %}
-{% if s.regions and s.regions.rows %}
+{% if s.regions %}
 <div class="card"><b>{{ s.regions.rows[0].region }}</b><span>first of {{ s.regions.n }} regions
 {% if s.regions.rows[0].planted %}(planted){% endif %}</span></div>
 {% endif %}
@@ -246,7 +246,8 @@ probability (lower is better, 0.25 is a coin).</p>
 {% if s.genes %}
 <p>The first {{ s.genes.top }} of {{ s.genes.n }} genes by {{ s.main }}: how much the SNPs of a gene
 moved the predicted risk of people whom the method had not seen. The <b>rank interval</b> says where the
-gene stood from fold to fold; <b>stability</b> near 1 means that it kept its place.
+gene stood from fold to fold; <b>stability</b> is the share of folds in which it was among the first ones:
+1 is always, and a gene that is there by luck in one fold is seldom there in the next.
 {% if not s.genes.p_values %}There are no p-values: see <a href="#not-done">what was not done</a>.
 {% endif %}</p>
 {% if s.genes.planted is not none and s.genes.planted %}
@@ -272,7 +273,8 @@ first {{ s.genes.top }}; by chance it would be
 <h2 id="regions">Brain regions</h2>
 {% if s.regions %}
 <p>The first {{ s.regions.rows | length }} of {{ s.regions.n }} regions by {{ s.main }}.
-“Risk with” says whether less or more grey matter than expected goes with the disease.</p>
+“Risk with volume” says whether a lower or a higher volume of grey matter moved people towards the
+disease.</p>
 {{ region_table(s.regions) }}
 {% if s.regions.planted %}
 <details><summary>Where each planted region came out</summary>
@@ -288,11 +290,10 @@ first {{ s.genes.top }}; by chance it would be
 
 {% for other in s.other_rankings %}
 {% if loop.first %}<h3>Rankings by the other methods</h3>{% endif %}
-<details><summary>{{ other.method }}: first
-{{ other.genes.rows[0].gene if other.genes.rows else "no gene" }}{% if other.regions and other.regions.rows %},
-{{ other.regions.rows[0].region }}{% endif %}</summary>
-{% if other.genes.rows %}{{ gene_table(other.genes) }}{% endif %}
-{% if other.regions and other.regions.rows %}{{ region_table(other.regions) }}{% endif %}
+<details><summary>{{ other.method }}, first:
+{{ other.genes.rows[0].gene if other.genes }}{{ " and " if other.genes and other.regions }}{{ other.regions.rows[0].region if other.regions }}</summary>
+{% if other.genes %}{{ gene_table(other.genes) }}{% endif %}
+{% if other.regions %}{{ region_table(other.regions) }}{% endif %}
 </details>
 {% endfor %}
 
