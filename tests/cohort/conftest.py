@@ -151,12 +151,13 @@ def study(folder, n=40, n_imaged=16):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_study():
     return study
 
 
 @pytest.fixture
-def inputs(tmp_path):
-    """24 listed people, 20 genotyped, 10 imaged, 6 of them both."""
+def inputs(tmp_path, monkeypatch):
+    """24 listed people, 20 genotyped, 10 imaged, 6 of them both; no figure, which costs most."""
+    monkeypatch.setattr("gendmr.cohort.flow.draw_flow", lambda flow, path: None)
     return study(tmp_path / "in", n=24, n_imaged=10)

@@ -98,20 +98,17 @@ def test_genes_of_a_snp_stand_in_the_order_of_distance(inputs):
     assert snp["distance"].values.tolist() == [0, NO_DISTANCE, 4000, NO_DISTANCE]
 
 
-@pytest.mark.parametrize("identifier", HOSTILE)
-def test_hostile_identifiers_join_as_they_are(inputs, identifier):
-    inputs.participants[0]["participant_id"] = f"sub-{identifier}"
-    inputs.fam[0] = ("F", identifier)
-    inputs.imaged[0] = identifier
+def test_hostile_identifiers_join_as_they_are(inputs):
+    for i, name in enumerate(HOSTILE):
+        inputs.participants[i]["participant_id"] = f"sub-{name}"
+        inputs.fam[i] = ("F", name)
+    inputs.imaged = HOSTILE
     out = join(inputs)
-    row = participants(out).set_index("participant_id").loc[identifier]
-    assert (row["has_snp"], row["has_region"]) == ("True", "True")
-    assert (
-        identifier
-        in read_table(out / "participants.tsv", {"participant_id": "text"}, extra=True)[
-            "participant_id"
-        ].tolist()
-    )
+    rows = participants(out).set_index("participant_id").loc[HOSTILE]
+    assert rows["has_snp"].tolist() == rows["has_region"].tolist() == ["True"] * len(HOSTILE)
+    columns = {"participant_id": "text"}
+    read = read_table(out / "participants.tsv", columns, extra=True)["participant_id"]
+    assert set(HOSTILE) < set(read)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +268,7 @@ def test_the_error_of_a_mismatch_names_the_setting_that_mends_it(
 
 def test_the_setting_that_the_error_names_makes_it_run(inputs):
     inputs.fam = [(name, f"{i}") for i, (_, name) in enumerate(inputs.fam, start=900)]
-    with pytest.raises(IdentifierError, match="set cohort.genotype_id: FID: then 20 join"):
+    with pytest.raises(IdentifierError, match=r"set cohort\.genotype_id: FID: then 20 join"):
         join(inputs)
     inputs.options["genotype_id"] = "FID"
     assert (participants(join(inputs))["has_snp"] == "True").sum() == 20
@@ -403,7 +400,6 @@ def test_images_that_nobody_has_are_an_empty_modality(inputs):
     inputs.imaged = []
     out = join(inputs)
     assert read_dataset(out / "region.nc", "region").sizes["participant"] == 0
-    assert (out / "figures/flow.png").stat().st_size > 10_000
 
 
 def test_the_numbers_of_the_flow_add_up(inputs):
@@ -467,12 +463,15 @@ def test_the_command_line_does_the_same(inputs):
     arguments = inputs.write()
     other = inputs.folder.parent / "by-hand"
     subprocess.run(
-        [sys.executable, "-m", "gendmr", "cohort", "join"]
-        + ["--genotypes", arguments["genotypes"], "--attrition", arguments["genotype_attrition"]]
-        + ["--kinship", arguments["kinship"], "--genes", arguments["snp_to_gene"]]
-        + ["--annotation", arguments["annotation_summary"]]
-        + ["--options", inputs.section().dump(), "--output", other]
-        + [arguments["regions"], arguments["quality"]],
+        [
+            *(sys.executable, "-m", "gendmr", "cohort", "join"),
+            *("--genotypes", arguments["genotypes"], "--kinship", arguments["kinship"]),
+            *("--attrition", arguments["genotype_attrition"]),
+            *("--genes", arguments["snp_to_gene"]),
+            *("--annotation", arguments["annotation_summary"]),
+            *("--options", inputs.section().dump(), "--output", other),
+            *(arguments["regions"], arguments["quality"]),
+        ],
         check=True,
     )
     assert sha256(other / "snp.nc") == sha256(out / "snp.nc")
