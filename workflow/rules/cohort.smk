@@ -49,7 +49,7 @@ rule join_cohort:
         runtime=30,
     params:
         options=options("cohort"),
-        genotypes=subpath(input.genotypes[0], strip_suffix=".bed"),
+        genotypes="results/{study}/genotypes/qc",
         folder=subpath(output.participants, parent=True),
         code=fingerprint("cohort.join"),
     shell:
