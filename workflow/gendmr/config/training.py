@@ -52,17 +52,20 @@ class AdjustmentSection(Section):
 class OptimisationSection(Section):
     """How networks are trained."""
 
-    learning_rate: float = Field(default=3e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of the schedule (linear warm-up, then cosine)."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Of weight matrices; biases, norms and shared embeddings are free of it."""
     embedding_decay: float = Field(default=30.0, ge=0)
     """Of embeddings per gene and per region, which start at zero: evidence must pull them off it."""
-    epochs: int = Field(default=40, ge=1)
+    prior_decay: float = Field(default=20.0, ge=0)
+    """Of what a method starts with as its prior, and of departures from it: both may move by about
+    one over this number."""
+    epochs: int = Field(default=25, ge=1)
     """At most; an epoch passes once over the training people."""
     warmup: int = Field(default=2, ge=0)
     """Epochs of warm-up."""
-    patience: int = Field(default=10, ge=1)
+    patience: int = Field(default=8, ge=1)
     """Epochs without a better AUC of the inner validation before training stops."""
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of a gradient."""

@@ -26,6 +26,7 @@ Regions likewise, with an MLP of the three measures in place of the dosage class
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,10 @@ CLASSES = 4  # dosage 0, 1, 2, missing
 BATCH = 64
 FEATURES = 6  # log(1 + z^2) of the three channels, of a SNP and as the mean of its gene
 EMBEDDINGS = ("gene", "region_embedding")
-SCALARS = ("trust", "caution", "mixture", "log_scale", "bias", "gate", "presence")
+# The prior of the evidence: may move, is pulled back. Departures from it start at zero.
+PRIOR = ("trust", "caution", "mixture", "gate", "presence")
+LEVELS = ("log_scale", "bias")
+DEPARTURES = ("attend.weight", "free.weight", "gain.weight", "fuse_out.weight")
 
 # Lengths of the chromosomes in GRCh37 (bp), for positions as a share; GRCh38 differs by < 1 %.
 LENGTHS = {
@@ -91,7 +95,7 @@ class GatedBag(nn.Module):
         with torch.no_grad():
             self.trust.copy_(torch.tensor([math.log(math.expm1(value)) for value in trust]))
             self.caution.fill_(caution)
-            self.mixture.copy_(torch.tensor(mixture))
+            self.mixture.copy_(torch.tensor([math.log(math.expm1(value)) for value in mixture]))
             if self.evidence:
                 for layer in (self.attend, self.free, self.gain):
                     layer.weight.zero_()
@@ -100,6 +104,10 @@ class GatedBag(nn.Module):
         """Return the gated part of the attention logit of tokens (..., width)."""
         hidden = torch.tanh(self.tanh(tokens)) * torch.sigmoid(self.gate_(tokens))
         return self.attend(hidden).squeeze(-1) / math.sqrt(hidden.shape[-1])
+
+    def effect(self, statistics: torch.Tensor) -> torch.Tensor:
+        """Return the signed mixture of the channels (instance, ...): none is believed backwards."""
+        return statistics * functional.softplus(self.mixture)
 
     def prior(self, statistics: torch.Tensor) -> torch.Tensor:
         """Return the log probability of being worth attention, from z (instance, channel)."""
@@ -258,27 +266,27 @@ class Net(nn.Module):
         tokens = self.token_norm(
             context + self.dosage_class[:, None] * (1 + self.modulate(context))
         )  # (class, snp, width), classes counted in alleles that the evidence calls risky
-        carried = batch["dosage"]  # (people, snp, class), one-hot in effect alleles
+        carried = batch["dosage"]  # (people, class, snp), one-hot in effect alleles
         if bag.evidence:
             swapped = tokens[[2, 1, 0, 3]]
             tokens = torch.where(fixed["snp_flip"][batch["slot"]][None, :, None], swapped, tokens)
-        mixed = (statistics * bag.mixture).sum(-1)
+        mixed = bag.effect(statistics).sum(-1)
         coded = fixed["snp_coded"]  # (class, snp)
         if self.blocks:
-            personal = torch.einsum("bjg,gjd->bjd", carried, tokens)
+            personal = torch.einsum("bgj,gjd->bjd", carried, tokens)
             for block in self.blocks:
                 personal = block(personal, fixed["members"], fixed["slot_of"], fixed["far"])
             score = bag.score(personal)
             value = bag.free(personal).squeeze(-1)
             if bag.evidence:
-                effect = torch.einsum("bjg,gj->bj", carried, coded) * mixed
+                effect = (carried * coded).sum(1) * mixed
                 value = value + effect * (1 + torch.tanh(bag.gain(personal).squeeze(-1)))
         else:
             values = bag.free(tokens).squeeze(-1)
             if bag.evidence:
                 values = values + coded * mixed * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
-            score = torch.einsum("bjg,gj->bj", carried, bag.score(tokens))
-            value = torch.einsum("bjg,gj->bj", carried, values)
+            score = (carried * bag.score(tokens)).sum(1)
+            value = (carried * values).sum(1)
         if bag.evidence:
             score = score + bag.prior(statistics)
         if noise is not None:
@@ -290,7 +298,7 @@ class Net(nn.Module):
         outputs["logit_snp"] = risk.sum(-1) + bag.bias
         if self.blocks:
             return torch.einsum("bj,bjd->bd", attention, personal)
-        return torch.einsum("bjg,gjd->bd", carried * attention[:, :, None], tokens)
+        return (carried * attention[:, None]).flatten(1) @ tokens.flatten(0, 1)
 
     def _regions(
         self, fixed: Tensors, batch: Tensors, noise: Tensors | None, outputs: Tensors
@@ -306,7 +314,7 @@ class Net(nn.Module):
         score, value = bag.score(tokens), bag.free(tokens).squeeze(-1)
         if bag.evidence:
             score = score + bag.prior(statistics)
-            effect = (measures * (statistics * bag.mixture)).sum(-1)
+            effect = (measures * bag.effect(statistics)).sum(-1)
             value = value + effect * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
         attention = torch.softmax(score, dim=-1)
         risk = torch.exp(bag.log_scale) * attention * value
@@ -408,7 +416,10 @@ class Gendmr:
         """
         where = choose_device(device)
         torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        if where.type == "cuda":
+            # On one CPU thread all of its operations are deterministic already.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True, warn_only=True)
         bags, notes = usable_bags(train, preparation, self.options.modalities)
         replicate, evidence = self.replicate(train, validation, preparation, bags, seed)
         if "imaging" in self._channels and not evidence.imaging_people:
@@ -539,7 +550,7 @@ class Gendmr:
             noise=noise,
             validation=validation,
             decay=lambda name: _decay(name, options),
-            speed=lambda name: 10.0 if name.rsplit(".", 1)[-1] in SCALARS else 1.0,
+            speed=_speed,
         )
         _scale_bags(task, network, layout, people, [item.part[0] for item in replicates], parts)
         return task, network
@@ -653,7 +664,9 @@ def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:
         found["has_snp"] = torch.zeros_like(found["has_snp"])
     else:
         code = np.where(people.dosage < 0, 3, people.dosage).astype(np.int64)
-        found["dosage"] = functional.one_hot(torch.from_numpy(code), CLASSES).float()
+        found["dosage"] = torch.from_numpy(
+            (code[:, None] == np.arange(CLASSES)[:, None]).astype(np.float32)
+        )
     if "region" not in bags:
         found["has_region"] = torch.zeros_like(found["has_region"])
     else:
@@ -785,10 +798,17 @@ def _scale_bags(
 
 
 def _decay(name: str, options: OptimisationSection) -> float:
+    leaf = name.rsplit(".", 1)[-1]
     if name in EMBEDDINGS:
         return options.embedding_decay
-    leaf = name.rsplit(".", 1)[-1]
+    if leaf in PRIOR or name.endswith(DEPARTURES):
+        return options.prior_decay
     return options.weight_decay if leaf == "weight" and "norm" not in name else 0.0
+
+
+def _speed(name: str) -> float:
+    leaf = name.rsplit(".", 1)[-1]
+    return 3.0 if leaf in PRIOR else 10.0 if leaf in LEVELS else 1.0
 
 
 def _generator(seed: int, purpose: str) -> torch.Generator:
