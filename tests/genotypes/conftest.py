@@ -35,9 +35,12 @@ def write_set(
 ) -> Made:
     """Write a variant-major set, packed by the format's description and by nothing of gendmr."""
     n, m = dosages.shape
-    people = [list(row) for row in fam or [(f"F{i}", f"P{i}", "0", "0", "0", "-9") for i in range(n)]]
+    people = [
+        list(row) for row in fam or [(f"F{i}", f"P{i}", "0", "0", "0", "-9") for i in range(n)]
+    ]
     variants = [
-        list(row) for row in bim or [("1", f"rs{j}", "0", str(1000 + j), "A", "G") for j in range(m)]
+        list(row)
+        for row in bim or [("1", f"rs{j}", "0", str(1000 + j), "A", "G") for j in range(m)]
     ]
     prefix.parent.mkdir(parents=True, exist_ok=True)
     prefix.with_suffix(".fam").write_text("".join("\t".join(row) + "\n" for row in people))
@@ -83,7 +86,9 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Made:
     dosages[0, 101] = 1  # rare
     dosages[:, 102] = np.where(np.arange(n) % 2, 0, 2)  # no heterozygotes
     fam[50][4] = "1" if sex[50] == 2 else "2"
-    bim = [[str(1 + j * 22 // m), f"rs{j}", "0", str(5_000_000 + j * 1000), "A", "G"] for j in range(m)]
+    bim = [
+        [str(1 + j * 22 // m), f"rs{j}", "0", str(5_000_000 + j * 1000), "A", "G"] for j in range(m)
+    ]
     bim += [["23", f"x{j}", "0", str(5_000_000 + j * 100_000), "C", "T"] for j in range(on_x)]
     bim += [["24", "y0", "0", "3000000", "C", "T"], ["23", "par", "0", "100000", "C", "T"]]
     bim = [*bim[:m], bim[-1], *bim[m:-1]]  # PAR1 comes first on X

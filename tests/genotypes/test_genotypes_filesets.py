@@ -90,7 +90,9 @@ def test_identifiers_are_never_parsed(make_set, ids):
 def test_spaces_and_windows_line_ends_are_read(make_set, tmp_path):
     made = small(make_set, tmp_path)
     text = made.prefix.with_suffix(".fam").read_text()
-    made.prefix.with_suffix(".fam").write_bytes(text.replace("\t", "  ").replace("\n", "\r\n").encode())
+    made.prefix.with_suffix(".fam").write_bytes(
+        text.replace("\t", "  ").replace("\n", "\r\n").encode()
+    )
     assert check_fileset(made.prefix) == Fileset(str(made.prefix), 6, 40)
     assert read_fam(made.prefix)["iid"].tolist() == [f"P{i}" for i in range(6)]
 
@@ -128,7 +130,11 @@ DAMAGES = {
     "no .bim": (lambda p: p.with_suffix(".bim").unlink(), InputFileError, "no such file"),
     "no .fam": (lambda p: p.with_suffix(".fam").unlink(), InputFileError, "no such file"),
     "empty .bed": (lambda p: bed(p).write_bytes(b""), InputFileError, "0 bytes"),
-    "empty .bim": (lambda p: p.with_suffix(".bim").write_text(""), GenotypeFileError, "no variants"),
+    "empty .bim": (
+        lambda p: p.with_suffix(".bim").write_text(""),
+        GenotypeFileError,
+        "no variants",
+    ),
     "empty .fam": (lambda p: p.with_suffix(".fam").write_text(""), GenotypeFileError, "no people"),
     "magic": (lambda p: rewrite(bed(p), lambda b: b"PK" + b[2:]), GenotypeFileError, "50 4b"),
     "sample-major": (

@@ -81,8 +81,8 @@ def _components(
         link(folder.parent / "qc", work, "qc", ("bed", "bim", "fam"))
         write_names(work / "names.txt", names)
         many = ["approx"] if len(people) > MANY_PEOPLE else []
-        # Who counts as a founder is decided by PLINK; the flag does nothing where it is not needed.
-        few = ["--bad-freqs"] if len(people) < 2 * FEW_FOUNDERS else []
+        founders = (people["father"] == "0") & (people["mother"] == "0")
+        few = ["--bad-freqs"] if int(founders.sum()) < FEW_FOUNDERS else []
         plink.run(
             "2",
             [

@@ -69,11 +69,11 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
     notes: list[str] = []
     _unusable(sets, section, removals)
     flips = _harmonise(sets, blocks, section, removals, notes)
-    founders = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
+    everybody = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
     with workplace(folder) as work:
         for number, loaded in enumerate(sets):
             link(loaded.fileset.prefix, work, f"set{number}", ("bed", "bim"))
-            _write_fam(work / f"set{number}.fam", loaded.fam, founders)
+            _write_fam(work / f"set{number}.fam", loaded.fam, everybody)
         if len(sets) == 1 and _in_order(sets[0].bim):
             source, names = "set0", sets[0].bim["snp"].to_numpy()
         else:
@@ -141,12 +141,11 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 }
                 for loaded in sets
             ],
-            "people": len(founders),
+            "people": len(everybody),
             "variants": len(set().union(*(loaded.bim["snp"] for loaded in sets))),
             "retained": len(retained),
             "on_x": int((where == "X").sum()),
             "autosomes": len(set(where.unique()) - {"X"}),
-            "founders": _count_founders(founders),
             "removed": removals.counts(),
             "notes": notes,
             "plink": {version: find(version).version for version in ("1.9", "2")},
@@ -415,10 +414,6 @@ def _write_fam(path: Path, fam: pd.DataFrame, everybody: pd.DataFrame) -> None:
         known = sex if sex in {"1", "2"} else "0"
         rows.append(f"{fid}\t{iid}\t{father}\t{mother}\t{known}\t-9\n")
     path.write_text("".join(rows), encoding="utf-8")
-
-
-def _count_founders(people: pd.DataFrame) -> int:
-    return sum(father == mother == "0" for _, _, father, mother, _ in _pedigree(people, people))
 
 
 def _pedigree(fam: pd.DataFrame, everybody: pd.DataFrame) -> list[list[str]]:

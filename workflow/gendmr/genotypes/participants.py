@@ -65,7 +65,7 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
         step = _Step(section, work, people, merged, plink, removals, notes)
         if step.few:
             notes.append(
-                f"frequencies and linkage come from {merged['founders']} people only"
+                f"frequencies and linkage come from {step.founders()} people only"
                 f" (fewer than {FEW_FOUNDERS}): heterozygosity, sex check and components are rough"
             )
         pruned = _prune(step)
@@ -123,7 +123,11 @@ class _Step:
 
     @property
     def few(self) -> bool:
-        return self.merged["founders"] < FEW_FOUNDERS
+        return self.founders() < FEW_FOUNDERS
+
+    def founders(self) -> int:
+        present = self.present()
+        return int(((present["father"] == "0") & (present["mother"] == "0")).sum())
 
     def present(self) -> pd.DataFrame:
         return self.people[~self.people.index.isin(self.removals.ids)]
@@ -172,6 +176,11 @@ def _prune(step: _Step) -> bool:
     section, work = step.section, step.work
     arguments = ["--maf", str(section.pruning_maf), "--indep-pairwise"]
     arguments += [str(section.pruning_window), str(section.pruning_step), str(section.pruning_r2)]
+    if step.founders() < 2:
+        step.notes.append(
+            "fewer than two unrelated people: heterozygosity, sex and components not computed"
+        )
+        return False
     step.run("2", ["--freq", "cols=altfreq"], "common")
     frequency = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})["ALT_FREQS"]
     common = np.minimum(frequency, 1 - frequency) >= section.pruning_maf
@@ -279,6 +288,7 @@ def _find_kin(step: _Step) -> pd.DataFrame:
     limit = section.kinship
     step.run("2", ["--autosome", "--make-king-table", "--king-table-filter", str(limit)], "king")
     report = read_report(work / "king.kin0", {"IID1": "str", "IID2": "str", "KINSHIP": "float64"})
+    report = report.dropna()  # people without a heterozygous call have no kinship
     position = {iid: number for number, iid in enumerate(people.index)}
     ordered = [
         sorted(pair, key=position.__getitem__)

@@ -154,9 +154,10 @@ class Plink:
         if done.returncode != 0:
             raise ToolError(
                 f"PLINK {version} ended with status {done.returncode}; its last lines:\n    "
-                + "\n    ".join(lines[-LAST_LINES:]),
-                cause="named in its last lines",
-                next_step=f"cd {folder.parent} && {' '.join(map(_quoted, command))}",
+                + "\n    ".join(lines[-LAST_LINES:])
+                + f"\n  command: {' '.join(map(_quoted, command))}",
+                cause="named in its last lines; the command ran in a folder that is removed",
+                next_step="mend what PLINK names in the inputs, then run the step again",
             )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
-from gendmr.files.atomic import read_json, write_json, write_text
+from gendmr.files.atomic import write_json, write_text
 from gendmr.files.tables import read_table
 from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import (
@@ -48,8 +48,8 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
     folder = Path(folder)
     people = read_fam(folder / "merged")
     left = read_table(folder / "participants.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
-    gone = people[people["iid"].isin(left["id"])]
-    merged = read_json(folder / "merge.json")
+    out = people["iid"].isin(left["id"])
+    gone = people[out]
     removals = Removals("variant")
     with workplace(folder) as work:
         link(folder / "merged", work, "merged", ("bed", "bim", "fam"))
@@ -57,7 +57,8 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
         if len(gone):
             write_people(work / "gone.txt", gone)
             base += ["--remove", "gone.txt"]
-        few = ["--bad-freqs"] if merged["founders"] - len(gone) < FEW_FOUNDERS else []
+        founders = (people["father"] == "0") & (people["mother"] == "0")
+        few = ["--bad-freqs"] if int((founders & ~out).sum()) < FEW_FOUNDERS else []
         plink.run(
             "2",
             [

@@ -1,0 +1,202 @@
+"""Several sets: strands, alleles, positions, chromosomes, and people in two sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.errors import GenotypeFileError, IdentifierError
+from gendmr.files.tables import read_table
+from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.merging import COMPLEMENT, merge_genotypes, relate
+from gendmr.genotypes.plink import Plink
+from gendmr.genotypes.removals import COLUMNS
+
+N = 8
+VARIANTS = [("1", f"rs{j}", "0", str(1000 + 10 * j), "A", "G") for j in range(40)]
+
+
+def people(start: int, family: str = "0") -> list[tuple[str, ...]]:
+    return [(family, f"P{start + i}", "0", "0", "1", "2") for i in range(N)]
+
+
+def dosages(seed: int, variants: int = 40) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 3, (N, variants)).astype(np.int8)
+
+
+def merge(folder: Path, *inputs: Path, **settings) -> tuple[dict[str, tuple[str, str]], dict]:
+    section = GenotypesSection(inputs=tuple(map(str, inputs)), **settings)
+    merge_genotypes(section, folder, Plink())
+    table = read_table(folder / "merge.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
+    reasons = {row.id: (row.step, row.reason) for row in table.itertuples()}
+    return reasons, json.loads((folder / "merge.json").read_text())
+
+
+def counted(folder: Path) -> dict[tuple[str, str], dict[str, int]]:
+    """Copies of each allele, by person and variant: what a swap or a flip must not change."""
+    bim, fam = read_bim(folder / "merged"), read_fam(folder / "merged")
+    values = read_dosages(folder / "merged")
+    return {
+        (iid, row.snp): {row.a1: int(values[i, j]), row.a2: int(2 - values[i, j])}
+        for i, iid in enumerate(fam["iid"])
+        for j, row in enumerate(bim.itertuples())
+    }
+
+
+def test_two_arrays_are_joined_allele_by_allele(make_set, tmp_path):
+    second = [list(row) for row in VARIANTS]
+    second[0][4:] = ["G", "A"]  # the other allele is counted
+    second[1][4:] = ["T", "C"]  # the other strand
+    second[2][4:] = ["C", "T"]  # both
+    second[3][4:] = ["A", "C"]  # a third allele
+    second[4][3] = "999999"  # elsewhere
+    second[5][0] = "2"  # on another chromosome
+    second[6][1] = "new"  # not shared
+    first = [list(row) for row in VARIANTS]
+    first[7][4:] = second[7][4:] = ["A", "T"]
+    first[8][4:] = second[8][4:] = ["0", "G"]
+    second[8][4:] = ["A", "G"]
+    one = make_set(tmp_path / "one", dosages(1), fam=people(0), bim=first)
+    one.dosages[:, 8] = 0
+    one = make_set(tmp_path / "one", one.dosages, fam=people(0), bim=first)
+    two = make_set(tmp_path / "two", dosages(2), fam=people(100), bim=second)
+    reasons, said = merge(tmp_path / "w", one.prefix, two.prefix)
+    assert reasons == {
+        "rs3": ("merge", "alleles differ between input sets"),
+        "rs4": ("merge", "position differs between input sets"),
+        "rs5": ("merge", "position differs between input sets"),
+        "rs6": ("merge", "not in every input set"),
+        "new": ("merge", "not in every input set"),
+        "rs7": ("merge", "strand cannot be told (A/T or C/G)"),
+    }
+    assert "2 variants of two were on the other strand and were flipped" in said["notes"]
+    assert (said["people"], said["variants"], said["retained"]) == (2 * N, 41, 35)
+    found = counted(tmp_path / "w")
+    turned = str.maketrans("TC", "AG")
+    for made, rows, flipped in ((one, first, set()), (two, second, {"rs1", "rs2"})):
+        for i, person in enumerate(made.fam):
+            for j, (_, snp, _, _, a1, a2) in enumerate(rows):
+                if snp in reasons:
+                    continue
+                alleles = [a.translate(turned) if snp in flipped else a for a in (a1, a2)]
+                copies = int(made.dosages[i, j])
+                expected = dict(zip(alleles, (copies, 2 - copies), strict=True))
+                expected.pop("0", None)
+                got = {a: c for a, c in found[person[1], snp].items() if a in expected}
+                assert got == expected
+
+
+def test_ambiguous_variants_stay_when_strands_are_trusted(make_set, tmp_path):
+    bim = [[*row[:4], "A", "T"] for row in VARIANTS]
+    one = make_set(tmp_path / "one", dosages(1), fam=people(0), bim=bim)
+    two = make_set(tmp_path / "two", dosages(2), fam=people(100), bim=bim)
+    reasons, said = merge(tmp_path / "w", one.prefix, two.prefix, keep_ambiguous=True)
+    assert reasons == {}
+    assert "trusting" in " ".join(said["notes"])
+    with pytest.raises(GenotypeFileError, match="strand cannot be told"):
+        merge(tmp_path / "v", one.prefix, two.prefix)
+
+
+def test_one_set_for_each_chromosome(make_set, tmp_path):
+    bim = [[("2", "1", "X")[j // 14], *VARIANTS[j][1:]] for j in range(40)]
+    bim = [[row[0], row[1], "0", str(5_000_000 + j), *row[4:]] for j, row in enumerate(bim)]
+    values = dosages(1)
+    sets = [
+        make_set(tmp_path / f"part {j}", values[:, j : j + 10], fam=people(0), bim=bim[j : j + 10])
+        for j in (0, 10, 20, 30)
+    ]
+    reasons, said = merge(tmp_path / "w", *(made.prefix for made in sets))
+    assert reasons == {}
+    assert said["people"] == N and said["on_x"] == 12 and said["autosomes"] == 2
+    bim_read = read_bim(tmp_path / "w" / "merged")
+    assert bim_read["chromosome"].drop_duplicates().tolist() == ["1", "2", "X"]
+    order = [int(name[2:]) for name in bim_read["snp"]]
+    np.testing.assert_array_equal(read_dosages(tmp_path / "w" / "merged"), values[:, order])
+
+
+def test_an_unsorted_set_is_sorted(make_set, tmp_path):
+    values = dosages(3)
+    made = make_set(tmp_path / "one", values[:, ::-1], fam=people(0), bim=VARIANTS[::-1])
+    merge(tmp_path / "w", made.prefix)
+    assert read_bim(tmp_path / "w" / "merged")["snp"].tolist() == [row[1] for row in VARIANTS]
+    np.testing.assert_array_equal(read_dosages(tmp_path / "w" / "merged"), values)
+
+
+def test_people_in_two_sets_with_the_same_variants_are_refused(make_set, tmp_path):
+    one = make_set(tmp_path / "one", dosages(1), fam=people(0), bim=VARIANTS)
+    two = make_set(tmp_path / "two", dosages(2), fam=people(5), bim=VARIANTS)
+    with pytest.raises(IdentifierError, match="3 people are in both sets with 40 common variants"):
+        merge(tmp_path / "w", one.prefix, two.prefix)
+
+
+def test_one_number_in_two_families_is_refused(make_set, tmp_path):
+    one = make_set(tmp_path / "one", dosages(1), fam=people(0, "A"), bim=VARIANTS)
+    two = make_set(tmp_path / "two", dosages(2), fam=people(0, "B"), bim=VARIANTS)
+    with pytest.raises(IdentifierError, match="8 IIDs are in both sets under different FIDs"):
+        merge(tmp_path / "w", one.prefix, two.prefix)
+    both = make_set(
+        tmp_path / "both",
+        np.vstack([dosages(1), dosages(2)]),
+        fam=[*people(0, "A"), *people(0, "B")],
+        bim=VARIANTS,
+    )
+    with pytest.raises(IdentifierError, match="--update-ids"):
+        merge(tmp_path / "w", both.prefix)
+
+
+def test_sets_without_common_variants_are_refused(make_set, tmp_path):
+    other = [[row[0], f"other{j}", *row[2:]] for j, row in enumerate(VARIANTS)]
+    one = make_set(tmp_path / "one", dosages(1), fam=people(0), bim=VARIANTS)
+    two = make_set(tmp_path / "two", dosages(2), fam=people(100), bim=other)
+    with pytest.raises(GenotypeFileError, match="not in every input set 80"):
+        merge(tmp_path / "w", one.prefix, two.prefix)
+
+
+def test_parents_elsewhere_make_nobody_a_non_founder(make_set, tmp_path):
+    fam = [
+        [*row[:2], "absent", "P0" if i == 3 else "gone", *row[4:]]
+        for i, row in enumerate(people(0))
+    ]
+    made = make_set(tmp_path / "one", dosages(1), fam=fam, bim=VARIANTS)
+    merge(tmp_path / "w", made.prefix)
+    read = read_fam(tmp_path / "w" / "merged")
+    assert read["father"].tolist() == ["0"] * N
+    assert read["mother"].tolist() == ["P0" if i == 3 else "0" for i in range(N)]
+
+
+BASES = st.sampled_from("ACGT")
+
+
+@given(BASES, BASES, st.booleans(), st.booleans())
+def test_relation_does_not_depend_on_order_or_strand(a1, a2, swap, flip):
+    if a1 == a2:
+        return
+    own = (a2, a1) if swap else (a1, a2)
+    other = tuple(a.translate(COMPLEMENT) for a in own) if flip else own
+    relation, _ = relate(other, frozenset((a1, a2)))
+    if a1 == a2.translate(COMPLEMENT):
+        assert relation == "ambiguous"
+    else:
+        assert relation == ("flip" if flip else "same")
+
+
+@given(st.lists(BASES, min_size=3, max_size=3, unique=True))
+def test_three_alleles_never_join(alleles):
+    a, b, c = alleles
+    relation, known = relate((a, b), frozenset((a, c)))
+    flipped = {x.translate(COMPLEMENT) for x in (a, b)} | {a, c}
+    assert relation == ("flip" if len(flipped) == 2 else "differ")
+    assert len(known) == 2
+
+
+def test_unobserved_alleles_and_indels():
+    assert relate(("0", "A"), frozenset("AG"))[0] == "same"
+    assert relate(("0", "T"), frozenset("AG"))[0] == "flip"
+    assert relate(("AT", "A"), frozenset(("AT", "A")))[0] == "same"
+    assert relate(("TA", "T"), frozenset(("AT", "A")))[0] == "differ"
