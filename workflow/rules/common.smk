@@ -21,7 +21,7 @@ try:
         else (
             planned_images(STUDY.simulate, STUDY.imaging.bids)
             if STUDY.simulate
-            else find_images(STUDY.imaging.bids)
+            else find_images(STUDY.imaging.bids, exclude=STUDY.imaging.exclude)
         )
     )
 except GendmrError as error:
@@ -85,6 +85,12 @@ def genotype_inputs(wildcards):
 def image_of(wildcards):
     """The T1w image of one participant."""
     return IMAGES[wildcards.participant]
+
+
+def mask_of(wildcards):
+    """The brain mask of one participant, where masks are given."""
+    pattern = STUDY.imaging.mask
+    return [] if pattern is None else pattern.replace("{participant}", wildcards.participant)
 
 
 def region_modality(wildcards):

@@ -69,8 +69,20 @@ class ImagingSection(Section):
     mask: str | None = None
     """With `brain: given`, path of the masks, `{participant}` standing for the label without
     `sub-`: `derivatives/sub-{participant}/anat/sub-{participant}_desc-brain_mask.nii.gz`."""
+    exclude: tuple[str, ...] = ()
+    """Labels without `sub-` whose images are not used: these people stay, without images."""
     outliers: Outliers = Outliers()
     """When a scan is flagged."""
+
+    def files(self) -> list[str]:
+        """Return the files of the atlas and of a template of one's own: inputs of the workflow."""
+        own = self.template
+        named = (
+            (own.t1, own.brain, own.grey, own.white, own.csf)
+            if isinstance(own, TemplateFiles)
+            else ()
+        )
+        return [self.atlas.labels, self.atlas.table, *(path for path in named if path)]
 
     @model_validator(mode="after")
     def _mask_fits_brain(self) -> Self:
@@ -116,6 +128,10 @@ class NonlinearStage(Section):
 
     iterations: Counts
     """Iterations per level, coarse to fine."""
+    shrink: Factors
+    """Thinning per level."""
+    smooth: Sigmas
+    """Smoothing per level, voxels of the working grid."""
     metric: Literal["CC", "mattes", "demons"]
     """Cross-correlation in a window, mutual information, or squared difference."""
     sampling: int = Field(ge=1)
@@ -126,6 +142,12 @@ class NonlinearStage(Section):
     """Smoothing of each update, voxels."""
     total_sigma: float = Field(ge=0)
     """Smoothing of the whole field, voxels."""
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> Self:
+        if not len(self.iterations) == len(self.shrink) == len(self.smooth):
+            raise ValueError("iterations, shrink and smooth need one value per level")
+        return self
 
 
 class Segmentation(Section):

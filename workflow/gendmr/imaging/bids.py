@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from gendmr.errors import InputFileError, first_few
 
 
-def find_images(bids: str) -> dict[str, str]:
+def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, str]:
     """Find one T1w image per participant in a BIDS folder.
 
     Images are ``sub-*/anat/*_T1w.nii[.gz]`` and ``sub-*/ses-*/anat/*_T1w.nii[.gz]``. Of several
@@ -19,6 +20,8 @@ def find_images(bids: str) -> dict[str, str]:
     ----------
     bids : str
         The BIDS folder.
+    exclude : collection of str, optional
+        Labels without ``sub-`` whose images are left out.
 
     Returns
     -------
@@ -28,7 +31,7 @@ def find_images(bids: str) -> dict[str, str]:
     Raises
     ------
     InputFileError
-        The folder is missing, or holds no T1w image.
+        The folder is missing or holds no T1w image, or an excluded label has none.
     """
     root = Path(bids)
     if not root.is_dir():
@@ -56,7 +59,14 @@ def find_images(bids: str) -> dict[str, str]:
             cause="not a BIDS folder, or the folder above or below it",
             next_step="name the folder that holds sub-* in `imaging: bids:`",
         )
-    return images
+    unknown = sorted(set(exclude) - set(images))
+    if unknown:
+        raise InputFileError(
+            f"{bids}: {len(unknown)} excluded participants have no T1w image: {first_few(unknown)}",
+            cause="a misspelt label, or one written with `sub-`",
+            next_step="correct `imaging: exclude:`; labels there: " + first_few(images),
+        )
+    return {label: path for label, path in images.items() if label not in exclude}
 
 
 def _order(image: Path) -> tuple[int, tuple[tuple[int, int, str], ...]]:

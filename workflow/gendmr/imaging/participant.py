@@ -1,0 +1,217 @@
+"""One participant: from a T1w image to volumes of regions, quality and a picture."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.imaging import ImagingSection, Preset
+from gendmr.files.atomic import write_json
+from gendmr.files.tables import write_table
+from gendmr.imaging import registration
+from gendmr.imaging.brain import brain_of_head, given_mask, stripped_mask
+from gendmr.imaging.picture import draw_registration
+from gendmr.imaging.presets import load_preset
+from gendmr.imaging.registration import Mapping, write_scratch
+from gendmr.imaging.scan import Scan, read_scan, thin, write_image
+from gendmr.imaging.template import TISSUES, Template, load_template
+from gendmr.seeds import derive
+
+PLAUSIBLE_BRAIN_MM3 = (600_000.0, 2_400_000.0)
+
+
+def register_participant(
+    image: Path | str,
+    participant: str,
+    template_folder: Path | str,
+    section: ImagingSection,
+    *,
+    seed: int,
+    output: Path | str,
+) -> None:
+    """Register one T1w image and write what was measured.
+
+    Writes ``regions.tsv`` (`region`, `hemisphere`, `volume` in mm3, `mean` and `spread` of the
+    modulated density), ``quality.json``, ``registration.png``, and on the working grid
+    ``warped.nii.gz`` (bias-corrected scan) and ``grey.nii.gz`` (modulated grey matter density).
+    Transforms are not kept: the same call makes the same again.
+
+    Modulated density is the probability of grey matter times the Jacobian determinant of the
+    mapping from template to scan, affine part included (Good 2001, doi:10.1006/nimg.2001.0786), so
+    that its sum over a region is the grey matter of this region in the scan, in mm3.
+
+    Raises
+    ------
+    InputFileError, ImageError
+        The image cannot be used.
+    ToolError
+        A program of ANTs failed.
+    """
+    output = Path(output)
+    template = load_template(template_folder)
+    preset = load_preset(section.preset)
+    scan = read_scan(image)
+    found = {
+        "shape": list(scan.data.shape),
+        "voxel_mm": [round(float(zoom), 4) for zoom in scan.zooms],
+    }
+    number = derive(seed, "imaging", participant)
+    mask = None if section.mask is None else section.mask.replace("{participant}", participant)
+    with tempfile.TemporaryDirectory(prefix="gendmr-") as scratch:
+        measured = _measure(
+            scan, template, Path(template_folder), section, preset, Path(scratch), number, mask
+        )
+    mapped, quality, warped, modulated, brain = measured
+    write_table(output / "regions.tsv", mapped)
+    write_image(output / "warped.nii.gz", warped, template.affine, scale=_unit(warped))
+    write_image(output / "grey.nii.gz", modulated, template.affine, scale=1e-3)
+    title = f"sub-{participant}   overlap {quality['dice']:.3f}"
+    draw_registration(output / "registration.png", warped, brain, template, title)
+    write_json(
+        output / "quality.json",
+        {
+            "participant_id": participant,
+            "image": found | {"name": Path(image).name},
+            "preset": section.preset,
+            "brain": section.brain,
+            **quality,
+        },
+    )
+
+
+def _unit(data: np.ndarray) -> float:
+    high = float(data.max())
+    return high / 30000 if high > 0 else 1.0
+
+
+def _measure(
+    scan: Scan,
+    template: Template,
+    template_folder: Path,
+    section: ImagingSection,
+    preset: Preset,
+    scratch: Path,
+    seed: int,
+    mask_file: str | None,
+) -> tuple[pd.DataFrame, dict[str, object], np.ndarray, np.ndarray, np.ndarray]:
+    scan = thin(scan, preset.native_mm)
+    if mask_file is not None:
+        scan, brain = given_mask(scan, mask_file, preset.native_mm)
+    elif section.brain == "stripped":
+        scan, brain = stripped_mask(scan)
+    else:
+        scan, brain = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
+    warnings = []
+    volume = float(brain.sum() * scan.voxel_mm3)
+    if not PLAUSIBLE_BRAIN_MM3[0] <= volume <= PLAUSIBLE_BRAIN_MM3[1]:
+        warnings.append(f"The brain mask measures {volume / 1000:.0f} ml.")
+
+    fixed = template_folder / "t1.nii.gz"
+    mask = write_scratch(scratch / "mask.nii", brain.astype(np.float32), scan.affine)
+    # N4 takes logarithms: the mean of the brain is set to 1000, whatever the scanner's unit.
+    data = scan.data * (1000 / float(scan.data[brain].mean())) * brain
+    raw = write_scratch(scratch / "raw.nii", data.astype(np.float32), scan.affine)
+    registration.correct_bias(raw, mask, preset, scratch / "corrected.nii")
+    moving = scratch / "corrected.nii"
+    linear = registration.register_linear(fixed, moving, preset, scratch, seed=seed)
+    mapping = registration.register_nonlinear(fixed, moving, linear, preset, scratch, seed=seed)
+
+    tissues = _tissues(moving, mask, brain, mapping, template_folder, preset, scratch)
+    grey = write_scratch(scratch / "grey.nii", tissues["grey"], scan.affine)
+    warped = np.maximum(mapping.to_template(moving, fixed, scratch / "warped.nii"), 0)
+    warped_brain = mapping.to_template(mask, fixed, scratch / "warped_mask.nii") > 0.5
+    warped_grey = np.clip(mapping.to_template(grey, fixed, scratch / "warped_grey.nii"), 0, 1)
+    volume_change = mapping.jacobian(moving, fixed, scratch / "field.nii")
+    inside = volume_change[template.brain] / mapping.determinant
+    modulated = warped_grey * np.maximum(volume_change, 0)
+
+    voxel_mm3 = float(abs(np.linalg.det(template.affine[:3, :3])))
+    regions = measure_regions(modulated, template, voxel_mm3)
+    carried = float(inside.sum() * mapping.determinant * voxel_mm3)
+    if section.brain == "template":
+        icv, source = carried, "the template's brain mask carried to the scan"
+    else:
+        icv, source = volume, "the brain mask of the scan, holes filled"
+    if float(inside.min()) <= 0:
+        warnings.append(f"The mapping folds in {int((inside <= 0).sum())} voxels of the brain.")
+    quality: dict[str, object] = {
+        "dice": _round(dice(warped_brain, template.brain), 4),
+        "similarity": _round(registration.correlation(warped, template.t1, template.brain), 4),
+        "jacobian_min": _round(inside.min(), 4),
+        "jacobian_max": _round(inside.max(), 4),
+        "affine_determinant": _round(mapping.determinant, 5),
+        "icv_mm3": _round(icv, 1),
+        "icv_source": source,
+        "icv_carried_mm3": _round(carried, 1),
+        "brain_mm3": _round(volume, 1),
+        **{
+            f"{name}_mm3": _round(float(tissues[name].sum()) * scan.voxel_mm3, 1)
+            for name in TISSUES
+        },
+        "grey_modulated_mm3": _round(float(modulated.sum()) * voxel_mm3, 1),
+        "notes": list(scan.notes),
+        "warnings": warnings,
+    }
+    return regions, quality, warped, modulated, warped_brain
+
+
+def _tissues(
+    image: Path,
+    mask: Path,
+    brain: np.ndarray,
+    mapping: Mapping,
+    template_folder: Path,
+    preset: Preset,
+    scratch: Path,
+) -> dict[str, np.ndarray]:
+    files = [scratch / f"prior{number:02d}.nii" for number in range(1, len(TISSUES) + 1)]
+    priors = []
+    for name, file in zip(TISSUES, files, strict=True):
+        priors.append(mapping.to_scan(template_folder / f"{name}.nii.gz", image, file))
+    # Where the scan's brain reaches beyond the template's, no tissue is preferred.
+    stack = np.maximum(np.stack(priors), 0.001) * brain
+    stack /= np.where(brain, stack.sum(axis=0), 1)
+    affine = registration.read_image(image).affine
+    for file, prior in zip(files, stack, strict=True):
+        write_scratch(file, prior.astype(np.float32), affine)
+    posteriors = registration.segment(image, mask, files, preset, scratch)
+    return dict(zip(TISSUES, posteriors, strict=True))
+
+
+def measure_regions(modulated: np.ndarray, template: Template, voxel_mm3: float) -> pd.DataFrame:
+    """Sum and describe modulated density over each region.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `region`, `hemisphere`, `volume` (mm3), `mean`, `spread` (standard deviation over voxels).
+    """
+    labels = template.labels.ravel()
+    values = modulated.ravel()
+    n = len(template.regions)
+    count = np.bincount(labels, minlength=n + 1)[1:]
+    total = np.bincount(labels, weights=values, minlength=n + 1)[1:]
+    mean = total / count
+    centred = values - np.concatenate([[0.0], mean])[labels]
+    variance = np.bincount(labels, weights=centred**2, minlength=n + 1)[1:] / count
+    return pd.DataFrame(
+        {
+            "region": template.regions["region"],
+            "hemisphere": template.regions["hemisphere"],
+            "volume": np.round(total * voxel_mm3, 3),
+            "mean": np.round(mean, 6),
+            "spread": np.round(np.sqrt(variance), 6),
+        }
+    )
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    """Overlap of two masks: twice the shared voxels by the sum of both (Dice 1945)."""
+    return float(2 * (one & other).sum() / max(1, int(one.sum()) + int(other.sum())))
+
+
+def _round(value: float | np.floating, digits: int) -> float:
+    return round(float(value), digits)

@@ -1,0 +1,109 @@
+"""A picture per participant: outlines of the template over the registered scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from gendmr import style
+from gendmr.imaging.template import Template
+
+
+def draw_registration(
+    path: Path | str, warped: np.ndarray, brain: np.ndarray, template: Template, title: str
+) -> None:
+    """Draw three planes of the warped scan, three slices each, under the template's outlines.
+
+    Neurological convention: left is left. Orange is the border of the template's brain, blue that
+    between its grey and white matter, and dotted that of the warped brain.
+    """
+    shape = np.array(warped.shape)
+    world = template.affine
+    zoom = float(world[0, 0])
+    # mm, chosen so that basal ganglia, hippocampus, cerebellum and vertex are seen
+    planes = ((2, (-20.0, 8.0, 36.0)), (1, (-56.0, -20.0, 20.0)), (0, (-28.0, 4.0, 28.0)))
+    figure, axes = plt.subplots(1, 9, figsize=(style.PAGE * 1.6, 1.75))
+    high = float(np.percentile(warped[template.brain], 99.5)) or 1.0
+    column = 0
+    for axis, places in planes:
+        for place in places:
+            index = round((place - world[axis, 3]) / zoom)
+            index = int(np.clip(index, 0, shape[axis] - 1))
+            panel = axes[column]
+            column += 1
+            cut = [
+                np.take(volume, index, axis=axis).T
+                for volume in (warped, template.brain, template.priors["white"], brain)
+            ]
+            others = [a for a in range(3) if a != axis]
+            extent = [
+                v
+                for a in others
+                for v in (world[a, 3] - zoom / 2, world[a, 3] + zoom * (shape[a] - 0.5))
+            ]
+            panel.imshow(
+                cut[0],
+                cmap="gray",
+                origin="lower",
+                vmin=0,
+                vmax=high,
+                extent=extent,
+                interpolation="nearest",
+            )
+            lines = {"origin": "lower", "extent": extent}
+            panel.contour(cut[1], [0.5], colors=style.ORANGE, linewidths=0.8, **lines)
+            panel.contour(cut[2], [0.5], colors=style.SKY, linewidths=0.5, **lines)
+            panel.contour(cut[3], [0.5], colors=style.RED, linewidths=0.5, linestyles=":", **lines)
+            panel.set_title(f"{'xyz'[axis]} = {place:g} mm", fontsize=6, pad=2)
+            panel.set_axis_off()
+    figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=1.06)
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=0.9, wspace=0.02)
+    style.save(figure, path)
+
+
+def draw_quality(
+    path: Path | str, table: pd.DataFrame, judged: Mapping[str, tuple[str, str]]
+) -> None:
+    """Draw each measure of quality over the cohort; flagged participants are named."""
+    figure, axes = plt.subplots(
+        len(judged), 1, figsize=(style.PAGE, 0.75 * len(judged) + 0.3), squeeze=False
+    )
+    flagged = table["outlier"].to_numpy()
+    # Spread by rank of name, not by chance: the picture has the same bytes each time.
+    height = (np.arange(len(table)) * 0.618034) % 1 - 0.5
+    for panel, (name, (_, words)) in zip(axes[:, 0], judged.items(), strict=True):
+        values = table[name].to_numpy(dtype=float)
+        unit, suffix = (1000.0, ", ml") if name.endswith("_mm3") else (1.0, "")
+        panel.axvline(np.median(values) / unit, color=style.GREY, linewidth=0.8)
+        panel.plot(
+            values[~flagged] / unit,
+            height[~flagged],
+            "o",
+            color=style.BLUE,
+            markersize=3,
+            alpha=0.7,
+            markeredgewidth=0,
+        )
+        panel.plot(values[flagged] / unit, height[flagged], "D", color=style.ORANGE, markersize=4)
+        for row in np.flatnonzero(flagged)[:12]:
+            panel.annotate(
+                str(table["participant_id"].iloc[row]),
+                (values[row] / unit, height[row]),
+                xytext=(3, 3),
+                textcoords="offset points",
+                fontsize=5,
+            )
+        panel.set_yticks([])
+        panel.set_ylim(-0.8, 0.9)
+        panel.spines["left"].set_visible(False)
+        panel.set_title(words.capitalize() + suffix, loc="left", fontsize=7, pad=2)
+    figure.suptitle(
+        f"{len(table)} scans, {int(flagged.sum())} flagged (orange); line: median",
+        fontsize=8, x=0.01, ha="left",
+    )  # fmt: skip
+    figure.tight_layout(h_pad=0.4)
+    style.save(figure, path)

@@ -1,0 +1,264 @@
+"""The template, its brain mask, tissue priors and atlas on one working grid."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from gendmr.config.imaging import ImagingSection, TemplateFiles
+from gendmr.errors import AtlasError, ImageError, TableError, ToolError, first_few
+from gendmr.files.atomic import write_json
+from gendmr.files.tables import read_table, write_table
+from gendmr.imaging.presets import load_preset
+from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, write_image
+
+TISSUES = ("csf", "grey", "white")
+MARGIN_MM = 12.0
+HEMISPHERES = ("L", "R", "B")
+
+
+@dataclass(frozen=True)
+class Template:
+    """What scans are compared with, all on the working grid.
+
+    Attributes
+    ----------
+    t1, brain : (i, j, k) float32, bool
+        Skull-stripped template and its mask.
+    priors : dict of tissue to (i, j, k) float32
+        Probabilities of `csf`, `grey` and `white`; they add up to 1 in the mask.
+    labels : (i, j, k) int32
+        Row of `regions` plus one; 0 is no region.
+    regions : pandas.DataFrame
+        `region`, `hemisphere`, `x`, `y`, `z` (centroid, mm, RAS+), `voxels`, `mm3`.
+    affine : (4, 4) float64
+    """
+
+    t1: np.ndarray
+    brain: np.ndarray
+    priors: dict[str, np.ndarray]
+    labels: np.ndarray
+    regions: pd.DataFrame
+    affine: np.ndarray
+
+
+def prepare_template(section: ImagingSection, folder: Path | str) -> None:
+    """Write the template to `folder`.
+
+    The brain is cut out with a margin, thinned to the preset's grid after smoothing that prevents
+    aliasing; the atlas comes to the same grid by its affine, nearest neighbour.
+
+    Raises
+    ------
+    InputFileError, ImageError
+        An image of the template cannot be used.
+    AtlasError
+        Labels and table do not agree, or the atlas lies elsewhere.
+    """
+    folder = Path(folder)
+    preset = load_preset(section.preset)
+    maps, space = (
+        _own(section.template) if isinstance(section.template, TemplateFiles) else _nilearn()
+    )
+    brain = maps["brain"]
+    box = ndimage.find_objects((brain.data > 0.5).astype(np.uint8))[0]
+    margin = int(np.ceil(MARGIN_MM / brain.zooms.min()))
+    small = crop(brain, box, margin)
+    extent = np.array(small.data.shape) * small.zooms
+    shape = tuple(int(n) for n in np.ceil(extent / preset.working_mm))
+    affine = np.diag([preset.working_mm] * 3 + [1.0])
+    centre = small.affine @ [*((np.array(small.data.shape) - 1) / 2), 1]
+    affine[:3, 3] = centre[:3] - preset.working_mm * (np.array(shape) - 1) / 2
+    gridded = {name: _thinned(scan, affine, shape) for name, scan in maps.items()}
+    inside = gridded["brain"] > 0.5
+    gridded["csf"] = gridded.get("csf", gridded["brain"] - gridded["grey"] - gridded["white"])
+    priors = {name: np.clip(gridded[name], 0.001, 1) * inside for name in TISSUES}
+    total = np.where(inside, sum(priors.values()), 1)
+    labels, regions, ignored = _atlas(section, inside, affine)
+    write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
+    write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
+    for name in TISSUES:
+        write_image(folder / f"{name}.nii.gz", (priors[name] / total).astype(np.float32), affine)
+    write_image(folder / "atlas.nii.gz", labels.astype(np.int16), affine)
+    write_table(folder / "regions.tsv", regions)
+    summary = {
+        "space": space,
+        "atlas": section.atlas.name,
+        "preset": section.preset,
+        "working_mm": preset.working_mm,
+        "shape": list(shape),
+        "brain_mm3": float(inside.sum() * preset.working_mm**3),
+        "regions": len(regions),
+        "labels_without_row": ignored,
+    }
+    write_json(folder / "template.json", summary)
+
+
+def load_template(folder: Path | str) -> Template:
+    """Read what `prepare_template` wrote."""
+    folder = Path(folder)
+    t1 = read_image(folder / "t1.nii.gz")
+    columns = {"region": "text", "hemisphere": "text", "voxels": "integer"}
+    columns |= dict.fromkeys(("x", "y", "z", "mm3"), "number")
+    return Template(
+        t1=t1.data,
+        brain=read_image(folder / "brain.nii.gz").data > 0,
+        priors={name: read_image(folder / f"{name}.nii.gz").data for name in TISSUES},
+        labels=read_image(folder / "atlas.nii.gz").data.astype(np.int32),
+        regions=read_table(folder / "regions.tsv", columns),  # type: ignore[arg-type]
+        affine=t1.affine,
+    )
+
+
+def _nilearn() -> tuple[dict[str, Scan], str]:
+    # nilearn itself is not imported: only its data folder is needed, and the import costs seconds.
+    package = importlib.util.find_spec("nilearn")
+    places = list(package.submodule_search_locations or []) if package else []
+    name = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
+    for place in places:
+        folder = Path(place) / "datasets" / "data"
+        if (folder / name.format("t1")).is_file():
+            maps = {
+                key: read_scan(folder / name.format(short))
+                for key, short in (("t1", "t1"), ("grey", "gm"), ("white", "wm"))
+            }
+            t1 = maps["t1"]
+            # The wheel's T1 image is skull-stripped: what is not 0 is brain.
+            maps["brain"] = Scan((t1.data > 0).astype(np.float32), t1.affine)
+            for key in ("grey", "white"):
+                maps[key] = Scan(maps[key].data / 255, maps[key].affine)
+            return maps, "MNI152NLin2009aSym"
+    raise ToolError(
+        "nilearn, whose package holds the template MNI152NLin2009aSym, is not installed",
+        cause="the environment of the stage `imaging` is incomplete",
+        next_step="pip install nilearn, or name files of your own in `imaging: template:`",
+    )
+
+
+def _own(files: TemplateFiles) -> tuple[dict[str, Scan], str]:
+    paths = {"t1": files.t1, "brain": files.brain, "grey": files.grey, "white": files.white}
+    if files.csf is not None:
+        paths["csf"] = files.csf
+    maps = {name: read_scan(path) for name, path in paths.items()}
+    reference = maps["t1"]
+    for name, scan in maps.items():
+        if scan.data.shape != reference.data.shape or not np.allclose(
+            scan.affine, reference.affine, atol=0.01
+        ):
+            raise ImageError(
+                f"{paths[name]}: on another grid than {paths['t1']}:"
+                f" {scan.data.shape} and {reference.data.shape} voxels",
+                cause="maps of different releases or resolutions of the template",
+                next_step="take all maps from one release and one resolution",
+            )
+        if name in TISSUES:
+            high = float(scan.data.max())
+            if high > 255:
+                raise ImageError(
+                    f"{paths[name]}: a probability of {high:g}; 0 to 1 or 0 to 255 is expected",
+                    next_step="check that this is a probability map",
+                )
+            if high > 1.5:
+                maps[name] = Scan(scan.data / 255, scan.affine)
+    if not (maps["brain"].data > 0.5).any():
+        raise ImageError(f"{paths['brain']}: no voxel is above 0.5, the mask is empty")
+    return maps, files.space
+
+
+def _thinned(scan: Scan, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    ratio = affine[0, 0] / scan.zooms
+    # 0.34 of the new voxel is the Gaussian whose width at half height is 0.8 of it.
+    sigma = np.where(ratio > 1.01, 0.34 * ratio, 0)
+    smooth = Scan(ndimage.gaussian_filter(scan.data, sigma), scan.affine)
+    return resample(smooth, affine, shape, order=1)
+
+
+def _atlas(
+    section: ImagingSection, inside: np.ndarray, affine: np.ndarray
+) -> tuple[np.ndarray, pd.DataFrame, list[int]]:
+    files = section.atlas
+    table = read_table(
+        files.table,
+        {"index": "integer", "region": "text", "hemisphere": "text"},
+        extra=True,
+        key="index",
+    )
+    if table.empty:
+        raise TableError(f"{files.table}: no rows", next_step="write one row per region")
+    wrong = table.loc[~table["hemisphere"].isin(HEMISPHERES), "hemisphere"]
+    if len(wrong):
+        raise TableError(
+            f"{files.table}: column hemisphere: {len(wrong)} values are none of L, R, B:"
+            f" {first_few(wrong)}",
+            next_step="write L, R, or B for regions of both sides and the midline",
+        )
+    names = table["region"]
+    if names.duplicated().any():
+        names = names + "_" + table["hemisphere"]
+    twice = sorted(names[names.duplicated()].unique())
+    if twice or (names == "").any():
+        raise TableError(
+            f"{files.table}: regions without a name of their own: {first_few(twice or [''])}",
+            next_step="give each row another region, or another hemisphere",
+        )
+    atlas = read_scan(files.labels)
+    whole = np.rint(atlas.data).astype(np.int64)
+    if np.abs(atlas.data - whole).max() > 1e-3:
+        raise AtlasError(
+            f"{files.labels}: labels are not whole numbers",
+            cause="a probability map, or a resampling that interpolated",
+            next_step="use the label image, resampled by nearest neighbour",
+        )
+    present = {int(label) for label in np.unique(whole)} - {0}
+    listed = [int(index) for index in table["index"]]
+    absent = [f"{i} {name}" for i, name in zip(listed, names, strict=True) if i not in present]
+    if absent:
+        raise AtlasError(
+            f"{files.labels}: {len(absent)} of {len(listed)} rows of {files.table} have no voxel:"
+            f" {first_few(absent)}; labels in the image: {first_few(sorted(present))}",
+            cause="table and image of different atlases or versions",
+            next_step="use the table that came with the image, or remove these rows",
+        )
+    rows = np.zeros(max(*present, *listed) + 1, dtype=np.int32)
+    rows[listed] = np.arange(1, len(listed) + 1)
+    if whole.min() < 0:
+        raise AtlasError(f"{files.labels}: labels below 0", next_step="use the label image")
+    numbered = Scan(rows[whole], atlas.affine)
+    labels = resample(numbered, affine, inside.shape, order=0).astype(np.int32)
+    counts = np.bincount(labels.ravel(), minlength=len(listed) + 1)[1:]
+    voxel_mm3 = float(round(affine[0, 0] ** 3, 6))
+    lost = [str(name) for name, count in zip(names, counts, strict=True) if count == 0]
+    if lost:
+        raise AtlasError(
+            f"{files.labels}: {len(lost)} regions have no voxel on the grid of"
+            f" {affine[0, 0]:g} mm: {first_few(lost)}",
+            cause="the regions are smaller than a voxel, or the atlas is not in this space",
+            next_step="choose a finer preset, or remove these rows from the table",
+        )
+    shared = float((inside & (labels > 0)).sum() / (labels > 0).sum())
+    if shared < 0.5:
+        raise AtlasError(
+            f"{files.labels}: only {shared:.0%} of its regions lie in the template's brain",
+            cause="the atlas is in another space, or its affine is wrong",
+            next_step="use the atlas in the space of the template",
+        )
+    numbers = np.arange(1, len(listed) + 1)
+    centres = np.array(ndimage.center_of_mass(numbered.data > 0, numbered.data, numbers))
+    world = centres @ atlas.affine[:3, :3].T + atlas.affine[:3, 3]
+    regions = pd.DataFrame(
+        {
+            "region": names,
+            "hemisphere": table["hemisphere"],
+            "x": world[:, 0].round(2),
+            "y": world[:, 1].round(2),
+            "z": world[:, 2].round(2),
+            "voxels": counts,
+            "mm3": counts * voxel_mm3,
+        }
+    )
+    return labels, regions, sorted(present - set(listed))

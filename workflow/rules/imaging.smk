@@ -1,0 +1,117 @@
+"""T1w scans: registration to the template, one job per participant, and volumes of regions."""
+
+
+localrules:
+    imaging,
+
+
+rule imaging:
+    """The region modality and the quality of every scan."""
+    input:
+        study_files(
+            "imaging/regions.nc", "imaging/quality.tsv", "imaging/figures/quality.png"
+        ),
+
+
+rule prepare_template:
+    """Template, brain mask, tissue priors and atlas on the working grid of the preset."""
+    input:
+        STUDY.imaging.files(),
+    output:
+        t1="results/{study}/imaging/template/t1.nii.gz",
+        brain="results/{study}/imaging/template/brain.nii.gz",
+        grey="results/{study}/imaging/template/grey.nii.gz",
+        white="results/{study}/imaging/template/white.nii.gz",
+        csf="results/{study}/imaging/template/csf.nii.gz",
+        atlas="results/{study}/imaging/template/atlas.nii.gz",
+        regions="results/{study}/imaging/template/regions.tsv",
+        summary="results/{study}/imaging/template/template.json",
+    log:
+        "logs/{study}/imaging/template.log",
+    benchmark:
+        "logs/{study}/imaging/template.benchmark.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        options=options("imaging"),
+        folder=subpath(output.t1, parent=True),
+        code=fingerprint("imaging.template"),
+    shell:
+        "python -m gendmr imaging template --options {params.options:q}"
+        " --output {params.folder} &> {log}"
+
+
+rule register_t1w:
+    """One scan: header, bias, brain, registration, tissues, volumes of regions, a picture."""
+    input:
+        image=image_of,
+        mask=mask_of,
+        template=rules.prepare_template.output,
+    output:
+        regions="results/{study}/imaging/{participant}/regions.tsv",
+        quality="results/{study}/imaging/{participant}/quality.json",
+        picture="results/{study}/imaging/{participant}/registration.png",
+        warped="results/{study}/imaging/{participant}/warped.nii.gz",
+        grey="results/{study}/imaging/{participant}/grey.nii.gz",
+    log:
+        "logs/{study}/imaging/{participant}.log",
+    benchmark:
+        "logs/{study}/imaging/{participant}.benchmark.tsv"
+    wildcard_constraints:
+        participant="(?!template/)[^/]+",
+    group:
+        "registration"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        options=options("imaging"),
+        seed=STUDY.seed,
+        template=subpath(rules.prepare_template.output.t1, parent=True),
+        folder=subpath(output.regions, parent=True),
+        code=fingerprint("imaging.participant"),
+    shell:
+        "python -m gendmr imaging register --image {input.image:q}"
+        " --participant {wildcards.participant:q} --template {params.template}"
+        " --options {params.options:q} --seed {params.seed} --output {params.folder:q} &> {log:q}"
+
+
+rule collect_regions:
+    """All participants: the region modality, the quality table with flags, a figure."""
+    input:
+        regions=study_files(
+            "imaging/{participant}/regions.tsv", participant=list(IMAGES)
+        ),
+        quality=study_files(
+            "imaging/{participant}/quality.json", participant=list(IMAGES)
+        ),
+        template=rules.prepare_template.output.summary,
+    output:
+        regions="results/{study}/imaging/regions.nc",
+        quality="results/{study}/imaging/quality.tsv",
+        figure="results/{study}/imaging/figures/quality.png",
+    log:
+        "logs/{study}/imaging/collect.log",
+    benchmark:
+        "logs/{study}/imaging/collect.benchmark.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        options=options("imaging"),
+        template=subpath(input.template, parent=True),
+        folder=subpath(output.regions, parent=True),
+        code=fingerprint("imaging.collect"),
+    shell:
+        "python -m gendmr imaging collect --template {params.template}"
+        " --options {params.options:q} --output {params.folder} {input.regions:q} &> {log}"
