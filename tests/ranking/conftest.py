@@ -135,3 +135,8 @@ class Study:
 @pytest.fixture
 def make_study(tmp_path):
     return lambda **changes: Study(tmp_path, **changes)
+
+
+@pytest.fixture(scope="session")
+def make_written():
+    return lambda folder, **changes: Study(folder, **changes).write()

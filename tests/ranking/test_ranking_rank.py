@@ -1,0 +1,274 @@
+"""The ranking finds what was planted, in real files, and says what it could not do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gendmr.config.ranking import RankingSection
+from gendmr.errors import AnnotationError, ConfigurationError, InputFileError, RankingError
+from gendmr.files.atomic import sha256
+from gendmr.files.datasets import read_dataset, write_dataset
+from gendmr.files.tables import read_table
+from gendmr.ranking.rank import GENES, check_held_out, order_folds, rank, rank_method, summarise
+
+
+def ranking(arguments, **changes):
+    cohort = arguments["cohort"]
+    region = cohort / "region.nc"
+    return rank(
+        [Path(path) for path in arguments["attention"]],
+        read_dataset(cohort / "snp.nc", "snp"),
+        read_dataset(region, "region") if region.is_file() else None,
+        read_table(arguments["genes"], GENES),
+        RankingSection.parse(changes),
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, make_written):
+    return make_written(tmp_path_factory.mktemp("ranking"))
+
+
+@pytest.fixture(scope="module")
+def finished(written, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "toy"
+    rank_method(method="toy", options=RankingSection(), output=out, **written)
+    return out
+
+
+def table(path):
+    return pd.read_csv(path, sep="\t", dtype={"chromosome": str}, keep_default_na=True)
+
+
+def test_the_planted_gene_and_region_come_first(finished):
+    genes, regions = table(finished / "genes.tsv"), table(finished / "regions.tsv")
+    assert genes.loc[0, ["gene", "chromosome", "start", "n_snp"]].tolist() == [
+        "G0",
+        "1",
+        1_000_000,
+        3,
+    ]
+    assert genes["rank"].tolist() == list(range(1, len(genes) + 1))
+    assert genes["score"].is_monotonic_decreasing
+    assert (genes["score_max"] <= genes["score"] * 3 + 1e-9).all()
+    assert genes.loc[0, ["rank_low", "rank_high", "stability"]].tolist() == [1, 1, 1]
+    assert regions.loc[0, ["region", "hemisphere", "direction"]].tolist() == ["R0", "L", "lower"]
+
+
+def test_no_p_value_is_made_up(finished):
+    for name in ("genes.tsv", "regions.tsv"):
+        text = (finished / name).read_text().splitlines()
+        columns = text[0].split("\t")
+        for line in text[1:]:
+            row = dict(zip(columns, line.split("\t"), strict=True))
+            assert (row["p"], row["p_fwer"], row["q"]) == ("n/a", "n/a", "n/a")
+    notes = json.loads((finished / "summary.json").read_text())["notes"]
+    assert "No permutation null has been run: p, p_fwer and q are n/a." in notes
+
+
+def test_the_risk_allele_is_the_one_whose_copies_go_with_risk(finished):
+    snps = table(finished / "snps.tsv").set_index("snp")
+    assert snps.loc[["rs0", "rs1", "rs2"], "risk_allele"].tolist() == ["A", "A", "A"]
+    assert set(snps["risk_allele"]) == {"A", "G"}
+    assert (snps["folds"] == 4).all()
+
+
+def test_scores_are_those_of_a_slow_twin(written):
+    found = ranking(written).genes.set_index("gene")
+    snp = read_dataset(written["cohort"] / "snp.nc", "snp")
+    for gene in ("G0", "G7"):
+        columns = np.flatnonzero(snp["gene"].values == gene)
+        by_fold = []
+        for path in written["attention"]:
+            risk = read_dataset(path, "attention")["risk_snp"].values.astype(float)
+            total = 0.0
+            for j in columns:
+                r2 = [
+                    np.corrcoef(snp["dosage"].values[:, j], snp["dosage"].values[:, i])[0, 1] ** 2
+                    for i in columns
+                    if i != j
+                ]
+                values = risk[:, j]
+                total += np.mean(np.abs(values - values.mean())) / (1 + sum(r2))
+            by_fold.append(total)
+        assert found.loc[gene, "score"] == pytest.approx(np.mean(by_fold))
+
+
+def test_a_snp_that_a_fold_did_not_select_counts_as_nothing_there(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    whole = ranking(arguments, ld_weighting=False).genes.set_index("gene")
+    path = Path(arguments["attention"][0])
+    dataset = read_dataset(path, "attention")
+    risk = dataset["risk_snp"].values
+    lost = np.mean(np.abs(risk[:, :3] - risk[:, :3].mean(axis=0)), axis=0).sum() / 4
+    write_dataset(path, dataset.isel(snp=slice(3, None)), "attention")
+    less = ranking(arguments, ld_weighting=False).genes.set_index("gene")
+    assert less.loc["G0", "score"] == pytest.approx(whole.loc["G0", "score"] - lost)
+    assert less.loc["G0", "stability"] == 0.75
+    assert less.loc["G0", "n_snp"] == 3
+    assert less.loc["G1", "score"] == whole.loc["G1", "score"]
+
+
+def test_people_without_the_bag_do_not_count(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    expected = []
+    for path in arguments["attention"]:
+        dataset = read_dataset(path, "attention")
+        for name in ("risk_snp", "attention_snp"):
+            dataset[name].values[0] = np.nan
+        values = dataset["risk_snp"].values[1:, 0].astype(float)
+        expected.append(np.mean(np.abs(values - values.mean())))
+        write_dataset(path, dataset, "attention")
+    snps = ranking(arguments).snps.set_index("snp")
+    assert snps.loc["rs0", "score"] == pytest.approx(np.mean(expected))
+
+
+def test_a_snp_of_two_genes_counts_for_both(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
+    names = snp["gene"].values.astype(object)
+    names[0] = "G0;G9"
+    snp["gene"] = ("snp", names.astype(str))
+    write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
+    genes = ranking(arguments).genes.set_index("gene")
+    assert genes.loc["G0", "n_snp"] == 3
+    assert genes.loc["G9", "n_snp"] == 4
+    assert genes.loc["G9", "rank"] == 2
+
+
+@pytest.mark.parametrize(("bag", "kept"), [("snp", "regions"), ("region", "genes")])
+def test_a_method_without_one_bag_ranks_the_other(make_study, tmp_path, bag, kept):
+    arguments = make_study(**{bag: False}).write()
+    out = tmp_path / "out"
+    rank_method(method="half", options=RankingSection(), output=out, **arguments)
+    empty = {"snp": "genes", "region": "regions"}[bag]
+    assert len((out / f"{empty}.tsv").read_text().splitlines()) == 1
+    assert len((out / f"{kept}.tsv").read_text().splitlines()) > 5
+    notes = json.loads((out / "summary.json").read_text())["notes"]
+    assert any(f"no {empty} are ranked" in note for note in notes)
+    for name in ("genome", "stability", "brain"):
+        assert (out / "figures" / f"{name}.png").stat().st_size > 2000
+
+
+def test_larger_genes_that_are_favoured_are_noted(make_study):
+    arguments = make_study(noise=0.3).write()
+    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
+    sizes = np.repeat([f"G{i}" for i in range(30)], np.r_[np.full(15, 1), np.full(15, 5)])
+    snp["gene"] = ("snp", sizes)
+    write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
+    summary = summarise("toy", ranking(arguments), 4, RankingSection())
+    assert summary["genes"]["rank_correlation_with_snp_count"] > 0.5
+    assert any("larger genes are favoured" in note for note in summary["notes"])
+    fair = summarise("toy", ranking(arguments, aggregation="mean"), 4, RankingSection())
+    assert abs(fair["genes"]["rank_correlation_with_snp_count"]) < 0.5
+
+
+def test_the_same_bytes_in_any_order_of_folds(written, finished, tmp_path):
+    turned = {**written, "attention": written["attention"][::-1]}
+    out = tmp_path / "again"
+    rank_method(method="toy", options=RankingSection(), output=out, **turned)
+    names = sorted(path.relative_to(finished) for path in finished.rglob("*.*"))
+    assert len(names) == 7
+    assert [sha256(out / name) for name in names] == [sha256(finished / name) for name in names]
+
+
+def test_the_command_line_does_the_same(written, finished, tmp_path):
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "gendmr", "ranking", "genes", "--method", "toy"),
+            *("--cohort", written["cohort"], "--genes", written["genes"]),
+            *("--options", RankingSection().dump(), "--output", tmp_path / "out"),
+            *written["attention"],
+        ],
+        check=True,
+    )
+    for name in ("genes.tsv", "regions.tsv", "snps.tsv", "summary.json"):
+        assert sha256(tmp_path / "out" / name) == sha256(finished / name)
+
+
+def copied(written, folder):
+    """Copy the study, so that a test may change it."""
+    root = written["genes"].parent
+    shutil.copytree(root, folder / "study")
+    place = folder / "study"
+    return {
+        "attention": [str(place / Path(path).relative_to(root)) for path in written["attention"]],
+        "cohort": place / "cohort",
+        "genes": place / "genes.tsv",
+    }
+
+
+def test_a_person_held_out_twice_is_an_error(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    one, two = (Path(path).parent for path in arguments["attention"][:2])
+    for name in ("attention.nc", "predictions.tsv"):
+        shutil.copy(one / name, two / name)
+    with pytest.raises(RankingError, match=r"is held out in .*fold-0.* and in .*fold-1"):
+        check_held_out(order_folds(arguments["attention"]))
+
+
+def test_attention_and_predictions_of_two_runs_are_an_error(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    path = Path(arguments["attention"][0])
+    dataset = read_dataset(path, "attention")
+    write_dataset(path, dataset.isel(participant=slice(1, None)), "attention")
+    with pytest.raises(RankingError, match=r"1 people are held out here or in predictions\.tsv"):
+        check_held_out(order_folds(arguments["attention"]))
+
+
+def test_snps_that_the_cohort_lacks_are_an_error(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
+    write_dataset(arguments["cohort"] / "snp.nc", snp.isel(snp=slice(2, None)), "snp")
+    with pytest.raises(RankingError, match=r"2 of 90 snps are not in the cohort: 'rs0', 'rs1'"):
+        ranking(arguments)
+
+
+def test_genes_of_another_annotation_are_an_error(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    text = arguments["genes"].read_text().replace("\nG", "\nH")
+    arguments["genes"].write_text(text)
+    with pytest.raises(AnnotationError, match="none of the 30 genes"):
+        ranking(arguments)
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "no folds to rank from"),
+        (["repeat-0/fold-1/model.safetensors"], "not the attention of a fold"),
+        (["a/repeat-0/fold-1/attention.nc", "b/repeat-0/fold-1/attention.nc"], "given twice"),
+    ],
+)
+def test_folds_that_cannot_be_ordered(paths, message):
+    with pytest.raises(RankingError, match=message):
+        order_folds(paths)
+
+
+def test_a_missing_fold_is_an_error(tmp_path):
+    with pytest.raises(InputFileError, match="no such file"):
+        check_held_out([tmp_path / "repeat-0/fold-0/attention.nc"])
+
+
+def test_ten_folds_come_in_the_order_of_numbers():
+    paths = [f"repeat-0/fold-{k}/attention.nc" for k in (10, 9, 1, 0)]
+    assert [path.parent.name for path in order_folds(paths)] == [
+        "fold-0",
+        "fold-1",
+        "fold-9",
+        "fold-10",
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"score": "mean"}, {"top_k": 0}, {"null": 1000}])
+def test_wrong_options_are_refused(wrong):
+    with pytest.raises(ConfigurationError):
+        RankingSection.parse(wrong)
