@@ -1,0 +1,145 @@
+"""The stage `genotypes` against the bare PLINK calls that it makes.
+
+    python benchmarks/genotypes.py [--variants 500000] [--people 800] [--rounds 3]
+
+The same calls, taken from the logs of the stage, are run once more by themselves: what is left is
+the stage's own work (four Python processes, checks, lists, eight figures).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS = ("merge", "participants", "variants", "components")
+RECORDER = """#!{python}
+import json, os, shutil, subprocess, sys
+if "--version" not in sys.argv:
+    # The lists a call reads are kept, for the stage removes its folder.
+    number = len(os.listdir({calls!r}))
+    copy = os.path.join({calls!r}, f"{{number:02d}}")
+    shutil.copytree(".", copy, symlinks=True)
+    with open(os.path.join(copy, "call.json"), "w") as stream:
+        json.dump([{real!r}, *sys.argv[1:]], stream)
+os.execv({real!r}, [{real!r}, *sys.argv[1:]])
+"""
+
+
+def simulate(prefix: Path, people: int, variants: int) -> None:
+    """Write independent variants with frequencies of an array, 0.4 % of calls missing."""
+    rng = np.random.default_rng(1)
+    per = -(-variants // 22)
+    with prefix.with_suffix(".bim").open("w") as bim:
+        bim.writelines(
+            f"{1 + j // per}\trs{j}\t0\t{1000 + j % per * 5000}\tA\tG\n" for j in range(variants)
+        )
+    with prefix.with_suffix(".fam").open("w") as fam:
+        fam.writelines(f"F{i}\tP{i:05d}\t0\t0\t{1 + i % 2}\t-9\n" for i in range(people))
+    width = -(-people // 4) * 4
+    code = np.array([3, 2, 0], dtype=np.uint8)
+    with prefix.with_suffix(".bed").open("wb") as bed:
+        bed.write(b"\x6c\x1b\x01")
+        for start in range(0, variants, 5000):
+            count = min(5000, variants - start)
+            p = rng.beta(0.8, 2.0, (count, 1)).clip(0.005, 0.5)
+            u = rng.random((count, people), dtype=np.float32)
+            codes = np.zeros((count, width), dtype=np.uint8)
+            codes[:, :people] = code[(u < 1 - (1 - p) ** 2).astype(np.uint8) + (u < p * p)]
+            codes[:, :people][rng.random((count, people), dtype=np.float32) < 0.004] = 1
+            four = [codes[:, k::4] << (2 * k) for k in range(4)]
+            bed.write((four[0] | four[1] | four[2] | four[3]).tobytes())
+
+
+def run_stage(options: str, folder: Path, threads: int, path: str) -> float:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "PATH": path}
+    start = time.perf_counter()
+    for step in STEPS:
+        seed = ["--seed", "1"] if step == "components" else []
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "gendmr", "genotypes", step, "--options", options),
+                *("--threads", str(threads), "--work", str(folder / "work"), *seed),
+            ],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+    return time.perf_counter() - start
+
+
+def run_bare(calls: Path) -> float:
+    total = 0.0
+    for folder in sorted(calls.iterdir()):
+        command = json.loads((folder / "call.json").read_text())
+        start = time.perf_counter()
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        total += time.perf_counter() - start
+    return total
+
+
+def record(options: str, folder: Path, threads: int) -> Path:
+    """Run the stage once with PLINK behind a recorder; returns a folder for each call."""
+    calls, programs = folder / "calls", folder / "bin"
+    calls.mkdir()
+    programs.mkdir()
+    for name in ("plink1.9", "plink2"):
+        real = shutil.which(name)
+        assert real, f"{name} is not on the PATH"
+        program = programs / name
+        program.write_text(RECORDER.format(python=sys.executable, calls=str(calls), real=real))
+        program.chmod(0o755)
+    run_stage(options, folder / "recorded", threads, f"{programs}:{os.environ['PATH']}")
+    # Links into the stage's work folder stay valid: the recorded run is kept until the end.
+    return calls
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--variants", type=int, default=500_000)
+    parser.add_argument("--people", type=int, default=800)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--component-variants", type=int, default=50_000)
+    chosen = parser.parse_args()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate(folder / "array", chosen.people, chosen.variants)
+        options = json.dumps(
+            {
+                "inputs": [str(folder / "array")],
+                "component_variants": chosen.component_variants,
+            }
+        )
+        calls = record(options, folder, chosen.threads)
+        print(f"{platform.machine()}, {os.cpu_count()} cores, {chosen.threads} threads")
+        print(
+            f"{chosen.variants:,} variants x {chosen.people} people, {len(list(calls.iterdir()))} calls"
+        )
+        ratios = []
+        for number in range(chosen.rounds):
+            bare = run_bare(calls)
+            stage = run_stage(
+                options, folder / f"stage{number}", chosen.threads, os.environ["PATH"]
+            )
+            shutil.rmtree(folder / f"stage{number}")
+            ratios.append(stage / bare)
+            print(
+                f"bare PLINK {bare:.1f} s, stage {stage:.1f} s, ratio {stage / bare:.2f}",
+                flush=True,
+            )
+        print(f"median ratio {np.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
