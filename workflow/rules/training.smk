@@ -15,6 +15,7 @@ rule train_fold:
     """Fit one method on the training people of one fold, predict everybody, read attention out."""
     input:
         participants="results/{study}/cohort/participants.tsv",
+        description="results/{study}/cohort/participants.json",
         splits="results/{study}/cohort/splits.tsv",
         snp="results/{study}/cohort/snp.nc",
         region=cohort_regions,
@@ -25,12 +26,6 @@ rule train_fold:
         predictions="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv",
         attention="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attention.nc",
         run="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json",
-    params:
-        options=method_options,
-        seed=STUDY.seed,
-        cohort=subpath(input.participants, parent=True),
-        folder=subpath(output.model, parent=True),
-        code=method_code,
     log:
         "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.log",
     benchmark:
@@ -42,6 +37,12 @@ rule train_fold:
         mem_mb=3000,
         runtime=120,
         gpu=method_gpus,
+    params:
+        options=method_options,
+        seed=STUDY.seed,
+        cohort=subpath(input.participants, parent=True),
+        folder=subpath(output.model, parent=True),
+        code=method_code,
     shell:
         "python -m gendmr training fold --method {wildcards.method} --cohort {params.cohort}"
         " --repeat {wildcards.repeat} --fold {wildcards.fold} --options {params.options:q}"
@@ -63,10 +64,6 @@ rule collect_metrics:
         ),
     output:
         table="results/{study}/training/{method}/metrics.tsv",
-    params:
-        seed=STUDY.seed,
-        folder=subpath(output.table, parent=True),
-        code=fingerprint("training.metrics"),
     log:
         "logs/{study}/training/{method}/metrics.log",
     benchmark:
@@ -77,6 +74,10 @@ rule collect_metrics:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        seed=STUDY.seed,
+        folder=subpath(output.table, parent=True),
+        code=fingerprint("training.metrics"),
     shell:
         "python -m gendmr training metrics --method {wildcards.method} --seed {params.seed}"
         " --output {output.table} {params.folder}/repeat-*/fold-*/ &> {log}"

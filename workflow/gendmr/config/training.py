@@ -57,7 +57,7 @@ class OptimisationSection(Section):
     weight_decay: float = Field(default=0.01, ge=0)
     """Of weight matrices; biases, norms and shared embeddings are free of it."""
     embedding_decay: float = Field(default=30.0, ge=0)
-    """Of embeddings per gene and per region, which start at zero: evidence must pull them off it."""
+    """Of embeddings per gene and per region, which start at zero."""
     prior_decay: float = Field(default=20.0, ge=0)
     """Of what a method starts with as its prior, and of departures from it: both may move by about
     one over this number."""

@@ -41,7 +41,7 @@ from gendmr.errors import TrainingError
 from gendmr.methods.base import AuxiliaryLoss, Bag, Progress, Teacher
 from gendmr.methods.evidence import Evidence, collect
 from gendmr.seeds import derive, generator
-from gendmr.training.fit import Fit, Layout, Task, Tensors, call, choose_device, fit, forward
+from gendmr.training.fit import Fit, Layout, Runner, Task, Tensors, call, choose_device, fit
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import class_weights
 
@@ -170,9 +170,7 @@ class Net(nn.Module):
             self.says = nn.Linear(FEATURES, width, bias=False)
             self.modulate = nn.Linear(width, width, bias=False)
             self.token_norm = nn.LayerNorm(width)
-            self.blocks = nn.ModuleList(
-                Block(width, options.heads) for _ in range(options.blocks)
-            )
+            self.blocks = nn.ModuleList(Block(width, options.heads) for _ in range(options.blocks))
             self.snp = GatedBag(width, options.attention, 3, evidence)
         if "region" in bags:
             self.measure_in = nn.Linear(3, width)
@@ -192,7 +190,10 @@ class Net(nn.Module):
         with torch.no_grad():
             for name, value in self.named_parameters():
                 leaf = name.rsplit(".", 1)[-1]
-                if value.ndim == 2 and name not in ("gate", *EMBEDDINGS):
+                zero = name == "gate" or name in EMBEDDINGS
+                # A block starts as the identity, the fused head as the sum of both bags.
+                zero |= name.endswith(("out.weight", "down.weight")) and "measure" not in name
+                if value.ndim == 2 and not zero:
                     fan = value.shape[1] if leaf == "weight" else value.shape[1] * 4
                     value.normal_(0, fan**-0.5, generator=random)
                 elif "norm" in name and leaf == "weight":
@@ -201,13 +202,8 @@ class Net(nn.Module):
                     value.zero_()
             if "snp" in self.bags:
                 self.snp.start((0.3, 0.15, 0.3), 6.0, (0.4, 0.2, 0.4))
-                for block in self.blocks:
-                    # A block starts as the identity.
-                    block.out.weight.zero_()
-                    block.down.weight.zero_()
             if "region" in self.bags:
                 self.region.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
-            self.fuse_out.weight.zero_()
 
     def forward(
         self, fixed: Tensors, batch: Tensors, noise: Tensors | None
@@ -552,7 +548,7 @@ class Gendmr:
             decay=lambda name: _decay(name, options),
             speed=_speed,
         )
-        _scale_bags(task, network, layout, people, [item.part[0] for item in replicates], parts)
+        _scale_bags(Runner(network, task), people, [item.part[0] for item in replicates], parts)
         return task, network
 
     def _fixed(
@@ -566,9 +562,7 @@ class Gendmr:
         _, gene = np.unique(
             np.array([text.split(";")[0] for text in snps["gene"]], dtype=str), return_inverse=True
         )
-        z = np.concatenate(
-            [evidence.snp.reshape(-1, count, 3), evidence.snp_all[None]], axis=0
-        )
+        z = np.concatenate([evidence.snp.reshape(-1, count, 3), evidence.snp_all[None]], axis=0)
         fixed = {
             "snp_z": z,
             "snp_flip": z.sum(axis=2) < 0,
@@ -578,28 +572,18 @@ class Gendmr:
             "snp_surroundings": _surroundings(snps),
             "snp_fourier": self._fourier(chromosome, position, seed),
             "snp_coded": _coded(preparation),
-            "region_z": np.concatenate(
-                [
-                    evidence.region.reshape(-1, *evidence.region.shape[2:]),
-                    evidence.region_all[None],
-                ],
-                axis=0,
-            ),
+            "region_z": _slots(evidence.region, evidence.region_all),
         }
         if self.options.blocks and "snp" in bags:
             fixed |= _chromosomes(code, position)
         return {
-            name: torch.from_numpy(
-                value.astype(np.float32) if value.dtype == np.float64 else value
-            )
+            name: torch.from_numpy(value.astype(np.float32) if value.dtype == np.float64 else value)
             for name, value in fixed.items()
         }
 
     def _fourier(self, chromosome: np.ndarray, position: np.ndarray, seed: int) -> np.ndarray:
         """Return sines and cosines of 2^k pi u, computed in float64, as (snp, 2 octaves)."""
-        length = np.array(
-            [max(LENGTHS.get(name, 0), 1) for name in chromosome], dtype=np.float64
-        )
+        length = np.array([max(LENGTHS.get(name, 0), 1) for name in chromosome], dtype=np.float64)
         for name in np.unique(chromosome):
             here = chromosome == name
             length[here] = np.maximum(length[here], position[here].max())
@@ -674,14 +658,19 @@ def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:
     return found
 
 
+def _slots(parts: np.ndarray, everybody: np.ndarray) -> np.ndarray:
+    """Return the evidence of every part of every partition, then that of all (slot, ...)."""
+    return np.concatenate([*parts, everybody[None]], axis=0)
+
+
 def _features(z: np.ndarray, gene: np.ndarray) -> np.ndarray:
     """Return log(1 + z^2) per channel, of the SNP and as the mean of its gene (slot, snp, 6)."""
     square = z.astype(np.float64) ** 2
     genes = int(gene.max(initial=0)) + 1
     size = np.maximum(np.bincount(gene.reshape(-1), minlength=genes), 1)
-    pooled = np.zeros((z.shape[0], genes, z.shape[2]))
-    np.add.at(pooled, (slice(None), gene.reshape(-1)), square)
-    pooled = (pooled / size[:, None])[:, gene.reshape(-1)]
+    pooled = np.zeros((genes, z.shape[0], z.shape[2]))
+    np.add.at(pooled, gene.reshape(-1), square.swapaxes(0, 1))
+    pooled = (pooled / size[:, None, None])[gene.reshape(-1)].swapaxes(0, 1)
     return np.concatenate([np.log1p(square), np.log1p(pooled)], axis=2).astype(np.float32)
 
 
@@ -762,31 +751,27 @@ def _batch(
     return batch
 
 
-def _scale_bags(
-    task: Task,
-    network: GendmrNetwork,
-    layout: Layout,
-    people: Tensors,
-    part: list[np.ndarray],
-    parts: int,
-) -> None:
-    """Let bag logits start with an SD of one half among training people, whatever the bag's size."""
-    plans = [
-        [(number, np.flatnonzero(row == number)) for number in range(parts)] for row in part
-    ]
+def _scale_bags(runner: Runner, people: Tensors, part: list[np.ndarray], parts: int) -> None:
+    """Let bag logits start with an SD of one half in the training people, whatever the bag's size.
+
+    Changes the initial weights of the task.
+    """
+    task, layout = runner.task, runner.layout
+    bags = [name for name in ("snp", "region") if f"{name}.log_scale" in layout.names]
+    plans = [[(number, np.flatnonzero(row == number)) for number in range(parts)] for row in part]
     size = max(len(index) for plan in plans for _, index in plan)
-    logits: dict[str, list[torch.Tensor]] = {name: [] for name in network.bags}
-    present: dict[str, list[torch.Tensor]] = {name: [] for name in network.bags}
+    logits: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
+    present: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
     with torch.no_grad():
         for step in range(parts):
             batch = _batch(plans, step, size, people)
-            outputs = forward(network, task, layout, task.start, batch, None)
-            for name in network.bags:
+            outputs = runner.outputs(task.start, batch)
+            for name in bags:
                 logits[name].append(outputs[f"logit_{name}"])
                 present[name].append(batch[f"has_{name}"] * (batch["weight"] > 0))
         start = 0
         for name, width in zip(layout.names, layout.sizes, strict=True):
-            for bag in network.bags:
+            for bag in bags:
                 if name == f"{bag}.log_scale":
                     values, weight = torch.cat(logits[bag], 1), torch.cat(present[bag], 1)
                     count = weight.sum(1).clamp(min=1)
@@ -840,9 +825,7 @@ class FittedGendmr:
     def weights(self) -> dict[str, np.ndarray]:
         """Everything learned, with the evidence that tokens read."""
         layout = Layout(self.module)
-        found = {
-            name: value.cpu().numpy() for name, value in layout.unflatten(self.row).items()
-        }
+        found = {name: value.cpu().numpy() for name, value in layout.unflatten(self.row).items()}
         found["evidence.snp"] = self.fixed["snp_z"][-1].cpu().numpy()
         found["evidence.region"] = self.fixed["region_z"][-1].cpu().numpy()
         return found

@@ -96,6 +96,7 @@ def hwe(dosage: np.ndarray) -> np.ndarray:
     counts = np.stack([(dosage == copies).sum(axis=0) for copies in (0, 1, 2)], axis=1)
     unique, back = np.unique(counts, axis=0, return_inverse=True)
     result = np.ones(len(unique))
+    log_factorial = gammaln(np.arange(dosage.shape[0] + 1) + 1.0)
     for start in range(0, len(unique), CHUNK):
         block = unique[start : start + CHUNK]
         n = block.sum(axis=1, keepdims=True)
@@ -105,11 +106,10 @@ def hwe(dosage: np.ndarray) -> np.ndarray:
         possible = (hets <= rare) & ((rare - hets) % 2 == 0)
         homozygous = np.where(possible, (rare - hets) // 2, 0)
         common = np.where(possible, n - hets - homozygous, 0)
-        log = (
-            hets * np.log(2.0)
-            - gammaln(homozygous + 1)
-            - gammaln(hets + 1)
-            - gammaln(np.maximum(common, 0) + 1)
+        log = hets * np.log(2.0) - (
+            log_factorial[homozygous]
+            + log_factorial[np.where(possible, hets, 0)]
+            + log_factorial[common]
         )
         log = np.where(possible, log, -np.inf)
         log -= log.max(axis=1, keepdims=True)
@@ -131,7 +131,7 @@ def prune(
     window_bp: int = 1_000_000,
     stop_after: int | None = None,
 ) -> np.ndarray:
-    """Greedy LD pruning: keep SNPs in the order of `priority`, drop later ones in LD with a kept one.
+    """Greedy LD pruning: a SNP stays unless it is in LD with one that stays before it.
 
     Parameters
     ----------

@@ -39,6 +39,7 @@ def group() -> None:
     "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="A folder."
 )
 def fold(
+    *,
     method: str,
     cohort: Path,
     repeat: int,

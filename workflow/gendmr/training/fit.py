@@ -131,21 +131,109 @@ class Fit:
     best_epoch: list[int]
 
 
-def forward(
-    network: Network,
-    task: Task,
-    layout: Layout,
-    weights: torch.Tensor,
-    batch: Tensors,
-    noise: Tensors | None,
-) -> Tensors:
-    """Run the module for all replicates: weights (replicate, weight), outputs likewise."""
+class Runner:
+    """A network with a task, run for all replicates at once."""
 
-    def one(row: torch.Tensor, fixed: Tensors, batch: Tensors, noise: Tensors) -> Tensors:
-        return network.forward(task.module, layout.unflatten(row), fixed, batch, noise or None)
+    def __init__(self, network: Network, task: Task) -> None:
+        self.network = network
+        self.task = task
+        self.layout = Layout(task.module)
 
-    outputs: Tensors = vmap(one)(weights, task.fixed, batch, noise or {})
-    return outputs
+    def outputs(self, weights: torch.Tensor, batch: Tensors) -> Tensors:
+        """Return outputs without dropout: weights (replicate, weight), outputs likewise."""
+
+        def one(row: torch.Tensor, fixed: Tensors, batch: Tensors) -> Tensors:
+            return self._one(row, fixed, batch, None)
+
+        found: Tensors = vmap(one)(weights, self.task.fixed, batch)
+        return found
+
+    def losses(
+        self, weights: torch.Tensor, batch: Tensors, teachers: Tensors, scale: Tensors
+    ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
+        """Return the loss, logits and auxiliary terms of every replicate on a batch."""
+        extras = self.network.auxiliary_losses
+
+        def one(
+            row: torch.Tensor, fixed: Tensors, batch: Tensors, noise: Tensors, taught: Tensors
+        ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
+            outputs = self._one(row, fixed, batch, noise)
+            lessons = {name: self._one(value, fixed, batch, None) for name, value in taught.items()}
+            total = self.network.loss(outputs, batch)
+            terms = {extra.name: extra.term(outputs, lessons, batch) for extra in extras}
+            for name, term in terms.items():
+                total = total + scale[name] * term
+            return total, outputs["logit"], terms
+
+        found: tuple[torch.Tensor, torch.Tensor, Tensors] = vmap(one)(
+            weights, self.task.fixed, batch, self.task.noise(batch), teachers
+        )
+        return found
+
+    def _one(
+        self, row: torch.Tensor, fixed: Tensors, batch: Tensors, noise: Tensors | None
+    ) -> Tensors:
+        parameters = self.layout.unflatten(row)
+        return self.network.forward(self.task.module, parameters, fixed, batch, noise)
+
+
+class AdamW:
+    """AdamW on the weights of all replicates, each with its own clipping.
+
+    Loshchilov & Hutter (2019); weights decay towards where they started (Li, Grandvalet & Davoine
+    2018, L2-SP), not to zero.
+    """
+
+    def __init__(self, task: Task, layout: Layout, clip: float) -> None:
+        self.start = task.start
+        self.decay = layout.spread(task.decay).to(task.start.device)
+        self.speed = layout.spread(task.speed).to(task.start.device)
+        self.clip = clip
+        self.first = torch.zeros_like(task.start)
+        self.second = torch.zeros_like(task.start)
+        self.steps = 0
+
+    def update(self, weights: torch.Tensor, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+        """Return the weights after one step."""
+        self.steps += 1
+        norm = gradient.norm(dim=1, keepdim=True)
+        gradient = gradient * (self.clip / norm.clamp(min=self.clip))
+        self.first = BETAS[0] * self.first + (1 - BETAS[0]) * gradient
+        self.second = BETAS[1] * self.second + (1 - BETAS[1]) * gradient**2
+        mean = self.first / (1 - BETAS[0] ** self.steps)
+        size = (self.second / (1 - BETAS[1] ** self.steps)).sqrt() + EPSILON
+        pull = self.decay * (weights - self.start)
+        return weights - rate * self.speed * (mean / size + pull)
+
+
+class Keeper:
+    """The best weights of every replicate, and which replicates still train."""
+
+    def __init__(self, weights: torch.Tensor, patience: int) -> None:
+        replicates = weights.shape[0]
+        self.weights = weights.clone()
+        self.epoch = [0] * replicates
+        self.value = [(-math.inf, -math.inf)] * replicates
+        self.active = torch.ones(replicates, dtype=torch.bool, device=weights.device)
+        self.patience = patience
+
+    @property
+    def running(self) -> list[int]:
+        """Replicates that still train."""
+        return [int(number) for number in torch.nonzero(self.active).reshape(-1)]
+
+    def offer(self, weights: torch.Tensor, lines: Mapping[int, dict[str, Any]]) -> None:
+        """Look at the epoch's line of every running replicate."""
+        improved = torch.zeros(len(self.epoch), dtype=torch.bool)
+        for replicate, line in lines.items():
+            score = line["validation_auc"]
+            value = (-1.0 if math.isnan(score) else score, -line["validation_loss"])
+            if value > self.value[replicate]:
+                self.value[replicate], self.epoch[replicate] = value, line["epoch"]
+                improved[replicate] = True
+            elif line["epoch"] - self.epoch[replicate] >= self.patience:
+                self.active[replicate] = False
+        self.weights = torch.where(improved.to(weights.device)[:, None], weights, self.weights)
 
 
 def call(
@@ -156,136 +244,93 @@ def call(
     return outputs
 
 
-def fit(
-    network: Network, task: Task, options: OptimisationSection, progress: Progress
-) -> Fit:
+def fit(network: Network, task: Task, options: OptimisationSection, progress: Progress) -> Fit:
     """Train all replicates; each keeps the weights of its best epoch.
 
-    AdamW (Loshchilov & Hutter 2019) with linear warm-up and cosine decay; weights decay towards
-    where they started (Li, Grandvalet & Davoine 2018), not to zero. The best epoch has the
-    largest AUC of the inner validation; among equals, the smallest loss there.
+    Linear warm-up, then cosine decay. The best epoch has the largest AUC of the inner validation;
+    among equals, the smallest loss there.
 
     Raises
     ------
     TrainingError
         A loss is not finite; names replicate, epoch and step.
     """
-    layout = Layout(task.module)
+    runner = Runner(network, task)
+    optimiser = AdamW(task, runner.layout, options.clip)
     weights = task.start.clone()
-    device, replicates = weights.device, weights.shape[0]
-    decay = layout.spread(task.decay).to(device)
-    speed = layout.spread(task.speed).to(device)
-    first, second = torch.zeros_like(weights), torch.zeros_like(weights)
+    keeper = Keeper(weights, options.patience)
     teachers = {teacher.name: weights.clone() for teacher in network.teachers}
-    best = weights.clone()
-    best_epoch = [0] * replicates
-    best_value = [(-math.inf, -math.inf)] * replicates
-    history: list[list[dict[str, Any]]] = [[] for _ in range(replicates)]
-    active = torch.ones(replicates, dtype=torch.bool, device=device)
+    history: list[list[dict[str, Any]]] = [[] for _ in keeper.epoch]
     truth = task.validation["y"].cpu().numpy()
-
-    def losses(
-        row: torch.Tensor,
-        fixed: Tensors,
-        batch: Tensors,
-        noise: Tensors,
-        taught: Tensors,
-        scale: Tensors,
-    ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
-        outputs = network.forward(task.module, layout.unflatten(row), fixed, batch, noise or None)
-        own = network.loss(outputs, batch)
-        lessons = {
-            name: network.forward(task.module, layout.unflatten(value), fixed, batch, None)
-            for name, value in taught.items()
-        }
-        terms = {
-            extra.name: extra.term(outputs, lessons, batch) for extra in network.auxiliary_losses
-        }
-        total = own
-        for name, term in terms.items():
-            total = total + scale[name] * term
-        return total, outputs["logit"], terms
-
-    step = 0
     for epoch in range(1, options.epochs + 1):
         batches = task.batches(epoch)
-        total_steps = options.epochs * len(batches)
-        summed = torch.zeros(replicates, device=device)
-        terms_summed = {extra.name: torch.zeros_like(summed) for extra in network.auxiliary_losses}
-        seen: list[Tensors] = []
         scale = {
-            extra.name: torch.full((replicates,), float(extra.weight(epoch)), device=device)
+            extra.name: torch.tensor(float(extra.weight(epoch)), device=weights.device)
             for extra in network.auxiliary_losses
         }
+        seen: list[Tensors] = []
         rate = 0.0
         for batch in batches:
             weights.requires_grad_(True)
-            total, logit, terms = vmap(losses)(
-                weights, task.fixed, batch, task.noise(batch), teachers, scale
-            )
+            total, logit, terms = runner.losses(weights, batch, teachers, scale)
             (gradient,) = torch.autograd.grad(total.sum(), weights)
             weights = weights.detach()
-            _refuse_infinite(total.detach(), active, epoch, step)
-            rate = _rate(step, total_steps, options, len(batches))
-            norm = gradient.norm(dim=1, keepdim=True)
-            gradient = gradient * (options.clip / norm.clamp(min=options.clip))
-            step += 1
-            first = BETAS[0] * first + (1 - BETAS[0]) * gradient
-            second = BETAS[1] * second + (1 - BETAS[1]) * gradient**2
-            direction = (first / (1 - BETAS[0] ** step)) / (
-                (second / (1 - BETAS[1] ** step)).sqrt() + EPSILON
-            )
-            moved = weights - rate * speed * (direction + decay * (weights - task.start))
-            weights = torch.where(active[:, None], moved, weights)
+            _refuse_infinite(total, keeper.active, epoch, optimiser.steps)
+            rate = _rate(optimiser.steps, options, len(batches))
+            moved = optimiser.update(weights, gradient, rate)
+            weights = torch.where(keeper.active[:, None], moved, weights)
             for teacher in network.teachers:
-                keep = teacher.decay(step - 1)
+                keep = teacher.decay(optimiser.steps - 1)
                 teachers[teacher.name] = keep * teachers[teacher.name] + (1 - keep) * weights
-            summed += total.detach()
-            for name, term in terms.items():
-                terms_summed[name] += term.detach()
             seen.append(
-                {"logit": logit.detach(), "y": batch["y"], "weight": batch["weight"]}
+                {
+                    "train_loss": total.detach(),
+                    **{name: term.detach() for name, term in terms.items()},
+                    "logit": logit.detach(),
+                    "y": batch["y"],
+                    "weight": batch["weight"],
+                }
             )
         with torch.no_grad():
-            outputs = forward(network, task, layout, weights, task.validation, None)
+            outputs = runner.outputs(weights, task.validation)
             loss = vmap(network.loss)(outputs, task.validation)
-        _refuse_infinite(loss, active, epoch, step)
+        _refuse_infinite(loss, keeper.active, epoch, optimiser.steps)
         scores = outputs["logit"].cpu().numpy()
-        improved = torch.zeros(replicates, dtype=torch.bool)
-        for replicate in torch.nonzero(active).reshape(-1).tolist():
-            value = auc(truth[replicate], scores[replicate])
-            line = {
+        lines = {
+            replicate: {
                 "epoch": epoch,
-                "step": step,
-                "train_loss": float(summed[replicate]) / len(batches),
+                "step": optimiser.steps,
                 "validation_loss": float(loss[replicate]),
                 "train_auc": _train_auc(seen, replicate),
-                "validation_auc": value,
+                "validation_auc": auc(truth[replicate], scores[replicate]),
                 "learning_rate": rate,
-                **{name: float(term[replicate]) / len(batches)
-                   for name, term in terms_summed.items()},
+                **{
+                    name: float(sum(item[name][replicate] for item in seen)) / len(seen)
+                    for name in ("train_loss", *scale)
+                },
             }
+            for replicate in keeper.running
+        }
+        for replicate, line in lines.items():
             history[replicate].append(line)
-            candidate = (-1.0 if math.isnan(value) else value, -line["validation_loss"])
-            if candidate > best_value[replicate]:
-                best_value[replicate], best_epoch[replicate] = candidate, epoch
-                improved[replicate] = True
-            elif epoch - best_epoch[replicate] >= options.patience:
-                active[replicate] = False
-        best = torch.where(improved.to(device)[:, None], weights, best)
-        if epoch % 10 == 0 or epoch == 1 or not active.any():
-            last = history[0][-1]
-            progress(
-                f"epoch {last['epoch']}: loss {last['train_loss']:.3f}, validation loss"
-                f" {last['validation_loss']:.3f}, AUC {last['validation_auc']:.3f}"
-            )
-        if not active.any():
+        keeper.offer(weights, lines)
+        finished = not keeper.active.any()
+        if epoch % 5 == 0 or epoch == 1 or finished:
+            progress(_describe(history[0][-1]))
+        if finished:
             break
-    return Fit(weights=best, history=history, best_epoch=best_epoch)
+    return Fit(weights=keeper.weights, history=history, best_epoch=keeper.epoch)
 
 
-def _rate(step: int, total: int, options: OptimisationSection, steps: int) -> float:
-    warmup = options.warmup * steps
+def _describe(line: dict[str, Any]) -> str:
+    return (
+        f"epoch {line['epoch']}: loss {line['train_loss']:.3f}, validation loss"
+        f" {line['validation_loss']:.3f}, AUC {line['validation_auc']:.3f}"
+    )
+
+
+def _rate(step: int, options: OptimisationSection, steps: int) -> float:
+    total, warmup = options.epochs * steps, options.warmup * steps
     if step < warmup:
         return options.learning_rate * (step + 1) / warmup
     share = (step - warmup) / max(total - warmup, 1)

@@ -44,29 +44,7 @@ def collect_metrics(
     TrainingError
         The folders hold another method, or one fold twice.
     """
-    if not folders:
-        raise InputFileError(
-            f"no folds of {method} were given", next_step="run `snakemake training` first"
-        )
-    results = []
-    for folder in folders:
-        path = Path(folder) / "metrics.json"
-        if not path.is_file():
-            raise InputFileError(
-                f"{path}: no such file",
-                cause="the fold has not been trained, or its job failed",
-                next_step=f"look into its log and run: snakemake {path}",
-            )
-        results.append((Path(folder), read_json(path)))
-    wrong = [str(folder) for folder, result in results if result["method"] != method]
-    if wrong:
-        raise TrainingError(f"{len(wrong)} folders are not of {method}: {first_few(wrong)}")
-    results.sort(key=lambda item: (item[1]["repeat"], item[1]["fold"]))
-    keys = [(result["repeat"], result["fold"]) for _, result in results]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise TrainingError(f"{len(twice)} folds were given twice: {first_few(twice)}")
-
+    results = _read(folders, method)
     rows: list[dict[str, Any]] = []
     collected: dict[str, list[float]] = {}
     shares = []
@@ -105,6 +83,32 @@ def collect_metrics(
     write_table(output, pd.DataFrame(rows))
 
 
+def _read(folders: Sequence[Path | str], method: str) -> list[tuple[Path, dict[str, Any]]]:
+    if not folders:
+        raise InputFileError(
+            f"no folds of {method} were given", next_step="run `snakemake training` first"
+        )
+    results = []
+    for folder in folders:
+        path = Path(folder) / "metrics.json"
+        if not path.is_file():
+            raise InputFileError(
+                f"{path}: no such file",
+                cause="the fold has not been trained, or its job failed",
+                next_step=f"look into its log and run: snakemake {path}",
+            )
+        results.append((Path(folder), read_json(path)))
+    wrong = [str(folder) for folder, result in results if result["method"] != method]
+    if wrong:
+        raise TrainingError(f"{len(wrong)} folders are not of {method}: {first_few(wrong)}")
+    results.sort(key=lambda item: (item[1]["repeat"], item[1]["fold"]))
+    keys = [(result["repeat"], result["fold"]) for _, result in results]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise TrainingError(f"{len(twice)} folds were given twice: {first_few(twice)}")
+    return results
+
+
 def nadeau_bengio(values: np.ndarray, ratio: float) -> tuple[float, float, float]:
     """Return the mean over folds with its 95 % interval, for overlapping training sets.
 
@@ -134,8 +138,9 @@ def nadeau_bengio(values: np.ndarray, ratio: float) -> tuple[float, float, float
 def bootstrap_auc(
     diagnosis: np.ndarray, score: np.ndarray, random: np.random.Generator
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the AUC over resampled people, cases and controls
-    apart, so that every resample has both.
+    """Return the 95 % percentile interval of the AUC over resampled people.
+
+    Cases and controls are drawn apart, so that every resample has both.
     """
     cases, controls = score[diagnosis == 1], score[diagnosis == 0]
     if not cases.size or not controls.size:

@@ -155,12 +155,12 @@ class RegionScaler:
         values = _measures(rows) - (nuisance - self.centre) @ self.slopes
         values = (values - self.mean) / self.scale
         values = np.where(np.isfinite(values), values, 0.0).astype(np.float32)
-        return values.reshape(len(rows), -1, len(MEASURES))
+        return values.reshape(len(rows), rows.volume.shape[1], len(MEASURES))
 
 
 def _measures(rows: Rows) -> np.ndarray:
     values = np.stack([getattr(rows, name) for name in MEASURES], axis=2)
-    return np.asarray(values.reshape(len(rows), -1))
+    return np.asarray(values.reshape(len(rows), values.shape[1] * len(MEASURES)))
 
 
 def _column_mean(values: np.ndarray) -> np.ndarray:
