@@ -1,6 +1,6 @@
 """Choose the genes of the demo from a MAGMA gene.loc file (GRCh37): how demo_genes.tsv was made.
 
-    python resources/choose_demo_genes.py NCBI37.3.gene.loc > resources/demo_genes.tsv
+python resources/choose_demo_genes.py NCBI37.3.gene.loc > resources/demo_genes.tsv
 """
 
 from __future__ import annotations

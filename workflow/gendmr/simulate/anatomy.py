@@ -100,8 +100,9 @@ def shrinking_fields(
 ) -> dict[str, np.ndarray]:
     """Return for each region the displacement that changes its volume and no other.
 
-    It is the gradient of the solution of Poisson's equation whose source is the region: divergence
-    one inside, a small constant elsewhere, no rotation. Neighbours are moved, not resized.
+    It is the gradient of the solution of Poisson's equation whose source is the region, blurred to
+    the lattice: a divergence that is one on average inside and vanishes a few millimetres outside,
+    no rotation. Neighbours are moved, not resized.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def shrinking_fields(
     Returns
     -------
     dict of region to ndarray, shape (3, i, j, k)
-        Displacement in mm for a divergence of one.
+        Displacement in mm for a mean divergence of one.
     """
     waves = np.stack(
         np.meshgrid(
@@ -134,6 +135,9 @@ def shrinking_fields(
     for region, number in indices.items():
         inside = ndimage.gaussian_filter((labels == number).astype(np.float64), blur)
         source = ndimage.map_coordinates(inside, where, order=1, mode="constant")
+        voxels = np.argwhere(labels == number)
+        places = (voxels @ affine[:3, :3].T + affine[:3, 3]).T
+        source /= sample(source[None], lattice.index(places)).mean()
         spectrum = fft.rfftn(source)
         fields[region] = np.stack(
             [
@@ -158,7 +162,7 @@ def bend(
     shrinking : mapping of region to ndarray
         From `shrinking_fields`.
     loss : mapping of region to float
-        Share of its volume that a region has lost.
+        Share by which a region has shrunk.
     random : numpy.random.Generator
 
     Returns

@@ -84,7 +84,7 @@ def simulate_cohort(
         seed=seed,
     )
     planted, people = _draw_people(section, names, genes, panel, pool, second, seed)
-    variants = _finish_variants(panel.variants, planted, seed)
+    variants = _finish_variants(panel.variants, panel.haplotypes.mean(axis=(1, 2)), planted, seed)
     dosage = _genotype(people, variants, names, seed)
     for array, (rows, columns) in _arrays(people, variants, names, seed).items():
         _write_array(folder / "genotypes" / array, dosage, variants, people, rows, columns, seed)
@@ -220,7 +220,9 @@ def conceive(
     return np.stack([from_mother, from_father], axis=1)
 
 
-def _finish_variants(variants: pd.DataFrame, planted: list[Planted], seed: int) -> pd.DataFrame:
+def _finish_variants(
+    variants: pd.DataFrame, derived: np.ndarray, planted: list[Planted], seed: int
+) -> pd.DataFrame:
     """Give alleles, decide which variants are bad and which array carries them."""
     random = generator(seed, "simulate", "variants")
     variants = variants.copy()
@@ -236,9 +238,11 @@ def _finish_variants(variants: pd.DataFrame, planted: list[Planted], seed: int) 
         ~causal & ~variants["rare"].to_numpy() & (variants["chromosome"] != "X").to_numpy()
     )
     number = max(2, round(POOR_VARIANTS * len(harmless)))
-    bad = random.permutation(harmless)[: 2 * number]
+    bad = random.permutation(harmless)
+    # Only where heterozygotes are many does their loss show.
+    common = bad[number:][np.abs(derived[bad[number:]] - 0.5) < 0.25]
     column = variants["fault"].to_numpy(dtype=object)
-    column[bad[:number]], column[bad[number:]] = "low_call_rate", "hwe"
+    column[bad[:number]], column[common[:number]] = "low_call_rate", "hwe"
     variants["fault"] = column.astype(str)
     only = random.random(len(variants))
     aside = (1 - ON_BOTH) / 2
@@ -247,9 +251,7 @@ def _finish_variants(variants: pd.DataFrame, planted: list[Planted], seed: int) 
     return variants
 
 
-def _genotype(
-    people: _People, variants: pd.DataFrame, names: Roster, seed: int
-) -> np.ndarray:
+def _genotype(people: _People, variants: pd.DataFrame, names: Roster, seed: int) -> np.ndarray:
     """Return copies of the derived allele (variants, people) int8 as called; -1 is missing."""
     dosage = people.haplotypes.sum(axis=2, dtype=np.int8)
     on_x = (variants["chromosome"] == "X").to_numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,13 @@ CLEAR = 100_000  # bp without background SNPs around a gene of the table
 COMMON, UNCOMMON = 0.05, 0.01  # minor allele frequencies
 UNCOMMON_SHARE = 0.1  # of the typed SNPs, as on arrays
 RARE_EVERY = 8  # one variant below UNCOMMON for so many genes: arrays carry some
+
+
+class _Gene(NamedTuple):
+    symbol: str
+    chromosome: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -69,9 +76,7 @@ def demography(two_populations: bool, *, scale: float = 1.0) -> msprime.Demograp
     ancestral = "A"
     if two_populations:
         history.add_population(name="B", initial_size=now, growth_rate=rate)
-        history.add_population(
-            name="P", initial_size=now * np.exp(-rate * SPLIT), growth_rate=rate
-        )
+        history.add_population(name="P", initial_size=now * np.exp(-rate * SPLIT), growth_rate=rate)
         history.add_population_split(time=SPLIT, derived=["A", "B"], ancestral="P")
         ancestral = "P"
     for time, size in ((920, 1_861), (2_040, 14_474), (5_920, 7_310)):
@@ -122,15 +127,18 @@ def simulate_panel(
     return Panel(variants, haplotypes)
 
 
+def _listed(genes: pd.DataFrame) -> list[_Gene]:
+    columns = (genes[name].tolist() for name in _Gene._fields)
+    return [_Gene(*row) for row in zip(*columns, strict=True)]
+
+
 def _gene_pieces(
     genes: pd.DataFrame, people: tuple[int, int], snps: int, seed: int
 ) -> Iterator[Panel]:
-    for number, gene in enumerate(genes.itertuples(index=False)):
+    for number, gene in enumerate(_listed(genes)):
         random = generator(seed, "simulate", "gene", gene.symbol)
-        length = min(int(gene.end - gene.start) + 1, GENE_WINDOW)
-        inner = int(gene.start) + int(
-            random.integers(0, int(gene.end - gene.start) + 2 - length)
-        )
+        length = min((gene.end - gene.start) + 1, GENE_WINDOW)
+        inner = gene.start + int(random.integers(0, (gene.end - gene.start) + 2 - length))
         start = max(1, inner - FLANK)
         frequency, sites, positions = _coalescent(
             people, length + 2 * FLANK, derive(seed, "simulate", "coalescent", gene.symbol)
@@ -147,7 +155,7 @@ def _gene_pieces(
                     "chromosome": gene.chromosome,
                     "position": where,
                     "gene": gene.symbol,
-                    "inside": (where >= int(gene.start)) & (where <= int(gene.end)),
+                    "inside": (where >= gene.start) & (where <= gene.end),
                     "rare": frequency[chosen] < UNCOMMON,
                 }
             ),
@@ -176,8 +184,8 @@ def _background_pieces(
         where = start + positions[chosen]
         near = genes[genes["chromosome"] == name]
         clear = np.ones(len(where), dtype=bool)
-        for gene in near.itertuples(index=False):
-            clear &= (where < int(gene.start) - CLEAR) | (where > int(gene.end) + CLEAR)
+        for gene in _listed(near):
+            clear &= (where < gene.start - CLEAR) | (where > gene.end + CLEAR)
         yield _between(name, where[clear], sites[chosen][clear])
 
 
@@ -213,7 +221,12 @@ def _between(chromosome: str, positions: np.ndarray, sites: np.ndarray) -> Panel
 
 
 def _coalescent(
-    people: tuple[int, int], length: int, seed: int, *, mutation: float = MUTATION, scale: float = 1.0
+    people: tuple[int, int],
+    length: int,
+    seed: int,
+    *,
+    mutation: float = MUTATION,
+    scale: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return minor allele frequencies, sites (sites, people, 2) and 0-based positions."""
     import msprime
@@ -245,9 +258,7 @@ def _typed(
 ) -> np.ndarray:
     """Choose sites as an array does: common ones, some uncommon, spread out."""
     common = random.permutation(np.flatnonzero(frequency >= COMMON))
-    uncommon = random.permutation(
-        np.flatnonzero((frequency >= UNCOMMON) & (frequency < COMMON))
-    )
+    uncommon = random.permutation(np.flatnonzero((frequency >= UNCOMMON) & (frequency < COMMON)))
     few = int(random.binomial(wanted, UNCOMMON_SHARE))
     chosen: list[int] = []
     for group, enough in ((common, wanted - few), (uncommon, wanted)):

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from gendmr.config.simulate import SimulateSection
 from gendmr.errors import AtlasError, TableError, first_few
 from gendmr.files.atomic import write_json
-from gendmr.files.tables import read_table
+from gendmr.files.tables import Kind, read_table
 from gendmr.seeds import derive, generator
 from gendmr.simulate.anatomy import SPACING, Lattice, bend, sample, shrinking_fields
 from gendmr.simulate.nifti import SCANNER, write_nifti
@@ -25,7 +24,7 @@ from gendmr.simulate.template import read_template
 
 BLUR = 0.8  # mm, of the template: voxels larger than its own average over their content
 CSF = 0.2  # intensity of cerebrospinal fluid, as a share of the template's brightest
-FILLED = 0.6  # share of a region's loss that shows as fluid between its tissue
+FILLED = 0.3  # share of a region's loss that shows as fluid within it; for the rest it shrinks
 BRAIN = 0.04  # intensity of the template at its edge; outside all is 0, as after skull stripping
 POSE = (4.0, 5.0)  # SD of the head's rotation, degrees, and of its place, mm
 OBLIQUE, TILT = 0.3, 8.0  # share of oblique scans; their SD, degrees
@@ -116,12 +115,10 @@ def simulate_images(
 
 def read_people(path: Path | str, section: SimulateSection) -> list[Person]:
     """Read the anatomy table that `simulate cohort` wrote for the people with an image."""
-    table = read_table(
-        path,
-        {"participant_id": "text", "site": "text", "size": "number"}
-        | dict.fromkeys(section.regions, "number"),
-        key="participant_id",
-    )
+    columns: dict[str, Kind] = {"participant_id": "text", "site": "text", "size": "number"}
+    for region in section.regions:
+        columns[region] = "number"
+    table = read_table(path, columns, key="participant_id")
     labels = table["participant_id"].str.removeprefix("sub-").tolist()
     planned = set(roster(section).imaged)
     if set(labels) != planned:
@@ -212,7 +209,10 @@ def scan(
         Voxel to mm in scanner coordinates, R+ A+ S+, whatever the order of the axes.
     """
     random = generator(seed, "simulate", "image", person.label)
-    displacement = bend(template.lattice, template.shrinking, person.loss, random)
+    shrinkage = {
+        region: 1 - (1 - share) / (1 - FILLED * share) for region, share in person.loss.items()
+    }
+    displacement = bend(template.lattice, template.shrinking, shrinkage, random)
     pose = Rotation.from_rotvec(np.deg2rad(random.normal(0, POSE[0], 3))).as_matrix()
     place = random.normal(0, POSE[1], 3)
 
@@ -314,9 +314,7 @@ def _bias(lattice: Lattice, random: np.random.Generator) -> np.ndarray:
     return coarse[None] * (BIAS / coarse.std())
 
 
-def _reorient(
-    values: np.ndarray, affine: np.ndarray, wanted: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _reorient(values: np.ndarray, affine: np.ndarray, wanted: str) -> tuple[np.ndarray, np.ndarray]:
     """Reorder and flip the axes of an image whose own order is R A S; places do not move."""
     change = nib.orientations.ornt_transform(
         nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(wanted)

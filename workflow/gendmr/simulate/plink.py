@@ -43,7 +43,9 @@ def write_fileset(
     )
     write_text(
         prefix.with_name(prefix.name + ".bim"),
-        "".join(f"{chrom}\t{snp}\t0\t{position}\t{a1}\t{a2}\n" for chrom, snp, position, a1, a2 in rows),
+        "".join(
+            f"{chrom}\t{snp}\t0\t{position}\t{a1}\t{a2}\n" for chrom, snp, position, a1, a2 in rows
+        ),
     )
     individuals = zip(*(people[name] for name in ("fid", "iid", "sex")), strict=True)
     write_text(

@@ -1,0 +1,124 @@
+"""Frequencies, linkage disequilibrium, populations, inheritance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gendmr.simulate.cohort import conceive
+from gendmr.simulate.haplotypes import CLEAR, NON_PAR, Panel, simulate_panel
+from gendmr.simulate.reference import read_genes
+
+
+@pytest.fixture(scope="module")
+def genes(tables: tuple[Path, Path]) -> pd.DataFrame:
+    return read_genes(tables[0], 60, 12)
+
+
+@pytest.fixture(scope="module")
+def panel(genes: pd.DataFrame) -> Panel:
+    return simulate_panel(genes, (150, 100), snps_per_gene=12, background_snps=400, seed=3)
+
+
+def test_positions_are_sorted_unique_and_where_they_should_be(
+    panel: Panel, genes: pd.DataFrame
+) -> None:
+    variants = panel.variants
+    assert variants["snp"].is_unique
+    for _, group in variants.groupby("chromosome"):
+        assert (np.diff(group["position"]) > 0).all()
+    x = variants.loc[variants["chromosome"] == "X", "position"]
+    assert len(x) > 700
+    assert x.between(*NON_PAR).all()
+    by_gene = genes.set_index("symbol")
+    typed = variants[variants["gene"] != ""]
+    assert set(typed["gene"]) == set(genes["symbol"])
+    body = by_gene.loc[typed["gene"]]
+    inside = (typed["position"].to_numpy() >= body["start"].to_numpy()) & (
+        typed["position"].to_numpy() <= body["end"].to_numpy()
+    )
+    assert (inside == typed["inside"].to_numpy()).all()
+    assert 8 < typed.groupby("gene").size().mean() < 13
+    for gene in genes.itertuples():
+        near = variants[
+            (variants["chromosome"] == gene.chromosome)
+            & variants["position"].between(gene.start - CLEAR, gene.end + CLEAR)
+        ]
+        assert set(near["gene"]) <= {gene.symbol}
+
+
+def test_frequencies_are_those_of_an_array(panel: Panel) -> None:
+    frequency = panel.haplotypes.mean(axis=(1, 2))
+    minor = np.minimum(frequency, 1 - frequency)[~panel.variants["rare"].to_numpy()]
+    assert minor.min() >= 0.01
+    assert 0.85 < (minor >= 0.05).mean() < 0.99
+    assert 0.15 < minor.mean() < 0.35
+    # Ancestral alleles are commoner, but not always: derived frequencies span the whole range.
+    assert 0.1 < (frequency > 0.5).mean() < 0.45
+    rare = np.minimum(frequency, 1 - frequency)[panel.variants["rare"].to_numpy()]
+    assert len(rare) >= 5
+    assert rare.max() < 0.01
+
+
+def test_linkage_decays_with_distance(panel: Panel) -> None:
+    near, far, apart = [], [], []
+    variants = panel.variants
+    common = (np.abs(panel.haplotypes.mean(axis=(1, 2)) - 0.5) < 0.4) & (variants["gene"] != "")
+    one_population = panel.haplotypes[:, :150].reshape(len(variants), -1)
+    for _, group in variants[common].groupby("gene"):
+        squared = np.atleast_2d(np.corrcoef(one_population[group.index])) ** 2
+        position = group["position"].to_numpy()
+        distance = np.abs(position[:, None] - position)
+        upper = np.triu(np.ones_like(distance, dtype=bool), 1)
+        near += squared[upper & (distance < 5_000)].tolist()
+        far += squared[upper & (distance > 50_000)].tolist()
+    firsts = variants[common].groupby("gene").head(1).index
+    squared = np.corrcoef(one_population[firsts]) ** 2
+    apart = squared[np.triu(np.ones_like(squared, dtype=bool), 1)]
+    assert np.nanmean(near) > 0.2
+    assert np.nanmean(near) > 1.5 * np.nanmean(far)
+    assert np.nanmean(apart) < 0.01  # 1/300 is what 300 haplotypes show by chance
+
+
+def test_two_populations_differ_mildly(panel: Panel) -> None:
+    first, second = panel.haplotypes[:, :150], panel.haplotypes[:, 150:]
+    p, q = first.mean(axis=(1, 2)), second.mean(axis=(1, 2))
+    # Hudson's estimator as ratio of averages (Bhatia et al. 2013).
+    numerator = (
+        (p - q) ** 2 - p * (1 - p) / (first[0].size - 1) - q * (1 - q) / (second[0].size - 1)
+    )
+    assert 0.007 < numerator.sum() / (p * (1 - q) + q * (1 - p)).sum() < 0.025
+
+
+def test_a_gene_does_not_depend_on_the_others(panel: Panel, genes: pd.DataFrame) -> None:
+    alone = simulate_panel(
+        genes[genes["symbol"] == "APOE"], (150, 100), snps_per_gene=12, background_snps=50, seed=3
+    )
+    here = (panel.variants["gene"] == "APOE").to_numpy()
+    there = (alone.variants["gene"] == "APOE").to_numpy()
+    assert (panel.haplotypes[here] == alone.haplotypes[there]).all()
+
+
+@pytest.mark.parametrize("boy", [True, False])
+def test_a_child_carries_one_haplotype_of_each_parent(boy: bool) -> None:
+    size = 2_000
+    variants = pd.DataFrame(
+        {
+            "chromosome": ["1"] * size + ["X"] * size,
+            "position": np.tile(np.arange(1, size + 1) * 100_000, 2),
+        }
+    )
+    # The parents' four strands are numbered: what the child carries tells where it came from.
+    mother = np.tile([0, 1], (2 * size, 1))
+    father = np.tile([2, 3], (2 * size, 1))
+    child = conceive(variants, mother, father, boy, np.random.default_rng(1))
+    autosome, x = child[:size], child[size:]
+    assert set(autosome[:, 0]) == {0, 1}
+    assert set(autosome[:, 1]) == {2, 3}
+    crossings = (np.diff(autosome[:, 0]) != 0).sum()
+    assert 0 < crossings < 10  # 2 Morgans: two are expected
+    assert set(x[:, 0]) <= {0, 1}
+    assert (x[:, 1] == (x[:, 0] if boy else 2)).all()
