@@ -19,7 +19,8 @@ rule join_cohort:
     """Join by identifier; list who does not join, and why; keep who lacks one modality."""
     input:
         participants=STUDY.cohort.participants,
-        genotypes=multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam"),
+        genotypes="results/{study}/genotypes/qc.bed",
+        names=multiext("results/{study}/genotypes/qc", ".bim", ".fam"),
         attrition="results/{study}/genotypes/attrition.tsv",
         kinship="results/{study}/genotypes/kinship.tsv",
         genes="results/{study}/annotation/snp2gene.tsv",
@@ -34,6 +35,7 @@ rule join_cohort:
         summary="results/{study}/cohort/summary.json",
         flow=report(
             "results/{study}/cohort/figures/flow.png",
+            caption="../report/flow.rst",
             category="Cohort",
             labels={"figure": "who was analysed, who left and why"},
         ),
@@ -49,7 +51,7 @@ rule join_cohort:
         runtime=30,
     params:
         options=options("cohort"),
-        genotypes="results/{study}/genotypes/qc",
+        genotypes=subpath(input.genotypes, strip_suffix=".bed"),
         folder=subpath(output.participants, parent=True),
         code=fingerprint("cohort.join"),
     shell:

@@ -61,9 +61,13 @@ rule filter_participants:
         summary=rules.merge_genotypes.output.summary,
     output:
         kinship="results/{study}/genotypes/kinship.tsv",
-        figures=expand(
-            "results/{{study}}/genotypes/figures/{name}.png",
-            name=["person_missingness", "sex", "heterozygosity", "kinship"],
+        figures=report(
+            expand(
+                "results/{{study}}/genotypes/figures/{name}.png",
+                name=["person_missingness", "sex", "heterozygosity", "kinship"],
+            ),
+            caption="../report/genotypes.rst",
+            category="Genotypes",
         ),
         attrition="results/{study}/genotypes/work/participants.attrition.tsv",
         summary="results/{study}/genotypes/work/participants.json",
@@ -99,9 +103,13 @@ rule filter_variants:
     output:
         genotypes=multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam"),
         attrition="results/{study}/genotypes/attrition.tsv",
-        figures=expand(
-            "results/{{study}}/genotypes/figures/{name}.png",
-            name=["variant_missingness", "maf", "hwe"],
+        figures=report(
+            expand(
+                "results/{{study}}/genotypes/figures/{name}.png",
+                name=["variant_missingness", "maf", "hwe"],
+            ),
+            caption="../report/genotypes.rst",
+            category="Genotypes",
         ),
         summary="results/{study}/genotypes/work/variants.json",
     log:
@@ -135,7 +143,11 @@ rule compute_components:
         ],
     output:
         components="results/{study}/genotypes/components.tsv",
-        figure="results/{study}/genotypes/figures/components.png",
+        figure=report(
+            "results/{study}/genotypes/figures/components.png",
+            caption="../report/components.rst",
+            category="Genotypes",
+        ),
         summary="results/{study}/genotypes/summary.json",
     log:
         "logs/{study}/genotypes/components.log",

@@ -96,7 +96,12 @@ rule collect_regions:
     output:
         regions="results/{study}/imaging/regions.nc",
         quality="results/{study}/imaging/quality.tsv",
-        figure="results/{study}/imaging/figures/quality.png",
+        figure=report(
+            "results/{study}/imaging/figures/quality.png",
+            caption="../report/quality.rst",
+            category="Imaging",
+            labels={"figure": "quality of all registrations"},
+        ),
     log:
         "logs/{study}/imaging/collect.log",
     benchmark:

@@ -36,16 +36,19 @@ rule rank_genes:
         summary="results/{study}/ranking/{method}/summary.json",
         genome=report(
             "results/{study}/ranking/{method}/figures/genome.png",
+            caption="../report/genome.rst",
             category="Ranking",
             labels={"method": "{method}", "figure": "genes along the genome"},
         ),
         stability=report(
             "results/{study}/ranking/{method}/figures/stability.png",
+            caption="../report/stability.rst",
             category="Ranking",
             labels={"method": "{method}", "figure": "stability of ranks"},
         ),
         brain=report(
             "results/{study}/ranking/{method}/figures/brain.png",
+            caption="../report/brain.rst",
             category="Ranking",
             labels={"method": "{method}", "figure": "regions on the brain"},
         ),
