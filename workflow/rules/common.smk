@@ -1,10 +1,13 @@
 """Helpers of the rules: the typed configuration, its slices, code fingerprints, lists of people."""
 
+import shlex
 import sys
+from pathlib import Path
 
-sys.path.insert(0, workflow.basedir)
+PACKAGE = Path(str(workflow.current_basedir)).resolve().parent
+sys.path.insert(0, str(PACKAGE))
 # Rules call `python -m gendmr`; it is found here in every environment, installed or not.
-shell.prefix(f"export PYTHONPATH={workflow.basedir}; set -euo pipefail; ")
+shell.prefix(f"export PYTHONPATH={shlex.quote(str(PACKAGE))}; set -euo pipefail; ")
 
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
