@@ -61,9 +61,23 @@ def simulate(prefix: Path, people: int, variants: int) -> None:
             bed.write((four[0] | four[1] | four[2] | four[3]).tobytes())
 
 
-def run_stage(options: str, folder: Path, threads: int, path: str) -> float:
+class Clock:
+    """Wall and processor seconds of the processes started since."""
+
+    def __init__(self) -> None:
+        self.wall, self.children = time.perf_counter(), os.times()
+
+    def read(self) -> np.ndarray:
+        """Return wall and processor seconds."""
+        now = os.times()
+        used = now.children_user + now.children_system
+        before = self.children.children_user + self.children.children_system
+        return np.array([time.perf_counter() - self.wall, used - before])
+
+
+def run_stage(options: str, folder: Path, threads: int, path: str) -> np.ndarray:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "PATH": path}
-    start = time.perf_counter()
+    clock = Clock()
     for step in STEPS:
         seed = ["--seed", "1"] if step == "components" else []
         subprocess.run(
@@ -75,16 +89,16 @@ def run_stage(options: str, folder: Path, threads: int, path: str) -> float:
             env=environment,
             stdout=subprocess.DEVNULL,
         )
-    return time.perf_counter() - start
+    return clock.read()
 
 
-def run_bare(calls: Path) -> float:
-    total = 0.0
+def run_bare(calls: Path) -> np.ndarray:
+    total = np.zeros(2)
     for folder in sorted(calls.iterdir()):
         command = json.loads((folder / "call.json").read_text())
-        start = time.perf_counter()
+        clock = Clock()
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        total += time.perf_counter() - start
+        total += clock.read()
     return total
 
 
@@ -123,22 +137,22 @@ def main() -> None:
         )
         calls = record(options, folder, chosen.threads)
         print(f"{platform.machine()}, {os.cpu_count()} cores, {chosen.threads} threads")
-        print(
-            f"{chosen.variants:,} variants x {chosen.people} people, {len(list(calls.iterdir()))} calls"
-        )
+        count = len(list(calls.iterdir()))
+        print(f"{chosen.variants:,} variants x {chosen.people} people, {count} PLINK calls")
         ratios = []
         for number in range(chosen.rounds):
             bare = run_bare(calls)
-            stage = run_stage(
-                options, folder / f"stage{number}", chosen.threads, os.environ["PATH"]
-            )
-            shutil.rmtree(folder / f"stage{number}")
+            out = folder / f"stage{number}"
+            stage = run_stage(options, out, chosen.threads, os.environ["PATH"])
+            shutil.rmtree(out)
             ratios.append(stage / bare)
             print(
-                f"bare PLINK {bare:.1f} s, stage {stage:.1f} s, ratio {stage / bare:.2f}",
+                f"bare PLINK {bare[0]:.1f} s ({bare[1]:.1f} s of processor),"
+                f" stage {stage[0]:.1f} s ({stage[1]:.1f} s of processor)",
                 flush=True,
             )
-        print(f"median ratio {np.median(ratios):.2f}")
+        wall, processor = np.median(ratios, axis=0)
+        print(f"median ratio: wall {wall:.2f}, processor {processor:.2f}")
 
 
 if __name__ == "__main__":

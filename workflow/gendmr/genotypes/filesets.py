@@ -194,7 +194,7 @@ def read_dosages(prefix: str | Path) -> np.ndarray:
     return dosages
 
 
-def _columns(prefix: str, suffix: str) -> list[list[str]]:
+def _columns(prefix: str, suffix: str) -> list[np.ndarray]:
     path = Path(f"{prefix}.{suffix}")
     if not path.is_file():
         siblings = sorted(p.name for p in path.parent.glob(f"{path.stem}*"))
@@ -221,7 +221,8 @@ def _columns(prefix: str, suffix: str) -> list[list[str]]:
             next_step="restore the file",
         )
     _six_columns(path, data)
-    return [tokens[column::COLUMNS] for column in range(COLUMNS)]
+    table = np.fromiter(tokens, dtype=object, count=len(tokens)).reshape(-1, COLUMNS)
+    return [np.ascontiguousarray(table[:, column]) for column in range(COLUMNS)]
 
 
 def _six_columns(path: Path, data: bytes) -> None:
