@@ -84,7 +84,7 @@ class GenotypesSection(Section):
     def _autosomes(cls, chromosomes: tuple[str, ...]) -> tuple[str, ...]:
         autosomes = {str(number) for number in range(1, 23)}
         if wrong := [name for name in chromosomes if name not in autosomes]:
-            raise ValueError(f"{', '.join(wrong)}: autosomes are written \"1\" to \"22\"")
+            raise ValueError(f'{", ".join(wrong)}: autosomes are written "1" to "22"')
         return chromosomes
 
     @model_validator(mode="after")
