@@ -232,9 +232,12 @@ def genes_of(snps: pd.Series, snp_to_gene: Path | str) -> tuple[np.ndarray, np.n
     table["distance"] = pd.to_numeric(table["distance"]).astype("int64")
     table["away"] = table["distance"].abs()
     table = table.sort_values(["snp", "away", "gene"], kind="stable")
-    grouped = table.groupby("snp", sort=False)
-    genes = grouped["gene"].agg(";".join).reindex(snps).fillna("")
-    distance = grouped["distance"].first().reindex(snps).fillna(NO_DISTANCE)
+    first = table.drop_duplicates("snp").set_index("snp")
+    genes, distance = first["gene"].copy(), first["distance"]
+    several = table[table["snp"].duplicated(keep=False)]
+    genes.update(several.groupby("snp", sort=False)["gene"].agg(";".join))
+    genes = genes.reindex(snps).fillna("")
+    distance = distance.reindex(snps).fillna(NO_DISTANCE)
     if len(snps) and not (genes != "").any():
         raise AnnotationError(
             f"{snp_to_gene}: none of {len(snps)} variants of the cohort has a gene;"

@@ -47,7 +47,7 @@ import pandas as pd
 
 from gendmr.errors import DataLeakageError, FoldError, ModalityError, TableError, first_few
 from gendmr.files.atomic import read_json
-from gendmr.files.datasets import check
+from gendmr.files.datasets import REGISTRY, check
 from gendmr.files.tables import MISSING, read_table
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 Role = Literal["train", "validation", "held-out"]
 CovariateKind = Literal["number", "category"]
+DOSAGE = REGISTRY["snp"]["dosage"].check or (lambda values: None)
 
 
 @dataclass(frozen=True, repr=False)
@@ -230,15 +231,14 @@ class FoldView:
         has_region = _flag(path, table["has_region"])
         dosage = np.full((n, len(self.snps)), -1, dtype=np.int8)
         if has_snp.any():
-            rows, found = _read_people(self.folder / "snp.nc", "snp", ids, has_snp)
-            dosage[rows] = found["dosage"].values
+            _fill_dosage(self.folder / "snp.nc", ids, has_snp, dosage)
         measured = {
             name: np.full((n, len(self.regions_meta)), np.nan)
             for name in ("volume", "mean", "spread")
         }
         icv = np.full(n, np.nan)
         if has_region.any():
-            rows, found = _read_people(self.folder / "region.nc", "region", ids, has_region)
+            rows, found = _read_regions(self.folder / "region.nc", ids, has_region)
             for name, values in measured.items():
                 values[rows] = found[name].values
             icv[rows] = found["icv"].values
@@ -305,28 +305,47 @@ def _regions(path: Path) -> pd.DataFrame:
         return pd.DataFrame({name: stored[name].values for name in names})
 
 
-def _read_people(
-    path: Path, kind: str, ids: list[str], wanted: np.ndarray
-) -> tuple[np.ndarray, xr.Dataset]:
-    """Return the rows of `ids` that were read, in the order of the file, and what was read."""
+def _locate(
+    path: Path, stored: xr.Dataset, ids: list[str], wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of `ids` are wanted, and their rows in the file, in the order of the file."""
     rows = np.flatnonzero(wanted)
+    people = pd.Index(stored["participant"].values.astype(str))
+    index = people.get_indexer(np.array(ids, dtype=object)[rows])
+    if (index < 0).any():
+        absent = [ids[row] for row in rows[index < 0]]
+        raise ModalityError(
+            f"{path}: {len(absent)} people who should be in it are not: {first_few(absent)}",
+            cause="participants.tsv is of another run",
+            next_step="run the rule join_cohort again",
+        )
+    order = np.argsort(index)
+    return rows[order], index[order]
+
+
+def _fill_dosage(path: Path, ids: list[str], wanted: np.ndarray, dosage: np.ndarray) -> None:
+    """Read the rows of the wanted people straight into `dosage`, neighbours in one go."""
     with _open(path) as stored:
-        people = pd.Index(stored["participant"].values.astype(str))
-        index = people.get_indexer(np.array(ids, dtype=object)[rows])
-        if (index < 0).any():
-            absent = [ids[row] for row in rows[index < 0]]
-            raise ModalityError(
-                f"{path}: {len(absent)} people who should be in it are not: {first_few(absent)}",
-                cause="participants.tsv is of another run",
-                next_step="run the rule join_cohort again",
-            )
-        order = np.argsort(index)  # HDF5 reads rows in the order of the file
-        found = stored.isel(participant=index[order]).load()
+        rows, index = _locate(path, stored, ids, wanted)
+        breaks = np.flatnonzero(np.diff(index) != 1) + 1
+        for run, at in zip(np.split(rows, breaks), np.split(index, breaks), strict=True):
+            here = slice(int(at[0]), int(at[-1]) + 1)
+            block = stored["dosage"].isel(participant=here).values
+            if problem := DOSAGE(block):
+                raise ModalityError(f"{path}: dosage: {problem}", cause="made by other software")
+            dosage[run] = block
+
+
+def _read_regions(path: Path, ids: list[str], wanted: np.ndarray) -> tuple[np.ndarray, xr.Dataset]:
+    """Return which of `ids` were read, in the order of the file, and what was read."""
+    with _open(path) as stored:
+        rows, index = _locate(path, stored, ids, wanted)
+        found = stored.isel(participant=index).load()
     for name in found.variables:
         if found[name].dtype == object:
             found[name] = found[name].astype(str)
-    check(found, kind, str(path))
-    return rows[order], found
+    check(found, "region", str(path))
+    return rows, found
 
 
 def _flag(path: Path, values: pd.Series) -> np.ndarray:

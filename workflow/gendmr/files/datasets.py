@@ -132,6 +132,9 @@ def write_dataset(path: Path | str, dataset: xr.Dataset, kind: str) -> None:
             encoding[str(name)] = {"zlib": True, "complevel": 1, "shuffle": True}
             if variable.dtype.kind != "f":
                 encoding[str(name)]["_FillValue"] = None
+            if variable.size:
+                # One person's row a chunk: a fold reads its people and nobody else.
+                encoding[str(name)]["chunksizes"] = (1, min(variable.shape[1], 1 << 16))
     with atomic_path(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
