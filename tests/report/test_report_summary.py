@@ -124,6 +124,20 @@ def test_snp_only_auc_above_the_limit_is_a_warning(study: Maker) -> None:
     assert any(text.startswith("ridge-snp sees genotypes only") for text in strict["warnings"])
 
 
+def test_network_that_its_baselines_match_is_a_warning(study: Maker) -> None:
+    results = study()
+    assert summarise(results, ReportSection())["warnings"] == []
+    path = results / "training" / "ridge" / "metrics.tsv"
+    table = pd.read_csv(path, sep="\t", keep_default_na=False)
+    table["value"] += 0.1
+    table.to_csv(path, sep="\t", index=False)
+    warnings = summarise(results, ReportSection())["warnings"]
+    assert [text.split(":")[0] for text in warnings] == [
+        "gendmr (AUC 0.80) does not predict better than ridge (AUC 0.88) beyond chance in these"
+        " folds"
+    ]
+
+
 def test_null_simulation_with_signal_is_a_warning(study: Maker) -> None:
     results = study()
     truth = results / "simulate" / "truth.json"

@@ -184,6 +184,8 @@ def _main_against_baselines(methods: list[dict[str, Any]], main: str | None) -> 
     if chosen is None or not others or chosen["metrics"].get("auc", {}).get("mean") is None:
         return []
     best = max(others, key=lambda method: method["metrics"]["auc"]["mean"])
+    if chosen["kind"] == best["kind"]:
+        return []  # two baselines: neither claims anything
     delta = difference(chosen, best)
     if delta["mean"] is None or (delta["low"] is not None and delta["low"] > 0):
         return []
