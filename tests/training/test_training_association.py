@@ -29,9 +29,7 @@ def write_plink(prefix: Path, dosage: np.ndarray) -> None:
     prefix.with_suffix(".bim").write_text(
         "".join(f"1\tsnp{j}\t0\t{1000 + j}\tA\tG\n" for j in range(snps))
     )
-    prefix.with_suffix(".fam").write_text(
-        "".join(f"p{i} p{i} 0 0 1 -9\n" for i in range(people))
-    )
+    prefix.with_suffix(".fam").write_text("".join(f"p{i} p{i} 0 0 1 -9\n" for i in range(people)))
 
 
 def genotypes(people: int, snps: int, seed: int, missing: float = 0.0) -> np.ndarray:
@@ -167,9 +165,7 @@ def test_components_find_two_populations_and_project_newcomers() -> None:
     group = np.arange(80) % 2
     dosage = random.binomial(2, np.where(group[:, None] == 1, first, second)).astype(np.int8)
     chromosome, position = np.full(300, "1"), np.arange(300) * 2_000_000
-    fitted = Components.fit(
-        dosage[:60], chromosome, position, count=2, r2=0.5, variants=1000
-    )
+    fitted = Components.fit(dosage[:60], chromosome, position, count=2, r2=0.5, variants=1000)
     scores = fitted.apply(dosage[60:])[:, 0]
     assert abs(np.corrcoef(scores, group[60:])[0, 1]) > 0.95
     assert fitted.apply(dosage[:60]).std(axis=0) == pytest.approx([1, 1], rel=0.05)

@@ -160,9 +160,7 @@ def test_garbage_in_held_out_people_changes_nothing_that_was_learned(
     for name in ("model.safetensors", "history.jsonl"):
         assert (found / name).read_bytes() == (trained[method] / name).read_bytes(), name
     # The test would pass on a method that reads nothing: held-out results must differ.
-    assert (found / "metrics.json").read_bytes() != (
-        trained[method] / "metrics.json"
-    ).read_bytes()
+    assert (found / "metrics.json").read_bytes() != (trained[method] / "metrics.json").read_bytes()
 
 
 def test_no_snp_selected_masks_the_bag_and_says_so(cohort: Path, tmp_path: Path) -> None:

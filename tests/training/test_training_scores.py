@@ -27,9 +27,7 @@ def test_metrics_agree_with_scikit_learn(seed: int, digits: int) -> None:
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(y, called))
     assert found["sensitivity"] == pytest.approx(reference.recall_score(y, called))
     assert found["specificity"] == pytest.approx(reference.recall_score(y, called, pos_label=0))
-    assert found["balanced_accuracy"] == pytest.approx(
-        reference.balanced_accuracy_score(y, called)
-    )
+    assert found["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(y, called))
     if called.any():
         assert found["f1"] == pytest.approx(reference.f1_score(y, called))
 

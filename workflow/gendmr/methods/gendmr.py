@@ -562,7 +562,7 @@ class Gendmr:
         _, gene = np.unique(
             np.array([text.split(";")[0] for text in snps["gene"]], dtype=str), return_inverse=True
         )
-        z = np.concatenate([evidence.snp.reshape(-1, count, 3), evidence.snp_all[None]], axis=0)
+        z = _slots(evidence.snp, evidence.snp_all)
         fixed = {
             "snp_z": z,
             "snp_flip": z.sum(axis=2) < 0,
@@ -660,7 +660,7 @@ def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:
 
 def _slots(parts: np.ndarray, everybody: np.ndarray) -> np.ndarray:
     """Return the evidence of every part of every partition, then that of all (slot, ...)."""
-    return np.concatenate([*parts, everybody[None]], axis=0)
+    return np.concatenate([part for row in parts for part in row[:, None]] + [everybody[None]])
 
 
 def _features(z: np.ndarray, gene: np.ndarray) -> np.ndarray:

@@ -1,0 +1,257 @@
+"""GenDMR: risks that add up, evidence without its own people, replicates without neighbours."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from factories import PLANTED_GENE, PLANTED_REGION, make_cohort
+from gendmr.cohort.view import FoldView
+from gendmr.config.training import MethodOptions
+from gendmr.errors import TrainingError
+from gendmr.methods import gendmr, ridge
+from gendmr.methods.base import AuxiliaryLoss, Teacher
+from gendmr.methods.evidence import collect, imaging_risk
+from gendmr.training.fit import Layout, choose_device, fit
+from gendmr.training.preparation import People, Preparation
+from gendmr.training.scores import auc
+
+SMALL = {"width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
+
+
+def options(**method: Any) -> MethodOptions:
+    return MethodOptions.parse(
+        {
+            "method": {"kind": "gendmr", **SMALL, **method},
+            "adjustment": {"components": 2},
+            "optimisation": {"epochs": 3},
+        }
+    )
+
+
+def prepared(
+    cohort: Path, chosen: MethodOptions, fold: int = 0
+) -> tuple[Preparation, People, People, People]:
+    view = FoldView.open(cohort, 0, fold)
+    preparation = Preparation.fit(view, chosen)
+    train, validation = preparation.apply(view.train), preparation.apply(view.validation)
+    view.seal()
+    return preparation, train, validation, preparation.apply(view.held_out)
+
+
+def quiet(line: str) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {},
+        {"evidence": "none", "position": "none"},
+        {"evidence": "diagnosis", "position": "shuffled", "blocks": 1},
+        {"position": "index"},
+        {"modalities": ["snp"]},
+    ],
+    ids=str,
+)
+def test_risks_and_bias_add_up_to_the_logit_of_the_bag(
+    cohort: Path, method: dict[str, Any]
+) -> None:
+    chosen = options(**method)
+    preparation, train, validation, held_out = prepared(cohort, chosen)
+    fitted = gendmr.build(chosen).fit(
+        train, validation, preparation, seed=1, device="cpu", progress=quiet
+    )
+    bags = fitted.bags(held_out)
+    assert set(bags) == set(method.get("modalities", ("snp", "region")))
+    outputs = fitted._run(held_out, tuple(f"logit_{name}" for name in bags))
+    for name, bag in bags.items():
+        there = held_out.has_snp if name == "snp" else held_out.has_region
+        total = bag.risk.astype(np.float64).sum(axis=1) + bag.bias
+        np.testing.assert_allclose(total[there], outputs[f"logit_{name}"][there], atol=1e-5)
+        assert np.isnan(bag.risk[~there]).all()
+        np.testing.assert_allclose(bag.attention[there].sum(axis=1), 1, atol=1e-5)
+    assert np.isfinite(fitted.logits(held_out)).all()
+
+
+def test_a_bag_that_is_missing_does_not_reach_the_score(cohort: Path) -> None:
+    chosen = options()
+    preparation, train, validation, held_out = prepared(cohort, chosen)
+    fitted = gendmr.build(chosen).fit(
+        train, validation, preparation, seed=1, device="cpu", progress=quiet
+    )
+    without = dataclasses.replace(held_out, has_region=np.zeros(len(held_out), dtype=bool))
+    other = dataclasses.replace(without, regions=held_out.regions + 7)
+    np.testing.assert_array_equal(fitted.logits(without), fitted.logits(other))
+    seen = dataclasses.replace(held_out, regions=held_out.regions + 7)
+    changed = fitted.logits(seen) != fitted.logits(held_out)
+    assert (changed == held_out.has_region).all()
+
+
+def test_evidence_for_a_part_does_not_use_its_people(cohort: Path) -> None:
+    chosen = options()
+    _, train, _, _ = prepared(cohort, chosen)
+
+    def evidence(people: People) -> Any:
+        return collect(
+            people,
+            parts=3,
+            partitions=1,
+            channels=("diagnosis", "imaging", "unexplained"),
+            random=np.random.default_rng(0),
+        )
+
+    before = evidence(train)
+    inside = before.part[0] == 0
+    random = np.random.default_rng(1)
+    dosage, regions = train.dosage.copy(), train.regions.copy()
+    dosage[inside] = random.integers(0, 3, dosage[inside].shape)
+    regions[inside] = (
+        random.normal(size=regions[inside].shape) * train.has_region[inside][:, None, None]
+    )
+    after = evidence(dataclasses.replace(train, dosage=dosage, regions=regions))
+    np.testing.assert_array_equal(before.snp[0, 0], after.snp[0, 0])
+    np.testing.assert_array_equal(before.region[0, 0], after.region[0, 0])
+    assert (before.snp[0, 1] != after.snp[0, 1]).any()
+    assert before.snp[0, 0, :, 0].any() and before.imaging_people > 0
+
+
+def test_imaging_risk_is_out_of_fold() -> None:
+    random = np.random.default_rng(0)
+    y = (np.arange(100) % 2).astype(float)
+    part = random.integers(0, 5, 100)
+    noise = random.normal(size=(100, 300))  # more features than people: a fit in sample is perfect
+    assert auc(y, imaging_risk(noise, y, part)) < 0.7
+    noise[:, 0] += 3 * y
+    assert auc(y, imaging_risk(noise[:, :20], y, part)) > 0.9
+
+
+def stacked(cohort: Path, chosen: MethodOptions, seeds: list[int]) -> tuple[Any, ...]:
+    method = gendmr.build(chosen)
+    preparation, train, validation, _ = prepared(cohort, chosen)
+    bags = ("snp", "region")
+    made = [method.replicate(train, validation, preparation, bags, seed)[0] for seed in seeds]
+    return method, made, bags
+
+
+def test_a_replicate_does_not_depend_on_its_neighbours(cohort: Path) -> None:
+    method, made, bags = stacked(cohort, options(), [1, 2, 3])
+    together = method.fit_replicates(made, bags)
+    for place, replicate in enumerate(made):
+        alone = method.fit_replicates([replicate], bags)
+        assert alone.best_epoch[0] == together.best_epoch[place]
+        # Batched products may sum in another order: not the same bits, the same numbers.
+        torch.testing.assert_close(alone.weights[0], together.weights[place], rtol=1e-3, atol=1e-4)
+    assert (together.weights[0] - together.weights[1]).abs().max() > 0.01
+
+
+def test_teachers_and_auxiliary_losses_hook_into_the_step(cohort: Path) -> None:
+    method, made, bags = stacked(cohort, options(), [1, 2])
+    task, network = method.task_of(made, bags, choose_device("cpu"))
+    assert network.teachers == () and network.auxiliary_losses == ()
+    plain = fit(network, task, method.optimisation, quiet)
+
+    def distil(student: Any, teachers: Any, batch: Any) -> torch.Tensor:
+        target = torch.sigmoid(teachers["past"]["logit_region"])
+        found = torch.sigmoid(student["logit_snp"])
+        return (batch["weight"] * (found - target) ** 2).mean()
+
+    for weight, differs in ((0.0, False), (1.0, True)):
+        task, _ = method.task_of(made, bags, choose_device("cpu"))
+        taught = gendmr.GendmrNetwork(
+            bags,
+            auxiliary_losses=(AuxiliaryLoss("distil", lambda epoch, w=weight: w, distil),),
+            teachers=(Teacher("past", lambda step: 0.9),),
+        )
+        found = fit(taught, task, method.optimisation, quiet)
+        assert all(line["distil"] > 0 for line in found.history[0])
+        assert (not torch.equal(found.weights, plain.weights)) == differs
+
+
+@pytest.mark.parametrize("instances", [20, 200, 2000])
+def test_attention_starts_as_even_as_its_bag_is_large(instances: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    bag = gendmr.GatedBag(16, 32, 3, evidence=False)
+    for value in bag.parameters():
+        value.data.normal_(0, 0.2, generator=random)
+    tokens = torch.randn(instances, 16, generator=random)
+    attention = torch.softmax(bag.score(tokens), dim=0)
+    entropy = -(attention * attention.log()).sum().item()
+    assert entropy / math.log(instances) > 0.99
+
+
+def test_a_gpu_that_is_not_there_is_a_named_error() -> None:
+    if torch.cuda.is_available():
+        assert choose_device("cuda").type == "cuda"
+    else:
+        with pytest.raises(TrainingError, match="no CUDA device"):
+            choose_device("cuda")
+
+
+def test_layout_takes_apart_what_it_put_together() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
+    layout = Layout(module)
+    back = layout.unflatten(layout.flatten(module))
+    for name, value in module.named_parameters():
+        torch.testing.assert_close(back[name], value.detach())
+
+
+def test_ridge_starts_without_torch(root: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import gendmr.methods.ridge,"
+        " gendmr.training.fold; sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(root / "workflow")], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_it_learns_what_was_planted(tmp_path: Path, seed: int) -> None:
+    """400 people, 62 with images, 3,000 SNPs: an odds ratio of 3 and eleven of 1.25 to 1.5."""
+    cohort = make_cohort(
+        tmp_path, people=400, snps=3000, genes=300, regions=40, imaged=0.155, weak=11,
+        effect=math.log(3), seed=seed, folds=4,
+    )  # fmt: skip
+    chosen = MethodOptions.parse({"method": {"kind": "gendmr"}, "optimisation": {}})
+    genes: dict[str, float] = {}
+    regions = np.zeros(40)
+    imaged: list[tuple[float, int]] = []
+    baseline: list[float] = []
+    own: list[float] = []
+    for fold in range(2):
+        preparation, train, validation, held_out = prepared(cohort, chosen, fold)
+        fitted = gendmr.build(chosen).fit(
+            train, validation, preparation, seed=fold, device="cpu", progress=quiet
+        )
+        bags = fitted.bags(held_out)
+        for name in ("snp", "region"):
+            risk = bags[name].risk
+            risk = risk[np.isfinite(risk).all(axis=1)]
+            score = np.abs(risk - risk.mean(axis=0)).mean(axis=0)
+            if name == "snp":
+                for gene, value in zip(preparation.snps["gene"], score, strict=True):
+                    genes[gene] = genes.get(gene, 0) + float(value)
+            else:
+                regions += score
+        logit = fitted.logits(held_out)
+        chosen_people = held_out.has_region
+        imaged += list(zip(logit[chosen_people], held_out.diagnosis[chosen_people], strict=True))
+        own.append(auc(held_out.diagnosis, logit))
+        beside = ridge.build(MethodOptions.parse({"method": {"kind": "ridge"}})).fit(
+            train, validation, preparation, seed=fold, device="cpu", progress=quiet
+        )
+        baseline.append(auc(held_out.diagnosis, beside.logits(held_out)))
+    assert max(genes, key=genes.__getitem__) == PLANTED_GENE
+    best = preparation.regions[np.argsort(-regions)[:3]]
+    assert PLANTED_REGION in best
+    score, y = np.array(imaged).T
+    assert auc(y, score) > 0.6
+    assert np.mean(own) > np.mean(baseline) - 0.02
