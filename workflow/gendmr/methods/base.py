@@ -4,9 +4,9 @@ A method is built from its options by `build(options)` of its module and has two
 
 - `Method`, all that the job of a fold knows: fit on prepared training people, then give logits
   and signed risks of any people. A baseline without torch implements only this.
-- `Network`, for methods trained by `gendmr.training.fit`: tensors with a leading replicate axis, a
-  pure module, a loss per replicate. `methods.network.NetworkMethod` turns a `Network` into a
-  `Method`.
+- `Network`, for methods trained by `gendmr.training.fit`: a pure module called with weights and
+  tensors of one replicate, and its loss. The method's `fit` stacks the tensors of its replicates
+  into a `gendmr.training.fit.Task`.
 
 `task` and `modalities` are open sets: plain text that a method declares and its loss and tensors
 understand; nothing else branches on them.
