@@ -34,7 +34,7 @@ class SimulateSection(Section):
     """Share of the other planted genes that act by shrinking a region, not directly."""
     regions: tuple[str, ...] = ("hippocampus_L", "hippocampus_R", "entorhinal_L", "entorhinal_R")
     """Regions that shrink in cases; names as in the table of regions."""
-    atrophy: float = Field(0.16, ge=0.0, le=0.35)
+    atrophy: float = Field(0.18, ge=0.0, le=0.35)
     """Mean share of its volume that such a region loses in cases."""
     age_effect: float = Field(0.3, ge=-2.0, le=2.0)
     """Log odds ratio of the diagnosis per standard deviation of age."""

@@ -10,7 +10,7 @@ from scipy import fft, ndimage
 
 SPACING = 5.0  # mm of the lattice that holds deformations
 # Amplitude and smoothness (SD, mm) of the random displacement: shape of lobes, shape of gyri.
-SCALES = ((1.6, 25.0), (0.5, 10.0))
+SCALES = ((1.2, 25.0), (0.4, 10.0))
 LEAST_JACOBIAN = 0.2
 CHUNK = 1 << 14  # points interpolated at a time: they stay in the processor's cache
 MARGIN = 1  # lattice points around the template, whose own edges are empty
