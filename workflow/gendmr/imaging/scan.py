@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,7 +122,7 @@ def _load(path: Path) -> nib.Nifti1Image:
     if path.stat().st_size == 0:
         raise InputFileError(f"{path}: the file is empty", next_step="restore it and run again")
     try:
-        image = nib.load(path)
+        image = _unpacked(path) if path.suffix == ".gz" else nib.load(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
         raise _damaged(path, error) from error
     if not isinstance(image, (nib.Nifti1Image, nib.Nifti2Image)):
@@ -131,6 +132,15 @@ def _load(path: Path) -> nib.Nifti1Image:
             next_step="convert the scan again from DICOM: dcm2niix",
         )
     return image
+
+
+def _unpacked(path: Path) -> nib.Nifti1Image:
+    # nibabel stops reading before the checksum at the end, so that damage would pass unseen.
+    raw = gzip.decompress(path.read_bytes())
+    if len(raw) < 348:
+        raise ImageFileError(f"{len(raw)} bytes are no image")
+    second = 540 in (int.from_bytes(raw[:4], "little"), int.from_bytes(raw[:4], "big"))
+    return (nib.Nifti2Image if second else nib.Nifti1Image).from_bytes(raw)
 
 
 def _damaged(path: Path, error: Exception) -> InputFileError:
@@ -164,7 +174,7 @@ def _affine(path: Path, header: nib.Nifti1Header) -> tuple[np.ndarray, list[str]
             qform = None
     name = "sform" if scode > 0 else "qform"
     affine = header.get_sform() if scode > 0 else qform
-    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+    if affine is None or not _invertible(affine):
         raise ImageError(
             f"{path}: the {name} of the header is not a valid affine",
             cause="written by a script, or the header is damaged",
@@ -185,6 +195,13 @@ def _affine(path: Path, header: nib.Nifti1Header) -> tuple[np.ndarray, list[str]
                 + "; it was not used."
             )
     return affine, notes
+
+
+def _invertible(affine: np.ndarray) -> bool:
+    if not np.isfinite(affine).all():
+        return False
+    lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    return bool((lengths > 0).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * lengths.prod())
 
 
 def _check_values(path: Path, data: np.ndarray) -> None:
@@ -312,9 +329,10 @@ def write_image(
     if scale is None:
         image = nib.Nifti1Image(data, affine)
     else:
-        limit = np.iinfo(np.int16).max * scale
-        image = nib.Nifti1Image(np.clip(data, -limit, limit), affine)
-        image.set_data_dtype(np.int16)
+        # nibabel stores whole numbers as they are and leaves the unit to the header.
+        limit = np.iinfo(np.int16).max
+        whole = np.clip(np.rint(data / scale), -limit, limit).astype(np.int16)
+        image = nib.Nifti1Image(whole, affine)
         image.header.set_slope_inter(scale, 0)
     image.set_sform(affine, code=2)
     image.set_qform(affine, code=2)

@@ -15,7 +15,7 @@ from gendmr.errors import AtlasError, ImageError, TableError, ToolError, first_f
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.presets import load_preset
-from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, write_image
+from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
 
 TISSUES = ("csf", "grey", "white")
 MARGIN_MM = 12.0
@@ -68,13 +68,12 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     brain = maps["brain"]
     box = ndimage.find_objects((brain.data > 0.5).astype(np.uint8))[0]
     margin = int(np.ceil(MARGIN_MM / brain.zooms.min()))
-    small = crop(brain, box, margin)
-    extent = np.array(small.data.shape) * small.zooms
-    shape = tuple(int(n) for n in np.ceil(extent / preset.working_mm))
-    affine = np.diag([preset.working_mm] * 3 + [1.0])
-    centre = small.affine @ [*((np.array(small.data.shape) - 1) / 2), 1]
-    affine[:3, 3] = centre[:3] - preset.working_mm * (np.array(shape) - 1) / 2
-    gridded = {name: _thinned(scan, affine, shape) for name, scan in maps.items()}
+    # Block averages against aliasing; where blocks fit the working grid, they are it.
+    small = {
+        name: thin(crop(scan, box, margin), preset.working_mm * 1.01) for name, scan in maps.items()
+    }
+    affine, shape = _grid(small["brain"], preset.working_mm)
+    gridded = {name: resample(scan, affine, shape, order=1) for name, scan in small.items()}
     inside = gridded["brain"] > 0.5
     gridded["csf"] = gridded.get("csf", gridded["brain"] - gridded["grey"] - gridded["white"])
     priors = {name: np.clip(gridded[name], 0.001, 1) * inside for name in TISSUES}
@@ -170,12 +169,16 @@ def _own(files: TemplateFiles) -> tuple[dict[str, Scan], str]:
     return maps, files.space
 
 
-def _thinned(scan: Scan, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    ratio = affine[0, 0] / scan.zooms
-    # 0.34 of the new voxel is the Gaussian whose width at half height is 0.8 of it.
-    sigma = np.where(ratio > 1.01, 0.34 * ratio, 0)
-    smooth = Scan(ndimage.gaussian_filter(scan.data, sigma), scan.affine)
-    return resample(smooth, affine, shape, order=1)
+def _grid(brain: Scan, voxel_mm: float) -> tuple[np.ndarray, tuple[int, ...]]:
+    upright = np.abs(brain.affine[:3, :3] - np.diag(np.diag(brain.affine[:3, :3]))).max() < 1e-6
+    if upright and np.allclose(brain.zooms, voxel_mm, rtol=0.01):
+        return brain.affine, brain.data.shape
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in brain.data.shape])).reshape(3, -1)
+    world = brain.affine[:3, :3] @ corners + brain.affine[:3, 3:]
+    low, high = world.min(axis=1), world.max(axis=1)
+    affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
+    affine[:3, 3] = low
+    return affine, tuple(int(n) for n in np.ceil((high - low) / voxel_mm) + 1)
 
 
 def _atlas(
@@ -207,14 +210,14 @@ def _atlas(
             next_step="give each row another region, or another hemisphere",
         )
     atlas = read_scan(files.labels)
-    whole = np.rint(atlas.data).astype(np.int64)
+    whole = np.rint(atlas.data).astype(np.int32)
     if np.abs(atlas.data - whole).max() > 1e-3:
         raise AtlasError(
             f"{files.labels}: labels are not whole numbers",
             cause="a probability map, or a resampling that interpolated",
             next_step="use the label image, resampled by nearest neighbour",
         )
-    present = {int(label) for label in np.unique(whole)} - {0}
+    present = set(np.flatnonzero(np.bincount(whole.ravel())).tolist()) - {0}
     listed = [int(index) for index in table["index"]]
     absent = [f"{i} {name}" for i, name in zip(listed, names, strict=True) if i not in present]
     if absent:
@@ -226,8 +229,6 @@ def _atlas(
         )
     rows = np.zeros(max(*present, *listed) + 1, dtype=np.int32)
     rows[listed] = np.arange(1, len(listed) + 1)
-    if whole.min() < 0:
-        raise AtlasError(f"{files.labels}: labels below 0", next_step="use the label image")
     numbered = Scan(rows[whole], atlas.affine)
     labels = resample(numbered, affine, inside.shape, order=0).astype(np.int32)
     counts = np.bincount(labels.ravel(), minlength=len(listed) + 1)[1:]
@@ -247,8 +248,10 @@ def _atlas(
             cause="the atlas is in another space, or its affine is wrong",
             next_step="use the atlas in the space of the template",
         )
-    numbers = np.arange(1, len(listed) + 1)
-    centres = np.array(ndimage.center_of_mass(numbered.data > 0, numbered.data, numbers))
+    places = np.nonzero(numbered.data)
+    which = numbered.data[places]
+    size = np.bincount(which)[1:]
+    centres = np.stack([np.bincount(which, weights=axis)[1:] / size for axis in places], axis=1)
     world = centres @ atlas.affine[:3, :3].T + atlas.affine[:3, 3]
     regions = pd.DataFrame(
         {
