@@ -14,7 +14,7 @@ import pandas as pd
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.tables import write_table
-from gendmr.genotypes.filesets import read_bim, read_fam
+from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import FEW_FOUNDERS, Plink, link, workplace, write_names
 from gendmr.seeds import derive, generator
 
@@ -49,7 +49,9 @@ def compute_components(
     notes: list[str] = []
     people = read_fam(result / "qc")
     pruned = set((folder / "pruned.txt").read_text(encoding="utf-8").split())
-    names = [name for name in read_bim(result / "qc")["snp"] if name in pruned]
+    with (result / "qc.bim").open(encoding="utf-8") as stream:
+        checked = [line.split("\t", 2)[1] for line in stream]  # PLINK 2 separates by tabs
+    names = [name for name in checked if name in pruned]
     if len(names) > section.component_variants:
         draw = generator(seed, "genotypes", "components")
         chosen = draw.choice(len(names), section.component_variants, replace=False)

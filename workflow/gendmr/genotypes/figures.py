@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullLocator
 
 from gendmr import style
 from gendmr.config.genotypes import GenotypesSection
@@ -108,7 +109,8 @@ def draw_components(table: pd.DataFrame, values: np.ndarray, folder: Path) -> No
 
 
 def _canvas() -> tuple[Any, Any]:
-    return plt.subplots(figsize=(style.COLUMN, HEIGHT), layout="constrained")
+    # No layout engine: saving crops to the content, and laying out again doubles the time.
+    return plt.subplots(figsize=(style.COLUMN, HEIGHT))
 
 
 def _bars(axes: Any, counts: np.ndarray, edges: np.ndarray, beyond: np.ndarray) -> None:
@@ -140,6 +142,7 @@ def _shares(values: np.ndarray, threshold: float, label: str, what: str, path: P
     _threshold(axes, threshold, f"{int((values > threshold).sum()):,} of {len(values):,} above")
     axes.set(xlabel=label, ylabel=what, yscale="log", xlim=(0, edges[-1]))
     axes.set_ylim(bottom=0.7)
+    axes.yaxis.set_minor_locator(NullLocator())
     style.save(figure, path)
 
 

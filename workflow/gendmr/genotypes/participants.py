@@ -74,7 +74,7 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
         pairs = _find_kin(step)
         if 0 < merged["autosomes"] < ENOUGH_AUTOSOMES and len(pairs):
             notes.append(
-                f"kinship comes from {merged['autosomes']} chromosomes only, where chance sharing"
+                f"kinship comes from {merged['autosomes']} chromosome(s) only, where chance sharing"
                 f" looks like kin ({len(pairs)} pairs): raise `kinship` if they are too many"
             )
         _remove_duplicates(section, pairs, missing, removals)
