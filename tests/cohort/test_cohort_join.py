@@ -352,6 +352,16 @@ def test_families_run_through_people_who_are_not_analysed(inputs):
     assert table.loc["005", "family"] == "005"
 
 
+def test_a_chain_of_noisy_pairs_is_noted(inputs):
+    names = [name for _, name in inputs.fam][:14]
+    inputs.kinship = [(a, b, 0.1) for a, b in zip(names, names[1:], strict=False)]
+    notes = " ".join(json.loads((join(inputs) / "summary.json").read_text())["notes"])
+    assert "The largest family has 14 of 24 people: a chain of pairs." in notes
+    inputs.options["kinship"] = 0.2
+    notes = " ".join(json.loads((join(inputs) / "summary.json").read_text())["notes"])
+    assert "family" not in notes
+
+
 def test_a_duplicate_removed_from_genotypes_keeps_the_image_and_the_family(inputs):
     inputs.fam = [(fid, name) for fid, name in inputs.fam if name != "019"]
     inputs.removed = [("019", "duplicate")]

@@ -137,7 +137,9 @@ def _ends(counts: Mapping[str, Mapping[str, int]], *, columns: int, width: float
 
 def _analysed(title: str, counts: Mapping[str, Mapping[str, int]], name: str, width: float) -> Box:
     case, control = counts["case"][name], counts["control"][name]
-    line = f"{_n(case + control)}: {case:,} cases, {control:,} controls"
+    cases = "case" if case == 1 else "cases"
+    controls = "control" if control == 1 else "controls"
+    line = f"{_n(case + control)}: {case:,} {cases}, {control:,} {controls}"
     return Box(title, (line,), width, style.GREEN)
 
 

@@ -12,6 +12,9 @@ from gendmr.config.cohort import CohortSection
 from gendmr.errors import first_few
 from gendmr.files.tables import MISSING
 
+# Share of the cohort from which one family is no family any more.
+LARGE_FAMILY = 0.05
+
 
 def summarise(
     table: pd.DataFrame,
@@ -159,6 +162,13 @@ def _notes(
             f"{int(family[family > 1].sum())} people belong to {several}"
             f" {'family' if several == 1 else 'families'} of several (kinship of at least"
             f" {options.kinship:g}, duplicates included), whose members share a fold."
+        )
+    largest = int(family.max())
+    if largest > max(10, LARGE_FAMILY * len(table)):
+        notes.append(
+            f"The largest family has {largest} of {len(table)} people: a chain of pairs. Kinship"
+            " estimated from few independent variants, or across ancestries, is noisy; raise"
+            " cohort.kinship if these are no relatives, for folds of large families are uneven."
         )
     if options.require != "any":
         notes.append(f"cohort.require: {options.require} leaves out people who lack a modality.")
