@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -354,7 +355,7 @@ def test_families_run_through_people_who_are_not_analysed(inputs):
 
 def test_a_chain_of_noisy_pairs_is_noted(inputs):
     names = [name for _, name in inputs.fam][:14]
-    inputs.kinship = [(a, b, 0.1) for a, b in zip(names, names[1:], strict=False)]
+    inputs.kinship = [(a, b, 0.1) for a, b in pairwise(names)]
     notes = " ".join(json.loads((join(inputs) / "summary.json").read_text())["notes"])
     assert "The largest family has 14 of 24 people: a chain of pairs." in notes
     inputs.options["kinship"] = 0.2
