@@ -208,7 +208,7 @@ def test_the_same_seed_gives_the_same_bytes_and_null_mode_the_same_genotypes(
 ) -> None:
     simulate_cohort(*tables, tiny, SEED, tmp_path / "again")
     assert digests(tmp_path / "again") == digests(cohort.folder)
-    null = tiny.model_copy(update={"null": True})
+    null = tiny.model_copy(update={"null_mode": True})
     simulate_cohort(*tables, null, SEED, tmp_path / "null")
     other = read_cohort(tmp_path / "null")
     assert other.truth["null"] is True

@@ -84,7 +84,7 @@ def test_confounding_is_seen_and_declared(planted: list[Planted]) -> None:
 
 
 def test_nothing_is_associated_in_null_mode(planted: list[Planted]) -> None:
-    alleles, age, outcome = draw(SimulateSection(null=True), planted)
+    alleles, age, outcome = draw(SimulateSection(null_mode=True), planted)
     columns = np.vstack([alleles, age[None] / 10, outcome.loss.T])
     weights, errors = logistic(columns.T, outcome.case)
     assert (np.abs(weights[1:]) < 4 * errors[1:]).all()

@@ -71,5 +71,5 @@ def test_a_wrong_configuration_names_the_key(wrong: dict[str, object], named: st
 
 
 def test_the_section_survives_the_way_to_the_command_line() -> None:
-    section = SimulateSection(people=80, images=8, null=True)
+    section = SimulateSection(people=80, images=8, null_mode=True)
     assert SimulateSection.parse(section.dump()) == section

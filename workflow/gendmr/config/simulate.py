@@ -24,7 +24,7 @@ class SimulateSection(Section):
     """Unlinked SNPs between the genes, for kinship and ancestry components."""
     planted: int = Field(12, ge=1, le=12)
     """Genes that raise the risk. The first is APOE."""
-    null: bool = False
+    null_mode: bool = False
     """Plant nothing: diagnosis is independent of genotypes, images and age."""
     strongest_odds_ratio: float = Field(3.0, ge=1.0, le=8.0)
     """Odds ratio per risk allele of the first planted gene, as an association test finds it."""
@@ -60,6 +60,6 @@ class SimulateSection(Section):
             raise ValueError("images: at most as many as `people`")
         if len(set(self.regions)) != len(self.regions):
             raise ValueError("regions: a name appears twice")
-        if not self.null and self.through_regions > 0 and self.planted > 1 and not self.regions:
+        if not self.null_mode and self.through_regions > 0 and self.planted > 1 and not self.regions:
             raise ValueError("through_regions: needs at least one name in `regions`")
         return self

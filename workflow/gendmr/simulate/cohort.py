@@ -377,9 +377,9 @@ def _truth(
     """Return what was planted, as truth.json holds it."""
     hemisphere = dict(zip(regions["region"], regions["hemisphere"], strict=True))
     others = dict(zip(people.table["label"], people.table["other"], strict=True))
-    shrinking = () if section.null or section.atrophy == 0 else section.regions
+    shrinking = () if section.null_mode or section.atrophy == 0 else section.regions
     return {
-        "null": section.null,
+        "null": section.null_mode,
         "seed": seed,
         "build": "GRCh37",
         "genes": [

@@ -66,7 +66,7 @@ def plant(
         Frequencies of their derived alleles.
     seed : int
     """
-    if section.null:
+    if section.null_mode:
         return []
     random = generator(seed, "simulate", "plant")
     frequency = np.minimum(derived, 1 - derived)
@@ -133,7 +133,7 @@ def fall_ill(
     susceptibility = random.standard_normal((people, regions))
     draw = random.random(people)
     severity = random.gamma(SEVERITY**-2, SEVERITY**2, people)
-    if section.null:
+    if section.null_mode:
         case = draw < np.median(draw)
         return Outcome(case, _clip(HEALTHY_LOSS + SUSCEPTIBILITY * susceptibility))
 
