@@ -60,7 +60,7 @@ class Dry:
 
     def plan(self, *words: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run plans."""
-        done = self.run("-n", "--quiet", "rules", *words)
+        done = self.run(*words, "-n", "--quiet", "rules")
         if done.returncode:
             raise AssertionError(done.stdout + done.stderr)
         return counts(done.stdout + done.stderr)

@@ -47,7 +47,7 @@ class Checkout:
 
     def plan(self, *words: str) -> dict[str, int]:
         """Return how many jobs of each rule would run."""
-        done = self.snakemake("-n", "--quiet", "rules", *words)
+        done = self.snakemake(*words, "-n", "--quiet", "rules")
         jobs = {}
         for line in (done.stdout + done.stderr).splitlines():
             parts = line.split()
