@@ -224,7 +224,7 @@ def test_the_mask_of_a_stripped_image_fills_dark_holes():
     data = np.where(ball, 100, 0).astype(np.float32)
     data[12, 15, 11] = 0
     data[0, 0, 0] = 100
-    scan, brain = stripped_mask(Scan(data, AFFINE))
+    scan, brain = stripped_mask(Scan(data, AFFINE), 3.0)
     assert brain.sum() == ball.sum()
     assert brain.shape == scan.data.shape
 

@@ -19,13 +19,16 @@ STARTS_MM = (-15.0, 5.0, 25.0, 45.0, 65.0)
 RIM_MM = 6.0
 
 
-def stripped_mask(scan: Scan) -> tuple[Scan, np.ndarray]:
-    """Mask of a skull-stripped image: all above its background, largest part, holes filled.
+def stripped_mask(scan: Scan, voxel_mm: float) -> tuple[Scan, np.ndarray]:
+    """Thin a skull-stripped image and find its mask: all above the background, holes filled.
+
+    What is background is decided at the scan's own resolution: at the rim a voxel that averages
+    brain and background would always count as brain, and make every brain larger.
 
     Returns
     -------
     scan : Scan
-        Cropped to the brain with a margin.
+        Thinned to `voxel_mm` and cropped to the brain with a margin.
     brain : (i, j, k) bool
 
     Raises
@@ -33,10 +36,10 @@ def stripped_mask(scan: Scan) -> tuple[Scan, np.ndarray]:
     ImageError
         Nothing is left.
     """
-    positive = scan.data[scan.data > 0]
-    # Blocks at the rim are averages with background; half of a dark voxel still counts as brain.
-    level = 0.05 * float(np.percentile(positive, 98))
-    mask = ndimage.binary_fill_holes(_largest(scan.data > level))
+    high = float(np.percentile(scan.data[scan.data > 0], 98))
+    above = (scan.data > 0.05 * high).astype(np.float32)
+    scan, filled = thin(scan, voxel_mm), thin(Scan(above, scan.affine), voxel_mm)
+    mask = ndimage.binary_fill_holes(_largest(filled.data >= 0.5))
     notes = ["Brain mask: what is above the background, largest part, holes filled."]
     share = float(mask.mean())
     if share > 0.6:
@@ -55,15 +58,16 @@ def given_mask(scan: Scan, path: Path | str, voxel_mm: float) -> tuple[Scan, np.
     InputFileError, ImageError
         The mask cannot be read, or covers nothing of the scan.
     """
-    mask = thin(read_scan(path), voxel_mm)
-    limit = 0.5 * float(mask.data.max())
-    binary = Scan((mask.data > limit).astype(np.float32), mask.affine)
+    scan = thin(scan, voxel_mm)
+    mask = read_scan(path)
+    binary = (mask.data > 0.5 * float(mask.data.max())).astype(np.float32)
+    mask = thin(Scan(binary, mask.affine), voxel_mm)
     same = mask.data.shape == scan.data.shape and np.allclose(mask.affine, scan.affine, atol=0.01)
     notes = ["Brain mask: given."]
     if same:
-        brain = binary.data > 0.5
+        brain = mask.data >= 0.5
     else:
-        brain = resample(binary, scan.affine, scan.data.shape, order=1) > 0.5
+        brain = resample(mask, scan.affine, scan.data.shape, order=1) > 0.5
         notes.append("The mask is on another grid than the scan: resampled by its affine.")
     if not (brain & (scan.data > 0)).any():
         raise ImageError(
@@ -89,6 +93,7 @@ def brain_of_head(
     ImageError
         Nothing is left.
     """
+    scan = thin(scan, preset.native_mm)
     fixed = template_folder / "t1.nii.gz"
     brain = read_image(template_folder / "brain.nii.gz")
     rim = _widen(brain.data > 0, RIM_MM / brain.zooms.min())

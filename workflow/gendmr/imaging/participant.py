@@ -16,7 +16,7 @@ from gendmr.imaging.brain import brain_of_head, given_mask, stripped_mask
 from gendmr.imaging.picture import draw_registration
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.registration import Mapping, write_scratch
-from gendmr.imaging.scan import Scan, read_scan, thin, write_image
+from gendmr.imaging.scan import Scan, read_scan, write_image
 from gendmr.imaging.template import TISSUES, Template, load_template
 from gendmr.seeds import derive
 
@@ -97,11 +97,10 @@ def _measure(
     seed: int,
     mask_file: str | None,
 ) -> tuple[pd.DataFrame, dict[str, object], np.ndarray, np.ndarray, np.ndarray]:
-    scan = thin(scan, preset.native_mm)
     if mask_file is not None:
         scan, brain = given_mask(scan, mask_file, preset.native_mm)
     elif section.brain == "stripped":
-        scan, brain = stripped_mask(scan)
+        scan, brain = stripped_mask(scan, preset.native_mm)
     else:
         scan, brain = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
     warnings = []

