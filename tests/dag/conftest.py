@@ -49,8 +49,8 @@ class Dry:
         return subprocess.run(
             [
                 *(sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")),
-                *("-d", str(self.folder), "--configfile", str(self.folder / "study.yaml")),
-                *words,
+                *("-d", str(self.folder), *words),
+                *("--configfile", str(self.folder / "study.yaml")),
             ],
             capture_output=True,
             text=True,
