@@ -213,45 +213,52 @@ def test_ridge_starts_without_torch(root: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_it_learns_what_was_planted(tmp_path: Path, seed: int) -> None:
-    """400 people, 62 with images, 3,000 SNPs: an odds ratio of 3 and eleven of 1.25 to 1.5."""
-    cohort = make_cohort(
-        tmp_path, people=400, snps=3000, genes=300, regions=40, imaged=0.155, weak=11,
-        effect=math.log(3), seed=seed, folds=4,
-    )  # fmt: skip
+def test_it_learns_what_was_planted(tmp_path: Path) -> None:
+    """400 people, 62 with images, 3,000 SNPs: an odds ratio of 3 and eleven of 1.25 to 1.5.
+
+    Rankings hold in each cohort, over its folds. The AUC of 62 people has a standard error of
+    0.07, so that performance is judged over the cohorts together.
+    """
+    imaged, own, baseline = [], [], []
+    for seed in range(3):
+        cohort = make_cohort(
+            tmp_path / str(seed), people=400, snps=3000, genes=300, regions=40, imaged=0.155,
+            weak=11, effect=math.log(3), seed=seed, folds=4,
+        )  # fmt: skip
+        genes, regions, found = learn(cohort, folds=4)
+        assert max(genes, key=genes.__getitem__) == PLANTED_GENE
+        assert PLANTED_REGION in sorted(regions, key=regions.__getitem__)[-3:]
+        score, beside, y, has_region = found.T
+        imaged.append(auc(y[has_region == 1], score[has_region == 1]))
+        own.append(auc(y, score))
+        baseline.append(auc(y, beside))
+    assert np.mean(imaged) > 0.62
+    assert np.mean(own) > np.mean(baseline)
+
+
+def learn(cohort: Path, folds: int) -> tuple[dict[str, float], dict[str, float], np.ndarray]:
+    """Scores of genes and regions over folds; logits of GenDMR and ridge, diagnosis, imaging."""
     chosen = MethodOptions.parse({"method": {"kind": "gendmr"}, "optimisation": {}})
+    beside = ridge.build(MethodOptions.parse({"method": {"kind": "ridge"}}))
     genes: dict[str, float] = {}
-    regions = np.zeros(40)
-    imaged: list[tuple[float, int]] = []
-    baseline: list[float] = []
-    own: list[float] = []
-    for fold in range(2):
+    regions: dict[str, float] = {}
+    found = []
+    for fold in range(folds):
         preparation, train, validation, held_out = prepared(cohort, chosen, fold)
-        fitted = gendmr.build(chosen).fit(
-            train, validation, preparation, seed=fold, device="cpu", progress=quiet
+        fitted, other = (
+            method.fit(train, validation, preparation, seed=fold, device="cpu", progress=quiet)
+            for method in (gendmr.build(chosen), beside)
         )
         bags = fitted.bags(held_out)
-        for name in ("snp", "region"):
+        for name, names, total in (
+            ("snp", preparation.snps["gene"], genes),
+            ("region", preparation.regions, regions),
+        ):
             risk = bags[name].risk
             risk = risk[np.isfinite(risk).all(axis=1)]
-            score = np.abs(risk - risk.mean(axis=0)).mean(axis=0)
-            if name == "snp":
-                for gene, value in zip(preparation.snps["gene"], score, strict=True):
-                    genes[gene] = genes.get(gene, 0) + float(value)
-            else:
-                regions += score
-        logit = fitted.logits(held_out)
-        chosen_people = held_out.has_region
-        imaged += list(zip(logit[chosen_people], held_out.diagnosis[chosen_people], strict=True))
-        own.append(auc(held_out.diagnosis, logit))
-        beside = ridge.build(MethodOptions.parse({"method": {"kind": "ridge"}})).fit(
-            train, validation, preparation, seed=fold, device="cpu", progress=quiet
-        )
-        baseline.append(auc(held_out.diagnosis, beside.logits(held_out)))
-    assert max(genes, key=genes.__getitem__) == PLANTED_GENE
-    best = preparation.regions[np.argsort(-regions)[:3]]
-    assert PLANTED_REGION in best
-    score, y = np.array(imaged).T
-    assert auc(y, score) > 0.6
-    assert np.mean(own) > np.mean(baseline) - 0.02
+            spread = np.abs(risk - risk.mean(axis=0)).mean(axis=0)
+            for key, value in zip(names, spread, strict=True):
+                total[key] = total.get(key, 0.0) + float(value)
+        logits = (fitted.logits(held_out), other.logits(held_out))
+        found.append(np.column_stack([*logits, held_out.diagnosis, held_out.has_region]))
+    return genes, regions, np.concatenate(found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -16,3 +18,10 @@ from factories import make_cohort
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """80 people, 120 SNPs, 12 regions; half have images, some of them no genotypes."""
     return make_cohort(tmp_path_factory.mktemp("cohort"), unsequenced=0.2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a job: threads that wait for each other cost more than they bring."""
+    with threadpool_limits(1):
+        yield
