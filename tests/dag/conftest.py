@@ -19,6 +19,7 @@ class Dry:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "resources").symlink_to(ROOT / "resources")
+        (folder / "config").symlink_to(ROOT / "config")
         (folder / "slurm").symlink_to(ROOT / "workflow/profiles/slurm")
         self.config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 

@@ -26,6 +26,14 @@ def test_a_users_own_study(dry):
     assert "simulate_cohort" not in plan
 
 
+def test_a_users_own_study_is_not_laid_over_the_demo(dry):
+    dry.own_study(images=3)
+    dry.config["training"]["methods"] = {"only": {"kind": "ridge", "modalities": ["snp"]}}
+    plan = dry.plan()
+    assert plan["train_fold"] == 5
+    assert "simulate_images" not in plan
+
+
 def test_a_study_of_genotypes_only(dry):
     dry.own_study()
     del dry.config["imaging"]

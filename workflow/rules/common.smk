@@ -93,7 +93,11 @@ def image_of(wildcards):
 def mask_of(wildcards):
     """The brain mask of one participant, where masks are given."""
     pattern = STUDY.imaging.mask
-    return [] if pattern is None else pattern.replace("{participant}", wildcards.participant)
+    return (
+        []
+        if pattern is None
+        else pattern.replace("{participant}", wildcards.participant)
+    )
 
 
 def region_modality(wildcards):
