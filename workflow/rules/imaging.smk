@@ -51,6 +51,7 @@ rule register_t1w:
         image=image_of,
         mask=mask_of,
         template=rules.prepare_template.output,
+        described=rules.prepare_template.output.summary,
     output:
         regions="results/{study}/imaging/{participant}/regions.tsv",
         quality="results/{study}/imaging/{participant}/quality.json",
@@ -74,7 +75,7 @@ rule register_t1w:
     params:
         options=options("imaging"),
         seed=STUDY.seed,
-        template=subpath(rules.prepare_template.output.t1, parent=True),
+        template=subpath(input.described, parent=True),
         folder=subpath(output.regions, parent=True),
         code=fingerprint("imaging.participant"),
     shell:
