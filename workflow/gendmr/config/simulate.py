@@ -60,6 +60,11 @@ class SimulateSection(Section):
             raise ValueError("images: at most as many as `people`")
         if len(set(self.regions)) != len(self.regions):
             raise ValueError("regions: a name appears twice")
-        if not self.null_mode and self.through_regions > 0 and self.planted > 1 and not self.regions:
+        if (
+            not self.null_mode
+            and self.through_regions > 0
+            and self.planted > 1
+            and not self.regions
+        ):
             raise ValueError("through_regions: needs at least one name in `regions`")
         return self
