@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 from pathlib import Path
 
 PACKAGE = Path(str(workflow.current_basedir)).resolve().parent
@@ -13,6 +14,7 @@ from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint
 from gendmr.imaging.bids import find_images
+from gendmr.report.panel import failure_panel, start_panel
 from gendmr.simulate.roster import planned_images
 
 try:
@@ -32,6 +34,7 @@ except GendmrError as error:
 
 REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
+STARTED = time.time()
 METHODS = list(STUDY.training.methods)
 RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
 # An output of `join_cohort` in studies with images only.
@@ -114,17 +117,9 @@ def cohort_regions(wildcards):
     return study_files("cohort/region.nc") if STUDY.imaging else []
 
 
-def start_panel():
-    """What is about to run, for the eyes of who started it."""
-    tracked = (
-        f"results/{STUDY.study}/tracking/mlflow.db" if STUDY.tracking.enabled else "off"
-    )
-    return (
-        f"\n  GenDMR · study {STUDY.study} · seed {STUDY.seed}"
-        f"\n  images    {len(IMAGES)} participants"
-        f"\n  methods   {', '.join(METHODS)}"
-        f"\n  folds     {len(FOLDS)} x {len(REPEATS)} repeats, one job each"
-        f"\n  tracking  {tracked}"
-        f"\n  results   results/{STUDY.study}/"
-        f"\n  logs      logs/{STUDY.study}/\n"
-    )
+onstart:
+    print(start_panel(STUDY, images=len(IMAGES)), file=sys.stderr)
+
+
+onerror:
+    print(failure_panel(STUDY.study, STARTED), file=sys.stderr)

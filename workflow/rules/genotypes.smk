@@ -16,6 +16,10 @@ rule genotypes:
             "genotypes/kinship.tsv",
             "genotypes/components.tsv",
             "genotypes/summary.json",
+            # what the steps leave: a step that failed is run again although later files exist
+            "genotypes/work/merge.json",
+            "genotypes/work/participants.json",
+            "genotypes/work/variants.json",
         ),
 
 

@@ -11,6 +11,8 @@ rule imaging:
         study_files(
             "imaging/regions.nc", "imaging/quality.tsv", "imaging/figures/quality.png"
         ),
+        # each scan by name: one that failed is run again although later files exist
+        study_files("imaging/{participant}/quality.json", participant=IMAGES),
 
 
 rule prepare_template:

@@ -9,6 +9,12 @@ rule training:
     """Every fold of every method."""
     input:
         study_files("training/{method}/metrics.tsv", method=METHODS),
+        study_files(
+            "training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors",
+            method=METHODS,
+            repeat=REPEATS,
+            fold=FOLDS,
+        ),
 
 
 rule train_fold:
