@@ -35,7 +35,7 @@ test: setup lint types check-workflow tests
 lint:
 	ruff check .
 	ruff format --check .
-	snakefmt --check --quiet Snakefile workflow
+	snakefmt --check Snakefile workflow
 
 types:
 	mypy
