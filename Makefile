@@ -45,7 +45,7 @@ check-workflow:
 	snakemake --lint
 
 tests:
-	pytest -n $(CORES) --dist loadgroup $(PYTEST_ARGS)
+	pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # make format   rewrites Python and rules in the house's form
 format:

@@ -23,3 +23,9 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("GENDMR_REAL_DATA names no folder")
     return Path(folder).resolve()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests, so that no core waits for one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

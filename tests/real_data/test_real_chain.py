@@ -23,7 +23,7 @@ from gendmr.files.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.xdist_group("real_chain")]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 
 def participants(real_data: Path, bids: Path) -> pd.DataFrame:

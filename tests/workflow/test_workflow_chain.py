@@ -12,7 +12,7 @@ import yaml
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import read_table
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chain")]
+pytestmark = [pytest.mark.slow]
 
 EXPECTED = [
     "simulate/participants.tsv",
