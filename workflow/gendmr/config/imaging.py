@@ -62,7 +62,7 @@ class ImagingSection(Section):
     template: Literal["MNI152NLin2009aSym"] | TemplateFiles = "MNI152NLin2009aSym"
     """The template of the nilearn package (no download), or files of your own."""
     preset: Literal["testing", "fast", "precise"] = "fast"
-    """`testing` 4 mm, seconds; `fast` 2.5 mm, below half a minute; `precise` 1 mm, many minutes."""
+    """`testing` 4 mm, seconds; `fast` 2 mm, below half a minute; `precise` 1 mm, many minutes."""
     brain: Literal["stripped", "template", "given"] = "template"
     """`stripped`: images hold only brain; `template`: whole heads, the mask comes from the
     template; `given`: masks made by other software, see `mask`."""
@@ -96,8 +96,9 @@ class ImagingSection(Section):
 class BiasCorrection(Section):
     """N4 (Tustison 2010, doi:10.1109/TMI.2010.2046908)."""
 
-    shrink: int = Field(ge=1)
-    """Factor by which the image is thinned while the field is fitted."""
+    voxel_mm: float = Field(gt=0)
+    """The field is fitted on an image thinned to voxels of about this size: it is smooth, and
+    finer voxels only cost time."""
     iterations: Counts
     """Iterations per level, coarse to fine."""
     spline_mm: float = Field(gt=0)

@@ -26,7 +26,7 @@ def draw_registration(
     zoom = float(world[0, 0])
     # mm, chosen so that basal ganglia, hippocampus, cerebellum and vertex are seen
     planes = ((2, (-20.0, 8.0, 36.0)), (1, (-56.0, -20.0, 20.0)), (0, (-28.0, 4.0, 28.0)))
-    figure, axes = plt.subplots(1, 9, figsize=(style.PAGE * 1.6, 1.75))
+    figure, axes = plt.subplots(1, 9, figsize=(style.PAGE * 1.3, 1.45))
     high = float(np.percentile(warped[template.brain], 99.5)) or 1.0
     column = 0
     for axis, places in planes:

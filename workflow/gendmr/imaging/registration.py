@@ -66,8 +66,10 @@ def _apply(image: Path, grid: Path, output: Path, steps: list[object]) -> np.nda
 def correct_bias(image: Path, mask: Path, preset: Preset, output: Path) -> np.ndarray:
     """Remove the slow change of brightness over the scan (N4), fitted within `mask`."""
     bias = preset.bias
+    zoom = float(read_image(image).zooms.mean())
+    shrink = max(1, round(bias.voxel_mm / zoom))
     run(
-        "N4BiasFieldCorrection", "-d", 3, "-i", image, "-x", mask, "-s", bias.shrink,
+        "N4BiasFieldCorrection", "-d", 3, "-i", image, "-x", mask, "-s", shrink,
         "-c", f"[{_levels(bias.iterations)},0.00001]", "-b", f"[{bias.spline_mm}]", "-o", output,
     )  # fmt: skip
     return read_image(output).data
