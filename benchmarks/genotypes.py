@@ -3,7 +3,7 @@
     python benchmarks/genotypes.py [--variants 500000] [--people 800] [--rounds 3]
 
 The same calls, taken from the logs of the stage, are run once more by themselves: what is left is
-the stage's own work (four Python processes, checks, lists, eight figures).
+the stage's own work (two Python processes, checks, lists, eight figures).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("merge", "participants", "variants", "components")
+STEPS = ("merge", "filter")
 RECORDER = """#!{python}
 import json, os, shutil, subprocess, sys
 if "--version" not in sys.argv:
@@ -79,7 +79,7 @@ def run_stage(options: str, folder: Path, threads: int, path: str) -> np.ndarray
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "PATH": path}
     clock = Clock()
     for step in STEPS:
-        seed = ["--seed", "1"] if step == "components" else []
+        seed = ["--seed", "1"] if step == "filter" else []
         subprocess.run(
             [
                 *(sys.executable, "-m", "gendmr", "genotypes", step, "--options", options),

@@ -16,10 +16,8 @@ rule genotypes:
             "genotypes/kinship.tsv",
             "genotypes/components.tsv",
             "genotypes/summary.json",
-            # what the steps leave: a step that failed is run again although later files exist
+            # a step that failed is run again although later files exist
             "genotypes/work/merge.json",
-            "genotypes/work/participants.json",
-            "genotypes/work/variants.json",
         ),
 
 
@@ -31,11 +29,8 @@ rule merge_genotypes:
         genotypes=temp(
             multiext("results/{study}/genotypes/work/merged", ".bed", ".bim", ".fam")
         ),
-        missingness=temp(
-            multiext(
-                "results/{study}/genotypes/work/merged", ".smiss", ".missingness.npy"
-            )
-        ),
+        missingness=temp("results/{study}/genotypes/work/merged.smiss"),
+        variants="results/{study}/genotypes/work/merge.missingness.npy",
         attrition="results/{study}/genotypes/work/merge.attrition.tsv",
         summary="results/{study}/genotypes/work/merge.json",
     log:
@@ -57,29 +52,55 @@ rule merge_genotypes:
         " --memory $(({resources.mem_mb} * 2 / 3)) --work {params.folder} &> {log}"
 
 
-rule filter_participants:
-    """Remove people by missing calls, sex, heterozygosity and duplicates; list pairs of kin."""
+rule filter_genotypes:
+    """Remove people, then variants; list pairs of kin, compute components, draw each criterion."""
     input:
         genotypes=rules.merge_genotypes.output.genotypes,
         missingness=rules.merge_genotypes.output.missingness,
+        variants=rules.merge_genotypes.output.variants,
+        attrition=rules.merge_genotypes.output.attrition,
         summary=rules.merge_genotypes.output.summary,
     output:
+        genotypes=multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam"),
+        attrition="results/{study}/genotypes/attrition.tsv",
         kinship="results/{study}/genotypes/kinship.tsv",
+        components="results/{study}/genotypes/components.tsv",
+        summary="results/{study}/genotypes/summary.json",
+        participants=multiext(
+            "results/{study}/genotypes/work/participants",
+            ".attrition.tsv",
+            ".measures.tsv",
+            ".json",
+        ),
+        variants=multiext(
+            "results/{study}/genotypes/work/variants", ".measures.npz", ".json"
+        ),
+        pruned="results/{study}/genotypes/work/pruned.txt",
         figures=report(
             expand(
                 "results/{{study}}/genotypes/figures/{name}.png",
-                name=["person_missingness", "sex", "heterozygosity", "kinship"],
+                name=[
+                    "person_missingness",
+                    "sex",
+                    "heterozygosity",
+                    "kinship",
+                    "variant_missingness",
+                    "maf",
+                    "hwe",
+                ],
             ),
             caption="../report/genotypes.rst",
             category="Genotypes",
         ),
-        attrition="results/{study}/genotypes/work/participants.attrition.tsv",
-        summary="results/{study}/genotypes/work/participants.json",
-        pruned="results/{study}/genotypes/work/pruned.txt",
+        picture=report(
+            "results/{study}/genotypes/figures/components.png",
+            caption="../report/components.rst",
+            category="Genotypes",
+        ),
     log:
-        "logs/{study}/genotypes/participants.log",
+        "logs/{study}/genotypes/filter.log",
     benchmark:
-        "logs/{study}/genotypes/participants.benchmark.tsv"
+        "logs/{study}/genotypes/filter.benchmark.tsv"
     conda:
         "../../envs/genotypes.yaml"
     threads: 2
@@ -88,87 +109,15 @@ rule filter_participants:
         runtime=120,
     params:
         options=options("genotypes"),
-        folder=subpath(output.summary, parent=True),
-        code=fingerprint("genotypes.participants"),
-    shell:
-        "python -m gendmr genotypes participants --options {params.options:q}"
-        " --threads {threads} --memory $(({resources.mem_mb} * 2 / 3))"
-        " --work {params.folder} &> {log}"
-
-
-rule filter_variants:
-    """Remove variants by frequency and Hardy-Weinberg among those who stay; checked genotypes."""
-    input:
-        genotypes=rules.merge_genotypes.output.genotypes,
-        missingness=rules.merge_genotypes.output.missingness,
-        merge=rules.merge_genotypes.output.attrition,
-        participants=rules.filter_participants.output.attrition,
-        summary=rules.merge_genotypes.output.summary,
-    output:
-        genotypes=multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam"),
-        attrition="results/{study}/genotypes/attrition.tsv",
-        figures=report(
-            expand(
-                "results/{{study}}/genotypes/figures/{name}.png",
-                name=["variant_missingness", "maf", "hwe"],
-            ),
-            caption="../report/genotypes.rst",
-            category="Genotypes",
-        ),
-        summary="results/{study}/genotypes/work/variants.json",
-    log:
-        "logs/{study}/genotypes/variants.log",
-    benchmark:
-        "logs/{study}/genotypes/variants.benchmark.tsv"
-    conda:
-        "../../envs/genotypes.yaml"
-    threads: 2
-    resources:
-        mem_mb=3000,
-        runtime=60,
-    params:
-        options=options("genotypes"),
-        folder=subpath(output.summary, parent=True),
-        code=fingerprint("genotypes.variants"),
-    shell:
-        "python -m gendmr genotypes variants --options {params.options:q} --threads {threads}"
-        " --memory $(({resources.mem_mb} * 2 / 3)) --work {params.folder} &> {log}"
-
-
-rule compute_components:
-    """Ancestry components for pictures and description, and the summary of the stage."""
-    input:
-        genotypes=rules.filter_variants.output.genotypes,
-        pruned=rules.filter_participants.output.pruned,
-        summaries=[
-            rules.merge_genotypes.output.summary,
-            rules.filter_participants.output.summary,
-            rules.filter_variants.output.summary,
-        ],
-    output:
-        components="results/{study}/genotypes/components.tsv",
-        figure=report(
-            "results/{study}/genotypes/figures/components.png",
-            caption="../report/components.rst",
-            category="Genotypes",
-        ),
-        summary="results/{study}/genotypes/summary.json",
-    log:
-        "logs/{study}/genotypes/components.log",
-    benchmark:
-        "logs/{study}/genotypes/components.benchmark.tsv"
-    conda:
-        "../../envs/genotypes.yaml"
-    threads: 2
-    resources:
-        mem_mb=3000,
-        runtime=60,
-    params:
-        options=options("genotypes"),
         seed=STUDY.seed,
-        folder=subpath(input.pruned, parent=True),
-        code=fingerprint("genotypes.components"),
+        folder=subpath(input.summary, parent=True),
+        code=fingerprint(
+            "genotypes.participants",
+            "genotypes.variants",
+            "genotypes.components",
+            "genotypes.figures",
+        ),
     shell:
-        "python -m gendmr genotypes components --options {params.options:q} --threads {threads}"
+        "python -m gendmr genotypes filter --options {params.options:q} --threads {threads}"
         " --memory $(({resources.mem_mb} * 2 / 3)) --seed {params.seed}"
         " --work {params.folder} &> {log}"

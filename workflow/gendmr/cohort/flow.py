@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from gendmr import style
 
@@ -47,7 +47,7 @@ class Box:
         """Draw the box below `top` (inches from the bottom)."""
         left = centre - self.width / 2
         axes.add_patch(
-            plt.Rectangle(
+            Rectangle(
                 (left, top - self.height), self.width, self.height, fill=False, ec=self.colour, lw=1
             )
         )
@@ -82,7 +82,7 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> None:
     tallest = max((box.height for box in ends), default=-GAP)
     total = sum(heights) + everybody.height + tallest + 4 * GAP
 
-    figure, axes = plt.subplots(figsize=(style.PAGE, total))
+    figure, axes = style.canvas(size=(style.PAGE, total))
     axes.set(xlim=(0, style.PAGE), ylim=(-0.03, total + 0.03))
     axes.axis("off")
     for i, column in enumerate(columns):

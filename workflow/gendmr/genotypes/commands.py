@@ -41,38 +41,23 @@ def merge(options: str, threads: int, memory: int, work: Path) -> None:
     merge_genotypes(GenotypesSection.parse(options), work, Plink(threads, memory))
 
 
-@group.command()
+@group.command("filter")
 @_common
-def participants(options: str, threads: int, memory: int, work: Path) -> None:
-    """Find people to remove: missing calls, sex, heterozygosity, duplicates, kin."""
+@click.option("--seed", required=True, type=int, help="Seed of the study.")
+def filter_(options: str, threads: int, memory: int, work: Path, seed: int) -> None:
+    """Filter people, then variants; compute components; sum the stage up and draw it."""
     from gendmr.config.genotypes import GenotypesSection
+    from gendmr.genotypes.components import compute_components
+    from gendmr.genotypes.figures import draw_stage
     from gendmr.genotypes.participants import filter_participants
-    from gendmr.genotypes.plink import Plink
-
-    filter_participants(GenotypesSection.parse(options), work, Plink(threads, memory))
-
-
-@group.command()
-@_common
-def variants(options: str, threads: int, memory: int, work: Path) -> None:
-    """Filter variants among the people who stay; write the checked genotypes."""
-    from gendmr.config.genotypes import GenotypesSection
     from gendmr.genotypes.plink import Plink
     from gendmr.genotypes.variants import filter_variants
 
-    filter_variants(GenotypesSection.parse(options), work, Plink(threads, memory))
-
-
-@group.command()
-@_common
-@click.option("--seed", required=True, type=int, help="Seed of the study.")
-def components(options: str, threads: int, memory: int, work: Path, seed: int) -> None:
-    """Compute ancestry components for description, and sum the stage up."""
-    from gendmr.config.genotypes import GenotypesSection
-    from gendmr.genotypes.components import compute_components
-    from gendmr.genotypes.plink import Plink
-
-    compute_components(GenotypesSection.parse(options), work, Plink(threads, memory), seed)
+    section, plink = GenotypesSection.parse(options), Plink(threads, memory)
+    filter_participants(section, work, plink)
+    filter_variants(section, work, plink)
+    compute_components(section, work, plink, seed)
+    draw_stage(section, work)
 
 
 @group.command("find-plink")

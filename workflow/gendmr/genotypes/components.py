@@ -32,8 +32,8 @@ def compute_components(
     section : GenotypesSection
         Number of components and of variants.
     folder : Path or str
-        Where the other steps left their files; its parent receives ``components.tsv``,
-        ``summary.json`` and ``figures/components.png``.
+        Where the other steps left their files; its parent receives ``components.tsv`` and
+        ``summary.json``.
     plink : Plink
         Threads and memory.
     seed : int
@@ -48,10 +48,11 @@ def compute_components(
     result = folder.parent
     notes: list[str] = []
     people = read_fam(result / "qc")
-    pruned = set((folder / "pruned.txt").read_text(encoding="utf-8").split())
-    with (result / "qc.bim").open(encoding="utf-8") as stream:
-        checked = [line.split("\t", 2)[1] for line in stream]  # PLINK 2 separates by tabs
-    names = [name for name in checked if name in pruned]
+    pruned = (folder / "pruned.txt").read_text(encoding="utf-8").split()
+    # PLINK 2 separates by tabs.
+    checked = (result / "qc.bim").read_text(encoding="utf-8").replace("\n", "\t").split("\t")[1::6]
+    kept = set(checked)
+    names = [name for name in pruned if name in kept]
     if len(names) > section.component_variants:
         draw = generator(seed, "genotypes", "components")
         chosen = draw.choice(len(names), section.component_variants, replace=False)
@@ -65,15 +66,12 @@ def compute_components(
     columns = ["id", *(f"PC{number + 1}" for number in range(count))]
     if count < 1:
         table = pd.DataFrame({"id": people["iid"]})
-        shares = np.empty(0)
+        values = np.empty(0)
     else:
-        table, shares = _components(people, names, count, plink=plink, seed=seed, folder=folder)
+        table, values = _components(people, names, count, plink=plink, seed=seed, folder=folder)
         table.columns = pd.Index(columns)
     write_table(result / "components.tsv", table)
-    from gendmr.genotypes.figures import draw_components
-
-    draw_components(table, shares, result / "figures")
-    _write_summary(section, folder, len(names), notes)
+    _write_summary(section, folder, len(names), values, notes)
 
 
 def _components(
@@ -110,7 +108,7 @@ def _components(
 
 
 def _write_summary(
-    section: GenotypesSection, folder: Path, n_components: int, notes: list[str]
+    section: GenotypesSection, folder: Path, n_used: int, values: np.ndarray, notes: list[str]
 ) -> None:
     parts: dict[str, dict[str, Any]] = {
         name: read_json(folder / f"{name}.json") for name in ("merge", "participants", "variants")
@@ -127,8 +125,9 @@ def _write_summary(
             "variants": {
                 "read": merge["variants"],
                 "kept": parts["variants"]["variants"],
-                "components": n_components,
+                "components": n_used,
             },
+            "eigenvalues": values.tolist(),
             "removed": [item for part in parts.values() for item in part["removed"]],
             "removed_people": parts["participants"]["removed_people"],
             "pairs": parts["participants"]["pairs"],

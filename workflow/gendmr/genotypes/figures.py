@@ -5,117 +5,90 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import NullLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from gendmr import style
 from gendmr.config.genotypes import GenotypesSection
+from gendmr.files.atomic import read_json
+from gendmr.files.tables import MISSING, Kind, read_table
 
 HEIGHT = 2.4
 BINS = 40
+PEOPLE: dict[str, Kind] = {"id": "text", "missing": "number", "sex": "text"}
+PEOPLE |= {"f_x": "number", "f_autosomes": "number"}
+PAIRS: dict[str, Kind] = {"id1": "text", "id2": "text", "kinship": "number", "relation": "text"}
 
 
-def draw_people(section: GenotypesSection, data: dict[str, Any], folder: Path) -> None:
-    """Draw person missingness, sex, heterozygosity and kinship.
+# Inches around the axes: fixed, for fitting them to the labels draws every figure twice.
+LEFT, RIGHT, BOTTOM, TOP = 0.72, 0.08, 0.45, 0.28
+
+
+def draw_stage(section: GenotypesSection, folder: Path | str) -> None:
+    """Draw the eight figures of the stage from what its steps measured.
 
     Parameters
     ----------
     section : GenotypesSection
         Thresholds.
-    data : dict
-        `missing` (Series), `sex` (DataFrame of `sex` and `f`, or None), `heterozygosity` (Series or
-        None), `kinship` (the table of pairs).
-    folder : Path
-        Receives the PNG files.
+    folder : Path or str
+        Where the steps left their files; its parent receives ``figures/*.png``.
+
+    Raises
+    ------
+    InputFileError, TableError
+        A step did not run.
     """
+    folder = Path(folder)
+    result = folder.parent
+    figures = result / "figures"
+    people = read_table(folder / "participants.measures.tsv", PEOPLE)
+    pairs = read_table(result / "kinship.tsv", PAIRS)
+    with np.load(folder / "variants.measures.npz", allow_pickle=False) as variants:
+        maf, hwe = variants["maf"], variants["hwe"]
     _shares(
-        data["missing"].to_numpy(),
+        people["missing"].to_numpy(),
         section.person_missingness,
         "Missing calls of a person (share of variants)",
         "people",
-        folder / "person_missingness.png",
+        figures / "person_missingness.png",
     )
-    _draw_sex(section, data["sex"], folder / "sex.png")
-    _draw_heterozygosity(section, data["heterozygosity"], folder / "heterozygosity.png")
-    _draw_kinship(section, data["kinship"], folder / "kinship.png")
-
-
-def draw_variants(
-    section: GenotypesSection,
-    missing: np.ndarray,
-    maf: np.ndarray,
-    hwe: np.ndarray,
-    folder: Path,
-) -> None:
-    """Draw variant missingness, minor allele frequency and Hardy-Weinberg p-values.
-
-    Parameters
-    ----------
-    section : GenotypesSection
-        Thresholds.
-    missing, maf, hwe : ndarray
-        One value per variant; NaN is left out.
-    folder : Path
-        Receives the PNG files.
-    """
+    _draw_sex(section, people.dropna(subset="f_x"), figures / "sex.png")
+    _draw_heterozygosity(section, people["f_autosomes"].dropna(), figures / "heterozygosity.png")
+    _draw_kinship(section, pairs, figures / "kinship.png")
     _shares(
-        missing,
+        np.load(folder / "merge.missingness.npy", allow_pickle=False),
         section.variant_missingness,
         "Missing calls of a variant (share of people)",
         "variants",
-        folder / "variant_missingness.png",
+        figures / "variant_missingness.png",
     )
-    figure, axes = _canvas()
-    known = maf[np.isfinite(maf)]
-    # A bin ends at the threshold, so that no bar is on both sides of it.
-    width = section.maf / max(round(BINS * section.maf / 0.5), 1) if section.maf else 0.5 / BINS
-    counts, edges = np.histogram(known, bins=np.arange(0, 0.5 + width, width))
-    _bars(axes, counts, edges, edges[:-1] < section.maf - width / 2)
-    _threshold(axes, section.maf, f"{int((known < section.maf).sum()):,} variants below")
-    axes.set(xlabel="Minor allele frequency", ylabel="variants", xlim=(0, 0.5))
-    style.save(figure, folder / "maf.png")
-    _draw_hwe(section, hwe[np.isfinite(hwe)], folder / "hwe.png")
-
-
-def draw_components(table: pd.DataFrame, values: np.ndarray, folder: Path) -> None:
-    """Draw people on the first components, and the eigenvalues.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `components.tsv`.
-    values : ndarray
-        Eigenvalues.
-    folder : Path
-        Receives ``components.png``.
-    """
-    figure, axes = plt.subplots(1, 3, figsize=(style.PAGE, HEIGHT), layout="constrained")
-    for panel, pair in zip(axes[:2], (("PC1", "PC2"), ("PC3", "PC4")), strict=True):
-        if pair[1] in table:
-            panel.scatter(table[pair[0]], table[pair[1]], s=5, alpha=0.6, linewidths=0)
-            panel.set(xlabel=pair[0], ylabel=pair[1])
-            panel.locator_params(nbins=5)
-        else:
-            _nothing(panel, "too few people or variants")
-    if len(values):
-        axes[2].plot(np.arange(1, len(values) + 1), values, "o-", markersize=3)
-        axes[2].set(xlabel="Component", ylabel="Eigenvalue", ylim=(0, None))
-        axes[2].xaxis.get_major_locator().set_params(integer=True)
-    else:
-        _nothing(axes[2], "not computed")
-    style.save(figure, folder / "components.png")
+    _draw_maf(section, maf[np.isfinite(maf)], figures / "maf.png")
+    _draw_hwe(section, hwe[np.isfinite(hwe)], figures / "hwe.png")
+    components = read_table(result / "components.tsv", {"id": "text"}, extra=True)
+    values = np.array(read_json(result / "summary.json")["eigenvalues"])
+    _draw_components(components, values, figures / "components.png")
 
 
 def _canvas() -> tuple[Any, Any]:
-    # No layout engine: saving crops to the content, and laying out again doubles the time.
-    return plt.subplots(figsize=(style.COLUMN, HEIGHT))
+    figure = Figure(figsize=(style.COLUMN, HEIGHT))
+    width, height = style.COLUMN, HEIGHT
+    return figure, figure.add_axes(
+        (
+            LEFT / width,
+            BOTTOM / height,
+            (width - LEFT - RIGHT) / width,
+            (height - BOTTOM - TOP) / height,
+        )
+    )
 
 
 def _bars(axes: Any, counts: np.ndarray, edges: np.ndarray, beyond: np.ndarray) -> None:
-    colors = np.where(beyond, style.ORANGE, style.BLUE)
-    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colors, linewidth=0)
+    # Steps, not bars: one shape for each colour instead of one for each bin.
+    for chosen, color in ((~beyond, style.BLUE), (beyond, style.ORANGE)):
+        axes.stairs(counts * chosen, edges, fill=True, color=color, linewidth=0)
 
 
 def _threshold(axes: Any, value: float, label: str) -> None:
@@ -134,7 +107,7 @@ def _shares(values: np.ndarray, threshold: float, label: str, what: str, path: P
     """Draw a histogram with a logarithmic count, for most of the mass lies near zero."""
     figure, axes = _canvas()
     top = max(float(values.max()), threshold) * 1.05 or 0.01
-    # As above, a bin ends at the threshold.
+    # A bin ends at the threshold.
     width = threshold / max(round(BINS * threshold / top), 1) if threshold > 0 else top / BINS
     edges = np.arange(0, top + width, width)
     counts, edges = np.histogram(values, bins=edges)
@@ -143,14 +116,26 @@ def _shares(values: np.ndarray, threshold: float, label: str, what: str, path: P
     axes.set(xlabel=label, ylabel=what, yscale="log", xlim=(0, edges[-1]))
     axes.set_ylim(bottom=0.7)
     axes.yaxis.set_minor_locator(NullLocator())
-    style.save(figure, path)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+    _save(figure, path)
+
+
+def _draw_maf(section: GenotypesSection, maf: np.ndarray, path: Path) -> None:
+    figure, axes = _canvas()
+    # A bin ends at the threshold, so that no bar is on both sides of it.
+    width = section.maf / max(round(BINS * section.maf / 0.5), 1) if section.maf else 0.5 / BINS
+    counts, edges = np.histogram(maf, bins=np.arange(0, 0.5 + width, width))
+    _bars(axes, counts, edges, edges[:-1] < section.maf - width / 2)
+    _threshold(axes, section.maf, f"{int((maf < section.maf).sum()):,} variants below")
+    axes.set(xlabel="Minor allele frequency", ylabel="variants", xlim=(0, 0.5))
+    _save(figure, path)
 
 
 def _draw_hwe(section: GenotypesSection, p: np.ndarray, path: Path) -> None:
     figure, axes = _canvas()
     if not len(p):
         _nothing(axes, "no autosomal variants")
-        style.save(figure, path)
+        _save(figure, path)
         return
     observed = -np.log10(np.clip(np.sort(p), 1e-300, 1))
     expected = -np.log10((np.arange(len(p)) + 0.5) / len(p))
@@ -176,19 +161,19 @@ def _draw_hwe(section: GenotypesSection, p: np.ndarray, path: Path) -> None:
         xlim=(0, None),
         ylim=(0, None),
     )
-    style.save(figure, path)
+    _save(figure, path)
 
 
-def _draw_sex(section: GenotypesSection, table: pd.DataFrame | None, path: Path) -> None:
+def _draw_sex(section: GenotypesSection, table: pd.DataFrame, path: Path) -> None:
     figure, axes = _canvas()
-    if table is None or table.empty:
+    if table.empty:
         _nothing(axes, "sex not checked")
-        style.save(figure, path)
+        _save(figure, path)
         return
     recorded = (
-        ("female", table[table["sex"] == "female"]["f"]),
-        ("male", table[table["sex"] == "male"]["f"]),
-        ("not recorded", table[table["sex"].isna()]["f"]),
+        ("female", table[table["sex"] == "female"]["f_x"]),
+        ("male", table[table["sex"] == "male"]["f_x"]),
+        ("not recorded", table[table["sex"] == MISSING]["f_x"]),
     )
     groups = [(name, f.to_numpy()) for name, f in recorded if len(f)]
     wrong = 0
@@ -204,14 +189,14 @@ def _draw_sex(section: GenotypesSection, table: pd.DataFrame | None, path: Path)
     axes.set_title(f"{wrong} contradict the record", loc="right", fontsize=8)
     axes.set_yticks(range(len(groups)), [f"{name}\n(n = {len(f)})" for name, f in groups])
     axes.set(xlabel="F coefficient of chromosome X", ylim=(-0.5, len(groups) - 0.5))
-    style.save(figure, path)
+    _save(figure, path)
 
 
-def _draw_heterozygosity(section: GenotypesSection, f: pd.Series | None, path: Path) -> None:
+def _draw_heterozygosity(section: GenotypesSection, f: pd.Series, path: Path) -> None:
     figure, axes = _canvas()
-    if f is None or len(f) < 2 or f.std() == 0:
+    if len(f) < 2 or f.std() == 0:
         _nothing(axes, "heterozygosity not computed")
-        style.save(figure, path)
+        _save(figure, path)
         return
     spread = (f.to_numpy() - f.mean()) / f.std()
     limit = section.heterozygosity_sd
@@ -235,14 +220,14 @@ def _draw_heterozygosity(section: GenotypesSection, f: pd.Series | None, path: P
         ylabel="people",
         xlim=(edges[0] - width, edges[-1] + width),
     )
-    style.save(figure, path)
+    _save(figure, path)
 
 
 def _draw_kinship(section: GenotypesSection, pairs: pd.DataFrame, path: Path) -> None:
     figure, axes = _canvas()
     if pairs.empty:
         _nothing(axes, f"no pair with kinship ≥ {section.kinship:g}")
-        style.save(figure, path)
+        _save(figure, path)
         return
     low = section.kinship
     edges = np.linspace(low, max(0.5, float(pairs["kinship"].max())) * 1.001, BINS + 1)
@@ -258,4 +243,28 @@ def _draw_kinship(section: GenotypesSection, pairs: pd.DataFrame, path: Path) ->
     axes.set(xlabel="KING kinship coefficient", ylabel="pairs")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=3, handlelength=1)
-    style.save(figure, path)
+    _save(figure, path)
+
+
+def _draw_components(table: pd.DataFrame, values: np.ndarray, path: Path) -> None:
+    figure, axes = style.canvas(1, 3, size=(style.PAGE, HEIGHT))
+    figure.subplots_adjust(0.095, 0.18, 0.99, 0.96, wspace=0.36)
+    for panel, pair in zip(axes[:2], (("PC1", "PC2"), ("PC3", "PC4")), strict=True):
+        if pair[1] in table:
+            first, second = (table[name].astype(float) for name in pair)
+            panel.scatter(first, second, s=5, alpha=0.6, linewidths=0)
+            panel.set(xlabel=pair[0], ylabel=pair[1])
+            panel.locator_params(nbins=5)
+        else:
+            _nothing(panel, "too few people or variants")
+    if len(values):
+        axes[2].plot(np.arange(1, len(values) + 1), values, "o-", markersize=3)
+        axes[2].set(xlabel="Component", ylabel="Eigenvalue", ylim=(0, 1.08 * values.max()))
+        axes[2].xaxis.get_major_locator().set_params(integer=True)
+    else:
+        _nothing(axes[2], "not computed")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    style.save(figure, path, crop=False)

@@ -50,7 +50,7 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         Inputs and thresholds.
     folder : Path or str
         Receives ``merged.{bed,bim,fam}`` (people of all sets, autosomes and X; phenotype unknown),
-        ``merged.smiss`` (missingness of people), ``merged.missingness.npy`` (share of missing calls
+        ``merged.smiss`` (missingness of people), ``merge.missingness.npy`` (share of missing calls
         of each variant before the filter), ``merge.attrition.tsv`` and ``merge.json``.
     plink : Plink
         Threads and memory.
@@ -127,7 +127,7 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         np.save(work / "missingness.npy", missing.astype(np.float32))
         for suffix in ("bed", "bim", "fam", "smiss"):
             (work / f"merged.{suffix}").replace(folder / f"merged.{suffix}")
-        (work / "missingness.npy").replace(folder / "merged.missingness.npy")
+        (work / "missingness.npy").replace(folder / "merge.missingness.npy")
     where = _chromosomes(sets, retained)
     removals.write(folder / "merge.attrition.tsv")
     write_json(

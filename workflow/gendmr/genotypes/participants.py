@@ -40,9 +40,10 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
     section : GenotypesSection
         Thresholds.
     folder : Path or str
-        Where `merge_genotypes` left its files. Receives ``kinship.tsv`` in its parent and
-        ``figures/`` there; ``participants.attrition.tsv``, ``participants.json`` and
-        ``pruned.txt`` (variants in approximate linkage equilibrium) in itself.
+        Where `merge_genotypes` left its files. Receives ``kinship.tsv`` in its parent;
+        ``participants.attrition.tsv``, ``participants.measures.tsv`` (what was judged of each
+        person), ``participants.json`` and ``pruned.txt`` (variants in approximate linkage
+        equilibrium) in itself.
     plink : Plink
         Threads and memory.
 
@@ -59,7 +60,6 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
     removals = Removals("participant")
     notes: list[str] = []
     missing = _missingness(section, folder, people, removals)
-    figures: dict[str, object] = {"missing": missing}
     with workplace(folder) as work:
         link(folder / "merged", work, "merged", ("bed", "bim", "fam"))
         step = _Step(section, work, people, merged, plink, removals, notes)
@@ -69,8 +69,8 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
                 f" (fewer than {FEW_FOUNDERS}): heterozygosity, sex check and components are rough"
             )
         pruned = _prune(step)
-        figures["sex"] = _check_sex(step)
-        figures["heterozygosity"] = _check_heterozygosity(step)
+        sex = _check_sex(step)
+        heterozygosity = _check_heterozygosity(step)
         pairs = _find_kin(step)
         if 0 < merged["autosomes"] < ENOUGH_AUTOSOMES and len(pairs):
             notes.append(
@@ -88,8 +88,17 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
             (work / "pruned.prune.in").replace(folder / "pruned.txt")
         else:
             write_names(folder / "pruned.txt", [])
-    figures["kinship"] = pairs
     write_table(folder.parent / "kinship.tsv", pairs)
+    measures = pd.DataFrame(
+        {
+            "missing": missing,
+            "sex": people["sex"].map(SEX),
+            "f_x": None if sex is None else sex["f"],
+            "f_autosomes": heterozygosity,
+        },
+        index=people.index,
+    )
+    write_table(folder / "participants.measures.tsv", measures.reset_index(names="id"))
     removals.write(folder / "participants.attrition.tsv")
     left = people[people.index.isin(removals.ids)]
     write_json(
@@ -104,9 +113,6 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
             "notes": notes,
         },
     )
-    from gendmr.genotypes.figures import draw_people
-
-    draw_people(section, figures, folder.parent / "figures")
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
-from gendmr.files.atomic import write_json, write_text
+from gendmr.files.atomic import atomic_path, write_json, write_text
 from gendmr.files.tables import read_table
 from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import (
@@ -33,8 +33,8 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
         Thresholds.
     folder : Path or str
         Where `merge_genotypes` and `filter_participants` left their files. Its parent receives
-        ``qc.{bed,bim,fam}``, ``attrition.tsv`` (all steps) and ``figures/``, itself
-        ``variants.json``.
+        ``qc.{bed,bim,fam}`` and ``attrition.tsv`` (all steps), itself ``variants.json`` and
+        ``variants.measures.npz`` (`maf` and `hwe` of the variants that were judged).
     plink : Plink
         Threads and memory.
 
@@ -102,15 +102,12 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
             else ["no Hardy-Weinberg filter"],
         },
     )
-    from gendmr.genotypes.figures import draw_variants
-
-    draw_variants(
-        section,
-        np.load(folder / "merged.missingness.npy"),
-        sites["maf"].to_numpy(),
-        sites["hwe"].to_numpy(),
-        folder.parent / "figures",
-    )
+    with atomic_path(folder / "variants.measures.npz") as temporary, temporary.open("wb") as stream:
+        np.savez(
+            stream,
+            maf=sites["maf"].to_numpy(dtype=np.float32),
+            hwe=sites["hwe"].to_numpy(dtype=np.float64),
+        )
 
 
 def _judge(

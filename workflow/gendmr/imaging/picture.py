@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -26,7 +25,7 @@ def draw_registration(
     zoom = float(world[0, 0])
     # mm, chosen so that basal ganglia, hippocampus, cerebellum and vertex are seen
     planes = ((2, (-20.0, 8.0, 36.0)), (1, (-56.0, -20.0, 20.0)), (0, (-28.0, 4.0, 28.0)))
-    figure, axes = plt.subplots(1, 9, figsize=(style.PAGE * 1.3, 1.45))
+    figure, axes = style.canvas(1, 9, size=(style.PAGE * 1.3, 1.45))
     high = float(np.percentile(warped[template.brain], 99.5)) or 1.0
     column = 0
     for axis, places in planes:
@@ -69,8 +68,8 @@ def draw_quality(
     path: Path | str, table: pd.DataFrame, judged: Mapping[str, tuple[str, str]]
 ) -> None:
     """Draw each measure of quality over the cohort; flagged participants are named."""
-    figure, axes = plt.subplots(
-        len(judged), 1, figsize=(style.PAGE, 0.75 * len(judged) + 0.3), squeeze=False
+    figure, axes = style.canvas(
+        len(judged), 1, size=(style.PAGE, 0.75 * len(judged) + 0.3), squeeze=False
     )
     flagged = table["outlier"].to_numpy()
     # Spread by rank of name, not by chance: the picture has the same bytes each time.

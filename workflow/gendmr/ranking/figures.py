@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from gendmr import style
 from gendmr.config.ranking import RankingSection
@@ -50,7 +51,7 @@ def draw_genome(genes: pd.DataFrame, snps: pd.DataFrame, label: int, path: Path)
         pd.concat([placed["chromosome"], snps["chromosome"]]),
         pd.concat([middle, snps["position"].astype(float)]),
     )
-    figure, axes = plt.subplots(figsize=(style.PAGE, 2.9))
+    figure, axes = style.canvas(size=(style.PAGE, 2.9))
     x = middle.to_numpy() + placed["chromosome"].map(start).to_numpy()
     y = placed["score"].to_numpy()
     snp_x = snps["position"].to_numpy(dtype=float) + snps["chromosome"].map(start).to_numpy()
@@ -98,10 +99,10 @@ def draw_stability(ranking: Ranking, options: RankingSection, path: Path) -> Non
         _say("This method ranks neither genes nor regions.", path)
         return
     rows = max(min(len(table), FIRST) for table, _, _ in panels)
-    figure, grid = plt.subplots(
+    figure, grid = style.canvas(
         1,
         len(panels),
-        figsize=(style.COLUMN * len(panels), 0.75 + 0.145 * rows),
+        size=(style.COLUMN * len(panels), 0.75 + 0.145 * rows),
         squeeze=False,
         gridspec_kw={"wspace": 0.75},
     )
@@ -129,7 +130,7 @@ def draw_brain(regions: pd.DataFrame, centroids: np.ndarray, path: Path) -> None
 
     share = (regions["score"] / max(float(regions["score"].max()), 1e-12)).to_numpy()
     colours = [DIRECTION[word][0] for word in regions["direction"].fillna("n/a")]
-    figure = plt.figure(figsize=(style.PAGE, 2.6))
+    figure = Figure(figsize=(style.PAGE, 2.6))
     brain = plotting.plot_glass_brain(
         None, display_mode="lyrz", figure=figure, axes=(0.32, 0.1, 0.68, 0.9), annotate=True
     )
@@ -151,7 +152,7 @@ def draw_brain(regions: pd.DataFrame, centroids: np.ndarray, path: Path) -> None
     axes.set_xlabel("score (log odds)")
     present = [word for word in DIRECTION if word in set(regions["direction"].fillna("n/a"))]
     handles = [
-        plt.Line2D([], [], marker="o", ls="", color=DIRECTION[w][0], label=DIRECTION[w][1])
+        Line2D([], [], marker="o", ls="", color=DIRECTION[w][0], label=DIRECTION[w][1])
         for w in present
     ]
     figure.legend(handles=handles, loc="lower right", ncols=3, bbox_to_anchor=(0.99, -0.02))
@@ -159,7 +160,7 @@ def draw_brain(regions: pd.DataFrame, centroids: np.ndarray, path: Path) -> None
 
 
 def _say(text: str, path: Path) -> None:
-    figure, axes = plt.subplots(figsize=(style.COLUMN, 0.6))
+    figure, axes = style.canvas(size=(style.COLUMN, 0.6))
     axes.axis("off")
     axes.text(0.5, 0.5, text, ha="center", va="center", color=style.GREY)
     style.save(figure, path)

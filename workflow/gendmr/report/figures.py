@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -18,7 +17,7 @@ GRID = np.linspace(0.0, 1.0, 101)
 def draw_performance(summary: dict[str, Any], path: Path) -> None:
     """Draw the AUC of each method: folds as dots, mean and 95 % interval as a bar."""
     methods = [item for item in summary["methods"] if item["auc_of_folds"]]
-    figure, axes = plt.subplots(figsize=(style.COLUMN * 1.35, 0.9 + 0.34 * len(methods)))
+    figure, axes = style.canvas(size=(style.COLUMN * 1.35, 0.9 + 0.34 * len(methods)))
     for row, item in enumerate(reversed(methods)):
         colour = style.BLUE if item["method"] == summary["main"] else style.GREY
         folds = [each["auc"] for each in item["auc_of_folds"] if each["auc"] is not None]
@@ -45,7 +44,7 @@ def draw_performance(summary: dict[str, Any], path: Path) -> None:
 
 def draw_roc(results: Path, summary: dict[str, Any], path: Path) -> None:
     """Draw each method's ROC curve, averaged over folds at the same false-positive rate."""
-    figure, axes = plt.subplots(figsize=(style.COLUMN * 1.2, style.COLUMN * 1.2))
+    figure, axes = style.canvas(size=(style.COLUMN * 1.2, style.COLUMN * 1.2))
     axes.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
     colours = iter((style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY, style.YELLOW))
     for item in summary["methods"]:
