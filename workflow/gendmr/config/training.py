@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from gendmr.config.base import Section
+from gendmr.config.methods import AnyMethod, GendmrMethod, RidgeMethod
 
 
 class SelectionSection(Section):
@@ -73,93 +74,6 @@ class OptimisationSection(Section):
     """Of the bag vectors in front of the fused head."""
     token_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of SNPs hidden from the attention in a step."""
-
-
-class GendmrMethod(Section):
-    """GenDMR: multi-instance attention over SNPs and regions with a fused head."""
-
-    kind: Literal["gendmr"] = "gendmr"
-    """Chooses the method."""
-    modalities: tuple[Literal["snp", "region"], ...] = ("snp", "region")
-    """The bags."""
-    evidence: Literal["none", "diagnosis", "both"] = "both"
-    """What the training people say about an instance, offered to its token: association with the
-    diagnosis, or also with the out-of-fold imaging risk and with what imaging leaves
-    unexplained."""
-    position: Literal["genomic", "index", "none", "shuffled"] = "genomic"
-    """Where a SNP lies: base pairs on its chromosome, its rank in the list, nowhere, or base pairs
-    of another SNP (a control)."""
-    blocks: int = Field(default=0, ge=0, le=2)
-    """Attention blocks among the SNPs of a chromosome; each multiplies the time of a fold."""
-    heads: int = Field(default=4, ge=1)
-    """Attention heads of a block; they divide the width."""
-    width: int = Field(default=16, ge=4, le=512)
-    """Length of a token."""
-    attention: int = Field(default=32, ge=4, le=512)
-    """Hidden units of the gated attention."""
-    fourier: int = Field(default=8, ge=1, le=16)
-    """Octaves of the position features."""
-    parts: int = Field(default=5, ge=2, le=20)
-    """Parts of the training people for cross-fitting: the loss on a part uses evidence from the
-    others."""
-    partitions: int = Field(default=3, ge=1, le=50)
-    """Different ways to cut the training people into parts, used in turn by the epochs."""
-
-    @property
-    def ranked(self) -> bool:
-        """Whether it gives signed risks of SNPs or regions."""
-        return True
-
-    @property
-    def module(self) -> str:
-        """Module of the package that holds the method."""
-        return "methods.gendmr"
-
-    @property
-    def gpus(self) -> int:
-        """GPUs it can use."""
-        return 1
-
-
-class RidgeMethod(Section):
-    """Ridge logistic regression on one or several modalities: the sceptic's baseline."""
-
-    kind: Literal["ridge"] = "ridge"
-    """Chooses the method."""
-    modalities: tuple[Literal["snp", "region", "covariates"], ...] = Field(
-        default=("snp", "region", "covariates"), min_length=1
-    )
-    """What enters, side by side; `covariates` are those of `adjustment`, with the components."""
-    penalties: tuple[float, ...] = Field(
-        default=(1.0, 10.0, 100.0, 1000.0, 10000.0, 100000.0), min_length=1
-    )
-    """Penalties on squared coefficients of standardised features, compared within the training
-    people by cross-validated log loss."""
-
-    @field_validator("penalties")
-    @classmethod
-    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if any(value <= 0 for value in values):
-            raise ValueError("penalties must be above 0")
-        return values
-
-    @property
-    def ranked(self) -> bool:
-        """Whether it gives signed risks of SNPs or regions."""
-        return any(name in self.modalities for name in ("snp", "region"))
-
-    @property
-    def module(self) -> str:
-        """Module of the package that holds the method."""
-        return "methods.ridge"
-
-    @property
-    def gpus(self) -> int:
-        """GPUs it can use."""
-        return 0
-
-
-AnyMethod = Annotated[GendmrMethod | RidgeMethod, Field(discriminator="kind")]
 
 
 class MethodOptions(Section):

@@ -36,7 +36,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from gendmr.config.training import GendmrMethod, MethodOptions, OptimisationSection
+from gendmr.config.methods import GendmrMethod
+from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.errors import TrainingError
 from gendmr.methods.base import AuxiliaryLoss, Bag, Progress, Teacher
 from gendmr.methods.evidence import Evidence, collect

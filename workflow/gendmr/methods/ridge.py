@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gendmr.config.training import MethodOptions, RidgeMethod
+from gendmr.config.methods import RidgeMethod
+from gendmr.config.training import MethodOptions
 from gendmr.methods.base import Bag, Progress
 from gendmr.seeds import generator
 from gendmr.training.partition import stratified_parts
