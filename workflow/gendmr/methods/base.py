@@ -11,12 +11,15 @@ A method is built from its options by `build(options)` of its module and has two
 `task` and `modalities` are open sets: plain text that a method declares and its loss and tensors
 understand; nothing else branches on them.
 
-Two extension points of the training step are part of the contract and empty for GenDMR as it is:
+What a network may add to a training step, each empty unless it is overridden:
 
 - `Network.teachers`: exponential averages of the weights, kept by the fit and run beside the
-  student (self-distillation, with roles that may change by person and epoch);
+  student;
 - `Network.auxiliary_losses`: further terms of the loss, each with its own schedule, given the
-  outputs of the student and of all teachers (distillation, contrast, consistency).
+  outputs of the student and of all teachers (distillation, contrast, consistency) and the memory;
+- `Network.remember`, `turn`, `summarise`: a memory from step to step, closed at the end of an
+  epoch, with numbers for the history;
+- `Network.modulate`: a last word on the gradient.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+    from gendmr.training.checkpoint import Checkpoint
+    from gendmr.training.fit import Layout
     from gendmr.training.preparation import People, Preparation
 
 Progress = Callable[[str], None]
@@ -104,8 +109,23 @@ class Method(Protocol):
         seed: int,
         device: str,
         progress: Progress,
+        checkpoint: Checkpoint | None = None,
     ) -> Fitted:
-        """Fit on `train`; `validation` only stops training."""
+        """Fit on `train`; `validation` only stops training; a long fit uses `checkpoint`."""
+
+
+class Modulate(Protocol):
+    """Changes the gradients of all replicates before they are clipped."""
+
+    def __call__(
+        self,
+        gradient: torch.Tensor,
+        outputs: Mapping[str, torch.Tensor],
+        batch: Mapping[str, torch.Tensor],
+        noise: Mapping[str, torch.Tensor],
+        layout: Layout,
+    ) -> torch.Tensor:
+        """Return gradients (replicate, weight); all arguments have the replicate axis first."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +155,9 @@ class AuxiliaryLoss:
     weight : callable
         Weight by epoch, counted from 1: a ramp, say. At 0 the term is computed but has no effect.
     term : callable
-        ``term(student, teachers, batch)`` with the outputs of the module, those of every teacher
-        by name, and the batch; gives a scalar. It runs under `torch.func.vmap`, for one replicate.
+        ``term(student, teachers, batch, memory)`` with the outputs of the module, those of every
+        teacher by name (detached), the batch and the memory; gives a scalar. It runs under
+        `torch.func.vmap`, for one replicate.
     """
 
     name: str
@@ -146,17 +167,22 @@ class AuxiliaryLoss:
             Mapping[str, torch.Tensor],
             Mapping[str, Mapping[str, torch.Tensor]],
             Mapping[str, torch.Tensor],
+            Mapping[str, torch.Tensor],
         ],
         torch.Tensor,
     ]
 
 
-class Network(Protocol):
-    """What a network adds to the shared training: see `gendmr.training.fit`."""
+class Network:
+    """What a network adds to the shared training: see `gendmr.training.fit`.
+
+    All but `modulate` run under `torch.func.vmap`, for one replicate.
+    """
 
     task: str
-    auxiliary_losses: tuple[AuxiliaryLoss, ...]
-    teachers: tuple[Teacher, ...]
+    auxiliary_losses: tuple[AuxiliaryLoss, ...] = ()
+    teachers: tuple[Teacher, ...] = ()
+    modulate: Modulate | None = None
 
     def forward(
         self,
@@ -166,9 +192,29 @@ class Network(Protocol):
         batch: Mapping[str, torch.Tensor],
         noise: Mapping[str, torch.Tensor] | None,
     ) -> dict[str, torch.Tensor]:
-        """Return the outputs for one replicate; `logit` among them."""
+        """Return the outputs; `logit` among them."""
+        raise NotImplementedError
 
     def loss(
         self, outputs: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Return the loss of one replicate on one batch."""
+        """Return the loss on one batch."""
+        raise NotImplementedError
+
+    def remember(
+        self,
+        memory: dict[str, torch.Tensor],
+        student: Mapping[str, torch.Tensor],
+        teachers: Mapping[str, Mapping[str, torch.Tensor]],
+        batch: Mapping[str, torch.Tensor],
+    ) -> dict[str, torch.Tensor]:
+        """Return the memory after a step, from outputs that are detached."""
+        return memory
+
+    def turn(self, memory: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the memory with which the next epoch starts."""
+        return memory
+
+    def summarise(self, memory: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return numbers for the history of an epoch, by column."""
+        return {}

@@ -17,15 +17,16 @@ distances to the neighbours and to the gene, `e_j` the cross-fitted evidence
 (`gendmr.methods.evidence`), `x` the standardised dosage. The last term of the attention is the log
 probability that a SNP is worth attention under a two-group model of its statistics; with `w`, `v`
 and `d` starting at zero, training starts from a shrunken two-channel score and departs from it
-where that helps people whose own evidence was left out. Tokens are computed once per SNP and
-dosage class, not per person, unless attention blocks mix the SNPs of a chromosome.
+where that helps people whose own evidence was left out. Attention blocks let the context of a SNP
+take up that of its neighbours on the chromosome. Tokens are computed once per SNP and dosage class,
+not per person.
 
-Regions likewise, with an MLP of the three measures in place of the dosage class.
+Regions likewise, with an MLP of the three measures in place of the dosage class. Who leads and who
+teaches: `gendmr.methods.exchange`.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,15 +40,28 @@ from torch.nn import functional
 from gendmr.config.methods import GendmrMethod
 from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.errors import TrainingError
-from gendmr.methods.base import AuxiliaryLoss, Bag, Progress, Teacher
+from gendmr.methods.attention import Block, GatedBag
+from gendmr.methods.base import Bag, Network, Progress
 from gendmr.methods.evidence import Evidence, collect
-from gendmr.seeds import derive, generator
-from gendmr.training.fit import Fit, Layout, Runner, Task, Tensors, call, choose_device, fit
+from gendmr.methods.exchange import MODALITIES, Exchange
+from gendmr.seeds import generator
+from gendmr.training.batches import (
+    Plan,
+    Randomness,
+    Tensors,
+    gather,
+    plan_parts,
+    stack,
+    torch_generator,
+)
+from gendmr.training.checkpoint import Checkpoint
+from gendmr.training.fit import Fit, Layout, Runner, Task, call, choose_device, fit
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import class_weights
 
 CLASSES = 4  # dosage 0, 1, 2, missing
 BATCH = 64
+FEWEST_TO_EXCHANGE = 10  # people with both modalities
 FEATURES = 6  # log(1 + z^2) of the three channels, of a SNP and as the mean of its gene
 EMBEDDINGS = ("gene", "region_embedding")
 # The prior of the evidence: may move, is pulled back. Departures from it start at zero.
@@ -72,85 +86,6 @@ def build(options: MethodOptions) -> Gendmr:
     if not isinstance(method, GendmrMethod):
         raise TypeError(f"options of {method.kind}, not of gendmr")
     return Gendmr(method, options.optimisation or OptimisationSection())
-
-
-class GatedBag(nn.Module):
-    """Gated attention (Ilse, Tomczak & Welling 2018, eq. 9) with signed risks that add up."""
-
-    def __init__(self, width: int, hidden: int, channels: int, evidence: bool) -> None:
-        super().__init__()
-        self.evidence = evidence
-        self.tanh = nn.Linear(width, hidden)
-        self.gate_ = nn.Linear(width, hidden)
-        self.attend = nn.Linear(hidden, 1, bias=False)
-        self.free = nn.Linear(width, 1, bias=False)
-        self.gain = nn.Linear(width, 1, bias=False)
-        self.log_scale = nn.Parameter(torch.zeros(1))
-        self.bias = nn.Parameter(torch.zeros(1))
-        self.trust = nn.Parameter(torch.zeros(channels))
-        self.caution = nn.Parameter(torch.zeros(1))
-        self.mixture = nn.Parameter(torch.zeros(channels))
-
-    def start(self, trust: tuple[float, ...], caution: float, mixture: tuple[float, ...]) -> None:
-        """Set the two-group model: trust in each channel, log odds against, and the mixture."""
-        with torch.no_grad():
-            self.trust.copy_(torch.tensor([math.log(math.expm1(value)) for value in trust]))
-            self.caution.fill_(caution)
-            self.mixture.copy_(torch.tensor([math.log(math.expm1(value)) for value in mixture]))
-            if self.evidence:
-                for layer in (self.attend, self.free, self.gain):
-                    layer.weight.zero_()
-
-    def score(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the gated part of the attention logit of tokens (..., width)."""
-        hidden = torch.tanh(self.tanh(tokens)) * torch.sigmoid(self.gate_(tokens))
-        return self.attend(hidden).squeeze(-1) / math.sqrt(hidden.shape[-1])
-
-    def effect(self, statistics: torch.Tensor) -> torch.Tensor:
-        """Return the signed mixture of the channels (instance, ...): none is believed backwards."""
-        return statistics * functional.softplus(self.mixture)
-
-    def prior(self, statistics: torch.Tensor) -> torch.Tensor:
-        """Return the log probability of being worth attention, from z (instance, channel)."""
-        support = (functional.softplus(self.trust) * statistics**2).sum(-1)
-        return functional.logsigmoid(0.5 * support - self.caution)
-
-
-class Block(nn.Module):
-    """Pre-norm attention among the SNPs of one chromosome, weaker with distance."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.range = nn.Parameter(torch.zeros(heads))
-        self.norm_mlp = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 2 * width)
-        self.down = nn.Linear(2 * width, width)
-
-    def forward(
-        self, tokens: torch.Tensor, members: torch.Tensor, place: torch.Tensor, far: torch.Tensor
-    ) -> torch.Tensor:
-        """Mix tokens (people, snp, width).
-
-        `members` (chromosome, slot) are SNP numbers, padded with 0; `place` (snp,) is the flat
-        slot of a SNP; `far` (chromosome, slot, slot) is log(1 + bp / 10^4), infinite for padding.
-        """
-        people, _, width = tokens.shape
-        mixed = self.query_key_value(self.norm(tokens))
-        packed = mixed[:, members.reshape(-1)].reshape(
-            people, *members.shape, 3, self.heads, width // self.heads
-        )
-        query, key, value = packed.permute(3, 0, 1, 4, 2, 5)
-        bias = -functional.softplus(self.range)[:, None, None] * far[:, None]
-        weight = torch.softmax(
-            query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + bias, dim=-1
-        )
-        found = (weight @ value).permute(0, 1, 3, 2, 4).reshape(people, -1, width)
-        tokens = tokens + self.out(found[:, place])
-        return tokens + self.down(functional.gelu(self.up(self.norm_mlp(tokens))))
 
 
 class Net(nn.Module):
@@ -180,6 +115,10 @@ class Net(nn.Module):
             self.region_says = nn.Linear(3, width, bias=False)
             self.region_norm = nn.LayerNorm(width)
             self.region = GatedBag(width, options.attention, 3, evidence)
+        if contrasted(options, bags):
+            self.view = nn.ModuleDict(
+                {name: nn.Linear(width, options.projection, bias=False) for name in bags}
+            )
         # By pattern of presence: none, region, snp, both.
         self.gate = nn.Parameter(torch.zeros(4, 2))
         self.presence = nn.Parameter(torch.zeros(4))
@@ -218,6 +157,11 @@ class Net(nn.Module):
             vectors["snp"] = self._snps(fixed, batch, noise, outputs)
         if "region" in self.bags:
             vectors["region"] = self._regions(fixed, batch, noise, outputs)
+        if contrasted(self.options, self.bags):
+            for name in self.bags:
+                outputs[f"view_{name}"] = functional.normalize(
+                    self.view[name](vectors[name]), dim=-1
+                )
         has_snp, has_region = batch["has_snp"], batch["has_region"]
         pattern = torch.stack(
             [
@@ -260,6 +204,14 @@ class Net(nn.Module):
         bag = self.snp
         if bag.evidence:
             context = context + self.says(fixed["snp_features"][batch["slot"]])
+        if self.blocks:
+            chromosomes = [
+                (fixed[f"members_{name}"], fixed[f"far_{name}"])
+                for name in CHROMOSOMES
+                if f"members_{name}" in fixed
+            ]
+            for block in self.blocks:
+                context = block(context, chromosomes, fixed["place"])
         tokens = self.token_norm(
             context + self.dosage_class[:, None] * (1 + self.modulate(context))
         )  # (class, snp, width), classes counted in alleles that the evidence calls risky
@@ -269,21 +221,11 @@ class Net(nn.Module):
             tokens = torch.where(fixed["snp_flip"][batch["slot"]][None, :, None], swapped, tokens)
         mixed = bag.effect(statistics).sum(-1)
         coded = fixed["snp_coded"]  # (class, snp)
-        if self.blocks:
-            personal = torch.einsum("bgj,gjd->bjd", carried, tokens)
-            for block in self.blocks:
-                personal = block(personal, fixed["members"], fixed["slot_of"], fixed["far"])
-            score = bag.score(personal)
-            value = bag.free(personal).squeeze(-1)
-            if bag.evidence:
-                effect = (carried * coded).sum(1) * mixed
-                value = value + effect * (1 + torch.tanh(bag.gain(personal).squeeze(-1)))
-        else:
-            values = bag.free(tokens).squeeze(-1)
-            if bag.evidence:
-                values = values + coded * mixed * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
-            score = (carried * bag.score(tokens)).sum(1)
-            value = (carried * values).sum(1)
+        values = bag.free(tokens).squeeze(-1)
+        if bag.evidence:
+            values = values + coded * mixed * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
+        score = (carried * bag.score(tokens)).sum(1) + fixed["snp_absent"]
+        value = (carried * values).sum(1)
         if bag.evidence:
             score = score + bag.prior(statistics)
         if noise is not None:
@@ -293,8 +235,6 @@ class Net(nn.Module):
         outputs["attention_snp"], outputs["risk_snp"] = attention, risk
         outputs["bias_snp"] = bag.bias.expand(risk.shape[0])
         outputs["logit_snp"] = risk.sum(-1) + bag.bias
-        if self.blocks:
-            return torch.einsum("bj,bjd->bd", attention, personal)
         return (carried * attention[:, None]).flatten(1) @ tokens.flatten(0, 1)
 
     def _regions(
@@ -321,24 +261,22 @@ class Net(nn.Module):
         return torch.einsum("br,brd->bd", attention, tokens)
 
 
-class GendmrNetwork:
-    """Loss and forward pass for the shared fit.
+def contrasted(options: GendmrMethod, bags: tuple[str, ...]) -> bool:
+    """Return whether views of both bags are needed."""
+    return options.contrast > 0 and set(bags) == set(MODALITIES)
 
-    Selection of the dominant modality and distillation are `auxiliary_losses` fed by `teachers`;
-    without them the two heads learn side by side.
-    """
+
+class GendmrNetwork(Network):
+    """Loss, forward pass and exchange of roles for the shared fit."""
 
     task = "classification"
 
-    def __init__(
-        self,
-        bags: tuple[str, ...],
-        auxiliary_losses: tuple[AuxiliaryLoss, ...] = (),
-        teachers: tuple[Teacher, ...] = (),
-    ) -> None:
+    def __init__(self, bags: tuple[str, ...], exchange: Exchange | None) -> None:
         self.bags = bags
-        self.auxiliary_losses = auxiliary_losses
-        self.teachers = teachers
+        self.exchange = exchange
+        if exchange is not None:
+            self.auxiliary_losses = exchange.losses
+            self.teachers = exchange.teachers
 
     def forward(
         self,
@@ -360,6 +298,24 @@ class GendmrNetwork:
             weight = batch["weight"] * batch[f"has_{name}"]
             total = total + 0.5 * _cross_entropy(outputs[f"logit_{name}"], batch["y"], weight)
         return total
+
+    def remember(
+        self,
+        memory: Tensors,
+        student: Mapping[str, torch.Tensor],
+        teachers: Mapping[str, Mapping[str, torch.Tensor]],
+        batch: Mapping[str, torch.Tensor],
+    ) -> Tensors:
+        """Return what is known of people and views after a step."""
+        return self.exchange.remember(memory, student, teachers, batch) if self.exchange else memory
+
+    def turn(self, memory: Tensors) -> Tensors:
+        """Return the memory with which the next epoch starts."""
+        return self.exchange.turn(memory) if self.exchange else memory
+
+    def summarise(self, memory: Mapping[str, torch.Tensor]) -> Tensors:
+        """Return who led whom in the epoch."""
+        return self.exchange.summarise(memory) if self.exchange else {}
 
 
 def _cross_entropy(logit: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -403,6 +359,7 @@ class Gendmr:
         seed: int,
         device: str,
         progress: Progress,
+        checkpoint: Checkpoint | None = None,
     ) -> FittedGendmr:
         """Fit on `train`; see `Method.fit`.
 
@@ -424,12 +381,14 @@ class Gendmr:
                 f"{int(train.has_region.sum())} training people have region measurements: too few"
                 " for an imaging risk; the evidence is the diagnosis alone."
             )
-        notes.append(
-            "The selection of the dominant modality and the distillation between modalities are"
-            " not part of this fit: both bags learn side by side."
-        )
+        both = int((train.has_snp & train.has_region).sum()) if len(bags) == 2 else 0
+        if both < FEWEST_TO_EXCHANGE and Exchange(self.options).active:
+            notes.append(
+                f"{both} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}: no"
+                " modality teaches the other in this fold."
+            )
         task, network = self.task_of([replicate], bags, where)
-        found = fit(network, task, self.optimisation, progress)
+        found = fit(network, task, self.optimisation, progress, checkpoint)
         return FittedGendmr(
             method=self,
             network=network,
@@ -494,34 +453,40 @@ class Gendmr:
         self, replicates: list[Replicate], bags: tuple[str, ...], device: torch.device
     ) -> tuple[Task, GendmrNetwork]:
         """Stack replicates into what the shared fit takes."""
-        fixed = _stack([item.fixed for item in replicates], device)
-        people = _stack([item.people for item in replicates], device)
-        validation = _stack([item.validation for item in replicates], device)
+        fixed = stack([item.fixed for item in replicates], device)
+        people = stack([item.people for item in replicates], device)
+        validation = stack([item.validation for item in replicates], device)
+        _mark_padding(fixed, replicates)
         genes = 1 + max(int(item.fixed["snp_gene"].max()) for item in replicates)
         regions = fixed["region_z"].shape[2]
         module = Net(self.options, genes, regions, bags)
         layout = Layout(module)
-        network = GendmrNetwork(bags)
+        exchange = Exchange(self.options) if _exchanges(self.options, bags, replicates) else None
+        network = GendmrNetwork(bags, exchange)
         rows = []
         for item in replicates:
-            module.reset(_generator(item.seed, "weights"))
+            module.reset(torch_generator(item.seed, "weights"))
             rows.append(layout.flatten(module))
         start = torch.stack(rows).to(device)
         module = module.to(device)
         shuffles = [generator(item.seed, "batches") for item in replicates]
-        dropouts = [_generator(item.seed, "dropout") for item in replicates]
+        dropouts = [torch_generator(item.seed, "dropout") for item in replicates]
         options = self.optimisation
         parts = self.options.parts
+        sizes = {
+            random: len(item.fixed["snp_gene"])
+            for item, random in zip(replicates, dropouts, strict=True)
+        }
 
         def batches(epoch: int) -> list[Tensors]:
             partition = (epoch - 1) % self.options.partitions
             plans = [
-                _plan(item.part[partition], parts, partition, random)
+                plan_parts(item.part[partition], parts, partition * parts, BATCH, random)
                 for item, random in zip(replicates, shuffles, strict=True)
             ]
             length = max(len(plan) for plan in plans)
             size = max(len(index) for plan in plans for _, index in plan)
-            return [_batch(plans, step, size, people) for step in range(length)]
+            return [gather(plans, step, size, people) for step in range(length)]
 
         def noise(batch: Tensors) -> Tensors:
             count = batch["y"].shape[1]
@@ -530,13 +495,13 @@ class Gendmr:
                 kept = torch.rand(count, self.options.width, generator=random) >= options.dropout
                 hidden.append(kept.float() / (1 - options.dropout))
                 if "snp" in bags:
-                    snps = fixed["snp_gene"].shape[1]
-                    gone = torch.rand(snps, generator=random) < options.token_dropout
+                    # Drawn for the replicate's own SNPs, whatever its neighbours bring.
+                    gone = torch.rand(sizes[random], generator=random) < options.token_dropout
                     gone &= ~gone.all()  # a bag keeps an instance
-                    tokens.append(gone.float() * -1e4)
+                    tokens.append({"snp": gone.float() * -1e4})
             masks = {"fuse": torch.stack(hidden).to(device)}
             if tokens:
-                masks["snp"] = torch.stack(tokens).to(device)
+                masks |= stack(tokens, device)
             return masks
 
         task = Task(
@@ -548,6 +513,8 @@ class Gendmr:
             validation=validation,
             decay=lambda name: _decay(name, options),
             speed=_speed,
+            random=Randomness(shuffles, dropouts),
+            memory=exchange.start(people) if exchange else {},
         )
         _scale_bags(Runner(network, task), people, [item.part[0] for item in replicates], parts)
         return task, network
@@ -574,6 +541,7 @@ class Gendmr:
             "snp_fourier": self._fourier(chromosome, position, seed),
             "snp_coded": _coded(preparation),
             "region_z": _slots(evidence.region, evidence.region_all),
+            "snp_absent": np.zeros(max(count, 1), dtype=np.float32),
         }
         if self.options.blocks and "snp" in bags:
             fixed |= _chromosomes(code, position)
@@ -704,52 +672,44 @@ def _coded(preparation: Preparation) -> np.ndarray:
 
 
 def _chromosomes(code: np.ndarray, position: np.ndarray) -> dict[str, np.ndarray]:
-    """Return SNPs by chromosome, padded, with the log distances inside each."""
-    present = np.unique(code)
-    most = int(np.bincount(code).max())
-    members = np.zeros((present.size, most), dtype=np.int64)
-    slot_of = np.zeros(code.size, dtype=np.int64)
-    far = np.full((present.size, most, most), 1e9)
-    for row, number in enumerate(present):
+    """Return the SNPs of each chromosome and the log distances between them.
+
+    Every chromosome has a slot, so that replicates with other SNPs stack.
+    """
+    found: dict[str, np.ndarray] = {"place": np.zeros(code.size, dtype=np.int64)}
+    for number, name in enumerate(CHROMOSOMES):
         inside = np.flatnonzero(code == number)
-        members[row, : inside.size] = inside
-        slot_of[inside] = row * most + np.arange(inside.size)
         apart = np.abs(position[inside][:, None] - position[inside][None])
-        far[row, : inside.size, : inside.size] = np.log1p(apart / 1e4)
-    return {"members": members, "slot_of": slot_of, "far": far}
+        found[f"members_{name}"] = inside
+        found[f"far_{name}"] = np.log1p(apart / 1e4)
+    return found
 
 
-def _plan(
-    part: np.ndarray, parts: int, partition: int, random: np.random.Generator
-) -> list[tuple[int, np.ndarray]]:
-    """Return (slot of the evidence, people) of each step of an epoch."""
-    plan = []
-    for number in random.permutation(parts):
-        people = random.permutation(np.flatnonzero(part == number))
-        if people.size:
-            pieces = np.array_split(people, math.ceil(people.size / BATCH))
-            plan += [(partition * parts + int(number), piece) for piece in pieces]
-    return plan
+def _mark_padding(fixed: Tensors, replicates: list[Replicate]) -> None:
+    """Keep padded SNPs out of every attention; tell where each SNP stands among the slots."""
+    for row, item in enumerate(replicates):
+        fixed["snp_absent"][row, len(item.fixed["snp_absent"]) :] = -1e9
+        start = 0
+        for name in CHROMOSOMES:
+            if f"members_{name}" not in fixed:
+                continue
+            count = len(item.fixed[f"members_{name}"])
+            fixed[f"far_{name}"][row, :, count:] = 1e9
+            slots = fixed[f"members_{name}"].shape[1]
+            members = fixed[f"members_{name}"][row, :count]
+            fixed["place"][row, members] = torch.arange(start, start + count, device=members.device)
+            start += slots
+    for name in CHROMOSOMES:
+        if f"members_{name}" in fixed and not fixed[f"members_{name}"].shape[1]:
+            del fixed[f"members_{name}"], fixed[f"far_{name}"]
 
 
-def _batch(
-    plans: list[list[tuple[int, np.ndarray]]], step: int, size: int, people: Tensors
-) -> Tensors:
-    """Return one step of all replicates, padded with people of weight 0."""
-    device = people["y"].device
-    index = np.zeros((len(plans), size), dtype=np.int64)
-    real = np.zeros((len(plans), size), dtype=np.float32)
-    slot = np.zeros(len(plans), dtype=np.int64)
-    for row, plan in enumerate(plans):
-        slot[row], chosen = plan[step] if step < len(plan) else (plan[0][0], np.zeros(0, np.int64))
-        index[row, : len(chosen)] = chosen
-        real[row, : len(chosen)] = 1
-    rows = torch.arange(len(plans), device=device)[:, None]
-    columns = torch.from_numpy(index).to(device)
-    batch = {name: value[rows, columns] for name, value in people.items()}
-    batch["weight"] = batch["weight"] * torch.from_numpy(real).to(device)
-    batch["slot"] = torch.from_numpy(slot).to(device)
-    return batch
+def _exchanges(options: GendmrMethod, bags: tuple[str, ...], replicates: list[Replicate]) -> bool:
+    """Return whether modalities teach one another: enough people have both in every replicate."""
+    if len(bags) < 2 or not Exchange(options).active:
+        return False
+    both = [int((item.people["has_snp"] * item.people["has_region"]).sum()) for item in replicates]
+    return min(both) >= FEWEST_TO_EXCHANGE
 
 
 def _scale_bags(runner: Runner, people: Tensors, part: list[np.ndarray], parts: int) -> None:
@@ -759,13 +719,15 @@ def _scale_bags(runner: Runner, people: Tensors, part: list[np.ndarray], parts: 
     """
     task, layout = runner.task, runner.layout
     bags = [name for name in ("snp", "region") if f"{name}.log_scale" in layout.names]
-    plans = [[(number, np.flatnonzero(row == number)) for number in range(parts)] for row in part]
+    plans: list[Plan] = [
+        [(number, np.flatnonzero(row == number)) for number in range(parts)] for row in part
+    ]
     size = max(len(index) for plan in plans for _, index in plan)
     logits: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
     present: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
     with torch.no_grad():
         for step in range(parts):
-            batch = _batch(plans, step, size, people)
+            batch = gather(plans, step, size, people)
             outputs = runner.outputs(task.start, batch)
             for name in bags:
                 logits[name].append(outputs[f"logit_{name}"])
@@ -795,14 +757,6 @@ def _decay(name: str, options: OptimisationSection) -> float:
 def _speed(name: str) -> float:
     leaf = name.rsplit(".", 1)[-1]
     return 3.0 if leaf in PRIOR else 10.0 if leaf in LEVELS else 1.0
-
-
-def _generator(seed: int, purpose: str) -> torch.Generator:
-    return torch.Generator().manual_seed(derive(seed, purpose))
-
-
-def _stack(items: list[Tensors], device: torch.device) -> Tensors:
-    return {name: torch.stack([item[name] for item in items]).to(device) for name in items[0]}
 
 
 @dataclass

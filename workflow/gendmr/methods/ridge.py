@@ -11,6 +11,7 @@ from gendmr.config.methods import RidgeMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.base import Bag, Progress
 from gendmr.seeds import generator
+from gendmr.training.checkpoint import Checkpoint
 from gendmr.training.partition import stratified_parts
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import auc, class_weights, log_loss
@@ -48,6 +49,7 @@ class Ridge:
         seed: int,
         device: str,
         progress: Progress,
+        checkpoint: Checkpoint | None = None,
     ) -> FittedRidge:
         """Fit on `train`; see `Method.fit`. The device does not matter: it runs on the CPU."""
         notes = []

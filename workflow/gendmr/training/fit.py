@@ -6,13 +6,17 @@ replicate, so that a null of a thousand permutations is the same computation as 
 judges. Weights of all replicates are one matrix (replicate, weight): the optimiser is a handful of
 operations on it, whatever the network. Each replicate has its own random generators, gradient
 clipping and early stopping, so that it does not depend on its neighbours.
+
+A network may keep a memory between steps (what was found about people, views of earlier batches),
+teachers, and further losses: see `gendmr.methods.base.Network`. With a checkpoint, a fit that was
+interrupted goes on from the last one and ends with the same bytes on a CPU.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +25,13 @@ from torch.func import functional_call, vmap
 
 from gendmr.config.training import OptimisationSection
 from gendmr.errors import TrainingError
+from gendmr.training.batches import Randomness, Tensors
 from gendmr.training.scores import auc
 
 if TYPE_CHECKING:
     from gendmr.methods.base import Network, Progress
+    from gendmr.training.checkpoint import Checkpoint
 
-Tensors = dict[str, torch.Tensor]
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
@@ -96,7 +101,11 @@ class Task:
     noise : callable
         ``noise(batch)`` gives dropout masks, from one generator per replicate.
     validation : dict of tensors
-        One batch with everybody of the inner validation; `y` among them.
+        One batch with everybody of the inner validation; `y` and `weight` among them.
+    random : Randomness
+        The generators behind `batches` and `noise`.
+    memory : dict of tensors
+        What the network starts to remember from.
     decay : callable
         Weight decay of a parameter by its name.
     speed : callable
@@ -111,6 +120,8 @@ class Task:
     validation: Tensors
     decay: Callable[[str], float]
     speed: Callable[[str], float]
+    random: Randomness
+    memory: Tensors = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,32 +160,74 @@ class Runner:
         return found
 
     def losses(
-        self, weights: torch.Tensor, batch: Tensors, teachers: Tensors, scale: Tensors
-    ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
-        """Return the loss, logits and auxiliary terms of every replicate on a batch."""
-        extras = self.network.auxiliary_losses
+        self, weights: torch.Tensor, batch: Tensors, state: State, scale: Tensors
+    ) -> tuple[torch.Tensor, Tensors, Tensors, Tensors, Tensors]:
+        """Return the loss, outputs, auxiliary terms, memory and noise of a batch.
+
+        The first four have the replicate axis first.
+        """
+        network = self.network
+        noise = self.task.noise(batch)
 
         def one(
-            row: torch.Tensor, fixed: Tensors, batch: Tensors, noise: Tensors, taught: Tensors
-        ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
+            row: torch.Tensor,
+            fixed: Tensors,
+            batch: Tensors,
+            noise: Tensors,
+            taught: Tensors,
+            memory: Tensors,
+        ) -> tuple[torch.Tensor, Tensors, Tensors, Tensors]:
             outputs = self._one(row, fixed, batch, noise)
-            lessons = {name: self._one(value, fixed, batch, None) for name, value in taught.items()}
-            total = self.network.loss(outputs, batch)
-            terms = {extra.name: extra.term(outputs, lessons, batch) for extra in extras}
+            lessons = {
+                name: {key: item.detach() for key, item in given.items()}
+                for name, given in (
+                    (name, self._one(value, fixed, batch, None)) for name, value in taught.items()
+                )
+            }
+            total = network.loss(outputs, batch)
+            terms = {
+                extra.name: extra.term(outputs, lessons, batch, memory)
+                for extra in network.auxiliary_losses
+            }
             for name, term in terms.items():
                 total = total + scale[name] * term
-            return total, outputs["logit"], terms
+            outputs = {name: value.detach() for name, value in outputs.items()}
+            return total, outputs, terms, network.remember(memory, outputs, lessons, batch)
 
-        found: tuple[torch.Tensor, torch.Tensor, Tensors] = vmap(one)(
-            weights, self.task.fixed, batch, self.task.noise(batch), teachers
+        found: tuple[torch.Tensor, Tensors, Tensors, Tensors] = vmap(one)(
+            weights, self.task.fixed, batch, noise, state.teachers, state.memory
         )
-        return found
+        return (*found, noise)
 
     def _one(
         self, row: torch.Tensor, fixed: Tensors, batch: Tensors, noise: Tensors | None
     ) -> Tensors:
         parameters = self.layout.unflatten(row)
         return self.network.forward(self.task.module, parameters, fixed, batch, noise)
+
+
+@dataclass
+class State:
+    """Everything that changes from step to step, the replicate axis first."""
+
+    weights: torch.Tensor
+    first: torch.Tensor
+    second: torch.Tensor
+    teachers: Tensors
+    memory: Tensors
+    epoch: int = 0
+    step: int = 0
+
+    @classmethod
+    def start(cls, network: Network, task: Task) -> State:
+        """Return the state before the first step."""
+        return cls(
+            weights=task.start.clone(),
+            first=torch.zeros_like(task.start),
+            second=torch.zeros_like(task.start),
+            teachers={teacher.name: task.start.clone() for teacher in network.teachers},
+            memory=dict(task.memory),
+        )
 
 
 class AdamW:
@@ -189,21 +242,18 @@ class AdamW:
         self.decay = layout.spread(task.decay).to(task.start.device)
         self.speed = layout.spread(task.speed).to(task.start.device)
         self.clip = clip
-        self.first = torch.zeros_like(task.start)
-        self.second = torch.zeros_like(task.start)
-        self.steps = 0
 
-    def update(self, weights: torch.Tensor, gradient: torch.Tensor, rate: float) -> torch.Tensor:
-        """Return the weights after one step."""
-        self.steps += 1
+    def update(self, state: State, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+        """Return the weights after one step; moves the averages in `state`."""
+        state.step += 1
         norm = gradient.norm(dim=1, keepdim=True)
         gradient = gradient * (self.clip / norm.clamp(min=self.clip))
-        self.first = BETAS[0] * self.first + (1 - BETAS[0]) * gradient
-        self.second = BETAS[1] * self.second + (1 - BETAS[1]) * gradient**2
-        mean = self.first / (1 - BETAS[0] ** self.steps)
-        size = (self.second / (1 - BETAS[1] ** self.steps)).sqrt() + EPSILON
-        pull = self.decay * (weights - self.start)
-        return weights - rate * self.speed * (mean / size + pull)
+        state.first = BETAS[0] * state.first + (1 - BETAS[0]) * gradient
+        state.second = BETAS[1] * state.second + (1 - BETAS[1]) * gradient**2
+        mean = state.first / (1 - BETAS[0] ** state.step)
+        size = (state.second / (1 - BETAS[1] ** state.step)).sqrt() + EPSILON
+        pull = self.decay * (state.weights - self.start)
+        return state.weights - rate * self.speed * (mean / size + pull)
 
 
 class Keeper:
@@ -244,11 +294,29 @@ def call(
     return outputs
 
 
-def fit(network: Network, task: Task, options: OptimisationSection, progress: Progress) -> Fit:
+def fit(
+    network: Network,
+    task: Task,
+    options: OptimisationSection,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+) -> Fit:
     """Train all replicates; each keeps the weights of its best epoch.
 
     Linear warm-up, then cosine decay. The best epoch has the largest AUC of the inner validation;
     among equals, the smallest loss there.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+    task : Task
+        On what, for all replicates.
+    options : OptimisationSection
+    progress : callable
+        Gets a line now and then.
+    checkpoint : Checkpoint, optional
+        Where to go on from, and where to leave the state now and then.
 
     Raises
     ------
@@ -257,69 +325,149 @@ def fit(network: Network, task: Task, options: OptimisationSection, progress: Pr
     """
     runner = Runner(network, task)
     optimiser = AdamW(task, runner.layout, options.clip)
-    weights = task.start.clone()
-    keeper = Keeper(weights, options.patience)
-    teachers = {teacher.name: weights.clone() for teacher in network.teachers}
+    state = State.start(network, task)
+    keeper = Keeper(state.weights, options.patience)
     history: list[list[dict[str, Any]]] = [[] for _ in keeper.epoch]
-    truth = task.validation["y"].cpu().numpy()
-    for epoch in range(1, options.epochs + 1):
-        batches = task.batches(epoch)
-        scale = {
-            extra.name: torch.tensor(float(extra.weight(epoch)), device=weights.device)
-            for extra in network.auxiliary_losses
-        }
-        seen: list[Tensors] = []
-        rate = 0.0
-        for batch in batches:
-            weights.requires_grad_(True)
-            total, logit, terms = runner.losses(weights, batch, teachers, scale)
-            (gradient,) = torch.autograd.grad(total.sum(), weights)
-            weights = weights.detach()
-            _refuse_infinite(total, keeper.active, epoch, optimiser.steps)
-            rate = _rate(optimiser.steps, options, len(batches))
-            moved = optimiser.update(weights, gradient, rate)
-            weights = torch.where(keeper.active[:, None], moved, weights)
-            for teacher in network.teachers:
-                keep = teacher.decay(optimiser.steps - 1)
-                teachers[teacher.name] = keep * teachers[teacher.name] + (1 - keep) * weights
-            seen.append(
-                {
-                    "train_loss": total.detach(),
-                    **{name: term.detach() for name, term in terms.items()},
-                    "logit": logit.detach(),
-                    "y": batch["y"],
-                    "weight": batch["weight"],
-                }
-            )
-        with torch.no_grad():
-            outputs = runner.outputs(weights, task.validation)
-            loss = vmap(network.loss)(outputs, task.validation)
-        _refuse_infinite(loss, keeper.active, epoch, optimiser.steps)
-        scores = outputs["logit"].cpu().numpy()
-        lines = {
-            replicate: {
-                "epoch": epoch,
-                "step": optimiser.steps,
-                "validation_loss": float(loss[replicate]),
-                "train_auc": _train_auc(seen, replicate),
-                "validation_auc": auc(truth[replicate], scores[replicate]),
-                "learning_rate": rate,
-                **{
-                    name: float(sum(item[name][replicate] for item in seen)) / len(seen)
-                    for name in ("train_loss", *scale)
-                },
-            }
-            for replicate in keeper.running
-        }
+    if checkpoint is not None and (found := checkpoint.load()) is not None:
+        _restore(*found, state=state, keeper=keeper, history=history, task=task)
+    while state.epoch < options.epochs and keeper.active.any():
+        state.epoch += 1
+        seen, rate = _train_epoch(runner, optimiser, state, keeper, options)
+        state.memory = vmap(network.turn)(state.memory) if state.memory else {}
+        lines = _judge(runner, state, keeper, seen, rate)
         for replicate, line in lines.items():
             history[replicate].append(line)
-        keeper.offer(weights, lines)
-        finished = not keeper.active.any()
-        if epoch % 5 == 0 or epoch == 1 or finished:
+        keeper.offer(state.weights, lines)
+        finished = state.epoch == options.epochs or not keeper.active.any()
+        if state.epoch % 5 == 0 or state.epoch == 1 or finished:
             progress(_describe(history[0][-1]))
-        if finished:
-            break
+        if checkpoint is not None and state.epoch % checkpoint.every == 0 and not finished:
+            checkpoint.save(*_pack(state, keeper, history, task))
     return Fit(weights=keeper.weights, history=history, best_epoch=keeper.epoch)
+
+
+def _train_epoch(
+    runner: Runner, optimiser: AdamW, state: State, keeper: Keeper, options: OptimisationSection
+) -> tuple[list[Tensors], float]:
+    """Take the steps of an epoch; return what was seen in each and the last learning rate."""
+    network, task = runner.network, runner.task
+    batches = task.batches(state.epoch)
+    scale = {
+        extra.name: torch.tensor(float(extra.weight(state.epoch)), device=state.weights.device)
+        for extra in network.auxiliary_losses
+    }
+    seen: list[Tensors] = []
+    rate = 0.0
+    for batch in batches:
+        weights = state.weights.requires_grad_(True)
+        total, outputs, terms, memory, noise = runner.losses(weights, batch, state, scale)
+        (gradient,) = torch.autograd.grad(total.sum(), weights)
+        state.weights = weights.detach()
+        _refuse_infinite(total, keeper.active, state.epoch, state.step)
+        if network.modulate is not None:
+            gradient = network.modulate(gradient, outputs, batch, noise, runner.layout)
+        rate = _rate(state.step, options, len(batches))
+        moved = optimiser.update(state, gradient, rate)
+        state.weights = torch.where(keeper.active[:, None], moved, state.weights)
+        for teacher in network.teachers:
+            keep = teacher.decay(state.step - 1)
+            state.teachers[teacher.name] = (
+                keep * state.teachers[teacher.name] + (1 - keep) * state.weights
+            )
+        state.memory = {name: value.detach() for name, value in memory.items()}
+        seen.append(
+            {
+                "train_loss": total.detach(),
+                **{name: term.detach() for name, term in terms.items()},
+                "logit": outputs["logit"],
+                "y": batch["y"],
+                "weight": batch["weight"],
+            }
+        )
+    return seen, rate
+
+
+def _judge(
+    runner: Runner, state: State, keeper: Keeper, seen: list[Tensors], rate: float
+) -> dict[int, dict[str, Any]]:
+    """Return the epoch's line of every running replicate."""
+    network, validation = runner.network, runner.task.validation
+    with torch.no_grad():
+        outputs = runner.outputs(state.weights, validation)
+        loss = vmap(network.loss)(outputs, validation)
+        remembered = vmap(network.summarise)(state.memory) if state.memory else {}
+    _refuse_infinite(loss, keeper.active, state.epoch, state.step)
+    scores = outputs["logit"].cpu().numpy()
+    truth, real = (validation[name].cpu().numpy() for name in ("y", "weight"))
+    told = ("train_loss", *(extra.name for extra in network.auxiliary_losses))
+    return {
+        replicate: {
+            "epoch": state.epoch,
+            "step": state.step,
+            "validation_loss": float(loss[replicate]),
+            "train_auc": _train_auc(seen, replicate),
+            "validation_auc": auc(
+                truth[replicate][real[replicate] > 0], scores[replicate][real[replicate] > 0]
+            ),
+            "learning_rate": rate,
+            **{
+                name: float(sum(item[name][replicate] for item in seen)) / len(seen)
+                for name in told
+            },
+            **{name: float(value[replicate]) for name, value in remembered.items()},
+        }
+        for replicate in keeper.running
+    }
+
+
+def _pack(
+    state: State, keeper: Keeper, history: list[list[dict[str, Any]]], task: Task
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the tensors and the rest of what a checkpoint holds."""
+    shuffles, dropouts = task.random.state()
+    tensors = {
+        "weights": state.weights,
+        "first": state.first,
+        "second": state.second,
+        "best": keeper.weights,
+        "active": keeper.active,
+        **{f"teacher.{name}": value for name, value in state.teachers.items()},
+        **{f"memory.{name}": value for name, value in state.memory.items()},
+        **dropouts,
+    }
+    return {name: value.cpu().numpy() for name, value in tensors.items()}, {
+        "epoch": state.epoch,
+        "step": state.step,
+        "best_epoch": keeper.epoch,
+        "best_value": keeper.value,
+        "history": history,
+        "shuffles": shuffles,
+    }
+
+
+def _restore(
+    tensors: dict[str, np.ndarray],
+    values: dict[str, Any],
+    *,
+    state: State,
+    keeper: Keeper,
+    history: list[list[dict[str, Any]]],
+    task: Task,
+) -> None:
+    """Bring everything to where a checkpoint stands."""
+    device = state.weights.device
+    # A copy: what safetensors hands out cannot be written to.
+    here = {name: torch.from_numpy(value.copy()).to(device) for name, value in tensors.items()}
+    state.weights, state.first, state.second = here["weights"], here["first"], here["second"]
+    state.teachers = {name: here[f"teacher.{name}"] for name in state.teachers}
+    state.memory = {name: here[f"memory.{name}"] for name in state.memory}
+    state.epoch, state.step = values["epoch"], values["step"]
+    keeper.weights, keeper.active = here["best"], here["active"]
+    keeper.epoch = list(values["best_epoch"])
+    keeper.value = [(float(a), float(b)) for a, b in values["best_value"]]
+    history[:] = values["history"]
+    dropouts = {name: value.cpu() for name, value in here.items() if name.startswith("dropout.")}
+    task.random.restore(values["shuffles"], dropouts)
 
 
 def _describe(line: dict[str, Any]) -> str:

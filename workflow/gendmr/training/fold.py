@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import platform
@@ -17,9 +18,11 @@ from gendmr.config.training import MethodOptions
 from gendmr.errors import TrainingError
 from gendmr.files.atomic import atomic_path, sha256, write_json, write_text
 from gendmr.files.datasets import write_dataset
+from gendmr.files.fingerprint import fingerprint
 from gendmr.files.tables import write_table
 from gendmr.methods.base import Bag, Fitted, Method, Progress
 from gendmr.seeds import derive
+from gendmr.training.checkpoint import Checkpoint
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import best_threshold, evaluate, sigmoid
 
@@ -37,6 +40,7 @@ def train_fold(
     options: MethodOptions,
     seed: int,
     device: str = "auto",
+    checkpoint_every: int = 5,
     progress: Progress = lambda line: None,
 ) -> None:
     """Write the six files of a fold into `output`.
@@ -58,6 +62,9 @@ def train_fold(
         Of the study; that of the fold derives from it.
     device : str
         `auto`, `cpu` or `cuda`, for networks.
+    checkpoint_every : int
+        Epochs between checkpoints of a network; they lie in `checkpoints/` beside the repeats and
+        are removed when the fold is done.
     progress : callable
         Gets a line now and then.
 
@@ -81,6 +88,15 @@ def train_fold(
     module = importlib.import_module(f"gendmr.{options.method.module}")
     model: Method = module.build(options)
     fold_seed = derive(seed, "training", method, repeat, fold)
+    inputs = {
+        name: sha256(Path(cohort) / name) for name in INPUTS if (Path(cohort) / name).is_file()
+    }
+    checkpoint = Checkpoint(
+        folder=output.parent.parent / "checkpoints",
+        key=_key(options, method, repeat, fold, fold_seed, inputs),
+        every=checkpoint_every,
+        say=progress,
+    )
     fitted = model.fit(
         train,
         validation,
@@ -88,6 +104,7 @@ def train_fold(
         seed=fold_seed,
         device=device,
         progress=progress,
+        checkpoint=checkpoint,
     )
     # The threshold is the last thing that is fitted.
     threshold = best_threshold(validation.diagnosis, sigmoid(fitted.logits(validation)))
@@ -152,15 +169,23 @@ def train_fold(
                 )
             },
             "versions": _versions(fitted.packages),
-            "inputs": {
-                name: sha256(Path(cohort) / name)
-                for name in INPUTS
-                if (Path(cohort) / name).is_file()
-            },
+            "inputs": inputs,
         },
     )
+    checkpoint.discard()
     held = _evaluate(predictions, "held-out")["auc"]
     progress(f"held-out AUC {'n/a' if held is None else f'{held:.3f}'} ({len(held_out)} people)")
+
+
+def _key(
+    options: MethodOptions, method: str, repeat: int, fold: int, seed: int, inputs: dict[str, str]
+) -> str:
+    """Return a hash of all that decides what a fit does."""
+    code = fingerprint("training.fold", options.method.module)
+    versions = {name: version(name) for name in ("numpy", "torch")}
+    parts = [options.dump(), method, repeat, fold, seed, inputs, code, versions]
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _predictions(fitted: Fitted, people: People, name: str, threshold: float) -> pd.DataFrame:

@@ -1,0 +1,104 @@
+"""Attention over instances: gated bags whose risks add up, and blocks within a chromosome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class GatedBag(nn.Module):
+    """Gated attention (Ilse, Tomczak & Welling 2018, eq. 9) with signed risks that add up."""
+
+    def __init__(self, width: int, hidden: int, channels: int, evidence: bool) -> None:
+        super().__init__()
+        self.evidence = evidence
+        self.tanh = nn.Linear(width, hidden)
+        self.gate_ = nn.Linear(width, hidden)
+        self.attend = nn.Linear(hidden, 1, bias=False)
+        self.free = nn.Linear(width, 1, bias=False)
+        self.gain = nn.Linear(width, 1, bias=False)
+        self.log_scale = nn.Parameter(torch.zeros(1))
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.trust = nn.Parameter(torch.zeros(channels))
+        self.caution = nn.Parameter(torch.zeros(1))
+        self.mixture = nn.Parameter(torch.zeros(channels))
+
+    def start(self, trust: tuple[float, ...], caution: float, mixture: tuple[float, ...]) -> None:
+        """Set the two-group model: trust in each channel, log odds against, and the mixture."""
+        with torch.no_grad():
+            self.trust.copy_(torch.tensor([math.log(math.expm1(value)) for value in trust]))
+            self.caution.fill_(caution)
+            self.mixture.copy_(torch.tensor([math.log(math.expm1(value)) for value in mixture]))
+            if self.evidence:
+                for layer in (self.attend, self.free, self.gain):
+                    layer.weight.zero_()
+
+    def score(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the gated part of the attention logit of tokens (..., width)."""
+        hidden = torch.tanh(self.tanh(tokens)) * torch.sigmoid(self.gate_(tokens))
+        return self.attend(hidden).squeeze(-1) / math.sqrt(hidden.shape[-1])
+
+    def effect(self, statistics: torch.Tensor) -> torch.Tensor:
+        """Return the signed mixture of the channels (instance, ...): none is believed backwards."""
+        return statistics * functional.softplus(self.mixture)
+
+    def prior(self, statistics: torch.Tensor) -> torch.Tensor:
+        """Return the log probability of being worth attention, from z (instance, channel)."""
+        support = (functional.softplus(self.trust) * statistics**2).sum(-1)
+        return functional.logsigmoid(0.5 * support - self.caution)
+
+
+class Block(nn.Module):
+    """Pre-norm attention among the SNPs of a chromosome, weaker with distance.
+
+    It mixes what is known of SNPs, not the genotypes of people: a SNP's context takes up that of
+    its neighbours once for everybody. Time and memory grow with the sum of the squared numbers of
+    SNPs per chromosome.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.range = nn.Parameter(torch.zeros(heads))
+        self.norm_mlp = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 2 * width)
+        self.down = nn.Linear(2 * width, width)
+
+    def forward(
+        self,
+        context: torch.Tensor,
+        chromosomes: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        place: torch.Tensor,
+    ) -> torch.Tensor:
+        """Mix the context (snp, width) of SNPs.
+
+        Parameters
+        ----------
+        context : torch.Tensor
+        chromosomes : sequence of (members, far)
+            SNP numbers (slot,) and log(1 + bp / 10^4) between them (slot, slot); columns of padded
+            slots are huge.
+        place : int tensor (snp,)
+            Where a SNP stands among the slots of all chromosomes.
+        """
+        mixed = self.query_key_value(self.norm(context))
+        reach = functional.softplus(self.range)[:, None, None]
+        found = [self._attend(mixed[members], reach * far) for members, far in chromosomes]
+        context = context + self.out(torch.cat(found)[place])
+        return context + self.down(functional.gelu(self.up(self.norm_mlp(context))))
+
+    def _attend(self, mixed: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        slots = mixed.shape[0]
+        packed = mixed.reshape(slots, 3, self.heads, -1).permute(1, 2, 0, 3)
+        query, key, value = packed[0], packed[1], packed[2]
+        weight = torch.softmax(
+            query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) - bias, dim=-1
+        )
+        return (weight @ value).transpose(0, 1).reshape(slots, -1)

@@ -1,0 +1,97 @@
+"""Where a training stands, so that a killed one goes on instead of starting again.
+
+One file: 64 hexadecimal digits of SHA-256, a line feed, then safetensors, of which `state` is JSON
+with the key and all that is not a tensor. No pickle is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendmr.files.atomic import atomic_path
+
+NAME = "training.checkpoint"
+STATE = "state"
+DIGEST = 64
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A place for checkpoints of one training.
+
+    Parameters
+    ----------
+    folder : Path
+        Beside the results, in a folder of the key's name: Snakemake removes the outputs of a
+        failed job, not this.
+    key : str
+        Of inputs, options, code, fold and seed; a checkpoint with another key is never used.
+    every : int
+        Epochs between checkpoints.
+    say : callable
+        Gets a line when one is used, refused or set aside.
+    """
+
+    folder: Path
+    key: str
+    every: int = 5
+    say: Callable[[str], None] = lambda line: None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / self.key / NAME
+
+    def save(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Replace the checkpoint; a reader sees the old one or the new one."""
+        from safetensors.numpy import save
+
+        text = json.dumps({"key": self.key, **state}, sort_keys=True).encode()
+        values = {name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())}
+        body = save({**values, STATE: np.frombuffer(text, dtype=np.uint8)})
+        digest = hashlib.sha256(body).hexdigest().encode()
+        with atomic_path(self.path) as temporary:
+            temporary.write_bytes(digest + b"\n" + body)
+
+    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Return the tensors and the state, or None where there is nothing to go on from.
+
+        A damaged file is renamed to `training.checkpoint.damaged`, one of another key to
+        `training.checkpoint.refused`; training then starts again.
+        """
+        from safetensors.numpy import load
+
+        if not self.path.is_file():
+            return None
+        content = self.path.read_bytes()
+        digest, body = content[:DIGEST], content[DIGEST + 1 :]
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            self._set_aside("damaged", "its checksum is wrong")
+            return None
+        tensors = load(body)
+        state: dict[str, Any] = json.loads(tensors.pop(STATE).tobytes())
+        if state.pop("key") != self.key:
+            self._set_aside("refused", "it belongs to another configuration")
+            return None
+        self.say(f"going on from the checkpoint of epoch {state['epoch']}")
+        return tensors, state
+
+    def discard(self) -> None:
+        """Remove it after the results are written; a damaged or refused one stays for a look."""
+        self.path.unlink(missing_ok=True)
+        for folder in (self.path.parent, self.folder):
+            if folder.is_dir() and not any(folder.iterdir()):
+                shutil.rmtree(folder)
+
+    def _set_aside(self, word: str, why: str) -> None:
+        aside = self.path.with_suffix(f".checkpoint.{word}")
+        self.path.replace(aside)
+        self.say(f"checkpoint not used, {why}: kept as {aside}; training starts again")
