@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gendmr.config.base import Section
+from gendmr.config.methods import parse_interval
 
 
 class ReportSection(Section):
@@ -19,8 +20,26 @@ class ReportSection(Section):
     """Number of genes in the table of the summary."""
     top_regions: int = Field(default=10, ge=1, le=500)
     """Number of regions in the table of the summary."""
+    reference: str | None = None
+    """Method of the study that all others are compared with in the same folds; absent: the first
+    of kind `gendmr`, else the first."""
     snp_auc_limit: float = Field(default=0.75, ge=0.5, le=1.0)
-    """A method that sees genotypes only and does better than this is reported as a likely leak:
-    for Alzheimer's disease without APOE expect 0.55 to 0.70."""
+    """A method that reads SNPs only and whose pooled AUC is above this is reported: as a likely
+    leak where it reads no SNP of the APOE region, else as a note that names APOE. For Alzheimer's
+    disease without APOE expect 0.55 to 0.70."""
+    apoe_region: str | None = None
+    """The APOE region, such as `19:44000000-46500000` (chromosome, first and last base pair in the
+    build of the study); absent: 44.0 to 46.5 Mb of chromosome 19 in GRCh37, and the same stretch
+    in GRCh38 (43.5 to 46.0 Mb) or NCBI36 (48.7 to 51.2 Mb)."""
+    covariates_auc_limit: float = Field(default=0.65, ge=0.5, le=1.0)
+    """A method that reads covariates only and whose mean AUC is above this is reported. That they
+    match the network is reported at any AUC."""
     registrations: int = Field(default=6, ge=0, le=60)
     """Number of registration pictures in the summary, those with the lowest overlap first."""
+
+    @field_validator("apoe_region")
+    @classmethod
+    def _interval(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_interval(value)
+        return value
