@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from threadpoolctl import threadpool_limits
@@ -12,6 +13,19 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from factories import make_cohort
+from gendmr.cohort.view import FoldView
+from gendmr.config.training import MethodOptions
+from gendmr.training.preparation import People, Preparation
+
+
+class Fold(NamedTuple):
+    """A prepared fold with its options."""
+
+    options: MethodOptions
+    preparation: Preparation
+    train: People
+    validation: People
+    held_out: People
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +41,19 @@ def one_thread() -> Iterator[None]:
     """As in a job: threads that wait for each other cost more than they bring."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(scope="session")
+def prepare() -> Callable[..., Fold]:
+    """Prepare one fold: ``prepare(cohort, {"kind": ...}, fold=0, selection={...})``."""
+
+    def prepared(cohort: Path, method: dict[str, Any], fold: int = 0, **sections: Any) -> Fold:
+        shared = {"adjustment": {"components": 2}, "optimisation": {"epochs": 3}}
+        options = MethodOptions.parse({"method": method, **shared, **sections})
+        view = FoldView.open(cohort, 0, fold)
+        preparation = Preparation.fit(view, options)
+        train, validation = preparation.apply(view.train), preparation.apply(view.validation)
+        view.seal()
+        return Fold(options, preparation, train, validation, preparation.apply(view.held_out))
+
+    return prepared

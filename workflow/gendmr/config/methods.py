@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -10,6 +11,22 @@ from pydantic import Field, field_validator
 from gendmr.config.base import Section
 
 INTERVAL = re.compile(r"(?:chr)?(\d{1,2}|X):(\d+)-(\d+)")
+
+
+@dataclass(frozen=True)
+class OwnSnps:
+    """SNPs that a method takes in place of the study's selection.
+
+    Parameters
+    ----------
+    interval : str
+        A stretch of the genome such as `19:44000000-46500000`.
+    names : tuple of str
+        SNPs by name; where there are any, the interval does not count.
+    """
+
+    interval: str
+    names: tuple[str, ...]
 
 
 class MethodSection(Section):
@@ -29,6 +46,11 @@ class MethodSection(Section):
     def ranked(self) -> bool:
         """Whether it gives signed risks of SNPs or regions."""
         return True
+
+    @property
+    def own_snps(self) -> OwnSnps | None:
+        """SNPs it takes in place of the study's selection; None takes the selection."""
+        return None
 
     @field_validator("exclude")
     @classmethod
@@ -145,11 +167,17 @@ class LocusMethod(MethodSection):
     """Chooses the method."""
     interval: str = "19:44000000-46500000"
     """The locus (chromosome, first and last base pair); its SNP with the smallest p-value in the
-    training people is used. The default is the APOE region in GRCh37."""
+    training people is used, mapped to a gene or not. The default is the APOE region in GRCh37."""
     snps: tuple[str, ...] = ()
-    """Use these SNPs of the cohort instead, whether or not they pass the selection."""
+    """Use these SNPs of the cohort instead, whether or not they pass the thresholds of
+    `selection`."""
 
     module: ClassVar[str] = "methods.locus"
+
+    @property
+    def own_snps(self) -> OwnSnps:
+        """SNPs it takes in place of the study's selection."""
+        return OwnSnps(self.interval, self.snps)
 
     @field_validator("interval")
     @classmethod
@@ -168,7 +196,7 @@ class PolygenicMethod(MethodSection):
     )
     """P-value thresholds, compared within the training people by cross-validated log loss."""
     r2: float = Field(default=0.1, gt=0, le=1)
-    """Of two SNPs on a chromosome with a larger squared correlation the weaker is left out."""
+    """Of two SNPs within 1 Mb with a larger squared correlation the weaker is left out."""
 
     module: ClassVar[str] = "methods.polygenic"
 

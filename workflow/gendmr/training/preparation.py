@@ -12,7 +12,7 @@ from gendmr.config.training import MethodOptions
 from gendmr.errors import ConfigurationError, TrainingError, first_few
 from gendmr.training.association import mean_dosage
 from gendmr.training.components import Components
-from gendmr.training.selection import Selection, select
+from gendmr.training.selection import Selection, exclude, select, select_own
 
 MEASURES = ("volume", "mean", "spread")
 
@@ -168,6 +168,19 @@ def _column_mean(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(finite, values, 0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1))
 
 
+def _select(
+    typed: Rows, design: np.ndarray, snps: pd.DataFrame, options: MethodOptions, notes: list[str]
+) -> Selection:
+    """Select SNPs by the training people with genotypes: the study's way, or the method's own."""
+    excluded = exclude(snps, options.method.exclude, notes)
+    if not len(typed):
+        return Selection(np.zeros(0, dtype=np.int64), {"available": 0, "selected": 0})
+    own = options.method.own_snps
+    if own is not None:
+        return select_own(typed.dosage, typed.diagnosis, snps, own, options.selection, excluded)
+    return select(typed.dosage, typed.diagnosis, design, snps, options.selection, excluded)
+
+
 @dataclass
 class Preparation:
     """What was fitted on the training people of a fold.
@@ -238,13 +251,10 @@ class Preparation:
                 f"Only {found} of {adjustment.components} ancestry components exist in the"
                 f" {len(typed)} training people with genotypes."
             )
-        if len(typed):
-            design = np.column_stack(
-                [covariates.apply(typed.covariates), components.apply(typed.dosage)]
-            )
-            selection = select(typed.dosage, typed.diagnosis, design, view.snps, options.selection)
-        else:
-            selection = Selection(np.zeros(0, dtype=np.int64), {"available": 0, "selected": 0})
+        design = np.column_stack(
+            [covariates.apply(typed.covariates), components.apply(typed.dosage)]
+        )
+        selection = _select(typed, design, view.snps, options, notes)
         if not selection.columns.size:
             notes.append(
                 "No SNP is left after selection: the bag of SNPs has no instance and is masked for"

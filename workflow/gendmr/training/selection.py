@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gendmr.config.methods import OwnSnps, parse_interval
 from gendmr.config.training import SelectionSection
+from gendmr.files.chromosomes import chromosome_name
 from gendmr.training.association import hwe, mean_dosage, prune, score_test
 
 
@@ -19,12 +21,42 @@ class Selection:
     counts: dict[str, int]
 
 
+def within(snps: pd.DataFrame, stretch: str) -> np.ndarray:
+    """Return which SNPs lie in a stretch such as `19:44000000-46500000`, bool (snp,)."""
+    chromosome, first, last = parse_interval(stretch)
+    position = snps["position"].to_numpy(dtype=np.int64)
+    here = snps["chromosome"].to_numpy(dtype=str) == chromosome_name(chromosome)
+    return np.asarray(here & (position >= first) & (position <= last))
+
+
+def exclude(snps: pd.DataFrame, stretches: tuple[str, ...], notes: list[str]) -> np.ndarray:
+    """Return which SNPs lie in one of the stretches, bool (snp,); says so in `notes`."""
+    excluded = np.zeros(len(snps), dtype=bool)
+    present = set(snps["chromosome"].to_numpy(dtype=str))
+    for stretch in stretches:
+        inside = within(snps, stretch)
+        excluded |= inside
+        chromosome = chromosome_name(parse_interval(stretch)[0])
+        if chromosome in present:
+            notes.append(
+                f"The method does not see the {int(inside.sum())} SNPs of {stretch}; ancestry"
+                " components do."
+            )
+        else:
+            notes.append(
+                f"The stretch {stretch} excludes nothing: the cohort has no SNP on chromosome"
+                f" {chromosome}."
+            )
+    return excluded
+
+
 def select(
     dosage: np.ndarray,
     diagnosis: np.ndarray,
     covariates: np.ndarray,
     snps: pd.DataFrame,
     options: SelectionSection,
+    excluded: np.ndarray,
 ) -> Selection:
     """Select SNPs by the training people who have genotypes.
 
@@ -37,36 +69,20 @@ def select(
     snps : DataFrame
         Columns `chromosome`, `position`, `gene` (separated by ';'), `distance`.
     options : SelectionSection
+    excluded : bool (snp,)
+        SNPs that are left out before anything else.
     """
-    counts = {"available": int(dosage.shape[1])}
+    counts = _first_counts(excluded)
     genes = [frozenset(filter(None, text.split(";"))) for text in snps["gene"]]
     wanted = frozenset(options.genes)
     if options.mode == "fold_association":
-        candidate = np.ones(dosage.shape[1], dtype=bool)
+        candidate = ~excluded
     else:
-        candidate = np.array([bool(names & wanted if wanted else names) for names in genes], bool)
+        mapped = np.array([bool(names & wanted if wanted else names) for names in genes], bool)
+        candidate = mapped & ~excluded
     counts["in_genes"] = int(candidate.sum())
-
-    called = (dosage >= 0).mean(axis=0) if len(dosage) else np.zeros(dosage.shape[1])
-    frequency = mean_dosage(dosage) / 2
-    minor = np.minimum(frequency, 1 - frequency)
-    enough = called >= 1 - options.missing
-    counts["too_often_missing"] = int((candidate & ~enough).sum())
-    candidate &= enough
-    # A SNP without variation carries nothing and would be divided by zero.
-    counts["constant"] = int((candidate & (minor <= 0)).sum())
-    candidate &= minor > 0
-    counts["too_rare"] = int((candidate & (minor < options.maf)).sum())
-    candidate &= minor >= options.maf
-    if options.hwe > 0 and candidate.any():
-        columns = np.flatnonzero(candidate)
-        fails = hwe(dosage[diagnosis == 0][:, columns]) < options.hwe
-        counts["hwe"] = int(fails.sum())
-        candidate[columns[fails]] = False
-    else:
-        counts["hwe"] = 0
-
-    columns = np.flatnonzero(candidate)
+    minor = _minor_frequency(dosage)
+    columns = _sound(candidate, dosage, diagnosis, minor, options, counts)
     if not columns.size:
         return Selection(columns, {**counts, "in_ld": 0, "over_maximum": 0, "selected": 0})
     chromosome = snps["chromosome"].to_numpy(dtype=str)[columns]
@@ -92,6 +108,72 @@ def select(
     counts["over_maximum"] = int(columns.size - counts["in_ld"] - chosen.size)
     counts["selected"] = int(chosen.size)
     return Selection(np.sort(columns[chosen]), counts)
+
+
+def select_own(
+    dosage: np.ndarray,
+    diagnosis: np.ndarray,
+    snps: pd.DataFrame,
+    own: OwnSnps,
+    options: SelectionSection,
+    excluded: np.ndarray,
+) -> Selection:
+    """Select the SNPs that a method asks for: no gene, no pruning and no largest number.
+
+    SNPs of an interval pass the same thresholds as others; those named need only vary among the
+    training people. Parameters as for `select`.
+    """
+    counts = _first_counts(excluded)
+    if own.names:
+        candidate = snps["snp"].isin(own.names).to_numpy(dtype=bool)
+        options = SelectionSection(maf=0.0, missing=1.0, hwe=0.0)
+    else:
+        candidate = within(snps, own.interval)
+    candidate = candidate & ~excluded
+    counts["in_locus"] = int(candidate.sum())
+    columns = _sound(candidate, dosage, diagnosis, _minor_frequency(dosage), options, counts)
+    return Selection(columns, {**counts, "selected": int(columns.size)})
+
+
+def _first_counts(excluded: np.ndarray) -> dict[str, int]:
+    return {"available": int(excluded.size), "excluded": int(excluded.sum())}
+
+
+def _minor_frequency(dosage: np.ndarray) -> np.ndarray:
+    frequency = mean_dosage(dosage) / 2
+    return np.asarray(np.minimum(frequency, 1 - frequency))
+
+
+def _varies(dosage: np.ndarray) -> np.ndarray:
+    """Return which SNPs have two different genotypes; all heterozygous is no variation."""
+    classes = sum((dosage == copies).any(axis=0).astype(int) for copies in (0, 1, 2))
+    return np.asarray(classes) > 1
+
+
+def _sound(
+    candidate: np.ndarray,
+    dosage: np.ndarray,
+    diagnosis: np.ndarray,
+    minor: np.ndarray,
+    options: SelectionSection,
+    counts: dict[str, int],
+) -> np.ndarray:
+    """Return the columns of candidates that pass the thresholds; counts the others."""
+    called = (dosage >= 0).mean(axis=0) if len(dosage) else np.zeros(dosage.shape[1])
+    for reason, fine in (
+        ("too_often_missing", called >= 1 - options.missing),
+        # A SNP without variation carries nothing and would be divided by zero.
+        ("constant", _varies(dosage)),
+        ("too_rare", minor >= options.maf),
+    ):
+        counts[reason] = int((candidate & ~fine).sum())
+        candidate = candidate & fine
+    columns = np.flatnonzero(candidate)
+    fails = np.zeros(columns.size, dtype=bool)
+    if options.hwe > 0 and columns.size:
+        fails = hwe(dosage[diagnosis == 0][:, columns]) < options.hwe
+    counts["hwe"] = int(fails.sum())
+    return np.asarray(columns[~fails])
 
 
 def _per_gene(

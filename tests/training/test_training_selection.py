@@ -1,0 +1,118 @@
+"""Which SNPs enter a fold: stretches left out, a locus of a method's own, thresholds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from factories import PLANTED_GENE, PLANTED_SNP
+from gendmr.cohort.view import FoldView
+from gendmr.config.methods import OwnSnps
+from gendmr.config.training import MethodOptions, SelectionSection
+from gendmr.training.preparation import Preparation
+from gendmr.training.selection import select, select_own, within
+
+APOE = "19:1-2000000"  # where the factory puts it
+
+
+def prepare(cohort: Path, method: dict[str, Any], **selection: Any) -> Preparation:
+    options = {"method": method, "adjustment": {"components": 2}, "selection": selection}
+    return Preparation.fit(FoldView.open(cohort, 0, 0), MethodOptions.parse(options))
+
+
+def table(snps: int, chromosome: str = "1") -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "snp": [f"rs{number}" for number in range(snps)],
+            "chromosome": chromosome,
+            "position": 1000 * (1 + np.arange(snps)),
+            "gene": "",
+            "distance": np.nan,
+        }
+    )
+
+
+def genotypes(people: int, snps: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).binomial(2, 0.3, (people, snps)).astype(np.int8)
+
+
+@pytest.mark.parametrize("kind", ["gendmr", "ridge", "polygenic"])
+@pytest.mark.parametrize("mode", ["genes", "fold_association", "both"])
+def test_snps_of_an_excluded_stretch_never_enter(cohort: Path, kind: str, mode: str) -> None:
+    whole = prepare(cohort, {"kind": kind}, mode=mode)
+    without = prepare(cohort, {"kind": kind, "exclude": [APOE]}, mode=mode)
+    inside = within(whole.snps, APOE)
+    assert inside.any() and PLANTED_GENE in set(whole.snps["gene"][inside])
+    assert not within(without.snps, APOE).any() and len(without.snps)
+    assert whole.selection["excluded"] == 0
+    assert without.selection["excluded"] >= inside.sum()
+    assert f"does not see the {without.selection['excluded']} SNPs of {APOE}" in " ".join(
+        without.notes
+    )
+    # Ancestry is that of the whole genome, whatever a method is allowed to see.
+    for name, value in whole.tensors().items():
+        if "component" in name:
+            np.testing.assert_array_equal(value, without.tensors()[name])
+
+
+def test_an_excluded_snp_gives_its_place_to_the_next(cohort: Path) -> None:
+    options = {"mode": "fold_association", "maximum": 10}
+    whole = prepare(cohort, {"kind": "ridge"}, **options)
+    assert PLANTED_SNP in set(whole.snps["snp"])
+    without = prepare(cohort, {"kind": "ridge", "exclude": [APOE]}, **options)
+    assert len(without.snps) == len(whole.snps) == 10
+
+
+def test_a_stretch_on_a_chromosome_that_is_not_there_is_noted(cohort: Path) -> None:
+    found = prepare(cohort, {"kind": "ridge", "exclude": ["X:1-1000", APOE]})
+    notes = " ".join(found.notes)
+    assert "X:1-1000 excludes nothing: the cohort has no SNP on chromosome X" in notes
+    assert found.selection["excluded"] > 0
+
+
+def test_stretches_are_closed_and_read_with_any_name_of_the_chromosome() -> None:
+    snps = table(5, chromosome="9")
+    assert within(snps, "9:2000-4000").tolist() == [False, True, True, True, False]
+    assert within(snps, "chr9:2001-3999").sum() == within(snps, "09:2001-3999").sum() == 1
+    assert not within(snps, "19:1-100000").any()
+
+
+def test_a_locus_of_its_own_needs_no_gene_and_is_not_pruned() -> None:
+    dosage = genotypes(50, 6)
+    dosage[:, 2] = dosage[:, 1]  # in full linkage disequilibrium
+    dosage[:, 3] = 0  # constant
+    diagnosis = np.arange(50) % 2
+    nobody = np.zeros(6, dtype=bool)
+    options = SelectionSection()
+    shared = select(dosage, diagnosis, np.zeros((50, 0)), table(6), options, nobody)
+    assert not shared.columns.size
+    own = OwnSnps("1:2000-5000", ())
+    found = select_own(dosage, diagnosis, table(6), own, options, nobody)
+    assert found.columns.tolist() == [1, 2, 4]
+    assert found.counts["in_locus"] == 4 and found.counts["constant"] == 1
+    excluded = within(table(6), "1:2000-2000")
+    found = select_own(dosage, diagnosis, table(6), own, options, excluded)
+    assert found.columns.tolist() == [2, 4] and found.counts["excluded"] == 1
+
+
+def test_named_snps_pass_thresholds_but_must_vary() -> None:
+    dosage = genotypes(60, 4)
+    dosage[:, 0] = 0
+    dosage[7, 0] = 1  # rarer than the smallest frequency
+    dosage[:50, 1] = -1  # mostly missing
+    dosage[:, 2] = 1  # heterozygous in everybody: half the alleles, and no variation
+    diagnosis = np.arange(60) % 2
+    options = SelectionSection(maf=0.05)
+    nobody = np.zeros(4, dtype=bool)
+    named = OwnSnps("2:1-1", ("rs0", "rs1", "rs2", "rs9"))
+    found = select_own(dosage, diagnosis, table(4), named, options, nobody)
+    assert found.columns.tolist() == [0, 1]
+    unnamed = OwnSnps("1:1-5000", ())
+    found = select_own(dosage, diagnosis, table(4), unnamed, options, nobody)
+    assert found.columns.tolist() == [3]
+    counts = found.counts
+    assert (counts["too_rare"], counts["too_often_missing"], counts["constant"]) == (1, 1, 1)
