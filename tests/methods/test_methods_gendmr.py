@@ -18,9 +18,8 @@ from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.errors import TrainingError
 from gendmr.methods import gendmr, ridge
-from gendmr.methods.base import AuxiliaryLoss, Teacher
 from gendmr.methods.evidence import collect, imaging_risk
-from gendmr.training.fit import Layout, choose_device, fit
+from gendmr.training.fit import Layout, Runner, choose_device, fit
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import auc
 
@@ -96,9 +95,8 @@ def test_a_bag_that_is_missing_does_not_reach_the_score(cohort: Path) -> None:
     assert (changed == held_out.has_region).all()
 
 
-def test_evidence_for_a_part_does_not_use_its_people(cohort: Path) -> None:
-    chosen = options()
-    _, train, _, _ = prepared(cohort, chosen)
+def test_evidence_for_a_part_does_not_use_its_people(tmp_path: Path) -> None:
+    _, train, _, _ = prepared(make_cohort(tmp_path, imaged=1.0), options())
 
     def evidence(people: People) -> Any:
         return collect(
@@ -153,30 +151,46 @@ def test_a_replicate_does_not_depend_on_its_neighbours(cohort: Path) -> None:
     assert (together.weights[0] - together.weights[1]).abs().max() > 0.01
 
 
-def test_teachers_and_auxiliary_losses_hook_into_the_step(cohort: Path) -> None:
-    method, made, bags = stacked(cohort, options(), [1, 2])
-    task, network = method.task_of(made, bags, choose_device("cpu"))
-    assert network.teachers == () and network.auxiliary_losses == ()
-    plain = fit(network, task, method.optimisation, quiet)
-
-    def distil(student: Any, teachers: Any, batch: Any) -> torch.Tensor:
-        target = torch.sigmoid(teachers["past"]["logit_region"])
-        found = torch.sigmoid(student["logit_snp"])
-        return (batch["weight"] * (found - target) ** 2).mean()
-
-    for weight, differs in ((0.0, False), (1.0, True)):
-        task, _ = method.task_of(made, bags, choose_device("cpu"))
-        taught = gendmr.GendmrNetwork(
-            bags,
-            auxiliary_losses=(AuxiliaryLoss("distil", lambda epoch, w=weight: w, distil),),
-            teachers=(Teacher("past", lambda step: 0.9),),
+def test_replicates_may_bring_other_people_and_other_snps(cohort: Path) -> None:
+    """Padding of people and SNPs changes nothing that a replicate finds."""
+    few = {"selection": {"per_gene": 1}}
+    method, made = None, []
+    for fold, extra in ((0, {}), (1, few)):
+        chosen = MethodOptions.parse({**options(blocks=1).model_dump(), **extra})
+        method = gendmr.build(chosen)
+        preparation, train, validation, _ = prepared(cohort, chosen, fold)
+        smaller = (
+            train
+            if fold
+            else dataclasses.replace(
+                train,
+                **{
+                    field.name: getattr(train, field.name)[:-5]
+                    for field in dataclasses.fields(train)
+                },
+            )
         )
-        found = fit(taught, task, method.optimisation, quiet)
-        assert all(line["distil"] > 0 for line in found.history[0])
-        assert (not torch.equal(found.weights, plain.weights)) == differs
+        made.append(
+            method.replicate(smaller, validation, preparation, ("snp", "region"), 1 + fold)[0]
+        )
+    shapes = [len(item.fixed["snp_gene"]) for item in made]
+    assert shapes[0] != shapes[1] and len(made[0].people["y"]) != len(made[1].people["y"])
+    task, network = method.task_of(made, ("snp", "region"), choose_device("cpu"))
+    together = fit(network, task, method.optimisation, quiet)
+    outputs = Runner(network, task).outputs(together.weights, task.validation)
+    for place, replicate in enumerate(made):
+        mine, network = method.task_of([replicate], ("snp", "region"), choose_device("cpu"))
+        alone = fit(network, mine, method.optimisation, quiet)
+        assert alone.best_epoch[0] == together.best_epoch[place]
+        expected = Runner(network, mine).outputs(alone.weights, mine.validation)
+        for name, value in expected.items():
+            found = outputs[name][place][tuple(slice(size) for size in value[0].shape)]
+            torch.testing.assert_close(found, value[0], rtol=1e-2, atol=2e-3)
+        extra = outputs["attention_snp"][place][:, len(replicate.fixed["snp_gene"]) :]
+        assert not extra.any()
 
 
-@pytest.mark.parametrize("instances", [20, 200, 2000])
+@pytest.mark.parametrize("instances", [20, 200, 5000])
 def test_attention_starts_as_even_as_its_bag_is_large(instances: int) -> None:
     random = torch.Generator().manual_seed(0)
     bag = gendmr.GatedBag(16, 32, 3, evidence=False)

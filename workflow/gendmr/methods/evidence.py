@@ -28,6 +28,8 @@ from gendmr.training.preparation import People
 CHANNELS = ("diagnosis", "imaging", "unexplained")
 FEWEST = 20  # people with images, below which there is no imaging risk
 IMAGING_PARTS = 5
+FEWEST_FOR_STATISTICS = 8  # people with images, below which regions have no statistics
+FEWEST_OF_A_CLASS = 3
 
 
 @dataclass(frozen=True)
@@ -80,32 +82,46 @@ def collect(
     part = np.stack([stratified_parts(people, parts, random) for _ in range(partitions)])
     inner = stratified_parts(people, IMAGING_PARTS, random)
     everybody = np.ones(len(people), dtype=bool)
-    found = [
-        [_evidence(people, part[row] != number, inner, channels) for number in range(parts)]
-        for row in range(partitions)
-    ]
-    snp_all, region_all = _evidence(people, everybody, inner, channels)
-    usable = _usable(people, everybody) and "imaging" in channels
+    insides = [[part[row] != number for number in range(parts)] for row in range(partitions)]
+    # All or none: what is learned without a statistic would be applied with it.
+    sources = _Sources(
+        channels=channels,
+        risk="imaging" in channels
+        and all(_usable(people, inside) for row in insides for inside in row),
+        regions=bool(channels)
+        and all(_countable(people, inside) for row in insides for inside in row),
+    )
+    found = [[_evidence(people, inside, inner, sources) for inside in row] for row in insides]
+    snp_all, region_all = _evidence(people, everybody, inner, sources)
     return Evidence(
         part=part,
         snp=np.stack([np.stack([snp for snp, _ in row]) for row in found]),
         region=np.stack([np.stack([region for _, region in row]) for row in found]),
         snp_all=snp_all,
         region_all=region_all,
-        imaging_people=int(people.has_region.sum()) if usable else 0,
+        imaging_people=int(people.has_region.sum()) if sources.risk else 0,
     )
 
 
+@dataclass(frozen=True)
+class _Sources:
+    """What evidence there is: channels asked for, an imaging risk, statistics of regions."""
+
+    channels: tuple[str, ...]
+    risk: bool
+    regions: bool
+
+
 def _evidence(
-    people: People, inside: np.ndarray, inner: np.ndarray, channels: tuple[str, ...]
+    people: People, inside: np.ndarray, inner: np.ndarray, sources: _Sources
 ) -> tuple[np.ndarray, np.ndarray]:
     y = people.diagnosis.astype(np.float64)
+    channels = sources.channels
     snp = np.zeros((people.dosage.shape[1], len(CHANNELS)), dtype=np.float32)
     imaging = inside & people.has_region
-    usable = _usable(people, inside)
     typed = inside & people.has_snp
     expected = np.full(len(people), y[inside].mean() if inside.any() else 0.5)
-    if usable and set(channels) != {"diagnosis"} and channels:
+    if sources.risk:
         expected[imaging] = imaging_risk(
             people.regions[imaging].reshape(int(imaging.sum()), -1), y[imaging], inner[imaging]
         )
@@ -117,18 +133,28 @@ def _evidence(
         if "unexplained" in channels:
             snp[:, 2] = z[:, 1]
         both = typed & imaging
-        if "imaging" in channels and usable and both.sum() > people.covariates.shape[1] + FEWEST:
+        if sources.risk and both.sum() > people.covariates.shape[1] + FEWEST:
             z, _ = score_test(people.dosage[both], expected[both], people.covariates[both])
             snp[:, 1] = z[:, 0]
     region = np.zeros((people.regions.shape[1], 3), dtype=np.float32)
-    if usable and region.size and channels:
+    if sources.regions and region.size:
         region = region_statistics(people.regions[imaging], y[imaging])
     return snp, region
 
 
 def _usable(people: People, inside: np.ndarray) -> bool:
+    """Return whether an imaging risk can be fitted on these people."""
+    return _enough(people, inside, FEWEST, IMAGING_PARTS)
+
+
+def _countable(people: People, inside: np.ndarray) -> bool:
+    """Return whether statistics of regions mean anything in these people."""
+    return _enough(people, inside, FEWEST_FOR_STATISTICS, FEWEST_OF_A_CLASS)
+
+
+def _enough(people: People, inside: np.ndarray, fewest: int, of_a_class: int) -> bool:
     chosen = people.diagnosis[inside & people.has_region]
-    return len(chosen) >= FEWEST and min(chosen.sum(), (1 - chosen).sum()) >= IMAGING_PARTS
+    return len(chosen) >= fewest and min(chosen.sum(), (1 - chosen).sum()) >= of_a_class
 
 
 def region_statistics(regions: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -741,7 +741,8 @@ def _scale_bags(runner: Runner, people: Tensors, part: list[np.ndarray], parts: 
                     mean = (values * weight).sum(1) / count
                     spread = (((values - mean[:, None]) ** 2 * weight).sum(1) / count).sqrt()
                     factor = torch.log(0.5 / spread.clamp(min=1e-4)).clamp(-4, 4)
-                    task.start[:, start] = factor
+                    # A bag that says nothing yet is not turned up.
+                    task.start[:, start] = torch.where(spread > 1e-4, factor, 0.0)
             start += width
 
 

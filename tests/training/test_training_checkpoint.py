@@ -1,0 +1,139 @@
+"""A fit that was interrupted goes on and ends with the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gendmr.config.training import MethodOptions
+from gendmr.training.checkpoint import Checkpoint
+from gendmr.training.fold import train_fold
+
+OPTIONS = {
+    "method": {
+        "kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "parts": 3, "partitions": 2,
+        "projection": 8, "queue": 32,
+    },
+    "adjustment": {"components": 2},
+    "optimisation": {"epochs": 6},
+}  # fmt: skip
+
+
+class Killed(RuntimeError):
+    """Stands for the signal."""
+
+
+def train(cohort: Path, output: Path, stop_at: str | None = None, **changes: Any) -> list[str]:
+    said = []
+
+    def progress(line: str) -> None:
+        said.append(line)
+        if stop_at is not None and line.startswith(stop_at):
+            raise Killed(line)
+
+    train_fold(
+        cohort,
+        output,
+        method="gendmr",
+        repeat=0,
+        fold=0,
+        options=MethodOptions.parse({**OPTIONS, **changes}),
+        seed=5,
+        device="cpu",
+        checkpoint_every=2,
+        progress=progress,
+    )
+    return said
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted((folder / "checkpoints").rglob("*.checkpoint*"))
+
+
+@pytest.fixture(scope="module")
+def whole(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("whole") / "repeat-0" / "fold-0"
+    train(cohort, folder)
+    assert not (folder.parent.parent / "checkpoints").exists()
+    return contents(folder)
+
+
+def test_an_interrupted_fit_ends_with_the_same_bytes(
+    cohort: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "repeat-0" / "fold-0"
+    with pytest.raises(Killed):
+        train(cohort, output, stop_at="epoch 5")
+    assert not output.exists() and len(checkpoints(tmp_path)) == 1
+    said = train(cohort, output)
+    assert "going on from the checkpoint of epoch 4" in said
+    assert contents(output) == whole
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_checkpoint_of_another_configuration_is_not_used(
+    cohort: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "repeat-0" / "fold-0"
+    with pytest.raises(Killed):
+        train(cohort, output, stop_at="epoch 5", optimisation={"epochs": 6, "learning_rate": 0.01})
+    said = train(cohort, output)
+    assert not [line for line in said if "checkpoint" in line]
+    assert contents(output) == whole
+
+
+def test_a_checkpoint_under_a_wrong_name_is_refused(
+    cohort: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "repeat-0" / "fold-0"
+    for changes in ({"optimisation": {"epochs": 6, "learning_rate": 0.01}}, {}):
+        with pytest.raises(Killed):
+            train(cohort, output, stop_at="epoch 5", **changes)
+    other, mine = sorted(checkpoints(tmp_path), key=lambda path: path.stat().st_mtime_ns)
+    other.replace(mine)
+    said = train(cohort, output)
+    assert any("belongs to another configuration" in line for line in said)
+    assert [path.suffix for path in checkpoints(tmp_path)] == [".refused"]
+    assert contents(output) == whole
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_a_damaged_checkpoint_is_set_aside(
+    cohort: Path, whole: dict[str, bytes], tmp_path: Path, damage: str
+) -> None:
+    output = tmp_path / "repeat-0" / "fold-0"
+    with pytest.raises(Killed):
+        train(cohort, output, stop_at="epoch 5")
+    (path,) = checkpoints(tmp_path)
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+    path.write_bytes({"cut": content[:-7], "flip": content, "empty": b""}[damage])
+    said = train(cohort, output)
+    assert any("its checksum is wrong" in line for line in said)
+    assert [path.suffix for path in checkpoints(tmp_path)] == [".damaged"]
+    assert contents(output) == whole
+
+
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
+    said: list[str] = []
+    tmp_path = tmp_path / "checkpoints"
+    place = Checkpoint(tmp_path, "abc", say=said.append)
+    assert place.load() is None
+    tensors = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False])}
+    state = {"epoch": 3, "value": [[float("-inf"), 0.1 + 0.2]], "big": 2**100}
+    place.save(tensors, state)
+    found = place.load()
+    assert found is not None
+    for name, value in tensors.items():
+        np.testing.assert_array_equal(found[0][name], value)
+    assert found[1] == state
+    place.discard()
+    assert not tmp_path.exists()
