@@ -473,10 +473,7 @@ class Gendmr:
         dropouts = [torch_generator(item.seed, "dropout") for item in replicates]
         options = self.optimisation
         parts = self.options.parts
-        sizes = {
-            random: len(item.fixed["snp_gene"])
-            for item, random in zip(replicates, dropouts, strict=True)
-        }
+        sizes = [len(item.fixed["snp_gene"]) for item in replicates]
 
         def batches(epoch: int) -> list[Tensors]:
             partition = (epoch - 1) % self.options.partitions
@@ -489,20 +486,22 @@ class Gendmr:
             return [gather(plans, step, size, people) for step in range(length)]
 
         def noise(batch: Tensors) -> Tensors:
-            count = batch["y"].shape[1]
-            hidden, tokens = [], []
-            for random in dropouts:
-                kept = torch.rand(count, self.options.width, generator=random) >= options.dropout
-                hidden.append(kept.float() / (1 - options.dropout))
+            """Draw for a replicate's own people and SNPs, whatever its neighbours bring."""
+            shape = batch["y"].shape[1]
+            here = (batch["person"] < people["y"].shape[1]).sum(1).tolist()
+            masks = []
+            for random, size, count in zip(dropouts, sizes, here, strict=True):
+                mask = {"fuse": torch.ones(shape, self.options.width)}
+                gone = torch.zeros(size, dtype=torch.bool)
+                if count:
+                    kept = torch.rand(count, self.options.width, generator=random)
+                    mask["fuse"][:count] = (kept >= options.dropout) / (1 - options.dropout)
+                    gone = torch.rand(size, generator=random) < options.token_dropout
                 if "snp" in bags:
-                    # Drawn for the replicate's own SNPs, whatever its neighbours bring.
-                    gone = torch.rand(sizes[random], generator=random) < options.token_dropout
-                    gone &= ~gone.all()  # a bag keeps an instance
-                    tokens.append({"snp": gone.float() * -1e4})
-            masks = {"fuse": torch.stack(hidden).to(device)}
-            if tokens:
-                masks |= stack(tokens, device)
-            return masks
+                    # A bag keeps an instance.
+                    mask["snp"] = (gone & ~gone.all()).float() * -1e4
+                masks.append(mask)
+            return stack(masks, device)
 
         task = Task(
             module=module,
