@@ -13,10 +13,35 @@ import pytest
 
 METHODS = {
     "gendmr": (["snp", "region"], 0.80),
-    "ridge": (["snp", "region", "covariates"], 0.78),
+    "ridge": (["snp", "region", "covariates"], 0.74),
     "ridge-snp": (["snp"], 0.58),
     "ridge-region": (["region"], 0.77),
     "ridge-covariates": (["covariates"], 0.55),
+}
+PATTERNS = ("auc:snp", "auc:snp+region", "auc:region")
+BOTH = ["snp", "region"]
+# What a full study adds: ablations, baselines, and the same without the APOE region.
+MORE = {
+    "gendmr-no-position": (BOTH, 0.795),
+    "gendmr-no-blocks": (BOTH, 0.80),
+    "gendmr-no-selection": (BOTH, 0.79),
+    "gendmr-no-distillation": (BOTH, 0.78),
+    "gendmr-no-contrast": (BOTH, 0.805),
+    "gendmr-imaging-teaches": (BOTH, 0.79),
+    "gendmr-genetics-teaches": (BOTH, 0.75),
+    "gendmr-no-evidence": (BOTH, 0.76),
+    "gendmr-without-apoe": (BOTH, 0.74),
+    "gendmr-snp": (["snp"], 0.61),
+    "gendmr-region": (["region"], 0.77),
+    "locus-apoe": (["snp", "covariates"], 0.64),
+    "polygenic": (["snp", "covariates"], 0.6),
+    "polygenic-without-apoe": (["snp", "covariates"], 0.56),
+    "association": (BOTH, 0.7),
+    "association-two-channels": (BOTH, 0.72),
+    "fusion-concatenation": (BOTH, 0.73),
+    "fusion-late": (BOTH, 0.74),
+    "fusion-ogm-ge": (BOTH, 0.74),
+    "fusion-fixed-teacher": (BOTH, 0.75),
 }
 REGIONS = ("Hippocampus", "Amygdala", "Entorhinal cortex", "Precuneus", "Occipital pole")
 Maker = Callable[..., Path]
@@ -51,35 +76,60 @@ def people_of(n: int) -> pd.DataFrame:
             "age": rng.normal(74, 6, n).round(1),
             "sex": rng.choice(["F", "M"], n),
             "site": rng.choice(["A", "B"], n),
-            "has_snp": [i % 10 != 0 for i in range(n)],
+            "has_snp": [i % 7 != 0 for i in range(n)],
             "has_region": [i % 3 == 0 for i in range(n)],
             "family": [f"f{i // 2 if i < 4 else i}" for i in range(n)],
         }
     )
 
 
+def write_history(path: Path, rng: np.random.Generator, *, roles: bool) -> None:
+    epochs = 5 if "fold-0" in path.parts else 8
+    lines = []
+    for epoch in range(1, epochs + 1):
+        line: dict[str, object] = {"epoch": epoch, "step": 4 * epoch, "train_loss": 0.7}
+        if roles:
+            for group, imaging in (("case", 0.6), ("control", 0.4)):
+                region = imaging * epoch / epochs * rng.uniform(0.8, 1)
+                snp = 0.3 * (1 - region)
+                line |= {
+                    f"lead_region_{group}": region,
+                    f"lead_snp_{group}": snp,
+                    f"lead_none_{group}": 1 - region - snp,
+                }
+        lines.append(json.dumps(line) + "\n")
+    path.write_text("".join(lines))
+
+
 def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> None:
-    modalities, level = METHODS[name]
-    rng = np.random.default_rng(len(name))
+    modalities, level = (METHODS | MORE)[name]
+    kind = name.split("-", maxsplit=1)[0]
+    rng = np.random.default_rng(sum(name.encode()))
     folder = results / "training" / name
     rows = []
     for fold in range(folds):
         place = folder / "repeat-0" / f"fold-{fold}"
-        auc = round(level + 0.02 * (fold - folds / 2), 3)
+        auc = round(level + 0.02 * (fold - (folds - 1) / 2) + rng.normal(0, 0.01), 3)
         write_json(
             place / "run.json",
             {
                 "status": "finished",
                 "method": name,
-                "kind": name.split("-", maxsplit=1)[0],
+                "kind": kind,
                 "repeat": 0,
                 "fold": fold,
                 "seed": 100 + fold,
                 "device": "cpu",
                 "epochs": 5,
                 "best_epoch": 3,
-                "options": {"method": {"kind": name, "modalities": modalities}},
-                "notes": ["no distillation between modalities"] if name == "gendmr" else ["linear"],
+                "options": {
+                    "method": {
+                        "kind": kind,
+                        **({"modalities": modalities} if kind in ("gendmr", "ridge") else {}),
+                        "exclude": ["19:44000000-46500000"] if "without-apoe" in name else [],
+                    }
+                },
+                "notes": ["no blocks"] if kind == "gendmr" else ["linear"],
                 "selection": {"n_snp": 80},
                 "versions": {"torch": "2.13.0", "numpy": "2.4"},
                 "inputs": {},
@@ -100,7 +150,7 @@ def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> 
                 "threshold": 0.5,
             },
         )
-        (place / "history.jsonl").write_text('{"epoch": 0, "step": 1, "train_loss": 0.7}\n')
+        write_history(place / "history.jsonl", rng, roles=kind == "gendmr" and modalities == BOTH)
         truth = (held["diagnosis"] == "case").astype(int)
         score = 1 / (1 + np.exp(-(truth - 0.5) * (level - 0.5) * 8 - rng.normal(0, 1.5, len(held))))
         write_tsv(
@@ -116,21 +166,28 @@ def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> 
                     "modalities": np.where(
                         held["has_snp"] & held["has_region"],
                         "snp+region",
-                        np.where(held["has_snp"], "snp", "region"),
+                        np.where(
+                            held["has_snp"], "snp", np.where(held["has_region"], "region", "none")
+                        ),
                     ),
                 }
             ),
         )
         rows.append({"repeat": 0, "fold": fold, "metric": "auc", "value": auc})
-    for metric, value in (("auc", level), ("balanced_accuracy", level - 0.05), ("brier", 0.2)):
-        for kind, shift in (("mean", 0.0), ("low", -0.08), ("high", 0.08), ("pooled", 0.0)):
-            rows.append({"repeat": "n/a", "fold": kind, "metric": metric, "value": value + shift})
-    for pattern in ("snp", "snp+region", "region"):
-        for kind, shift in (("pooled", 0.0), ("pooled_low", -0.1), ("pooled_high", 0.1)):
-            metric = f"auc:{pattern}"
-            rows.append(
-                {"repeat": "n/a", "fold": kind, "metric": metric, "value": level - 0.03 + shift}
-            )
+    means = {
+        "auc": level,
+        "balanced_accuracy": level - 0.05,
+        "sensitivity": level - 0.1,
+        "specificity": level,
+        "brier": 0.2,
+    }
+    for metric, value in means.items():
+        for place, shift in (("mean", 0.0), ("low", -0.08), ("high", 0.08)):
+            rows.append({"repeat": "n/a", "fold": place, "metric": metric, "value": value + shift})
+    pooled = {"auc": level, **dict.fromkeys(PATTERNS, level - 0.03)}
+    for metric, value in pooled.items():
+        for place, shift in (("pooled", 0.0), ("pooled_low", -0.1), ("pooled_high", 0.1)):
+            rows.append({"repeat": "n/a", "fold": place, "metric": metric, "value": value + shift})
     write_tsv(folder / "metrics.tsv", [{"method": name, **row} for row in rows])
 
 
@@ -177,7 +234,9 @@ def write_ranking(results: Path, name: str, genes: list[str]) -> None:
         draw(folder / "figures" / f"{figure}.png", figure)
 
 
-def make_study(results: Path, *, n: int = 120, folds: int = 5, images: bool = True) -> Path:
+def make_study(
+    results: Path, *, n: int = 120, folds: int = 5, images: bool = True, many: bool = False
+) -> Path:
     people = people_of(n)
     if not images:
         people["has_region"] = False
@@ -197,9 +256,10 @@ def make_study(results: Path, *, n: int = 120, folds: int = 5, images: bool = Tr
         results / "cohort" / "attrition.tsv",
         [dict(zip(columns, row, strict=True)) for row in removed],
     )
+    write_json(results / "annotation" / "summary.json", {"build": "GRCh37", "notes": []})
     write_json(results / "cohort" / "summary.json", {"notes": ["2 people are kept without age"]})
     draw(results / "cohort" / "figures" / "flow.png", "flow")
-    for name in METHODS:
+    for name in METHODS | MORE if many else METHODS:
         write_method(results, people, name, folds)
     genes = ["APOE", *[f"GENE{i}" for i in range(1, 60)]]
     for name in ("gendmr", "ridge"):
@@ -247,7 +307,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Maker:
     """Make a study once, for all tests that want the same."""
     folder = tmp_path_factory.mktemp("studies")
 
-    def make(**options: bool) -> Path:
+    def make(**options: int) -> Path:
         results = folder / "-".join(f"{key}={value}" for key, value in options.items()) / "tiny"
         return results if results.exists() else make_study(results, **options)
 
@@ -258,7 +318,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Maker:
 def study(tmp_path: Path, originals: Maker) -> Maker:
     """Make `results/tiny`, to be changed at will."""
 
-    def copy(**options: bool) -> Path:
+    def copy(**options: int) -> Path:
         results = tmp_path / "results" / "tiny"
         shutil.copytree(originals(**options), results)
         return results

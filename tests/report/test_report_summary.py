@@ -23,7 +23,6 @@ from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.files.atomic import sha256
 from gendmr.report.figures import GRID, mean_roc
 from gendmr.report.limits import smallest_effects
-from gendmr.report.performance import difference
 from gendmr.report.study import report_study
 from gendmr.report.summary import summarise
 
@@ -48,7 +47,7 @@ def test_summary_counts_people_and_removals(study: Maker) -> None:
     cases, controls, everybody = summary["people"]["groups"]
     assert (cases["n"], controls["n"], everybody["n"]) == (60, 60, 120)
     assert everybody["female"] + everybody["male"] == 120
-    assert everybody["both"] == 36
+    assert everybody["both"] == 34
     assert summary["people"]["families"] == 2
     assert [(row["kind"], row["n"]) for row in summary["left"]] == [
         ("participant", 1),
@@ -117,43 +116,34 @@ def test_method_without_snps_ranks_no_genes(study: Maker) -> None:
     assert "No method of this study ranks genes" in (results / "report/summary.html").read_text()
 
 
-def test_snp_only_auc_above_the_limit_is_a_warning(study: Maker) -> None:
-    results = study()
-    assert not any("leak" in text for text in summarise(results, ReportSection())["warnings"])
-    strict = summarise(results, ReportSection(snp_auc_limit=0.55))
-    assert any(text.startswith("ridge-snp sees genotypes only") for text in strict["warnings"])
-
-
-def test_network_that_its_baselines_match_is_a_warning(study: Maker) -> None:
-    results = study()
-    assert summarise(results, ReportSection())["warnings"] == []
-    path = results / "training" / "ridge" / "metrics.tsv"
-    table = pd.read_csv(path, sep="\t", keep_default_na=False)
-    table["value"] += 0.1
-    table.to_csv(path, sep="\t", index=False)
-    warnings = summarise(results, ReportSection())["warnings"]
-    assert [text.split(":")[0] for text in warnings] == [
-        "gendmr (AUC 0.80) does not predict better than ridge (AUC 0.88) beyond chance in these"
-        " folds"
-    ]
-
-
-def test_null_simulation_with_signal_is_a_warning(study: Maker) -> None:
-    results = study()
-    truth = results / "simulate" / "truth.json"
-    truth.write_text(json.dumps({"null": True, "genes": [], "regions": [], "faults": []}))
-    summary = summarise(results, with_truth(results))
-    assert sum("nothing was planted" in text for text in summary["warnings"]) == 5
-
-
 def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
     notes = summarise(study(), ReportSection())["not_done"]
     assert {"stage": "cohort", "note": "2 people are kept without age"} in notes
-    assert {"stage": "training", "note": "gendmr: no distillation between modalities"} in notes
+    trained = [note for note in notes if note["stage"] == "training"]
     others = "ridge, ridge-covariates, ridge-region, ridge-snp"
-    assert {"stage": "training", "note": f"{others}: linear"} in notes
+    assert trained == [
+        {"stage": "training", "note": "no blocks", "where": "gendmr: 5 of 5 folds"},
+        {"stage": "training", "note": "linear", "where": f"{others}: 5 of 5 folds"},
+    ]
     assert notes[0]["note"].startswith("P-values were not computed")
     assert len(notes) == len({json.dumps(note) for note in notes})
+
+
+def test_notes_of_single_folds_are_told_with_their_count(study: Maker) -> None:
+    results = study()
+    for fold, notes in ((0, ["3 SNPs left", "constant"]), (2, ["5 SNPs left"]), (3, ["x", "x"])):
+        for name in ("gendmr", "ridge"):
+            path = results / "training" / name / "repeat-0" / f"fold-{fold}" / "run.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"notes": notes}))
+    summary = report_study(results, ReportSection(), methods=["gendmr", "ridge"])
+    found = {note["note"]: note.get("where") for note in summary["not_done"]}
+    assert found["constant"] == found["5 SNPs left"] == "all methods: 1 of 5 folds"
+    assert found["x"] == "all methods: 1 of 5 folds"  # twice in one fold is one fold
+    assert found["no blocks"] == "gendmr: 2 of 5 folds"
+    page = (results / "report" / "summary.html").read_text()
+    for text in ("3 SNPs left", "5 SNPs left", "constant", "no blocks"):
+        assert page.count(text) == 1
+    assert page.count("1 note that differs in numbers only") == 1
 
 
 def test_p_values_are_shown_where_a_null_was_run(study: Maker) -> None:
@@ -196,14 +186,50 @@ def test_page_is_self_contained_and_escaped(study: Maker) -> None:
     assert "script" not in page.seen
     assert "&lt;b&gt;209&lt;/b&gt;" in text
     assert all(source.startswith(("data:image/", "#")) for source in page.sources)
-    assert sum(source.startswith("data:image/") for source in page.sources) == 10
+    assert sum(source.startswith("data:image/") for source in page.sources) == 11
     for anchor in re.findall(r'href="#([^"]+)"', text):
         assert f'id="{anchor}"' in text
 
 
+def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    results = study()
+    method = results / "training" / evil
+    shutil.copytree(results / "training" / "gendmr", method)
+    shutil.copytree(results / "ranking" / "gendmr", results / "ranking" / evil)
+    for path in method.rglob("run.json"):
+        run = json.loads(path.read_text())
+        run |= {"notes": [evil], "device": evil, "versions": {evil: evil}, "kind": evil}
+        path.write_text(json.dumps(run))
+    for path, column in (
+        ("ranking/gendmr/genes.tsv", "gene"),
+        ("ranking/gendmr/regions.tsv", "region"),
+        ("ranking/gendmr/regions.tsv", "direction"),
+        ("imaging/quality.tsv", "reason"),
+        ("cohort/attrition.tsv", "reason"),
+        ("cohort/attrition.tsv", "step"),
+    ):
+        table = pd.read_csv(results / path, sep="\t", dtype=str, keep_default_na=False)
+        table[column] = evil
+        table.to_csv(results / path, sep="\t", index=False)
+    for stage in ("cohort", "ranking/gendmr"):
+        (results / stage / "summary.json").write_text(json.dumps({"notes": [{evil: evil}]}))
+    named = tmp_path / "results" / evil
+    results.rename(named)
+    report_study(named, ReportSection(reference=evil))
+    text = (named / "report" / "summary.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert all(source.startswith(("data:image/", "#")) for source in page.sources)
+    assert "onerror" in text
+    assert "<img src=x" not in text
+
+
 def test_rerun_gives_the_same_bytes(study: Maker) -> None:
     results = study()
-    files = ["summary.json", "summary.html", "figures/performance.png", "figures/roc.png"]
+    files = ["summary.json", "summary.html", "comparison.tsv", "by_modality.tsv"]
+    files += [f"figures/{name}.png" for name in ("comparison", "roc", "leaders-gendmr")]
     report_study(results, with_truth(results))
     first = [sha256(results / "report" / file) for file in files]
     report_study(results, with_truth(results))
@@ -279,21 +305,6 @@ def test_smallest_difference_matches_the_textbook() -> None:
     found = smallest_effects([group, group], 1, 1)
     # Cohen (1988): 64 per group find d = 0.5 with power 0.8 at 0.05
     assert math.isclose(found["region"]["rows"][0]["sd"], 0.5, abs_tol=0.006)
-
-
-def test_difference_has_the_interval_of_nadeau_and_bengio() -> None:
-    def method(values: list[float]) -> dict[str, object]:
-        return {
-            "auc_of_folds": [
-                {"repeat": 0, "fold": k, "auc": value, "n_train": 80, "n_held_out": 20}
-                for k, value in enumerate(values)
-            ]
-        }
-
-    found = difference(method([0.8, 0.7, 0.9]), method([0.7, 0.7, 0.7]))
-    half = 4.302653 * math.sqrt((1 / 3 + 0.25) * 0.01)
-    assert found["mean"] == pytest.approx(0.1)
-    assert found["high"] == pytest.approx(0.1 + half, abs=1e-5)
 
 
 @settings(max_examples=30, deadline=None)

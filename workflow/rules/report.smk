@@ -9,11 +9,16 @@ rule report:
     """The one-page summary; `snakemake --report` packs it with the figures of all stages."""
     input:
         study_files("report/summary.html", "report/summary.json"),
-        study_files("report/figures/{name}.png", name=["performance", "roc"]),
+        study_files("report/comparison.tsv", "report/by_modality.tsv"),
+        study_files("report/figures/{name}.png", name=["comparison", "roc"]),
 
 
 rule summarize_study:
-    """Numbers, figures and page of the whole study."""
+    """Numbers, tables, figures and page of the whole study.
+
+    Methods that log who led in training also leave report/figures/leaders-<method>.png: which ones
+    is known from their histories only, so these are no outputs; the page holds them.
+    """
     input:
         rules.genotypes.input,
         rules.annotation.input,
@@ -27,7 +32,7 @@ rule summarize_study:
             method=METHODS,
             repeat=REPEATS,
             fold=FOLDS,
-            file=["run.json", "metrics.json", "predictions.tsv"],
+            file=["run.json", "metrics.json", "history.jsonl", "predictions.tsv"],
         ),
         truth=STUDY.report.truth or [],
     output:
@@ -43,11 +48,23 @@ rule summarize_study:
             category="Summary",
             labels={"page": "its numbers (JSON)"},
         ),
-        performance=report(
-            "results/{study}/report/figures/performance.png",
-            caption="../report/performance.rst",
+        comparison=report(
+            "results/{study}/report/comparison.tsv",
+            caption="../report/comparison_table.rst",
             category="Training",
-            labels={"method": "all", "figure": "AUC of each method"},
+            labels={"method": "all", "figure": "comparison (table)"},
+        ),
+        by_modality=report(
+            "results/{study}/report/by_modality.tsv",
+            caption="../report/by_modality.rst",
+            category="Training",
+            labels={"method": "all", "figure": "by what is known of a person (table)"},
+        ),
+        figure=report(
+            "results/{study}/report/figures/comparison.png",
+            caption="../report/comparison.rst",
+            category="Training",
+            labels={"method": "all", "figure": "AUC and differences"},
         ),
         roc=report(
             "results/{study}/report/figures/roc.png",

@@ -1,4 +1,4 @@
-"""What to worry about, what was not done, and what could have been found at all."""
+"""What was not done, or done differently, and what could have been found at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from statistics import NormalDist
 from typing import Any
 
 from gendmr.files.atomic import read_json
-from gendmr.report.performance import difference
 
 STAGES = ("simulate", "genotypes", "annotation", "imaging", "cohort", "training", "ranking")
 POWER, LEVEL = 0.8, 0.05
@@ -84,52 +83,6 @@ def _needed(what: str, tests: int) -> list[tuple[str, float]]:
     ]
 
 
-def warnings(summary: dict[str, Any], snp_auc_limit: float) -> list[str]:
-    """Return what a reader must know before believing a number, worst first."""
-    found: list[str] = []
-    methods = summary["methods"]
-    truth = summary["truth"]
-    for method in methods:
-        auc = method["metrics"].get("auc", {})
-        mean = auc.get("mean")
-        if mean is None:
-            found.append(
-                f"{method['method']}: no AUC could be computed; a fold has cases or controls only."
-            )
-            continue
-        if method["modalities"] == ["snp"] and mean > snp_auc_limit:
-            found.append(
-                f"{method['method']} sees genotypes only and reaches an AUC of {mean:.2f}, above"
-                f" {snp_auc_limit:.2f}. Real genotypes of a common disease seldom do: look for a"
-                " leak (SNPs chosen on everybody, relatives in different folds, cases and controls"
-                " genotyped apart)."
-            )
-        if truth and truth["null"] and abs(mean - 0.5) > 0.05:
-            found.append(
-                f"{method['method']}: nothing was planted in this null simulation, and the AUC is"
-                f" {mean:.2f}, outside 0.45 to 0.55: a leak, or very few people."
-            )
-        if method["modalities"] == ["covariates"] and mean > 0.65:
-            found.append(
-                f"Covariates alone ({method['method']}) predict the diagnosis with an AUC of"
-                f" {mean:.2f}: cases and controls differ in age, sex, site or ancestry, and other"
-                " methods may be reading that."
-            )
-    found += _main_against_baselines(methods, summary["main"])
-    registration = summary["registration"]
-    if registration and registration["n"] and registration["n_outliers"] / registration["n"] > 0.1:
-        found.append(
-            f"{registration['n_outliers']} of {registration['n']} registrations are flagged as"
-            " outliers: look at their pictures before using the regions."
-        )
-    everybody = summary["people"]["groups"][-1]
-    if everybody["n"] and min(group["n"] for group in summary["people"]["groups"][:2]) < 30:
-        found.append(
-            "There are fewer than 30 people in one of the groups: every number here is rough."
-        )
-    return found
-
-
 def not_done(summary: dict[str, Any], results: Path) -> list[dict[str, str]]:
     """Return what was not done or done differently: notes of all stages, and of the report."""
     notes: list[dict[str, str]] = []
@@ -143,27 +96,23 @@ def not_done(summary: dict[str, Any], results: Path) -> list[dict[str, str]]:
                 " stability, and at what could have been found at all.",
             }
         )
-    if summary["registration"] is None:
+    registration = summary["registration"]
+    if registration is None:
         notes.append({"stage": "imaging", "note": "No images were analysed: there are no regions."})
+    elif registration["dice_median"] is None:
+        notes.append(
+            {
+                "stage": "imaging",
+                "note": "Images were not registered here: measurements of regions were given. How"
+                " they were made, and how well, this report cannot say.",
+            }
+        )
     for stage in STAGES:
         path = results / stage / "summary.json"
         if path.is_file():
             stored = read_json(path)
             notes += [{"stage": stage, "note": _text(item)} for item in stored.get("notes", [])]
-    by_text: dict[tuple[str, str], list[str]] = {}
-    for method in summary["methods"]:
-        for item in method["notes"]:
-            folds = (
-                "" if item["folds"] == item["of"] else f" ({item['folds']} of {item['of']} folds)"
-            )
-            by_text.setdefault(("training", item["note"]), []).append(method["method"] + folds)
-        path = results / "ranking" / method["method"] / "summary.json"
-        for item in read_json(path).get("notes", []) if path.is_file() else []:
-            by_text.setdefault(("ranking", _text(item)), []).append(method["method"])
-    notes += [
-        {"stage": stage, "note": f"{', '.join(names)}: {text}"}
-        for (stage, text), names in by_text.items()
-    ]
+    notes += _notes_of_methods(summary["methods"], results)
     synced = results / "tracking" / "synced.json"
     if synced.is_file():
         notes += [{"stage": "tracking", "note": _text(n)} for n in read_json(synced)["notes"]]
@@ -174,26 +123,35 @@ def not_done(summary: dict[str, Any], results: Path) -> list[dict[str, str]]:
     return unique
 
 
-def _main_against_baselines(methods: list[dict[str, Any]], main: str | None) -> list[str]:
-    chosen = next((method for method in methods if method["method"] == main), None)
-    others = [
-        method
-        for method in methods
-        if method["method"] != main and method["metrics"].get("auc", {}).get("mean") is not None
+def _notes_of_methods(methods: list[dict[str, Any]], results: Path) -> list[dict[str, str]]:
+    """Return each note of training and ranking once, with the methods and folds that left it."""
+    trained: dict[str, dict[str, list[str]]] = {}
+    ranked: dict[str, list[str]] = {}
+    for method in methods:
+        for item in method["notes"]:
+            folds = f"{item['folds']} of {item['of']} folds"
+            trained.setdefault(item["note"], {}).setdefault(folds, []).append(method["method"])
+        path = results / "ranking" / method["method"] / "summary.json"
+        for item in read_json(path).get("notes", []) if path.is_file() else []:
+            ranked.setdefault(_text(item), []).append(method["method"])
+    found = [
+        {
+            "stage": "training",
+            "note": text,
+            "where": "; ".join(
+                f"{_named(names, methods)}: {folds}" for folds, names in by_folds.items()
+            ),
+        }
+        for text, by_folds in trained.items()
     ]
-    if chosen is None or not others or chosen["metrics"].get("auc", {}).get("mean") is None:
-        return []
-    best = max(others, key=lambda method: method["metrics"]["auc"]["mean"])
-    if chosen["kind"] == best["kind"]:
-        return []  # two baselines: neither claims anything
-    delta = difference(chosen, best)
-    if delta["mean"] is None or (delta["low"] is not None and delta["low"] > 0):
-        return []
-    return [
-        f"{main} (AUC {chosen['metrics']['auc']['mean']:.2f}) does not predict better than"
-        f" {best['method']} (AUC {best['metrics']['auc']['mean']:.2f}) beyond chance in these"
-        " folds: its ranking may still be of use, its prediction is no argument for it."
+    return found + [
+        {"stage": "ranking", "note": text, "where": ", ".join(names)}
+        for text, names in ranked.items()
     ]
+
+
+def _named(names: list[str], methods: list[dict[str, Any]]) -> str:
+    return "all methods" if 1 < len(names) == len(methods) else ", ".join(names)
 
 
 def _text(item: Any) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gendmr.config.methods import parse_interval
 from gendmr.report.texts import STYLE, TEMPLATE
 
 PICTURE_WIDTH = 760  # pixels; registration pictures are made for a closer look than this page needs
@@ -30,12 +33,20 @@ def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        number=number, interval=interval, signed=signed, plural=plural, years=years, odds=odds
+        number=number,
+        interval=interval,
+        signed=signed,
+        plural=plural,
+        years=years,
+        odds=odds,
+        percent=percent,
+        known=known,
+        stretch=stretch,
     )
     main = summary["main"] or ""
     figures = {
         "flow": results / "cohort/figures/flow.png",
-        "performance": results / "report/figures/performance.png",
+        "comparison": results / "report/figures/comparison.png",
         "roc": results / "report/figures/roc.png",
         "genome": results / "ranking" / main / "figures/genome.png",
         "stability": results / "ranking" / main / "figures/stability.png",
@@ -53,9 +64,44 @@ def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
             uri = picture(results / "imaging", who)
             if uri:
                 pictures.append({"who": who, "uri": uri, "flagged": who in flagged})
+    by_name = {item["method"]: item for item in summary["methods"]}
     return environment.from_string(TEMPLATE).render(
-        s=summary, style=STYLE, figures=uris, pictures=pictures
+        s=summary,
+        style=STYLE,
+        figures=uris,
+        pictures=pictures,
+        ordered=[by_name[name] for name in summary["comparison"]["order"]],
+        patterns=patterns(summary["methods"]),
+        leaders=[
+            {
+                "method": item["method"],
+                "uri": data_uri(results / "report/figures" / f"leaders-{item['method']}.png"),
+                "shown": item["method"] == main or len(summary["leaders"]) == 1,
+            }
+            for item in summary["leaders"]
+        ],
+        notes=alike(summary["not_done"]),
     )
+
+
+def patterns(methods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what may be known of a person, most first, with the largest counts of a method."""
+    found: dict[str, dict[str, Any]] = {}
+    for method in methods:
+        for row in method["by_modality"]:
+            held = found.setdefault(row["modalities"], row)
+            if row["n"] > held["n"]:
+                found[row["modalities"]] = row
+    return sorted(found.values(), key=lambda row: (-row["modalities"].count("+"), -row["n"]))
+
+
+def alike(notes: Sequence[dict[str, str]]) -> list[list[dict[str, str]]]:
+    """Group notes of a stage that differ in their numbers only, in the order of the first ones."""
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for note in notes:
+        words = re.sub(r"\d+(\.\d+)?", "#", note["note"])
+        groups.setdefault((note["stage"], words), []).append(note)
+    return list(groups.values())
 
 
 def data_uri(path: Path) -> str | None:
@@ -120,3 +166,22 @@ def years(group: dict[str, Any]) -> str:
 def odds(value: float) -> str:
     """Return an odds ratio; beyond 10 its size is no longer of use."""
     return "> 10" if value > 10 else f"{value:.2f}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share in percent; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def known(pattern: str) -> str:
+    """Return what is known of a person, in words: `snp+region` is genotypes and images."""
+    words = {"snp": "genotypes", "region": "images", "none": "neither genotypes nor images"}
+    parts = pattern.split("+")
+    named = " and ".join(words.get(part, part) for part in parts)
+    return f"{named} only" if len(parts) == 1 and pattern != "none" else named
+
+
+def stretch(interval: str) -> str:
+    """Return a stretch of the genome in megabases: `19:44000000-46500000` is chr19 44–46.5 Mb."""
+    chromosome, first, last = parse_interval(interval)
+    return f"chr{chromosome} {first / 1e6:g}–{last / 1e6:g} Mb"

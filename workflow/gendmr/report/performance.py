@@ -1,14 +1,14 @@
-"""How well each method predicts, against the others in the same folds."""
+"""How well each method predicts: its metrics, what it reads, on whom it was judged."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
 from gendmr.errors import InputFileError
@@ -39,6 +39,13 @@ SHOWN = (
     "auprc",
     "brier",
 )
+# What the kinds read that have no option for it.
+READS: dict[str, tuple[str, ...]] = {
+    "locus": ("snp", "covariates"),
+    "polygenic": ("snp", "covariates"),
+    "association": ("snp", "region"),
+    "fusion": ("snp", "region"),
+}
 SUMMARIES = ("mean", "low", "high", "pooled", "pooled_low", "pooled_high")
 
 
@@ -49,8 +56,10 @@ def method_summary(results: Path, name: str) -> dict[str, Any]:
     -------
     dict
         ``metrics`` (metric: mean, low, high over folds, pooled over people), ``auc_of_folds``
-        (repeat, fold, auc), ``by_modality``, ``modalities``, ``kind``, ``notes``, ``versions``,
-        ``seeds``, ``devices``.
+        (repeat, fold, auc, n_train, n_held_out), ``by_modality``, ``kind``, ``reads`` (snp, region,
+        covariates), ``exclude`` (stretches of the genome it does not see), ``notes`` (each with
+        the number of folds that left it), ``versions``, ``seeds``, ``devices``, ``best_epochs``
+        and ``people`` (by fold, a digest of who was held out with which diagnosis).
 
     Raises
     ------
@@ -79,13 +88,19 @@ def method_summary(results: Path, name: str) -> dict[str, Any]:
         place = folder / f"repeat-{repeat}" / f"fold-{fold}"
         runs.append(read_json(place / "run.json"))
         held = read_json(place / "metrics.json")
-        sizes.append((held.get("n_train"), held.get("n_held_out")))
-    notes = Counter(str(note) for run in runs for note in run.get("notes", []))
-    options = runs[0].get("options") or {}
+        sizes.append((held["n_train"], held["n_held_out"]))
+    notes = Counter(
+        note for run in runs for note in dict.fromkeys(str(item) for item in run.get("notes", []))
+    )
+    kind = str(runs[0].get("kind", ""))
+    options = (runs[0].get("options") or {}).get("method") or {}
+    reads = tuple(options.get("modalities") or READS.get(kind, ()))
+    predictions = held_out(results, name, [(repeat, fold) for repeat, fold, _ in folds])
     return {
         "method": name,
-        "kind": str(runs[0].get("kind", "")),
-        "modalities": list((options.get("method") or options).get("modalities") or []),
+        "kind": kind,
+        "reads": list(reads),
+        "exclude": list(options.get("exclude") or []),
         "metrics": {metric: metrics[metric] for metric in SHOWN if metric in metrics},
         "auc_of_folds": [
             {
@@ -97,16 +112,15 @@ def method_summary(results: Path, name: str) -> dict[str, Any]:
             }
             for (repeat, fold, value), size in zip(folds, sizes, strict=True)
         ],
-        "by_modality": by_modality(
-            metrics, held_out(results, name, [(repeat, fold) for repeat, fold, _ in folds])
-        ),
+        "by_modality": by_modality(metrics, predictions, reads),
         "notes": [
             {"note": note, "folds": count, "of": len(runs)} for note, count in sorted(notes.items())
         ],
         "versions": merged(run.get("versions") or {} for run in runs),
         "seeds": sorted({int(run["seed"]) for run in runs if "seed" in run}),
         "devices": sorted({str(run["device"]) for run in runs if "device" in run}),
-        "failed": sum(str(run.get("status", "")).lower() == "failed" for run in runs),
+        "best_epochs": [run.get("best_epoch") for run in runs],
+        "people": digests(predictions),
     }
 
 
@@ -132,56 +146,54 @@ def held_out(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> pd.D
 
 
 def by_modality(
-    metrics: dict[str, dict[str, float | None]], rows: pd.DataFrame
+    metrics: dict[str, dict[str, float | None]], rows: pd.DataFrame, reads: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the pooled AUC among people with the same modalities, and how many they are."""
+    """Return the pooled AUC among people with the same modalities, and how many they are.
+
+    Where a method reads nothing of such people, all of a fold get the same score: an AUC would
+    compare the folds' shares of cases, so there is none, and ``note`` says so.
+    """
     people = rows.drop_duplicates("participant_id")
     out = []
     for pattern, part in people.groupby("modalities", sort=True):
         pooled = metrics.get(f"auc:{pattern}", {})
+        blind = bool(reads) and not {*str(pattern).split("+"), "covariates"} & set(reads)
+        cases = int((part["diagnosis"] == 1).sum())
+        if blind:
+            note = "reads nothing of these people"
+        else:
+            note = "" if 0 < cases < len(part) else "cases or controls only"
         out.append(
             {
                 "modalities": str(pattern),
                 "n": len(part),
-                "cases": int((part["diagnosis"] == 1).sum()),
-                "controls": int((part["diagnosis"] == 0).sum()),
-                "auc": pooled.get("pooled"),
-                "low": pooled.get("pooled_low"),
-                "high": pooled.get("pooled_high"),
+                "cases": cases,
+                "controls": len(part) - cases,
+                **{
+                    short: None if blind else pooled.get(name)
+                    for short, name in (
+                        ("auc", "pooled"),
+                        ("low", "pooled_low"),
+                        ("high", "pooled_high"),
+                    )
+                },
+                "note": note or None,
             }
         )
     return out
 
 
-def difference(first: dict[str, Any], second: dict[str, Any]) -> dict[str, float | None]:
-    """Return the difference in AUC of two methods over the same folds, with its 95 % interval.
-
-    The variance is that of Nadeau and Bengio (2003): ``(1/k + n_held_out/n_train) s^2`` for the k
-    differences, since training sets overlap.
-    """
-    other = {(row["repeat"], row["fold"]): row["auc"] for row in second["auc_of_folds"]}
-    pairs = [
-        (row, other.get((row["repeat"], row["fold"])))
-        for row in first["auc_of_folds"]
-        if row["auc"] is not None and other.get((row["repeat"], row["fold"])) is not None
-    ]
-    deltas = np.array([row["auc"] - auc for row, auc in pairs], dtype=float)
-    if len(deltas) == 0:
-        return {"mean": None, "low": None, "high": None}
-    mean = float(deltas.mean())
-    if len(deltas) == 1:
-        return {"mean": finite(mean), "low": None, "high": None}
-    from scipy.special import stdtrit
-
-    ratios = [
-        row["n_held_out"] / row["n_train"]
-        for row, _ in pairs
-        if row["n_held_out"] and row["n_train"]
-    ]
-    ratio = float(np.mean(ratios)) if ratios else 1 / (len(deltas) - 1)
-    spread = math.sqrt((1 / len(deltas) + ratio) * float(deltas.var(ddof=1)))
-    half = float(stdtrit(len(deltas) - 1, 0.975)) * spread
-    return {"mean": finite(mean), "low": finite(mean - half), "high": finite(mean + half)}
+def digests(rows: pd.DataFrame) -> dict[tuple[int, int], str]:
+    """Return a digest of the held-out people and their diagnoses for each (repeat, fold)."""
+    found = {}
+    for key, part in rows.groupby(["repeat", "fold"]):
+        repeat, fold = cast("tuple[int, int]", key)
+        lines = sorted(
+            f"{who}\t{truth}"
+            for who, truth in zip(part["participant_id"], part["diagnosis"], strict=True)
+        )
+        found[int(repeat), int(fold)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return found
 
 
 def finite(value: float | None) -> float | None:

@@ -8,7 +8,10 @@ from typing import Any
 
 from gendmr.config.report import ReportSection
 from gendmr.files.atomic import write_json, write_text
-from gendmr.report.figures import draw_performance, draw_roc
+from gendmr.files.tables import write_table
+from gendmr.report.comparison import comparison_table, modality_table
+from gendmr.report.figures import draw_comparison, draw_leaders, draw_roc
+from gendmr.report.leaders import read_leaders
 from gendmr.report.page import render
 from gendmr.report.summary import summarise
 
@@ -20,7 +23,7 @@ def report_study(
     methods: Sequence[str] | None = None,
     ranked: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Write ``report/summary.json``, ``report/summary.html`` and ``report/figures``.
+    """Write ``summary.json``, ``summary.html``, two tables and the figures of ``report/``.
 
     Parameters
     ----------
@@ -38,8 +41,22 @@ def report_study(
     """
     summary = summarise(results, options, methods=methods, ranked=ranked)
     folder = results / "report"
-    draw_performance(summary, folder / "figures" / "performance.png")
+    write_table(folder / "comparison.tsv", comparison_table(summary["methods"]))
+    write_table(folder / "by_modality.tsv", modality_table(summary["methods"]))
+    draw_comparison(summary, folder / "figures" / "comparison.png")
     draw_roc(results, summary, folder / "figures" / "roc.png")
+    _draw_all_leaders(results, summary, folder / "figures")
     write_text(folder / "summary.html", render(results, summary, options.registrations))
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _draw_all_leaders(results: Path, summary: dict[str, Any], figures: Path) -> None:
+    """Draw ``leaders-<method>.png`` of each method with roles; remove what an earlier run left."""
+    for old in figures.glob("leaders-*.png"):
+        old.unlink()
+    for item in summary["methods"]:
+        listed = [(each["repeat"], each["fold"]) for each in item["auc_of_folds"]]
+        leaders = read_leaders(results, item["method"], listed)
+        if leaders is not None:
+            draw_leaders(leaders, figures / f"leaders-{item['method']}.png")

@@ -10,13 +10,20 @@ from gendmr import __version__
 from gendmr.config.report import ReportSection
 from gendmr.errors import InputFileError
 from gendmr.files.tables import Kind, read_table
+from gendmr.report.comparison import (
+    PREFERRED_KIND,
+    check_same_people,
+    compare,
+    reference_method,
+)
 from gendmr.report.findings import ranked_genes, ranked_regions, read_truth
-from gendmr.report.limits import not_done, smallest_effects, warnings
+from gendmr.report.leaders import kept_shares, read_leaders
+from gendmr.report.limits import not_done, smallest_effects
 from gendmr.report.people import analysed, left
-from gendmr.report.performance import difference, finite, merged, method_summary
+from gendmr.report.performance import finite, merged, method_summary
+from gendmr.report.warnings import warnings
 
 QUALITY: dict[str, Kind] = {"participant_id": "text", "dice": "number", "outlier": "flag"}
-PREFERRED = "gendmr"
 
 
 def summarise(
@@ -46,7 +53,9 @@ def summarise(
     Raises
     ------
     InputFileError, TableError
-        A result is missing or malformed.
+        A result is missing or malformed, or methods were judged on different people.
+    ConfigurationError
+        `report.reference` is no method of the study.
     """
     if methods is None:
         methods = sorted(path.parent.name for path in results.glob("training/*/metrics.tsv"))
@@ -58,16 +67,13 @@ def summarise(
             cause="training has not finished, or the path is not results/<study>",
             next_step="snakemake --cores 2 training",
         )
-    main = PREFERRED if PREFERRED in ranked else next(iter(ranked), None)
     truth = read_truth(options.truth)
     study = results.resolve().name
     people = analysed(results / "cohort")
     summaries = [method_summary(results, name) for name in methods]
-    chosen = next((item for item in summaries if item["method"] == main), None)
-    for item in summaries:
-        item["difference"] = (
-            difference(chosen, item) if chosen is not None and item is not chosen else None
-        )
+    check_same_people(summaries)
+    compared = compare(summaries, reference_method(summaries, options.reference))
+    main = main_ranking(summaries, ranked)
     genes = {
         name: ranked_genes(results / "ranking" / name, options.top_genes, truth) for name in ranked
     }
@@ -86,6 +92,8 @@ def summarise(
         "people": people,
         "left": left(results / "cohort"),
         "methods": summaries,
+        "comparison": compared,
+        "leaders": leaders_of(results, summaries),
         "genes": main_genes,
         "regions": main_regions,
         "other_rankings": [
@@ -102,6 +110,8 @@ def summarise(
             main_regions["n"] if main_regions else 0,
         ),
     }
+    for item in summaries:
+        del item["people"], item["best_epochs"]
     summary["versions"] = merged(item.pop("versions") for item in summaries)
     summary["devices"] = sorted({device for item in summaries for device in item.pop("devices")})
     summary["seeds"] = [
@@ -109,9 +119,26 @@ def summarise(
         for item in summaries
         if (seeds := item.pop("seeds"))
     ]
-    summary["warnings"] = warnings(summary, options.snp_auc_limit)
+    summary["warnings"] = warnings(summary, options, results)
     summary["not_done"] = not_done(summary, results)
     return summary
+
+
+def main_ranking(methods: Sequence[dict[str, Any]], ranked: Sequence[str]) -> str | None:
+    """Return the method whose ranking is shown first: the first network, else the first ranked."""
+    networks = [item["method"] for item in methods if item["kind"] == PREFERRED_KIND]
+    return next((name for name in networks if name in ranked), next(iter(ranked), None))
+
+
+def leaders_of(results: Path, methods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return who led when the weights were kept, for each method with roles."""
+    found = []
+    for item in methods:
+        listed = [(each["repeat"], each["fold"]) for each in item["auc_of_folds"]]
+        leaders = read_leaders(results, item["method"], listed)
+        if leaders is not None:
+            found.append(kept_shares(leaders, item["best_epochs"]))
+    return found
 
 
 def registration(path: Path) -> dict[str, Any] | None:

@@ -49,19 +49,25 @@ def study_table(results: Path) -> str:
 
 
 def _methods(summary: dict[str, Any]) -> list[str]:
+    by_name = {item["method"]: item for item in summary["methods"]}
+    reference = summary["comparison"]["reference"]
     rows = []
-    for item in summary["methods"]:
-        auc = item["metrics"].get("auc", {})
-        low, high = auc.get("low"), auc.get("high")
+    for name in summary["comparison"]["order"]:
+        item = by_name[name]
+        auc, delta = item["metrics"].get("auc", {}), item["difference"]
         rows.append(
             (
-                item["method"],
+                name,
                 _number(auc.get("mean")),
-                "" if low is None or high is None else f"{low:.2f} to {high:.2f}",
-                ", ".join(item["modalities"]),
+                _interval(auc),
+                "" if delta["mean"] is None else f"{delta['mean']:+.3f}",
+                _interval(delta, 3),
+                delta["verdict"],
+                ", ".join(item["reads"]),
             )
         )
-    return _columns(("Method", "AUC", "95 % interval", "sees"), rows)
+    header = ("Method", "AUC", "95 % interval", f"- {reference}", "95 % interval", "", "reads")
+    return _columns(header, rows)
 
 
 def _ranking(summary: dict[str, Any], name: str, title: str, limit: int) -> list[str]:
@@ -105,6 +111,11 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (header, *rows)
     ]
+
+
+def _interval(values: dict[str, Any], digits: int = 2) -> str:
+    low, high = values.get("low"), values.get("high")
+    return "" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def _number(value: float | None) -> str:

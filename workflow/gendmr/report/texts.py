@@ -34,6 +34,9 @@ STYLE = """
 .gendmr td.n, .gendmr th.n { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
 .gendmr th.n { white-space: normal; }
+.gendmr table.tight { font-size: .8em; }
+.gendmr table.tight th, .gendmr table.tight td { padding-right: 8px; }
+.gendmr table.tight td:first-child { white-space: nowrap; }
 .gendmr tr.main td { font-weight: 650; background: #eef5fa; }
 .gendmr tr.planted td { background: #fff8e1; }
 .gendmr .mark { display: inline-block; background: #e69f00; color: #1b1200; border-radius: 4px;
@@ -106,6 +109,9 @@ TEMPLATE = """<!doctype html>
 </tr>
 {% endfor %}
 </tbody></table></div>
+{% endmacro %}
+{% macro note_text(item) %}
+{{ item.note }}{% if item.where is defined %} <span class="soft">({{ item.where }})</span>{% endif %}
 {% endmacro %}
 {% macro figure(uri, alt, caption) %}
 {% if uri %}
@@ -200,47 +206,100 @@ is in <code>cohort/attrition.tsv</code>.</p>
 <p>Take one case and one control at random: the <b>AUC</b> is how often the case gets the higher score.
 0.5 is a coin, 1 is perfect. Every number is of people whom the method had not seen, and all methods
 were judged on the same people in the same folds.</p>
-<div class="scroll"><table>
-<thead><tr><th>Method</th><th>Sees</th><th class="n">AUC</th><th class="n">95 % interval</th>
-{% if s.main %}<th class="n">{{ s.main }} minus this</th>{% endif %}
-<th class="n">Balanced accuracy</th><th class="n">Sensitivity</th><th class="n">Specificity</th>
+{% set c = s.comparison %}
+{% if s.methods | length > 1 %}
+<p>Against <b>{{ c.reference }}</b>, the reference, fold by fold:
+{% if c.folds < 2 %}not computed, for a comparison needs at least 2 folds.
+{% else %}
+{{ c.verdicts.higher | plural("method is", "methods are") }} better,
+{{ c.verdicts.lower | plural("is", "are") }} worse, and for {{ c.verdicts.tied }} the interval of the
+difference includes 0: these folds do not say which is better.
+{% if c.verdicts.not_computed %}For {{ c.verdicts.not_computed }} it was not computed: fewer than 2
+folds with both.{% endif %}
+{% endif %}</p>
+{% endif %}
+<div class="scroll"><table class="tight">
+<thead><tr><th>Method</th><th>Reads</th><th class="n">AUC</th><th class="n">95 % interval</th>
+<th class="n">Minus {{ c.reference }}</th><th>In these folds</th>
+<th class="n">AUC, pooled</th><th class="n">95 % interval</th>
+<th class="n">Balanced accuracy</th><th class="n">Sensi&shy;tivity</th><th class="n">Speci&shy;ficity</th>
 <th class="n">Brier</th></tr></thead>
 <tbody>
-{% for item in s.methods %}
+{% for item in ordered %}
 {% set m = item.metrics %}
-<tr{% if item.method == s.main %} class="main"{% endif %}><td>{{ item.method }}</td>
-<td>{{ item.modalities | join(", ") }}</td>
-<td class="n">{{ m.get("auc", {}).get("mean") | number }}</td>
-<td class="n">{{ m.get("auc", {}) | interval }}</td>
-{% if s.main %}<td class="n">{% if item.difference and item.difference.mean is not none %}
-{{ item.difference.mean | signed }}
-{% if item.difference | interval %}({{ item.difference | interval }}){% endif %}{% endif %}</td>
-{% endif %}
+{% set auc = m.get("auc", {}) %}
+{% set d = item.difference %}
+<tr{% if item.method == c.reference %} class="main"{% endif %}><td>{{ item.method }}</td>
+<td>{{ item.reads | join(", ") }}{% if item.exclude %}<br><span class="soft">without
+{{ item.exclude | map("stretch") | join(", ") }}</span>{% endif %}</td>
+<td class="n">{{ auc.get("mean") | number }}</td>
+<td class="n">{{ (auc | interval) or "not computed" }}</td>
+<td class="n">{% if d.mean is not none %}{{ d.mean | signed(3) }}
+{% if d | interval %}({{ d | interval(digits=3) }}){% endif %}{% endif %}</td>
+<td>{{ d.verdict }}</td>
+<td class="n">{{ auc.get("pooled") | number }}</td>
+<td class="n">{{ auc | interval("pooled_low", "pooled_high") }}</td>
 <td class="n">{{ m.get("balanced_accuracy", {}).get("mean") | number }}</td>
 <td class="n">{{ m.get("sensitivity", {}).get("mean") | number }}</td>
 <td class="n">{{ m.get("specificity", {}).get("mean") | number }}</td>
 <td class="n">{{ m.get("brier", {}).get("mean") | number(3) }}</td></tr>
 {% endfor %}
 </tbody></table></div>
-<p class="hint">Means over folds. Intervals respect that training sets overlap (Nadeau and Bengio 2003);
-with few folds they are wide and may pass 0 or 1. Sensitivity is the share of cases that are found,
-specificity the share of controls that are left alone; the Brier score is the mean squared error of the
-probability (lower is better, 0.25 is a coin).</p>
+<p class="hint">Best AUC first. AUC, balanced accuracy, sensitivity, specificity and Brier score are means
+over folds. Intervals of a mean and of a difference over folds respect that training sets overlap (Nadeau
+and Bengio 2003); with few folds they are wide and may pass 0 or 1, and they are not corrected for the
+number of methods. The pooled AUC puts the people of all folds together, its interval is from resampling
+them. Sensitivity is the share of cases that are found, specificity the share of controls that are left
+alone; the Brier score is the mean squared error of the probability (lower is better, 0.25 is a coin).
+All of it, and more metrics, in <code>report/comparison.tsv</code>.</p>
 <div class="pair">
-{{ figure(figures.performance, "AUC of each method", "AUC of each method: circles are folds, the square is their mean, the bar its 95 % interval.") }}
-{{ figure(figures.roc, "ROC curves", "ROC curves, averaged over folds: cases found against controls wrongly called cases.") }}
+{{ figure(figures.comparison, "AUC of each method and its difference from the reference", "Left: AUC of each method; small circles are folds, the dot is their mean, the bar its 95 % interval; dotted: chance. Right: the difference from the reference in the same folds; grey and hollow where its interval includes 0.") }}
+{{ figure(figures.roc, "ROC curves", "ROC curves, averaged over folds: cases found against controls wrongly called cases. The reference, the best method of every other kind, then the best of the rest, at most seven.") }}
 </div>
 <h3>By what was known of a person</h3>
 <div class="scroll"><table>
-<thead><tr><th>Method</th><th>People with</th><th class="n">Cases</th><th class="n">Controls</th>
-<th class="n">AUC</th><th class="n">95 % interval</th></tr></thead><tbody>
-{% for item in s.methods %}{% for row in item.by_modality %}
-<tr{% if item.method == s.main %} class="main"{% endif %}><td>{{ item.method if loop.first else "" }}</td>
-<td>{{ row.modalities }}</td><td class="n">{{ row.cases }}</td><td class="n">{{ row.controls }}</td>
-<td class="n">{{ row.auc | number }}</td><td class="n">{{ row | interval }}</td></tr>
-{% endfor %}{% endfor %}
+<thead><tr><th>AUC among people with</th>
+{% for column in patterns %}<th class="n">{{ column.modalities | known }}<br>
+<span class="soft">{{ column.cases | plural("case") }}, {{ column.controls | plural("control") }}</span></th>
+{% endfor %}</tr></thead><tbody>
+{% for item in ordered %}
+<tr{% if item.method == c.reference %} class="main"{% endif %}><td>{{ item.method }}</td>
+{% for column in patterns %}
+{% set row = (item.by_modality | selectattr("modalities", "equalto", column.modalities) | list + [none]) | first %}
+<td class="n">{% if row and row.auc is not none %}{{ row.auc | number }}
+{% if row | interval %}({{ row | interval }}){% endif %}{% else %}–{% endif %}
+{% if row and (row.cases, row.controls) != (column.cases, column.controls) %}<br>
+<span class="soft">{{ row.cases }} and {{ row.controls }} people</span>{% endif %}</td>
+{% endfor %}</tr>
+{% endfor %}
 </tbody></table></div>
-<p class="hint">Held-out scores pooled over people; intervals from resampling people.</p>
+<p class="hint">Held-out scores pooled over people; intervals from resampling people. A dash: the method
+reads nothing of these people, or they are cases or controls only. Few people, wide intervals.</p>
+
+{% if s.leaders %}
+<h3>Who led in training</h3>
+<p>Of the training people who have genotypes and images, the share that each modality led: its own answer
+was nearer to the truth than that of the other, by more than a margin. Averaged over folds, at the epoch
+whose weights were kept.</p>
+<div class="scroll"><table>
+<thead><tr><th rowspan="2">Method</th><th colspan="3">Cases led by</th><th colspan="3">Controls led by</th></tr>
+<tr>{% for group in ["case", "control"] %}{% for who in ["imaging", "genetics", "nobody"] %}
+<th class="n">{{ who }}</th>{% endfor %}{% endfor %}</tr></thead><tbody>
+{% for item in s.leaders %}
+<tr{% if item.method == s.main %} class="main"{% endif %}><td>{{ item.method }}</td>
+{% for group in ["case", "control"] %}{% for who in ["imaging", "genetics", "nobody"] %}
+<td class="n">{{ item[group][who] | percent }}</td>{% endfor %}{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% set leading = "Share of training people led by each modality, epoch by epoch: thick lines are means over folds (as long as half of them go on), thin lines are folds." %}
+{% for item in leaders if item.shown %}
+{{ figure(item.uri, "Who led in " ~ item.method, item.method ~ ". " ~ leading) }}
+{% endfor %}
+{% for item in leaders if not item.shown %}
+{% if loop.first %}<details><summary>The same for the other methods</summary><div class="pair">{% endif %}
+{{ figure(item.uri, "Who led in " ~ item.method, item.method) }}
+{% if loop.last %}</div></details>{% endif %}
+{% endfor %}
+{% endif %}
 
 <h2 id="genes">Genes</h2>
 {% if s.genes %}
@@ -298,18 +357,25 @@ disease.</p>
 {% endfor %}
 
 {% if s.registration %}
+{% if s.registration.dice_median is none %}
+<h2 id="registration">Are the measurements plausible?</h2>
+<p>Images were not registered here: regions were measured elsewhere, in
+{{ s.registration.n | plural("person", "people") }}, of whom {{ s.registration.n_outliers }} are flagged
+as outlier; flagged people are kept, for you to look at and decide.</p>
+{% else %}
 <h2 id="registration">Were the images registered well?</h2>
 <p>{{ s.registration.n | plural("image") }}. The overlap (Dice) of each brain with the template's is
 {{ s.registration.dice_min | number(3) }} at worst, {{ s.registration.dice_median | number(3) }} in the
 middle; 1 is perfect. {{ s.registration.n_outliers | plural("image is", "images are") }} flagged as
 outlier; flagged people are kept, for you to look at and decide.</p>
+{% endif %}
 {% if s.registration.outliers %}
 <div class="scroll"><table><thead><tr><th>Flagged</th><th class="n">Dice</th><th>Reason</th></tr></thead>
 <tbody>{% for row in s.registration.outliers %}
 <tr><td>{{ row.participant_id }}</td><td class="n">{{ row.dice | number(3) }}</td>
 <td>{{ row.reason }}</td></tr>{% endfor %}</tbody></table></div>
 {% endif %}
-{{ figure(figures.quality, "Registration quality", "Quality of all registrations.") }}
+{{ figure(figures.quality, "Quality of imaging", "Quality of imaging over all people.") }}
 {% if pictures %}
 <details><summary>Pictures of the {{ pictures | length }} with the lowest overlap (contours of the
 template over the registered image)</summary>
@@ -322,7 +388,11 @@ template over the registered image)</summary>
 
 <h2 id="not-done">What was not done, or done differently</h2>
 {% if s.not_done %}
-<ul>{% for item in s.not_done %}<li><b>{{ item.stage }}</b>: {{ item.note }}</li>{% endfor %}</ul>
+<ul>{% for group in notes %}<li><b>{{ group[0].stage }}</b>: {{ note_text(group[0]) }}
+{% if group | length > 1 %}
+<details><summary>{{ (group | length - 1) | plural("note that differs", "notes that differ") }} in numbers only</summary><ul>
+{% for item in group[1:] %}<li>{{ note_text(item) }}</li>{% endfor %}</ul></details>
+{% endif %}</li>{% endfor %}</ul>
 {% else %}<p>No stage left a note.</p>{% endif %}
 
 <h2 id="detectable">What could have been found at all</h2>
@@ -351,9 +421,10 @@ ratios of 1.05 to 1.3; APOE's is about 3.</p>
 
 <h2 id="versions">Versions and seeds</h2>
 <p>GenDMR {{ s.gendmr }}; {% for name, version in s.versions.items() %}{{ name }} {{ version }}{{ ", " if not loop.last }}{% endfor %}.
-Devices: {{ s.devices | join(", ") }}. Seeds of the fits:
-{% for item in s.seeds %}{{ item.method }} {{ item.first }}{% if item.n > 1 %} and {{ item.n - 1 }} more{% endif %}{{ "; " if not loop.last }}{% endfor %}.
-They all derive from the one seed of the study's configuration.</p>
+Devices: {{ s.devices | join(", ") }}. The seeds of
+all fits derive from the one seed of the study's configuration.</p>
+<details><summary>Seeds of the fits</summary><p>
+{% for item in s.seeds %}{{ item.method }} {{ item.first }}{% if item.n > 1 %} and {{ item.n - 1 }} more{% endif %}{{ "; " if not loop.last }}{% endfor %}.</p></details>
 </main>
 </body>
 </html>

@@ -1,0 +1,123 @@
+"""Which modality led during training: shares of the training people, epoch by epoch.
+
+GenDMR decides for each training person who has genotypes and images which modality leads: that
+whose head gives the person's true diagnosis the higher probability, averaged over epochs, if it is
+ahead by more than a margin; else nobody leads. Its history holds the shares by diagnosis.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendmr.report.performance import finite
+
+LEADERS = {"region": "imaging", "snp": "genetics", "none": "nobody"}
+GROUPS = ("case", "control")
+COLUMNS = {f"lead_{column}_{group}" for column in LEADERS for group in GROUPS}
+
+
+@dataclass(frozen=True)
+class Leaders:
+    """Shares of people led, of one method.
+
+    Attributes
+    ----------
+    method : str
+    epochs : ndarray (epochs,) of int
+        Counted from 1, up to the longest fold.
+    shares : dict of (leader, group) to ndarray (folds, epochs)
+        Leaders are the values of `LEADERS`; between 0 and 1; NaN after a fold has stopped, and
+        where it has nobody to be led.
+    """
+
+    method: str
+    epochs: np.ndarray
+    shares: dict[tuple[str, str], np.ndarray]
+
+    def mean(self, leader: str, group: str) -> np.ndarray:
+        """Return the mean over folds (epochs,); NaN where fewer than half of the folds go on."""
+        shares = self.shares[leader, group]
+        present = np.isfinite(shares)
+        count = present.sum(axis=0)
+        total = np.where(present, shares, 0.0).sum(axis=0)
+        enough = 2 * count >= max(1, int(present.any(axis=1).sum()))
+        return np.where(enough & (count > 0), total / np.maximum(count, 1), np.nan)
+
+
+def read_leaders(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> Leaders | None:
+    """Read who led from ``history.jsonl`` of each fold.
+
+    Parameters
+    ----------
+    results : Path
+        ``results/<study>``.
+    name : str
+        The method.
+    folds : sequence of (repeat, fold)
+        Those that its table of metrics lists.
+
+    Returns
+    -------
+    Leaders or None
+        None where no fold has the columns ``lead_<region, snp, none>_<case, control>``, or none
+        holds a number: the method has no roles, or nobody had both modalities.
+    """
+    histories = []
+    for repeat, fold in folds:
+        path = results / "training" / name / f"repeat-{repeat}" / f"fold-{fold}" / "history.jsonl"
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        histories.append([line for line in lines if line.keys() >= COLUMNS])
+    longest = max((len(history) for history in histories), default=0)
+    shares = {
+        (leader, group): np.array(
+            [
+                [_number(line[f"lead_{column}_{group}"]) for line in history]
+                + [np.nan] * (longest - len(history))
+                for history in histories
+            ],
+            dtype=np.float64,
+        )
+        for column, leader in LEADERS.items()
+        for group in GROUPS
+    }
+    if not any(np.isfinite(values).any() for values in shares.values()):
+        return None
+    return Leaders(name, np.arange(1, longest + 1), shares)
+
+
+def kept_shares(leaders: Leaders, best_epochs: Sequence[int | None]) -> dict[str, Any]:
+    """Return the shares at the epoch whose weights were kept, averaged over folds.
+
+    Parameters
+    ----------
+    leaders : Leaders
+    best_epochs : sequence of int
+        Of the same folds in the same order, counted from 1.
+
+    Returns
+    -------
+    dict
+        ``method`` and, for `case` and `control`, the share of each leader.
+    """
+    found: dict[str, Any] = {"method": leaders.method}
+    for group in GROUPS:
+        found[group] = {}
+        for leader in LEADERS.values():
+            shares = leaders.shares[leader, group]
+            values = [
+                row[epoch - 1]
+                for row, epoch in zip(shares, best_epochs, strict=True)
+                if epoch and epoch <= shares.shape[1] and np.isfinite(row[epoch - 1])
+            ]
+            found[group][leader] = finite(float(np.mean(values))) if values else None
+    return found
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
