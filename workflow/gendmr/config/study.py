@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, Self
+
 from pydantic import Field
 
 from gendmr.config.annotation import AnnotationSection
@@ -14,6 +17,7 @@ from gendmr.config.report import ReportSection
 from gendmr.config.simulate import SimulateSection
 from gendmr.config.tracking import TrackingSection
 from gendmr.config.training import TrainingSection
+from gendmr.errors import ConfigurationError, first_few
 
 
 class Study(Section):
@@ -34,3 +38,23 @@ class Study(Section):
     ranking: RankingSection = RankingSection()
     tracking: TrackingSection = TrackingSection()
     report: ReportSection = ReportSection()
+
+    @classmethod
+    def parse(cls, value: str | Path | dict[str, Any], *, where: str = "") -> Self:
+        """Validate as `Section.parse` does, and what one section says of another.
+
+        Raises
+        ------
+        ConfigurationError
+            As `Section.parse`; or `report.reference` is no method of the study.
+        """
+        study = super().parse(value, where=where)
+        reference = study.report.reference
+        if reference is not None and reference not in study.training.methods:
+            raise ConfigurationError(
+                f"report.reference = {reference!r}: no such method; the study has"
+                f" {first_few(study.training.methods, 30)}",
+                cause="a misspelt name, or a method that was taken out of training.methods",
+                next_step="name one of these, or leave report.reference out",
+            )
+        return study
