@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+
+from .conftest import ROOT
 
 
 def test_the_demo_plans_one_job_per_person_and_fold(dry):
@@ -113,3 +116,30 @@ def test_a_study_without_its_images_is_named(dry):
     assert done.returncode != 0
     assert "InputFileError" in done.stderr + done.stdout
     assert "elsewhere" in done.stderr + done.stdout
+
+
+def test_measurements_take_the_place_of_images(dry):
+    dry.own_study()
+    (dry.folder / "regions.tsv").touch()
+    dry.config["imaging"] = {"measurements": "regions.tsv"}
+    plan = dry.plan()
+    assert plan["read_measurements"] == 1
+    assert not {"register_t1w", "prepare_template", "collect_regions"} & set(plan)
+    assert dry.plan("imaging")["read_measurements"] == 1
+
+
+def test_the_planted_study_simulates_measurements_and_no_images(dry):
+    dry.config = yaml.safe_load((ROOT / "config/studies/planted.yaml").read_text())
+    plan = dry.plan()
+    assert plan["simulate_measurements"] == plan["read_measurements"] == 1
+    assert not {"simulate_images", "simulate_atlas", "register_t1w"} & set(plan)
+    assert plan["train_fold"] == 5 * len(dry.config["training"]["methods"])
+    assert dry.plan("simulate")["simulate_measurements"] == 1
+
+
+def test_what_is_simulated_must_be_what_is_read(dry):
+    dry.config["simulate"]["imaging"] = "measurements"
+    done = dry.run("-n")
+    assert done.returncode != 0
+    assert "needs `measurements`, not `bids`" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr

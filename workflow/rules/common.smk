@@ -22,7 +22,7 @@ try:
     # participant -> path of the T1w image; a simulated cohort is known before it is made
     IMAGES = (
         {}
-        if STUDY.imaging is None
+        if STUDY.imaging is None or STUDY.imaging.measurements
         else (
             planned_images(STUDY.simulate, STUDY.imaging.bids)
             if STUDY.simulate
@@ -101,6 +101,12 @@ def mask_of(wildcards):
         if pattern is None
         else pattern.replace("{participant}", wildcards.participant)
     )
+
+
+def simulated_measurements(wildcards):
+    """Simulated measurements of regions, where they take the place of images."""
+    given = STUDY.imaging and STUDY.imaging.measurements
+    return [given] if given else []
 
 
 def region_modality(wildcards):

@@ -1,4 +1,4 @@
-"""T1w scans: registration to the template, one job per participant, and volumes of regions."""
+"""T1w scans registered and measured, one job each; or measurements made elsewhere, checked."""
 
 
 localrules:
@@ -86,40 +86,76 @@ rule register_t1w:
         " --options {params.options:q} --seed {params.seed} --output {params.folder:q} &> {log:q}"
 
 
-rule collect_regions:
-    """All participants: the region modality, the quality table with flags, a figure."""
-    input:
-        regions=study_files(
-            "imaging/{participant}/regions.tsv", participant=list(IMAGES)
-        ),
-        quality=study_files(
-            "imaging/{participant}/quality.json", participant=list(IMAGES)
-        ),
-        template=rules.prepare_template.output.summary,
-    output:
-        regions="results/{study}/imaging/regions.nc",
-        quality="results/{study}/imaging/quality.tsv",
-        figure=report(
-            "results/{study}/imaging/figures/quality.png",
-            caption="../report/quality.rst",
-            category="Imaging",
-            labels={"figure": "quality of all registrations"},
-        ),
-    log:
-        "logs/{study}/imaging/collect.log",
-    benchmark:
-        "logs/{study}/imaging/collect.benchmark.tsv"
-    conda:
-        "../../envs/imaging.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        options=options("imaging"),
-        template=subpath(input.template, parent=True),
-        folder=subpath(output.regions, parent=True),
-        code=fingerprint("imaging.collect"),
-    shell:
-        "python -m gendmr imaging collect --template {params.template}"
-        " --options {params.options:q} --output {params.folder} {input.regions:q} &> {log}"
+if STUDY.imaging.measurements:
+
+    rule read_measurements:
+        """Region measurements made elsewhere: checked, flagged, handed on."""
+        input:
+            measurements=STUDY.imaging.measurements,
+            places=STUDY.imaging.places or [],
+        output:
+            regions="results/{study}/imaging/regions.nc",
+            quality="results/{study}/imaging/quality.tsv",
+            figure=report(
+                "results/{study}/imaging/figures/quality.png",
+                caption="../report/quality.rst",
+                category="Imaging",
+                labels={"figure": "measurements of all people"},
+            ),
+        log:
+            "logs/{study}/imaging/measurements.log",
+        benchmark:
+            "logs/{study}/imaging/measurements.benchmark.tsv"
+        conda:
+            "../../envs/imaging.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            options=options("imaging"),
+            folder=subpath(output.regions, parent=True),
+            code=fingerprint("imaging.measurements"),
+        shell:
+            "python -m gendmr imaging measurements --options {params.options:q}"
+            " --output {params.folder} &> {log}"
+
+else:
+
+    rule collect_regions:
+        """All participants: the region modality, the quality table with flags, a figure."""
+        input:
+            regions=study_files(
+                "imaging/{participant}/regions.tsv", participant=list(IMAGES)
+            ),
+            quality=study_files(
+                "imaging/{participant}/quality.json", participant=list(IMAGES)
+            ),
+            template=rules.prepare_template.output.summary,
+        output:
+            regions="results/{study}/imaging/regions.nc",
+            quality="results/{study}/imaging/quality.tsv",
+            figure=report(
+                "results/{study}/imaging/figures/quality.png",
+                caption="../report/quality.rst",
+                category="Imaging",
+                labels={"figure": "quality of all registrations"},
+            ),
+        log:
+            "logs/{study}/imaging/collect.log",
+        benchmark:
+            "logs/{study}/imaging/collect.benchmark.tsv"
+        conda:
+            "../../envs/imaging.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            options=options("imaging"),
+            template=subpath(input.template, parent=True),
+            folder=subpath(output.regions, parent=True),
+            code=fingerprint("imaging.collect"),
+        shell:
+            "python -m gendmr imaging collect --template {params.template}"
+            " --options {params.options:q} --output {params.folder} {input.regions:q} &> {log}"

@@ -1,4 +1,4 @@
-"""The embedded demo cohort, with planted truth: the same inputs a user would bring."""
+"""A cohort with planted truth: the same inputs a user would bring."""
 
 
 localrules:
@@ -10,10 +10,11 @@ rule simulate:
     input:
         study_files("simulate/participants.tsv", "simulate/truth.json"),
         list(IMAGES.values()),
+        simulated_measurements,
 
 
 rule simulate_cohort:
-    """People, genotypes, diagnoses and the atrophy that the images will show."""
+    """People, genotypes, diagnoses and the atrophy that will be seen."""
     input:
         genes="resources/demo_genes.tsv",
         regions="resources/demo_regions.tsv",
@@ -99,3 +100,30 @@ rule simulate_images:
         "python -m gendmr simulate images --anatomy {input.anatomy} --labels {input.labels}"
         " --table {input.table} --options {params.options:q} --seed {params.seed}"
         " --threads {threads} --output {params.folder} &> {log}"
+
+
+rule simulate_measurements:
+    """Measurements of regions, with noise, in place of images."""
+    input:
+        anatomy="results/{study}/simulate/anatomy.tsv",
+        regions="resources/demo_regions.tsv",
+    output:
+        regions="results/{study}/simulate/regions.nc",
+    log:
+        "logs/{study}/simulate/measurements.log",
+    benchmark:
+        "logs/{study}/simulate/measurements.benchmark.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        code=fingerprint("simulate.measurements"),
+    shell:
+        "python -m gendmr simulate measurements --anatomy {input.anatomy}"
+        " --regions {input.regions} --options {params.options:q} --seed {params.seed}"
+        " --output {output.regions} &> {log}"

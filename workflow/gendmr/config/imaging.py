@@ -53,12 +53,22 @@ class Outliers(Section):
 
 
 class ImagingSection(Section):
-    """Settings of the stage `imaging`."""
+    """Settings of the stage `imaging`: images to measure, or measurements made elsewhere."""
 
-    bids: str
-    """BIDS folder with `sub-*/[ses-*/]anat/*_T1w.nii[.gz]`."""
-    atlas: AtlasFiles
-    """Regions whose grey matter is measured."""
+    bids: str | None = None
+    """BIDS folder with `sub-*/[ses-*/]anat/*_T1w.nii[.gz]`; or else `measurements`."""
+    measurements: str | None = None
+    """Measurements of regions by other software (FreeSurfer, say), in place of images: NetCDF as
+    this stage writes it (`regions.nc`), or a table separated by tabs, one row per person, with the
+    columns `participant_id`, `icv` (intracranial volume) and, for each region, `<region>_volume`
+    and, where known, `<region>_mean` and `<region>_spread` (of what was measured in the region:
+    density, thickness). Volumes in mm3; `n/a` is missing."""
+    places: str | None = None
+    """With a table of `measurements`: another table, `region`, `hemisphere` (`L`, `R`, `B` for
+    both), `x`, `y`, `z` (centroid, mm). Absent: the side is read from names such as
+    `Left-Hippocampus`, `lh_insula` or `hippocampus_L`, and regions are not drawn on the brain."""
+    atlas: AtlasFiles | None = None
+    """Regions whose grey matter is measured in images."""
     template: Literal["MNI152NLin2009aSym"] | TemplateFiles = "MNI152NLin2009aSym"
     """The template of the nilearn package (no download), or files of your own."""
     preset: Literal["testing", "fast", "precise"] = "fast"
@@ -76,6 +86,8 @@ class ImagingSection(Section):
 
     def files(self) -> list[str]:
         """Return the files of the atlas and of a template of one's own: inputs of the workflow."""
+        if self.atlas is None:
+            return []
         own = self.template
         named = (
             (own.t1, own.brain, own.grey, own.white, own.csf)
@@ -83,6 +95,18 @@ class ImagingSection(Section):
             else ()
         )
         return [self.atlas.labels, self.atlas.table, *(path for path in named if path)]
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.bids is None) == (self.measurements is None):
+            raise ValueError(
+                "give exactly one of `bids` (images) and `measurements` (made elsewhere)"
+            )
+        if (self.bids is None) != (self.atlas is None):
+            raise ValueError("`bids` needs an `atlas`, and `measurements` bring their own regions")
+        if self.places is not None and self.measurements is None:
+            raise ValueError("`places` goes with `measurements`; an atlas has its own table")
+        return self
 
     @model_validator(mode="after")
     def _mask_fits_brain(self) -> Self:

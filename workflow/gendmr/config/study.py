@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gendmr.config.annotation import AnnotationSection
 from gendmr.config.base import Section
@@ -58,3 +58,16 @@ class Study(Section):
                 next_step="name one of these, or leave report.reference out",
             )
         return study
+
+    @model_validator(mode="after")
+    def _images_as_simulated(self) -> Self:
+        if self.simulate and self.imaging:
+            simulated = self.simulate.imaging == "measurements"
+            if simulated != (self.imaging.measurements is not None):
+                raise ValueError(
+                    "`simulate: imaging:` is "
+                    + ("measurements" if simulated else "t1w")
+                    + ", so the section `imaging` needs "
+                    + ("`measurements`, not `bids`" if simulated else "`bids`, not `measurements`")
+                )
+        return self

@@ -27,4 +27,7 @@ training people of each fold.
 
 Transforms are not kept; the same command makes them again. Nobody is dropped for a poor
 registration: `collect` flags them, and eyes decide.
+
+A study may bring `measurements` of regions in place of images (`gendmr.imaging.measurements`): they
+are checked, judged for outliers and handed on in the same two files.
 """

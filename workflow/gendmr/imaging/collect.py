@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +135,9 @@ def quality_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("participant_id", kind="stable", ignore_index=True)
 
 
-def flag_outliers(table: pd.DataFrame, limits: Outliers) -> pd.DataFrame:
+def flag_outliers(
+    table: pd.DataFrame, limits: Outliers, judged: Mapping[str, tuple[str, str]] = JUDGED
+) -> pd.DataFrame:
     """Add `outlier` (flag) and `reason`; nobody is dropped.
 
     Flagged is who has a warning, an overlap below the limit, a mapping that folds, or lies farther
@@ -147,7 +149,7 @@ def flag_outliers(table: pd.DataFrame, limits: Outliers) -> pd.DataFrame:
         if value < limits.dice_below:
             reasons[row].append(f"Overlap {value:.3f} is below {limits.dice_below:g}.")
     if len(table) >= limits.minimum:
-        for name, (side, words) in JUDGED.items():
+        for name, (side, words) in judged.items():
             for row, z in enumerate(robust_z(table[name].to_numpy())):
                 far = {"low": -z, "high": z, "both": abs(z)}[side] > limits.robust_z
                 if far:
@@ -161,10 +163,13 @@ def flag_outliers(table: pd.DataFrame, limits: Outliers) -> pd.DataFrame:
 def robust_z(values: np.ndarray) -> np.ndarray:
     """Distance from the median in units of 1.4826 times the median absolute deviation.
 
-    Where more than half of the values are equal, nobody stands out: 0 for all.
+    Where more than half of the values are equal, nobody stands out: 0 for all. Missing values stay
+    missing and do not count.
     """
-    centred = values - np.median(values)
-    scale = 1.4826 * float(np.median(np.abs(centred)))
+    if not np.isfinite(values).any():
+        return np.full_like(values, np.nan)
+    centred = values - np.nanmedian(values)
+    scale = 1.4826 * float(np.nanmedian(np.abs(centred)))
     return np.asarray(centred / scale) if scale > 0 else np.zeros_like(centred)
 
 

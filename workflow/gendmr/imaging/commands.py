@@ -14,7 +14,7 @@ OUTPUT = click.option("--output", required=True, type=click.Path(path_type=Path)
 
 @click.group()
 def group() -> None:
-    """Register T1w images and measure regions."""
+    """Register T1w images and measure regions, or take measurements."""
 
 
 @group.command()
@@ -72,3 +72,14 @@ def collect(regions: tuple[Path, ...], template: Path, options: str, output: Pat
     from gendmr.imaging.collect import collect_regions
 
     collect_regions(regions, template, ImagingSection.parse(options), output)
+
+
+@group.command()
+@OPTIONS
+@OUTPUT
+def measurements(options: str, output: Path) -> None:
+    """Check region measurements made elsewhere and hand them on, into the folder OUTPUT."""
+    from gendmr.config.imaging import ImagingSection
+    from gendmr.imaging.measurements import read_measurements
+
+    read_measurements(ImagingSection.parse(options), output)

@@ -65,7 +65,11 @@ def draw_registration(
 
 
 def draw_quality(
-    path: Path | str, table: pd.DataFrame, judged: Mapping[str, tuple[str, str]]
+    path: Path | str,
+    table: pd.DataFrame,
+    judged: Mapping[str, tuple[str, str]],
+    *,
+    what: str = "scans",
 ) -> None:
     """Draw each measure of quality over the cohort; flagged participants are named."""
     figure, axes = style.canvas(
@@ -77,7 +81,8 @@ def draw_quality(
     for panel, (name, (_, words)) in zip(axes[:, 0], judged.items(), strict=True):
         values = table[name].to_numpy(dtype=float)
         unit, suffix = (1000.0, ", ml") if name.endswith("_mm3") else (1.0, "")
-        panel.axvline(np.median(values) / unit, color=style.GREY, linewidth=0.8)
+        if np.isfinite(values).any():
+            panel.axvline(np.nanmedian(values) / unit, color=style.GREY, linewidth=0.8)
         panel.plot(
             values[~flagged] / unit,
             height[~flagged],
@@ -101,7 +106,7 @@ def draw_quality(
         panel.spines["left"].set_visible(False)
         panel.set_title(words.capitalize() + suffix, loc="left", fontsize=7, pad=2)
     figure.suptitle(
-        f"{len(table)} scans, {int(flagged.sum())} flagged (orange); line: median",
+        f"{len(table)} {what}, {int(flagged.sum())} flagged (orange); line: median",
         fontsize=8, x=0.01, ha="left",
     )  # fmt: skip
     figure.tight_layout(h_pad=0.4)

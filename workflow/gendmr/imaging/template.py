@@ -10,8 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from gendmr.config.imaging import ImagingSection, TemplateFiles
-from gendmr.errors import AtlasError, ImageError, TableError, ToolError, first_few
+from gendmr.config.imaging import AtlasFiles, ImagingSection, TemplateFiles
+from gendmr.errors import (
+    AtlasError,
+    ConfigurationError,
+    ImageError,
+    TableError,
+    ToolError,
+    first_few,
+)
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.presets import load_preset
@@ -59,8 +66,17 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
         An image of the template cannot be used.
     AtlasError
         Labels and table do not agree, or the atlas lies elsewhere.
+    ConfigurationError
+        The study has no atlas.
     """
     folder = Path(folder)
+    files = section.atlas
+    if files is None:
+        raise ConfigurationError(
+            "imaging.atlas is missing: no regions to measure",
+            cause="the study brings measurements, for which no template is needed",
+            next_step="name an atlas, or leave this step out",
+        )
     preset = load_preset(section.preset)
     maps, space = (
         _own(section.template) if isinstance(section.template, TemplateFiles) else _nilearn()
@@ -78,7 +94,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     gridded["csf"] = gridded.get("csf", gridded["brain"] - gridded["grey"] - gridded["white"])
     priors = {name: np.clip(gridded[name], 0.001, 1) * inside for name in TISSUES}
     total = np.where(inside, sum(priors.values()), 1)
-    labels, regions, ignored = _atlas(section, inside, affine)
+    labels, regions, ignored = _atlas(files, inside, affine)
     write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
     write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
     for name in TISSUES:
@@ -87,7 +103,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     write_table(folder / "regions.tsv", regions)
     summary = {
         "space": space,
-        "atlas": section.atlas.name,
+        "atlas": files.name,
         "preset": section.preset,
         "working_mm": preset.working_mm,
         "shape": list(shape),
@@ -182,9 +198,8 @@ def _grid(brain: Scan, voxel_mm: float) -> tuple[np.ndarray, tuple[int, ...]]:
 
 
 def _atlas(
-    section: ImagingSection, inside: np.ndarray, affine: np.ndarray
+    files: AtlasFiles, inside: np.ndarray, affine: np.ndarray
 ) -> tuple[np.ndarray, pd.DataFrame, list[int]]:
-    files = section.atlas
     table = read_table(
         files.table,
         {"index": "integer", "region": "text", "hemisphere": "text"},

@@ -12,10 +12,12 @@ LAST_LINES = 15
 def start_panel(study: Study, *, images: int) -> str:
     """Return what is about to run and where it will be found."""
     name = study.study
+    given = study.imaging.measurements if study.imaging else None
+    seen = f"measurements of regions, {given}" if given else f"{images} participants"
     tracking = f"results/{name}/tracking/mlflow.db" if study.tracking.enabled else "off"
     return (
         f"\n  GenDMR · study {name} · seed {study.seed}"
-        f"\n  images    {images} participants"
+        f"\n  images    {seen}"
         f"\n  methods   {', '.join(study.training.methods)}"
         f"\n  folds     {study.cohort.folds} x {study.cohort.repeats} repeats, one job each"
         f"\n  tracking  {tracking}"

@@ -6,6 +6,8 @@ simulation around the genes, diagnoses by a logistic model on planted alleles, a
 two PLINK file sets that overlap as two arrays do. `atlas` labels the grey matter of the MNI152
 template by nearest centroid. `images` bends the template into one T1w scan per imaged person, with
 the atrophy that `cohort` decided, and writes it in BIDS form on varied grids and orientations.
+`measurements` writes in place of images what would have been measured in them: enough to ask what a
+method finds, and cheap for thousands of people.
 
 It leaves, under results/<study>/simulate/, `participants.tsv`, two .bed/.bim/.fam sets, a table of
 genes, an atlas, the scans, and `truth.json`: the planted genes and regions and the deliberate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ LOST_HETEROZYGOTES = 0.75  # share of heterozygotes that a badly clustered varia
 ON_BOTH = 0.95  # share of variants on both arrays
 SWAPPED = 0.05  # share of variants whose A1 and A2 are exchanged on one array
 ALLELES = np.array([["A", "G"], ["C", "T"], ["A", "C"], ["G", "T"]])  # no palindromes
+AGE = (73.0, 7.5)  # mean and SD, years
 SIZE_OF_MEN = 1.035  # linear: intracranial volume 11 % larger
 SIZE_SPREAD = 0.02
 
@@ -36,7 +37,7 @@ SIZE_SPREAD = 0.02
 class _People:
     """The rows of the cohort: pool member (or parents) behind each label."""
 
-    table: pd.DataFrame  # label, diagnosis, age, sex (declared), site, man (by genotype)
+    table: pd.DataFrame  # label, diagnosis, age, sex (declared), site, man (by genotype), second
     haplotypes: np.ndarray  # (variants, people, 2)
     loss: np.ndarray  # (people, regions)
 
@@ -48,7 +49,7 @@ def simulate_cohort(
     seed: int,
     folder: Path | str,
 ) -> None:
-    """Write the cohort: everything but the images.
+    """Write the cohort: everything but what is seen of the brains.
 
     Parameters
     ----------
@@ -81,6 +82,7 @@ def simulate_cohort(
         (pool - second, second),
         snps_per_gene=section.snps_per_gene,
         background_snps=section.background_snps,
+        x_chromosome=section.x_chromosome,
         seed=seed,
     )
     planted, people = _draw_people(section, names, genes, panel, pool, second, seed)
@@ -106,7 +108,7 @@ def _draw_people(
     haplotypes = panel.haplotypes[:, order]
     from_second = order >= pool - second
     man = random.random(pool) < 0.5
-    age = np.clip(random.normal(73, 7.5, pool), 55, 94).round(1)
+    age = np.clip(random.normal(*AGE, pool), 55, 94).round(1)
     site = random.integers(1, section.sites + 1, pool)
 
     candidates = genes.loc[genes["candidate"], "symbol"].tolist()
@@ -115,6 +117,10 @@ def _draw_people(
     ancestral = np.array([not item.derived for item in planted], dtype=bool)
     risk = np.abs(haplotypes[risk_rows] - ancestral[:, None, None]).sum(axis=2)
     outcome = fall_ill(section, planted, risk, age, from_second, seed)
+    planted = [
+        replace(item, odds_ratio=round(float(ratio), 3)) if item.share is not None else item
+        for item, ratio in zip(planted, outcome.odds_ratios, strict=True)
+    ]
 
     cases, controls = choose_balanced(outcome.case, section.people)
     members = _label_order(cases, controls, section.images, random)
@@ -130,6 +136,7 @@ def _draw_people(
             "age": age[member],
             "man": bool(man[member]),
             "site": int(site[member]),
+            "second": bool(from_second[member]),
             "member": member,
         }
         rows.append(row | changes)
@@ -349,6 +356,8 @@ def _write_tables(
     random = generator(seed, "simulate", "size")
     size = random.normal(1, SIZE_SPREAD, len(table)) * np.where(table["man"], SIZE_OF_MEN, 1)
     anatomy = table[["participant_id", "site"]].assign(size=size.round(5))
+    if section.imaging == "measurements":
+        anatomy["everywhere"] = _everywhere(section, table).round(5)
     for column, region in enumerate(section.regions):
         anatomy[region] = people.loss[:, column].round(5)
     imaged = table["label"].isin(names.imaged)
@@ -363,6 +372,12 @@ def _write_tables(
     write_json(
         folder / "truth.json", _truth(section, names, regions, people, variants, planted, seed)
     )
+
+
+def _everywhere(section: SimulateSection, table: pd.DataFrame) -> pd.Series:
+    """Return the share that all regions of a person have lost to age, or lack by ancestry."""
+    older = (table["age"] - AGE[0]) / AGE[1]
+    return section.age_atrophy * older + section.smaller_regions * table["second"]
 
 
 def _truth(
@@ -393,6 +408,7 @@ def _truth(
                 ),
                 "odds_ratio": item.odds_ratio,
                 "through": item.through,
+                "variance_explained": None if item.share is None else section.variance_explained,
             }
             for item in planted
         ],

@@ -15,7 +15,7 @@ SEED = click.option("--seed", type=int, required=True, help="The study's seed.")
 
 @click.group()
 def group() -> None:
-    """Make the demo cohort, with planted truth."""
+    """Make a cohort with planted truth."""
 
 
 @group.command()
@@ -25,7 +25,7 @@ def group() -> None:
 @SEED
 @click.option("--output", required=True, help="Folder for the tables and genotypes.")
 def cohort(genes: str, regions: str, options: str, seed: int, output: str) -> None:
-    """People, genotypes, diagnoses and the atrophy that the images will show."""
+    """People, genotypes, diagnoses and the atrophy that will be seen."""
     from gendmr.config.simulate import SimulateSection
     from gendmr.simulate.cohort import simulate_cohort
 
@@ -61,3 +61,18 @@ def images(
 
     section = SimulateSection.parse(options, where="simulate")
     simulate_images(anatomy, labels, table, section, seed, threads, output)
+
+
+@group.command()
+@click.option("--anatomy", required=True, help="Size and atrophy per participant.")
+@click.option("--regions", required=True, help="Table of regions with MNI centroids.")
+@OPTIONS
+@SEED
+@click.option("--output", required=True, help="NetCDF file to write.")
+def measurements(anatomy: str, regions: str, options: str, seed: int, output: str) -> None:
+    """Measurements of regions, without images."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.measurements import simulate_measurements
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_measurements(anatomy, regions, section, seed, output)

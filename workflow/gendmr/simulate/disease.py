@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gendmr.config.simulate import SimulateSection
-from gendmr.errors import ConfigurationError
+from gendmr.errors import ConfigurationError, first_few
 from gendmr.seeds import generator
+from gendmr.simulate.measurements import unexplained_variance
 
 # A probit is close to a logit whose argument is divided by this (Zeger, Liang & Albert 1988,
 # Biometrics 44:1049): what turns effects given all other causes into the marginal ones.
 _ATTENUATION = (16 * np.sqrt(3) / (15 * np.pi)) ** 2
-REGION_EFFECT = 0.5  # log odds ratio per SD of a region's susceptibility
-SUSCEPTIBILITY = 0.03  # share of a region's volume per SD of its susceptibility
 HEALTHY_LOSS = 0.04  # mean share lost by everybody
 SEVERITY = 0.25  # SD of how far the disease has come, mean 1; shared by all regions of a person
 LARGEST_LOSS = 0.4
+LARGEST_SHARE = 0.9  # of a region's susceptibility that genes may explain
 TARGET_FREQUENCY = 0.3  # of the planted risk alleles
 
 
@@ -34,9 +34,13 @@ class Planted:
     derived : bool
         Whether the risk allele, the minor one, is the derived allele.
     odds_ratio : float
-        Per copy of the risk allele, marginal: what an association test estimates.
+        Per copy of the risk allele, marginal: what an association test estimates. NaN until
+        `fall_ill` where it follows from `share`.
     through : str
         `diagnosis`, or the name of the region it shrinks.
+    share : float or None
+        Share of the variance of the region's susceptibility that it explains; None where the odds
+        ratio decides.
     """
 
     gene: str
@@ -44,6 +48,7 @@ class Planted:
     derived: bool
     odds_ratio: float
     through: str
+    share: float | None = None
 
 
 def plant(
@@ -77,14 +82,45 @@ def plant(
     through = round(section.through_regions * others) if section.regions else 0
     for turn, index in enumerate(random.permutation(others)[:through]):
         ways[int(index) + 1] = section.regions[turn % len(section.regions)]
+    share = _share_of_susceptibility(section)
     planted = []
     for gene, ratio, way in zip(candidates[: section.planted], ratios, ways, strict=True):
         rows = np.flatnonzero((variants["gene"] == gene).to_numpy())
         inside = rows[variants["inside"].to_numpy()[rows]]
         rows = inside if len(inside) else rows
         best = rows[np.argmin(np.abs(frequency[rows] - TARGET_FREQUENCY))]
-        planted.append(Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), way))
+        item = Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), way)
+        if share is not None and way != "diagnosis":
+            item = replace(item, odds_ratio=float("nan"), share=share)
+        planted.append(item)
+    _check_shares(planted)
     return planted
+
+
+def _share_of_susceptibility(section: SimulateSection) -> float | None:
+    """Return `variance_explained` as a share of the susceptibility, a part of the volume.
+
+    Beside it stands what volumes vary by whatever the susceptibility: the noise of measuring.
+    """
+    if section.variance_explained is None:
+        return None
+    own = section.susceptibility**2
+    return section.variance_explained * (own + unexplained_variance()) / own
+
+
+def _check_shares(planted: list[Planted]) -> None:
+    shares: dict[str, float] = {}
+    for item in planted:
+        shares[item.through] = shares.get(item.through, 0.0) + (item.share or 0.0)
+    over = [name for name, share in shares.items() if share > LARGEST_SHARE]
+    if over:
+        raise ConfigurationError(
+            f"simulate.variance_explained: the genes that act through {first_few(over)} would"
+            f" explain more than {LARGEST_SHARE:.0%} of its susceptibility",
+            cause="many genes for few regions, or a susceptibility that is small beside the noise",
+            next_step="lower simulate.variance_explained, name more regions, or raise"
+            " simulate.susceptibility",
+        )
 
 
 @dataclass(frozen=True)
@@ -95,11 +131,15 @@ class Outcome:
     ----------
     case : ndarray of bool, shape (people,)
     loss : ndarray of float64, shape (people, regions)
-        Share of the volume that each named region has lost, 0 to `LARGEST_LOSS`.
+        Share of the volume that each named region has lost, up to `LARGEST_LOSS`. Not below 0 where
+        images are bent; in measurements a region may also be larger than usual.
+    odds_ratios : ndarray of float64, shape (planted,)
+        Marginal odds ratios of the planted genes.
     """
 
     case: np.ndarray
     loss: np.ndarray
+    odds_ratios: np.ndarray
 
 
 def fall_ill(
@@ -114,7 +154,8 @@ def fall_ill(
 
     The logit is the sum of the direct genes' centred allele counts, of the regions'
     susceptibilities (noise and the genes that act through them), of age and of the population;
-    its intercept makes half of the pool cases. Cases then lose volume in the named regions.
+    its intercept makes half of the pool cases. Cases then lose volume in the named regions. Where
+    genes explain a share of a susceptibility, its variance stays one.
 
     Parameters
     ----------
@@ -135,26 +176,52 @@ def fall_ill(
     severity = random.gamma(SEVERITY**-2, SEVERITY**2, people)
     if section.null_mode:
         case = draw < np.median(draw)
-        return Outcome(case, _clip(HEALTHY_LOSS + SUSCEPTIBILITY * susceptibility))
+        loss = HEALTHY_LOSS + section.susceptibility * susceptibility
+        return Outcome(case, _clip(section, loss), np.zeros(0))
 
     frequency = risk_alleles.mean(axis=1) / 2
-    shares = 2 * frequency * (1 - frequency)
+    variances = 2 * frequency * (1 - frequency)
     centred = risk_alleles - 2 * frequency[:, None]
-    other = section.age_effect**2 + regions * REGION_EFFECT**2
+    other = section.age_effect**2 + regions * section.region_effect**2
     other += section.confounding**2 * section.second_population * (1 - section.second_population)
-    effects = conditional_effects(np.log([item.odds_ratio for item in planted]), shares, other)
+    effects, ratios = _effects(section, planted, variances, other)
+    for number, name in enumerate(section.regions):
+        inherited = sum(item.share or 0.0 for item in planted if item.through == name)
+        susceptibility[:, number] *= np.sqrt(1 - inherited)
     logit = section.age_effect * (age - age.mean()) / age.std() + section.confounding * second
-    for item, effect, counts in zip(planted, effects, centred, strict=True):
+    for item, effect, counts, variance in zip(planted, effects, centred, variances, strict=True):
         if item.through == "diagnosis":
             logit = logit + effect * counts
+            continue
+        region = section.regions.index(item.through)
+        if item.share is None:
+            susceptibility[:, region] += effect / section.region_effect * counts
         else:
-            region = section.regions.index(item.through)
-            susceptibility[:, region] += effect / REGION_EFFECT * counts
-    logit = logit + REGION_EFFECT * susceptibility.sum(axis=1)
+            susceptibility[:, region] += np.sqrt(item.share / variance) * counts
+    logit = logit + section.region_effect * susceptibility.sum(axis=1)
     case = draw < 1 / (1 + np.exp(-(logit - _balance(logit))))
-    loss = HEALTHY_LOSS + SUSCEPTIBILITY * susceptibility
+    loss = HEALTHY_LOSS + section.susceptibility * susceptibility
     loss += np.where(case, section.atrophy * severity, 0)[:, None]
-    return Outcome(case, _clip(loss))
+    return Outcome(case, _clip(section, loss), ratios)
+
+
+def _effects(
+    section: SimulateSection, planted: list[Planted], variances: np.ndarray, other: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log odds ratios given all other causes, and marginal odds ratios.
+
+    Genes with a share are part of their region's susceptibility, and so of `other`.
+    """
+    shared = np.array([item.share is not None for item in planted], dtype=bool)
+    marginal = np.log([item.odds_ratio for item in planted])
+    effects = np.zeros(len(planted))
+    effects[~shared] = conditional_effects(marginal[~shared], variances[~shared], other)
+    total = other + float((variances * effects**2).sum())
+    shares = np.array([item.share or 0.0 for item in planted])
+    effects[shared] = section.region_effect * np.sqrt(shares[shared] / variances[shared])
+    rest = total - variances[shared] * effects[shared] ** 2
+    marginal[shared] = effects[shared] / np.sqrt(1 + _ATTENUATION * rest)
+    return effects, np.exp(marginal)
 
 
 def conditional_effects(marginal: np.ndarray, shares: np.ndarray, other: float) -> np.ndarray:
@@ -211,5 +278,6 @@ def _balance(logit: np.ndarray) -> float:
     return (low + high) / 2
 
 
-def _clip(loss: np.ndarray) -> np.ndarray:
-    return np.clip(loss, 0, LARGEST_LOSS)
+def _clip(section: SimulateSection, loss: np.ndarray) -> np.ndarray:
+    lowest = 0.0 if section.imaging == "t1w" else -LARGEST_LOSS
+    return np.clip(loss, lowest, LARGEST_LOSS)

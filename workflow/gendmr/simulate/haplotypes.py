@@ -92,6 +92,7 @@ def simulate_panel(
     *,
     snps_per_gene: int,
     background_snps: int,
+    x_chromosome: bool = True,
     seed: int,
 ) -> Panel:
     """Simulate the typed variants of a pool of people.
@@ -104,13 +105,15 @@ def simulate_panel(
         People of population A and B, in this order in the result.
     snps_per_gene, background_snps : int
         Mean number of SNPs per gene; number of unlinked SNPs between genes.
+    x_chromosome : bool
+        Simulate X too.
     seed : int
         Each gene has its own stream, so that a gene is the same however many others there are.
     """
     pieces = [
         *_gene_pieces(genes, people, snps_per_gene, seed),
         *_background_pieces(genes, people, background_snps, seed),
-        *_x_pieces(people, seed),
+        *(_x_pieces(people, seed) if x_chromosome else ()),
     ]
     variants = pd.concat([piece.variants for piece in pieces], ignore_index=True)
     haplotypes = np.concatenate([piece.haplotypes for piece in pieces])
