@@ -1,0 +1,321 @@
+"""What do methods find when the answer is known? Many simulated cohorts, and a page of results.
+
+    python benchmarks/planted.py run --people 1000 --cohorts 6 --ablations
+    python benchmarks/planted.py page
+
+`run` makes cohort k from seed k and the study config/studies/planted.yaml, trains and ranks its
+methods through the workflow, and appends one row per method to docs/planted.tsv. A row that is
+there already, made by the same code and options, is not made again: a run that was stopped goes on
+where it stood. `page` writes the tables and figures of docs/planted.md from that file alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from gendmr.config.study import Study
+from gendmr.files.atomic import read_json, write_text
+from gendmr.files.fingerprint import fingerprint
+from gendmr.files.tables import Kind, read_table, write_table
+from planted_oracle import oracle
+from planted_page import write_page
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = ROOT / "config/studies/planted.yaml"
+TABLE = ROOT / "docs/planted.tsv"
+PAGE = ROOT / "docs/planted.md"
+WORK = ROOT / "results/benchmark-planted"
+MAIN, ORACLE = "gendmr", "oracle"
+FIRST = (12, 25)
+COLUMNS: dict[str, Kind] = {
+    "people": "integer",
+    "imaged": "integer",
+    "cohort": "integer",
+    "method": "text",
+    "auc": "number",
+    "auc_sd": "number",
+    "found12": "number",
+    "found25": "number",
+    "direct12": "number",
+    "direct25": "number",
+    "region12": "number",
+    "region25": "number",
+    "planted_direct": "integer",
+    "planted_region": "integer",
+    "seconds": "number",
+    "wall": "number",
+    "code": "text",
+}
+KEY = ["people", "imaged", "cohort", "method"]
+
+
+# ---- One cohort ----------------------------------------------------------------------------------
+
+
+def study_of(people: int, imaged: int, cohort: int, methods: Sequence[str]) -> dict[str, Any]:
+    """Return the configuration of one cohort: the committed study with other people and seed."""
+    name = f"planted-{people}-{cohort}"
+    text = STUDY.read_text(encoding="utf-8").replace("results/planted/", f"results/{name}/")
+    config: dict[str, Any] = yaml.safe_load(text)
+    config |= {"study": name, "seed": cohort}
+    config["simulate"] |= {"people": people, "images": imaged}
+    entries = config["training"]["methods"]
+    config["training"]["methods"] = {method: entries[method] for method in methods}
+    return config
+
+
+def codes(config: dict[str, Any]) -> dict[str, str]:
+    """Return for each method a hash of the options and the code that its row depends on."""
+    study = Study.parse(config)
+    shared = study.model_dump(mode="json", exclude={"training": True, "study": True})
+    stages = ("simulate.cohort", "simulate.measurements", "cohort.join", "cohort.splits")
+    common = [fingerprint(*stages), fingerprint("ranking.rank"), shared]
+    result = {ORACLE: _digest(common)}
+    for name, method in study.training.methods.items():
+        code = fingerprint("training.fold", method.module)
+        result[name] = _digest([*common, code, study.training.method(name).dump()])
+    return result
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def run_workflow(config: dict[str, Any], folder: Path, cores: int) -> None:
+    """Train and rank every method of the configuration; one that fails does not stop the others."""
+    (folder / "resources").unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "resources").symlink_to(ROOT / "resources")
+    write_text(folder / "study.yaml", yaml.safe_dump(config, sort_keys=False))
+    study = Study.parse(config)
+    results = f"results/{study.study}"
+    targets = [f"{results}/training/{name}/metrics.tsv" for name in study.training.methods]
+    targets += [f"{results}/ranking/{name}/genes.tsv" for name in rankable(study)]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")),
+            *("--directory", str(folder), "--configfile", str(folder / "study.yaml")),
+            *("--profile", str(ROOT / "workflow/profiles/local")),
+            *("--cores", str(cores), "--quiet", "all", "--", *targets),
+        ],
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    if done.returncode:
+        print(f"{study.study}: some jobs failed; their methods get no row", file=sys.stderr)
+
+
+def rankable(study: Study) -> list[str]:
+    """Return the methods that can rank genes: those that read SNPs."""
+    return [
+        name
+        for name, method in study.training.methods.items()
+        if method.ranked and "snp" in getattr(method, "modalities", ("snp",))
+    ]
+
+
+def rows_of(config: dict[str, Any], folder: Path, wall: float) -> list[dict[str, Any]]:
+    """Read what each method of one cohort found, and what the oracle finds in the same people."""
+    study = Study.parse(config)
+    results = folder / "results" / study.study
+    if not (results / "cohort/snp.nc").is_file():
+        return []
+    known = read_json(results / "simulate/truth.json")
+    truth = known["genes"]
+    code = codes(config)
+    simulated = config["simulate"]
+    common = {
+        "people": simulated["people"],
+        "imaged": simulated["images"],
+        "cohort": config["seed"],
+        "planted_direct": sum(item["through"] == "diagnosis" for item in truth),
+        "planted_region": sum(item["through"] != "diagnosis" for item in truth),
+        "wall": round(wall, 1),
+    }
+    start = time.perf_counter()
+    order = oracle(results, known, config["seed"])
+    seconds = time.perf_counter() - start
+    rows = [common | {"method": ORACLE, "code": code[ORACLE], "auc": np.nan, "auc_sd": np.nan}]
+    rows[0] |= recall(order, truth) | {"seconds": round(seconds, 1)}
+    for name in study.training.methods:
+        metrics = results / "training" / name / "metrics.tsv"
+        if not metrics.is_file():
+            continue
+        auc = fold_aucs(metrics)
+        row = common | {"method": name, "code": code[name], "auc": round(auc.mean(), 5)}
+        row |= {"auc_sd": round(auc.std(ddof=1), 5), "seconds": fold_seconds(folder, study, name)}
+        if name in rankable(study):
+            row |= recall(ranked_genes(results / "ranking" / name / "genes.tsv"), truth)
+        rows.append(row)
+    return rows
+
+
+def fold_aucs(path: Path) -> np.ndarray:
+    """Return the AUC of each fold of a metrics.tsv."""
+    table = read_table(path, {"fold": "text", "metric": "text", "value": "number"}, extra=True)
+    return table.loc[(table["metric"] == "auc") & table["fold"].str.isdigit(), "value"].to_numpy()
+
+
+def fold_seconds(folder: Path, study: Study, method: str) -> float:
+    """Return the seconds that the folds of a method took, one after another."""
+    logs = folder / "logs" / study.study / "training" / method
+    found = [
+        read_table(path, {"s": "number"}, extra=True)["s"].sum()
+        for path in sorted(logs.glob("repeat-*/fold-*.benchmark.tsv"))
+    ]
+    return round(float(np.sum(found)), 1)
+
+
+def ranked_genes(path: Path) -> list[str]:
+    """Return the genes of a genes.tsv in their order; those without any score are no finding."""
+    table = read_table(path, {"gene": "text", "score": "number", "rank": "number"}, extra=True)
+    table = table[table["score"] > 0].sort_values("rank", kind="stable")
+    return table["gene"].tolist()
+
+
+def recall(order: Sequence[str], truth: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Count the planted genes among the first ones, in all and by their way to the disease."""
+    direct = {item["gene"] for item in truth if item["through"] == "diagnosis"}
+    planted = {item["gene"] for item in truth}
+    counts = {}
+    for length in FIRST:
+        first = set(order[:length])
+        counts |= {
+            f"found{length}": len(first & planted),
+            f"direct{length}": len(first & direct),
+            f"region{length}": len(first & (planted - direct)),
+        }
+    return counts
+
+
+# ---- The table -----------------------------------------------------------------------------------
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the table of results, empty where there is none."""
+    if not path.is_file():
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    return read_table(path, COLUMNS)
+
+
+def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Add rows to the table; a row of the same cohort and method is replaced."""
+    added = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    known = read_rows(path)
+    table = pd.concat([known, added], ignore_index=True) if len(known) else added
+    table = table.drop_duplicates(KEY, keep="last")
+    table = table.astype({name: "Int64" for name, kind in COLUMNS.items() if kind == "integer"})
+    write_table(path, table.sort_values(["people", "imaged", "cohort"], kind="stable"))
+
+
+def missing_methods(table: pd.DataFrame, config: dict[str, Any], *, any_code: bool) -> list[str]:
+    """Return the methods of a configuration that have no row of its cohort by today's code."""
+    simulated = config["simulate"]
+    here = table[
+        (table["people"] == simulated["people"])
+        & (table["imaged"] == simulated["images"])
+        & (table["cohort"] == config["seed"])
+    ]
+    known = dict(zip(here["method"], here["code"], strict=True))
+    return [
+        name
+        for name, code in codes(config).items()
+        if name != ORACLE and (name not in known or not (any_code or known[name] == code))
+    ]
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Make the rows that are missing, cohort by cohort."""
+    methods = wanted(chosen.methods, chosen.ablations)
+    imaged = round(chosen.people * chosen.imaged)
+    failed = []
+    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
+        config = study_of(chosen.people, imaged, cohort, methods)
+        missing = missing_methods(read_rows(chosen.table), config, any_code=chosen.any_code)
+        if not missing:
+            continue
+        config = study_of(chosen.people, imaged, cohort, missing)
+        folder = chosen.work / config["study"]
+        start = time.perf_counter()
+        run_workflow(config, folder, chosen.cores)
+        wall = time.perf_counter() - start
+        rows = rows_of(config, folder, wall)
+        if rows:
+            add_rows(chosen.table, rows)
+        lost = set(missing) - {row["method"] for row in rows}
+        failed += [f"{config['study']}: {name}" for name in sorted(lost)]
+        print(
+            f"{chosen.people} people, cohort {cohort}: {len(rows)} rows, {wall:.0f} s", flush=True
+        )
+        if not chosen.keep and not lost:
+            shutil.rmtree(folder)
+    if failed:
+        print(f"without a row: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def wanted(named: Sequence[str] | None, ablations: bool) -> list[str]:
+    """Return the methods to run: those named; or GenDMR and the baselines, and its ablations."""
+    entries = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"]
+    if named:
+        unknown = sorted(set(named) - set(entries))
+        if unknown:
+            raise SystemExit(f"{', '.join(unknown)}: not in {STUDY}; known: {', '.join(entries)}")
+        return list(named)
+    return [name for name in entries if ablations or not is_ablation(name, entries)]
+
+
+def is_ablation(name: str, entries: dict[str, Any]) -> bool:
+    """Whether an entry is GenDMR with a part changed."""
+    return name != MAIN and entries.get(name, {}).get("kind") == "gendmr"
+
+
+def page(chosen: argparse.Namespace) -> int:
+    """Write the page of results."""
+    entries = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"]
+    ablations = [name for name in entries if is_ablation(name, entries)]
+    baselines = [name for name in entries if name not in {MAIN, *ablations}]
+    write_page(read_rows(chosen.table), chosen.page, baselines, ablations)
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("run", help="make the rows that are missing")
+    make.add_argument("--people", type=int, required=True)
+    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
+    make.add_argument("--start", type=int, default=1, help="the first cohort")
+    make.add_argument("--imaged", type=float, default=1.0, help="share of people with measurements")
+    make.add_argument("--methods", nargs="+", help="names in the study; absent: all but ablations")
+    make.add_argument("--ablations", action="store_true", help="GenDMR without its parts too")
+    make.add_argument("--any-code", action="store_true", help="keep rows made by other code")
+    make.add_argument("--keep", action="store_true", help="keep the results of each cohort")
+    make.add_argument("--cores", type=int, default=os.cpu_count())
+    make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
+    make.set_defaults(do=run)
+    show = commands.add_parser("page", help="write the page from the table")
+    show.add_argument("--page", type=Path, default=PAGE)
+    show.set_defaults(do=page)
+    for command in (make, show):
+        command.add_argument("--table", type=Path, default=TABLE)
+    chosen = parser.parse_args()
+    return int(chosen.do(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
