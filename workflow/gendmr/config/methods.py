@@ -81,10 +81,10 @@ class GendmrMethod(MethodSection):
     """Chooses the method."""
     modalities: tuple[Literal["snp", "region"], ...] = ("snp", "region")
     """The bags."""
-    evidence: Literal["none", "diagnosis", "both"] = "both"
+    evidence: Literal["none", "diagnosis", "both", "all"] = "all"
     """What the training people say about an instance, offered to its token: association with the
-    diagnosis, or also with the out-of-fold imaging risk and with what imaging leaves
-    unexplained."""
+    diagnosis; `both`: also with the out-of-fold imaging risk and with what imaging leaves
+    unexplained; `all`: also with the single regions that differ between cases and controls."""
     position: Literal["genomic", "index", "none", "shuffled"] = "genomic"
     """Where a SNP lies: base pairs on its chromosome, its rank in the list, nowhere, or base pairs
     of another SNP (a control)."""

@@ -66,8 +66,11 @@ class OptimisationSection(Section):
     """At most; an epoch passes once over the training people."""
     warmup: int = Field(default=2, ge=0)
     """Epochs of warm-up."""
+    stopping: Literal["last_good", "best_auc"] = "last_good"
+    """Which epoch is kept: the last one that the inner validation does not call worse than the best
+    (by one standard error of the loss), or the one with the best AUC there."""
     patience: int = Field(default=8, ge=1)
-    """Epochs without a better AUC of the inner validation before training stops."""
+    """Epochs that the rule does not keep before training stops."""
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of a gradient."""
     dropout: float = Field(default=0.3, ge=0, lt=1)

@@ -15,7 +15,7 @@ from gendmr.config.methods import AssociationMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import FittedAdditive, logistic, note_missing, only_epoch, standardise
 from gendmr.methods.base import Progress
-from gendmr.methods.evidence import CHANNELS, Evidence, collect
+from gendmr.methods.evidence import TWO_CHANNELS, Evidence, collect
 from gendmr.seeds import generator
 from gendmr.training.preparation import People, Preparation
 
@@ -77,7 +77,7 @@ class Association:
             train,
             parts=PARTS,
             partitions=1,
-            channels=CHANNELS if both else ("diagnosis",),
+            channels=TWO_CHANNELS if both else ("diagnosis",),
             random=generator(seed, "association"),
         )
         notes: list[str] = []

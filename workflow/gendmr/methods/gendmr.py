@@ -42,7 +42,7 @@ from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.errors import TrainingError
 from gendmr.methods.attention import Block, GatedBag
 from gendmr.methods.base import Bag, Network, Progress
-from gendmr.methods.evidence import Evidence, collect
+from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
 from gendmr.methods.exchange import MODALITIES, Exchange
 from gendmr.seeds import generator
 from gendmr.training.batches import (
@@ -62,7 +62,7 @@ from gendmr.training.scores import class_weights
 CLASSES = 4  # dosage 0, 1, 2, missing
 BATCH = 64
 FEWEST_TO_EXCHANGE = 10  # people with both modalities
-FEATURES = 6  # log(1 + z^2) of the three channels, of a SNP and as the mean of its gene
+FEATURES = 2 * len(CHANNELS)  # log(1 + z^2) of each channel, of a SNP and as the mean of its gene
 EMBEDDINGS = ("gene", "region_embedding")
 # The prior of the evidence: may move, is pulled back. Departures from it start at zero.
 PRIOR = ("trust", "caution", "mixture", "gate", "presence")
@@ -107,7 +107,7 @@ class Net(nn.Module):
             self.modulate = nn.Linear(width, width, bias=False)
             self.token_norm = nn.LayerNorm(width)
             self.blocks = nn.ModuleList(Block(width, options.heads) for _ in range(options.blocks))
-            self.snp = GatedBag(width, options.attention, 3, evidence)
+            self.snp = GatedBag(width, options.attention, len(CHANNELS), evidence)
         if "region" in bags:
             self.measure_in = nn.Linear(3, width)
             self.measure_out = nn.Linear(width, width)
@@ -141,7 +141,7 @@ class Net(nn.Module):
                 else:
                     value.zero_()
             if "snp" in self.bags:
-                self.snp.start((0.3, 0.15, 0.3), 6.0, (0.4, 0.2, 0.4))
+                self.snp.start((0.3, 0.05, 0.3, 0.45), 6.0, (0.4, 0.1, 0.4, 0.15))
             if "region" in self.bags:
                 self.region.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
 
@@ -420,7 +420,8 @@ class Gendmr:
         return {
             "none": (),
             "diagnosis": ("diagnosis",),
-            "both": ("diagnosis", "imaging", "unexplained"),
+            "both": TWO_CHANNELS,
+            "all": CHANNELS,
         }[self.options.evidence]
 
     def replicate(
@@ -632,7 +633,7 @@ def _slots(parts: np.ndarray, everybody: np.ndarray) -> np.ndarray:
 
 
 def _features(z: np.ndarray, gene: np.ndarray) -> np.ndarray:
-    """Return log(1 + z^2) per channel, of the SNP and as the mean of its gene (slot, snp, 6)."""
+    """Return log(1 + z^2) by channel, of the SNP and as its gene's mean (slot, snp, feature)."""
     square = z.astype(np.float64) ** 2
     genes = int(gene.max(initial=0)) + 1
     size = np.maximum(np.bincount(gene.reshape(-1), minlength=genes), 1)

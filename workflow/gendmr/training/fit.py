@@ -257,33 +257,66 @@ class AdamW:
 
 
 class Keeper:
-    """The best weights of every replicate, and which replicates still train."""
+    """The weights to keep of every replicate, and which replicates still train.
 
-    def __init__(self, weights: torch.Tensor, patience: int) -> None:
+    `best_auc` keeps the epoch with the largest AUC of the inner validation; among equals, the
+    smallest loss. `last_good` keeps the last epoch whose validation loss is not worse than the
+    smallest by more than one standard error of their difference over people (Breiman et al. 1984):
+    a hundred people cannot tell good epochs apart, and the luckiest is a worse choice than the last
+    of them.
+    """
+
+    def __init__(self, weights: torch.Tensor, options: OptimisationSection) -> None:
         replicates = weights.shape[0]
         self.weights = weights.clone()
         self.epoch = [0] * replicates
         self.value = [(-math.inf, -math.inf)] * replicates
+        self.least: list[list[float]] = [[] for _ in range(replicates)]
         self.active = torch.ones(replicates, dtype=torch.bool, device=weights.device)
-        self.patience = patience
+        self.patience = options.patience
+        self.rule = options.stopping
 
     @property
     def running(self) -> list[int]:
         """Replicates that still train."""
         return [int(number) for number in torch.nonzero(self.active).reshape(-1)]
 
-    def offer(self, weights: torch.Tensor, lines: Mapping[int, dict[str, Any]]) -> None:
-        """Look at the epoch's line of every running replicate."""
-        improved = torch.zeros(len(self.epoch), dtype=torch.bool)
+    def offer(
+        self,
+        weights: torch.Tensor,
+        lines: Mapping[int, dict[str, Any]],
+        losses: Mapping[int, np.ndarray],
+    ) -> None:
+        """Look at the epoch's line, and the losses of people, of every running replicate."""
+        kept = torch.zeros(len(self.epoch), dtype=torch.bool)
         for replicate, line in lines.items():
-            score = line["validation_auc"]
-            value = (-1.0 if math.isnan(score) else score, -line["validation_loss"])
-            if value > self.value[replicate]:
-                self.value[replicate], self.epoch[replicate] = value, line["epoch"]
-                improved[replicate] = True
+            good = (
+                self._is_best(replicate, line)
+                if self.rule == "best_auc"
+                else self._is_good(replicate, losses[replicate])
+            )
+            if good:
+                self.epoch[replicate] = line["epoch"]
+                kept[replicate] = True
             elif line["epoch"] - self.epoch[replicate] >= self.patience:
                 self.active[replicate] = False
-        self.weights = torch.where(improved.to(weights.device)[:, None], weights, self.weights)
+        self.weights = torch.where(kept.to(weights.device)[:, None], weights, self.weights)
+
+    def _is_best(self, replicate: int, line: dict[str, Any]) -> bool:
+        score = line["validation_auc"]
+        value = (-1.0 if math.isnan(score) else score, -line["validation_loss"])
+        better = value > self.value[replicate]
+        if better:
+            self.value[replicate] = value
+        return better
+
+    def _is_good(self, replicate: int, losses: np.ndarray) -> bool:
+        least = self.least[replicate]
+        if not least or losses.mean() < np.mean(least):
+            self.least[replicate] = losses.tolist()
+            return True
+        worse = losses - np.array(least)
+        return bool(worse.mean() <= worse.std() / math.sqrt(len(worse)))
 
 
 def call(
@@ -303,8 +336,7 @@ def fit(
 ) -> Fit:
     """Train all replicates; each keeps the weights of its best epoch.
 
-    Linear warm-up, then cosine decay. The best epoch has the largest AUC of the inner validation;
-    among equals, the smallest loss there.
+    Linear warm-up, then cosine decay. Which epoch is kept: `Keeper`.
 
     Parameters
     ----------
@@ -326,7 +358,7 @@ def fit(
     runner = Runner(network, task)
     optimiser = AdamW(task, runner.layout, options.clip)
     state = State.start(network, task)
-    keeper = Keeper(state.weights, options.patience)
+    keeper = Keeper(state.weights, options)
     history: list[list[dict[str, Any]]] = [[] for _ in keeper.epoch]
     if checkpoint is not None and (found := checkpoint.load()) is not None:
         _restore(*found, state=state, keeper=keeper, history=history, task=task)
@@ -334,10 +366,10 @@ def fit(
         state.epoch += 1
         seen, rate = _train_epoch(runner, optimiser, state, keeper, options)
         state.memory = vmap(network.turn)(state.memory) if state.memory else {}
-        lines = _judge(runner, state, keeper, seen, rate)
+        lines, losses = _judge(runner, state, keeper, seen, rate)
         for replicate, line in lines.items():
             history[replicate].append(line)
-        keeper.offer(state.weights, lines)
+        keeper.offer(state.weights, lines, losses)
         finished = state.epoch == options.epochs or not keeper.active.any()
         if state.epoch % 5 == 0 or state.epoch == 1 or finished:
             progress(_describe(history[0][-1]))
@@ -389,8 +421,8 @@ def _train_epoch(
 
 def _judge(
     runner: Runner, state: State, keeper: Keeper, seen: list[Tensors], rate: float
-) -> dict[int, dict[str, Any]]:
-    """Return the epoch's line of every running replicate."""
+) -> tuple[dict[int, dict[str, Any]], dict[int, np.ndarray]]:
+    """Return the epoch's line of every running replicate, and the losses of its people."""
     network, validation = runner.network, runner.task.validation
     with torch.no_grad():
         outputs = runner.outputs(state.weights, validation)
@@ -400,7 +432,7 @@ def _judge(
     scores = outputs["logit"].cpu().numpy()
     truth, real = (validation[name].cpu().numpy() for name in ("y", "weight"))
     told = ("train_loss", *(extra.name for extra in network.auxiliary_losses))
-    return {
+    lines = {
         replicate: {
             "epoch": state.epoch,
             "step": state.step,
@@ -418,6 +450,9 @@ def _judge(
         }
         for replicate in keeper.running
     }
+    signed = np.where(truth > 0.5, -scores, scores).astype(np.float64)
+    each = np.logaddexp(0, signed) * real
+    return lines, {number: each[number][real[number] > 0] for number in lines}
 
 
 def _pack(
@@ -440,6 +475,7 @@ def _pack(
         "step": state.step,
         "best_epoch": keeper.epoch,
         "best_value": keeper.value,
+        "least": keeper.least,
         "history": history,
         "shuffles": shuffles,
     }
@@ -464,6 +500,7 @@ def _restore(
     state.epoch, state.step = values["epoch"], values["step"]
     keeper.weights, keeper.active = here["best"], here["active"]
     keeper.epoch = list(values["best_epoch"])
+    keeper.least = [list(losses) for losses in values["least"]]
     keeper.value = [(float(a), float(b)) for a, b in values["best_value"]]
     history[:] = values["history"]
     dropouts = {name: value.cpu() for name, value in here.items() if name.startswith("dropout.")}
