@@ -116,6 +116,22 @@ def test_method_without_snps_ranks_no_genes(study: Maker) -> None:
     assert "No method of this study ranks genes" in (results / "report/summary.html").read_text()
 
 
+def test_given_measurements_are_not_called_registrations(study: Maker) -> None:
+    results = study()
+    path = results / "imaging" / "quality.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table["dice"], table["outlier"] = "n/a", "True"
+    table.to_csv(path, sep="\t", index=False)
+    summary = report_study(results, ReportSection())
+    notes = [item["note"] for item in summary["not_done"] if item["stage"] == "imaging"]
+    assert len(notes) == 1
+    assert "measurements of regions were given" in notes[0]
+    assert any("by their region measurements" in text for text in summary["warnings"])
+    page = (results / "report" / "summary.html").read_text()
+    assert "Are the measurements plausible?" in page
+    assert "registered well" not in page
+
+
 def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
     notes = summarise(study(), ReportSection())["not_done"]
     assert {"stage": "cohort", "note": "2 people are kept without age"} in notes

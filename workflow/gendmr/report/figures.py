@@ -49,7 +49,8 @@ def draw_comparison(summary: dict[str, Any], path: Path) -> None:
     left.set_xlabel("AUC", fontsize=7)
     right.set_xlabel(f"difference from\n{reference}", fontsize=7)
     for axes in (left, right):
-        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="x", nbins=3)
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(axis="y", color="#eeeeee", lw=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)

@@ -142,7 +142,10 @@ def leaders_of(results: Path, methods: Sequence[dict[str, Any]]) -> list[dict[st
 
 
 def registration(path: Path) -> dict[str, Any] | None:
-    """Summarise ``imaging/quality.tsv``: overlap with the template, and who is flagged."""
+    """Summarise ``imaging/quality.tsv``: overlap with the template, and who is flagged.
+
+    Where measurements were given nobody has an overlap.
+    """
     if not path.is_file():
         return None
     table = read_table(path, QUALITY, extra=True, key="participant_id")

@@ -208,6 +208,11 @@ def _main_against_baselines(methods: list[Finding], main: str | None) -> list[st
 def _registrations(registration: dict[str, Any] | None) -> list[str]:
     if not registration or registration["n_outliers"] <= 0.1 * registration["n"]:
         return []
+    if registration["dice_median"] is None:
+        return [
+            f"{registration['n_outliers']} of {registration['n']} people are flagged as outliers by"
+            " their region measurements: look at imaging/quality.tsv before using the regions."
+        ]
     return [
         f"{registration['n_outliers']} of {registration['n']} registrations are flagged as"
         " outliers: look at their pictures before using the regions."
