@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gendmr.methods.base import Bag
+from gendmr.methods.base import Bag, Fitted
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import auc, class_weights, log_loss
 
@@ -171,7 +171,7 @@ def logistic(
 
 
 def only_epoch(
-    fitted: FittedAdditive, train: People, validation: People, **more: float
+    fitted: Fitted, train: People, validation: People, **more: float
 ) -> list[dict[str, Any]]:
     """Return the history of a method that is fitted in one go."""
     weight = np.array(class_weights(train.diagnosis))

@@ -9,12 +9,13 @@ import numpy as np
 
 from gendmr.config.methods import RidgeMethod
 from gendmr.config.training import MethodOptions
+from gendmr.methods.additive import bag_of, only_epoch, solve
 from gendmr.methods.base import Bag, Progress
 from gendmr.seeds import generator
 from gendmr.training.checkpoint import Checkpoint
 from gendmr.training.partition import stratified_parts
 from gendmr.training.preparation import People, Preparation
-from gendmr.training.scores import auc, class_weights, log_loss
+from gendmr.training.scores import class_weights, log_loss
 
 
 def build(options: MethodOptions) -> Ridge:
@@ -73,7 +74,7 @@ class Ridge:
         penalties = sorted(self.options.penalties)
         losses = self._cross_validate(rotated, y, train, penalties, seed)
         penalty = penalties[int(np.argmin(losses))]
-        coefficients, intercept = _solve(rotated, y, penalty)
+        coefficients, intercept = solve(rotated, y, penalty)
         fitted = FittedRidge(
             modalities=self.modalities,
             preparation=preparation,
@@ -83,23 +84,9 @@ class Ridge:
             intercept=intercept,
             notes=notes,
         )
-        weight = np.array(class_weights(train.diagnosis))
-        inside, outside = fitted.logits(train), fitted.logits(validation)
-        fitted.history = [
-            {
-                "epoch": 1,
-                "step": 1,
-                "train_loss": log_loss(train.diagnosis, inside, weight[train.diagnosis]),
-                "validation_loss": log_loss(
-                    validation.diagnosis, outside, weight[validation.diagnosis]
-                ),
-                "train_auc": auc(train.diagnosis, inside),
-                "validation_auc": auc(validation.diagnosis, outside),
-                "learning_rate": None,
-                "penalty": penalty,
-                "cross_validated_loss": min(losses),
-            }
-        ]
+        fitted.history = only_epoch(
+            fitted, train, validation, penalty=penalty, cross_validated_loss=min(losses)
+        )
         progress(f"penalty {penalty:g}, {features.shape[1]} features, {len(train)} people")
         return fitted
 
@@ -118,7 +105,7 @@ class Ridge:
             if len(np.unique(y[~outside])) < 2:
                 continue
             for place, penalty in enumerate(penalties):
-                coefficients, intercept = _solve(features[~outside], y[~outside], penalty)
+                coefficients, intercept = solve(features[~outside], y[~outside], penalty)
                 logit = features[outside] @ coefficients + intercept
                 total[place] += log_loss(y[outside], logit, weight[outside]) * weight[outside].sum()
         return [float(value) for value in total / weight.sum()]
@@ -161,28 +148,16 @@ class FittedRidge:
         found = {}
         start = 0
         if "snp" in self.modalities:
-            found["snp"] = self._bag(parts[:, :snps], people.has_snp)
+            found["snp"] = bag_of(parts[:, :snps], people.has_snp, self.intercept)
             start = snps
         if "region" in self.modalities:
             block = parts[:, start : start + 3 * regions].reshape(len(people), regions, 3)
-            found["region"] = self._bag(block.sum(axis=2), people.has_region)
+            found["region"] = bag_of(block.sum(axis=2), people.has_region, self.intercept)
         return {name: bag for name, bag in found.items() if bag.risk.shape[1]}
 
     def _parts(self, people: People) -> np.ndarray:
         raw = _features(people, self.preparation, self.modalities)
         return np.asarray((raw - self.centre) / self.scale * self.coefficients)
-
-    def _bag(self, risk: np.ndarray, present: np.ndarray) -> Bag:
-        size = np.abs(risk)
-        total = size.sum(axis=1, keepdims=True)
-        even = np.full_like(size, 1 / max(size.shape[1], 1))
-        share = np.where(total > 0, size / np.where(total > 0, total, 1), even)
-        missing = ~present[:, None]
-        return Bag(
-            risk=np.where(missing, np.nan, risk).astype(np.float32),
-            attention=np.where(missing, np.nan, share).astype(np.float32),
-            bias=np.where(present, self.intercept, np.nan).astype(np.float32),
-        )
 
 
 def _features(people: People, preparation: Preparation, modalities: frozenset[str]) -> np.ndarray:
@@ -196,13 +171,3 @@ def _features(people: People, preparation: Preparation, modalities: frozenset[st
     if "covariates" in modalities:
         columns.append(people.covariates)
     return np.column_stack(columns)
-
-
-def _solve(features: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    from sklearn.linear_model import LogisticRegression
-
-    if not features.shape[1]:
-        return np.zeros(0), 0.0
-    model = LogisticRegression(C=1 / penalty, class_weight="balanced", max_iter=2000, tol=1e-5)
-    model.fit(features, y)
-    return model.coef_[0], float(model.intercept_[0])
