@@ -11,8 +11,7 @@ import pandas as pd
 
 from gendmr.files.tables import read_table
 from gendmr.seeds import generator
-
-TARGET_FREQUENCY = 0.3  # the simulator plants the SNP whose minor allele is nearest to it
+from gendmr.simulate.disease import LEAST_FREQUENCY, TARGET_FREQUENCY
 
 
 def oracle(results: Path, truth: dict[str, Any], seed: int) -> list[str]:
@@ -78,11 +77,12 @@ class _Cohort:
 
     def candidate(self, gene: str) -> int:
         """Return the SNP that the simulator would have planted: inside, and near a frequency."""
-        snps = self.genes[gene]
-        inside = snps[snps["distance"] == 0]
-        columns = (inside if len(inside) else snps)["column"].to_numpy()
+        columns = self.genes[gene]["column"].to_numpy()
+        inside = (self.genes[gene]["distance"] == 0).to_numpy()
         frequency = self.dosage[:, columns].mean(axis=0) / 2
         minor = np.minimum(frequency, 1 - frequency)
+        if (minor[inside] >= LEAST_FREQUENCY).any():
+            columns, minor = columns[inside], minor[inside]
         return int(columns[np.argmin(np.abs(minor - TARGET_FREQUENCY))])
 
     def test(self, column: int | None, way: str, others: list[int]) -> float:

@@ -20,6 +20,7 @@ SEVERITY = 0.25  # SD of how far the disease has come, mean 1; shared by all reg
 LARGEST_LOSS = 0.4
 LARGEST_SHARE = 0.9  # of a region's susceptibility that genes may explain
 TARGET_FREQUENCY = 0.3  # of the planted risk alleles
+LEAST_FREQUENCY = 0.1  # a rarer one inside the gene gives way to a commoner one beside it
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def plant(
     for gene, ratio, way in zip(candidates[: section.planted], ratios, ways, strict=True):
         rows = np.flatnonzero((variants["gene"] == gene).to_numpy())
         inside = rows[variants["inside"].to_numpy()[rows]]
-        rows = inside if len(inside) else rows
+        if (frequency[inside] >= LEAST_FREQUENCY).any():
+            rows = inside
         best = rows[np.argmin(np.abs(frequency[rows] - TARGET_FREQUENCY))]
         item = Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), way)
         if share is not None and way != "diagnosis":
