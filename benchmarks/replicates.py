@@ -1,0 +1,97 @@
+"""Replicates fitted together against one by one.
+
+    python benchmarks/replicates.py [--replicates 32] [--people 400] [--snps 1000] [--epochs 3]
+
+Replicates are permutations of the diagnosis in one training set, as in a null. What is timed is the
+fit; preparation and evidence are the same work either way and are reported beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import platform
+import resource
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
+
+from factories import make_cohort  # noqa: E402
+from gendmr.cohort.view import FoldView  # noqa: E402
+from gendmr.config.training import MethodOptions  # noqa: E402
+from gendmr.methods import gendmr  # noqa: E402
+from gendmr.training.preparation import Preparation  # noqa: E402
+
+BAGS = ("snp", "region")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--replicates", type=int, default=32)
+    parser.add_argument("--people", type=int, default=400)
+    parser.add_argument("--snps", type=int, default=1000)
+    parser.add_argument("--regions", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--alone", type=int, default=4, help="Replicates fitted one by one.")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--device", default="cpu")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    options = MethodOptions.parse(
+        {
+            "method": {"kind": "gendmr"},
+            "optimisation": {"epochs": chosen.epochs, "patience": chosen.epochs},
+        }
+    )
+    method = gendmr.build(options)
+    with TemporaryDirectory() as name:
+        make_cohort(
+            name, people=chosen.people, snps=chosen.snps, genes=max(chosen.snps // 4, 20),
+            regions=chosen.regions, imaged=1.0,
+        )  # fmt: skip
+        view = FoldView.open(name, 0, 0)
+        preparation = Preparation.fit(view, options)
+        train, validation = preparation.apply(view.train), preparation.apply(view.validation)
+    random = np.random.default_rng(0)
+    clock = time.perf_counter()
+    made = [
+        method.replicate(
+            dataclasses.replace(train, diagnosis=random.permutation(train.diagnosis)),
+            validation,
+            preparation,
+            BAGS,
+            seed,
+        )[0]
+        for seed in range(chosen.replicates)
+    ]
+    evidence = (time.perf_counter() - clock) / chosen.replicates
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {chosen.threads} threads, {chosen.device}:"
+        f" {len(train)} people, {len(preparation.snps)} SNPs, {chosen.epochs} epochs"
+    )
+    print(f"evidence: {evidence:.2f} s per replicate")
+
+    def timed(replicates: list[gendmr.Replicate]) -> float:
+        clock = time.perf_counter()
+        method.fit_replicates(replicates, BAGS, device=chosen.device)
+        return time.perf_counter() - clock
+
+    timed(made[:1])
+    alone = np.median([timed([one]) for one in made[: chosen.alone]])
+    together = timed(made) / len(made)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"one by one: {alone:.2f} s per replicate")
+    print(f"{len(made)} together: {together:.2f} s per replicate, peak memory {peak:.1f} GiB")
+    print(f"ratio: {alone / together:.1f}")
+
+
+if __name__ == "__main__":
+    main()
