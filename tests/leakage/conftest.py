@@ -1,0 +1,56 @@
+"""One small cohort for all proofs, and what each method makes of its first fold."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from factories import make_cohort
+from leakage.garbage import spoil
+from leakage.kinds import train
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a job: threads that wait for each other cost more than they bring."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """72 people, 60 SNPs, 8 regions; half have images, some of them no genotypes."""
+    return make_cohort(
+        tmp_path_factory.mktemp("clean") / "cohort",
+        people=72, snps=60, regions=8, genes=20, unsequenced=0.2, folds=3,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def clean(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``clean("ridge")`` is the first fold of a method, trained once."""
+    folder = tmp_path_factory.mktemp("trained")
+
+    def trained(name: str) -> Path:
+        output = folder / name / "repeat-0" / "fold-0"
+        return output if output.is_dir() else train(cohort, output, name)
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def held_out_spoiled(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cohort with garbage in the people held out in the first fold."""
+    return spoil(cohort, tmp_path_factory.mktemp("held-out") / "cohort", "held-out")
+
+
+@pytest.fixture(scope="session")
+def validation_spoiled(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cohort with garbage in the people of the inner validation of the first fold."""
+    return spoil(cohort, tmp_path_factory.mktemp("validation") / "cohort", "validation")

@@ -1,0 +1,135 @@
+"""Cohorts in which some people have garbage, and what it changed in the results of a fold."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gendmr.files.datasets import read_dataset, write_dataset
+from gendmr.files.tables import write_table
+
+
+def people_of(cohort: Path, role: str, fold: int = 0) -> list[str]:
+    """Return the participants of a role in a fold of the first repeat."""
+    splits = read_table(cohort / "splits.tsv")
+    here = (splits[f"inner_{fold}"] == role) & (splits["repeat"] == "0")
+    return splits.loc[here, "participant_id"].tolist()
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Return a table as it is written."""
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+
+
+def spoil(cohort: Path, folder: Path, role: str, fold: int = 0) -> Path:
+    """Copy a cohort; everything measured of the people of one role is garbage in the copy.
+
+    Diagnoses are flipped at random, covariates drawn anew (a site that nobody else has among them),
+    some people lose a modality, dosages are random and region measurements those of other people at
+    random scale: all of it valid in form. Who is in which fold stays.
+    """
+    shutil.copytree(cohort, folder)
+    random = np.random.default_rng(11)
+    chosen = people_of(cohort, role, fold)
+    _spoil_table(folder / "participants.tsv", chosen, random)
+    snp = read_dataset(cohort / "snp.nc", "snp")
+    rows = np.isin(snp["participant"].values, chosen)
+    snp["dosage"].values[rows] = random.integers(-1, 3, (int(rows.sum()), snp.sizes["snp"]))
+    write_dataset(folder / "snp.nc", snp, "snp")
+    region = read_dataset(cohort / "region.nc", "region")
+    rows = np.isin(region["participant"].values, chosen)
+    for name in ("volume", "mean", "spread", "icv"):
+        values = region[name].values
+        values[rows] = random.permutation(values[rows].reshape(-1)).reshape(values[rows].shape)
+        values[rows] *= random.uniform(0.5, 2, values[rows].shape)
+    write_dataset(folder / "region.nc", region, "region")
+    return folder
+
+
+def _spoil_table(path: Path, chosen: list[str], random: np.random.Generator) -> None:
+    table = read_table(path)
+    here = np.flatnonzero(table["participant_id"].isin(chosen))
+    flipped = here[random.uniform(size=here.size) < 0.5]
+    other = {"case": "control", "control": "case"}
+    table.loc[flipped, "diagnosis"] = table.loc[flipped, "diagnosis"].map(other)
+    table.loc[here, "age"] = random.uniform(40, 110, here.size).round(1).astype(str)
+    table.loc[here, "sex"] = random.choice(["F", "M", "n/a"], here.size)
+    table.loc[here, "site"] = "somewhere else"
+    for column in ("has_snp", "has_region"):
+        table.loc[random.permutation(here)[: here.size // 4], column] = "False"
+    write_table(path, table)
+
+
+def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str]:
+    """Return what is not the same in two results of a fold, whose `blind` people differ.
+
+    Everything learned (weights, history, what run.json says but for the checksums of its inputs),
+    which instances the risks are of, and the predictions and metrics of all others. With validation
+    people as the blind ones, what they are for may differ: numbers of the validation in the
+    history, the threshold, and calls made with it.
+    """
+    judged = blind == "validation"
+    found = []
+    if (clean / "model.safetensors").read_bytes() != (spoiled / "model.safetensors").read_bytes():
+        found.append("model.safetensors")
+    if _history(clean, judged) != _history(spoiled, judged):
+        found.append("history.jsonl")
+    if _run(clean) != _run(spoiled):
+        found.append("run.json")
+    if _predictions(clean, blind) != _predictions(spoiled, blind):
+        found.append("predictions.tsv")
+    if _metrics(clean, blind) != _metrics(spoiled, blind):
+        found.append("metrics.json")
+    if _instances(clean) != _instances(spoiled):
+        found.append("attention.nc")
+    return found
+
+
+def trajectory(folder: Path) -> list[dict[str, object]]:
+    """Return the history without what the validation people say."""
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    return [
+        {name: value for name, value in line.items() if not name.startswith("validation")}
+        for line in lines
+    ]
+
+
+def _history(folder: Path, judged: bool) -> object:
+    return trajectory(folder) if judged else (folder / "history.jsonl").read_bytes()
+
+
+def _run(folder: Path) -> object:
+    run = json.loads((folder / "run.json").read_text())
+    del run["inputs"]
+    return run
+
+
+def _predictions(folder: Path, blind: str) -> object:
+    lines = (folder / "predictions.tsv").read_text().splitlines()
+    kept = [line for line in lines if blind not in line.split("\t")]
+    if blind != "validation":
+        return kept
+    call = lines[0].split("\t").index("predicted")
+    return [
+        [value for place, value in enumerate(line.split("\t")) if place != call] for line in kept
+    ]
+
+
+def _metrics(folder: Path, blind: str) -> object:
+    metrics = json.loads((folder / "metrics.json").read_text())
+    if blind == "held-out":
+        gone: tuple[str, ...] = ("held_out", "by_modality")
+    else:
+        gone = ("validation", "threshold", "held_out", "by_modality")
+    return {name: value for name, value in metrics.items() if name not in gone}
+
+
+def _instances(folder: Path) -> object:
+    with xr.open_dataset(folder / "attention.nc", engine="h5netcdf") as stored:
+        names = [name for name in ("snp", "gene", "region") if name in stored.coords]
+        return {name: stored[name].values.tolist() for name in names}

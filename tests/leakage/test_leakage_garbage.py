@@ -1,0 +1,108 @@
+"""Proof on every method: people who are judged, or stop the training, teach nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from gendmr.cohort.view import FoldView
+from gendmr.methods import ridge
+from gendmr.training.preparation import People
+from leakage.garbage import differences, trajectory
+from leakage.kinds import METHODS, NETWORKS, read, sections, train
+
+Clean = Callable[[str], Path]
+
+
+def test_every_kind_of_method_is_proved() -> None:
+    assert {method["kind"] for method in METHODS.values()} == set(sections())
+
+
+@pytest.mark.parametrize(("kind", "option"), [("fusion", "mode"), ("association", "channels")])
+def test_every_form_of_a_method_is_proved(kind: str, option: str) -> None:
+    wanted = get_args(sections()[kind].model_fields[option].annotation)
+    assert {method[option] for method in METHODS.values() if method["kind"] == kind} == set(wanted)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_garbage_in_held_out_people_changes_only_what_is_said_of_them(
+    clean: Clean, held_out_spoiled: Path, tmp_path: Path, name: str
+) -> None:
+    spoiled = train(held_out_spoiled, tmp_path / "out", name)
+    assert differences(clean(name), spoiled) == []
+    # A method that reads nothing would pass: the garbage has to show in the held-out people.
+    before, after = (read(folder, "metrics.json") for folder in (clean(name), spoiled))
+    assert before["held_out"] != after["held_out"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_garbage_in_validation_people_changes_only_stopping_and_threshold(
+    cohort: Path, clean: Clean, validation_spoiled: Path, tmp_path: Path, name: str
+) -> None:
+    if name in NETWORKS:
+        # After one epoch there is nothing to choose: whatever differs would have been learned.
+        once = {"optimisation": {"epochs": 1}}
+        one = train(cohort, tmp_path / "clean", name, **once)
+        other = train(validation_spoiled, tmp_path / "spoiled", name, **once)
+    else:
+        one, other = clean(name), train(validation_spoiled, tmp_path / "spoiled", name)
+    assert differences(one, other, blind="validation") == []
+    before, after = (read(folder, "metrics.json") for folder in (one, other))
+    assert before["validation"] != after["validation"]
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "fusion-fixed_teacher"])
+def test_garbage_in_validation_people_leaves_every_epoch_of_training_the_same(
+    clean: Clean, validation_spoiled: Path, tmp_path: Path, name: str
+) -> None:
+    # Not so where a network was trained first: the epoch at which that one stopped teaches.
+    spoiled = train(validation_spoiled, tmp_path / "out", name)
+    assert len(trajectory(spoiled)) == 3
+    assert trajectory(spoiled) == trajectory(clean(name))
+
+
+class Leaky(ridge.Ridge):
+    """Ridge that opens the cohort once more and fits on the people of a role as well."""
+
+    def __init__(self, options: Any, cohort: Path, role: str) -> None:
+        super().__init__(options)
+        self.cohort, self.role = cohort, role
+
+    def fit(self, train: People, validation: People, preparation: Any, **more: Any) -> Any:
+        view = FoldView.open(self.cohort, 0, 0)
+        view.seal()
+        rows = view.held_out if self.role == "held-out" else view.validation
+        return super().fit(_joined(train, preparation.apply(rows)), validation, preparation, **more)
+
+
+def _joined(one: People, other: People) -> People:
+    return People(
+        **{
+            field.name: np.concatenate([getattr(one, field.name), getattr(other, field.name)])
+            for field in fields(People)
+        }
+    )
+
+
+@pytest.mark.parametrize("role", ["held-out", "validation"])
+def test_a_method_that_learns_from_them_is_caught(
+    cohort: Path,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    role: str,
+) -> None:
+    spoiled = request.getfixturevalue(f"{role.replace('-', '_')}_spoiled")
+    outputs = []
+    for place, folder in enumerate((cohort, spoiled)):
+        monkeypatch.setattr(
+            ridge, "build", lambda options, folder=folder: Leaky(options.method, folder, role)
+        )
+        outputs.append(train(folder, tmp_path / str(place), "ridge"))
+    found = differences(*outputs, blind=role)
+    assert {"model.safetensors", "predictions.tsv", "history.jsonl"} <= set(found)
