@@ -98,7 +98,10 @@ class Association:
             region=kept["region"].reshape(-1, 3) if "region" in kept else None,
             share=dict(zip(kept, map(float, slopes), strict=True)),
             notes=notes,
-            learned={"statistic.snp": evidence.snp_all, "statistic.region": evidence.region_all},
+            learned={
+                "statistic.snp": np.ascontiguousarray(evidence.snp_all[:, : len(TWO_CHANNELS)]),
+                "statistic.region": evidence.region_all,
+            },
         )
         for name, share in fitted.share.items():
             if not share:
@@ -143,7 +146,7 @@ class Association:
         return weights, np.column_stack(logits) if logits else np.zeros((len(train), 0))
 
     def _statistic(self, z: np.ndarray) -> np.ndarray:
-        """Return the signed statistic (..., snp) of the channels (..., snp, 3)."""
+        """Return the signed statistic (..., snp) of the channels (..., snp, channel)."""
         z = z.astype(np.float64)
         if self.options.channels == "diagnosis":
             return z[..., 0]

@@ -524,9 +524,9 @@ class FittedFusion:
         """Return signed risks: gradient times input of the logit of each modality.
 
         For a SNP its standardised dosage times the derivative of the logit by it, summed over the
-        hidden units; for a region the sum over its three measures. A network without bends would be
-        explained in full; what bends leave over goes into the bias of the person, so that risks and
-        bias add up to the logit of the modality.
+        hidden units; for a region the sum over its three measures. What the nonlinearity leaves
+        over goes into the bias of the person, so that risks and bias add up to the logit of the
+        modality.
         """
         batch = self._tensors(people)
         found = {}
