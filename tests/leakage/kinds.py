@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
+
+import numpy as np
 
 from gendmr.config.methods import AnyMethod
 from gendmr.config.training import MethodOptions
 from gendmr.training.fold import train_fold
+from gendmr.training.preparation import People
 
 EVERYWHERE = "19:1-59000000"  # the planted gene of the made-up cohorts lies on chromosome 19
 METHODS: dict[str, dict[str, Any]] = {
@@ -71,3 +75,13 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     """Return one of the JSON files of a fold."""
     found: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
     return found
+
+
+def joined(one: People, other: People) -> People:
+    """Return people of two sets as one."""
+    return People(
+        **{
+            field.name: np.concatenate([getattr(one, field.name), getattr(other, field.name)])
+            for field in fields(People)
+        }
+    )

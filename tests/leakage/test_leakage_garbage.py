@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pytest
 
 from gendmr.cohort.view import FoldView
 from gendmr.methods import ridge
 from gendmr.training.preparation import People
 from leakage.garbage import differences, trajectory
-from leakage.kinds import METHODS, NETWORKS, read, sections, train
+from leakage.kinds import METHODS, NETWORKS, joined, read, sections, train
 
 Clean = Callable[[str], Path]
 
@@ -77,16 +75,7 @@ class Leaky(ridge.Ridge):
         view = FoldView.open(self.cohort, 0, 0)
         view.seal()
         rows = view.held_out if self.role == "held-out" else view.validation
-        return super().fit(_joined(train, preparation.apply(rows)), validation, preparation, **more)
-
-
-def _joined(one: People, other: People) -> People:
-    return People(
-        **{
-            field.name: np.concatenate([getattr(one, field.name), getattr(other, field.name)])
-            for field in fields(People)
-        }
-    )
+        return super().fit(joined(train, preparation.apply(rows)), validation, preparation, **more)
 
 
 @pytest.mark.parametrize("role", ["held-out", "validation"])
