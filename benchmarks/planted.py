@@ -1,6 +1,6 @@
 """What do methods find when the answer is known? Many simulated cohorts, and a page of results.
 
-    python benchmarks/planted.py run --people 1000 --cohorts 6 --ablations
+    python benchmarks/planted.py run --people 1000 --cohorts 5 --ablations
     python benchmarks/planted.py page
 
 `run` makes cohort k from seed k and the study config/studies/planted.yaml, trains and ranks its
