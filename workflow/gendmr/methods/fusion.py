@@ -34,7 +34,7 @@ from gendmr.config.methods import FusionMethod
 from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.methods.additive import bag_of, standardise
 from gendmr.methods.base import AuxiliaryLoss, Bag, Network, Progress
-from gendmr.methods.gendmr import usable_bags
+from gendmr.methods.classification import cross_entropy, usable_bags
 from gendmr.seeds import derive, generator
 from gendmr.training.batches import Randomness, Tensors, gather, plan_epoch, stack, torch_generator
 from gendmr.training.checkpoint import Checkpoint
@@ -148,9 +148,9 @@ class FusionNetwork(Network):
         """Return the cross-entropy of the score; of each network where they are separate."""
         y, weight = batch["y"], batch["weight"]
         if self.options.mode != "late":
-            return _cross_entropy(outputs["logit"], y, weight)
+            return cross_entropy(outputs["logit"], y, weight)
         each = [
-            _cross_entropy(outputs[f"logit_{name}"], y, weight * batch[f"has_{name}"])
+            cross_entropy(outputs[f"logit_{name}"], y, weight * batch[f"has_{name}"])
             for name in self.bags
         ]
         return torch.stack(each).sum()
@@ -227,11 +227,6 @@ def _spread(values: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     count = real.sum(1, keepdim=True).clamp(min=2)
     mean = (values * real).sum(1, keepdim=True) / count
     return (((values - mean) ** 2 * real).sum(1, keepdim=True) / (count - 1)).sqrt()
-
-
-def _cross_entropy(logit: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    each = functional.softplus(logit) - y * logit
-    return (weight * each).sum() / weight.sum().clamp(min=1e-6)
 
 
 @dataclass(frozen=True)

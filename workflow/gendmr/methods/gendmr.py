@@ -42,6 +42,7 @@ from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.errors import TrainingError
 from gendmr.methods.attention import Block, GatedBag
 from gendmr.methods.base import Bag, Network, Progress
+from gendmr.methods.classification import cross_entropy, usable_bags
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
 from gendmr.methods.exchange import MODALITIES, Exchange
 from gendmr.seeds import generator
@@ -293,10 +294,10 @@ class GendmrNetwork(Network):
         self, outputs: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
         """Return CE of the fused head and half of that of each bag, over people who have it."""
-        total = _cross_entropy(outputs["logit"], batch["y"], batch["weight"])
+        total = cross_entropy(outputs["logit"], batch["y"], batch["weight"])
         for name in self.bags:
             weight = batch["weight"] * batch[f"has_{name}"]
-            total = total + 0.5 * _cross_entropy(outputs[f"logit_{name}"], batch["y"], weight)
+            total = total + 0.5 * cross_entropy(outputs[f"logit_{name}"], batch["y"], weight)
         return total
 
     def remember(
@@ -316,11 +317,6 @@ class GendmrNetwork(Network):
     def summarise(self, memory: Mapping[str, torch.Tensor]) -> Tensors:
         """Return who led whom in the epoch."""
         return self.exchange.summarise(memory) if self.exchange else {}
-
-
-def _cross_entropy(logit: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    each = functional.softplus(logit) - y * logit
-    return (weight * each).sum() / weight.sum().clamp(min=1e-6)
 
 
 @dataclass(frozen=True)
@@ -566,44 +562,6 @@ class Gendmr:
 
 
 LENGTHS_INDEX = {name: number for number, name in enumerate(CHROMOSOMES)}
-
-
-def usable_bags(
-    train: People, preparation: Preparation, wanted: tuple[str, ...]
-) -> tuple[tuple[str, ...], list[str]]:
-    """Return the bags that can be trained and a note for each that cannot.
-
-    A bag needs at least one instance and a case and a control among the training people who have
-    it; without, it is masked for everybody.
-
-    Raises
-    ------
-    TrainingError
-        None is left.
-    """
-    bags, notes = [], []
-    for name, present, instances in (
-        ("snp", train.has_snp, len(preparation.snps)),
-        ("region", train.has_region, len(preparation.regions)),
-    ):
-        if name not in wanted:
-            continue
-        cases = int(train.diagnosis[present].sum())
-        controls = int(present.sum()) - cases
-        if instances and cases and controls:
-            bags.append(name)
-        else:
-            notes.append(
-                f"The bag of {name}s is masked for everybody: {instances} instances, {cases} cases"
-                f" and {controls} controls among the training people who have it."
-            )
-    if not bags:
-        raise TrainingError(
-            "no bag can be trained: " + " ".join(notes),
-            cause="no SNP passed the selection and nobody in the fold has region measurements",
-            next_step="relax training.selection, or use fewer folds",
-        )
-    return tuple(bags), notes
 
 
 def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:

@@ -1,0 +1,53 @@
+"""What networks for cases against controls share."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from gendmr.errors import TrainingError
+from gendmr.training.preparation import People, Preparation
+
+
+def cross_entropy(logit: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean cross-entropy of logits against 0 and 1."""
+    each = functional.softplus(logit) - y * logit
+    return (weight * each).sum() / weight.sum().clamp(min=1e-6)
+
+
+def usable_bags(
+    train: People, preparation: Preparation, wanted: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the bags that can be trained and a note for each that cannot.
+
+    A bag needs at least one instance and a case and a control among the training people who have
+    it; without, it is masked for everybody.
+
+    Raises
+    ------
+    TrainingError
+        None is left.
+    """
+    bags, notes = [], []
+    for name, present, instances in (
+        ("snp", train.has_snp, len(preparation.snps)),
+        ("region", train.has_region, len(preparation.regions)),
+    ):
+        if name not in wanted:
+            continue
+        cases = int(train.diagnosis[present].sum())
+        controls = int(present.sum()) - cases
+        if instances and cases and controls:
+            bags.append(name)
+        else:
+            notes.append(
+                f"The bag of {name}s is masked for everybody: {instances} instances, {cases} cases"
+                f" and {controls} controls among the training people who have it."
+            )
+    if not bags:
+        raise TrainingError(
+            "no bag can be trained: " + " ".join(notes),
+            cause="no SNP passed the selection and nobody in the fold has region measurements",
+            next_step="relax training.selection, or use fewer folds",
+        )
+    return tuple(bags), notes
