@@ -84,8 +84,9 @@ class Association:
         kept, scores = self._bags(train, preparation, evidence, notes)
         if both and "snp" in kept and not evidence.imaging_people:
             notes.append(
-                f"{int(train.has_region.sum())} training people have region measurements: too few"
-                " for an imaging risk; the statistic is that of the diagnosis alone."
+                f"{int(train.has_region.sum())} training people have region measurements,"
+                f" {int((train.has_region & train.has_snp).sum())} of them genotypes: too few for"
+                " imaging to say anything of SNPs; the statistic is that of the diagnosis alone."
             )
         notes += note_missing(train, tuple(kept))
         y = train.diagnosis.astype(int)

@@ -50,4 +50,9 @@ def usable_bags(
             cause="no SNP passed the selection and nobody in the fold has region measurements",
             next_step="relax training.selection, or use fewer folds",
         )
+    if len(bags) == 2 and not (train.has_snp & train.has_region).any():
+        notes.append(
+            "None of the training people has both modalities: what they say together is not"
+            " learned."
+        )
     return tuple(bags), notes

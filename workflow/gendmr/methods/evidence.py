@@ -96,6 +96,7 @@ def collect(
         channels=channels,
         risk="imaging" in channels
         and all(_usable(people, inside) for row in insides for inside in row),
+        linked=all(_linked(people, inside) for row in insides for inside in row),
         regions=bool(channels)
         and all(_countable(people, inside) for row in insides for inside in row),
     )
@@ -107,16 +108,21 @@ def collect(
         region=np.stack([np.stack([region for _, region in row]) for row in found]),
         snp_all=snp_all,
         region_all=region_all,
-        imaging_people=int(people.has_region.sum()) if sources.risk else 0,
+        imaging_people=int(people.has_region.sum()) if sources.risk and sources.linked else 0,
     )
 
 
 @dataclass(frozen=True)
 class _Sources:
-    """What evidence there is: channels asked for, an imaging risk, statistics of regions."""
+    """What evidence there is.
+
+    Channels asked for, an imaging risk, enough people with both modalities to link SNPs with
+    imaging, statistics of regions.
+    """
 
     channels: tuple[str, ...]
     risk: bool
+    linked: bool
     regions: bool
 
 
@@ -141,14 +147,14 @@ def _evidence(
         if "unexplained" in channels:
             snp[:, 2] = z[:, 1]
         both = typed & imaging
-        if sources.risk and both.sum() > people.covariates.shape[1] + FEWEST:
+        if sources.risk and sources.linked:
             z, _ = score_test(people.dosage[both], expected[both], people.covariates[both])
             snp[:, 1] = z[:, 0]
     region = np.zeros((people.regions.shape[1], 3), dtype=np.float32)
     if sources.regions and region.size:
         region = region_statistics(people.regions[imaging], y[imaging])
         both = typed & imaging
-        if "region" in channels and snp.size and both.sum() > people.covariates.shape[1] + FEWEST:
+        if "region" in channels and snp.size and sources.linked:
             snp[:, 3] = through_regions(
                 people.dosage[both], people.regions[both], y[both], people.covariates[both], region
             )
@@ -158,6 +164,12 @@ def _evidence(
 def _usable(people: People, inside: np.ndarray) -> bool:
     """Return whether an imaging risk can be fitted on these people."""
     return _enough(people, inside, FEWEST, IMAGING_PARTS)
+
+
+def _linked(people: People, inside: np.ndarray) -> bool:
+    """Return whether SNPs can be tested against imaging in these people."""
+    both = int((inside & people.has_snp & people.has_region).sum())
+    return both > people.covariates.shape[1] + FEWEST
 
 
 def _countable(people: People, inside: np.ndarray) -> bool:

@@ -374,8 +374,15 @@ class Gendmr:
         replicate, evidence = self.replicate(train, validation, preparation, bags, seed)
         if "imaging" in self._channels and not evidence.imaging_people:
             notes.append(
-                f"{int(train.has_region.sum())} training people have region measurements: too few"
-                " for an imaging risk; the evidence is the diagnosis alone."
+                f"{int(train.has_region.sum())} training people have region measurements,"
+                f" {int((train.has_region & train.has_snp).sum())} of them genotypes: too few for"
+                " imaging to say anything of SNPs; the evidence is the diagnosis alone."
+            )
+        if "diagnosis" in self._channels and "snp" in bags and not evidence.snp_all.any():
+            notes.append(
+                f"No SNP can be tested: beyond {train.covariates.shape[1]} covariates and"
+                f" components, nothing varies among {int(train.has_snp.sum())} training people with"
+                " genotypes; SNPs have no evidence."
             )
         both = int((train.has_snp & train.has_region).sum()) if len(bags) == 2 else 0
         if both < FEWEST_TO_EXCHANGE and Exchange(self.options).active:

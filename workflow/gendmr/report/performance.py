@@ -83,15 +83,14 @@ def method_summary(results: Path, name: str) -> dict[str, Any]:
         raise InputFileError(
             f"{folder}/metrics.tsv: no fold has an AUC", next_step="snakemake --cores 2 training"
         )
-    runs, sizes = [], []
+    runs, sizes, said = [], [], []
     for repeat, fold, _ in folds:
         place = folder / f"repeat-{repeat}" / f"fold-{fold}"
         runs.append(read_json(place / "run.json"))
         held = read_json(place / "metrics.json")
+        said.append([*runs[-1].get("notes", []), *held.get("notes", [])])
         sizes.append((held["n_train"], held["n_held_out"]))
-    notes = Counter(
-        note for run in runs for note in dict.fromkeys(str(item) for item in run.get("notes", []))
-    )
+    notes = Counter(note for items in said for note in dict.fromkeys(map(str, items)))
     kind = str(runs[0].get("kind", ""))
     options = (runs[0].get("options") or {}).get("method") or {}
     reads = tuple(options.get("modalities") or READS.get(kind, ()))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gendmr.training.checkpoint import Checkpoint
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+LARGEST_LOSS = 1e4  # a cross-entropy of thousands: the steps overshoot, whether or not it is finite
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -353,7 +354,7 @@ def fit(
     Raises
     ------
     TrainingError
-        A loss is not finite; names replicate, epoch and step.
+        A loss is not finite or above `LARGEST_LOSS`; names replicate, epoch and step.
     """
     runner = Runner(network, task)
     optimiser = AdamW(task, runner.layout, options.clip)
@@ -395,7 +396,7 @@ def _train_epoch(
         total, outputs, terms, memory, noise = runner.losses(weights, batch, state, scale)
         (gradient,) = torch.autograd.grad(total.sum(), weights)
         state.weights = weights.detach()
-        _refuse_infinite(total, keeper.active, state.epoch, state.step)
+        _refuse_divergence(total, keeper.active, state.epoch, state.step)
         if network.modulate is not None:
             gradient = network.modulate(gradient, outputs, batch, noise, runner.layout)
         rate = _rate(state.step, options, len(batches))
@@ -428,7 +429,7 @@ def _judge(
         outputs = runner.outputs(state.weights, validation)
         loss = vmap(network.loss)(outputs, validation)
         remembered = vmap(network.summarise)(state.memory) if state.memory else {}
-    _refuse_infinite(loss, keeper.active, state.epoch, state.step)
+    _refuse_divergence(loss, keeper.active, state.epoch, state.step)
     scores = outputs["logit"].cpu().numpy()
     truth, real = (validation[name].cpu().numpy() for name in ("y", "weight"))
     told = ("train_loss", *(extra.name for extra in network.auxiliary_losses))
@@ -522,12 +523,14 @@ def _rate(step: int, options: OptimisationSection, steps: int) -> float:
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _refuse_infinite(loss: torch.Tensor, active: torch.Tensor, epoch: int, step: int) -> None:
-    wrong = ~torch.isfinite(loss) & active
+def _refuse_divergence(loss: torch.Tensor, active: torch.Tensor, epoch: int, step: int) -> None:
+    wrong = ~(loss <= LARGEST_LOSS) & active  # a loss that is not a number compares as false
     if wrong.any():
         replicate = int(torch.nonzero(wrong).reshape(-1)[0])
+        value = float(loss[replicate].detach())
+        size = f"{value:.3g}" if math.isfinite(value) else "not finite"
         raise TrainingError(
-            f"the loss is not finite in epoch {epoch}, step {step} (replicate {replicate})",
+            f"the loss is {size} in epoch {epoch}, step {step} (replicate {replicate})",
             cause="a learning rate that is too large, or measurements of extreme size",
             next_step="lower training.optimisation.learning_rate, or look at the outliers in the"
             " quality tables",

@@ -124,6 +124,9 @@ def train_fold(
     )
     bags = fitted.bags(held_out)
     notes = [*preparation.notes, *fitted.notes]
+    for rows in (view.train, view.validation):
+        notes += preparation.beyond(rows)
+    notes += _one_class(validation, "validation")
 
     _write_weights(output / "model.safetensors", fitted, preparation)
     write_text(
@@ -143,6 +146,8 @@ def train_fold(
             "held_out": _evaluate(predictions, "held-out"),
             "validation": _evaluate(predictions, "validation"),
             "by_modality": _by_modality(predictions),
+            # Apart from those on the fit in run.json, which no held-out person can change.
+            "notes": [*preparation.beyond(view.held_out), *_one_class(held_out, "held-out")],
         },
     )
     write_table(output / "predictions.tsv", predictions)
@@ -188,14 +193,27 @@ def _key(
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _one_class(people: People, name: str) -> list[str]:
+    """Return a note where no metric that compares cases with controls can be told."""
+    cases = int(people.diagnosis.sum())
+    if 0 < cases < len(people):
+        return []
+    rule = "; the threshold is 0.5" if name == "validation" else ""
+    return [
+        f"All {len(people)} {name} people are {'cases' if cases else 'controls'}: their AUC is"
+        f" n/a{rule}."
+    ]
+
+
 def _predictions(fitted: Fitted, people: People, name: str, threshold: float) -> pd.DataFrame:
     logit = fitted.logits(people)
     if not np.isfinite(logit).all():
         raise TrainingError(
             f"{int((~np.isfinite(logit)).sum())} of {len(people)} {name} people have no finite"
             " score",
-            cause="training diverged",
-            next_step="lower training.optimisation.learning_rate",
+            cause="training diverged, or measurements of extreme size",
+            next_step="lower training.optimisation.learning_rate, or look at the outliers in the"
+            " quality tables",
         )
     probability = sigmoid(logit)
     return pd.DataFrame(

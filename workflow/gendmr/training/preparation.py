@@ -15,6 +15,9 @@ from gendmr.training.components import Components
 from gendmr.training.selection import Selection, exclude, select, select_own
 
 MEASURES = ("volume", "mean", "spread")
+# Interquartile ranges beyond the quartiles: a wrong unit or a failed step, no human being.
+FAR = 20.0
+FEWEST_FOR_LIMITS = 8
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,39 @@ class People:
         return np.asarray(names[2 * self.has_snp.astype(int) + self.has_region.astype(int)])
 
 
+def limits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the limits (column,) beyond which a number is a mistake and counts as missing.
+
+    Tukey's fences (1977) at `FAR` interquartile ranges instead of 1.5: far from anything that is
+    merely unusual. One such value would decide mean and SD of its column, and so the scale on which
+    everybody is seen. No limits where fewer than 8 people have a value or half of them the same.
+
+    Parameters
+    ----------
+    values : float (people, column)
+        NaN where missing.
+    """
+    low, high = np.full(values.shape[1], -np.inf), np.full(values.shape[1], np.inf)
+    finite = np.isfinite(values)
+    for column in np.flatnonzero(finite.sum(axis=0) >= FEWEST_FOR_LIMITS):
+        first, third = np.quantile(values[finite[:, column], column], [0.25, 0.75])
+        if third > first:
+            low[column] = first - FAR * (third - first)
+            high[column] = third + FAR * (third - first)
+    return low, high
+
+
+def _inside(values: np.ndarray, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
+    return np.where(np.isfinite(values) & (values >= low) & (values <= high), values, np.nan)
+
+
 @dataclass
 class Covariates:
     """Numeric form of declared covariates: numbers as they are, categories against the first."""
 
     columns: list[tuple[str, str | None]] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
+    limits: list[tuple[float, float]] = field(default_factory=list)
 
     @classmethod
     def fit(cls, table: pd.DataFrame, names: tuple[str, ...], notes: list[str]) -> Covariates:
@@ -78,23 +108,40 @@ class Covariates:
                 missing = int(values.isna().sum())
                 if missing:
                     notes.append(f"{missing} training people lack {name}: the mean is used.")
+                number = values.to_numpy(dtype=np.float64)
+                low, high = (float(limit[0]) for limit in limits(number[:, None]))
+                number = _inside(number, low, high)
                 fitted.columns.append((name, None))
-                fitted.means.append(float(values.mean()) if missing < len(values) else 0.0)
+                fitted.means.append(float(np.nanmean(number)) if np.isfinite(number).any() else 0.0)
+                fitted.limits.append((low, high))
             else:
                 for level in sorted(values.dropna().unique())[1:]:
                     fitted.columns.append((name, str(level)))
                     fitted.means.append(0.0)
+                    fitted.limits.append((-np.inf, np.inf))
         return fitted
 
     def apply(self, table: pd.DataFrame) -> np.ndarray:
         """Return float64 (people, column)."""
-        values = [
-            table[name].fillna(mean).to_numpy(dtype=np.float64)
-            if level is None
-            else (table[name] == level).to_numpy(dtype=np.float64)
-            for (name, level), mean in zip(self.columns, self.means, strict=True)
-        ]
+        values = []
+        for (name, level), mean, (low, high) in zip(
+            self.columns, self.means, self.limits, strict=True
+        ):
+            if level is None:
+                number = _inside(table[name].to_numpy(dtype=np.float64), low, high)
+                values.append(np.where(np.isnan(number), mean, number))
+            else:
+                values.append((table[name] == level).to_numpy(dtype=np.float64))
         return np.column_stack(values) if values else np.zeros((len(table), 0))
+
+    def beyond(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return which people have a value beyond the limits, bool (people,), by covariate."""
+        found = {}
+        for (name, level), (low, high) in zip(self.columns, self.limits, strict=True):
+            if level is None:
+                number = table[name].to_numpy(dtype=np.float64)
+                found[name] = ~np.isnan(number) & np.isnan(_inside(number, low, high))
+        return found
 
 
 @dataclass
@@ -103,6 +150,9 @@ class RegionScaler:
 
     icv: bool
     icv_mean: float
+    icv_limits: tuple[float, float]
+    low: np.ndarray
+    high: np.ndarray
     covariates: Covariates
     centre: np.ndarray
     slopes: np.ndarray
@@ -118,9 +168,14 @@ class RegionScaler:
         """
         covariates = Covariates.fit(rows.covariates, names, [])
         values = _measures(rows)
-        with np.errstate(invalid="ignore"):
-            icv_mean = float(np.nanmean(rows.icv)) if np.isfinite(rows.icv).any() else 0.0
-        nuisance = cls._nuisance(rows, covariates, icv, icv_mean)
+        low, high = limits(values)
+        values = _inside(values, low, high)
+        smallest, largest = (float(limit[0]) for limit in limits(rows.icv[:, None]))
+        head = _inside(rows.icv, smallest, largest)
+        icv_mean = float(np.nanmean(head)) if np.isfinite(head).any() else 0.0
+        nuisance = covariates.apply(rows.covariates)
+        if icv:
+            nuisance = np.column_stack([nuisance, np.where(np.isfinite(head), head, icv_mean)])
         centre = nuisance.mean(axis=0) if len(rows) else np.zeros(nuisance.shape[1])
         slopes = np.zeros((nuisance.shape[1], values.shape[1]))
         filled = np.where(np.isfinite(values), values, _column_mean(values))
@@ -137,22 +192,50 @@ class RegionScaler:
             )
         adjusted = filled - (nuisance - centre) @ slopes
         mean = adjusted.mean(axis=0) if len(rows) else np.zeros(values.shape[1])
-        scale = adjusted.std(axis=0) if len(rows) else np.ones(values.shape[1])
+        scale = adjusted.std(axis=0) if len(rows) else np.zeros(values.shape[1])
         scale = np.where(scale > 1e-9 * (np.abs(mean) + 1e-12), scale, np.inf)
-        return cls(icv, icv_mean, covariates, centre, slopes, mean, scale)
+        still = int(np.isinf(scale).sum())
+        if still:
+            notes.append(
+                f"{still} of {scale.size} region measurements are missing in, or the same for, all"
+                f" {len(rows)} training people with regions: they count for nobody"
+                + (", and the modality region is masked." if still == scale.size else ".")
+            )
+        return cls(
+            icv=icv,
+            icv_mean=icv_mean,
+            icv_limits=(smallest, largest),
+            low=low,
+            high=high,
+            covariates=covariates,
+            centre=centre,
+            slopes=slopes,
+            mean=mean,
+            scale=scale,
+        )
 
-    @staticmethod
-    def _nuisance(rows: Rows, covariates: Covariates, icv: bool, icv_mean: float) -> np.ndarray:
-        values = covariates.apply(rows.covariates)
-        if icv:
-            head = np.where(np.isfinite(rows.icv), rows.icv, icv_mean)
-            values = np.column_stack([values, head])
-        return values
+    @property
+    def usable(self) -> bool:
+        """Return whether any measurement varies among the training people."""
+        return bool(np.isfinite(self.scale).any())
+
+    def beyond(self, rows: Rows) -> dict[str, np.ndarray]:
+        """Return which people have a value beyond the limits, bool (people,), by measure."""
+        values = _measures(rows)
+        wrong = ~np.isnan(values) & np.isnan(_inside(values, self.low, self.high))
+        by_measure = wrong.reshape(len(rows), -1, len(MEASURES)).any(axis=1)
+        found = {f"region {name}": by_measure[:, n] for n, name in enumerate(MEASURES)}
+        outside = ~np.isnan(rows.icv) & np.isnan(_inside(rows.icv, *self.icv_limits))
+        return {**self.covariates.beyond(rows.covariates), **found, "icv": outside}
 
     def apply(self, rows: Rows) -> np.ndarray:
         """Return float32 (people, region, 3), 0 where missing."""
-        nuisance = self._nuisance(rows, self.covariates, self.icv, self.icv_mean)
-        values = _measures(rows) - (nuisance - self.centre) @ self.slopes
+        nuisance = self.covariates.apply(rows.covariates)
+        if self.icv:
+            head = _inside(rows.icv, *self.icv_limits)
+            nuisance = np.column_stack([nuisance, np.where(np.isnan(head), self.icv_mean, head)])
+        values = _inside(_measures(rows), self.low, self.high)
+        values = values - (nuisance - self.centre) @ self.slopes
         values = (values - self.mean) / self.scale
         values = np.where(np.isfinite(values), values, 0.0).astype(np.float32)
         return values.reshape(len(rows), rows.volume.shape[1], len(MEASURES))
@@ -286,7 +369,7 @@ class Preparation:
         scores = self._components.apply(rows.dosage)
         scores[~rows.has_snp] = 0.0
         has_snp = rows.has_snp & (self._columns.size > 0)
-        has_region = rows.has_region & (self.regions.size > 0)
+        has_region = rows.has_region & self._scaler.usable
         return People(
             participants=rows.participants,
             family=rows.family,
@@ -298,16 +381,37 @@ class Preparation:
             covariates=np.column_stack([self._covariates.apply(rows.covariates), scores]),
         )
 
+    def beyond(self, rows: Rows) -> list[str]:
+        """Return a note where values of these people are beyond the limits of the training people.
+
+        Such values count as missing: see `limits`.
+        """
+        found = self._scaler.beyond(rows)
+        for name, people in self._covariates.beyond(rows.covariates).items():
+            found[name] = found.get(name, False) | people
+        named = [name for name, people in found.items() if people.any()]
+        if not named:
+            return []
+        people = np.any([found[name] for name in named], axis=0)
+        return [
+            f"{int(people.sum())} of {len(rows)} {rows.role} people have values more than {FAR:g}"
+            " interquartile ranges beyond the quartiles of the training people"
+            f" ({', '.join(named)}): these count as missing."
+        ]
+
     def tensors(self) -> dict[str, np.ndarray]:
         """Return what was fitted, by name, to be kept beside the weights of a method."""
         return {
             "preparation.snp_mean": self.mean_dosage,
             "preparation.snp_scale": self.scale_dosage,
             "preparation.covariate_mean": np.array(self._covariates.means, dtype=np.float64),
+            "preparation.covariate_limit": np.array(self._covariates.limits).reshape(-1, 2),
             "preparation.component_variant": self._components.columns,
             "preparation.component_mean": self._components.mean,
             "preparation.component_scale": self._components.scale,
             "preparation.component_loading": self._components.loadings,
+            "preparation.region_limit": np.column_stack([self._scaler.low, self._scaler.high]),
+            "preparation.icv_limit": np.array(self._scaler.icv_limits),
             "preparation.region_slope": self._scaler.slopes,
             "preparation.region_centre": self._scaler.centre,
             "preparation.region_mean": self._scaler.mean,
