@@ -25,10 +25,10 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """72 people, 60 SNPs, 8 regions; half have images, some of them no genotypes."""
+    """96 people, 60 SNPs, 8 regions; enough have both for imaging to speak of SNPs."""
     return make_cohort(
         tmp_path_factory.mktemp("clean") / "cohort",
-        people=72, snps=60, regions=8, genes=20, unsequenced=0.2, folds=3,
+        people=96, snps=60, regions=8, genes=20, imaged=0.85, unsequenced=0.1, folds=3,
     )  # fmt: skip
 
 

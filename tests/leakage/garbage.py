@@ -79,7 +79,7 @@ def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str
         found.append("model.safetensors")
     if _history(clean, judged) != _history(spoiled, judged):
         found.append("history.jsonl")
-    if _run(clean) != _run(spoiled):
+    if _run(clean, judged) != _run(spoiled, judged):
         found.append("run.json")
     if _predictions(clean, blind) != _predictions(spoiled, blind):
         found.append("predictions.tsv")
@@ -103,9 +103,11 @@ def _history(folder: Path, judged: bool) -> object:
     return trajectory(folder) if judged else (folder / "history.jsonl").read_bytes()
 
 
-def _run(folder: Path) -> object:
+def _run(folder: Path, judged: bool) -> object:
     run = json.loads((folder / "run.json").read_text())
     del run["inputs"]
+    if judged:
+        run["notes"] = [note for note in run["notes"] if "validation people" not in note]
     return run
 
 
@@ -123,7 +125,7 @@ def _predictions(folder: Path, blind: str) -> object:
 def _metrics(folder: Path, blind: str) -> object:
     metrics = json.loads((folder / "metrics.json").read_text())
     if blind == "held-out":
-        gone: tuple[str, ...] = ("held_out", "by_modality")
+        gone: tuple[str, ...] = ("held_out", "by_modality", "notes")
     else:
         gone = ("validation", "threshold", "held_out", "by_modality")
     return {name: value for name, value in metrics.items() if name not in gone}

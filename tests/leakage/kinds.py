@@ -30,6 +30,15 @@ METHODS: dict[str, dict[str, Any]] = {
     "fusion-fixed_teacher": {"kind": "fusion", "mode": "fixed_teacher", "width": 6},
 }
 NETWORKS = [name for name, method in METHODS.items() if method["kind"] in ("gendmr", "fusion")]
+# One of each kind, in its richest form.
+EACH_KIND = (
+    "gendmr",
+    "ridge",
+    "locus",
+    "polygenic",
+    "association-both",
+    "fusion-fixed_teacher",
+)
 SEED = 5
 
 

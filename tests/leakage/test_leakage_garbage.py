@@ -12,13 +12,14 @@ from gendmr.cohort.view import FoldView
 from gendmr.methods import ridge
 from gendmr.training.preparation import People
 from leakage.garbage import differences, trajectory
-from leakage.kinds import METHODS, NETWORKS, joined, read, sections, train
+from leakage.kinds import EACH_KIND, METHODS, NETWORKS, joined, read, sections, train
 
 Clean = Callable[[str], Path]
 
 
 def test_every_kind_of_method_is_proved() -> None:
     assert {method["kind"] for method in METHODS.values()} == set(sections())
+    assert {METHODS[name]["kind"] for name in EACH_KIND} == set(sections())
 
 
 @pytest.mark.parametrize(("kind", "option"), [("fusion", "mode"), ("association", "channels")])
@@ -62,6 +63,12 @@ def test_garbage_in_validation_people_leaves_every_epoch_of_training_the_same(
     spoiled = train(validation_spoiled, tmp_path / "out", name)
     assert len(trajectory(spoiled)) == 3
     assert trajectory(spoiled) == trajectory(clean(name))
+
+
+def test_the_proofs_reach_evidence_from_imaging_and_the_exchange_of_roles(clean: Clean) -> None:
+    for name in ("gendmr", "association-both"):
+        assert "too few" not in " ".join(read(clean(name), "run.json")["notes"])
+    assert any(line["lead_region_case"] for line in trajectory(clean("gendmr")))
 
 
 class Leaky(ridge.Ridge):
