@@ -21,7 +21,7 @@ from leakage.kinds import METHODS, joined, options
 
 pytestmark = pytest.mark.slow
 
-COHORTS, FOLDS = 8, 2
+COHORTS, FOLDS = 6, 2
 LEVEL = 0.99
 
 Fold = tuple[Rows, Rows, Rows]
