@@ -15,7 +15,8 @@ from gendmr.cohort.view import FoldView
 from gendmr.config.methods import GendmrMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods import gendmr
-from gendmr.methods.exchange import TEACHER, Exchange, binary_divergence, decay
+from gendmr.methods.classification import binary_divergence
+from gendmr.methods.exchange import TEACHER, Exchange, decay
 from gendmr.training.preparation import Preparation
 
 PEOPLE = 12

@@ -8,11 +8,22 @@ from torch.nn import functional
 from gendmr.errors import TrainingError
 from gendmr.training.preparation import People, Preparation
 
+MODALITIES = ("snp", "region")
+OTHER = {"snp": "region", "region": "snp"}
+
 
 def cross_entropy(logit: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Return the weighted mean cross-entropy of logits against 0 and 1."""
     each = functional.softplus(logit) - y * logit
     return (weight * each).sum() / weight.sum().clamp(min=1e-6)
+
+
+def binary_divergence(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
+    """Return KL(teacher || student) of two-class answers given as logits of the second class."""
+    p = torch.sigmoid(teacher)
+    return p * (functional.logsigmoid(teacher) - functional.logsigmoid(student)) + (1 - p) * (
+        functional.logsigmoid(-teacher) - functional.logsigmoid(-student)
+    )
 
 
 def usable_bags(

@@ -29,11 +29,10 @@ from torch.nn import functional
 
 from gendmr.config.methods import GendmrMethod
 from gendmr.methods.base import AuxiliaryLoss, Teacher
+from gendmr.methods.classification import MODALITIES, OTHER, binary_divergence
 from gendmr.training.batches import Tensors
 
 Outputs = Mapping[str, torch.Tensor]
-MODALITIES = ("snp", "region")
-OTHER = {"snp": "region", "region": "snp"}
 TEMPERATURE_OF_VIEWS = 0.1
 SAME_CLASS = 0.5
 TEACHER = "average"
@@ -128,7 +127,7 @@ class Exchange:
 
     def _pupils(self, memory: Outputs, batch: Outputs) -> Tensors:
         """Return the weight with which each person's head of a modality learns from the other."""
-        both = batch["has_snp"] * batch["has_region"] * (batch["weight"] > 0)
+        both = _both(batch)
         if self.options.dominance == "none" and self.options.roles == "exchange":
             return dict.fromkeys(MODALITIES, both)
         leads = self.leads(memory, batch)
@@ -156,7 +155,7 @@ class Exchange:
     ) -> torch.Tensor:
         """Return the mean InfoNCE over people of the pupils' views against the teachers'."""
         pupils = self._pupils(memory, batch)
-        both = batch["has_snp"] * batch["has_region"] * (batch["weight"] > 0)
+        both = _both(batch)
         y, person, real = batch["y"], batch["person"], both
         if self.options.queue:
             y = torch.cat([y, memory["queue_y"]])
@@ -198,7 +197,7 @@ class Exchange:
         found["seen"] = memory["seen"].scatter(0, person, torch.ones_like(batch["y"]))
         if "queue_y" in memory:
             size = self.options.queue
-            both = batch["has_snp"] * batch["has_region"] * (batch["weight"] > 0)
+            both = _both(batch)
             new = {"y": batch["y"], "real": both, "person": person}
             new |= {name: teachers[TEACHER][f"view_{name}"] for name in MODALITIES}
             for name, value in new.items():
@@ -226,14 +225,11 @@ class Exchange:
         return shares
 
 
+def _both(batch: Outputs) -> torch.Tensor:
+    """Return 1 for the people of a batch who have both modalities, 0 for others and for padding."""
+    return batch["has_snp"] * batch["has_region"] * (batch["weight"] > 0)
+
+
 def decay(step: int) -> float:
     """Return the share of the past in the teacher: rises to 0.99, then to 0.999."""
     return min((1 + step) / (10 + step), 0.99 + 0.009 * min(step / 2000, 1.0))
-
-
-def binary_divergence(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
-    """Return KL(teacher || student) of two-class answers given as logits of the second class."""
-    p = torch.sigmoid(teacher)
-    return p * (functional.logsigmoid(teacher) - functional.logsigmoid(student)) + (1 - p) * (
-        functional.logsigmoid(-teacher) - functional.logsigmoid(-student)
-    )

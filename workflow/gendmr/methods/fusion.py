@@ -20,7 +20,6 @@ code of zeros. What is done with the codes is the mode:
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,11 +33,24 @@ from gendmr.config.methods import FusionMethod
 from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.methods.additive import bag_of, standardise
 from gendmr.methods.base import AuxiliaryLoss, Bag, Network, Progress
-from gendmr.methods.classification import cross_entropy, usable_bags
+from gendmr.methods.classification import (
+    MODALITIES,
+    OTHER,
+    binary_divergence,
+    cross_entropy,
+    usable_bags,
+)
 from gendmr.seeds import derive, generator
-from gendmr.training.batches import Randomness, Tensors, gather, plan_epoch, stack, torch_generator
+from gendmr.training.batches import (
+    Randomness,
+    Tensors,
+    gather_epoch,
+    plan_epoch,
+    stack,
+    torch_generator,
+)
 from gendmr.training.checkpoint import Checkpoint
-from gendmr.training.fit import Fit, Layout, Task, call, choose_device, fit
+from gendmr.training.fit import Fit, Layout, Task, call, choose_device, fit, set_up_device
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import class_weights
 
@@ -46,8 +58,6 @@ BATCH = 64
 START = 0.3  # SD of what a layer gives for standardised inputs before the first step
 PACE = 1000  # inputs of a modality that learns at the stated rate; fewer learn faster
 HEAD_SPEED = 3.0  # of heads and biases, which are few
-MODALITIES = ("snp", "region")
-OTHER = {"snp": "region", "region": "snp"}
 Outputs = Mapping[str, torch.Tensor]
 
 
@@ -169,10 +179,7 @@ class FusionNetwork(Network):
             taught, found = batch[f"taught_{name}"] / heat, student[f"logit_{name}"] / heat
             right = (taught > 0) == (batch["y"] > 0.5)
             weight = batch["weight"] * batch[f"has_{name}"] * right
-            share = torch.sigmoid(taught)
-            each = share * (functional.logsigmoid(taught) - functional.logsigmoid(found)) + (
-                1 - share
-            ) * (functional.logsigmoid(-taught) - functional.logsigmoid(-found))
+            each = binary_divergence(taught, found)
             total = total + heat**2 * (weight * each).sum() / weight.sum().clamp(min=1e-6)
         return total
 
@@ -277,12 +284,7 @@ class Fusion:
         TrainingError
             No modality can be trained, or the loss is not finite.
         """
-        where = choose_device(device)
-        torch.set_num_threads(1)
-        if where.type == "cuda":
-            # On one CPU thread all of its operations are deterministic already.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            torch.use_deterministic_algorithms(True, warn_only=True)
+        where = set_up_device(device)
         bags, notes = usable_bags(train, preparation, MODALITIES)
         if len(bags) == 1:
             notes.append(f"There is nothing to fuse: the network sees the modality {bags[0]} only.")
@@ -422,9 +424,7 @@ class Fusion:
                 plan_epoch(count, BATCH, shuffle)
                 for count, shuffle in zip(counts, random.shuffles, strict=True)
             ]
-            length = max(len(plan) for plan in plans)
-            size = max(len(index) for plan in plans for _, index in plan)
-            return [gather(plans, step, size, people) for step in range(length)]
+            return gather_epoch(plans, people)
 
         def noise(batch: Tensors) -> Tensors:
             count = batch["y"].shape[1]

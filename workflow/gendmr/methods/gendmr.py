@@ -27,7 +27,6 @@ teaches: `gendmr.methods.exchange`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,21 +41,21 @@ from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.errors import TrainingError
 from gendmr.methods.attention import Block, GatedBag
 from gendmr.methods.base import Bag, Network, Progress
-from gendmr.methods.classification import cross_entropy, usable_bags
+from gendmr.methods.classification import MODALITIES, cross_entropy, usable_bags
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
-from gendmr.methods.exchange import MODALITIES, Exchange
+from gendmr.methods.exchange import Exchange
 from gendmr.seeds import generator
 from gendmr.training.batches import (
     Plan,
     Randomness,
     Tensors,
-    gather,
+    gather_epoch,
     plan_parts,
     stack,
     torch_generator,
 )
 from gendmr.training.checkpoint import Checkpoint
-from gendmr.training.fit import Fit, Layout, Runner, Task, call, choose_device, fit
+from gendmr.training.fit import Fit, Layout, Runner, Task, call, choose_device, fit, set_up_device
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import class_weights
 
@@ -364,12 +363,7 @@ class Gendmr:
         TrainingError
             No modality can be trained, or the loss is not finite.
         """
-        where = choose_device(device)
-        torch.set_num_threads(1)
-        if where.type == "cuda":
-            # On one CPU thread all of its operations are deterministic already.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            torch.use_deterministic_algorithms(True, warn_only=True)
+        where = set_up_device(device)
         bags, notes = usable_bags(train, preparation, self.options.modalities)
         replicate, evidence = self.replicate(train, validation, preparation, bags, seed)
         if "imaging" in self._channels and not evidence.imaging_people:
@@ -414,7 +408,7 @@ class Gendmr:
         device: str = "cpu",
         progress: Progress = lambda line: None,
     ) -> Fit:
-        """Fit replicates together; they have the same numbers of people, SNPs and regions."""
+        """Fit replicates together; people and SNPs may differ in number, regions are the same."""
         task, network = self.task_of(replicates, bags, choose_device(device))
         return fit(network, task, self.optimisation, progress)
 
@@ -485,9 +479,7 @@ class Gendmr:
                 plan_parts(item.part[partition], parts, partition * parts, BATCH, random)
                 for item, random in zip(replicates, shuffles, strict=True)
             ]
-            length = max(len(plan) for plan in plans)
-            size = max(len(index) for plan in plans for _, index in plan)
-            return [gather(plans, step, size, people) for step in range(length)]
+            return gather_epoch(plans, people)
 
         def noise(batch: Tensors) -> Tensors:
             """Draw for a replicate's own people and SNPs, whatever its neighbours bring."""
@@ -687,12 +679,10 @@ def _scale_bags(runner: Runner, people: Tensors, part: list[np.ndarray], parts: 
     plans: list[Plan] = [
         [(number, np.flatnonzero(row == number)) for number in range(parts)] for row in part
     ]
-    size = max(len(index) for plan in plans for _, index in plan)
     logits: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
     present: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
     with torch.no_grad():
-        for step in range(parts):
-            batch = gather(plans, step, size, people)
+        for batch in gather_epoch(plans, people):
             outputs = runner.outputs(task.start, batch)
             for name in bags:
                 logits[name].append(outputs[f"logit_{name}"])

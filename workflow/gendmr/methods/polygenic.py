@@ -69,8 +69,7 @@ class Polygenic:
     effects and clumps for one part come from the others; so three times, with other parts. On these
     scores the p-value threshold is chosen (cross-validated log loss) and the regression of the
     diagnosis on covariates and score is fitted; it then reads scores with effects from all training
-    people. A score that falls with the
-    risk in people whom it was not made from is left out.
+    people. A score that falls with the risk in people whom it was not made from is left out.
     """
 
     kind = "polygenic"

@@ -110,6 +110,13 @@ def gather(plans: Sequence[Plan], step: int, size: int, people: Tensors) -> Tens
     return batch
 
 
+def gather_epoch(plans: Sequence[Plan], people: Tensors) -> list[Tensors]:
+    """Return all steps of the plans of the replicates: see `gather`."""
+    length = max(len(plan) for plan in plans)
+    size = max(len(index) for plan in plans for _, index in plan)
+    return [gather(plans, step, size, people) for step in range(length)]
+
+
 @dataclass(frozen=True)
 class Randomness:
     """The generators of all replicates: a checkpoint holds where they stand.

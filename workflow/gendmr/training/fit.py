@@ -15,6 +15,7 @@ interrupted goes on from the last one and ends with the same bytes on a CPU.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,23 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
+
+
+def set_up_device(wanted: str) -> torch.device:
+    """Return the device for a fold, with the same numbers each time.
+
+    Raises
+    ------
+    TrainingError
+        See `choose_device`.
+    """
+    device = choose_device(wanted)
+    torch.set_num_threads(1)
+    if device.type == "cuda":
+        # On one CPU thread all of its operations are deterministic already.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return device
 
 
 class Layout:
