@@ -124,6 +124,27 @@ def test_a_replicate_does_not_depend_on_its_neighbours(
     assert (together.found.weights[0] - together.found.weights[1]).abs().max() > 0.01
 
 
+@pytest.mark.parametrize("mode", ["concatenation", "ogm_ge"])
+def test_a_replicate_of_fewer_people_takes_fewer_steps(
+    tmp_path: Path, prepare: Callable[..., Any], mode: str
+) -> None:
+    make_cohort(tmp_path, people=300, snps=20, genes=10)
+    fold = prepare(tmp_path, method(mode))
+    built = fusion.build(fold.options)
+    bags = ("snp", "region")
+    made = []
+    for seed, count in ((1, len(fold.train)), (2, 50)):
+        some = People(**{name: getattr(fold.train, name)[:count] for name in vars(fold.train)})
+        made.append(built.replicate(some, fold.validation, fold.preparation, bags, seed=seed))
+    together = built.fit_replicates(made, bags)
+    steps = [history[-1]["step"] for history in together.found.history]
+    assert steps[0] > steps[1]
+    alone = built.fit_replicates(made[1:], bags)
+    torch.testing.assert_close(
+        alone.found.weights[0], together.found.weights[1], rtol=1e-3, atol=1e-4
+    )
+
+
 def test_networks_of_late_fusion_do_not_hear_of_each_other(
     cohort: Path, prepare: Callable[..., Any]
 ) -> None:

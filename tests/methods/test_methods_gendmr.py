@@ -132,6 +132,32 @@ def test_imaging_risk_is_out_of_fold() -> None:
     assert auc(y, imaging_risk(noise[:, :20], y, part)) > 0.9
 
 
+@pytest.mark.parametrize("features", [20, 150])
+def test_imaging_risk_is_that_of_fits_without_the_part(features: int) -> None:
+    random = np.random.default_rng(1)
+    values, part = random.normal(size=(90, features)), random.integers(0, 4, 90)
+    y = (values[:, 0] + random.normal(size=90) > 0).astype(float)
+    centred = values - values.mean(axis=0)
+    scores = {}
+    for penalty in 90 * 10.0 ** np.arange(-2.0, 4.0):
+        ridge = np.linalg.solve(centred.T @ centred + penalty * np.eye(features), centred.T)
+        hat = 1 / 90 + centred @ ridge
+        scores[penalty] = ((y - hat @ y) ** 2).sum() / (90 - np.trace(hat)) ** 2
+    penalty = min(scores, key=lambda value: scores[value])
+    expected = np.empty(90)
+    for number in range(4):
+        inside = part != number
+        # An unpenalised intercept beside the features.
+        design = np.column_stack([np.ones(90), values])
+        weight = penalty * np.diag([0.0, *np.ones(features)])
+        beta = np.linalg.solve(
+            design[inside].T @ design[inside] + weight, design[inside].T @ y[inside]
+        )
+        expected[~inside] = design[~inside] @ beta
+    found = imaging_risk(values, y, part)
+    np.testing.assert_allclose(found, np.clip(expected, 0.02, 0.98), rtol=1e-6)
+
+
 def stacked(cohort: Path, chosen: MethodOptions, seeds: list[int]) -> tuple[Any, ...]:
     method = gendmr.build(chosen)
     preparation, train, validation, _ = prepared(cohort, chosen)
@@ -184,6 +210,28 @@ def test_replicates_may_bring_other_people_and_other_snps(cohort: Path) -> None:
             for name, value in expected.items():
                 shared = found[name][tuple(slice(count) for count in value.shape)]
                 torch.testing.assert_close(shared, value, rtol=1e-3, atol=1e-6)
+
+
+def test_a_replicate_of_fewer_people_takes_fewer_steps(tmp_path: Path) -> None:
+    """Whether neighbours have more steps in an epoch changes nothing."""
+    make_cohort(tmp_path, people=500, snps=30, genes=10)
+    chosen = options(parts=2)
+    method = gendmr.build(chosen)
+    preparation, train, validation, _ = prepared(tmp_path, chosen)
+    made = []
+    for seed, count in ((1, len(train)), (2, 110)):
+        some = gendmr._slice(train, 0, count)
+        made.append(method.replicate(some, validation, preparation, ("snp", "region"), seed)[0])
+    together = method.fit_replicates(made, ("snp", "region"))
+    steps = [history[-1]["step"] for history in together.history]
+    assert steps[0] > steps[1] == 6
+    for place, replicate in enumerate(made):
+        alone = method.fit_replicates([replicate], ("snp", "region"))
+        # Adam blows up differences in rounding; a step more or less would be far larger.
+        torch.testing.assert_close(alone.weights[0], together.weights[place], rtol=0, atol=3e-3)
+        own, beside = alone.history[0][-1], together.history[place][-1]
+        for name, value in own.items():
+            assert beside[name] == pytest.approx(value, rel=1e-2, abs=1e-3), name
 
 
 def gradients(method: Any, made: list[Any]) -> list[list[tuple[float, dict[str, torch.Tensor]]]]:

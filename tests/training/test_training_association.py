@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gendmr.training.association import hwe, prune, score_test
+from gendmr.training.association import Phenotypes, hwe, prune, score_test, score_tests
 from gendmr.training.components import Components
 
 BASES = {0: 0b11, 1: 0b10, 2: 0b00, -1: 0b01}
@@ -82,6 +82,26 @@ def test_what_does_not_vary_beyond_the_covariates_gets_zero() -> None:
     assert (z[:2] == 0).all() and (z[:, 1] == 0).all() and z[2, 0] != 0
     explained, _ = score_test(dosage, y, dosage[:, 2:].astype(float))
     assert explained[2, 0] == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(3, 60), min_size=1, max_size=4))
+def test_many_tests_at_once_are_the_tests_one_by_one(seed: int, sizes: list[int]) -> None:
+    random = np.random.default_rng(seed)
+    dosage = genotypes(60, 9, seed, missing=0.1)
+    dosage[:, 0] = 1
+    tests, expected = [], []
+    for size in sizes:
+        inside = np.zeros(60, dtype=bool)
+        inside[random.permutation(60)[:size]] = True
+        values = random.normal(size=(size, 2))
+        values[:, 1] = 3.0
+        covariates = random.normal(size=(size, int(random.integers(0, 4))))
+        tests.append(Phenotypes(inside, values, covariates))
+        expected.append(score_test(dosage[inside], values, covariates)[0])
+    for found, slow in zip(score_tests(dosage, tests), expected, strict=True):
+        np.testing.assert_allclose(found, slow, rtol=1e-8, atol=1e-8)
+        assert (found[0] == 0).all() and (found[:, 1] == 0).all()
 
 
 @pytest.mark.skipif(not shutil.which("plink2"), reason="plink2 is not on the PATH")

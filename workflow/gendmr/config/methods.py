@@ -94,7 +94,7 @@ class GendmrMethod(MethodSection):
     """Attention heads of a block; they divide the width."""
     width: int = Field(default=16, ge=4, le=512)
     """Length of a token."""
-    attention: int = Field(default=32, ge=4, le=512)
+    attention: int = Field(default=16, ge=4, le=512)
     """Hidden units of the gated attention."""
     fourier: int = Field(default=8, ge=1, le=16)
     """Octaves of the position features."""

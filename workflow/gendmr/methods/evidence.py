@@ -21,12 +21,13 @@ One channel per measure of a region: its statistic against the diagnosis, adjust
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from gendmr.training.association import score_test
+from gendmr.training.association import Phenotypes, score_tests
 from gendmr.training.partition import stratified_parts
 from gendmr.training.preparation import People
 
@@ -100,14 +101,15 @@ def collect(
         regions=bool(channels)
         and all(_countable(people, inside) for row in insides for inside in row),
     )
-    found = [[_evidence(people, inside, inner, sources) for inside in row] for row in insides]
-    snp_all, region_all = _evidence(people, everybody, inner, sources)
+    subsets = [*(inside for row in insides for inside in row), everybody]
+    snp, region = _evidence(people, subsets, inner, sources)
+    shape = (partitions, parts)
     return Evidence(
         part=part,
-        snp=np.stack([np.stack([snp for snp, _ in row]) for row in found]),
-        region=np.stack([np.stack([region for _, region in row]) for row in found]),
-        snp_all=snp_all,
-        region_all=region_all,
+        snp=snp[:-1].reshape(*shape, *snp.shape[1:]),
+        region=region[:-1].reshape(*shape, *region.shape[1:]),
+        snp_all=snp[-1],
+        region_all=region[-1],
         imaging_people=int(people.has_region.sum()) if sources.risk and sources.linked else 0,
     )
 
@@ -127,38 +129,65 @@ class _Sources:
 
 
 def _evidence(
-    people: People, inside: np.ndarray, inner: np.ndarray, sources: _Sources
+    people: People, subsets: list[np.ndarray], inner: np.ndarray, sources: _Sources
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return statistics float32 (subset, snp, 4) and (subset, region, 3)."""
     y = people.diagnosis.astype(np.float64)
-    channels = sources.channels
-    snp = np.zeros((people.dosage.shape[1], len(CHANNELS)), dtype=np.float32)
-    imaging = inside & people.has_region
-    typed = inside & people.has_snp
-    expected = np.full(len(people), y[inside].mean() if inside.any() else 0.5)
-    if sources.risk:
-        expected[imaging] = imaging_risk(
-            people.regions[imaging].reshape(int(imaging.sum()), -1), y[imaging], inner[imaging]
-        )
-    if typed.sum() > people.covariates.shape[1] + 3 and snp.size and channels:
-        phenotypes = np.stack([y, y - expected], axis=1)[typed]
-        z, _ = score_test(people.dosage[typed], phenotypes, people.covariates[typed])
-        if "diagnosis" in channels:
-            snp[:, 0] = z[:, 0]
-        if "unexplained" in channels:
-            snp[:, 2] = z[:, 1]
-        both = typed & imaging
-        if sources.risk and sources.linked:
-            z, _ = score_test(people.dosage[both], expected[both], people.covariates[both])
-            snp[:, 1] = z[:, 0]
-    region = np.zeros((people.regions.shape[1], 3), dtype=np.float32)
-    if sources.regions and region.size:
-        region = region_statistics(people.regions[imaging], y[imaging])
-        both = typed & imaging
-        if "region" in channels and snp.size and sources.linked:
-            snp[:, 3] = through_regions(
-                people.dosage[both], people.regions[both], y[both], people.covariates[both], region
+    region = np.zeros((len(subsets), people.regions.shape[1], 3), dtype=np.float32)
+    tests: list[Phenotypes] = []
+    asked: list[tuple[int, dict[str, Reading]]] = []
+    for number, inside in enumerate(subsets):
+        imaging = inside & people.has_region
+        expected = np.full(len(people), y[inside].mean() if inside.any() else 0.5)
+        if sources.risk:
+            expected[imaging] = imaging_risk(
+                people.regions[imaging].reshape(int(imaging.sum()), -1), y[imaging], inner[imaging]
             )
+        if sources.regions and region.size:
+            region[number] = region_statistics(people.regions[imaging], y[imaging])
+        for test, readings in _tests(people, inside, expected, region[number], sources):
+            asked.append((number, readings))
+            tests.append(test)
+    snp = np.zeros((len(subsets), people.dosage.shape[1], len(CHANNELS)), dtype=np.float32)
+    for (number, readings), z in zip(asked, score_tests(people.dosage, tests), strict=True):
+        for channel, read in readings.items():
+            if channel in sources.channels:
+                snp[number, :, CHANNELS.index(channel)] = read(z)
     return snp, region
+
+
+Reading = Callable[[np.ndarray], np.ndarray]
+
+
+def _tests(
+    people: People,
+    inside: np.ndarray,
+    expected: np.ndarray,
+    region: np.ndarray,
+    sources: _Sources,
+) -> Iterator[tuple[Phenotypes, dict[str, Reading]]]:
+    """Give the tests of SNPs in a subset, and how channels are read from z (snp, phenotype)."""
+    y = people.diagnosis.astype(np.float64)
+    typed = inside & people.has_snp
+    if not sources.channels or typed.sum() <= people.covariates.shape[1] + 3:
+        return
+    yield (
+        Phenotypes(typed, np.stack([y, y - expected], axis=1)[typed], people.covariates[typed]),
+        {"diagnosis": lambda z: z[:, 0], "unexplained": lambda z: z[:, 1]},
+    )
+    if not sources.linked:
+        return
+    both = typed & people.has_region
+    covariates = people.covariates[both]
+    if sources.risk:
+        yield Phenotypes(both, expected[both, None], covariates), {"imaging": lambda z: z[:, 0]}
+    if sources.regions and "region" in sources.channels:
+        features, direction = differing(people.regions[both], region)
+        if direction.size:
+            yield (
+                Phenotypes(both, features, np.column_stack([covariates, y[both]])),
+                {"region": lambda z: through_regions(z, features, direction)},
+            )
 
 
 def _usable(people: People, inside: np.ndarray) -> bool:
@@ -195,13 +224,31 @@ def region_statistics(regions: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (r * np.sqrt(len(y))).reshape(regions.shape[1:]).astype(np.float32)
 
 
-def through_regions(
-    dosage: np.ndarray,
-    regions: np.ndarray,
-    y: np.ndarray,
-    covariates: np.ndarray,
-    statistics: np.ndarray,
-) -> np.ndarray:
+def differing(regions: np.ndarray, statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the measurements that tell cases from controls best, and which way cases differ.
+
+    Parameters
+    ----------
+    regions : float (people, region, measure)
+    statistics : float (region, measure)
+        Of each measurement with the diagnosis, from the same people.
+
+    Returns
+    -------
+    features : float64 (people, measurement)
+        At most `MOST_MEASURES`, those whose |z| is above `LEAST_Z`.
+    direction : float64 (measurement,)
+        Their statistics.
+    """
+    difference = statistics.reshape(-1)
+    chosen = np.argsort(-np.abs(difference), kind="stable")[:MOST_MEASURES]
+    chosen = chosen[np.abs(difference[chosen]) > LEAST_Z]
+    features = regions.reshape(len(regions), -1)[:, chosen].astype(np.float64)
+    varying = features.std(axis=0) > 1e-9
+    return features[:, varying], difference[chosen[varying]].astype(np.float64)
+
+
+def through_regions(z: np.ndarray, features: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Return the evidence (snp,) that a SNP raises the risk through some region.
 
     The SNP's largest |z| with one of the measurements that differ between cases and controls,
@@ -212,22 +259,11 @@ def through_regions(
 
     Parameters
     ----------
-    dosage : int8 (people, snp)
-    regions : float (people, region, measure)
-    y : float (people,)
-    covariates : float (people, covariate)
-    statistics : float (region, measure)
-        Of each measurement with the diagnosis, from the same people.
+    z : float64 (snp, measurement)
+        Score statistics, adjusted for covariates and the diagnosis.
+    features, direction : float64 (people, measurement), (measurement,)
+        See `differing`.
     """
-    difference = statistics.reshape(-1)
-    chosen = np.argsort(-np.abs(difference), kind="stable")[:MOST_MEASURES]
-    chosen = chosen[np.abs(difference[chosen]) > LEAST_Z]
-    features = regions.reshape(len(regions), -1)[:, chosen].astype(np.float64)
-    varying = features.std(axis=0) > 1e-9
-    chosen, features = chosen[varying], features[:, varying]
-    if not chosen.size:
-        return np.zeros(dosage.shape[1])
-    z, _ = score_test(dosage, features, np.column_stack([covariates, y]))
     best = np.abs(z).argmax(axis=1)
     strongest = z[np.arange(len(z)), best]
     roots = np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(features.T)))
@@ -236,14 +272,17 @@ def through_regions(
     single = 2 * ndtr(-np.abs(strongest))
     corrected = -np.expm1(independent * np.log1p(-np.minimum(single, 1 - 1e-12)))
     size = -ndtri(np.clip(corrected, 1e-300, 1.0) / 2)
-    return np.asarray(np.sign(strongest * difference[chosen[best]]) * size)
+    return np.asarray(np.sign(strongest * direction[best]) * size)
 
 
 def imaging_risk(features: np.ndarray, y: np.ndarray, part: np.ndarray) -> np.ndarray:
     """Return the out-of-fold risk (people,) of being a case by imaging.
 
     Ridge regression of the diagnosis on the region measurements, penalty by generalised
-    cross-validation (Golub, Heath & Wahba 1979) inside each training part, in closed form.
+    cross-validation (Golub, Heath & Wahba 1979), in closed form. With `H` the matrix that gives
+    fitted values and `e = y - H y`, what a fit without the people `o` says of them is
+    ``y_o - (I - H_oo)^-1 e_o`` (Cook & Weisberg 1982, section 2.2.3): one decomposition for all
+    parts.
 
     Parameters
     ----------
@@ -252,29 +291,30 @@ def imaging_risk(features: np.ndarray, y: np.ndarray, part: np.ndarray) -> np.nd
     y : float (people,)
         0 or 1.
     part : int (people,)
-        A person's risk is fitted on the other parts.
+        A person's risk is fitted on the other parts; the penalty is the same for all parts.
     """
-    risk = np.empty(len(y))
+    values = features.astype(np.float64)
+    values -= values.mean(axis=0)
+    count, level = len(y), y.mean()
+    # The smaller of the two Gram matrices: left singular vectors and squared singular values.
+    if values.shape[1] < count:
+        squares, right = np.linalg.eigh(values.T @ values)
+        kept = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
+        squares, left = squares[kept], values @ right[:, kept] / np.sqrt(squares[kept])
+    else:
+        squares, left = np.linalg.eigh(values @ values.T)
+        kept = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
+        squares, left = squares[kept], left[:, kept]
+    target = left.T @ (y - level)
+    penalties = count * 10.0 ** np.arange(-2.0, 4.0)
+    shrink = squares / (squares + penalties[:, None])
+    residual = ((y - level) ** 2).sum() - (target**2 * (2 * shrink - shrink**2)).sum(axis=1)
+    free = np.maximum(count - 1 - shrink.sum(axis=1), 1e-3)
+    best = shrink[int(np.argmin(residual / free**2))]
+    error = y - level - left @ (best * target)
+    risk = np.empty(count)
     for number in np.unique(part):
         outside = part == number
-        risk[outside] = _ridge(features[~outside], y[~outside], features[outside])
+        hat = 1 / count + (left[outside] * best) @ left[outside].T
+        risk[outside] = y[outside] - np.linalg.solve(np.eye(len(hat)) - hat, error[outside])
     return np.clip(risk, 0.02, 0.98)
-
-
-def _ridge(features: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
-    features, others = features.astype(np.float64), others.astype(np.float64)
-    centre, level = features.mean(axis=0), y.mean()
-    left, singular, right = np.linalg.svd(features - centre, full_matrices=False)
-    kept = singular > 1e-8
-    if not kept.any():
-        return np.full(len(others), level)
-    left, singular, right = left[:, kept], singular[kept], right[kept]
-    target = left.T @ (y - level)
-    total = ((y - level) ** 2).sum()
-    penalties = len(y) * 10.0 ** np.arange(-2.0, 4.0)
-    shrink = singular**2 / (singular**2 + penalties[:, None])
-    residual = total - (target**2 * (2 * shrink - shrink**2)).sum(axis=1)
-    free = np.maximum(len(y) - 1 - shrink.sum(axis=1), 1e-3)
-    best = int(np.argmin(residual / free**2))
-    coefficients = right.T @ (shrink[best] / singular * target)
-    return np.asarray(level + (others - centre) @ coefficients)

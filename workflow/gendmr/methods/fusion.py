@@ -427,17 +427,22 @@ class Fusion:
             return gather_epoch(plans, people)
 
         def noise(batch: Tensors) -> Tensors:
-            count = batch["y"].shape[1]
-            # As many as a batch can hold: what is drawn does not depend on the neighbours.
-            shape = (BATCH, options.width)
+            """Draw for a replicate's own people and weights, whatever its neighbours bring."""
+            size = batch["y"].shape[1]
+            here = (batch["person"] < people["y"].shape[1]).sum(1).tolist()
             drawn = []
-            for item, source in zip(replicates, random.dropouts, strict=True):
-                masks = {
-                    name: (torch.rand(shape, generator=source) >= dropout)[:count] / (1 - dropout)
-                    for name in bags
-                }
+            for item, source, count in zip(replicates, random.dropouts, here, strict=True):
+                masks = {name: torch.ones(size, options.width) for name in bags}
+                if count:
+                    for mask in masks.values():
+                        kept = torch.rand(count, options.width, generator=source) >= dropout
+                        mask[:count] = kept / (1 - dropout)
                 if options.mode == "ogm_ge":
-                    masks["gradient"] = _gradient_noise(layout, item.sizes, source)
+                    masks["gradient"] = (
+                        _gradient_noise(layout, item.sizes, source)
+                        if count
+                        else torch.zeros(sum(layout.sizes))
+                    )
                 drawn.append(masks)
             return stack(drawn, device)
 

@@ -59,7 +59,7 @@ from gendmr.training.fit import Fit, Layout, Runner, Task, call, choose_device, 
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import class_weights
 
-CLASSES = 4  # dosage 0, 1, 2, missing
+CLASSES, MISSING = 4, 3  # dosage 0, 1, 2, missing
 BATCH = 64
 FEWEST_TO_EXCHANGE = 10  # people with both modalities
 FEATURES = 2 * len(CHANNELS)  # log(1 + z^2) of each channel, of a SNP and as the mean of its gene
@@ -146,15 +146,18 @@ class Net(nn.Module):
                 self.region.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
 
     def forward(
-        self, fixed: Tensors, batch: Tensors, noise: Tensors | None
+        self, fixed: Tensors, batch: Tensors, noise: Tensors | None, read_out: bool = False
     ) -> dict[str, torch.Tensor]:
-        """Return logits, risks and attention of the people of a batch (no replicate axis here)."""
+        """Return logits of the people of a batch; risks and attention too, for a read-out.
+
+        There is no replicate axis here.
+        """
         people = batch["has_snp"].shape[0]
         outputs: dict[str, torch.Tensor] = {}
         zero = batch["has_snp"].new_zeros(people)
         vectors = {name: zero[:, None].expand(-1, self.options.width) for name in ("snp", "region")}
         if "snp" in self.bags:
-            vectors["snp"] = self._snps(fixed, batch, noise, outputs)
+            vectors["snp"] = self._snps(fixed, batch, noise, outputs, read_out)
         if "region" in self.bags:
             vectors["region"] = self._regions(fixed, batch, noise, outputs)
         if contrasted(self.options, self.bags):
@@ -194,16 +197,44 @@ class Net(nn.Module):
         return outputs
 
     def _snps(
-        self, fixed: Tensors, batch: Tensors, noise: Tensors | None, outputs: Tensors
+        self,
+        fixed: Tensors,
+        batch: Tensors,
+        noise: Tensors | None,
+        outputs: Tensors,
+        read_out: bool,
     ) -> torch.Tensor:
-        statistics = fixed["snp_z"][batch["slot"]]
+        scores, values, tokens = self._table(fixed, batch["slot"])
+        if noise is not None:
+            scores = scores + noise["snp"]
+        # A person carries one class of each SNP, so that all exponentials of the softmax are in the
+        # table: sums over a person's SNPs are one product with it.
+        shares = torch.exp(scores - scores.detach().amax())
+        carried = (batch["dosage"][:, None] == fixed["classes"][:, None]).to(shares.dtype)
+        summed = torch.cat(
+            [shares[..., None], (shares * values)[..., None], shares[..., None] * tokens], dim=-1
+        )
+        found = carried.flatten(1) @ summed.flatten(0, 1)
+        total, scale = found[:, :1].clamp(min=1e-30), torch.exp(self.snp.log_scale)
+        outputs["bias_snp"] = self.snp.bias.expand(len(total))
+        outputs["logit_snp"] = scale * found[:, 1] / total[:, 0] + self.snp.bias
+        if read_out:
+            outputs["attention_snp"] = (carried * shares).sum(1) / total
+            outputs["risk_snp"] = scale * (carried * (shares * values)).sum(1) / total
+        return found[:, 2:] / total
+
+    def _table(
+        self, fixed: Tensors, slot: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return attention logits (class, snp), values (class, snp) and tokens of every class."""
+        statistics = fixed["snp_z"][slot]
         context = self.chromosome[fixed["snp_chromosome"]] + self.gene[fixed["snp_gene"]]
         context = context + self.surroundings(fixed["snp_surroundings"])
         if self.options.position != "none":
             context = context + self.place(fixed["snp_fourier"])
         bag = self.snp
         if bag.evidence:
-            context = context + self.says(fixed["snp_features"][batch["slot"]])
+            context = context + self.says(fixed["snp_features"][slot])
         if self.blocks:
             chromosomes = [
                 (fixed[f"members_{name}"], fixed[f"far_{name}"])
@@ -215,27 +246,20 @@ class Net(nn.Module):
         tokens = self.token_norm(
             context + self.dosage_class[:, None] * (1 + self.modulate(context))
         )  # (class, snp, width), classes counted in alleles that the evidence calls risky
-        carried = batch["dosage"]  # (people, class, snp), one-hot in effect alleles
-        if bag.evidence:
-            swapped = tokens[[2, 1, 0, 3]]
-            tokens = torch.where(fixed["snp_flip"][batch["slot"]][None, :, None], swapped, tokens)
-        mixed = bag.effect(statistics).sum(-1)
-        coded = fixed["snp_coded"]  # (class, snp)
+        scores = bag.score(tokens) + fixed["snp_absent"]
         values = bag.free(tokens).squeeze(-1)
-        if bag.evidence:
-            values = values + coded * mixed * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
-        score = (carried * bag.score(tokens)).sum(1) + fixed["snp_absent"]
-        value = (carried * values).sum(1)
-        if bag.evidence:
-            score = score + bag.prior(statistics)
-        if noise is not None:
-            score = score + noise["snp"]
-        attention = torch.softmax(score, dim=-1)
-        risk = torch.exp(bag.log_scale) * attention * value
-        outputs["attention_snp"], outputs["risk_snp"] = attention, risk
-        outputs["bias_snp"] = bag.bias.expand(risk.shape[0])
-        outputs["logit_snp"] = risk.sum(-1) + bag.bias
-        return (carried * attention[:, None]).flatten(1) @ tokens.flatten(0, 1)
+        if not bag.evidence:
+            return scores, values, tokens
+        gain = bag.gain(tokens).squeeze(-1)
+        risky = fixed["snp_flip"][slot]
+
+        def in_effect_alleles(table: torch.Tensor) -> torch.Tensor:
+            turned = risky.reshape(risky.shape + (1,) * (table.ndim - 2))
+            return torch.where(turned, table[[2, 1, 0, 3]], table)
+
+        scores, values, gain, tokens = map(in_effect_alleles, (scores, values, gain, tokens))
+        effect = fixed["snp_coded"] * bag.effect(statistics).sum(-1)
+        return scores + bag.prior(statistics), values + effect * (1 + torch.tanh(gain)), tokens
 
     def _regions(
         self, fixed: Tensors, batch: Tensors, noise: Tensors | None, outputs: Tensors
@@ -535,6 +559,7 @@ class Gendmr:
             "snp_surroundings": _surroundings(snps),
             "snp_fourier": self._fourier(chromosome, position, seed),
             "snp_coded": _coded(preparation),
+            "classes": np.arange(CLASSES, dtype=np.uint8),
             "region_z": _slots(evidence.region, evidence.region_all),
             "snp_absent": np.zeros(max(count, 1), dtype=np.float32),
         }
@@ -573,9 +598,8 @@ def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:
     if "snp" not in bags:
         found["has_snp"] = torch.zeros_like(found["has_snp"])
     else:
-        code = np.where(people.dosage < 0, 3, people.dosage).astype(np.int64)
         found["dosage"] = torch.from_numpy(
-            (code[:, None] == np.arange(CLASSES)[:, None]).astype(np.float32)
+            np.where(people.dosage < 0, MISSING, people.dosage).astype(np.uint8)
         )
     if "region" not in bags:
         found["has_region"] = torch.zeros_like(found["has_region"])
@@ -624,7 +648,7 @@ def _coded(preparation: Preparation) -> np.ndarray:
     """Return the standardised dosage of each class, 0 for missing (class, snp)."""
     dosage = np.arange(CLASSES, dtype=np.float64)[:, None]
     coded = (dosage - preparation.mean_dosage) / preparation.scale_dosage
-    coded[3] = 0.0
+    coded[MISSING] = 0.0
     return np.asarray(coded)
 
 
@@ -769,7 +793,7 @@ class FittedGendmr:
                 batch = tensors_of(_slice(people, start, start + BATCH), self.bag_names)
                 batch = {name: value.to(self.row.device) for name, value in batch.items()}
                 batch["slot"] = slot
-                outputs = self.network.forward(self.module, parameters, self.fixed, batch, None)
+                outputs = call(self.module, parameters, self.fixed, batch, None, True)
                 for name in wanted:
                     collected[name].append(outputs[name].cpu().numpy())
         return {name: np.concatenate(values) for name, values in collected.items()}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 
 CHUNK = 4096  # SNPs at a time: bounds memory at any number of SNPs
@@ -61,14 +65,8 @@ def score_test(
         quantitative phenotype.
     """
     people, snps = dosage.shape
-    targets = phenotypes.reshape(people, -1).astype(np.float64)
-    basis = orthonormal(covariates, people)
+    basis, targets = _projected(phenotypes.reshape(people, -1), covariates)
     free = people - basis.shape[1]
-    total = (targets**2).sum(axis=0)
-    targets = targets - basis @ (basis.T @ targets)
-    left = (targets**2).sum(axis=0)
-    targets = np.where(left > 1e-12 * (total + 1e-300), targets, 0.0)
-    targets /= np.where(left > 0, np.sqrt(left), 1.0)
     r = np.zeros((snps, targets.shape[1]))
     for start in range(0, snps, CHUNK):
         genotypes = impute(dosage[:, start : start + CHUNK])
@@ -83,6 +81,94 @@ def score_test(
     z = r * np.sqrt(max(free, 0))
     t = r * np.sqrt(max(free - 1, 0) / np.maximum(1 - r**2, 1e-12))
     return z, t
+
+
+@dataclass(frozen=True)
+class Phenotypes:
+    """What SNPs are tested against in some of the people.
+
+    Parameters
+    ----------
+    inside : bool (people,)
+        Who takes part.
+    values : float (inside, phenotype)
+    covariates : float (inside, covariate)
+        Without intercept, which is added.
+    """
+
+    inside: np.ndarray
+    values: np.ndarray
+    covariates: np.ndarray
+
+
+def score_tests(dosage: np.ndarray, tests: Sequence[Phenotypes]) -> list[np.ndarray]:
+    """Run `score_test` in many subsets of the people at once.
+
+    With `Q` an orthonormal basis of intercept and covariates and `y` the phenotype without them,
+    of unit length, in a subset, r = g'y / sqrt(g'g - |Q'g|^2) for the genotypes `g` of the subset:
+    all tests are one product of the genotypes with the columns `y` and `Q`, which are 0 outside,
+    and one of the squared genotypes with the subsets. A missing genotype is the mean of its subset:
+    a second product, with what is missing, adds that.
+
+    Parameters
+    ----------
+    dosage : int8 (people, snp)
+        -1 missing.
+    tests : sequence of Phenotypes
+
+    Returns
+    -------
+    list of float64 (snp, phenotype)
+        z of each test, in their order.
+    """
+    people, snps = dosage.shape
+    found = [np.zeros((snps, test.values.shape[1])) for test in tests]
+    if not tests:
+        return found
+    columns, bases = [], []
+    for test in tests:
+        basis, targets = _projected(test.values, test.covariates)
+        placed = np.zeros((people, 1 + basis.shape[1] + targets.shape[1]))
+        placed[test.inside] = np.column_stack([np.ones(len(basis)), basis, targets])
+        columns.append(placed)
+        bases.append(basis.shape[1])
+    edges = np.cumsum([0, *(placed.shape[1] for placed in columns)])
+    together = np.concatenate(columns, axis=1)
+    subsets = np.column_stack([test.inside for test in tests]).astype(np.float64)
+    for start in range(0, snps, CHUNK):
+        block = dosage[:, start : start + CHUNK]
+        missing = (block < 0).astype(np.float64)
+        # Counted from 1: small numbers, whoever the people are.
+        genotypes = np.where(block < 0, 0.0, block.astype(np.float64) - 1.0)
+        products, squares = genotypes.T @ together, (genotypes**2).T @ subsets
+        absent = missing.T @ together if missing.any() else np.zeros_like(products)
+        for number, (first, last) in enumerate(pairwise(edges)):
+            product, gone = products[:, first:last], absent[:, first:last]
+            people_inside = int(tests[number].inside.sum())
+            mean = product[:, 0] / np.maximum(people_inside - gone[:, 0], 1)
+            product = product + mean[:, None] * gone
+            square = squares[:, number] + mean**2 * gone[:, 0]
+            variation = square - product[:, 0] ** 2 / max(people_inside, 1)
+            width = 1 + bases[number]
+            beyond = square - (product[:, 1:width] ** 2).sum(axis=1)
+            # What rounding leaves of a SNP that does not vary is some 1e-16 of its square.
+            varies = beyond > 1e-8 * variation + 1e-12 * square
+            scale = np.where(varies, 1 / np.sqrt(np.where(varies, beyond, 1.0)), 0.0)
+            r = np.clip(product[:, width:] * scale[:, None], -1.0, 1.0)
+            free = max(people_inside - bases[number], 0)
+            found[number][start : start + CHUNK] = r * np.sqrt(free)
+    return found
+
+
+def _projected(phenotypes: np.ndarray, covariates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the basis of the covariates and phenotypes without them, of unit length or 0."""
+    basis = orthonormal(covariates, len(phenotypes))
+    targets = phenotypes.astype(np.float64)
+    total = (targets**2).sum(axis=0)
+    targets = targets - basis @ (basis.T @ targets)
+    left = (targets**2).sum(axis=0)
+    targets = np.where(left > 1e-12 * (total + 1e-300), targets, 0.0)
+    return basis, targets / np.where(left > 0, np.sqrt(left), 1.0)
 
 
 def hwe(dosage: np.ndarray) -> np.ndarray:

@@ -227,15 +227,18 @@ class Runner:
 
 @dataclass
 class State:
-    """Everything that changes from step to step, the replicate axis first."""
+    """Everything that changes from step to step, the replicate axis first.
+
+    `steps` counts those of each replicate: one with fewer people takes fewer.
+    """
 
     weights: torch.Tensor
     first: torch.Tensor
     second: torch.Tensor
+    steps: torch.Tensor
     teachers: Tensors
     memory: Tensors
     epoch: int = 0
-    step: int = 0
 
     @classmethod
     def start(cls, network: Network, task: Task) -> State:
@@ -244,6 +247,7 @@ class State:
             weights=task.start.clone(),
             first=torch.zeros_like(task.start),
             second=torch.zeros_like(task.start),
+            steps=torch.zeros(task.start.shape[0], dtype=torch.int64, device=task.start.device),
             teachers={teacher.name: task.start.clone() for teacher in network.teachers},
             memory=dict(task.memory),
         )
@@ -262,17 +266,32 @@ class AdamW:
         self.speed = layout.spread(task.speed).to(task.start.device)
         self.clip = clip
 
-    def update(self, state: State, gradient: torch.Tensor, rate: float) -> torch.Tensor:
-        """Return the weights after one step; moves the averages in `state`."""
-        state.step += 1
+    def update(
+        self, state: State, gradient: torch.Tensor, rate: torch.Tensor, moving: torch.Tensor
+    ) -> None:
+        """Move weights and averages in `state` by one step.
+
+        Parameters
+        ----------
+        state : State
+            Its `steps` include this one.
+        gradient : float (replicate, weight)
+        rate : float (replicate, 1)
+        moving : bool (replicate, 1)
+            The others stay as they are.
+        """
         norm = gradient.norm(dim=1, keepdim=True)
         gradient = gradient * (self.clip / norm.clamp(min=self.clip))
-        state.first = BETAS[0] * state.first + (1 - BETAS[0]) * gradient
-        state.second = BETAS[1] * state.second + (1 - BETAS[1]) * gradient**2
-        mean = state.first / (1 - BETAS[0] ** state.step)
-        size = (state.second / (1 - BETAS[1] ** state.step)).sqrt() + EPSILON
+        first = BETAS[0] * state.first + (1 - BETAS[0]) * gradient
+        second = BETAS[1] * state.second + (1 - BETAS[1]) * gradient**2
+        steps = state.steps[:, None].clamp(min=1).to(first.dtype)
+        mean = first / (1 - BETAS[0] ** steps)
+        size = (second / (1 - BETAS[1] ** steps)).sqrt() + EPSILON
         pull = self.decay * (state.weights - self.start)
-        return state.weights - rate * self.speed * (mean / size + pull)
+        moved = state.weights - rate * self.speed * (mean / size + pull)
+        state.weights = torch.where(moving, moved, state.weights)
+        state.first = torch.where(moving, first, state.first)
+        state.second = torch.where(moving, second, state.second)
 
 
 class Keeper:
@@ -399,33 +418,46 @@ def fit(
 
 def _train_epoch(
     runner: Runner, optimiser: AdamW, state: State, keeper: Keeper, options: OptimisationSection
-) -> tuple[list[Tensors], float]:
-    """Take the steps of an epoch; return what was seen in each and the last learning rate."""
+) -> tuple[list[Tensors], torch.Tensor]:
+    """Take the steps of an epoch; return what was seen in each and the last learning rates."""
     network, task = runner.network, runner.task
     batches = task.batches(state.epoch)
+    own = torch.stack([_takes_part(batch) for batch in batches]).sum(0)
     scale = {
         extra.name: torch.tensor(float(extra.weight(state.epoch)), device=state.weights.device)
         for extra in network.auxiliary_losses
     }
     seen: list[Tensors] = []
-    rate = 0.0
+    rate = torch.zeros(len(own), 1, device=state.weights.device)
     for batch in batches:
+        here = _takes_part(batch)
         weights = state.weights.requires_grad_(True)
         total, outputs, terms, memory, noise = runner.losses(weights, batch, state, scale)
         (gradient,) = torch.autograd.grad(total.sum(), weights)
         state.weights = weights.detach()
-        _refuse_divergence(total, keeper.active, state.epoch, state.step)
+        _refuse_divergence(total, keeper.active, state)
         if network.modulate is not None:
             gradient = network.modulate(gradient, outputs, batch, noise, runner.layout)
-        rate = _rate(state.step, options, len(batches))
-        moved = optimiser.update(state, gradient, rate)
-        state.weights = torch.where(keeper.active[:, None], moved, state.weights)
-        for teacher in network.teachers:
-            keep = teacher.decay(state.step - 1)
-            state.teachers[teacher.name] = (
-                keep * state.teachers[teacher.name] + (1 - keep) * state.weights
+        rate = torch.where(here[:, None], _rates(state.steps, options, own)[:, None], rate)
+        decays = {
+            teacher.name: torch.tensor(
+                [[teacher.decay(step)] for step in state.steps.tolist()], device=rate.device
             )
-        state.memory = {name: value.detach() for name, value in memory.items()}
+            for teacher in network.teachers
+        }
+        state.steps = state.steps + here
+        optimiser.update(state, gradient, rate, (keeper.active & here)[:, None])
+        for name, keep in decays.items():
+            moved = keep * state.teachers[name] + (1 - keep) * state.weights
+            state.teachers[name] = torch.where(here[:, None], moved, state.teachers[name])
+        state.memory = {
+            name: torch.where(
+                here.reshape(here.shape + (1,) * (value.ndim - 1)),
+                value.detach(),
+                state.memory[name],
+            )
+            for name, value in memory.items()
+        }
         seen.append(
             {
                 "train_loss": total.detach(),
@@ -433,13 +465,19 @@ def _train_epoch(
                 "logit": outputs["logit"],
                 "y": batch["y"],
                 "weight": batch["weight"],
+                "here": here,
             }
         )
     return seen, rate
 
 
+def _takes_part(batch: Tensors) -> torch.Tensor:
+    """Return which replicates have people of their own in a batch, bool (replicate,)."""
+    return (batch["weight"] > 0).any(dim=1)
+
+
 def _judge(
-    runner: Runner, state: State, keeper: Keeper, seen: list[Tensors], rate: float
+    runner: Runner, state: State, keeper: Keeper, seen: list[Tensors], rate: torch.Tensor
 ) -> tuple[dict[int, dict[str, Any]], dict[int, np.ndarray]]:
     """Return the epoch's line of every running replicate, and the losses of its people."""
     network, validation = runner.network, runner.task.validation
@@ -447,22 +485,22 @@ def _judge(
         outputs = runner.outputs(state.weights, validation)
         loss = vmap(network.loss)(outputs, validation)
         remembered = vmap(network.summarise)(state.memory) if state.memory else {}
-    _refuse_divergence(loss, keeper.active, state.epoch, state.step)
+    _refuse_divergence(loss, keeper.active, state)
     scores = outputs["logit"].cpu().numpy()
     truth, real = (validation[name].cpu().numpy() for name in ("y", "weight"))
     told = ("train_loss", *(extra.name for extra in network.auxiliary_losses))
     lines = {
         replicate: {
             "epoch": state.epoch,
-            "step": state.step,
+            "step": int(state.steps[replicate]),
             "validation_loss": float(loss[replicate]),
             "train_auc": _train_auc(seen, replicate),
             "validation_auc": auc(
                 truth[replicate][real[replicate] > 0], scores[replicate][real[replicate] > 0]
             ),
-            "learning_rate": rate,
+            "learning_rate": float(rate[replicate]),
             **{
-                name: float(sum(item[name][replicate] for item in seen)) / len(seen)
+                name: _mean([item[name][replicate] for item in seen if item["here"][replicate]])
                 for name in told
             },
             **{name: float(value[replicate]) for name, value in remembered.items()},
@@ -483,6 +521,7 @@ def _pack(
         "weights": state.weights,
         "first": state.first,
         "second": state.second,
+        "steps": state.steps,
         "best": keeper.weights,
         "active": keeper.active,
         **{f"teacher.{name}": value for name, value in state.teachers.items()},
@@ -491,7 +530,6 @@ def _pack(
     }
     return {name: value.cpu().numpy() for name, value in tensors.items()}, {
         "epoch": state.epoch,
-        "step": state.step,
         "best_epoch": keeper.epoch,
         "best_value": keeper.value,
         "least": keeper.least,
@@ -516,7 +554,7 @@ def _restore(
     state.weights, state.first, state.second = here["weights"], here["first"], here["second"]
     state.teachers = {name: here[f"teacher.{name}"] for name in state.teachers}
     state.memory = {name: here[f"memory.{name}"] for name in state.memory}
-    state.epoch, state.step = values["epoch"], values["step"]
+    state.epoch, state.steps = values["epoch"], here["steps"]
     keeper.weights, keeper.active = here["best"], here["active"]
     keeper.epoch = list(values["best_epoch"])
     keeper.least = [list(losses) for losses in values["least"]]
@@ -533,22 +571,40 @@ def _describe(line: dict[str, Any]) -> str:
     )
 
 
-def _rate(step: int, options: OptimisationSection, steps: int) -> float:
-    total, warmup = options.epochs * steps, options.warmup * steps
-    if step < warmup:
-        return options.learning_rate * (step + 1) / warmup
-    share = (step - warmup) / max(total - warmup, 1)
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+def _mean(values: Sequence[torch.Tensor]) -> float:
+    return float(torch.stack(list(values)).mean()) if values else math.nan
 
 
-def _refuse_divergence(loss: torch.Tensor, active: torch.Tensor, epoch: int, step: int) -> None:
+def _rates(done: torch.Tensor, options: OptimisationSection, steps: torch.Tensor) -> torch.Tensor:
+    """Return learning rates (replicate,): linear warm-up, then cosine.
+
+    Parameters
+    ----------
+    done : int (replicate,)
+        Steps taken.
+    options : OptimisationSection
+    steps : int (replicate,)
+        Of an epoch.
+    """
+    # On the host in float64: the same rates on every device.
+    taken, steps = done.double().cpu(), steps.double().cpu().clamp(min=1)
+    warmup, total = options.warmup * steps, options.epochs * steps
+    share = ((taken - warmup) / (total - warmup).clamp(min=1)).clamp(max=1)
+    cosine = 0.5 * (1 + torch.cos(math.pi * share))
+    rising = (taken + 1) / warmup.clamp(min=1)
+    rates = options.learning_rate * torch.where(taken < warmup, rising, cosine)
+    return rates.to(device=done.device, dtype=torch.float32)
+
+
+def _refuse_divergence(loss: torch.Tensor, active: torch.Tensor, state: State) -> None:
     wrong = ~(loss <= LARGEST_LOSS) & active  # a loss that is not a number compares as false
     if wrong.any():
         replicate = int(torch.nonzero(wrong).reshape(-1)[0])
         value = float(loss[replicate].detach())
         size = f"{value:.3g}" if math.isfinite(value) else "not finite"
         raise TrainingError(
-            f"the loss is {size} in epoch {epoch}, step {step} (replicate {replicate})",
+            f"the loss is {size} in epoch {state.epoch}, step {int(state.steps[replicate])}"
+            f" (replicate {replicate})",
             cause="a learning rate that is too large, or measurements of extreme size",
             next_step="lower training.optimisation.learning_rate, or look at the outliers in the"
             " quality tables",
