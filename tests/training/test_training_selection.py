@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from factories import PLANTED_GENE, PLANTED_SNP
 from gendmr.cohort.view import FoldView
 from gendmr.config.methods import OwnSnps
 from gendmr.config.training import MethodOptions, SelectionSection
+from gendmr.training.association import Packed, hwe, impute, score_test
 from gendmr.training.preparation import Preparation
-from gendmr.training.selection import select, select_own, within
+from gendmr.training.selection import Candidates, within
 
 APOE = "19:1-2000000"  # where the factory puts it
 
@@ -88,14 +91,14 @@ def test_a_locus_of_its_own_needs_no_gene_and_is_not_pruned() -> None:
     diagnosis = np.arange(50) % 2
     nobody = np.zeros(6, dtype=bool)
     options = SelectionSection()
-    shared = select(dosage, diagnosis, np.zeros((50, 0)), table(6), options, nobody)
-    assert not shared.columns.size
+    shared = Candidates.find(dosage, table(6), options, nobody)
+    assert not shared.select(dosage, diagnosis).columns.size
     own = OwnSnps("1:2000-5000", ())
-    found = select_own(dosage, diagnosis, table(6), own, options, nobody)
+    found = Candidates.find(dosage, table(6), options, nobody, own).select(dosage, diagnosis)
     assert found.columns.tolist() == [1, 2, 4]
     assert found.counts["in_locus"] == 4 and found.counts["constant"] == 1
     excluded = within(table(6), "1:2000-2000")
-    found = select_own(dosage, diagnosis, table(6), own, options, excluded)
+    found = Candidates.find(dosage, table(6), options, excluded, own).select(dosage, diagnosis)
     assert found.columns.tolist() == [2, 4] and found.counts["excluded"] == 1
 
 
@@ -109,10 +112,53 @@ def test_named_snps_pass_thresholds_but_must_vary() -> None:
     options = SelectionSection(maf=0.05)
     nobody = np.zeros(4, dtype=bool)
     named = OwnSnps("2:1-1", ("rs0", "rs1", "rs2", "rs9"))
-    found = select_own(dosage, diagnosis, table(4), named, options, nobody)
+    found = Candidates.find(dosage, table(4), options, nobody, named).select(dosage, diagnosis)
     assert found.columns.tolist() == [0, 1]
     unnamed = OwnSnps("1:1-5000", ())
-    found = select_own(dosage, diagnosis, table(4), unnamed, options, nobody)
+    found = Candidates.find(dosage, table(4), options, nobody, unnamed).select(dosage, diagnosis)
     assert found.columns.tolist() == [3]
     counts = found.counts
     assert (counts["too_rare"], counts["too_often_missing"], counts["constant"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("maximum", [5, 40])
+def test_the_strongest_are_those_of_a_look_at_everything(maximum: int) -> None:
+    """Looking no further than needed selects what thresholds, then pruning of all would."""
+    random = np.random.default_rng(0)
+    dosage = np.repeat(genotypes(80, 60), 2, axis=1)  # each SNP has a copy
+    dosage[random.uniform(size=dosage.shape) < 0.02] = -1
+    dosage[:, 7] = np.where(dosage[:, 7] == 0, 0, 1)  # too many heterozygous
+    diagnosis = (random.uniform(size=80) < 0.5).astype(int)
+    options = SelectionSection(mode="fold_association", maximum=maximum, hwe=0.01)
+    candidates = Candidates.find(dosage, table(120), options, np.zeros(120, dtype=bool))
+    strength = np.abs(score_test(dosage, diagnosis, np.zeros((80, 0)))[0][candidates.columns, 0])
+    found = candidates.select(dosage, diagnosis, strength)
+    kept: list[int] = []
+    for place in np.lexsort((np.arange(strength.size), -strength)):
+        column = candidates.columns[place]
+        if hwe(dosage[diagnosis == 0][:, [column]])[0] < options.hwe:
+            continue
+        filled = [impute(dosage[:, [one]])[:, 0] for one in (*kept, column)]
+        near = [np.corrcoef(filled[-1], other)[0, 1] ** 2 for other in filled[:-1]]
+        if all(value <= options.r2 for value in near) and len(kept) < maximum:
+            kept.append(int(column))
+    assert found.columns.tolist() == sorted(kept)
+    assert found.counts["selected"] == len(kept) and (maximum == 5) == (len(kept) == 5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(people=st.integers(8, 40), snps=st.integers(1, 30), seed=st.integers(0, 999))
+def test_packed_genotypes_give_the_plain_test(people: int, snps: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    dosage = genotypes(people, snps, seed)
+    dosage[random.uniform(size=dosage.shape) < 0.1] = -1
+    dosage[:, 0] = 1
+    packed = Packed.pack(dosage)
+    values, missing = packed.decode(0, snps)
+    np.testing.assert_array_equal(np.where(missing == 1, -1, values + 1).T, dosage)
+    phenotypes = random.normal(size=(people, 3))
+    covariates = random.normal(size=(people, int(random.integers(0, 4))))
+    expected, _ = score_test(dosage, phenotypes, covariates)
+    np.testing.assert_allclose(
+        packed.associate(phenotypes, covariates), expected, rtol=1e-3, atol=2e-3
+    )

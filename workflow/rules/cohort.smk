@@ -84,3 +84,31 @@ rule split_folds:
     shell:
         "python -m gendmr cohort split --participants {input.participants}"
         " --options {params.options:q} --seed {params.seed} --output {output.splits} &> {log}"
+
+
+rule stratify_people:
+    """Strata of sex, site, ancestry and age within which the null permutes diagnoses."""
+    input:
+        participants="results/{study}/cohort/participants.tsv",
+        components="results/{study}/genotypes/components.tsv",
+    output:
+        strata="results/{study}/cohort/strata.tsv",
+        summary="results/{study}/cohort/strata.json",
+    log:
+        "logs/{study}/cohort/strata.log",
+    benchmark:
+        "logs/{study}/cohort/strata.benchmark.tsv"
+    conda:
+        "../../envs/cohort.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=options("cohort"),
+        seed=STUDY.seed,
+        code=fingerprint("cohort.permutation"),
+    shell:
+        "python -m gendmr cohort strata --participants {input.participants}"
+        " --components {input.components} --options {params.options:q} --seed {params.seed}"
+        " --output {output.strata} &> {log}"

@@ -72,3 +72,20 @@ def split(*, participants: str, options: str, seed: int, output: Path) -> None:
     from gendmr.config.cohort import CohortSection
 
     split_folds(participants, CohortSection.parse(options, where="cohort"), seed, output)
+
+
+@group.command("strata")
+@click.option("--participants", type=FILE, required=True, help="cohort/participants.tsv")
+@click.option("--components", type=FILE, required=True, help="genotypes/components.tsv")
+@click.option(
+    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
+)
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Seed of the study.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def strata(*, participants: str, components: str, options: str, seed: int, output: Path) -> None:
+    """Strata within which the null permutes diagnoses."""
+    from gendmr.cohort.permutation import stratify_people
+    from gendmr.config.cohort import CohortSection
+
+    parsed = CohortSection.parse(options, where="cohort")
+    stratify_people(participants, components, parsed, seed, output)

@@ -67,6 +67,13 @@ class CohortSection(Section):
     """Times the whole split is made anew, from another seed."""
     inner_validation: float = Field(default=0.15, gt=0, lt=0.5)
     """Share of each outer training set that is kept for early stopping and thresholds."""
+    strata: tuple[str, ...] | None = None
+    """Within which permutations of the diagnosis stay, the most important first: columns of
+    participants.tsv (numbers are cut into thirds) and `ancestry`, groups of the genotypes'
+    components. Without it: sex, site, ancestry and age, those that there are."""
+    movable: float = Field(default=0.8, ge=0, le=1)
+    """Least share of people whom permutations can give another diagnosis; where the strata are
+    finer than that, the last of them are left out, and the report says so."""
 
     @model_validator(mode="after")
     def _names(self) -> Self:

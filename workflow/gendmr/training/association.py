@@ -1,4 +1,8 @@
-"""Single-SNP statistics as matrix products: score test, exact Hardy-Weinberg test, LD pruning."""
+"""Single-SNP statistics as matrix products: score test, exact Hardy-Weinberg test, LD pruning.
+
+Three forms of one score test: `score_test`, the plain one; `score_tests`, in many subsets of the
+people; `Packed.associate`, of any number of SNPs with many phenotypes of the same people.
+"""
 
 from __future__ import annotations
 
@@ -169,6 +173,82 @@ def _projected(phenotypes: np.ndarray, covariates: np.ndarray) -> tuple[np.ndarr
     left = (targets**2).sum(axis=0)
     targets = np.where(left > 1e-12 * (total + 1e-300), targets, 0.0)
     return basis, targets / np.where(left > 0, np.sqrt(left), 1.0)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Genotypes of some people in two bits each, four people to a byte.
+
+    Parameters
+    ----------
+    codes : uint8 (snp, ceil(people / 4))
+        The first person in the lowest bits; 0, 1, 2 copies, 3 missing.
+    people : int
+    """
+
+    codes: np.ndarray
+    people: int
+
+    @classmethod
+    def pack(cls, dosage: np.ndarray) -> Packed:
+        """Pack dosages int8 (people, snp), -1 missing."""
+        people, snps = dosage.shape
+        codes = np.zeros((snps, -(-people // 4)), dtype=np.uint8)
+        for start in range(0, snps, CHUNK):
+            block = np.zeros((codes.shape[1] * 4, min(CHUNK, snps - start)), dtype=np.uint8)
+            block[:people] = dosage[:, start : start + CHUNK] & 3  # -1 is 3 in its last two bits
+            four = block.reshape(-1, 4, block.shape[1])
+            byte = four[:, 0] | four[:, 1] << 2 | four[:, 2] << 4 | four[:, 3] << 6
+            codes[start : start + CHUNK] = byte.T
+        return cls(codes, people)
+
+    def decode(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return genotypes counted from 1, 0 where missing, and what is missing.
+
+        Both float32 (snp, people).
+        """
+        shape = (stop - start, -1)
+        codes = self.codes[start:stop]
+        values = _COPIES[codes].reshape(shape)[:, : self.people]
+        return values, _ABSENT[codes].reshape(shape)[:, : self.people]
+
+    def associate(self, phenotypes: np.ndarray, covariates: np.ndarray) -> np.ndarray:
+        """Return z float32 (snp, phenotype) as `score_test` does, to single precision.
+
+        Covariates are projected out of the phenotypes and of the squares of the genotypes, so that
+        all phenotypes take one product with the genotypes, decoded block by block.
+
+        Parameters
+        ----------
+        phenotypes : float (people, phenotype)
+        covariates : float (people, covariate)
+            Without intercept, which is added.
+        """
+        basis, targets = _projected(phenotypes, covariates)
+        free = max(self.people - basis.shape[1], 0)
+        together = np.column_stack([np.ones(self.people), basis, targets]).astype(np.float32)
+        width, snps = 1 + basis.shape[1], len(self.codes)
+        found = np.empty((snps, targets.shape[1]), dtype=np.float32)
+        for start in range(0, snps, CHUNK):
+            stop = min(start + CHUNK, snps)
+            genotypes, missing = self.decode(start, stop)
+            products = genotypes @ together
+            gone = missing @ together if missing.any() else np.zeros_like(products)
+            mean = products[:, :1] / np.maximum(self.people - gone[:, :1], 1)
+            products += mean * gone
+            square = np.einsum("ij,ij->i", genotypes, genotypes) + (mean**2 * gone[:, :1])[:, 0]
+            variation = square - products[:, 0] ** 2 / max(self.people, 1)
+            beyond = square - (products[:, 1:width] ** 2).sum(axis=1)
+            varies = beyond > 1e-5 * np.maximum(variation, square * 1e-2)
+            scale = np.where(varies, 1 / np.sqrt(np.where(varies, beyond, 1)), 0)
+            r = np.clip(products[:, width:] * scale[:, None], -1, 1)
+            found[start:stop] = r * np.float32(np.sqrt(free))
+        return found
+
+
+_PAIRS = np.arange(256)[:, None] >> np.array([0, 2, 4, 6]) & 3
+_COPIES = np.where(_PAIRS == 3, 0, _PAIRS - 1).astype(np.float32)
+_ABSENT = (_PAIRS == 3).astype(np.float32)
 
 
 def hwe(dosage: np.ndarray) -> np.ndarray:

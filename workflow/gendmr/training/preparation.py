@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,9 @@ import pandas as pd
 from gendmr.cohort.view import FoldView, Rows
 from gendmr.config.training import MethodOptions
 from gendmr.errors import ConfigurationError, TrainingError, first_few
-from gendmr.training.association import mean_dosage
+from gendmr.training.association import Packed, mean_dosage
 from gendmr.training.components import Components
-from gendmr.training.selection import Selection, exclude, select, select_own
+from gendmr.training.selection import Candidates, Selection, exclude
 
 MEASURES = ("volume", "mean", "spread")
 # Interquartile ranges beyond the quartiles: a wrong unit or a failed step, no human being.
@@ -251,17 +251,80 @@ def _column_mean(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(finite, values, 0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1))
 
 
-def _select(
-    typed: Rows, design: np.ndarray, snps: pd.DataFrame, options: MethodOptions, notes: list[str]
-) -> Selection:
-    """Select SNPs by the training people with genotypes: the study's way, or the method's own."""
-    excluded = exclude(snps, options.method.exclude, notes)
-    if not len(typed):
-        return Selection(np.zeros(0, dtype=np.int64), {"available": 0, "selected": 0})
-    own = options.method.own_snps
-    if own is not None:
-        return select_own(typed.dosage, typed.diagnosis, snps, own, options.selection, excluded)
-    return select(typed.dosage, typed.diagnosis, design, snps, options.selection, excluded)
+class Groundwork:
+    """What a fold's preparation does without diagnoses: shared by all permutations of them.
+
+    Parameters
+    ----------
+    view : FoldView
+        Only its training rows are looked at.
+    options : MethodOptions
+
+    Raises
+    ------
+    ConfigurationError
+        A covariate is not in the cohort.
+    """
+
+    def __init__(self, view: FoldView, options: MethodOptions) -> None:
+        self.options = options
+        self.where = f"repeat {view.repeat}, fold {view.fold}"
+        self.rows = view.train.require("train")
+        self.snps = view.snps
+        self.regions = view.regions_meta["region"].to_numpy(dtype=str)
+        self.notes: list[str] = []
+        adjustment = options.adjustment
+        self.covariates = Covariates.fit(self.rows.covariates, adjustment.covariates, self.notes)
+        self.typed = self.rows.take(self.rows.has_snp)
+        self.measured = self.rows.take(self.rows.has_region)
+        self.components = Components.fit(
+            self.typed.dosage,
+            self.snps["chromosome"].to_numpy(dtype=str),
+            self.snps["position"].to_numpy(dtype=np.int64),
+            count=adjustment.components,
+            r2=adjustment.component_r2,
+            variants=adjustment.component_variants,
+        )
+        found = self.components.loadings.shape[1]
+        if found < adjustment.components:
+            self.notes.append(
+                f"Only {found} of {adjustment.components} ancestry components exist in the"
+                f" {len(self.typed)} training people with genotypes."
+            )
+        self.design = np.column_stack(
+            [
+                self.covariates.apply(self.typed.covariates),
+                self.components.apply(self.typed.dosage),
+            ]
+        )
+        excluded = exclude(self.snps, options.method.exclude, self.notes)
+        self.candidates = Candidates.find(
+            self.typed.dosage, self.snps, options.selection, excluded, options.method.own_snps
+        )
+        self._packed: Packed | None = None
+        self._scores: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def strengths(self, diagnoses: np.ndarray) -> np.ndarray | None:
+        """Return |z| of all candidates, float32 (candidate, permutation), where it is asked for.
+
+        Parameters
+        ----------
+        diagnoses : int (training people, permutation)
+        """
+        if not self.candidates.by_association:
+            return None
+        if self._packed is None:
+            self._packed = Packed.pack(self.typed.dosage[:, self.candidates.columns])
+        return np.abs(self._packed.associate(diagnoses[self.rows.has_snp], self.design))
+
+    def component_scores(self, rows: Rows) -> np.ndarray:
+        """Return the components of any rows, computed once for the same genotypes."""
+        dosage, scores = self._scores.get(rows.role, (None, None))
+        if dosage is not rows.dosage or scores is None:
+            scores = self.components.apply(rows.dosage)
+            scores[~rows.has_snp] = 0.0
+            self._scores[rows.role] = rows.dosage, scores
+        return scores
 
 
 @dataclass
@@ -290,8 +353,7 @@ class Preparation:
     selection: dict[str, int]
     notes: list[str]
     _columns: np.ndarray
-    _covariates: Covariates
-    _components: Components
+    _ground: Groundwork
     _scaler: RegionScaler
 
     @classmethod
@@ -305,39 +367,43 @@ class Preparation:
         ConfigurationError
             A covariate is not in the cohort.
         """
-        rows = view.train.require("train")
-        notes: list[str] = []
-        cases = int(rows.diagnosis.sum())
-        if cases in (0, len(rows)):
+        ground = Groundwork(view, options)
+        diagnosis = ground.rows.diagnosis
+        strengths = ground.strengths(diagnosis[:, None])
+        return cls.on(ground, diagnosis, None if strengths is None else strengths[:, 0])
+
+    @classmethod
+    def on(
+        cls, ground: Groundwork, diagnosis: np.ndarray, strength: np.ndarray | None
+    ) -> Preparation:
+        """Fit what depends on diagnoses: the true ones, or a permutation.
+
+        Parameters
+        ----------
+        ground : Groundwork
+        diagnosis : int8 (training people,)
+        strength : float (candidate,), optional
+            See `Groundwork.strengths`.
+
+        Raises
+        ------
+        TrainingError
+            The training people are all cases or all controls.
+        """
+        notes = list(ground.notes)
+        cases = int(diagnosis.sum())
+        if cases in (0, len(diagnosis)):
             raise TrainingError(
-                f"all {len(rows)} training people of repeat {view.repeat}, fold {view.fold} are"
+                f"all {len(diagnosis)} training people of {ground.where} are"
                 f" {'cases' if cases else 'controls'}",
                 cause="too few people, or folds that are not stratified by diagnosis",
                 next_step="use fewer folds, or check the column diagnosis",
             )
-        adjustment = options.adjustment
-        covariates = Covariates.fit(rows.covariates, adjustment.covariates, notes)
-        typed = rows.take(rows.has_snp)
-        chromosome = view.snps["chromosome"].to_numpy(dtype=str)
-        position = view.snps["position"].to_numpy(dtype=np.int64)
-        components = Components.fit(
-            typed.dosage,
-            chromosome,
-            position,
-            count=adjustment.components,
-            r2=adjustment.component_r2,
-            variants=adjustment.component_variants,
-        )
-        found = components.loadings.shape[1]
-        if found < adjustment.components:
-            notes.append(
-                f"Only {found} of {adjustment.components} ancestry components exist in the"
-                f" {len(typed)} training people with genotypes."
-            )
-        design = np.column_stack(
-            [covariates.apply(typed.covariates), components.apply(typed.dosage)]
-        )
-        selection = _select(typed, design, view.snps, options, notes)
+        rows, typed = ground.rows, ground.typed
+        selection = Selection(np.zeros(0, dtype=np.int64), {"available": 0, "selected": 0})
+        if len(typed):
+            of_typed = diagnosis[rows.has_snp]
+            selection = ground.candidates.select(typed.dosage, of_typed, strength)
         if not selection.columns.size:
             notes.append(
                 "No SNP is left after selection: the bag of SNPs has no instance and is masked for"
@@ -347,27 +413,29 @@ class Preparation:
         mean = mean_dosage(chosen)
         filled = np.where(chosen < 0, mean, chosen)
         scale = filled.std(axis=0) if len(typed) else np.ones(selection.columns.size)
-        measured = rows.take(rows.has_region)
+        measured = replace(ground.measured, diagnosis=diagnosis[rows.has_region])
+        adjustment = ground.options.adjustment
         scaler = RegionScaler.fit(measured, adjustment.region_covariates, adjustment.icv, notes)
-        names = [name if level is None else f"{name}={level}" for name, level in covariates.columns]
+        names = [
+            name if level is None else f"{name}={level}"
+            for name, level in ground.covariates.columns
+        ]
+        found = ground.components.loadings.shape[1]
         return cls(
-            snps=view.snps.iloc[selection.columns].reset_index(drop=True),
-            regions=view.regions_meta["region"].to_numpy(dtype=str),
+            snps=ground.snps.iloc[selection.columns].reset_index(drop=True),
+            regions=ground.regions,
             mean_dosage=mean,
             scale_dosage=np.where(scale > 0, scale, 1.0),
             covariate_names=[*names, *(f"PC{number + 1}" for number in range(found))],
             selection=selection.counts,
             notes=notes,
             _columns=selection.columns,
-            _covariates=covariates,
-            _components=components,
+            _ground=ground,
             _scaler=scaler,
         )
 
     def apply(self, rows: Rows) -> People:
         """Prepare any rows with what was fitted."""
-        scores = self._components.apply(rows.dosage)
-        scores[~rows.has_snp] = 0.0
         has_snp = rows.has_snp & (self._columns.size > 0)
         has_region = rows.has_region & self._scaler.usable
         return People(
@@ -378,7 +446,12 @@ class Preparation:
             has_region=has_region,
             dosage=rows.dosage[:, self._columns],
             regions=self._scaler.apply(rows) * has_region[:, None, None],
-            covariates=np.column_stack([self._covariates.apply(rows.covariates), scores]),
+            covariates=np.column_stack(
+                [
+                    self._ground.covariates.apply(rows.covariates),
+                    self._ground.component_scores(rows),
+                ]
+            ),
         )
 
     def beyond(self, rows: Rows) -> list[str]:
@@ -387,7 +460,7 @@ class Preparation:
         Such values count as missing: see `limits`.
         """
         found = self._scaler.beyond(rows)
-        for name, people in self._covariates.beyond(rows.covariates).items():
+        for name, people in self._ground.covariates.beyond(rows.covariates).items():
             found[name] = found.get(name, False) | people
         named = [name for name, people in found.items() if people.any()]
         if not named:
@@ -404,12 +477,12 @@ class Preparation:
         return {
             "preparation.snp_mean": self.mean_dosage,
             "preparation.snp_scale": self.scale_dosage,
-            "preparation.covariate_mean": np.array(self._covariates.means, dtype=np.float64),
-            "preparation.covariate_limit": np.array(self._covariates.limits).reshape(-1, 2),
-            "preparation.component_variant": self._components.columns,
-            "preparation.component_mean": self._components.mean,
-            "preparation.component_scale": self._components.scale,
-            "preparation.component_loading": self._components.loadings,
+            "preparation.covariate_mean": np.array(self._ground.covariates.means, dtype=np.float64),
+            "preparation.covariate_limit": np.array(self._ground.covariates.limits).reshape(-1, 2),
+            "preparation.component_variant": self._ground.components.columns,
+            "preparation.component_mean": self._ground.components.mean,
+            "preparation.component_scale": self._ground.components.scale,
+            "preparation.component_loading": self._ground.components.loadings,
             "preparation.region_limit": np.column_stack([self._scaler.low, self._scaler.high]),
             "preparation.icv_limit": np.array(self._scaler.icv_limits),
             "preparation.region_slope": self._scaler.slopes,

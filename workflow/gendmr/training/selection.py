@@ -10,7 +10,7 @@ import pandas as pd
 from gendmr.config.methods import OwnSnps, parse_interval
 from gendmr.config.training import SelectionSection
 from gendmr.files.chromosomes import chromosome_name
-from gendmr.training.association import hwe, mean_dosage, prune, score_test
+from gendmr.training.association import hwe, mean_dosage, prune
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,198 @@ class Selection:
 
     columns: np.ndarray
     counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What of a selection needs no diagnosis: it is the same under permuted diagnoses.
+
+    Parameters
+    ----------
+    columns : int (candidate,)
+        SNPs that pass the thresholds on calls, variation and allele frequency.
+    counts : dict
+        Number of SNPs after each step.
+    options : SelectionSection
+    chromosome, position : (candidate,)
+    genes : list of frozenset of str, by candidate
+    blind : float (candidate,)
+        Order of precedence in the mode `genes`, smallest first.
+    own : bool
+        All candidates that are in Hardy-Weinberg equilibrium are selected: SNPs of a method's own.
+    """
+
+    columns: np.ndarray
+    counts: dict[str, int]
+    options: SelectionSection
+    chromosome: np.ndarray
+    position: np.ndarray
+    genes: list[frozenset[str]]
+    blind: np.ndarray
+    own: bool = False
+
+    @property
+    def by_association(self) -> bool:
+        """Whether a selection needs the strength of association."""
+        return not self.own and self.options.mode != "genes" and self.columns.size > 0
+
+    @classmethod
+    def find(
+        cls,
+        dosage: np.ndarray,
+        snps: pd.DataFrame,
+        options: SelectionSection,
+        excluded: np.ndarray,
+        own: OwnSnps | None = None,
+    ) -> Candidates:
+        """Find the candidates.
+
+        Parameters
+        ----------
+        dosage : int8 (people, snp)
+            Of the training people who have genotypes.
+        snps : DataFrame
+            Columns `snp`, `chromosome`, `position`, `gene` (separated by ';'), `distance`.
+        options : SelectionSection
+        excluded : bool (snp,)
+            SNPs that are left out before anything else.
+        own : OwnSnps, optional
+            A method's own SNPs in place of the study's: no gene, no pruning and no largest number.
+            SNPs of an interval pass the same thresholds; those named need only vary.
+        """
+        counts = {"available": int(excluded.size), "excluded": int(excluded.sum())}
+        names = [frozenset(filter(None, text.split(";"))) for text in snps["gene"]]
+        wanted = frozenset(options.genes)
+        if own is not None:
+            if own.names:
+                candidate = snps["snp"].isin(own.names).to_numpy(dtype=bool)
+                options = SelectionSection(maf=0.0, missing=1.0, hwe=0.0)
+            else:
+                candidate = within(snps, own.interval)
+            counts["in_locus"] = int((candidate & ~excluded).sum())
+        elif options.mode == "fold_association":
+            candidate = np.ones(len(snps), dtype=bool)
+        else:
+            candidate = np.array([bool(one & wanted if wanted else one) for one in names], bool)
+        candidate = candidate & ~excluded
+        if own is None:
+            counts["in_genes"] = int(candidate.sum())
+        minor = _minor_frequency(dosage)
+        columns = _sound(candidate, dosage, minor, options, counts)
+        position = snps["position"].to_numpy(dtype=np.int64)[columns]
+        # Nearest to its gene first, then the more informative SNP.
+        distance = np.nan_to_num(np.abs(snps["distance"].to_numpy(dtype=np.float64)[columns]))
+        blind = np.empty(columns.size)
+        blind[np.lexsort((position, -minor[columns].round(3), distance))] = np.arange(columns.size)
+        return cls(
+            columns=columns,
+            counts=counts,
+            options=options,
+            chromosome=snps["chromosome"].to_numpy(dtype=str)[columns],
+            position=position,
+            genes=[names[column] for column in columns],
+            blind=blind,
+            own=own is not None,
+        )
+
+    def select(
+        self, dosage: np.ndarray, diagnosis: np.ndarray, strength: np.ndarray | None = None
+    ) -> Selection:
+        """Select SNPs.
+
+        Parameters
+        ----------
+        dosage : int8 (people, snp)
+            Of the training people who have genotypes, all SNPs of the cohort.
+        diagnosis : int (people,)
+        strength : float (candidate,), optional
+            |z| against the diagnosis, for `fold_association` and `both`.
+        """
+        if self.own:
+            columns, fails = self._in_equilibrium(dosage, diagnosis, np.arange(self.columns.size))
+            return self._selection(columns, {"hwe": fails})
+        rank = self.blind if strength is None else -strength
+        order = np.lexsort((np.arange(rank.size), rank))
+        if self.options.mode == "fold_association":
+            return self._strongest(dosage, diagnosis, order)
+        columns, fails = self._in_equilibrium(dosage, diagnosis, order)
+        kept = columns[self._prune(dosage, columns)]
+        chosen = self._per_gene(kept)
+        return self._selection(
+            chosen,
+            {
+                "hwe": fails,
+                "in_ld": int(columns.size - kept.size),
+                "over_maximum": int(kept.size - chosen.size),
+            },
+        )
+
+    def _strongest(self, dosage: np.ndarray, diagnosis: np.ndarray, order: np.ndarray) -> Selection:
+        """Take the strongest that are in equilibrium and not in LD; look no further than needed."""
+        most = self.options.maximum
+        looked = min(4 * most, order.size)
+        while True:
+            columns, fails = self._in_equilibrium(dosage, diagnosis, order[:looked])
+            kept = columns[self._prune(dosage, columns, stop_after=most)]
+            if kept.size == most or looked == order.size:
+                break
+            looked = min(4 * looked, order.size)
+        full = kept.size == most
+        return self._selection(
+            kept,
+            {
+                "hwe": fails,
+                "in_ld": 0 if full else int(columns.size - kept.size),
+                "over_maximum": int(order.size - fails - kept.size) if full else 0,
+            },
+        )
+
+    def _in_equilibrium(
+        self, dosage: np.ndarray, diagnosis: np.ndarray, order: np.ndarray
+    ) -> tuple[np.ndarray, int]:
+        """Return which of some candidates pass the test in controls, in their order."""
+        if self.options.hwe <= 0 or not order.size:
+            return order, 0
+        controls = dosage[np.ix_(diagnosis == 0, self.columns[order])]
+        fine = hwe(controls) >= self.options.hwe
+        return order[fine], int((~fine).sum())
+
+    def _prune(
+        self, dosage: np.ndarray, order: np.ndarray, stop_after: int | None = None
+    ) -> np.ndarray:
+        """Return places in `order` of the candidates that stay, the first of it first."""
+        if not order.size:
+            return np.zeros(0, dtype=np.int64)
+        return prune(
+            dosage[:, self.columns[order]],
+            self.chromosome[order],
+            self.position[order],
+            np.arange(order.size),
+            self.options.r2,
+            stop_after=stop_after,
+        )
+
+    def _per_gene(self, kept: np.ndarray) -> np.ndarray:
+        """Keep the first `per_gene` SNPs of each gene, then the first rounds up to `maximum`."""
+        wanted, most = frozenset(self.options.genes), self.options.per_gene
+        taken: dict[str, int] = {}
+        rounds = np.full(kept.size, most, dtype=np.int64)
+        for order, candidate in enumerate(kept):
+            names = self.genes[candidate]
+            names = names & wanted if wanted else names
+            # A SNP of several genes counts for the one that has fewest so far.
+            turn = min(taken.get(name, 0) for name in names)
+            if turn < most:
+                rounds[order] = turn
+                for name in names:
+                    taken[name] = taken.get(name, 0) + 1
+        inside = np.flatnonzero(rounds < most)
+        inside = inside[np.argsort(rounds[inside], kind="stable")][: self.options.maximum]
+        return kept[inside]
+
+    def _selection(self, chosen: np.ndarray, counts: dict[str, int]) -> Selection:
+        columns = np.sort(self.columns[chosen])
+        return Selection(columns, {**self.counts, **counts, "selected": int(columns.size)})
 
 
 def within(snps: pd.DataFrame, stretch: str) -> np.ndarray:
@@ -50,95 +242,6 @@ def exclude(snps: pd.DataFrame, stretches: tuple[str, ...], notes: list[str]) ->
     return excluded
 
 
-def select(
-    dosage: np.ndarray,
-    diagnosis: np.ndarray,
-    covariates: np.ndarray,
-    snps: pd.DataFrame,
-    options: SelectionSection,
-    excluded: np.ndarray,
-) -> Selection:
-    """Select SNPs by the training people who have genotypes.
-
-    Parameters
-    ----------
-    dosage : int8 (people, snp)
-    diagnosis : int (people,)
-    covariates : float (people, covariate)
-        For `fold_association` and `both`.
-    snps : DataFrame
-        Columns `chromosome`, `position`, `gene` (separated by ';'), `distance`.
-    options : SelectionSection
-    excluded : bool (snp,)
-        SNPs that are left out before anything else.
-    """
-    counts = _first_counts(excluded)
-    genes = [frozenset(filter(None, text.split(";"))) for text in snps["gene"]]
-    wanted = frozenset(options.genes)
-    if options.mode == "fold_association":
-        candidate = ~excluded
-    else:
-        mapped = np.array([bool(names & wanted if wanted else names) for names in genes], bool)
-        candidate = mapped & ~excluded
-    counts["in_genes"] = int(candidate.sum())
-    minor = _minor_frequency(dosage)
-    columns = _sound(candidate, dosage, diagnosis, minor, options, counts)
-    if not columns.size:
-        return Selection(columns, {**counts, "in_ld": 0, "over_maximum": 0, "selected": 0})
-    chromosome = snps["chromosome"].to_numpy(dtype=str)[columns]
-    position = snps["position"].to_numpy(dtype=np.int64)[columns]
-    if options.mode == "genes":
-        # Blind to the diagnosis: nearest to its gene first, then the more informative SNP.
-        distance = np.nan_to_num(np.abs(snps["distance"].to_numpy(dtype=np.float64)[columns]))
-        priority = np.lexsort((position, -minor[columns].round(3), distance))
-        rank = np.empty(columns.size)
-        rank[priority] = np.arange(columns.size)
-    else:
-        z, _ = score_test(dosage[:, columns], diagnosis, covariates)
-        rank = -np.abs(z[:, 0])
-    limit = None
-    if options.mode == "fold_association":
-        limit = options.maximum
-    kept = prune(dosage[:, columns], chromosome, position, rank, options.r2, stop_after=limit)
-    counts["in_ld"] = 0 if limit == kept.size else int(columns.size - kept.size)
-    if options.mode == "fold_association":
-        chosen = kept
-    else:
-        chosen = _per_gene(kept, [genes[column] for column in columns], wanted, options)
-    counts["over_maximum"] = int(columns.size - counts["in_ld"] - chosen.size)
-    counts["selected"] = int(chosen.size)
-    return Selection(np.sort(columns[chosen]), counts)
-
-
-def select_own(
-    dosage: np.ndarray,
-    diagnosis: np.ndarray,
-    snps: pd.DataFrame,
-    own: OwnSnps,
-    options: SelectionSection,
-    excluded: np.ndarray,
-) -> Selection:
-    """Select the SNPs that a method asks for: no gene, no pruning and no largest number.
-
-    SNPs of an interval pass the same thresholds as others; those named need only vary among the
-    training people. Parameters as for `select`.
-    """
-    counts = _first_counts(excluded)
-    if own.names:
-        candidate = snps["snp"].isin(own.names).to_numpy(dtype=bool)
-        options = SelectionSection(maf=0.0, missing=1.0, hwe=0.0)
-    else:
-        candidate = within(snps, own.interval)
-    candidate = candidate & ~excluded
-    counts["in_locus"] = int(candidate.sum())
-    columns = _sound(candidate, dosage, diagnosis, _minor_frequency(dosage), options, counts)
-    return Selection(columns, {**counts, "selected": int(columns.size)})
-
-
-def _first_counts(excluded: np.ndarray) -> dict[str, int]:
-    return {"available": int(excluded.size), "excluded": int(excluded.sum())}
-
-
 def _minor_frequency(dosage: np.ndarray) -> np.ndarray:
     frequency = mean_dosage(dosage) / 2
     return np.asarray(np.minimum(frequency, 1 - frequency))
@@ -153,7 +256,6 @@ def _varies(dosage: np.ndarray) -> np.ndarray:
 def _sound(
     candidate: np.ndarray,
     dosage: np.ndarray,
-    diagnosis: np.ndarray,
     minor: np.ndarray,
     options: SelectionSection,
     counts: dict[str, int],
@@ -168,31 +270,4 @@ def _sound(
     ):
         counts[reason] = int((candidate & ~fine).sum())
         candidate = candidate & fine
-    columns = np.flatnonzero(candidate)
-    fails = np.zeros(columns.size, dtype=bool)
-    if options.hwe > 0 and columns.size:
-        fails = hwe(dosage[diagnosis == 0][:, columns]) < options.hwe
-    counts["hwe"] = int(fails.sum())
-    return np.asarray(columns[~fails])
-
-
-def _per_gene(
-    kept: np.ndarray,
-    genes: list[frozenset[str]],
-    wanted: frozenset[str],
-    options: SelectionSection,
-) -> np.ndarray:
-    """Keep the first `per_gene` SNPs of each gene, then the first rounds up to `maximum`."""
-    taken: dict[str, int] = {}
-    rounds = np.full(kept.size, options.per_gene, dtype=np.int64)
-    for order, column in enumerate(kept):
-        names = genes[column] & wanted if wanted else genes[column]
-        # A SNP of several genes counts for the one that has fewest so far.
-        turn = min(taken.get(name, 0) for name in names)
-        if turn < options.per_gene:
-            rounds[order] = turn
-            for name in names:
-                taken[name] = taken.get(name, 0) + 1
-    inside = np.flatnonzero(rounds < options.per_gene)
-    inside = inside[np.argsort(rounds[inside], kind="stable")][: options.maximum]
-    return kept[inside]
+    return np.flatnonzero(candidate)
