@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gendmr.config.base import Section
+
+
+class EnrichmentSection(Section):
+    """Gene sets and known loci in which the ranking is asked for more than matched blocks hold."""
+
+    sets: tuple[str, ...] = ()
+    """GMT files: name, description and genes of one set a line, separated by tabs. Genes are named
+    as in annotation/genes.tsv."""
+    loci: tuple[str, ...] = ()
+    """Tables of known loci: `chromosome` and `start` and `end`, or `position`; optionally `name`
+    and `build`. The genes that the loci of one table touch are one set."""
+    draws: int = Field(default=10_000, ge=99, le=1_000_000)
+    """Matched draws: the smallest p is 1 / (draws + 1), so that a single one of S sets reaches
+    q = 0.05 only with 20 S of them."""
+    smallest: int = Field(default=5, ge=2)
+    """Sets with fewer genes in the ranking are listed, not tested."""
+    largest: int = Field(default=500, ge=2)
+    """Sets with more genes in the ranking are listed, not tested."""
+    window_kb: float = Field(default=50.0, ge=0, le=10_000)
+    """A gene is touched by a locus given as a `position` when it lies within this many kilobases;
+    intervals are taken as they are."""
+
+    @model_validator(mode="after")
+    def _something_to_test(self) -> EnrichmentSection:
+        if not self.sets and not self.loci:
+            raise ValueError("name files in `sets` or `loci`, or leave `enrichment` out")
+        stems = [Path(path).stem for path in (*self.sets, *self.loci)]
+        if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+            raise ValueError(f"two files are called {', '.join(twice)}: results are named by them")
+        if self.smallest > self.largest:
+            raise ValueError("smallest must not exceed largest")
+        return self
 
 
 class RankingSection(Section):
@@ -27,3 +60,12 @@ class RankingSection(Section):
     (regions: never more than a quarter of them)."""
     label: int = Field(default=12, ge=0, le=50)
     """Genes named in the figure along the genome."""
+    block_r2: float = Field(default=0.2, gt=0, le=1)
+    """Genes are one LD block where SNPs of theirs have at least this r2, or are the same: then a
+    signal of z = 5 in the one shows as z > 2 in the other. Smaller values join long chains: of 693
+    genes of chromosome 10 in 1,000 real people, 0.2 makes 157 blocks with 42 genes at most, 0.05
+    makes 80 with 92; 0.5 makes 219, again with 42."""
+    block_window_kb: float = Field(default=250.0, ge=0, le=10_000)
+    """SNPs farther apart than this join no genes, whatever their r2."""
+    enrichment: EnrichmentSection | None = None
+    """Absent: no sets are tested."""
