@@ -47,6 +47,7 @@ wildcard_constraints:
     method="|".join(METHODS),
     repeat=r"\d+",
     fold=r"\d+",
+    chunk=r"\d+",
 
 
 def study_files(*patterns, **values):
@@ -72,6 +73,34 @@ def method_options(wildcards):
 def method_code(wildcards):
     """The fingerprint of one method's code."""
     return fingerprint("training.fold", STUDY.training.methods[wildcards.method].module)
+
+
+def null_code(wildcards):
+    """The fingerprint of the code of one method's null."""
+    return fingerprint("training.null", STUDY.training.methods[wildcards.method].module)
+
+
+def null_chunk(wildcards):
+    """The first permutation of a chunk and how many: the last chunk may be smaller."""
+    null = STUDY.training.null
+    first = int(wildcards.chunk) * null.chunk
+    return f"--first {first} --count {min(null.chunk, null.permutations - first)}"
+
+
+def null_files(wildcards):
+    """The null of one method: all chunks of all folds; nothing where none is run."""
+    null = STUDY.training.null
+    return (
+        expand(
+            f"results/{wildcards.study}/training/{wildcards.method}/null"
+            "/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
+            repeat=REPEATS,
+            fold=FOLDS,
+            chunk=range(-(-null.permutations // null.chunk)),
+        )
+        if wildcards.method in STUDY.training.with_null
+        else []
+    )
 
 
 def method_gpus(wildcards):

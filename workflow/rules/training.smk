@@ -55,6 +55,41 @@ rule train_fold:
         " --seed {params.seed} --threads {threads} --output {params.folder} &> {log}"
 
 
+rule train_null:
+    """Fit one method in one fold under some permutations of the diagnosis."""
+    input:
+        participants="results/{study}/cohort/participants.tsv",
+        description="results/{study}/cohort/participants.json",
+        splits="results/{study}/cohort/splits.tsv",
+        strata="results/{study}/cohort/strata.tsv",
+        snp="results/{study}/cohort/snp.nc",
+        region=cohort_regions,
+    output:
+        "results/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
+    log:
+        "logs/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.log",
+    benchmark:
+        "logs/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.benchmark.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=method_gpus,
+    params:
+        options=method_options,
+        permutations=null_chunk,
+        seed=STUDY.seed,
+        cohort=subpath(input.participants, parent=True),
+        code=null_code,
+    shell:
+        "python -m gendmr training null --method {wildcards.method} --cohort {params.cohort}"
+        " --repeat {wildcards.repeat} --fold {wildcards.fold} {params.permutations}"
+        " --options {params.options:q} --seed {params.seed} --threads {threads}"
+        " --output {output} &> {log}"
+
+
 rule collect_metrics:
     """Metrics of all folds, their means with intervals, and pooled over people."""
     input:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gendmr.config.base import Section
 from gendmr.config.methods import AnyMethod, GendmrMethod, RidgeMethod
+from gendmr.errors import first_few
 
 
 class SelectionSection(Section):
@@ -79,6 +80,18 @@ class OptimisationSection(Section):
     """Share of SNPs hidden from the attention in a step."""
 
 
+class NullSection(Section):
+    """Fits with permuted diagnoses, from which p-values are counted."""
+
+    permutations: int = Field(default=199, ge=0)
+    """How many; the smallest p-value is one over this plus one. 0 runs no null, and the ranking
+    then has no p-values. More can be added later: those that are there stay."""
+    methods: tuple[str, ...] | None = None
+    """Methods that get a null; without it, all that rank SNPs or regions."""
+    chunk: int = Field(default=50, ge=1, le=10_000)
+    """Permutations of a job; a job that is stopped goes on where it was."""
+
+
 class MethodOptions(Section):
     """One method with the shared settings it uses: what a training job is given."""
 
@@ -112,6 +125,8 @@ class TrainingSection(Section):
     """What associations and region measurements are adjusted for."""
     optimisation: OptimisationSection = OptimisationSection()
     """How networks are trained."""
+    null: NullSection = NullSection()
+    """Permutations of the diagnosis."""
 
     @field_validator("methods")
     @classmethod
@@ -122,6 +137,29 @@ class TrainingSection(Section):
                     f"{name!r} is not a name of a method: letters, digits, - and _, at most 40"
                 )
         return values
+
+    @model_validator(mode="after")
+    def _null(self) -> Self:
+        ranked = [name for name, method in self.methods.items() if method.ranked]
+        unknown = sorted(set(self.null.methods or ()) - set(ranked))
+        if unknown:
+            raise ValueError(
+                f"null.methods: {first_few(unknown)}: no method of that name ranks SNPs or regions;"
+                f" there are {first_few(ranked, 20)}"
+            )
+        return self
+
+    @property
+    def with_null(self) -> list[str]:
+        """Methods whose ranking has p-values."""
+        if not self.null.permutations:
+            return []
+        chosen = self.null.methods
+        return [
+            name
+            for name, method in self.methods.items()
+            if method.ranked and (chosen is None or name in chosen)
+        ]
 
     def method(self, name: str) -> MethodOptions:
         """Return the slice of one method: editing another method changes nothing in it."""

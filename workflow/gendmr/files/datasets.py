@@ -113,6 +113,21 @@ REGISTRY: dict[str, dict[str, Variable]] = {
         **_SNP_COORDINATES,
         "region": Variable(("region",), "text", "", "region name"),
     },
+    "null": {
+        **{
+            f"{score}_{bag}": Variable(
+                ("permutation", bag), "float32", "logit", meaning, _not_negative, True
+            )
+            for bag in ("snp", "region")
+            for score, meaning in (
+                ("mean_abs", "mean of |risk - its mean| over held-out people; 0 if not read"),
+                ("abs_mean", "|mean risk| over held-out people; 0 if not read"),
+            )
+        },
+        "permutation": Variable(("permutation",), "int64", "", "number, counted from 0"),
+        "snp": Variable(("snp",), "text", "", "variant name", None, True),
+        "region": Variable(("region",), "text", "", "region name", None, True),
+    },
 }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from gendmr.config.methods import AssociationMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import FittedAdditive, logistic, note_missing, only_epoch, standardise
-from gendmr.methods.base import Progress
+from gendmr.methods.base import OneByOne, Progress
 from gendmr.methods.evidence import TWO_CHANNELS, Evidence, collect
 from gendmr.seeds import generator
 from gendmr.training.preparation import People, Preparation
@@ -34,7 +34,7 @@ def build(options: MethodOptions) -> Association:
     return Association(method)
 
 
-class Association:
+class Association(OneByOne):
     """Signed risks in proportion to statistics of one SNP or one region at a time.
 
     The statistic of a SNP is z (`diagnosis`), or the root of the summed squares of the two channels

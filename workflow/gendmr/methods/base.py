@@ -24,7 +24,7 @@ What a network may add to a training step, each empty unless it is overridden:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -93,6 +93,25 @@ class Fitted(Protocol):
         """Return signed risks by modality (`snp`, `region`); empty for methods without."""
 
 
+@dataclass(frozen=True)
+class Lot:
+    """What one fit is given.
+
+    Parameters
+    ----------
+    train, validation : People
+        `validation` only stops training.
+    preparation : Preparation
+        Of `train`.
+    seed : int
+    """
+
+    train: People
+    validation: People
+    preparation: Preparation
+    seed: int
+
+
 class Method(Protocol):
     """A method with its options."""
 
@@ -112,6 +131,29 @@ class Method(Protocol):
         checkpoint: Checkpoint | None = None,
     ) -> Fitted:
         """Fit on `train`; `validation` only stops training; a long fit uses `checkpoint`."""
+
+    def fit_many(self, lots: Sequence[Lot], *, device: str, progress: Progress) -> Sequence[Fitted]:
+        """Fit each lot as `fit` does; networks take their steps together."""
+
+
+class OneByOne:
+    """`fit_many` of methods that gain nothing from fitting together."""
+
+    fit: Callable[..., Fitted]
+
+    def fit_many(self, lots: Sequence[Lot], *, device: str, progress: Progress) -> list[Fitted]:
+        """Fit one lot after the other."""
+        return [
+            self.fit(
+                lot.train,
+                lot.validation,
+                lot.preparation,
+                seed=lot.seed,
+                device=device,
+                progress=lambda line: None,
+            )
+            for lot in lots
+        ]
 
 
 class Modulate(Protocol):

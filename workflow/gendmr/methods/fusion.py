@@ -20,9 +20,9 @@ code of zeros. What is done with the codes is the mode:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from torch.nn import functional
 from gendmr.config.methods import FusionMethod
 from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.methods.additive import bag_of, standardise
-from gendmr.methods.base import AuxiliaryLoss, Bag, Network, Progress
+from gendmr.methods.base import AuxiliaryLoss, Bag, Lot, Network, Progress
 from gendmr.methods.classification import (
     MODALITIES,
     OTHER,
@@ -84,7 +84,7 @@ class Net(nn.Module):
 
     def __init__(self, width: int, sizes: Mapping[str, int], late: bool) -> None:
         super().__init__()
-        self.late = late
+        self.width, self.late = width, late
         self.encode = nn.ModuleDict({name: nn.Linear(size, width) for name, size in sizes.items()})
         self.head = nn.ModuleDict({name: nn.Linear(width, 1, bias=late) for name in sizes})
         if not late:
@@ -251,8 +251,18 @@ class FusionFit:
     """The fit of all replicates with its module, and that of the teachers where there are any."""
 
     found: Fit
-    module: nn.Module
+    module: Net
     teachers: FusionFit | None = None
+
+    def of(self, row: int, sizes: Mapping[str, int]) -> tuple[Net, torch.Tensor]:
+        """Return the network of one replicate without padding, and its weights."""
+        own = Net(self.module.width, sizes, self.module.late)
+        whole = Layout(self.module).unflatten(self.found.weights[row])
+        pieces = [
+            whole[name][tuple(slice(size) for size in value.shape)].reshape(-1)
+            for name, value in own.named_parameters()
+        ]
+        return own.to(self.found.weights.device), torch.cat(pieces)
 
 
 class Fusion:
@@ -284,29 +294,60 @@ class Fusion:
         TrainingError
             No modality can be trained, or the loss is not finite.
         """
+        (fitted,) = self._fit_lots(
+            [Lot(train, validation, preparation, seed)], device, progress, checkpoint
+        )
+        return fitted
+
+    def fit_many(
+        self, lots: Sequence[Lot], *, device: str, progress: Progress
+    ) -> list[FittedFusion]:
+        """Fit each lot as `fit` does, all of them together; see `Method.fit_many`."""
+        return self._fit_lots(lots, device, progress, None)
+
+    def _fit_lots(
+        self, lots: Sequence[Lot], device: str, progress: Progress, checkpoint: Checkpoint | None
+    ) -> list[FittedFusion]:
         where = set_up_device(device)
-        bags, notes = usable_bags(train, preparation, MODALITIES)
-        if len(bags) == 1:
-            notes.append(f"There is nothing to fuse: the network sees the modality {bags[0]} only.")
-        replicate = self.replicate(train, validation, preparation, bags, seed)
-        fitted = self.fit_replicates(
-            [replicate], bags, device=device, progress=progress, checkpoint=checkpoint
-        )
-        taught = {}
-        if fitted.teachers is not None:
-            named = _named(fitted.teachers.module, fitted.teachers.found.weights[0])
-            taught = {f"teacher.{name}": value for name, value in named.items()}
-        return FittedFusion(
-            module=fitted.module,
-            bag_names=bags,
-            preparation=preparation,
-            row=fitted.found.weights[0],
-            taught=taught,
-            history=fitted.found.history[0],
-            best_epoch=fitted.found.best_epoch[0],
-            device=where.type,
-            notes=notes,
-        )
+        alike: dict[tuple[str, ...], list[int]] = {}
+        made: list[tuple[Replicate, list[str]]] = []
+        for number, lot in enumerate(lots):
+            bags, notes = usable_bags(lot.train, lot.preparation, MODALITIES)
+            if len(bags) == 1:
+                notes.append(
+                    f"There is nothing to fuse: the network sees the modality {bags[0]} only."
+                )
+            replicate = self.replicate(lot.train, lot.validation, lot.preparation, bags, lot.seed)
+            made.append((replicate, notes))
+            alike.setdefault(bags, []).append(number)
+        fitted: dict[int, FittedFusion] = {}
+        for bags, numbers in alike.items():
+            found = self.fit_replicates(
+                [made[number][0] for number in numbers],
+                bags,
+                device=device,
+                progress=progress,
+                checkpoint=checkpoint,
+            )
+            for row, number in enumerate(numbers):
+                replicate, notes = made[number]
+                module, own = found.of(row, replicate.sizes)
+                taught = {}
+                if found.teachers is not None:
+                    named = _named(*found.teachers.of(row, replicate.sizes))
+                    taught = {f"teacher.{name}": value for name, value in named.items()}
+                fitted[number] = FittedFusion(
+                    module=module,
+                    bag_names=bags,
+                    preparation=lots[number].preparation,
+                    row=own,
+                    taught=taught,
+                    history=found.found.history[row],
+                    best_epoch=found.found.best_epoch[row],
+                    device=where.type,
+                    notes=notes,
+                )
+        return [fitted[number] for number in range(len(lots))]
 
     def fit_replicates(
         self,
@@ -390,7 +431,7 @@ class Fusion:
         network = FusionNetwork(options, bags)
         task = self._task_of(options, replicates, bags, answers, device)
         found = fit(network, task, self.optimisation, progress, checkpoint)
-        return FusionFit(found, task.module)
+        return FusionFit(found, cast(Net, task.module))
 
     def _task_of(
         self,

@@ -27,7 +27,7 @@ teaches: `gendmr.methods.exchange`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ from gendmr.config.methods import GendmrMethod
 from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.errors import TrainingError
 from gendmr.methods.attention import Block, GatedBag
-from gendmr.methods.base import Bag, Network, Progress
+from gendmr.methods.base import Bag, Lot, Network, Progress
 from gendmr.methods.classification import MODALITIES, cross_entropy, usable_bags
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
 from gendmr.methods.exchange import Exchange
@@ -387,9 +387,57 @@ class Gendmr:
         TrainingError
             No modality can be trained, or the loss is not finite.
         """
+        (fitted,) = self._fit(
+            [Lot(train, validation, preparation, seed)], device, progress, checkpoint
+        )
+        return fitted
+
+    def fit_many(
+        self, lots: Sequence[Lot], *, device: str, progress: Progress
+    ) -> list[FittedGendmr]:
+        """Fit each lot as `fit` does, all of them together; see `Method.fit_many`."""
+        return self._fit(lots, device, progress, None)
+
+    def _fit(
+        self, lots: Sequence[Lot], device: str, progress: Progress, checkpoint: Checkpoint | None
+    ) -> list[FittedGendmr]:
         where = set_up_device(device)
-        bags, notes = usable_bags(train, preparation, self.options.modalities)
-        replicate, evidence = self.replicate(train, validation, preparation, bags, seed)
+        # Networks of other bags or without an exchange are other networks.
+        alike: dict[tuple[tuple[str, ...], bool], list[int]] = {}
+        made: list[tuple[Replicate, list[str]]] = []
+        for number, lot in enumerate(lots):
+            bags, notes = usable_bags(lot.train, lot.preparation, self.options.modalities)
+            replicate, evidence = self.replicate(
+                lot.train, lot.validation, lot.preparation, bags, lot.seed
+            )
+            made.append((replicate, notes + self._notes(lot.train, bags, evidence)))
+            kind = bags, _exchanges(self.options, bags, [replicate])
+            alike.setdefault(kind, []).append(number)
+        fitted: dict[int, FittedGendmr] = {}
+        for (bags, _), numbers in alike.items():
+            task, network = self.task_of([made[number][0] for number in numbers], bags, where)
+            found = fit(network, task, self.optimisation, progress, checkpoint)
+            for row, number in enumerate(numbers):
+                replicate, notes = made[number]
+                # Its own tensors: those of the task may be padded to the size of a neighbour.
+                fixed = stack([replicate.fixed], where)
+                _mark_padding(fixed, [replicate])
+                fitted[number] = FittedGendmr(
+                    module=task.module,
+                    bag_names=bags,
+                    preparation=lots[number].preparation,
+                    fixed={name: value[0] for name, value in fixed.items()},
+                    row=found.weights[row],
+                    history=found.history[row],
+                    best_epoch=found.best_epoch[row],
+                    device=where.type,
+                    notes=notes,
+                )
+        return [fitted[number] for number in range(len(lots))]
+
+    def _notes(self, train: People, bags: tuple[str, ...], evidence: Evidence) -> list[str]:
+        """Return what is not done in a fit for lack of people."""
+        notes = []
         if "imaging" in self._channels and not evidence.imaging_people:
             notes.append(
                 f"{int(train.has_region.sum())} training people have region measurements,"
@@ -408,21 +456,7 @@ class Gendmr:
                 f"{both} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}: no"
                 " modality teaches the other in this fold."
             )
-        task, network = self.task_of([replicate], bags, where)
-        found = fit(network, task, self.optimisation, progress, checkpoint)
-        return FittedGendmr(
-            method=self,
-            network=network,
-            module=task.module,
-            bag_names=bags,
-            preparation=preparation,
-            fixed={name: value[0] for name, value in task.fixed.items()},
-            row=found.weights[0],
-            history=found.history[0],
-            best_epoch=found.best_epoch[0],
-            device=where.type,
-            notes=notes,
-        )
+        return notes
 
     def fit_replicates(
         self,
@@ -743,8 +777,6 @@ def _speed(name: str) -> float:
 class FittedGendmr:
     """A fitted network of one replicate."""
 
-    method: Gendmr
-    network: GendmrNetwork
     module: nn.Module
     bag_names: tuple[str, ...]
     preparation: Preparation

@@ -14,7 +14,7 @@ from gendmr.config.methods import LocusMethod
 from gendmr.config.training import MethodOptions
 from gendmr.errors import first_few
 from gendmr.methods.additive import FittedAdditive, logistic, note_missing, only_epoch, standardise
-from gendmr.methods.base import Progress
+from gendmr.methods.base import OneByOne, Progress
 from gendmr.training.association import score_test
 from gendmr.training.preparation import People, Preparation
 
@@ -30,7 +30,7 @@ def build(options: MethodOptions) -> Locus:
     return Locus(method)
 
 
-class Locus:
+class Locus(OneByOne):
     """Logistic regression of the diagnosis on covariates, components and one locus.
 
     The locus is the SNP of the interval with the smallest p-value (score test with covariates and

@@ -15,7 +15,7 @@ import numpy as np
 from gendmr.config.methods import PolygenicMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import FittedAdditive, logistic, note_missing, only_epoch, standardise
-from gendmr.methods.base import Progress
+from gendmr.methods.base import OneByOne, Progress
 from gendmr.seeds import generator
 from gendmr.training.association import prune, score_test
 from gendmr.training.partition import stratified_parts
@@ -60,7 +60,7 @@ class Score:
     loss: float
 
 
-class Polygenic:
+class Polygenic(OneByOne):
     """Clumped SNPs weighted by their effects in the training people, beside the covariates.
 
     The effect of a SNP is its partial correlation with the diagnosis given covariates and

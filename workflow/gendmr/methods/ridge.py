@@ -10,7 +10,7 @@ import numpy as np
 from gendmr.config.methods import RidgeMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import bag_of, only_epoch, solve
-from gendmr.methods.base import Bag, Progress
+from gendmr.methods.base import Bag, OneByOne, Progress
 from gendmr.seeds import generator
 from gendmr.training.checkpoint import Checkpoint
 from gendmr.training.partition import stratified_parts
@@ -26,7 +26,7 @@ def build(options: MethodOptions) -> Ridge:
     return Ridge(method)
 
 
-class Ridge:
+class Ridge(OneByOne):
     """Ridge logistic regression.
 
     Features are standardised by the training people and classes weighted equally. A person who

@@ -17,6 +17,7 @@ from gendmr.files.atomic import write_json
 from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.ranking import scores
+from gendmr.training.readout import instance_scores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -356,7 +357,7 @@ class _Reader:
                 next_step="train this fold again",
             )
         self.read[column] = True
-        self.scores[fold, column] = scores.instance_scores(risk, options.score)
+        self.scores[fold, column] = instance_scores(risk, options.score)
         row = self.people.get_indexer(pd.Index(dataset["participant"].values))
         here = row >= 0
         found = self.measured[np.ix_(row[here], column)].astype("float64")

@@ -51,9 +51,7 @@ def fold(
     output: Path,
 ) -> None:
     """Fit one method on one fold, predict everybody, read risks out."""
-    # Read when numpy and torch are loaded. One thread: same bytes, and folds run side by side.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
+    _limit_threads(threads)
     from gendmr.config.training import MethodOptions
     from gendmr.training.fold import train_fold
 
@@ -63,6 +61,67 @@ def fold(
         method=method,
         repeat=repeat,
         fold=fold,
+        options=MethodOptions.parse(options, where=f"training.methods.{method}"),
+        seed=seed,
+        device=device,
+        progress=lambda line: click.echo(line, err=True),
+    )
+
+
+@group.command()
+@click.option("--method", required=True, help="Name of the method in the configuration.")
+@click.option(
+    "--cohort",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder with participants.tsv, splits.tsv, strata.tsv, snp.nc and region.nc.",
+)
+@click.option("--repeat", type=click.IntRange(min=0), required=True, help="Counted from 0.")
+@click.option("--fold", type=click.IntRange(min=0), required=True, help="Counted from 0.")
+@click.option("--first", type=click.IntRange(min=0), required=True, help="First permutation.")
+@click.option("--count", type=click.IntRange(min=1), required=True, help="How many.")
+@click.option(
+    "--options", default="{}", help="JSON of the method's slice of `training`, or a YAML file."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the study.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="For networks; `auto` takes a GPU where there is one.",
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A file."
+)
+def null(
+    *,
+    method: str,
+    cohort: Path,
+    repeat: int,
+    fold: int,
+    first: int,
+    count: int,
+    options: str,
+    seed: int,
+    device: str,
+    threads: int,
+    output: Path,
+) -> None:
+    """Fit one method in one fold under permuted diagnoses: scores of SNPs and regions."""
+    _limit_threads(threads)
+    from gendmr.config.training import MethodOptions
+    from gendmr.training.null import fit_null
+
+    fit_null(
+        cohort,
+        output,
+        method=method,
+        repeat=repeat,
+        fold=fold,
+        first=first,
+        count=count,
         options=MethodOptions.parse(options, where=f"training.methods.{method}"),
         seed=seed,
         device=device,
@@ -82,3 +141,9 @@ def metrics(method: str, seed: int, output: Path, folders: tuple[Path, ...]) -> 
     from gendmr.training.metrics import collect_metrics
 
     collect_metrics(folders, output, method=method, seed=seed)
+
+
+def _limit_threads(threads: int) -> None:
+    """Set what numpy and torch read when they are loaded; on one thread, results repeat exactly."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)

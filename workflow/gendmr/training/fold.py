@@ -93,7 +93,7 @@ def train_fold(
     }
     checkpoint = Checkpoint(
         folder=output.parent.parent / "checkpoints",
-        key=_key(options, method, repeat, fold, fold_seed, inputs),
+        key=fold_key(options, method, repeat, fold, fold_seed, inputs, "training.fold"),
         every=checkpoint_every,
         say=progress,
     )
@@ -182,11 +182,17 @@ def train_fold(
     progress(f"held-out AUC {'n/a' if held is None else f'{held:.3f}'} ({len(held_out)} people)")
 
 
-def _key(
-    options: MethodOptions, method: str, repeat: int, fold: int, seed: int, inputs: dict[str, str]
+def fold_key(
+    options: MethodOptions,
+    method: str,
+    repeat: int,
+    fold: int,
+    seed: int,
+    inputs: dict[str, str],
+    module: str,
 ) -> str:
-    """Return a hash of all that decides what a fit does."""
-    code = fingerprint("training.fold", options.method.module)
+    """Return a hash of all that decides what a job does; `module` is the one that it runs."""
+    code = fingerprint(module, options.method.module)
     versions = {name: version(name) for name in ("numpy", "torch")}
     parts = [options.dump(), method, repeat, fold, seed, inputs, code, versions]
     text = json.dumps(parts, sort_keys=True)

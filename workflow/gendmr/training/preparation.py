@@ -434,6 +434,11 @@ class Preparation:
             _scaler=scaler,
         )
 
+    @property
+    def columns(self) -> np.ndarray:
+        """Return the selected SNPs' places among those of the cohort, int (snp,)."""
+        return self._columns
+
     def apply(self, rows: Rows) -> People:
         """Prepare any rows with what was fitted."""
         has_snp = rows.has_snp & (self._columns.size > 0)

@@ -1,0 +1,35 @@
+"""From signed risks of people to scores of instances."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Score = Literal["mean_abs", "abs_mean"]
+SCORES: tuple[Score, ...] = ("mean_abs", "abs_mean")
+
+
+def instance_scores(risk: np.ndarray, score: Score) -> np.ndarray:
+    """Score each instance of a bag over the held-out people of one fold.
+
+    Parameters
+    ----------
+    risk : ndarray (people, instances)
+        Signed risk on the logit scale; NaN where a person lacks the bag or the method did not
+        read the instance.
+    score : str
+        `mean_abs`: mean over people of |risk - its mean over people|; `abs_mean`: |mean risk|.
+
+    Returns
+    -------
+    ndarray (instances,) of float64
+        At least 0; 0 where nobody has a value.
+    """
+    present = ~np.isnan(risk)
+    count = np.maximum(present.sum(axis=0), 1)
+    values = np.where(present, risk, 0.0).astype("float64")
+    mean = values.sum(axis=0) / count
+    if score == "abs_mean":
+        return np.abs(mean)
+    return np.where(present, np.abs(values - mean), 0.0).sum(axis=0) / count
