@@ -29,6 +29,8 @@ class Study:
     region: bool = True
     noise: float = 0.05
     seed: int = 0
+    chunks: int = 0
+    draws: int = 20
 
     def write(self):
         """Write all files; return the arguments of `rank_method` but method, options, output."""
@@ -43,8 +45,11 @@ class Study:
             for k in range(self.folds):
                 held = np.flatnonzero(fold == k)
                 paths.append(self.write_fold(rng, repeat, k, held))
+                for chunk in range(self.chunks):
+                    self.write_null(rng, repeat, k, chunk)
         return {
             "attention": [str(path) for path in paths],
+            "null_chunks": self.chunks,
             "cohort": self.folder / "cohort",
             "genes": self.folder / "genes.tsv",
         }
@@ -98,7 +103,7 @@ class Study:
         write_dataset(self.folder / "cohort" / "region.nc", regions, "region")
 
     def write_fold(self, rng, repeat, k, held):
-        folder = self.folder / f"repeat-{repeat}" / f"fold-{k}"
+        folder = self.folder / "m" / f"repeat-{repeat}" / f"fold-{k}"
         variables, coordinates = {}, {"participant": self.people[held]}
         if self.snp:
             weight = self.noise * rng.normal(size=len(self.snps))
@@ -130,6 +135,27 @@ class Study:
         table = pd.DataFrame(rows, columns=["participant_id", "set"]).assign(score=0.5)
         write_table(folder / "predictions.tsv", table)
         return path
+
+    def write_null(self, rng, repeat, k, chunk):
+        """Write scores of noise, as under permuted diagnoses; not every SNP is read."""
+        variables = {}
+        coordinates = {"permutation": np.arange(self.draws) + self.draws * chunk}
+        if self.snp:
+            read = np.sort(rng.permutation(len(self.snps))[: len(self.snps) - 2])
+            coordinates["snp"] = self.snps[read]
+            shape = (self.draws, len(read))
+            for score in ("mean_abs", "abs_mean"):
+                values = np.abs(self.noise * rng.normal(size=shape)).astype(np.float32)
+                variables[f"{score}_snp"] = (("permutation", "snp"), values)
+        if self.region:
+            coordinates["region"] = np.array([f"R{i}" for i in range(self.n_regions)])
+            shape = (self.draws, self.n_regions)
+            for score in ("mean_abs", "abs_mean"):
+                values = np.abs(self.noise * rng.normal(size=shape)).astype(np.float32)
+                variables[f"{score}_region"] = (("permutation", "region"), values)
+        folder = self.folder / "m" / "null" / f"repeat-{repeat}" / f"fold-{k}"
+        dataset = xr.Dataset(variables, coords=coordinates)
+        write_dataset(folder / f"chunk-{chunk}.nc", dataset, "null")
 
 
 @pytest.fixture

@@ -17,14 +17,16 @@ from gendmr.errors import AnnotationError, ConfigurationError, InputFileError, R
 from gendmr.files.atomic import sha256
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import read_table
-from gendmr.ranking.rank import GENES, check_held_out, order_folds, rank, rank_method, summarise
+from gendmr.ranking.folds import check_held_out, null_files, order_folds
+from gendmr.ranking.rank import GENES, rank, rank_method, summarise
 
 
 def ranking(arguments, **changes):
     cohort = arguments["cohort"]
     region = cohort / "region.nc"
     return rank(
-        [Path(path) for path in arguments["attention"]],
+        order_folds(arguments["attention"]),
+        null_files(order_folds(arguments["attention"]), arguments["null_chunks"]),
         read_dataset(cohort / "snp.nc", "snp"),
         read_dataset(region, "region") if region.is_file() else None,
         read_table(arguments["genes"], GENES),
@@ -64,14 +66,14 @@ def test_the_planted_gene_and_region_come_first(finished):
 
 
 def test_no_p_value_is_made_up(finished):
-    for name in ("genes.tsv", "regions.tsv"):
+    for name in ("genes.tsv", "blocks.tsv", "regions.tsv"):
         text = (finished / name).read_text().splitlines()
         columns = text[0].split("\t")
         for line in text[1:]:
             row = dict(zip(columns, line.split("\t"), strict=True))
-            assert (row["p"], row["p_fwer"], row["q"]) == ("n/a", "n/a", "n/a")
+            assert {row[column] for column in ("z", "p", "p_fwer", "q", "p_kind")} == {"n/a"}
     notes = json.loads((finished / "summary.json").read_text())["notes"]
-    assert "No permutation null has been run: p, p_fwer and q are n/a." in notes
+    assert "No permutation null has been run: z, p, p_fwer and q are n/a." in notes
 
 
 def test_the_risk_allele_is_the_one_whose_copies_go_with_risk(finished):
@@ -82,7 +84,7 @@ def test_the_risk_allele_is_the_one_whose_copies_go_with_risk(finished):
 
 
 def test_scores_are_those_of_a_slow_twin(written):
-    found = ranking(written).genes.set_index("gene")
+    found = ranking(written).genes.rows.set_index("gene")
     snp = read_dataset(written["cohort"] / "snp.nc", "snp")
     for gene in ("G0", "G7"):
         columns = np.flatnonzero(snp["gene"].values == gene)
@@ -104,13 +106,13 @@ def test_scores_are_those_of_a_slow_twin(written):
 
 def test_a_snp_that_a_fold_did_not_select_counts_as_nothing_there(written, tmp_path):
     arguments = copied(written, tmp_path)
-    whole = ranking(arguments, ld_weighting=False).genes.set_index("gene")
+    whole = ranking(arguments, ld_weighting=False).genes.rows.set_index("gene")
     path = Path(arguments["attention"][0])
     dataset = read_dataset(path, "attention")
     risk = dataset["risk_snp"].values
     lost = np.mean(np.abs(risk[:, :3] - risk[:, :3].mean(axis=0)), axis=0).sum() / 4
     write_dataset(path, dataset.isel(snp=slice(3, None)), "attention")
-    less = ranking(arguments, ld_weighting=False).genes.set_index("gene")
+    less = ranking(arguments, ld_weighting=False).genes.rows.set_index("gene")
     assert less.loc["G0", "score"] == pytest.approx(whole.loc["G0", "score"] - lost)
     assert less.loc["G0", "stability"] == 0.75
     assert less.loc["G0", "n_snp"] == 3
@@ -138,7 +140,7 @@ def test_a_snp_of_two_genes_counts_for_both(written, tmp_path):
     names[0] = "G0;G9"
     snp["gene"] = ("snp", names.astype(str))
     write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
-    genes = ranking(arguments).genes.set_index("gene")
+    genes = ranking(arguments).genes.rows.set_index("gene")
     assert genes.loc["G0", "n_snp"] == 3
     assert genes.loc["G9", "n_snp"] == 4
     assert genes.loc["G9", "rank"] == 2
@@ -165,10 +167,12 @@ def test_larger_genes_that_are_favoured_are_noted(make_study):
     snp["gene"] = ("snp", sizes)
     write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
     summary = summarise("toy", ranking(arguments), 4, RankingSection())
-    assert summary["genes"]["rank_correlation_with_snp_count"] > 0.5
-    assert any("larger genes are favoured" in note for note in summary["notes"])
+    (bias,) = [item for item in summary["bias"] if item["property"] == "n_snp"]
+    assert bias["observed"] > 0.5
+    assert any("rise with the number of SNPs of a gene" in note for note in summary["notes"])
     fair = summarise("toy", ranking(arguments, aggregation="mean"), 4, RankingSection())
-    assert abs(fair["genes"]["rank_correlation_with_snp_count"]) < 0.5
+    (bias,) = [item for item in fair["bias"] if item["property"] == "n_snp"]
+    assert abs(bias["observed"]) < 0.5
 
 
 def test_the_same_bytes_in_any_order_of_folds(written, finished, tmp_path):
@@ -176,7 +180,7 @@ def test_the_same_bytes_in_any_order_of_folds(written, finished, tmp_path):
     out = tmp_path / "again"
     rank_method(method="toy", options=RankingSection(), output=out, **turned)
     names = sorted(path.relative_to(finished) for path in finished.rglob("*.*"))
-    assert len(names) == 7
+    assert len(names) >= 9
     assert [sha256(out / name) for name in names] == [sha256(finished / name) for name in names]
 
 
@@ -201,9 +205,110 @@ def copied(written, folder):
     place = folder / "study"
     return {
         "attention": [str(place / Path(path).relative_to(root)) for path in written["attention"]],
+        "null_chunks": written["null_chunks"],
         "cohort": place / "cohort",
         "genes": place / "genes.tsv",
     }
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory, make_written):
+    """A study with a null of two chunks in each fold."""
+    return make_written(tmp_path_factory.mktemp("null"), chunks=2)
+
+
+def null_scores(arguments, bag, names):
+    """Mean over folds of the scores under each permutation (permutation, instance)."""
+    folds = []
+    for path in order_folds(arguments["attention"]):
+        rows = []
+        for chunk in range(2):
+            folder = path.parents[2] / "null" / path.parents[1].name / path.parent.name
+            dataset = read_dataset(folder / f"chunk-{chunk}.nc", "null")
+            for row in dataset[f"mean_abs_{bag}"].values.astype(float):
+                scored = dict(zip(dataset[bag].values.tolist(), row, strict=True))
+                rows.append([scored.get(name, 0.0) for name in names])
+        folds.append(rows)
+    return np.array(folds)
+
+
+def test_p_values_are_those_of_a_slow_twin(tested):
+    found = ranking(tested, ld_weighting=False)
+    regions = found.regions.rows
+    null = null_scores(tested, "region", regions["region"]).mean(axis=0)
+    for place, row in regions.iterrows():
+        as_large = (null[:, place] >= row["score"]).sum()
+        assert row["p"] == pytest.approx((as_large + 1) / 41)
+    genes = found.genes.rows.set_index("gene")
+    snps = [f"rs{i}" for i in range(90)]
+    by_gene = null_scores(tested, "snp", snps).reshape(4, 40, 30, 3).sum(axis=3).mean(axis=0)
+    z_null = []
+    for number in range(30):
+        row = genes.loc[f"G{number}"]
+        scored = np.append(by_gene[:, number], row["score"])
+        assert row["p"] == pytest.approx((1 + (by_gene[:, number] >= row["score"]).sum()) / 41)
+        assert row["z"] == pytest.approx((row["score"] - scored.mean()) / scored.std(), abs=1e-4)
+        z_null.append((by_gene[:, number] - scored.mean()) / scored.std())
+    largest = np.max(z_null, axis=0)
+    for number in range(30):
+        reached = (largest >= genes.loc[f"G{number}", "z"] - 1e-6).sum()
+        assert genes.loc[f"G{number}", "p_fwer"] == pytest.approx((reached + 1) / 41)
+    snp = found.snps.set_index("snp")
+    assert snp.loc["rs0", "p"] == 1 / 41 and (snp["p"] >= 1 / 41).all()
+
+
+def test_the_planted_gene_and_region_are_significant_and_the_others_are_not(tested, tmp_path):
+    out = tmp_path / "toy"
+    rank_method(method="toy", options=RankingSection(), output=out, **tested)
+    for name in ("genes", "blocks", "regions"):
+        rows = table(out / f"{name}.tsv")
+        assert rows.loc[0, "p"] == rows.loc[0, "p_fwer"] == pytest.approx(1 / 41)
+        assert (rows["p_fwer"] <= 0.05).sum() == 1
+        assert rows.loc[0, "q"] == pytest.approx(len(rows) / 41 if len(rows) < 41 else 1)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["null"]["permutations"] == 40
+    assert summary["null"]["found"]["genes"]["family_wise"] == 1
+    assert summary["genes"]["top_k_overlap_under_null"] is not None
+    assert any("40 permutations are few" in note for note in summary["notes"])
+    null = read_dataset(out / "null.nc", "null_ranking")
+    genes = table(out / "genes.tsv")
+    assert null["gene"].values.tolist() == genes["gene"].tolist()
+    line = summary["null"]["line"]
+    assert (genes["z"] > line).sum() == 1
+    assert np.mean(null["z_gene"].values.max(axis=1) > line) <= 0.05
+
+
+def test_genes_of_one_block_are_ranked_as_one(tested, tmp_path):
+    arguments = copied(tested, tmp_path)
+    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
+    dosage = snp["dosage"].values
+    dosage[:, 3] = dosage[:, 0]  # the first SNP of the second gene is that of the first
+    snp["position"] = ("snp", np.sort(snp["position"].values))
+    chromosome = snp["chromosome"].values.copy()
+    chromosome[:6] = "1"
+    position = snp["position"].values.copy()
+    position[3:6] = position[2] + np.arange(1, 4)
+    snp = snp.assign_coords(chromosome=("snp", chromosome), position=("snp", position))
+    write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
+    found = ranking(arguments)
+    genes, blocks = found.genes.rows.set_index("gene"), found.blocks.rows.set_index("block")
+    assert genes.loc["G0", "block"] == genes.loc["G1", "block"] != genes.loc["G2", "block"]
+    block = blocks.loc[genes.loc["G0", "block"]]
+    assert block["genes"] == "G0;G1" and (block["n_gene"], block["n_snp"]) == (2, 6)
+    assert block["rank"] == 1 and block["p"] == pytest.approx(1 / 41)
+
+
+def test_folds_of_other_permutations_are_an_error(tested, tmp_path):
+    arguments = copied(tested, tmp_path)
+    fold = Path(arguments["attention"][1])
+    path = fold.parents[2] / "null" / "repeat-0" / fold.parent.name / "chunk-1.nc"
+    dataset = read_dataset(path, "null")
+    write_dataset(path, dataset.isel(permutation=slice(1, None)), "null")
+    with pytest.raises(RankingError, match="holds other permutations"):
+        ranking(arguments)
+    path.unlink()
+    with pytest.raises(InputFileError, match="no such file"):
+        ranking(arguments)
 
 
 def test_a_person_held_out_twice_is_an_error(written, tmp_path):

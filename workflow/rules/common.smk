@@ -80,27 +80,27 @@ def null_code(wildcards):
     return fingerprint("training.null", STUDY.training.methods[wildcards.method].module)
 
 
-def null_chunk(wildcards):
-    """The first permutation of a chunk and how many: the last chunk may be smaller."""
-    null = STUDY.training.null
-    first = int(wildcards.chunk) * null.chunk
-    return f"--first {first} --count {min(null.chunk, null.permutations - first)}"
+def null_range(wildcards):
+    """The first permutation of a chunk and how many."""
+    return STUDY.training.null_range(int(wildcards.chunk))
+
+
+def null_chunks(wildcards):
+    """The number of chunks of one method's null in each fold."""
+    return STUDY.training.null_chunks(wildcards.method)
 
 
 def null_files(wildcards):
-    """The null of one method: all chunks of all folds; nothing where none is run."""
-    null = STUDY.training.null
-    return (
-        expand(
-            f"results/{wildcards.study}/training/{wildcards.method}/null"
-            "/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
-            repeat=REPEATS,
-            fold=FOLDS,
-            chunk=range(-(-null.permutations // null.chunk)),
-        )
-        if wildcards.method in STUDY.training.with_null
-        else []
-    )
+    """The null of one method: all chunks of all folds."""
+    folder = f"results/{wildcards.study}/training/{wildcards.method}/null"
+    chunks = range(null_chunks(wildcards))
+    pattern = folder + "/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc"
+    return expand(pattern, repeat=REPEATS, fold=FOLDS, chunk=chunks)
+
+
+def ranking_options(wildcards):
+    """The section `ranking` for one method: without what is said of other methods."""
+    return STUDY.ranking.of(wildcards.method).dump()
 
 
 def method_gpus(wildcards):

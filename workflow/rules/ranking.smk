@@ -6,15 +6,20 @@ localrules:
 
 
 rule ranking:
-    """Ranked genes and regions of each method that reads instances."""
+    """Ranked genes, LD blocks and regions of each method that reads instances."""
     input:
         study_files(
             "ranking/{method}/genes.tsv", "ranking/{method}/regions.tsv", method=RANKED
         ),
+        (
+            study_files("ranking/{method}/enrichment.tsv", method=RANKED)
+            if STUDY.ranking.enrichment
+            else []
+        ),
 
 
 rule rank_genes:
-    """Average the risk of SNPs and regions over folds, sum it by gene, say how firm the order is."""
+    """Average the risk of SNPs and regions over folds, sum it by gene, compare it with the null."""
     input:
         attention=expand(
             "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/attention.nc",
@@ -26,12 +31,15 @@ rule rank_genes:
             repeat=REPEATS,
             fold=FOLDS,
         ),
+        null=null_files,
         genes="results/{study}/annotation/genes.tsv",
         snp="results/{study}/cohort/snp.nc",
         region=cohort_regions,
     output:
         genes="results/{study}/ranking/{method}/genes.tsv",
+        blocks="results/{study}/ranking/{method}/blocks.tsv",
         regions="results/{study}/ranking/{method}/regions.tsv",
+        null="results/{study}/ranking/{method}/null.nc",
         snps="results/{study}/ranking/{method}/snps.tsv",
         summary="results/{study}/ranking/{method}/summary.json",
         genome=report(
@@ -63,11 +71,53 @@ rule rank_genes:
         mem_mb=4000,
         runtime=30,
     params:
-        options=options("ranking"),
+        options=ranking_options,
+        chunks=null_chunks,
         cohort=subpath(input.snp, parent=True),
         folder=subpath(output.genes, parent=True),
         code=fingerprint("ranking.rank"),
     shell:
         "python -m gendmr ranking genes --method {wildcards.method} --cohort {params.cohort}"
-        " --genes {input.genes} --options {params.options:q} --output {params.folder}"
-        " {input.attention} &> {log}"
+        " --genes {input.genes} --options {params.options:q} --null-chunks {params.chunks}"
+        " --output {params.folder} {input.attention} &> {log}"
+
+
+if STUDY.ranking.enrichment:
+
+    rule test_enrichment:
+        """Gene sets and known loci against LD blocks of like size, and under permuted diagnoses."""
+        input:
+            genes="results/{study}/ranking/{method}/genes.tsv",
+            blocks="results/{study}/ranking/{method}/blocks.tsv",
+            null="results/{study}/ranking/{method}/null.nc",
+            sets=list(STUDY.ranking.enrichment.sets),
+            loci=list(STUDY.ranking.enrichment.loci),
+        output:
+            table="results/{study}/ranking/{method}/enrichment.tsv",
+            figure=report(
+                "results/{study}/ranking/{method}/figures/enrichment.png",
+                caption="../report/enrichment.rst",
+                category="Ranking",
+                labels={"method": "{method}", "figure": "gene sets and known loci"},
+            ),
+            vector="results/{study}/ranking/{method}/figures/enrichment.svg",
+        log:
+            "logs/{study}/ranking/{method}/enrichment.log",
+        benchmark:
+            "logs/{study}/ranking/{method}/enrichment.benchmark.tsv"
+        conda:
+            "../../envs/ranking.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=20,
+        params:
+            options=STUDY.ranking.enrichment.dump(),
+            build=STUDY.genotypes.build,
+            seed=STUDY.seed,
+            folder=subpath(output.table, parent=True),
+            code=fingerprint("ranking.enrichment"),
+        shell:
+            "python -m gendmr ranking enrichment --method {wildcards.method}"
+            " --ranking {params.folder} --options {params.options:q} --build {params.build}"
+            " --seed {params.seed} &> {log}"

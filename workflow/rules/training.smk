@@ -79,13 +79,14 @@ rule train_null:
         gpu=method_gpus,
     params:
         options=method_options,
-        permutations=null_chunk,
+        permutations=null_range,
         seed=STUDY.seed,
         cohort=subpath(input.participants, parent=True),
         code=null_code,
     shell:
         "python -m gendmr training null --method {wildcards.method} --cohort {params.cohort}"
-        " --repeat {wildcards.repeat} --fold {wildcards.fold} {params.permutations}"
+        " --repeat {wildcards.repeat} --fold {wildcards.fold}"
+        " --first {params.permutations[0]} --count {params.permutations[1]}"
         " --options {params.options:q} --seed {params.seed} --threads {threads}"
         " --output {output} &> {log}"
 

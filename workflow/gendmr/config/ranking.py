@@ -42,6 +42,16 @@ class EnrichmentSection(Section):
         return self
 
 
+class Aggregating(Section):
+    """How the SNPs of a gene become its score, for one method."""
+
+    aggregation: Literal["sum", "max", "mean", "squares"] = "sum"
+    """`max` of the statistics of single SNPs is the smallest p-value of a gene; `squares` of them
+    is a gene-based sum test."""
+    ld_weighting: bool = True
+    """As for all methods."""
+
+
 class RankingSection(Section):
     """How the signed held-out risk of SNPs and regions becomes a ranking."""
 
@@ -49,9 +59,10 @@ class RankingSection(Section):
     """Risk of one SNP or region over the held-out people of a fold. `mean_abs`: mean of
     |risk - its mean over these people|, what it adds to the differences between people;
     `abs_mean`: |mean risk|, which also counts what is the same for everybody."""
-    aggregation: Literal["sum", "max", "mean"] = "sum"
+    aggregation: Literal["sum", "max", "mean", "squares"] = "sum"
     """How the SNPs of a gene become the gene's score that is ranked; `score_max` is always
-    written beside it. `mean` does not grow with the number of SNPs, `sum` does."""
+    written beside it. `mean` does not grow with the number of SNPs, `sum` and `squares` (of squared
+    scores, without weights) do; p-values compare every gene with its own null."""
     ld_weighting: bool = True
     """Divide the risk of each SNP by 1 + the sum of its r2 with the gene's other SNPs, so that a
     block of copies counts about once. r2 is of all genotyped people, without diagnoses."""
@@ -67,5 +78,19 @@ class RankingSection(Section):
     makes 80 with 92; 0.5 makes 219, again with 42."""
     block_window_kb: float = Field(default=250.0, ge=0, le=10_000)
     """SNPs farther apart than this join no genes, whatever their r2."""
+    tail: bool = False
+    """Where fewer than 10 permutations reach a score, take the p-value from a generalised Pareto
+    distribution fitted to the largest scores under permutation; such values are marked."""
+    sequential: int = Field(default=0, ge=0)
+    """0, or h: a p-value is h / l where the h-th permutation that reaches the score is the l-th
+    drawn (Besag & Clifford 1991); such values are marked."""
+    methods: dict[str, Aggregating] = Field(default_factory=dict)
+    """Aggregation of single methods in place of the above, by name."""
     enrichment: EnrichmentSection | None = None
     """Absent: no sets are tested."""
+
+    def of(self, method: str) -> RankingSection:
+        """Return the options of one method's tables: what is said of others does not reach it."""
+        own = self.methods.get(method)
+        changed = {"methods": {}, "enrichment": None, **({} if own is None else own.model_dump())}
+        return self.model_copy(update=changed)

@@ -161,6 +161,15 @@ class TrainingSection(Section):
             if method.ranked and (chosen is None or name in chosen)
         ]
 
+    def null_chunks(self, name: str) -> int:
+        """Return the number of jobs of a method's null in each fold."""
+        return -(-self.null.permutations // self.null.chunk) if name in self.with_null else 0
+
+    def null_range(self, chunk: int) -> tuple[int, int]:
+        """Return the first permutation of a chunk and how many: the last chunk may be smaller."""
+        first = chunk * self.null.chunk
+        return first, min(self.null.chunk, self.null.permutations - first)
+
     def method(self, name: str) -> MethodOptions:
         """Return the slice of one method: editing another method changes nothing in it."""
         entry = self.methods[name]

@@ -128,6 +128,17 @@ REGISTRY: dict[str, dict[str, Variable]] = {
         "snp": Variable(("snp",), "text", "", "variant name", None, True),
         "region": Variable(("region",), "text", "", "region name", None, True),
     },
+    "null_ranking": {
+        name: variable
+        for level in ("gene", "block", "region")
+        for name, variable in (
+            (
+                f"z_{level}",
+                Variable(("permutation", level), "float32", "SD", "z under permuted diagnoses"),
+            ),
+            (level, Variable((level,), "text", "", "in the order of the table")),
+        )
+    },
 }
 
 

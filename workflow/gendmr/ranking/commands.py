@@ -22,6 +22,13 @@ def group() -> None:
     "--options", required=True, help="Section `ranking`: JSON, or the path of a YAML file."
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--null-chunks",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Files null/repeat-*/fold-*/chunk-*.nc of each fold.",
+)
 @click.argument("attention", nargs=-1, required=True, type=click.Path(dir_okay=False))
 def genes(
     *,
@@ -30,6 +37,7 @@ def genes(
     genes: str,
     options: str,
     output: Path,
+    null_chunks: int,
     attention: tuple[str, ...],
 ) -> None:
     """Rank from the ATTENTION (repeat-*/fold-*/attention.nc) of all folds and repeats."""
@@ -39,8 +47,38 @@ def genes(
     rank_method(
         method=method,
         attention=attention,
+        null_chunks=null_chunks,
         cohort=cohort,
         genes=genes,
-        options=RankingSection.parse(options, where="ranking"),
+        options=RankingSection.parse(options, where="ranking").of(method),
         output=output,
     )
+
+
+@group.command("enrichment")
+@click.option("--method", required=True, help="Name of the method.")
+@click.option(
+    "--ranking",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder with genes.tsv, blocks.tsv and null.nc; receives the results.",
+)
+@click.option(
+    "--options", required=True, help="Section `ranking.enrichment`: JSON, or a YAML file's path."
+)
+@click.option("--build", required=True, help="Genome build of the study.")
+@click.option("--seed", type=int, required=True, help="Seed of the study.")
+def enrichment(*, method: str, ranking: Path, options: str, build: str, seed: int) -> None:
+    """Ask whether gene sets and known loci stand higher than matched LD blocks do."""
+    from gendmr.config.ranking import EnrichmentSection
+    from gendmr.ranking.enrichment import enrich
+
+    notes = enrich(
+        method=method,
+        ranking=ranking,
+        options=EnrichmentSection.parse(options, where="ranking.enrichment"),
+        build=build,
+        seed=seed,
+    )
+    for note in notes:
+        click.echo(f"note: {note}", err=True)

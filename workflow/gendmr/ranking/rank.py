@@ -1,8 +1,13 @@
-"""Rank genes and regions of one method from the held-out risk of all its folds."""
+"""Rank genes, LD blocks and regions of one method from the held-out risk of all its folds.
+
+The score of a gene is the sum over its SNPs of their scores, each weighted by 1 / (1 + sum of r2
+with the gene's other SNPs of the same fold), averaged over folds and repeats; a SNP that a fold did
+not select counts as 0 there. An LD block is scored in the same way, as one gene of all its SNPs.
+Where the method was fitted under permuted diagnoses, the same is done with each permutation.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +17,20 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.ranking import RankingSection
-from gendmr.errors import AnnotationError, RankingError, first_few
+from gendmr.errors import AnnotationError, first_few
 from gendmr.files.atomic import write_json
-from gendmr.files.datasets import read_dataset
+from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.ranking import scores
-from gendmr.training.readout import instance_scores
+from gendmr.ranking.bias import Bias, measure_bias
+from gendmr.ranking.blocks import ld_blocks
+from gendmr.ranking.folds import Bag, Reader, check_held_out, null_files, order_folds, read_null
+from gendmr.ranking.groups import Groups
+from gendmr.ranking.significance import Significance, judge
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FOLD = re.compile(r"repeat-(\d+)/fold-(\d+)/attention\.nc$")
 GENES: dict[str, Kind] = {
     "gene": "text",
     "chromosome": "text",
@@ -30,93 +38,76 @@ GENES: dict[str, Kind] = {
     "end": "integer",
     "strand": "text",
 }
-PREDICTIONS: dict[str, Kind] = {"participant_id": "text", "set": "text"}
-# Empty until a permutation null says what is more than chance.
-UNTESTED = ("p", "p_fwer", "q")
+# Agreement between folds under the null is counted in so many permutations.
+AGREEMENT_DRAWS = 100
+TESTED = ("p", "p_fwer", "q", "p_pooled", "q_pooled", "p_kind")
+STABLE = ("rank", "rank_low", "rank_high", "stability")
 GENE_COLUMNS = (
-    "gene",
-    "chromosome",
-    "start",
-    "end",
-    "score",
-    "score_max",
-    "rank",
-    "rank_low",
-    "rank_high",
-    "stability",
-    "n_snp",
-    *UNTESTED,
+    *("gene", "chromosome", "start", "end", "block", "score", "score_max", "z"),
+    *STABLE,
+    *("selected", "n_snp"),
+    *TESTED,
 )
-REGION_COLUMNS = (
-    "region",
-    "hemisphere",
-    "score",
-    "direction",
-    "rank",
-    "rank_low",
-    "rank_high",
-    "stability",
-    *UNTESTED,
+BLOCK_COLUMNS = (
+    *("block", "chromosome", "start", "end", "genes", "n_gene", "n_snp", "score", "z"),
+    *STABLE,
+    *TESTED,
 )
+REGION_COLUMNS = ("region", "hemisphere", "score", "direction", "z", *STABLE, *TESTED)
 SNP_COLUMNS = (
-    "snp",
-    "chromosome",
-    "position",
-    "effect_allele",
-    "other_allele",
-    "gene",
-    "score",
-    "risk_allele",
-    "rank",
-    "folds",
+    *("snp", "chromosome", "position", "effect_allele", "other_allele", "gene"),
+    *("score", "z", "risk_allele", "rank", "folds", "selected", "p"),
 )
 
 
 @dataclass(frozen=True)
-class Bag:
-    """What all folds say about one bag.
+class Table:
+    """A ranked table with what lies behind it, in its order.
 
     Attributes
     ----------
-    columns : ndarray (n,) of int
-        Instances that any fold read: their columns in the modality of the cohort.
-    scores : ndarray (folds, n)
-        0 where a fold did not read an instance.
-    direction : ndarray (n,)
-        Mean over folds of the covariance between risk and what was measured (dosage; volume by
-        intracranial volume).
-    folds : ndarray (n,) of int
-        Folds in which it has a score above 0.
+    rows : DataFrame
+    by_fold : ndarray (folds, n)
+        Scores in each fold.
+    null : ndarray (permutation, n) of float32
+        z under permuted diagnoses; no rows where no null was run.
+    line : float or None
+        The z that is family-wise significant.
+    null_by_fold : ndarray (permutation, folds, n)
+        Scores of the first permutations in each fold.
     """
 
-    columns: np.ndarray
-    scores: np.ndarray
-    direction: np.ndarray
-    folds: np.ndarray
+    rows: pd.DataFrame
+    by_fold: np.ndarray
+    null: np.ndarray
+    line: float | None
+    null_by_fold: np.ndarray
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Tables of one method and the fold-wise scores behind them, in the order of the tables."""
+    """Tables of one method; `centroids` (region, 3) are in the order of the regions' rows."""
 
-    genes: pd.DataFrame
-    regions: pd.DataFrame
+    genes: Table
+    blocks: Table
+    regions: Table
     snps: pd.DataFrame
-    gene_scores: np.ndarray
-    region_scores: np.ndarray
     centroids: np.ndarray
+    permutations: int
+    bias: list[Bias]
 
 
 def rank_method(
     *,
     method: str,
     attention: Sequence[str],
+    null_chunks: int,
     cohort: Path,
     genes: Path | str,
     options: RankingSection,
     output: Path,
 ) -> None:
-    """Write genes.tsv, regions.tsv, snps.tsv, summary.json and the figures of one method.
+    """Write the tables, null.nc, summary.json and the figures of one method.
 
     Parameters
     ----------
@@ -125,20 +116,22 @@ def rank_method(
     attention : sequence of str
         `…/repeat-<r>/fold-<k>/attention.nc` of all folds and repeats, each beside its
         predictions.tsv.
+    null_chunks : int
+        Files `…/null/repeat-<r>/fold-<k>/chunk-<c>.nc` of each fold; 0 where no null was run.
     cohort : Path
         Folder with snp.nc and, in a study with images, region.nc.
     genes : Path or str
         `annotation/genes.tsv`.
     options : RankingSection
-        The section `ranking`.
+        The section `ranking`, that of the method.
     output : Path
         `ranking/<method>`.
 
     Raises
     ------
     RankingError
-        A fold is given twice or lacks a file's agreement with its predictions, or a person is
-        held out twice in one repeat.
+        A fold is given twice or lacks a file's agreement with its predictions, a person is held
+        out twice in one repeat, or folds have different permutations.
     AnnotationError
         No gene of the SNPs is in `genes`.
     """
@@ -149,80 +142,25 @@ def rank_method(
     snp = read_dataset(cohort / "snp.nc", "snp")
     stored = cohort / "region.nc"
     region = read_dataset(stored, "region") if stored.is_file() else None
-    ranking = rank(paths, snp, region, read_table(genes, GENES), options, where=str(genes))
-    write_table(output / "genes.tsv", ranking.genes)
-    write_table(output / "regions.tsv", ranking.regions)
+    places = read_table(genes, GENES)
+    ranking = rank(
+        paths, null_files(paths, null_chunks), snp, region, places, options, where=str(genes)
+    )
+    write_table(output / "genes.tsv", ranking.genes.rows)
+    write_table(output / "blocks.tsv", ranking.blocks.rows)
+    write_table(output / "regions.tsv", ranking.regions.rows)
     write_table(output / "snps.tsv", ranking.snps)
+    write_dataset(output / "null.nc", _null_dataset(ranking), "null_ranking")
     write_json(output / "summary.json", summarise(method, ranking, len(paths), options))
     figures = output / "figures"
-    draw_genome(ranking.genes, ranking.snps, options.label, figures / "genome.png")
+    draw_genome(ranking.genes.rows, ranking.snps, options.label, figures / "genome.png")
     draw_stability(ranking, options, figures / "stability.png")
-    draw_brain(ranking.regions, ranking.centroids, figures / "brain.png")
-
-
-def order_folds(attention: Sequence[str]) -> list[Path]:
-    """Return the files by repeat and fold.
-
-    Raises
-    ------
-    RankingError
-        A path does not name its repeat and fold, or a fold is given twice.
-    """
-    found: dict[tuple[int, int], Path] = {}
-    for path in attention:
-        named = FOLD.search(Path(path).as_posix())
-        if named is None:
-            raise RankingError(
-                f"{path}: not the attention of a fold",
-                cause="another file among the arguments",
-                next_step="give …/repeat-<r>/fold-<k>/attention.nc of each fold",
-            )
-        fold = int(named[1]), int(named[2])
-        if fold in found:
-            raise RankingError(f"{path}: repeat {fold[0]}, fold {fold[1]} is given twice")
-        found[fold] = Path(path)
-    if not found:
-        raise RankingError("no folds to rank from", next_step="train the method first")
-    return [found[fold] for fold in sorted(found)]
-
-
-def check_held_out(paths: Sequence[Path]) -> None:
-    """Compare the people of each attention with its predictions; each is held out once a repeat.
-
-    Raises
-    ------
-    RankingError
-        They differ, or a person appears in two folds of a repeat.
-    """
-    import xarray as xr
-
-    seen: dict[tuple[str, str], Path] = {}
-    for path in paths:
-        table = read_table(path.with_name("predictions.tsv"), PREDICTIONS, extra=True)
-        predicted = set(table.loc[table["set"] == "held-out", "participant_id"])
-        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as stored:
-            people = stored["participant"].values.astype(str).tolist()
-        if set(people) != predicted:
-            odd = sorted(set(people) ^ predicted)
-            raise RankingError(
-                f"{path}: {len(odd)} people are held out here or in predictions.tsv but not in"
-                f" both: {first_few(odd)}",
-                cause="files of two runs",
-                next_step=f"train this fold again: rm {path}",
-            )
-        repeat = path.parent.parent.name
-        for person in people:
-            if (repeat, person) in seen:
-                raise RankingError(
-                    f"{person!r} is held out in {seen[repeat, person]} and in {path}",
-                    cause="folds of different splits",
-                    next_step="train all folds of this repeat again",
-                )
-            seen[repeat, person] = path
+    draw_brain(ranking.regions.rows, ranking.centroids, figures / "brain.png")
 
 
 def rank(
     paths: Sequence[Path],
+    null: Sequence[Sequence[Path]],
     snp: xr.Dataset,
     region: xr.Dataset | None,
     places: pd.DataFrame,
@@ -230,16 +168,14 @@ def rank(
     *,
     where: str = "genes.tsv",
 ) -> Ranking:
-    """Rank genes, SNPs and regions from the held-out risk of all folds.
-
-    The score of a gene is the sum over its SNPs of their scores, each weighted by
-    1 / (1 + sum of r2 with the gene's other SNPs of the same fold), averaged over folds and
-    repeats; a SNP that a fold did not select counts as 0 there.
+    """Rank genes, LD blocks, SNPs and regions from the held-out risk of all folds.
 
     Parameters
     ----------
     paths : sequence of Path
         attention.nc of each fold.
+    null : sequence of sequence of Path
+        Chunks of the null of each fold, or nothing.
     snp, region : Dataset
         Modalities of the cohort; diagnoses are not used.
     places : DataFrame
@@ -256,21 +192,134 @@ def rank(
     AnnotationError
         No gene of the SNPs is in `places`.
     """
-    readers = {"snp": _Reader("snp", snp, snp["dosage"].values, len(paths))}
+    readers = {"snp": Reader("snp", snp, snp["dosage"].values, len(paths))}
     if region is not None:
         # Heads differ in size: risk goes with the share of a region, not with its millilitres.
         share = region["volume"].values / region["icv"].values[:, None]
-        readers["region"] = _Reader("region", region, share, len(paths))
+        readers["region"] = Reader("region", region, share, len(paths))
     for fold, path in enumerate(paths):
         dataset = read_dataset(path, "attention")
         for reader in readers.values():
             reader.add(fold, path, dataset, options)
     snp_bag = readers["snp"].bag()
-    gene_table, gene_scores = _genes(snp_bag, snp, places, options, where=where)
-    snp_table = _snps(snp_bag, snp)
     region_bag = readers["region"].bag() if "region" in readers else None
-    region_table, region_scores, centroids = _regions(region_bag, region, options)
-    return Ranking(gene_table, region_table, snp_table, gene_scores, region_scores, centroids)
+    members = members_of(snp["gene"].values.tolist()) if snp_bag is not None else {}
+    blocks = ld_blocks(
+        snp["dosage"].values,
+        snp["chromosome"].values.astype(str),
+        snp["position"].values,
+        members,
+        options.block_r2,
+        int(1000 * options.block_window_kb),
+    )
+    in_block: dict[str, set[int]] = {}
+    for name, columns in members.items():
+        in_block.setdefault(blocks[name], set()).update(columns)
+    groups = {
+        "gene": Groups(members, snp["dosage"].values, options),
+        "block": Groups(
+            {name: sorted(columns) for name, columns in in_block.items()},
+            snp["dosage"].values,
+            options,
+        ),
+    }
+    found = _Null.collect(null, readers, groups, snp_bag, region_bag, options)
+    gene = _genes(snp_bag, snp, places, groups["gene"], blocks, found, options, where=where)
+    block = _blocks(snp_bag, gene.rows, groups["block"], found, options)
+    regions, centroids = _regions(region_bag, region, found, options)
+    return Ranking(
+        genes=gene,
+        blocks=block,
+        regions=regions,
+        snps=_snps(snp_bag, snp, found),
+        centroids=centroids,
+        permutations=found.permutations,
+        bias=measure_bias(gene.rows, groups["gene"], snp["dosage"].values, found.gene),
+    )
+
+
+def members_of(genes: Sequence[str]) -> dict[str, list[int]]:
+    """Return the columns of the SNPs of each gene, by name; genes of a SNP are joined by ';'."""
+    found: dict[str, list[int]] = {}
+    for column, listed in enumerate(genes):
+        for gene in listed.split(";") if listed else ():
+            found.setdefault(gene, []).append(column)
+    return {name: found[name] for name in sorted(found)}
+
+
+@dataclass(frozen=True)
+class _Null:
+    """Mean scores over folds under every permutation, and by fold under the first of them."""
+
+    permutations: int
+    gene: np.ndarray
+    block: np.ndarray
+    region: np.ndarray
+    snp: np.ndarray
+    gene_by_fold: np.ndarray
+    region_by_fold: np.ndarray
+
+    @classmethod
+    def collect(
+        cls,
+        files: Sequence[Sequence[Path]],
+        readers: dict[str, Reader],
+        groups: dict[str, Groups],
+        snp: Bag | None,
+        region: Bag | None,
+        options: RankingSection,
+    ) -> _Null:
+        """Add up chunk by chunk: all permutations of all SNPs need not fit into memory."""
+        parts: list[dict[str, np.ndarray]] = []
+        folds = max(len(files), 1)
+        snps = snp.columns if snp is not None else np.zeros(0, dtype=np.int64)
+        regions = region.columns if region is not None else np.zeros(0, dtype=np.int64)
+        orders = {name: reader.order for name, reader in readers.items()}
+        early: dict[str, list[list[np.ndarray]]] = {"gene": [], "region": []}
+        for chunk in read_null(files, orders, options):
+            by_snp = chunk.scores["snp"]
+            whole = chunk.scores.get("region")
+            found = {
+                "gene": groups["gene"].score(by_snp)[0],
+                "block": groups["block"].score(by_snp)[0],
+                "snp": by_snp[:, snps],
+                "region": (np.zeros((len(by_snp), 0)) if whole is None else whole[:, regions]),
+            }
+            place = next(
+                (n for n, part in enumerate(parts) if part["first"] == chunk.rows.start), None
+            )
+            if place is None:
+                parts.append({"first": np.array(chunk.rows.start)})
+                parts[-1] |= {name: value / folds for name, value in found.items()}
+            else:
+                for name, value in found.items():
+                    parts[place][name] = parts[place][name] + value / folds
+            for name, kept in early.items():
+                if len(kept) <= chunk.fold:
+                    kept.append([])
+                kept[chunk.fold].append(found[name][: max(0, AGREEMENT_DRAWS - chunk.rows.start)])
+        sizes = {
+            "gene": len(groups["gene"]),
+            "block": len(groups["block"]),
+            "snp": len(snps),
+            "region": len(regions),
+        }
+        joined = {
+            name: np.concatenate([part[name] for part in parts]) if parts else np.zeros((0, size))
+            for name, size in sizes.items()
+        }
+        by_fold = {
+            name: np.stack([np.concatenate(values) for values in kept], axis=1)
+            if kept
+            else np.zeros((0, folds, sizes[name]))
+            for name, kept in early.items()
+        }
+        return cls(
+            permutations=len(joined["gene"]),
+            gene_by_fold=by_fold["gene"],
+            region_by_fold=by_fold["region"],
+            **joined,
+        )
 
 
 def shorter(top_k: int, n_regions: int) -> int:
@@ -278,146 +327,35 @@ def shorter(top_k: int, n_regions: int) -> int:
     return max(1, min(top_k, n_regions // 4))
 
 
-def summarise(
-    method: str, ranking: Ranking, n_folds: int, options: RankingSection
-) -> dict[str, Any]:
-    """Return summary.json: counts, agreement between folds, a check for bias, notes."""
-    genes, regions = ranking.genes, ranking.regions
-    k_regions = shorter(options.top_k, len(regions))
-    notes = ["No permutation null has been run: p, p_fwer and q are n/a."]
-    if genes.empty:
-        notes.append(f"{method} reads no SNPs: no genes are ranked.")
-    if regions.empty:
-        notes.append(f"{method} reads no regions: no regions are ranked.")
-    for name, table in (("genes", genes), ("regions", regions)):
-        if len(table) and not (table["score"] > 0).any():
-            notes.append(f"No risk falls on any of the {name}: their order is that of their names.")
-    unplaced = int(genes["start"].isna().sum())
-    if unplaced:
-        notes.append(f"{unplaced} genes have no place in annotation/genes.tsv.")
-    bias = _spearman(genes["score"], genes["n_snp"])
-    if bias is not None and abs(bias) > 0.3:
-        notes.append(
-            f"Scores go with the number of SNPs of a gene (rank correlation {bias:.2f}): larger"
-            " genes are favoured."
-            if bias > 0
-            else f"Scores fall with the number of SNPs of a gene (rank correlation {bias:.2f})."
-        )
-    return {
-        "method": method,
-        "folds": n_folds,
-        "score": options.score,
-        "aggregation": options.aggregation,
-        "ld_weighting": options.ld_weighting,
-        "genes": {
-            "count": len(genes),
-            "top_k": options.top_k,
-            "top_k_overlap": _rounded(scores.overlap(ranking.gene_scores, options.top_k)),
-            "top_k_overlap_by_chance": _rounded(min(1.0, options.top_k / len(genes)))
-            if len(genes)
-            else None,
-            "rank_correlation_with_snp_count": _rounded(bias),
-            "first": genes["gene"].head(options.label).tolist(),
-        },
-        "regions": {
-            "count": len(regions),
-            "top_k": k_regions,
-            "top_k_overlap": _rounded(scores.overlap(ranking.region_scores, k_regions)),
-            "top_k_overlap_by_chance": _rounded(k_regions / len(regions)) if len(regions) else None,
-            "first": regions["region"].head(options.label).tolist(),
-        },
-        "notes": notes,
-    }
-
-
-class _Reader:
-    """Scores of the instances of one bag, collected fold by fold."""
-
-    def __init__(self, name: str, dataset: xr.Dataset, measured: np.ndarray, n_folds: int) -> None:
-        self.name = name
-        self.order = pd.Index(dataset[name].values)
-        self.people = pd.Index(dataset["participant"].values)
-        self.measured = measured
-        self.scores = np.zeros((n_folds, len(self.order)))
-        self.direction = np.zeros(len(self.order))
-        self.read = np.zeros(len(self.order), dtype=bool)
-
-    def add(self, fold: int, path: Path, dataset: xr.Dataset, options: RankingSection) -> None:
-        """Add the attention of one fold; nothing where it lacks the bag."""
-        if f"risk_{self.name}" not in dataset:
-            return
-        risk = dataset[f"risk_{self.name}"].values
-        column = self.order.get_indexer(pd.Index(dataset[self.name].values))
-        if (column < 0).any():
-            odd = dataset[self.name].values[column < 0]
-            raise RankingError(
-                f"{path}: {len(odd)} of {len(column)} {self.name}s are not in the cohort:"
-                f" {first_few(odd)}",
-                cause="the fold was trained on another cohort",
-                next_step="train this fold again",
-            )
-        self.read[column] = True
-        self.scores[fold, column] = instance_scores(risk, options.score)
-        row = self.people.get_indexer(pd.Index(dataset["participant"].values))
-        here = row >= 0
-        found = self.measured[np.ix_(row[here], column)].astype("float64")
-        if self.name == "snp":
-            found[found < 0] = np.nan
-        self.direction[column] += scores.covariance(risk[here], found) / len(self.scores)
-
-    def bag(self) -> Bag | None:
-        """Return what all folds say; None where no fold has the bag."""
-        if not self.read.any():
-            return None
-        return Bag(
-            columns=np.flatnonzero(self.read),
-            scores=self.scores[:, self.read],
-            direction=self.direction[self.read],
-            folds=(self.scores[:, self.read] > 0).sum(axis=0),
-        )
-
-
 def _genes(
     bag: Bag | None,
     snp: xr.Dataset,
     places: pd.DataFrame,
+    groups: Groups,
+    blocks: dict[str, str],
+    null: _Null,
     options: RankingSection,
     *,
     where: str,
-) -> tuple[pd.DataFrame, np.ndarray]:
+) -> Table:
     if bag is None:
-        return pd.DataFrame(columns=pd.Index(GENE_COLUMNS)), np.zeros((0, 0))
-    dosage = snp["dosage"].values
-    all_snps: dict[str, list[int]] = {}
-    for column, listed in enumerate(snp["gene"].values.tolist()):
-        for gene in listed.split(";") if listed else ():
-            all_snps.setdefault(gene, []).append(column)
-    position = np.full(snp.sizes["snp"], -1)
-    position[bag.columns] = np.arange(len(bag.columns))
-    names = sorted(all_snps)
-    gene_scores = np.zeros((len(bag.scores), len(names)))
-    largest = np.zeros((len(bag.scores), len(names)))
-    for i, gene in enumerate(names):
-        read = [column for column in all_snps[gene] if position[column] >= 0]
-        if not read:
-            continue
-        by_snp = bag.scores[:, position[read]]
-        if options.ld_weighting and len(read) > 1:
-            weights = scores.ld_weights(scores.squared_correlations(dosage[:, read]), by_snp > 0)
-        else:
-            weights = (by_snp > 0).astype("float64")
-        gene_scores[:, i] = scores.aggregate(by_snp, weights, options.aggregation)
-        largest[:, i] = scores.aggregate(by_snp, weights, "max")
-    share, low, high = scores.stability(gene_scores, options.top_k)
+        return _empty(GENE_COLUMNS)
+    by_fold, largest = groups.score(_spread(bag, snp.sizes["snp"]))
+    read = np.zeros((len(bag.scores), snp.sizes["snp"]), dtype=bool)
+    read[:, bag.columns] = bag.selected
+    share, low, high = scores.stability(by_fold, options.top_k)
+    names = groups.names
     table = pd.DataFrame(
         {
             "gene": names,
-            "score": gene_scores.mean(axis=0),
+            "block": [blocks[name] for name in names],
+            "score": by_fold.mean(axis=0),
             "score_max": largest.mean(axis=0),
             "rank_low": low,
             "rank_high": high,
             "stability": share,
-            "n_snp": [len(all_snps[gene]) for gene in names],
+            "selected": [read[:, columns].any(axis=1).mean() for columns in groups.columns],
+            "n_snp": groups.sizes(),
         }
     )
     place = places.drop_duplicates("gene").set_index("gene").reindex(names).reset_index()
@@ -429,15 +367,44 @@ def _genes(
             next_step="run the annotation again",
         )
     table = table.join(place[["chromosome", "start", "end"]])
-    return _ranked(table, "gene", GENE_COLUMNS, gene_scores)
+    return _ranked(table, "gene", GENE_COLUMNS, by_fold, null.gene, null.gene_by_fold, options)
+
+
+def _blocks(
+    bag: Bag | None, genes: pd.DataFrame, groups: Groups, null: _Null, options: RankingSection
+) -> Table:
+    if bag is None:
+        return _empty(BLOCK_COLUMNS)
+    width = 1 + max((int(columns.max()) for columns in groups.columns), default=-1)
+    by_fold, _ = groups.score(_spread(bag, max(width, 1 + int(bag.columns.max()))))
+    share, low, high = scores.stability(by_fold, options.top_k)
+    # Genes of a block in the order of their ranks.
+    held = genes.groupby("block", sort=False).agg(
+        genes=("gene", ";".join),
+        n_gene=("gene", "size"),
+        chromosome=("chromosome", "first"),
+        start=("start", "min"),
+        end=("end", "max"),
+    )
+    table = pd.DataFrame(
+        {
+            "block": groups.names,
+            "n_snp": groups.sizes(),
+            "score": by_fold.mean(axis=0),
+            "rank_low": low,
+            "rank_high": high,
+            "stability": share,
+        }
+    ).join(held, on="block")
+    empty = np.zeros((0, *by_fold.shape))
+    return _ranked(table, "block", BLOCK_COLUMNS, by_fold, null.block, empty, options)
 
 
 def _regions(
-    bag: Bag | None, region: xr.Dataset | None, options: RankingSection
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    bag: Bag | None, region: xr.Dataset | None, null: _Null, options: RankingSection
+) -> tuple[Table, np.ndarray]:
     if bag is None or region is None:
-        empty = pd.DataFrame(columns=pd.Index(REGION_COLUMNS))
-        return empty, np.zeros((0, 0)), np.zeros((0, 3))
+        return _empty(REGION_COLUMNS), np.zeros((0, 3))
     share, low, high = scores.stability(bag.scores, shorter(options.top_k, len(bag.columns)))
     words = {-1: "lower", 0: MISSING, 1: "higher"}
     table = pd.DataFrame(
@@ -453,11 +420,13 @@ def _regions(
     )
     centroids = np.column_stack([region[axis].values[bag.columns] for axis in "xyz"])
     order = _order(table, "region")
-    ranked, by_fold = _ranked(table, "region", REGION_COLUMNS, bag.scores)
-    return ranked, by_fold, centroids[order]
+    ranked = _ranked(
+        table, "region", REGION_COLUMNS, bag.scores, null.region, null.region_by_fold, options
+    )
+    return ranked, centroids[order]
 
 
-def _snps(bag: Bag | None, snp: xr.Dataset) -> pd.DataFrame:
+def _snps(bag: Bag | None, snp: xr.Dataset, null: _Null) -> pd.DataFrame:
     if bag is None:
         return pd.DataFrame(columns=pd.Index(SNP_COLUMNS))
     table = pd.DataFrame(
@@ -481,30 +450,192 @@ def _snps(bag: Bag | None, snp: xr.Dataset) -> pd.DataFrame:
         MISSING,
     )
     table["folds"] = bag.folds
+    table["selected"] = bag.selected.sum(axis=0)
+    found = _judge(table["score"].to_numpy(), null.snp, None)
+    table["z"], table["p"] = (found.z, found.p) if found else (np.nan, np.nan)
     table = table.iloc[_order(table, "snp")].reset_index(drop=True)
     table["rank"] = np.arange(1, len(table) + 1)
     return table[list(SNP_COLUMNS)]
+
+
+def _spread(bag: Bag, width: int) -> np.ndarray:
+    """Return the scores of a bag at the places of all SNPs of the cohort (folds, width)."""
+    found = np.zeros((len(bag.scores), width))
+    found[:, bag.columns] = bag.scores
+    return found
+
+
+def _empty(columns: Sequence[str]) -> Table:
+    nothing = np.zeros((0, 0))
+    return Table(
+        pd.DataFrame(columns=pd.Index(columns)), nothing, nothing, None, np.zeros((0, 0, 0))
+    )
 
 
 def _order(table: pd.DataFrame, name: str) -> np.ndarray:
     return np.lexsort((table[name].to_numpy(dtype=str), -table["score"].to_numpy()))
 
 
+def _judge(
+    observed: np.ndarray, null: np.ndarray, options: RankingSection | None
+) -> Significance | None:
+    if not len(null):
+        return None
+    if options is None:
+        return judge(observed, null)
+    return judge(observed, null, tail=options.tail, sequential=options.sequential)
+
+
 def _ranked(
-    table: pd.DataFrame, name: str, columns: Sequence[str], by_fold: np.ndarray
-) -> tuple[pd.DataFrame, np.ndarray]:
+    table: pd.DataFrame,
+    name: str,
+    columns: Sequence[str],
+    by_fold: np.ndarray,
+    null: np.ndarray,
+    null_by_fold: np.ndarray,
+    options: RankingSection,
+) -> Table:
+    found = _judge(table["score"].to_numpy(), null, options)
+    for column in ("z", "p", "p_fwer", "q", "p_pooled", "q_pooled"):
+        table[column] = np.nan
+    table["p_kind"] = MISSING
+    z = np.zeros((0, len(table)), dtype=np.float32)
+    if found is not None:
+        table["z"], table["p"], table["q"] = found.z, found.p, found.q
+        table["p_fwer"], table["p_kind"] = found.family_wise, found.kind
+        table["p_pooled"], table["q_pooled"] = found.pooled, found.q_pooled
+        z = found.null
     order = _order(table, name)
     table = table.iloc[order].reset_index(drop=True)
     table["rank"] = np.arange(1, len(table) + 1)
-    for column in UNTESTED:
-        table[column] = np.nan
-    return table[list(columns)], by_fold[:, order]
+    return Table(
+        rows=table[list(columns)],
+        by_fold=by_fold[:, order],
+        null=z[:, order],
+        line=found.line if found is not None else None,
+        null_by_fold=null_by_fold[:, :, order],
+    )
 
 
-def _spearman(one: pd.Series, other: pd.Series) -> float | None:
-    if len(one) < 3 or one.nunique() < 2 or other.nunique() < 2:
-        return None
-    return float(np.corrcoef(one.rank(), other.rank())[0, 1])
+def _null_dataset(ranking: Ranking) -> xr.Dataset:
+    import xarray as xr
+
+    variables, coordinates = {}, {}
+    tables = {"gene": ranking.genes, "block": ranking.blocks, "region": ranking.regions}
+    for name, table in tables.items():
+        coordinates[name] = (name, table.rows[name].to_numpy(dtype=str))
+        null = table.null
+        if not len(null):
+            null = np.zeros((ranking.permutations, len(table.rows)), dtype=np.float32)
+        variables[f"z_{name}"] = (("permutation", name), null)
+    return xr.Dataset(variables, coords=coordinates)
+
+
+def summarise(
+    method: str, ranking: Ranking, n_folds: int, options: RankingSection
+) -> dict[str, Any]:
+    """Return summary.json: counts, the null, agreement between folds, checks for bias, notes."""
+    genes, regions = ranking.genes, ranking.regions
+    lists = {
+        "genes": _agreement(genes, options.top_k, "gene", options.label),
+        "regions": _agreement(
+            regions, shorter(options.top_k, len(regions.rows)), "region", options.label
+        ),
+    }
+    draws = ranking.permutations
+    return {
+        "method": method,
+        "folds": n_folds,
+        "score": options.score,
+        "aggregation": options.aggregation,
+        "ld_weighting": options.ld_weighting,
+        "null": {
+            "permutations": draws,
+            "smallest_p": _rounded(1 / (draws + 1)) if draws else None,
+            "tail": options.tail,
+            "sequential": options.sequential,
+            "line": _rounded(genes.line),
+            "line_blocks": _rounded(ranking.blocks.line),
+            "line_regions": _rounded(regions.line),
+            "found": {
+                name: {
+                    "family_wise": int((table.rows["p_fwer"] <= 0.05).sum()),
+                    "q": int((table.rows["q"] <= 0.05).sum()),
+                    "q_pooled": int((table.rows["q_pooled"] <= 0.05).sum()),
+                }
+                for name, table in (
+                    ("genes", genes),
+                    ("blocks", ranking.blocks),
+                    ("regions", regions),
+                )
+            },
+        },
+        **lists,
+        "bias": [item.summary() for item in ranking.bias],
+        "notes": _notes(method, ranking, lists, options),
+    }
+
+
+def _agreement(table: Table, k: int, name: str, label: int) -> dict[str, Any]:
+    """Return how far folds agree on the first `k`, and how far they do when nothing is there.
+
+    Training sets of folds overlap, so that folds agree on noise as well: chance is what permuted
+    diagnoses give, not k / n.
+    """
+    observed = scores.overlap(table.by_fold, k)
+    under = [scores.overlap(rows, k) for rows in table.null_by_fold]
+    null = np.array([value for value in under if value is not None])
+    count = len(table.rows)
+    return {
+        "count": count,
+        "top_k": k,
+        "top_k_overlap": _rounded(observed),
+        "top_k_overlap_by_chance": _rounded(min(1.0, k / count)) if count else None,
+        "top_k_kuncheva": _rounded(scores.kuncheva(observed, k, count)),
+        "top_k_overlap_under_null": _rounded(float(null.mean())) if null.size else None,
+        "top_k_overlap_p": _rounded((1 + int((null >= observed).sum())) / (1 + null.size))
+        if null.size and observed is not None
+        else None,
+        "first": table.rows[name].head(label).tolist(),
+    }
+
+
+def _notes(
+    method: str, ranking: Ranking, lists: dict[str, dict[str, Any]], options: RankingSection
+) -> list[str]:
+    notes = []
+    draws = ranking.permutations
+    if not draws:
+        notes.append("No permutation null has been run: z, p, p_fwer and q are n/a.")
+    elif draws < 99:
+        notes.append(
+            f"{draws} permutations are few: no p-value can be below {1 / (draws + 1):.3f}, and"
+            " z is rough."
+        )
+    tables = {"genes": ranking.genes, "regions": ranking.regions}
+    for name, table in tables.items():
+        if table.rows.empty:
+            notes.append(
+                f"{method} reads no {'SNPs' if name == 'genes' else name}: no {name} are ranked."
+            )
+        elif not (table.rows["score"] > 0).any():
+            notes.append(f"No risk falls on any of the {name}: their order is that of their names.")
+        agreement = lists[name]["top_k_overlap_p"]
+        if agreement is not None and agreement > 0.05:
+            notes.append(
+                f"Folds agree on the first {lists[name]['top_k']} {name} no more than they do when"
+                f" diagnoses are permuted (p = {agreement:.2f}): the top of this list is at chance."
+            )
+    unplaced = int(ranking.genes.rows["start"].isna().sum())
+    if unplaced:
+        notes.append(f"{unplaced} genes have no place in annotation/genes.tsv.")
+    fitted = int((ranking.genes.rows["p_kind"] == "fitted").sum())
+    if fitted:
+        notes.append(
+            f"{fitted} p-values of genes come from a distribution fitted to the largest scores"
+            " under permutation, not from counting (p_kind)."
+        )
+    return notes + [note for item in ranking.bias if (note := item.note())]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-Aggregation = Literal["sum", "max", "mean"]
+Aggregation = Literal["sum", "max", "mean", "squares"]
 
 
 def covariance(risk: np.ndarray, measure: np.ndarray) -> np.ndarray:
@@ -89,7 +89,8 @@ def aggregate(scores: np.ndarray, weights: np.ndarray, aggregation: Aggregation)
     scores, weights : ndarray (folds, snp)
         Scores of its SNPs, and their weights.
     aggregation : str
-        `sum` of weighted scores; their `mean` by weight; `max` of the scores without weights.
+        `sum` of weighted scores; their `mean` by weight; `max` of the scores without weights;
+        `squares`: the sum of squared scores without weights.
 
     Returns
     -------
@@ -97,6 +98,8 @@ def aggregate(scores: np.ndarray, weights: np.ndarray, aggregation: Aggregation)
     """
     if aggregation == "max":
         return scores.max(axis=1)
+    if aggregation == "squares":
+        return (scores**2).sum(axis=1)
     total = (scores * weights).sum(axis=1)
     if aggregation == "sum":
         return total
@@ -160,3 +163,14 @@ def overlap(scores: np.ndarray, k: int) -> float | None:
     common = first @ first.T
     pairs = common[np.triu_indices(folds, 1)]
     return float(pairs.mean() / min(k, n))
+
+
+def kuncheva(overlap: float | None, k: int, n: int) -> float | None:
+    """Return the mean share in common corrected for chance: 0 by chance, 1 where all agree.
+
+    Kuncheva (2007), eq. 3: (r n - k^2) / (k (n - k)) with r = k times the share; None where every
+    list holds all.
+    """
+    if overlap is None or k >= n:
+        return None
+    return (overlap * n - k) / (n - k)

@@ -1,0 +1,121 @@
+"""p-values that are uniform when nothing is there, against counting one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kstest, norm
+
+from gendmr.ranking.significance import (
+    benjamini_hochberg,
+    family_wise_line,
+    judge,
+    tail_probability,
+)
+
+
+def slow_z(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    rows = [observed, *null]
+    z = np.zeros((len(rows), observed.size))
+    for column in range(observed.size):
+        values = [row[column] for row in rows]
+        if np.std(values) > 0:
+            z[:, column] = (np.array(values) - np.mean(values)) / np.std(values)
+    return z
+
+
+@settings(max_examples=40, deadline=None)
+@given(draws=st.integers(1, 40), size=st.integers(1, 8), seed=st.integers(0, 999))
+def test_p_values_are_what_counting_gives(draws: int, size: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    # Small whole numbers: ties with the observed score count as as large.
+    observed = random.integers(0, 4, size).astype(float)
+    null = random.integers(0, 4, (draws, size)).astype(float)
+    found = judge(observed, null)
+    z = slow_z(observed, null)
+    np.testing.assert_allclose(found.z, z[0], atol=1e-9)
+    for column in range(size):
+        as_large = sum(row[column] >= observed[column] for row in null)
+        assert found.p[column] == (as_large + 1) / (draws + 1)
+        reached = sum(max(row) >= z[0, column] - 1e-9 for row in z[1:])
+        assert found.family_wise[column] == pytest.approx((reached + 1) / (draws + 1))
+        beyond = sum(value >= z[0, column] - 1e-9 for row in z[1:] for value in row)
+        assert found.pooled[column] == pytest.approx((beyond + 1) / (draws * size + 1))
+    assert set(found.kind) == {"permutation"}
+
+
+def test_p_values_are_uniform_when_nothing_is_there() -> None:
+    random = np.random.default_rng(0)
+    size = 40
+    scale = np.linspace(1, 30, size)  # genes of few and of many SNPs
+    p, family_wise, pooled = [], [], []
+    for _ in range(300):
+        scores = scale * random.gamma(2.0, size=(100, size))
+        found = judge(scores[0], scores[1:])
+        p.append(random.choice(found.p))
+        family_wise.append(found.family_wise.min())
+        pooled.append(random.choice(found.pooled))
+    for values, step in ((p, 100), (family_wise, 100), (pooled, 99 * size + 1)):
+        # Multiples of a step, spread within it.
+        jittered = np.array(values) - random.uniform(size=len(values)) / step
+        assert kstest(jittered, "uniform").pvalue > 0.01
+    errors = np.mean(np.array(family_wise) <= 0.05)
+    assert 0.05 - 3 * np.sqrt(0.05 * 0.95 / 300) < errors < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_raw_maxima_would_judge_genes_by_their_size() -> None:
+    """The largest of raw scores hides a strong gene of one SNP behind null genes of thirty."""
+    random = np.random.default_rng(1)
+    scale = np.array([1.0, *np.full(20, 30.0)])
+    scores = scale * random.gamma(2.0, size=(200, 21))
+    scores[0, 0] = 12.0
+    found = judge(scores[0], scores[1:])
+    assert found.family_wise[0] <= 0.05
+    assert (scores[1:].max(axis=1) >= 12.0).mean() > 0.9
+
+
+def test_the_line_is_where_family_wise_significance_begins() -> None:
+    random = np.random.default_rng(2)
+    null = random.normal(size=(99, 30))
+    observed = np.linspace(1.0, 5.0, 30)
+    found = judge(observed, null)
+    line = found.line
+    assert line is not None
+    np.testing.assert_array_equal(found.z > line, found.family_wise <= 0.05)
+    assert family_wise_line(null[:18]) is None and family_wise_line(null[:19]) is not None
+
+
+def test_q_values_are_those_of_the_step_up_procedure() -> None:
+    p = np.array([0.001, 0.2, 0.012, 0.013, 0.9])
+    q = benjamini_hochberg(p)
+    for level in (0.01, 0.05, 0.1, 0.3, 1.0):
+        below = [k for k in range(1, 6) if np.sort(p)[k - 1] <= level * k / 5]
+        found = set(np.flatnonzero(p <= np.sort(p)[max(below) - 1])) if below else set()
+        assert set(np.flatnonzero(q <= level + 1e-12)) == found
+
+
+def test_sequential_p_values_stop_at_the_wanted_count() -> None:
+    null = np.array([[0.0], [2.0], [2.0], [0.0], [2.0]])
+    assert judge(np.array([1.0]), null, sequential=2).p[0] == 2 / 3
+    assert judge(np.array([1.0]), null, sequential=2).kind == ["sequential"]
+    assert judge(np.array([3.0]), null, sequential=2).p[0] == 1 / 6
+    assert judge(np.array([3.0]), null, sequential=2).kind == ["permutation"]
+
+
+def test_a_fitted_tail_is_near_the_truth_and_marked() -> None:
+    random = np.random.default_rng(3)
+    null = random.normal(size=(5000, 1))
+    fitted = tail_probability(4.0, null[:, 0])
+    assert fitted is not None and 0.2 < fitted / norm.sf(4.0) < 5
+    found = judge(np.array([4.0]), null, tail=True)
+    assert found.kind == ["fitted"] and found.p[0] < 1 / 5001
+    assert judge(np.array([1.0]), null, tail=True).kind == ["permutation"]
+    assert judge(np.array([4.0]), null[:50], tail=True).kind == ["permutation"]
+
+
+def test_what_does_not_vary_is_not_found() -> None:
+    found = judge(np.array([0.0, 1.0]), np.array([[0.0, 0.5], [0.0, 0.7]]))
+    assert found.p[0] == 1.0 and found.z[0] == 0.0 and found.p[1] == 1 / 3
+    assert judge(np.zeros(0), np.zeros((5, 0))).p.size == 0

@@ -1,0 +1,123 @@
+"""Whether a ranking goes with what has nothing to do with the disease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gendmr.ranking.groups import Groups
+from gendmr.ranking.scores import ranks
+from gendmr.training.association import mean_dosage
+
+STRONG = 0.3
+WORDS = {
+    "n_snp": "the number of SNPs of a gene",
+    "length": "the length of a gene",
+    "maf": "the mean minor allele frequency of a gene's SNPs",
+}
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Rank correlation of scores with one property of genes.
+
+    Attributes
+    ----------
+    property : str
+        `n_snp`, `length` or `maf`.
+    observed : float
+        Of the scores.
+    z : float or None
+        Of the standardised scores: what is left of it when each gene is measured by its own null.
+    null : ndarray (permutation,)
+        Of the scores under permuted diagnoses.
+    """
+
+    property: str
+    observed: float
+    z: float | None
+    null: np.ndarray
+
+    def summary(self) -> dict[str, Any]:
+        """Return what summary.json tells."""
+        low, middle, high = (
+            np.quantile(self.null, [0.025, 0.5, 0.975]) if self.null.size else (None, None, None)
+        )
+        values = {"observed": self.observed, "z": self.z}
+        values |= {"null": middle, "null_low": low, "null_high": high}
+        return {
+            "property": self.property,
+            **{k: None if v is None else round(float(v), 4) for k, v in values.items()},
+        }
+
+    def note(self) -> str | None:
+        """Return a sentence where scores go with the property."""
+        if abs(self.observed) <= STRONG:
+            return None
+        way = "rise" if self.observed > 0 else "fall"
+        text = f"Scores {way} with {WORDS[self.property]} (rank correlation {self.observed:.2f}"
+        if self.null.size:
+            text += f"; {np.median(self.null):.2f} with permuted diagnoses"
+        return f"{text}): compare genes by p, not by score."
+
+
+def measure_bias(
+    genes: pd.DataFrame, groups: Groups, dosage: np.ndarray, null: np.ndarray
+) -> list[Bias]:
+    """Correlate scores with numbers of SNPs, lengths and allele frequencies.
+
+    Parameters
+    ----------
+    genes : DataFrame
+        The ranked table.
+    groups : Groups
+        Genes in the order of the columns of `null`.
+    dosage : int8 (people, snp)
+    null : float (permutation, gene)
+        Scores under permuted diagnoses.
+    """
+    if len(genes) < 3:
+        return []
+    table = genes.set_index("gene").reindex(groups.names)
+    frequency = mean_dosage(dosage) / 2
+    minor = np.minimum(frequency, 1 - frequency)
+    properties = {
+        "n_snp": np.array(groups.sizes(), dtype=np.float64),
+        "length": (table["end"] - table["start"]).to_numpy(dtype=np.float64),
+        "maf": np.array([minor[columns].mean() for columns in groups.columns]),
+    }
+    found = []
+    for name, values in properties.items():
+        known = np.isfinite(values)
+        if known.sum() < 3 or np.unique(values[known]).size < 2:
+            continue
+        score = table["score"].to_numpy(dtype=np.float64)[known]
+        observed = _spearman(score[None], values[known])
+        if not observed.size:
+            continue
+        z = table["z"].to_numpy(dtype=np.float64)[known]
+        of_z = _spearman(z[None], values[known]) if np.isfinite(z).all() else np.zeros(0)
+        found.append(
+            Bias(
+                property=name,
+                observed=float(observed[0]),
+                z=float(of_z[0]) if of_z.size else None,
+                null=_spearman(null[:, known], values[known]),
+            )
+        )
+    return found
+
+
+def _spearman(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the rank correlation of each row with values; rows without variation are left out."""
+    if not len(rows):
+        return np.zeros(0)
+    one, other = ranks(rows), ranks(values[None])[0]
+    one = one - one.mean(axis=1, keepdims=True)
+    other = other - other.mean()
+    norm = np.sqrt((one**2).sum(axis=1) * (other**2).sum())
+    varies = norm > 0
+    return np.asarray((one[varies] @ other) / norm[varies])

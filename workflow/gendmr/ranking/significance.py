@@ -1,0 +1,173 @@
+"""How often would chance do as well? p-values from scores under permuted diagnoses.
+
+Arrays have a row per permutation and a column per gene, block, SNP or region; larger is stronger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+FAMILY_WISE = 0.05
+# A fitted tail: exceedances to begin with, fewest to end with, and from which count it is needed.
+MOST_EXCEEDANCES, FEWEST_EXCEEDANCES, FEW = 250, 30, 10
+
+Kind = Literal["permutation", "sequential", "fitted", "n/a"]
+
+
+@dataclass(frozen=True)
+class Significance:
+    """What a null says of scores.
+
+    Parameters
+    ----------
+    z : float64 (n,)
+        (score - mean) / SD, both over the permutations and the observed score together; 0 where
+        nothing varies.
+    p : float64 (n,)
+        Of the score alone.
+    family_wise : float64 (n,)
+        p of the largest z of all n: the chance that any of them reaches this z when nothing is
+        there.
+    q : float64 (n,)
+        False discovery rate (Benjamini & Hochberg 1995).
+    pooled : float64 (n,)
+        p of z among those of all n under all permutations.
+    q_pooled : float64 (n,)
+        False discovery rate from `pooled`.
+    kind : list of str
+        How each p was found.
+    null : float32 (permutation, n)
+        z under every permutation.
+    """
+
+    z: np.ndarray
+    p: np.ndarray
+    family_wise: np.ndarray
+    q: np.ndarray
+    pooled: np.ndarray
+    q_pooled: np.ndarray
+    kind: list[str]
+    null: np.ndarray
+
+    @property
+    def line(self) -> float | None:
+        """Return the z above which a family-wise p is at most 5 %; None with under 19 draws."""
+        return family_wise_line(self.null)
+
+
+def judge(
+    observed: np.ndarray, null: np.ndarray, *, tail: bool = False, sequential: int = 0
+) -> Significance:
+    """Compare observed scores with those under permutations.
+
+    ``p = (b + 1) / (m + 1)`` with b of m permutations as large (Phipson & Smyth 2010). Scores of
+    genes of many SNPs are larger than those of few, with or without a disease, so that the largest
+    is that of z: every column is measured by its own null first. Mean and SD are over the m + 1
+    draws together, which are exchangeable when nothing is there.
+
+    No own p-value is below 1 / (m + 1), so that among hundreds of columns none can have a small q
+    with a few hundred permutations. `pooled` counts the z of all columns under all permutations
+    (Tusher, Tibshirani & Chu 2001, PNAS 98:5116): it is finer, and right where the z of all columns
+    have the same distribution when nothing is there.
+
+    Parameters
+    ----------
+    observed : float (n,)
+    null : float (permutation, n)
+    tail : bool
+        Where fewer than 10 permutations are as large, fit a generalised Pareto distribution to the
+        largest of them (Knijnenburg et al. 2009, Bioinformatics 25:i161), if it fits.
+    sequential : int
+        0, or h: p = h / l where the h-th permutation as large is the l-th drawn (Besag & Clifford
+        1991, Biometrika 78:301); the later ones do not count.
+    """
+    draws = len(null)
+    together = np.concatenate([observed[None], null]).astype(np.float64)
+    mean, spread = together.mean(axis=0), together.std(axis=0)
+    varies = spread > 1e-12 * (np.abs(mean) + 1e-300)
+    z = np.where(varies, (together - mean) / np.where(varies, spread, 1.0), 0.0)
+    reached = null >= observed
+    count = reached.sum(axis=0)
+    p = (count + 1) / (draws + 1)
+    kind = np.full(observed.size, "permutation", dtype=object)
+    if sequential:
+        settled = np.flatnonzero(count >= sequential)
+        at = (np.cumsum(reached[:, settled], axis=0) >= sequential).argmax(axis=0) + 1
+        p[settled], kind[settled] = sequential / at, "sequential"
+    if tail:
+        for column in np.flatnonzero((count < FEW) & varies):
+            fitted = tail_probability(z[0, column], z[1:, column])
+            if fitted is not None:
+                p[column], kind[column] = fitted, "fitted"
+    everything = np.sort(z[1:], axis=None)
+    beyond = everything.size - np.searchsorted(everything, z[0] - 1e-9, side="left")
+    pooled = (beyond + 1) / (everything.size + 1)
+    largest = z[1:].max(axis=1) if z.shape[1] else np.zeros(draws)
+    ordered = np.sort(largest)
+    as_large = draws - np.searchsorted(ordered, z[0] - 1e-9, side="left")
+    return Significance(
+        z=z[0],
+        p=p,
+        family_wise=(as_large + 1) / (draws + 1),
+        q=benjamini_hochberg(p),
+        pooled=pooled,
+        q_pooled=benjamini_hochberg(pooled),
+        kind=kind.tolist(),
+        null=z[1:].astype(np.float32),
+    )
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Return q-values (n,): the smallest false discovery rate at which each is found."""
+    if not p.size:
+        return p.astype(np.float64)
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * p.size / np.arange(1, p.size + 1)
+    q = np.empty(p.size)
+    q[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return np.minimum(q, 1.0)
+
+
+def family_wise_line(null: np.ndarray, level: float = FAMILY_WISE) -> float | None:
+    """Return the smallest z that is family-wise significant, or None with too few permutations.
+
+    Parameters
+    ----------
+    null : float (permutation, n)
+        z under every permutation.
+    level : float
+    """
+    most = int(np.floor(level * (len(null) + 1))) - 1  # permutations that may be as large
+    if most < 0 or not null.shape[1]:
+        return None
+    return float(np.sort(null.max(axis=1))[::-1][most])
+
+
+def tail_probability(value: float, null: np.ndarray) -> float | None:
+    """Return P(null >= value) from a generalised Pareto distribution, or None where none fits.
+
+    It is fitted to the exceedances over the midpoint below the largest 250 (at most a tenth of
+    all), fewer where an Anderson-Darling-like test of fit (here Cramer-von Mises, p > 0.05)
+    refuses.
+    """
+    from scipy.stats import cramervonmises, genpareto
+
+    ordered = np.sort(null)[::-1]
+    size = min(MOST_EXCEEDANCES, len(null) // 10)
+    while size >= FEWEST_EXCEEDANCES:
+        threshold = (ordered[size - 1] + ordered[size]) / 2
+        excess = ordered[:size] - threshold
+        if excess[0] <= 0:
+            return None
+        shape, _, scale = genpareto.fit(excess, floc=0)
+        fits = cramervonmises(excess, genpareto(shape, 0, scale).cdf).pvalue > 0.05
+        if fits:
+            beyond = float(genpareto.sf(value - threshold, shape, 0, scale))
+            share = size / len(null) * beyond
+            # A bounded tail would say 0: never below a hundredth of what was counted.
+            return max(share, 0.01 / (len(null) + 1)) if value > threshold else None
+        size -= 20
+    return None
