@@ -244,7 +244,7 @@ def draw_auc(table: pd.DataFrame, methods: Sequence[str], page: Path) -> Path:
         axes.axvline(0.5, color="black", lw=0.8, ls=":")
         axes.set_title(_label(people, imaged), loc="left")
     path = page.with_name(f"{page.stem}-auc.png")
-    style.save(kept, path)
+    style.save(kept, path, vector=False)
     return path
 
 
@@ -265,7 +265,7 @@ def draw_recall(table: pd.DataFrame, methods: Sequence[str], page: Path) -> Path
     handles = [panels[0].barh(-9, 0, color=colour) for colour in (style.BLUE, style.ORANGE)]
     kept.legend(handles, ["direct", "through a region"], loc="lower right", ncols=2)
     path = page.with_name(f"{page.stem}-recall.png")
-    style.save(kept, path)
+    style.save(kept, path, vector=False)
     return path
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from cycler import cycler
@@ -25,22 +26,37 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
     "#F0E442",
     "#7F7F7F",
 )
-COLUMN, PAGE = 3.5, 7.2  # inches: one and two columns of a journal page
+DARK, LIGHT, PALE = "#6B6B6B", "#ADADAD", "#EBEBEB"
+MM = 1 / 25.4  # inches
+COLUMN, PAGE = 85 * MM, 175 * MM  # one and two columns of a journal page
+SMALL = 6  # points; the smallest text that can be read in print
+LONGEST = 26  # characters of a name
 
 matplotlib.rcParams.update(
     {
-        "figure.dpi": 100,
-        "savefig.dpi": 200,
-        "font.size": 8,
-        "axes.titlesize": 9,
-        "axes.labelsize": 8,
+        # Layouts are measured at the resolution at which they are drawn.
+        "figure.dpi": 300,
+        "savefig.dpi": 300,
+        "font.size": 7,
+        "axes.titlesize": 7.5,
+        "axes.labelsize": 7,
+        "axes.linewidth": 0.6,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY]),
         "legend.frameon": False,
-        "legend.fontsize": 7,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
+        "legend.fontsize": 6.5,
+        "legend.title_fontsize": 6.5,
+        "lines.linewidth": 1,
+        "hatch.linewidth": 0.5,
+        "xtick.labelsize": 6.5,
+        "ytick.labelsize": 6.5,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "xtick.minor.size": 1.5,
+        "ytick.minor.size": 1.5,
         "svg.hashsalt": "gendmr",
         "svg.fonttype": "none",
     }
@@ -48,20 +64,61 @@ matplotlib.rcParams.update(
 
 
 def canvas(
-    rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: Any
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    size: tuple[float, float],
+    layout: Literal["constrained"] | None = None,
+    **options: Any,
 ) -> tuple[Figure, Any]:
-    """Return a figure of `size` in inches and its axes; options as for `Figure.subplots`."""
-    figure = Figure(figsize=size)
+    """Return a figure of `size` in inches and its axes.
+
+    Parameters
+    ----------
+    rows, columns : int
+    size : (width, height)
+        Inches.
+    layout : str, optional
+        How axes find their places, such as `constrained`.
+    **options
+        As for `Figure.subplots`.
+    """
+    figure = Figure(figsize=size, layout=layout)
     return figure, figure.subplots(rows, columns, **options)
 
 
-def save(figure: Figure, path: Path | str, *, crop: bool = True) -> None:
-    """Write a figure (PNG or SVG by its suffix) atomically, without a date inside.
+def save(figure: Figure, path: Path | str, *, crop: bool = True, vector: bool = True) -> None:
+    """Write a figure as PNG and, beside it, as SVG: atomically and without a date inside.
 
-    `crop` fits the page to what is drawn on it, which draws everything twice.
+    Parameters
+    ----------
+    figure : Figure
+    path : Path or str
+        The PNG; the SVG has the same name. Text stays text in it.
+    crop : bool
+        Fit the page to what is drawn on it, which draws everything twice; without, the figure has
+        the size that it was made with.
+    vector : bool
+        Write the SVG; pictures of scans gain nothing by it.
     """
     path = Path(path)
-    metadata = {"Software": None} if path.suffix == ".png" else {"Date": None}
+    metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     box = "tight" if crop else None
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], metadata=metadata, bbox_inches=box)
+    with ExitStack() as both:
+        for kind in ("png", "svg") if vector else ("png",):
+            temporary = both.enter_context(atomic_path(path.with_suffix(f".{kind}")))
+            figure.savefig(temporary, format=kind, metadata=metadata[kind], bbox_inches=box)
+
+
+def say(text: str, path: Path | str) -> Figure:
+    """Write a figure that only says why there is none; return it."""
+    figure, axes = canvas(size=(COLUMN, 12 * MM))
+    axes.axis("off")
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=DARK, wrap=True)
+    save(figure, path, crop=False)
+    return figure
+
+
+def short(name: str) -> str:
+    """Return a name with its end cut off where it is too long for a label."""
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"

@@ -267,4 +267,4 @@ def _draw_components(table: pd.DataFrame, values: np.ndarray, path: Path) -> Non
 
 
 def _save(figure: Any, path: Path) -> None:
-    style.save(figure, path, crop=False)
+    style.save(figure, path, crop=False, vector=False)

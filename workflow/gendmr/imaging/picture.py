@@ -61,7 +61,7 @@ def draw_registration(
             panel.set_axis_off()
     figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=1.06)
     figure.subplots_adjust(left=0, right=1, bottom=0, top=0.9, wspace=0.02)
-    style.save(figure, path)
+    style.save(figure, path, vector=False)
 
 
 def draw_quality(
@@ -110,4 +110,4 @@ def draw_quality(
         fontsize=8, x=0.01, ha="left",
     )  # fmt: skip
     figure.tight_layout(h_pad=0.4)
-    style.save(figure, path)
+    style.save(figure, path, vector=False)

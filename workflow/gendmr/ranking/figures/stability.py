@@ -1,0 +1,154 @@
+"""How ranks vary over folds, for the first genes and regions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gendmr import style
+from gendmr.config.ranking import RankingSection
+from gendmr.ranking.scores import ranks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from gendmr.ranking.rank import Ranking
+
+FIRST = 25  # rows
+ROW = 3.4 * style.MM
+AROUND = 21 * style.MM  # what stands above and below the rows
+LEVEL = 0.05
+LOGARITHMIC = 60  # ranks from which on the axis is logarithmic
+# Marks of the median: colour and shape say the same.
+MARKS: dict[str, dict[str, Any]] = {
+    "family-wise p < 0.05": {"marker": "D", "s": 13, "color": style.RED, "lw": 0},
+    "q < 0.05": {"marker": "s", "s": 13, "color": style.ORANGE, "lw": 0},
+    "q ≥ 0.05": {"marker": "o", "s": 13, "color": "white", "ec": style.BLUE, "lw": 0.8},
+    "no p-value": {"marker": "o", "s": 13, "color": style.BLUE, "lw": 0},
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One table: its rows, ranks in each fold (folds, rows), and the length of the short list."""
+
+    name: str
+    table: pd.DataFrame
+    by_fold: np.ndarray
+    k: int
+
+
+def draw_stability(ranking: Ranking, options: RankingSection, path: Path) -> Figure:
+    """Draw how ranks vary over folds, for the first genes and regions.
+
+    Rows are in the order of the ranking. A line is the 10 to 90 % range of the rank in single
+    folds, its mark the median; shape and colour say what the null says. Numbers are the shares of
+    folds in which a gene is among the first `top_k` (grey).
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Tables of one method and their scores in each fold.
+    options : RankingSection
+        For `top_k`.
+    path : Path
+        PNG to write, one column wide for each table; the SVG is written beside it.
+    """
+    from gendmr.ranking.rank import shorter
+
+    genes, regions = ranking.genes, ranking.regions
+    panels = [
+        Panel(name, table.rows, ranks(table.by_fold), k)
+        for name, table, k in (
+            ("gene", genes, options.top_k),
+            ("region", regions, shorter(options.top_k, len(regions.rows))),
+        )
+        if len(table.rows)
+    ]
+    if not panels:
+        return style.say("This method ranks neither genes nor regions.", path)
+    rows = max(min(len(panel.table), FIRST) for panel in panels)
+    width = style.COLUMN if len(panels) == 1 else style.PAGE
+    figure, grid = style.canvas(
+        1, len(panels), size=(width, ROW * rows + AROUND), squeeze=False, layout="constrained"
+    )
+    # Room between the shares of one panel and the names of the next.
+    figure.get_layout_engine().set(wspace=0.05)  # type: ignore[union-attr, call-arg]
+    for axes, panel in zip(grid[0], panels, strict=True):
+        _draw(axes, panel, rows)
+    kinds = {kind for panel in panels for kind in kinds_of(panel.table.head(FIRST))}
+    _explain(figure, [kind for kind in MARKS if kind in kinds])
+    style.save(figure, path, crop=False)
+    return figure
+
+
+def kinds_of(table: pd.DataFrame) -> list[str]:
+    """Return what the null says of each row: a key of `MARKS`."""
+    absent = pd.Series(np.nan, index=table.index)
+    p, q = table.get("p_fwer", absent), table.get("q", absent)
+    return np.select(
+        [p < LEVEL, q < LEVEL, p.notna() | q.notna()], list(MARKS)[:3], list(MARKS)[3]
+    ).tolist()
+
+
+def region_names(table: pd.DataFrame) -> list[str]:
+    """Return region names with the hemisphere where the name does not tell it apart."""
+    twice = table["region"].duplicated(keep=False)
+    return [
+        f"{style.short(name)} {side}" if again else style.short(name)
+        for name, side, again in zip(table["region"], table["hemisphere"], twice, strict=True)
+    ]
+
+
+def _draw(axes: Axes, panel: Panel, rows: int) -> None:
+    table = panel.table.head(FIRST)
+    total = len(panel.table)
+    at = np.arange(len(table))
+    axes.axvspan(1, min(panel.k, total), color=style.PALE, lw=0, zorder=0)
+    axes.hlines(at, table["rank_low"], table["rank_high"], color=style.DARK, lw=1.1)
+    if len(panel.by_fold):
+        median = np.median(panel.by_fold, axis=0)[: len(table)]
+        kinds = np.array(kinds_of(table))
+        for kind, mark in MARKS.items():
+            here = kinds == kind
+            axes.scatter(median[here], at[here], zorder=3, clip_on=False, **mark)
+    beside: dict[str, Any] = {
+        "transform": axes.get_yaxis_transform(), "ha": "right", "va": "center_baseline",
+        "size": style.SMALL,
+    }  # fmt: skip
+    for row, share in enumerate(table["stability"]):
+        axes.text(1.17, row, f"{100 * share:.0f} %", **beside)
+    axes.text(1.17, -1.1, f"in first {panel.k}", **beside)
+    names = region_names(table) if panel.name == "region" else list(map(style.short, table["gene"]))
+    axes.set_yticks(at, names, style="italic" if panel.name == "gene" else "normal")
+    axes.tick_params(axis="y", length=0)
+    axes.set(ylim=(rows - 0.4, -0.6), xlim=(1, max(total, 2)))
+    axes.set_xlabel(f"rank in a fold, of {total:,} {panel.name}{'s' if total > 1 else ''}")
+    if total > LOGARITHMIC:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+
+
+def _explain(figure: Figure, kinds: list[str]) -> None:
+    handles = [
+        Line2D([], [], color=style.DARK, lw=1.1, label="10–90 % of folds"),
+        *(
+            Line2D(
+                [], [], ls="", marker=MARKS[kind]["marker"], ms=np.sqrt(MARKS[kind]["s"]),
+                mfc=MARKS[kind]["color"], mec=MARKS[kind].get("ec", MARKS[kind]["color"]),
+                mew=MARKS[kind]["lw"], label=f"median, {kind}",
+            )
+            for kind in kinds
+        ),
+    ]  # fmt: skip
+    wide = figure.get_figwidth() > style.COLUMN + 0.01
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=len(handles) if wide else 2,
+        handletextpad=0.4, columnspacing=1.4,
+    )  # fmt: skip
