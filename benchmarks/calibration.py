@@ -1,0 +1,194 @@
+"""Are p-values uniform when nothing is there, and what do they find when something is?
+
+    python benchmarks/calibration.py run null --cohorts 20
+    python benchmarks/calibration.py run power --cohorts 10
+    python benchmarks/calibration.py page
+
+`run` makes cohort k from seed k and the study config/studies/calibration.yaml (`power`: with twelve
+planted genes and more people), trains its methods, runs their nulls and ranks, all through the
+workflow, and appends one row per method to docs/calibration.tsv. A row that is there already is not
+made again: a run that was stopped goes on where it stood. `page` writes the generated part of
+docs/calibration.md and its figures from that file alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from calibration_page import write_page
+from gendmr.config.study import Study
+from gendmr.files.atomic import read_json
+from gendmr.files.fingerprint import fingerprint
+from gendmr.files.tables import Kind, read_table, write_table
+from planted import ROOT, run_workflow
+
+STUDY = ROOT / "config/studies/calibration.yaml"
+TABLE = ROOT / "docs/calibration.tsv"
+PAGE = ROOT / "docs/calibration.md"
+WORK = ROOT / "results/benchmark-calibration"
+POWER_PEOPLE = 600
+LEVEL = 0.05
+COLUMNS: dict[str, Kind] = {
+    "study": "text",
+    "people": "integer",
+    "cohort": "integer",
+    "method": "text",
+    "level": "text",
+    "permutations": "integer",
+    "tests": "integer",
+    "counts": "text",
+    "pooled": "text",
+    "fwer": "number",
+    "found_fwer": "integer",
+    "true_fwer": "integer",
+    "found_q": "integer",
+    "true_q": "integer",
+    "found_pooled": "integer",
+    "true_pooled": "integer",
+    "planted": "integer",
+    "first": "integer",
+    "seconds": "number",
+    "code": "text",
+}
+KEY = ["study", "people", "cohort", "method", "level"]
+BINS = 20  # of the pooled p-values
+
+
+def study_of(kind: str, cohort: int) -> dict[str, Any]:
+    """Return the configuration of one cohort."""
+    name = f"{kind}-{cohort}"
+    text = STUDY.read_text(encoding="utf-8").replace("results/calibration/", f"results/{name}/")
+    config: dict[str, Any] = yaml.safe_load(text)
+    config |= {"study": name, "seed": cohort}
+    if kind == "power":
+        config["simulate"] |= {
+            "null_mode": False, "people": POWER_PEOPLE, "images": POWER_PEOPLE,
+        }  # fmt: skip
+    return config
+
+
+def rows_of(
+    kind: str, config: dict[str, Any], folder: Path, seconds: float
+) -> list[dict[str, Any]]:
+    """Read what the rankings of one cohort say."""
+    study = Study.parse(config)
+    results = folder / "results" / study.study
+    truth = read_json(results / "simulate/truth.json")
+    planted = {
+        "gene": {item["gene"] for item in truth.get("genes", [])},
+        "region": {item["region"] for item in truth.get("regions", [])},
+    }
+    rows = []
+    for name in study.training.with_null:
+        for level in ("gene", "region"):
+            path = results / "ranking" / name / f"{level}s.tsv"
+            table = read_table(path, {level: "text"}, extra=True) if path.is_file() else None
+            if table is None or table.empty:
+                continue
+            rows.append(
+                {
+                    "study": kind,
+                    "people": config["simulate"]["people"],
+                    "cohort": config["seed"],
+                    "method": name,
+                    "level": level,
+                    "permutations": study.training.null.permutations,
+                    "seconds": round(seconds, 1),
+                    "code": fingerprint(
+                        "training.null", "ranking.rank", study.training.methods[name].module
+                    )[:12],
+                    **judged(table, level, planted[level], study.training.null.permutations),
+                }
+            )
+    return rows
+
+
+def judged(table: pd.DataFrame, level: str, planted: set[str], draws: int) -> dict[str, Any]:
+    """Return the counts of one table."""
+    number = {name: table[name].astype(float) for name in ("p", "p_fwer", "q", "q_pooled")}
+    pooled = table["p_pooled"].astype(float)
+    true = table[level].isin(planted)
+    counts = np.bincount((number["p"] * (draws + 1)).round().astype(int) - 1, minlength=draws + 1)
+    found = {
+        "tests": len(table),
+        "counts": " ".join(map(str, counts)),
+        "pooled": " ".join(map(str, np.histogram(pooled, np.linspace(0, 1, BINS + 1))[0])),
+        "fwer": float(number["p_fwer"].min()),
+        "planted": len(planted),
+        "first": int(true.iloc[: len(planted)].sum()) if planted else 0,
+    }
+    for name, column in (("fwer", "p_fwer"), ("q", "q"), ("pooled", "q_pooled")):
+        chosen = number[column] <= LEVEL
+        found |= {f"found_{name}": int(chosen.sum()), f"true_{name}": int((chosen & true).sum())}
+    return found
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the table of results, empty where there is none."""
+    if not path.is_file():
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    return read_table(path, COLUMNS)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Make the rows that are missing, cohort by cohort."""
+    failed = []
+    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
+        config = study_of(chosen.kind, cohort)
+        known = read_rows(chosen.table)
+        here = known[(known["study"] == chosen.kind) & (known["cohort"] == cohort)]
+        if set(config["training"]["methods"]) <= set(here["method"]):
+            continue
+        folder = chosen.work / f"{chosen.kind}-{cohort}"
+        start = time.perf_counter()
+        run_workflow(config, folder, chosen.cores)
+        seconds = time.perf_counter() - start
+        try:
+            rows = rows_of(chosen.kind, config, folder, seconds)
+        except OSError as error:
+            print(f"cohort {cohort}: {error}", file=sys.stderr)
+            failed.append(cohort)
+            continue
+        table = (
+            pd.concat([known, pd.DataFrame(rows)], ignore_index=True)
+            if len(known)
+            else (pd.DataFrame(rows))
+        )
+        table = table.drop_duplicates(KEY, keep="last").reindex(columns=list(COLUMNS))
+        write_table(chosen.table, table.sort_values(KEY, kind="stable"))
+        print(f"{chosen.kind} {cohort}: {len(rows)} rows, {seconds:.0f} s", flush=True)
+        shutil.rmtree(folder)
+    return int(bool(failed))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("run", help="make the rows that are missing")
+    make.add_argument("kind", choices=["null", "power"])
+    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
+    make.add_argument("--start", type=int, default=1, help="the first cohort")
+    make.add_argument("--cores", type=int, default=os.cpu_count())
+    make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
+    make.set_defaults(do=run)
+    show = commands.add_parser("page", help="write the page from the table")
+    show.add_argument("--page", type=Path, default=PAGE)
+    show.set_defaults(do=lambda given: write_page(read_rows(given.table), given.page))
+    for command in (make, show):
+        command.add_argument("--table", type=Path, default=TABLE)
+    chosen = parser.parse_args()
+    return int(chosen.do(chosen) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""The page of the calibration study: tables and figures from the table of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gendmr import style
+from gendmr.files.atomic import write_text
+
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
+LEVEL = 0.05
+WORDS = {"gene": "Genes", "region": "Regions"}
+
+
+def write_page(table: pd.DataFrame, page: Path) -> None:
+    """Replace the generated part of the page, and write its figure beside it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per cohort, method and level (gene, region).
+    page : Path
+        Markdown with the two marks.
+    """
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    write_text(page, f"{before}{BEGIN}\n\n{generated(table, page)}\n\n{END}{after}")
+
+
+def generated(table: pd.DataFrame, page: Path) -> str:
+    """Return the generated part, and write the figure."""
+    null, power = (table[table["study"] == kind] for kind in ("null", "power"))
+    parts = ["### Nothing is there"]
+    if null.empty:
+        parts.append("No cohort has been run yet.")
+    else:
+        draw_qq(null, page.with_name("calibration-qq.png"))
+        parts += [
+            f"{_cohorts(null)}, {_permutations(null)} permutations.",
+            *(
+                f"**{WORDS[level]}.**\n\n{uniformity(rows)}"
+                for level, rows in null.groupby("level")
+            ),
+            "![p-values of null cohorts against uniform ones](calibration-qq.png)",
+        ]
+    parts.append("### Something is there")
+    if power.empty:
+        parts.append("No cohort has been run yet.")
+    else:
+        parts += [
+            f"{_cohorts(power)}, {_permutations(power)} permutations.",
+            *(f"**{WORDS[level]}.**\n\n{finds(rows)}" for level, rows in power.groupby("level")),
+        ]
+    return "\n\n".join(parts)
+
+
+def _cohorts(rows: pd.DataFrame) -> str:
+    seeds = sorted(set(rows["cohort"].astype(int)))
+    return f"{len(seeds)} cohorts of {int(rows['people'].iloc[0])} people (seeds {_ranges(seeds)})"
+
+
+def _ranges(numbers: list[int]) -> str:
+    pieces: list[list[int]] = []
+    for number in numbers:
+        if pieces and number == pieces[-1][-1] + 1:
+            pieces[-1].append(number)
+        else:
+            pieces.append([number])
+    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]} to {p[-1]}" for p in pieces)
+
+
+def _permutations(rows: pd.DataFrame) -> str:
+    return ", ".join(str(value) for value in sorted(set(rows["permutations"].astype(int))))
+
+
+def p_values(counts: str, random: np.random.Generator) -> np.ndarray:
+    """Return p-values from counts of each possible one, spread evenly within their steps."""
+    numbers = np.array(counts.split(), dtype=int)
+    steps = np.repeat(np.arange(numbers.size), numbers)
+    return (steps + random.uniform(size=steps.size)) / numbers.size
+
+
+def uniformity(rows: pd.DataFrame) -> str:
+    """Return a table of Kolmogorov-Smirnov tests and of family-wise errors."""
+    from scipy.stats import binom, kstest
+
+    lines = [
+        "| method | tests a cohort | KS distance, all cohorts | KS p, all cohorts |"
+        " cohorts with KS p < 0.05 | share of p ≤ 0.05 | family-wise errors at 5 % |"
+        " 99 % of such studies | pooled p ≤ 0.05 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for method, own in rows.groupby("method", sort=False):
+        random = np.random.default_rng(0)
+        values = [p_values(counts, random) for counts in own["counts"]]
+        single = [kstest(one, "uniform").pvalue for one in values]
+        pooled = kstest(np.concatenate(values), "uniform")
+        errors, size = int((own["fwer"] <= LEVEL).sum()), len(own)
+        low, high = binom.ppf([0.005, 0.995], size, LEVEL).astype(int)
+        bins = np.sum([np.array(text.split(), dtype=int) for text in own["pooled"]], axis=0)
+        lines.append(
+            f"| {method} | {_range(own['tests'])} | {pooled.statistic:.3f} | {pooled.pvalue:.2f} |"
+            f" {sum(p < LEVEL for p in single)} of {size} |"
+            f" {np.mean(np.concatenate(values) <= LEVEL):.3f} | {errors} of {size} |"
+            f" {low} to {high} | {bins[0] / bins.sum():.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _range(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def finds(rows: pd.DataFrame) -> str:
+    """Return a table of recall and of false discoveries by method."""
+    lines = [
+        "| method | cohorts | planted | among the first as many | found, family-wise 5 % |"
+        " found, q ≤ 0.05 | found, pooled q ≤ 0.05 | false discoveries, family-wise |"
+        " false discovery proportion, q | false discovery proportion, pooled q |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for method, own in rows.groupby("method", sort=False):
+        cells = [method, str(len(own)), _range(own["planted"]), f"{own['first'].mean():.1f}"]
+        cells += [f"{own[f'true_{name}'].mean():.1f}" for name in ("fwer", "q", "pooled")]
+        wrong = (own["found_fwer"] > own["true_fwer"]).sum()
+        cells.append(f"in {int(wrong)} of {len(own)} cohorts")
+        for name in ("q", "pooled"):
+            found, true = own[f"found_{name}"], own[f"true_{name}"]
+            share = ((found - true) / found.where(found > 0, 1)).mean()
+            cells.append(f"{share:.3f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def draw_qq(rows: pd.DataFrame, path: Path) -> None:
+    """Draw observed against expected p of all cohorts, a panel for genes and one for regions."""
+    levels = [level for level in ("gene", "region") if (rows["level"] == level).any()]
+    figure, panels = style.canvas(
+        1, len(levels), size=(style.PAGE, style.PAGE / 2), layout="constrained", squeeze=False
+    )
+    for axes, level in zip(panels[0], levels, strict=True):
+        axes.plot([0, 1], [0, 1], color="0.6", lw=0.8)
+        for method, own in rows[rows["level"] == level].groupby("method", sort=False):
+            random = np.random.default_rng(0)
+            values = np.sort(np.concatenate([p_values(text, random) for text in own["counts"]]))
+            expected = (np.arange(values.size) + 0.5) / values.size
+            axes.plot(expected, values, lw=1.0, label=method)
+        axes.set(
+            title=WORDS[level], xlabel="expected p", ylabel="observed p", xlim=(0, 1), ylim=(0, 1)
+        )
+        axes.legend()
+    style.save(figure, path, crop=False, vector=False)

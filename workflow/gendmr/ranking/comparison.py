@@ -1,0 +1,103 @@
+"""Who finds what: the rankings of all methods side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.ranking import RankingSection
+from gendmr.files.atomic import write_json
+from gendmr.files.tables import Kind, read_table, write_table
+
+LEVEL = 0.05
+COLUMNS: dict[str, Kind] = {
+    "gene": "text",
+    "chromosome": "text",
+    "block": "text",
+    "rank": "integer",
+    "score": "number",
+    "p": "number",
+    "p_fwer": "number",
+    "q": "number",
+    "q_pooled": "number",
+}
+SHOWN = ("rank", "p", "p_fwer", "q", "q_pooled")
+
+
+def compare_rankings(tables: Sequence[Path], options: RankingSection, output: Path) -> None:
+    """Write comparison.tsv and comparison.json.
+
+    Parameters
+    ----------
+    tables : sequence of Path
+        `ranking/<method>/genes.tsv` of each method; those without genes are left out.
+    options : RankingSection
+        `top_k`.
+    output : Path
+        `ranking/comparison.tsv`: a row for each gene that some method has among its first `top_k`
+        or finds at 5 %; `gene`, `chromosome`, `block`, `methods` (how many find it or have it among
+        their first) and, by method, `<method>:rank`, `:p`, `:p_fwer`, `:q`, `:q_pooled`.
+    """
+    found = {path.parent.name: read_table(path, COLUMNS, extra=True) for path in tables}
+    ranked = {name: table for name, table in found.items() if len(table)}
+    write_table(output, side_by_side(ranked, options.top_k))
+    write_json(output.with_suffix(".json"), summarise(ranked, options.top_k))
+
+
+def side_by_side(tables: Mapping[str, pd.DataFrame], k: int) -> pd.DataFrame:
+    """Return the table: see `compare_rankings`."""
+    named = ["gene", "chromosome", "block"]
+    if not tables:
+        return pd.DataFrame(columns=pd.Index([*named, "methods"]))
+    everywhere = pd.concat([table[named] for table in tables.values()])
+    whole = everywhere.drop_duplicates("gene").set_index("gene")
+    chosen = {name: _first(table, k) | _significant(table) for name, table in tables.items()}
+    whole["methods"] = 0
+    for genes in chosen.values():
+        whole.loc[sorted(genes), "methods"] += 1
+    columns = {}
+    for name, table in tables.items():
+        own = table.set_index("gene")
+        for column in SHOWN:
+            columns[f"{name}:{column}"] = own[column].reindex(whole.index)
+    whole = whole.join(pd.DataFrame(columns))[whole["methods"] > 0]
+    best = whole[[f"{name}:rank" for name in tables]].min(axis=1)
+    order = np.lexsort((whole.index.to_numpy(dtype=str), best, -whole["methods"]))
+    return whole.iloc[order].reset_index()
+
+
+def summarise(tables: Mapping[str, pd.DataFrame], k: int) -> dict[str, Any]:
+    """Return how many genes each method finds, and how many of their first two methods share."""
+    first = {name: _first(table, k) for name, table in tables.items()}
+    names = list(tables)
+    return {
+        "top_k": k,
+        "level": LEVEL,
+        "methods": {
+            name: {
+                column: int((table[column] <= LEVEL).sum()) if table[column].notna().any() else None
+                for column in ("p_fwer", "q", "q_pooled")
+            }
+            for name, table in tables.items()
+        },
+        "shared": [
+            {"one": one, "other": other, "genes": len(first[one] & first[other])}
+            for place, one in enumerate(names)
+            for other in names[place + 1 :]
+        ],
+    }
+
+
+def _first(table: pd.DataFrame, k: int) -> set[str]:
+    """Return the first `k` genes, but for those without a score."""
+    return set(table.loc[(table["rank"] <= k) & (table["score"] > 0), "gene"])
+
+
+def _significant(table: pd.DataFrame) -> set[str]:
+    """Return genes whose family-wise p or q is at most 5 %."""
+    small = (table[["p_fwer", "q", "q_pooled"]] <= LEVEL).any(axis=1)
+    return set(table.loc[small, "gene"])
