@@ -1,4 +1,4 @@
-"""Are p-values uniform when nothing is there, and what do they find when something is?
+"""Whether p-values are uniform when nothing is there, and what they find when something is.
 
     python benchmarks/calibration.py run null --cohorts 20
     python benchmarks/calibration.py run power --cohorts 10

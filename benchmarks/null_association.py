@@ -2,9 +2,9 @@
 
     python benchmarks/null_association.py [--people 800] [--variants 500000] [--permutations 1000]
 
-PLINK 2 is called once per fold and permutation in the reference, as a script would do it; one call on a
-part of the variants is timed and multiplied. Ours runs one fold over all variants and is multiplied by
-the number of folds only. Both use the same number of threads.
+PLINK 2 is called once per fold and permutation in the reference, as a script would do it; one call
+on a part of the variants is timed and multiplied. Ours runs one fold over all variants and is
+multiplied by the number of folds only. Both use the same number of threads.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ import numpy as np  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow")]
 
+from gendmr.config.training import NullSection  # noqa: E402
 from gendmr.training.association import Packed, score_test  # noqa: E402
 
 PART = 20_000  # variants that PLINK is timed on
 CHECKED = 200
+CHUNK = NullSection().chunk
 
 
 def main() -> None:
@@ -48,10 +50,10 @@ def main() -> None:
     train = chosen.people * (chosen.folds - 1) // chosen.folds
     frequency = random.uniform(0.05, 0.5, chosen.variants)
     dosage = np.empty((train, chosen.variants), dtype=np.int8)
-    for row in dosage:
-        row[:] = random.random(chosen.variants) < frequency
-        row += random.random(chosen.variants) < frequency
-        row[random.random(chosen.variants) < 0.01] = -1
+    for person in range(train):
+        alleles = random.random((2, chosen.variants)) < frequency
+        dosage[person] = alleles.sum(axis=0)
+        dosage[person, random.random(chosen.variants) < 0.01] = -1
     covariates = random.normal(size=(train, 6))
     diagnosis = (np.arange(train) % 2).astype(np.float64)
     permuted = np.stack([random.permutation(diagnosis) for _ in range(chosen.permutations)], axis=1)
@@ -62,10 +64,10 @@ def main() -> None:
     part = np.ascontiguousarray(dosage[:, :PART])
     del dosage
     largest, clock = 0.0, time.perf_counter()
-    for start in range(0, chosen.permutations, 50):  # as chunks of a null do
-        z = packed.associate(permuted[:, start : start + 50], covariates)
+    for start in range(0, chosen.permutations, CHUNK):  # as the jobs of a null do
+        z = packed.associate(permuted[:, start : start + CHUNK], covariates)
         if start == 0:
-            expected, _ = score_test(part[:, :CHECKED], permuted[:, :50], covariates)
+            expected, _ = score_test(part[:, :CHECKED], permuted[:, :CHUNK], covariates)
             largest = float(np.abs(z[:CHECKED] - expected).max())
     ours = (packing + time.perf_counter() - clock) * chosen.folds
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -88,7 +88,7 @@ class NullSection(Section):
     then has no p-values. More can be added later: those that are there stay."""
     methods: tuple[str, ...] | None = None
     """Methods that get a null; without it, all that rank SNPs or regions."""
-    chunk: int = Field(default=50, ge=1, le=10_000)
+    chunk: int = Field(default=100, ge=1, le=10_000)
     """Permutations of a job; a job that is stopped goes on where it was."""
 
 

@@ -184,33 +184,40 @@ class Packed:
     codes : uint8 (snp, ceil(people / 4))
         The first person in the lowest bits; 0, 1, 2 copies, 3 missing.
     people : int
+    absent : int32 (missing genotype, 2)
+        SNP and person of what is missing, in the order of SNPs.
     """
 
     codes: np.ndarray
     people: int
+    absent: np.ndarray
 
     @classmethod
     def pack(cls, dosage: np.ndarray) -> Packed:
         """Pack dosages int8 (people, snp), -1 missing."""
         people, snps = dosage.shape
         codes = np.zeros((snps, -(-people // 4)), dtype=np.uint8)
+        absent = []
         for start in range(0, snps, CHUNK):
             block = np.zeros((codes.shape[1] * 4, min(CHUNK, snps - start)), dtype=np.uint8)
             block[:people] = dosage[:, start : start + CHUNK] & 3  # -1 is 3 in its last two bits
             four = block.reshape(-1, 4, block.shape[1])
             byte = four[:, 0] | four[:, 1] << 2 | four[:, 2] << 4 | four[:, 3] << 6
             codes[start : start + CHUNK] = byte.T
-        return cls(codes, people)
+            where = np.argwhere(block.T == 3).astype(np.int32)
+            absent.append(where + np.array([start, 0], dtype=np.int32))
+        empty = np.zeros((0, 2), dtype=np.int32)
+        return cls(codes, people, np.concatenate([empty, *absent]))
 
-    def decode(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return genotypes counted from 1, 0 where missing, and what is missing.
-
-        Both float32 (snp, people).
-        """
-        shape = (stop - start, -1)
-        codes = self.codes[start:stop]
-        values = _COPIES[codes].reshape(shape)[:, : self.people]
-        return values, _ABSENT[codes].reshape(shape)[:, : self.people]
+    def decode(self, start: int, stop: int) -> np.ndarray:
+        """Return genotypes counted from 1, float32 (snp, people); missing is the SNP's mean."""
+        values = _COPIES[self.codes[start:stop]].reshape(stop - start, -1)[:, : self.people]
+        first, last = np.searchsorted(self.absent[:, 0], [start, stop])
+        snp, person = self.absent[first:last, 0] - start, self.absent[first:last, 1]
+        called = self.people - np.bincount(snp, minlength=stop - start)
+        mean = values.sum(axis=1) / np.maximum(called, 1)  # what is missing adds 0
+        values[snp, person] = mean[snp]
+        return values
 
     def associate(self, phenotypes: np.ndarray, covariates: np.ndarray) -> np.ndarray:
         """Return z float32 (snp, phenotype) as `score_test` does, to single precision.
@@ -226,29 +233,26 @@ class Packed:
         """
         basis, targets = _projected(phenotypes, covariates)
         free = max(self.people - basis.shape[1], 0)
-        together = np.column_stack([np.ones(self.people), basis, targets]).astype(np.float32)
-        width, snps = 1 + basis.shape[1], len(self.codes)
+        together = np.column_stack([basis, targets]).astype(np.float32)
+        width, snps = basis.shape[1], len(self.codes)
         found = np.empty((snps, targets.shape[1]), dtype=np.float32)
         for start in range(0, snps, CHUNK):
             stop = min(start + CHUNK, snps)
-            genotypes, missing = self.decode(start, stop)
+            genotypes = self.decode(start, stop)
             products = genotypes @ together
-            gone = missing @ together if missing.any() else np.zeros_like(products)
-            mean = products[:, :1] / np.maximum(self.people - gone[:, :1], 1)
-            products += mean * gone
-            square = np.einsum("ij,ij->i", genotypes, genotypes) + (mean**2 * gone[:, :1])[:, 0]
-            variation = square - products[:, 0] ** 2 / max(self.people, 1)
-            beyond = square - (products[:, 1:width] ** 2).sum(axis=1)
+            square = np.einsum("ij,ij->i", genotypes, genotypes)
+            variation = square - genotypes.sum(axis=1) ** 2 / max(self.people, 1)
+            beyond = square - (products[:, :width] ** 2).sum(axis=1)
             varies = beyond > 1e-5 * np.maximum(variation, square * 1e-2)
-            scale = np.where(varies, 1 / np.sqrt(np.where(varies, beyond, 1)), 0)
-            r = np.clip(products[:, width:] * scale[:, None], -1, 1)
-            found[start:stop] = r * np.float32(np.sqrt(free))
+            scale = np.where(varies, np.sqrt(free / np.where(varies, beyond, 1)), 0)
+            z = products[:, width:] * scale[:, None].astype(np.float32)
+            limit = np.float32(np.sqrt(free))
+            found[start:stop] = np.clip(z, -limit, limit)
         return found
 
 
 _PAIRS = np.arange(256)[:, None] >> np.array([0, 2, 4, 6]) & 3
 _COPIES = np.where(_PAIRS == 3, 0, _PAIRS - 1).astype(np.float32)
-_ABSENT = (_PAIRS == 3).astype(np.float32)
 
 
 def hwe(dosage: np.ndarray) -> np.ndarray:
