@@ -152,6 +152,17 @@ def cohort_regions(wildcards):
     return study_files("cohort/region.nc") if STUDY.imaging else []
 
 
+def brain_template(wildcards):
+    """The atlas and the template to paint regions on, where images are registered here."""
+    names = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz"] if IMAGES else []
+    return study_files("imaging/template/{name}", name=names)
+
+
+def template_option(wildcards):
+    """The option that names their folder."""
+    return f"--template results/{wildcards.study}/imaging/template" if IMAGES else ""
+
+
 onstart:
     print(start_panel(STUDY, images=len(IMAGES)), file=sys.stderr)
 

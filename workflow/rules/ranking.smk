@@ -11,6 +11,7 @@ rule ranking:
         study_files(
             "ranking/{method}/genes.tsv", "ranking/{method}/regions.tsv", method=RANKED
         ),
+        study_files("ranking/comparison.tsv") if RANKED else [],
         (
             study_files("ranking/{method}/enrichment.tsv", method=RANKED)
             if STUDY.ranking.enrichment
@@ -35,6 +36,7 @@ rule rank_genes:
         genes="results/{study}/annotation/genes.tsv",
         snp="results/{study}/cohort/snp.nc",
         region=cohort_regions,
+        template=brain_template,
     output:
         genes="results/{study}/ranking/{method}/genes.tsv",
         blocks="results/{study}/ranking/{method}/blocks.tsv",
@@ -48,6 +50,12 @@ rule rank_genes:
             category="Ranking",
             labels={"method": "{method}", "figure": "genes along the genome"},
         ),
+        qq=report(
+            "results/{study}/ranking/{method}/figures/qq.png",
+            caption="../report/qq.rst",
+            category="Ranking",
+            labels={"method": "{method}", "figure": "p-values of genes"},
+        ),
         stability=report(
             "results/{study}/ranking/{method}/figures/stability.png",
             caption="../report/stability.rst",
@@ -59,6 +67,10 @@ rule rank_genes:
             caption="../report/brain.rst",
             category="Ranking",
             labels={"method": "{method}", "figure": "regions on the brain"},
+        ),
+        vectors=expand(
+            "results/{{study}}/ranking/{{method}}/figures/{name}.svg",
+            name=["genome", "qq", "stability", "brain"],
         ),
     log:
         "logs/{study}/ranking/{method}/genes.log",
@@ -75,11 +87,37 @@ rule rank_genes:
         chunks=null_chunks,
         cohort=subpath(input.snp, parent=True),
         folder=subpath(output.genes, parent=True),
+        template=template_option,
         code=fingerprint("ranking.rank"),
     shell:
         "python -m gendmr ranking genes --method {wildcards.method} --cohort {params.cohort}"
         " --genes {input.genes} --options {params.options:q} --null-chunks {params.chunks}"
-        " --output {params.folder} {input.attention} &> {log}"
+        " --output {params.folder} {params.template} {input.attention} &> {log}"
+
+
+rule compare_rankings:
+    """Who finds what: the genes of all methods side by side."""
+    input:
+        expand("results/{{study}}/ranking/{method}/genes.tsv", method=RANKED),
+    output:
+        table="results/{study}/ranking/comparison.tsv",
+        summary="results/{study}/ranking/comparison.json",
+    log:
+        "logs/{study}/ranking/comparison.log",
+    benchmark:
+        "logs/{study}/ranking/comparison.benchmark.tsv"
+    conda:
+        "../../envs/ranking.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=options("ranking"),
+        code=fingerprint("ranking.comparison"),
+    shell:
+        "python -m gendmr ranking compare --options {params.options:q} --output {output.table}"
+        " {input} &> {log}"
 
 
 if STUDY.ranking.enrichment:

@@ -29,6 +29,11 @@ def group() -> None:
     show_default=True,
     help="Files null/repeat-*/fold-*/chunk-*.nc of each fold.",
 )
+@click.option(
+    "--template",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="imaging/template, to paint regions on the brain; absent: marks at their centroids.",
+)
 @click.argument("attention", nargs=-1, required=True, type=click.Path(dir_okay=False))
 def genes(
     *,
@@ -38,6 +43,7 @@ def genes(
     options: str,
     output: Path,
     null_chunks: int,
+    template: Path | None,
     attention: tuple[str, ...],
 ) -> None:
     """Rank from the ATTENTION (repeat-*/fold-*/attention.nc) of all folds and repeats."""
@@ -52,7 +58,22 @@ def genes(
         genes=genes,
         options=RankingSection.parse(options, where="ranking").of(method),
         output=output,
+        template=template,
     )
+
+
+@group.command("compare")
+@click.option(
+    "--options", required=True, help="Section `ranking`: JSON, or the path of a YAML file."
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.argument("tables", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+def compare(*, options: str, output: Path, tables: tuple[Path, ...]) -> None:
+    """Put the rankings of several methods (TABLES: <method>/genes.tsv) side by side."""
+    from gendmr.config.ranking import RankingSection
+    from gendmr.ranking.comparison import compare_rankings
+
+    compare_rankings(tables, RankingSection.parse(options, where="ranking"), output)
 
 
 @group.command("enrichment")

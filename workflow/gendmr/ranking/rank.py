@@ -106,6 +106,7 @@ def rank_method(
     genes: Path | str,
     options: RankingSection,
     output: Path,
+    template: Path | None = None,
 ) -> None:
     """Write the tables, null.nc, summary.json and the figures of one method.
 
@@ -126,6 +127,8 @@ def rank_method(
         The section `ranking`, that of the method.
     output : Path
         `ranking/<method>`.
+    template : Path, optional
+        `imaging/template`: atlas and template to paint regions on.
 
     Raises
     ------
@@ -135,7 +138,7 @@ def rank_method(
     AnnotationError
         No gene of the SNPs is in `genes`.
     """
-    from gendmr.ranking.figures import draw_brain, draw_genome, draw_stability
+    from gendmr.ranking.figures import draw_brain, draw_genome, draw_qq, draw_stability, read_atlas
 
     paths = order_folds(attention)
     check_held_out(paths)
@@ -152,10 +155,19 @@ def rank_method(
     write_table(output / "snps.tsv", ranking.snps)
     write_dataset(output / "null.nc", _null_dataset(ranking), "null_ranking")
     write_json(output / "summary.json", summarise(method, ranking, len(paths), options))
-    figures = output / "figures"
-    draw_genome(ranking.genes.rows, ranking.snps, options.label, figures / "genome.png")
+    figures, found = output / "figures", ranking.genes
+    draw_genome(found.rows, ranking.snps, options.label, figures / "genome.png", line=found.line)
+    draw_qq(found.rows["z"].to_numpy(dtype="float64"), found.null, figures / "qq.png")
     draw_stability(ranking, options, figures / "stability.png")
-    draw_brain(ranking.regions.rows, ranking.centroids, figures / "brain.png")
+    regions = ranking.regions
+    draw_brain(
+        regions.rows,
+        ranking.centroids,
+        figures / "brain.png",
+        atlas=read_atlas(template, regions.rows) if template and len(regions.rows) else None,
+        template=template / "t1.nii.gz" if template else None,
+        line=regions.line,
+    )
 
 
 def rank(
