@@ -23,11 +23,12 @@ from gendmr.errors import (
     RankingError,
     TableError,
 )
-from gendmr.files.datasets import write_dataset
-from gendmr.files.tables import write_table
+from gendmr.files.datasets import read_dataset, write_dataset
+from gendmr.files.tables import read_table, write_table
 from gendmr.ranking.commands import group
 from gendmr.ranking.enrichment import COLUMNS, enrich
 from gendmr.ranking.enrichment_figure import draw_enrichment
+from gendmr.ranking.folds import null_files, order_folds
 from gendmr.ranking.gene_sets import read_gmt, read_loci
 from gendmr.ranking.matched import (
     CLASS,
@@ -38,6 +39,7 @@ from gendmr.ranking.matched import (
     membership,
     normal_scores,
 )
+from gendmr.ranking.rank import GENES, rank
 
 RISK = [f"G{i:03d}" for i in range(0, 60, 6)]
 
@@ -363,6 +365,32 @@ def test_leading_genes_are_those_without_which_nothing_is_left(make_ranking, tmp
     assert len(led) < 6
 
 
+def test_too_few_draws_for_many_sets_are_told(make_ranking, tmp_path):
+    lines = [f"S{i}\tx\t" + "\t".join(RISK[: 5 + i % 5]) for i in range(30)]
+    (tmp_path / "sets.gmt").write_text("\n".join(lines))
+    _, notes = run(make_ranking(), draws=99)
+    assert "no single one of 31 sets can reach q = 0.05" in notes[0]
+    assert "to 620" in notes[0]
+
+
+def test_what_the_ranking_leaves_is_what_is_read(make_study, tmp_path):
+    written = make_study(chunks=1, n_genes=50, region=False).write()
+    paths = order_folds(written["attention"])
+    snp = read_dataset(written["cohort"] / "snp.nc", "snp")
+    places = read_table(written["genes"], GENES)
+    ranking = rank(paths, null_files(paths, 1), snp, None, places, RankingSection())
+    folder = tmp_path / "ranking" / "some"
+    write_table(folder / "genes.tsv", ranking.genes.rows)
+    write_table(folder / "blocks.tsv", ranking.blocks.rows)
+    write_null(folder / "null.nc", ranking.genes.rows["gene"].to_numpy(str), ranking.genes.null)
+    (tmp_path / "sets.gmt").write_text("FIRST\tx\t" + "\t".join(f"G{i}" for i in range(6)) + "\n")
+    table, notes = run(folder, loci=())
+    assert notes == []
+    assert table.loc["FIRST", "n_block"] == 6
+    assert table.loc["FIRST", "leading"].split(";")[0] == "G0"
+    assert 0 < table.loc["FIRST", "p_permuted"] <= 1
+
+
 def test_a_method_without_genes_writes_an_empty_table(make_ranking):
     folder = make_ranking()
     for name in ("genes.tsv", "blocks.tsv"):
@@ -372,14 +400,6 @@ def test_a_method_without_genes_writes_an_empty_table(make_ranking):
     assert table.empty
     assert notes == ["some ranks no genes: no sets are tested."]
     assert (folder / "figures" / "enrichment.png").is_file()
-
-
-def test_too_few_draws_for_many_sets_are_told(make_ranking, tmp_path):
-    lines = [f"S{i}\tx\t" + "\t".join(RISK[: 5 + i % 5]) for i in range(30)]
-    (tmp_path / "sets.gmt").write_text("\n".join(lines))
-    _, notes = run(make_ranking(), draws=99)
-    assert "no single one of 31 sets can reach q = 0.05" in notes[0]
-    assert "to 620" in notes[0]
 
 
 def test_files_of_two_runs_are_refused(make_ranking):
