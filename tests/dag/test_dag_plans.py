@@ -137,6 +137,13 @@ def test_the_planted_study_simulates_measurements_and_no_images(dry):
     assert dry.plan("simulate")["simulate_measurements"] == 1
 
 
+def test_sets_are_tested_for_each_ranking_where_they_are_configured(dry):
+    plan = dry.plan("ranking")
+    assert plan["test_enrichment"] == plan["rank_genes"]
+    del dry.config["ranking"]["enrichment"]
+    assert "test_enrichment" not in dry.plan("ranking")
+
+
 def test_what_is_simulated_must_be_what_is_read(dry):
     dry.config["simulate"]["imaging"] = "measurements"
     done = dry.run("-n")
