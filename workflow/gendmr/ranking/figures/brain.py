@@ -262,10 +262,11 @@ def _paint(
     values[0] = 0.0
     painted = values[np.clip(data, 0, None)]
     top = float(np.abs(signed).max()) or 1.0
+    # An image without any value has no bounds to be drawn in.
+    image = new_img_like(labels, painted.astype("float32")) if signed.any() else None
     brain = plotting.plot_glass_brain(
-        new_img_like(labels, painted.astype("float32")), display_mode="lyrz", figure=page.figure,
-        axes=page.place(*glass), annotate=False, plot_abs=False, cmap=MAP, vmin=-top, vmax=top,
-        threshold=1e-6 * top, colorbar=False,
+        image, display_mode="lyrz", figure=page.figure, axes=page.place(*glass), annotate=False,
+        plot_abs=False, cmap=MAP, vmin=-top, vmax=top, threshold=1e-6 * top, colorbar=False,
     )  # fmt: skip
     brain.annotate(size=style.SMALL)
     order = [i for i in np.argsort(-np.abs(signed), kind="stable") if signed[i]][:SHOWN]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
-SIZE = (style.PAGE, 68 * style.MM)
+SIZE = (style.PAGE, 70 * style.MM)
+NOTE = 0.045  # share of the height
 LEVEL = 0.05
 IN_LABEL = 3  # genes of a block that a label names
 DOTS = 400  # that stand for the family-wise line where names look for a free place
@@ -107,6 +108,8 @@ def draw_genome(
     _height_axis(axes, table["y"].to_numpy(), drawn_line, tested=tested)
     _chromosome_axis(axes, genome)
     legend = _explain(axes, table, drawn_line, tested=tested, named=named)
+    # The lowest line is for notes.
+    figure.get_layout_engine().set(rect=(0, NOTE, 1, 1 - NOTE))  # type: ignore[union-attr, call-arg]
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     points = table[["x", "y"]].to_numpy(dtype="float64")
@@ -115,14 +118,12 @@ def draw_genome(
         across = np.linspace(low, high, DOTS)
         points = np.vstack([points, np.column_stack([across, np.full(DOTS, drawn_line)])])
     lost = _draw_labels(axes, table[named], points, legend)
-    missing = [
-        *([f"{unplaced} genes without a place"] if unplaced else []),
-        *([f"{nulls} genes that do not vary under the null"] if nulls else []),
+    notes = [
+        *([f"not drawn: {_genes(unplaced)} without a place"] if unplaced else []),
+        *([f"not drawn: {_genes(nulls)} constant under the null"] if nulls else []),
+        *([f"no room for {lost} of the names"] if lost else []),
     ]
-    if missing:
-        figure.text(0.99, 0.01, f"not drawn: {', '.join(missing)}", ha="right", size=style.SMALL)
-    if lost:
-        figure.text(0.01, 0.01, f"without room for a name: {', '.join(lost)}", size=style.SMALL)
+    figure.text(0.01, 0.01, "; ".join(notes), size=style.SMALL)
     style.save(figure, path, crop=False)
     return figure
 
@@ -210,8 +211,11 @@ def _chromosome_axis(axes: Axes, genome: Genome) -> None:
         axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g}")
     else:
         _chromosome_names(axes, genome, high - low)
-    width = (high - low) or 1e6
-    axes.set_xlim(low - 0.015 * width, high + 0.015 * width)
+    room = 0.015 * (high - low)
+    if len(genome.spans) == 1:
+        # A gene alone stands in the middle of a megabase.
+        room = max(room, (1e6 - (high - low)) / 2)
+    axes.set_xlim(low - room, high + room)
 
 
 def _chromosome_names(axes: Axes, genome: Genome, width: float) -> None:
@@ -256,8 +260,8 @@ def _handle(marks: dict[str, Any], label: str) -> Line2D:
     )  # fmt: skip
 
 
-def _draw_labels(axes: Axes, named: pd.DataFrame, points: np.ndarray, legend: Legend) -> list[str]:
-    """Name blocks at their highest gene, in the order of rank; return what found no room."""
+def _draw_labels(axes: Axes, named: pd.DataFrame, points: np.ndarray, legend: Legend) -> int:
+    """Name blocks at their highest gene, in the order of rank; count what found no room."""
     names, at = [], []
     for members in _blocks(named):
         listed = [style.short(name) for name in members["gene"]]
@@ -273,4 +277,8 @@ def _draw_labels(axes: Axes, named: pd.DataFrame, points: np.ndarray, legend: Le
         fontsize=6.5,
         style="italic",
     )
-    return [name for name, text in zip(names, texts, strict=True) if text is None]
+    return sum(text is None for text in texts)
+
+
+def _genes(count: int) -> str:
+    return "1 gene" if count == 1 else f"{count:,} genes"

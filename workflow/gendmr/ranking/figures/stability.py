@@ -119,12 +119,12 @@ def _draw(axes: Axes, panel: Panel, rows: int) -> None:
             here = kinds == kind
             axes.scatter(median[here], at[here], zorder=3, clip_on=False, **mark)
     beside: dict[str, Any] = {
-        "transform": axes.get_yaxis_transform(), "ha": "right", "va": "center_baseline",
-        "size": style.SMALL,
+        "xycoords": axes.get_yaxis_transform(), "xytext": (28, 0), "textcoords": "offset points",
+        "ha": "right", "va": "center_baseline", "size": style.SMALL,
     }  # fmt: skip
     for row, share in enumerate(table["stability"]):
-        axes.text(1.17, row, f"{100 * share:.0f} %", **beside)
-    axes.text(1.17, -1.1, f"in first {panel.k}", **beside)
+        axes.annotate(f"{100 * share:.0f} %", (1, row), **beside)
+    axes.annotate(f"in first {panel.k}", (1, -1.1), **beside)
     names = region_names(table) if panel.name == "region" else list(map(style.short, table["gene"]))
     axes.set_yticks(at, names, style="italic" if panel.name == "gene" else "normal")
     axes.tick_params(axis="y", length=0)
