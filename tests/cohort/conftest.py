@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gendmr.config.cohort import CohortSection
 from gendmr.files.datasets import write_dataset

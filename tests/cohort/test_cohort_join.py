@@ -436,6 +436,9 @@ def test_the_numbers_of_the_flow_add_up(inputs):
         assert entry["in"] - sum(entry["removed"].values()) == entry["passed"]
         assert entry["passed"] - sum(entry["left"].values()) == analysed["both"] + analysed[only]
     assert flow["genotypes"]["removed"] == {"missingness": 2, "duplicate": 1}
+    variants = flow["variants"]
+    assert variants["removed"] == {"frequency": 1, "autosomes": 1}
+    assert variants["in"] - sum(variants["removed"].values()) == variants["passed"] == 4
 
 
 def test_genes_of_another_build_are_called_so(inputs):

@@ -59,9 +59,11 @@ def test_only_methods_with_roles_have_a_figure_and_old_ones_go(study: Maker) -> 
     results = study()
     figures = results / "report" / "figures"
     figures.mkdir(parents=True)
-    (figures / "leaders-removed.png").touch()
+    for suffix in ("png", "svg"):
+        (figures / f"leaders-removed.{suffix}").touch()
     report_study(results, ReportSection())
-    assert [path.name for path in figures.glob("leaders-*")] == ["leaders-gendmr.png"]
+    left = sorted(path.name for path in figures.glob("leaders-*"))
+    assert left == ["leaders-gendmr.png", "leaders-gendmr.svg"]
 
     for fold in range(5):
         path = results / "training" / "gendmr" / "repeat-0" / f"fold-{fold}" / "history.jsonl"

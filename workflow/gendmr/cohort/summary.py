@@ -47,6 +47,7 @@ def summarise(
     people = attrition[attrition["kind"] == "participant"]
     ours = people[people["stage"] == "cohort"]
     removed = people[people["stage"] == "genotypes"].drop_duplicates("id")
+    filtered = attrition.loc[attrition["kind"] == "variant", "step"]
     unmeasured = people[(people["stage"] == "imaging") & (people["step"] == "regions")].copy()
 
     def modality(keys: Collection[str], steps: pd.Series, flagged: int) -> dict[str, Any]:
@@ -72,6 +73,11 @@ def summarise(
         "no_modality": _counts(ours.loc[ours["step"] == "modality", "reason"]),
         "genotypes": modality(genotyped.keys, removed["step"], 0),
         "images": None if imaged.path is None else images,
+        "variants": {
+            "in": n_variants + len(filtered),
+            "removed": _counts(filtered.str.replace("_", " ")),
+            "passed": n_variants,
+        },
         "cohort": {
             diagnosis: _patterns(table[table["diagnosis"] == diagnosis])
             for diagnosis in ("case", "control")

@@ -7,20 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from gendmr import style
 from gendmr.report.comparison import HIGHER, LOWER, REFERENCE, by_auc, mean_auc
+from gendmr.report.curves import GRID, calibration, roc
 from gendmr.report.leaders import Leaders
 from gendmr.report.performance import held_out
 
-GRID = np.linspace(0.0, 1.0, 101)
-CURVES = 7  # more cannot be told apart
+CURVES = 8  # methods with panels of their own
+COLUMNS = 4  # panels side by side
 VERDICTS = {HIGHER: style.BLUE, LOWER: style.RED}
-LEADERS = {"imaging": style.ORANGE, "genetics": style.BLUE, "nobody": style.GREY}
+# Colour and line say the same.
+LEADERS: dict[str, dict[str, Any]] = {
+    "imaging": {"color": style.ORANGE, "ls": "-"},
+    "genetics": {"color": style.BLUE, "ls": (0, (4, 1.5))},
+    "nobody": {"color": style.GREY, "ls": (0, (1, 1.2))},
+}
 
 
-def draw_comparison(summary: dict[str, Any], path: Path) -> None:
+def draw_comparison(summary: dict[str, Any], path: Path) -> Figure:
     """Draw the AUC of each method, best first, and its paired difference from the reference.
 
     Dots are means over folds, bars their 95 % intervals, small circles folds. Where the interval of
@@ -29,8 +37,9 @@ def draw_comparison(summary: dict[str, Any], path: Path) -> None:
     methods = [item for item in by_auc(summary["methods"]) if mean_auc(item) is not None][::-1]
     reference = summary["comparison"]["reference"]
     height = 0.75 + max(0.17, 0.3 - 0.01 * len(methods)) * len(methods)
-    figure, (left, right) = style.canvas(1, 2, size=(style.COLUMN, height), sharey=True)
-    figure.set_layout_engine("constrained")
+    figure, (left, right) = style.canvas(
+        1, 2, size=(style.COLUMN, height), sharey=True, layout="constrained"
+    )
     for row, item in enumerate(methods):
         _draw_auc(left, row, item, item["method"] == reference)
         _draw_difference(right, row, item["difference"])
@@ -40,21 +49,24 @@ def draw_comparison(summary: dict[str, Any], path: Path) -> None:
         )
     left.axvline(0.5, color="black", lw=0.7, ls=":")
     right.axvline(0.0, color="black", lw=0.7)
-    left.set_yticks(range(len(methods)), [item["method"] for item in methods], fontsize=6)
+    left.set_yticks(
+        range(len(methods)), [style.short(item["method"]) for item in methods], fontsize=6
+    )
     for label, item in zip(left.get_yticklabels(), methods, strict=True):
         label.set_fontweight("bold" if item["method"] == reference else "normal")
     left.set_ylim(-0.7, len(methods) - 0.3)
     low, high = left.get_xlim()
     left.set_xlim(max(0.0, min(0.45, low)), min(1.0, max(0.75, high)))
-    left.set_xlabel("AUC", fontsize=7)
-    right.set_xlabel(f"difference from\n{reference}", fontsize=7)
+    left.set_xlabel("AUC")
+    right.set_xlabel(f"difference from\n{style.short(reference)}")
     for axes in (left, right):
         axes.locator_params(axis="x", nbins=3)
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.grid(axis="y", color="#eeeeee", lw=0.6)
+        axes.grid(axis="y", color=style.PALE, lw=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
     style.save(figure, path, crop=False)
+    return figure
 
 
 def _draw_auc(axes: Any, row: int, item: dict[str, Any], reference: bool) -> None:
@@ -79,31 +91,155 @@ def _draw_difference(axes: Any, row: int, delta: dict[str, Any]) -> None:
     axes.plot(delta["mean"], row, "o", mec=colour, mfc=fill, ms=3.5, mew=0.9)
 
 
-def draw_roc(results: Path, summary: dict[str, Any], path: Path) -> None:
-    """Draw ROC curves, averaged over folds at the same false-positive rate.
+def draw_roc(results: Path, summary: dict[str, Any], path: Path) -> Figure:
+    """Draw the ROC curve of each method, averaged over folds at the same false-positive rate.
 
-    At most seven: see `shown_curves`.
+    Each method has a panel (at most `CURVES`, see `shown_curves`), with its pointwise 95 %
+    bootstrap band over people and, dashed, the curve of the reference.
+
+    Parameters
+    ----------
+    results : Path
+        ``results/<study>``.
+    summary : dict
+        What `gendmr.report.summary.summarise` returns.
+    path : Path
+        PNG to write; the SVG is written beside it.
     """
-    figure, axes = style.canvas(size=(style.COLUMN * 1.2, style.COLUMN * 1.2))
-    axes.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
-    colours = iter((style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY, style.YELLOW))
-    shown = shown_curves(summary["methods"], summary["comparison"]["reference"])
+    reference = summary["comparison"]["reference"]
+    shown = shown_curves(summary["methods"], reference)
+    found = {}
     for item in shown:
-        listed = [(each["repeat"], each["fold"]) for each in item["auc_of_folds"]]
-        curve = mean_roc(held_out(results, item["method"], listed))
-        main = item["method"] == summary["comparison"]["reference"]
-        colour = style.BLUE if main else next(colours)
+        curve = roc(held_out(results, item["method"], _folds(item)), item["method"])
         if curve is not None:
-            label = f"{item['method']} ({mean_auc(item):.2f})"
-            axes.plot(GRID, curve, color=colour, lw=2 if main else 1.1, label=label)
-    axes.set(xlabel="Share of controls called cases", ylabel="Share of cases found", aspect="equal")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.01)
+            found[item["method"]] = curve
+    shown = [item for item in shown if item["method"] in found]
+    if not shown:
+        return style.say("No fold holds out cases and controls: there is no ROC curve.", path)
+    figure, panels = _panels(len(shown))
+    for axes, item in zip(panels, shown, strict=True):
+        curve = found[item["method"]]
+        axes.plot([0, 1], [0, 1], color="black", lw=0.5, ls=":")
+        axes.fill_between(GRID, curve.low, curve.high, color=style.BLUE, alpha=0.22, lw=0)
+        axes.plot(GRID, curve.found, color=style.BLUE, lw=1.2)
+        if item["method"] != reference and reference in found:
+            axes.plot(GRID, found[reference].found, color="black", **DASHED)
+        _title(axes, item, reference)
+        auc = item["metrics"]["auc"]
+        text = f"AUC {auc['mean']:.2f}"
+        if auc.get("low") is not None and auc.get("high") is not None:
+            text += f"\n{max(auc['low'], 0):.2f} to {min(auc['high'], 1):.2f}"
+        axes.text(0.97, 0.04, text, ha="right", va="bottom")
     left_out = len(summary["methods"]) - len(shown)
-    more = f"; {left_out} more not drawn" if left_out else ""
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(title=f"Method (mean AUC){more}", loc="lower right")
-    style.save(figure, path)
+    handles = [
+        Line2D([], [], color=style.BLUE, lw=1.2, label="mean over folds"),
+        Patch(color=style.BLUE, alpha=0.22, lw=0, label="95 % over people"),
+        *(
+            [Line2D([], [], color="black", label=style.short(reference), **DASHED)]
+            if len(shown) > 1 and reference in found
+            else []
+        ),
+    ]
+    _finish(figure, "controls called cases", "cases found", handles, left_out)
+    style.save(figure, path, crop=False)
+    return figure
+
+
+def draw_calibration(results: Path, summary: dict[str, Any], path: Path) -> Figure:
+    """Draw observed shares of cases against predicted probabilities, a panel per method.
+
+    Held-out people of all folds, in bins of equally many; bars are 95 % Wilson intervals, the line
+    is a smooth curve without bins, and below stand the predicted probabilities of all. The same
+    methods as in `draw_roc`.
+
+    Parameters
+    ----------
+    results : Path
+        ``results/<study>``.
+    summary : dict
+        What `gendmr.report.summary.summarise` returns.
+    path : Path
+        PNG to write; the SVG is written beside it.
+    """
+    reference = summary["comparison"]["reference"]
+    shown = shown_curves(summary["methods"], reference)
+    if not shown:
+        return style.say("No fold holds out cases and controls: nothing can be calibrated.", path)
+    figure, panels = _panels(len(shown))
+    for axes, item in zip(panels, shown, strict=True):
+        rows = held_out(results, item["method"], _folds(item))
+        curve = calibration(rows)
+        axes.plot([0, 1], [0, 1], color="black", lw=0.5, ls=":")
+        counts, edges = np.histogram(rows["score"].to_numpy(float), np.linspace(0, 1, 41))
+        axes.stairs(0.15 * counts / counts.max(), edges, fill=True, color=style.LIGHT, lw=0)
+        axes.plot(curve.x, curve.smooth, color=style.ORANGE, lw=1.2)
+        error = np.abs(np.array([curve.low, curve.high]) - curve.observed)
+        marks = {"fmt": "o", "ms": 2.4, "lw": 0.8, "color": style.BLUE, "clip_on": False}
+        axes.errorbar(curve.predicted, curve.observed, error, **marks)
+        _title(axes, item, reference)
+        brier = item["metrics"].get("brier", {}).get("mean")
+        if brier is not None:
+            axes.text(0.03, 0.96, f"Brier {brier:.3f}", va="top")
+    handles = [
+        Line2D([], [], color=style.BLUE, marker="o", ms=2.4, lw=0.8, label="bins, 95 % intervals"),
+        Line2D([], [], color=style.ORANGE, lw=1.2, label="smooth curve"),
+        Patch(color=style.LIGHT, lw=0, label="people"),
+    ]
+    left_out = len(summary["methods"]) - len(shown)
+    _finish(figure, "predicted probability", "observed share of cases", handles, left_out)
+    style.save(figure, path, crop=False)
+    return figure
+
+
+DASHED: dict[str, Any] = {"lw": 0.7, "ls": (0, (4, 2))}
+
+
+def _folds(item: dict[str, Any]) -> list[tuple[int, int]]:
+    return [(each["repeat"], each["fold"]) for each in item["auc_of_folds"]]
+
+
+def _panels(count: int) -> tuple[Figure, list[Any]]:
+    """Return square panels from 0 to 1; all figures have the same size of panel but that of one."""
+    columns = min(count, COLUMNS)
+    rows = -(-count // columns)
+    width = max(columns * style.PAGE / COLUMNS, style.COLUMN)
+    figure, grid = style.canvas(
+        rows,
+        columns,
+        size=(width, rows * (width / columns + 3 * style.MM) + 8 * style.MM),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
+    for axes in grid.ravel()[count:]:
+        axes.remove()
+    panels = grid.ravel()[:count].tolist()
+    for place, axes in enumerate(panels):
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
+        # A panel without one below it keeps its numbers.
+        axes.tick_params(labelbottom=place + columns >= count)
+    return figure, panels
+
+
+def _title(axes: Any, item: dict[str, Any], reference: str) -> None:
+    weight = "bold" if item["method"] == reference else "normal"
+    axes.set_title(style.short(item["method"]), size=7, weight=weight, pad=3)
+
+
+def _finish(figure: Figure, x: str, y: str, handles: Sequence[Any], left_out: int) -> None:
+    figure.supxlabel(x, size=7)
+    figure.supylabel(y, size=7)
+    narrow = figure.get_figwidth() < style.PAGE / 2 + 0.1
+    more = f"{left_out} more methods are not drawn" if left_out else None
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=2 if narrow else len(handles),
+        title=more,
+    )
 
 
 def shown_curves(methods: Sequence[dict[str, Any]], reference: str) -> list[dict[str, Any]]:
@@ -124,61 +260,41 @@ def shown_curves(methods: Sequence[dict[str, Any]], reference: str) -> list[dict
     return [item for item in found if item["method"] in drawn]
 
 
-def mean_roc(rows: pd.DataFrame) -> np.ndarray | None:
-    """Return the mean true-positive rate at 101 false-positive rates, over folds with both groups.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Columns `repeat`, `fold`, `diagnosis` (0, 1) and `score`.
-    """
-    curves = []
-    for _, part in rows.groupby(["repeat", "fold"]):
-        truth = part["diagnosis"].to_numpy(int)
-        score = part["score"].to_numpy(float)
-        if truth.min() == truth.max():
-            continue
-        order = np.argsort(-score, kind="stable")
-        # A threshold lies between different scores only: ties move together.
-        last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
-        found = np.cumsum(truth[order])[last]
-        false = last + 1 - found
-        curves.append(
-            np.interp(
-                GRID,
-                np.append(0.0, false / false[-1]),
-                np.append(0.0, found / found[-1]),
-            )
-        )
-    return np.mean(curves, axis=0) if curves else None
-
-
-def draw_leaders(leaders: Leaders, path: Path) -> None:
+def draw_leaders(leaders: Leaders, path: Path) -> Figure:
     """Draw the share of training people led by each modality, epoch by epoch, by diagnosis.
 
     Thick lines are means over folds, as long as half of the folds go on; thin lines are folds.
+
+    Parameters
+    ----------
+    leaders : Leaders
+        Of one method.
+    path : Path
+        PNG to write, one column wide; the SVG is written beside it.
     """
-    figure, axes = style.canvas(1, 2, size=(style.COLUMN, 2.1), sharey=True)
-    figure.set_layout_engine("constrained")
-    for panel, (group, title) in zip(
-        axes, (("case", "Cases"), ("control", "Controls")), strict=True
+    figure, panels = style.canvas(
+        1, 2, size=(style.COLUMN, 52 * style.MM), sharey=True, layout="constrained"
+    )
+    for axes, (group, title) in zip(
+        panels, (("case", "Cases"), ("control", "Controls")), strict=True
     ):
-        for leader, colour in LEADERS.items():
+        for leader, line in LEADERS.items():
             for fold in leaders.shares[leader, group]:
-                panel.plot(leaders.epochs, fold, color=colour, lw=0.5, alpha=0.4)
-            panel.plot(
+                axes.plot(leaders.epochs, fold, color=line["color"], lw=0.4, alpha=0.4)
+            axes.plot(
                 leaders.epochs,
                 leaders.mean(leader, group),
-                color=colour,
-                lw=1.8,
+                lw=1.5,
                 marker="o" if len(leaders.epochs) == 1 else None,
                 label=leader,
+                **line,
             )
-        panel.set_title(title)
-        panel.set_xlabel("epoch")
-        panel.set_ylim(-0.02, 1.02)
-        panel.xaxis.get_major_locator().set_params(integer=True, nbins=4)
-    axes[0].set_ylabel("share of people led by")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.set_ylim(-0.02, 1.02)
+        axes.xaxis.get_major_locator().set_params(integer=True, nbins=4)
+    panels[0].set_ylabel("share of people led by")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=2.6)
     style.save(figure, path, crop=False)
+    return figure

@@ -52,8 +52,8 @@ def report_study(
 
 
 def _draw_all_leaders(results: Path, summary: dict[str, Any], figures: Path) -> None:
-    """Draw ``leaders-<method>.png`` of each method with roles; remove what an earlier run left."""
-    for old in figures.glob("leaders-*.png"):
+    """Draw ``leaders-<method>`` of each method with roles; remove what an earlier run left."""
+    for old in figures.glob("leaders-*.*"):
         old.unlink()
     for item in summary["methods"]:
         listed = [(each["repeat"], each["fold"]) for each in item["auc_of_folds"]]
