@@ -12,6 +12,7 @@ from gendmr.ranking.significance import (
     benjamini_hochberg,
     family_wise_line,
     judge,
+    relative_to_bulk,
     tail_probability,
 )
 
@@ -33,7 +34,7 @@ def test_p_values_are_what_counting_gives(draws: int, size: int, seed: int) -> N
     # Small whole numbers: ties with the observed score count as as large.
     observed = random.integers(0, 4, size).astype(float)
     null = random.integers(0, 4, (draws, size)).astype(float)
-    found = judge(observed, null)
+    found = judge(observed, null, relative=False)
     z = slow_z(observed, null)
     np.testing.assert_allclose(found.z, z[0], atol=1e-9)
     for column in range(size):
@@ -119,3 +120,26 @@ def test_what_does_not_vary_is_not_found() -> None:
     found = judge(np.array([0.0, 1.0]), np.array([[0.0, 0.5], [0.0, 0.7]]))
     assert found.p[0] == 1.0 and found.z[0] == 0.0 and found.p[1] == 1 / 3
     assert judge(np.zeros(0), np.zeros((5, 0))).p.size == 0
+
+
+def test_a_strong_gene_does_not_hide_another() -> None:
+    """Shares of a whole: what the first takes, all others lose."""
+    random = np.random.default_rng(4)
+    weights = random.gamma(2.0, size=(200, 60))
+    weights[0, 0], weights[0, 1] = 300.0, 14.0
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    hidden = judge(shares[0], shares[1:], relative=False)
+    found = judge(shares[0], shares[1:])
+    assert hidden.family_wise[1] > 0.9 and hidden.p[2:].mean() > 0.85
+    assert found.family_wise[1] <= 0.05 and found.family_wise[0] <= 0.05
+    assert 0.35 < found.p[2:].mean() < 0.65
+    # The slow twin of what a row is divided by.
+    rows = np.array([[float(i * (j + 1) % 7 + 1) for j in range(12)] for i in range(1, 4)])
+    sizes = []
+    for row in rows:
+        ratios = [value / rows[:, column].mean() for column, value in enumerate(row)]
+        sizes.append(np.median(ratios))
+    np.testing.assert_allclose(relative_to_bulk(rows), rows / np.array(sizes)[:, None])
+    np.testing.assert_array_equal(relative_to_bulk(rows[:, :9]), rows[:, :9])
+    rows[0, :7] = 0
+    np.testing.assert_array_equal(relative_to_bulk(rows), rows)

@@ -78,6 +78,10 @@ class RankingSection(Section):
     makes 80 with 92; 0.5 makes 219, again with 42."""
     block_window_kb: float = Field(default=250.0, ge=0, le=10_000)
     """SNPs farther apart than this join no genes, whatever their r2."""
+    relative: bool = True
+    """Before scores are compared with the null, divide those of every permutation, and of the data,
+    by how large they typically are: attention is a share, and one strong gene would make all others
+    look weaker than under the null."""
     tail: bool = False
     """Where fewer than 10 permutations reach a score, take the p-value from a generalised Pareto
     distribution fitted to the largest scores under permutation; such values are marked."""

@@ -243,7 +243,7 @@ def rank(
         genes=gene,
         blocks=block,
         regions=regions,
-        snps=_snps(snp_bag, snp, found),
+        snps=_snps(snp_bag, snp, found, options),
         centroids=centroids,
         permutations=found.permutations,
         bias=measure_bias(gene.rows, groups["gene"], snp["dosage"].values, found.gene),
@@ -438,7 +438,7 @@ def _regions(
     return ranked, centroids[order]
 
 
-def _snps(bag: Bag | None, snp: xr.Dataset, null: _Null) -> pd.DataFrame:
+def _snps(bag: Bag | None, snp: xr.Dataset, null: _Null, options: RankingSection) -> pd.DataFrame:
     if bag is None:
         return pd.DataFrame(columns=pd.Index(SNP_COLUMNS))
     table = pd.DataFrame(
@@ -463,7 +463,7 @@ def _snps(bag: Bag | None, snp: xr.Dataset, null: _Null) -> pd.DataFrame:
     )
     table["folds"] = bag.folds
     table["selected"] = bag.selected.sum(axis=0)
-    found = _judge(table["score"].to_numpy(), null.snp, None)
+    found = _judge(table["score"].to_numpy(), null.snp, options, extras=False)
     table["z"], table["p"] = (found.z, found.p) if found else (np.nan, np.nan)
     table = table.iloc[_order(table, "snp")].reset_index(drop=True)
     table["rank"] = np.arange(1, len(table) + 1)
@@ -489,13 +489,17 @@ def _order(table: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _judge(
-    observed: np.ndarray, null: np.ndarray, options: RankingSection | None
+    observed: np.ndarray, null: np.ndarray, options: RankingSection, *, extras: bool = True
 ) -> Significance | None:
     if not len(null):
         return None
-    if options is None:
-        return judge(observed, null)
-    return judge(observed, null, tail=options.tail, sequential=options.sequential)
+    return judge(
+        observed,
+        null,
+        relative=options.relative,
+        tail=options.tail and extras,
+        sequential=options.sequential if extras else 0,
+    )
 
 
 def _ranked(
@@ -564,6 +568,7 @@ def summarise(
         "null": {
             "permutations": draws,
             "smallest_p": _rounded(1 / (draws + 1)) if draws else None,
+            "relative": options.relative,
             "tail": options.tail,
             "sequential": options.sequential,
             "line": _rounded(genes.line),
