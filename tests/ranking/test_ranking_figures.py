@@ -408,7 +408,8 @@ def test_brain_without_an_atlas_marks_centroids(tmp_path):
         texts(tmp_path / "b.svg")
     )
     assert not any(len(axes.images) == 2 for axes in figure.axes)
-    unknown = draw_brain(regions, np.full((4, 3), np.nan), tmp_path / "n.png")
+    long = regions.assign(region="ctx-lh-rostralmiddlefrontal-and-caudal")
+    unknown = draw_brain(long, np.full((4, 3), np.nan), tmp_path / "n.png")
     check_picture(tmp_path / "n.png", 175)
     assert "The places of regions are not known." in texts(tmp_path / "n.svg")
     assert len(unknown.axes) == 1

@@ -29,7 +29,7 @@ REACH = 6.0  # mm from a slice within which the number of a region is written on
 SPACED = 14.0  # mm between numbers on a slice
 BESIDE = 11.0  # mm from the middle of a region to its number
 FINE = 2  # mm; the template that comes with nilearn is thinned to this
-BARS, ROW = 36.0, 3.6  # mm: left end of the bars, height of one
+BARS, ROW = 43.0, 3.6  # mm: left end of the bars, height of one
 LOWER, KEY = 46.0, 13.0  # mm: slices and the key to their colours, the key alone
 SLICE, SPACE = 30.0, 2.0  # mm: highest slice, from one to the next
 MAP = LinearSegmentedColormap.from_list(
@@ -40,6 +40,7 @@ DIRECTIONS = {
     "higher": (style.SKY, "^", "more risk with more volume"),
     "n/a": (style.GREY, "o", "no direction"),
 }
+SIGNS = {"lower": 1.0, "higher": -1.0, "n/a": 0.0}
 PLACES: dict[str, Kind] = {"region": "text", "hemisphere": "text"}
 
 
@@ -141,9 +142,8 @@ def draw_brain(
         )
     tested = "z" in regions and bool(regions["z"].notna().any())
     height = (regions["z"] if tested else regions["score"]).to_numpy(dtype="float64")
+    risk = np.clip(np.nan_to_num(height), 0, None)
     words = regions["direction"].fillna("n/a").tolist()
-    sign = np.array([{"lower": 1.0, "higher": -1.0}.get(word, 0.0) for word in words])
-    signed = sign * np.clip(np.nan_to_num(height), 0, None)
 
     rows = min(len(regions), SHOWN)
     upper = 15 + ROW * max(rows, 7)
@@ -153,10 +153,11 @@ def draw_brain(
     _draw_bars(bars, regions.head(rows), height[:rows], line if tested else None, unit)
     glass = (BARS + 30, page.height - upper + 12, 175 - BARS - 32, upper - 17)
     if atlas is not None:
+        signed = risk * np.array([SIGNS[word] for word in words])
         _paint(page, atlas, template, centroids, signed, glass)
         _draw_key(page, float(np.abs(signed).max()) or 1.0, unit)
     elif np.isfinite(centroids).all(axis=1).any():
-        _mark(page, centroids, np.clip(np.nan_to_num(height), 0, None), words, glass)
+        _mark(page, centroids, risk, words, glass)
     else:
         page.figure.text(0.68, 0.5, "The places of regions are not known.", ha="center")
     style.save(page.figure, path, crop=False)

@@ -93,7 +93,8 @@ def draw_genome(
     table = table.dropna(subset=["start", "end", "y"]).reset_index(drop=True)
     if table.empty:
         return style.say("No gene has a place on the genome.", path)
-    table["found"] = _found(table, line if tested else None)
+    line = line if tested and line is not None and np.isfinite(line) else None
+    table["found"] = _found(table, line)
     middle = (table["start"].astype("float64") + table["end"].astype("float64")) / 2
     genome = _genome(
         pd.concat([table["chromosome"], snps["chromosome"]], ignore_index=True),
@@ -104,19 +105,18 @@ def draw_genome(
 
     figure, axes = style.canvas(size=SIZE, layout="constrained")
     _draw_points(axes, table, named, genome)
-    drawn_line = line if tested else None
-    _height_axis(axes, table["y"].to_numpy(), drawn_line, tested=tested)
+    _height_axis(axes, table["y"].to_numpy(), line, tested=tested)
     _chromosome_axis(axes, genome)
-    legend = _explain(axes, table, drawn_line, tested=tested, named=named)
+    legend = _explain(axes, table, line, tested=tested, named=named)
     # The lowest line is for notes.
     figure.get_layout_engine().set(rect=(0, NOTE, 1, 1 - NOTE))  # type: ignore[union-attr, call-arg]
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     points = table[["x", "y"]].to_numpy(dtype="float64")
-    if drawn_line is not None:
+    if line is not None:
         low, high = axes.get_xlim()
         across = np.linspace(low, high, DOTS)
-        points = np.vstack([points, np.column_stack([across, np.full(DOTS, drawn_line)])])
+        points = np.vstack([points, np.column_stack([across, np.full(DOTS, line)])])
     lost = _draw_labels(axes, table[named], points, legend)
     notes = [
         *([f"not drawn: {_genes(unplaced)} without a place"] if unplaced else []),
@@ -244,7 +244,7 @@ def _explain(
         handles.append(_handle(NAMED, "first in rank" + ("" if tested else ", no p-values")))
     if any(len(members) > 1 for members in _blocks(table[named])):
         handles.append(Line2D([], [], color="black", lw=0.8, label="same LD block"))
-    if line is not None and np.isfinite(line):
+    if line is not None:
         axes.axhline(line, zorder=1, **LINE)
         handles.append(Line2D([], [], label=f"5 % family-wise: z = {line:.2f}", **LINE))
     return axes.legend(
