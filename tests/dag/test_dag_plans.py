@@ -31,10 +31,18 @@ def test_a_users_own_study(dry):
 
 def test_a_users_own_study_is_not_laid_over_the_demo(dry):
     dry.own_study(images=3)
-    dry.config["training"]["methods"] = {"only": {"kind": "ridge", "modalities": ["snp"]}}
+    only = {"only": {"kind": "ridge", "modalities": ["snp"]}}
+    dry.config["training"] = {"methods": only, "null": {"permutations": 250, "chunk": 100}}
     plan = dry.plan()
     assert plan["train_fold"] == 5
+    assert plan["train_null"] == 5 * 3
     assert "simulate_images" not in plan
+
+
+def test_without_permutations_there_is_no_null(dry):
+    dry.config["training"]["null"] = {"permutations": 0}
+    plan = dry.plan()
+    assert "train_null" not in plan and plan["rank_genes"] > 0
 
 
 def test_a_study_of_genotypes_only(dry):

@@ -12,7 +12,7 @@ rule cohort:
             "cohort/participants.tsv", "cohort/attrition.tsv", "cohort/splits.tsv"
         ),
         study_files("cohort/snp.nc", "cohort/figures/flow.png"),
-        cohort_regions,
+        COHORT_REGIONS,
 
 
 rule join_cohort:
@@ -25,7 +25,7 @@ rule join_cohort:
         kinship="results/{study}/genotypes/kinship.tsv",
         genes="results/{study}/annotation/snp2gene.tsv",
         annotation="results/{study}/annotation/summary.json",
-        images=region_modality,
+        images=REGIONS,
     output:
         REGION_FILE,
         participants="results/{study}/cohort/participants.tsv",

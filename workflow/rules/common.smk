@@ -108,15 +108,6 @@ def method_gpus(wildcards):
     return STUDY.training.methods[wildcards.method].gpus
 
 
-def genotype_inputs(wildcards):
-    """The .bed, .bim and .fam of every input set."""
-    return [
-        f"{prefix}.{suffix}"
-        for prefix in STUDY.genotypes.inputs
-        for suffix in ("bed", "bim", "fam")
-    ]
-
-
 def image_of(wildcards):
     """The T1w image of one participant."""
     return IMAGES[wildcards.participant]
@@ -132,35 +123,22 @@ def mask_of(wildcards):
     )
 
 
-def simulated_measurements(wildcards):
-    """Simulated measurements of regions, where they take the place of images."""
-    given = STUDY.imaging and STUDY.imaging.measurements
-    return [given] if given else []
-
-
-def region_modality(wildcards):
-    """The region modality, for studies with images."""
-    return (
-        study_files("imaging/regions.nc", "imaging/quality.tsv")
-        if STUDY.imaging
-        else []
-    )
-
-
-def cohort_regions(wildcards):
-    """The region modality of the cohort, for studies with images."""
-    return study_files("cohort/region.nc") if STUDY.imaging else []
-
-
-def brain_template(wildcards):
-    """The atlas and the template to paint regions on, where images are registered here."""
-    names = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz"] if IMAGES else []
-    return study_files("imaging/template/{name}", name=names)
-
-
-def template_option(wildcards):
-    """The option that names their folder."""
-    return f"--template results/{wildcards.study}/imaging/template" if IMAGES else ""
+GENOTYPES = expand(
+    "{prefix}.{suffix}",
+    prefix=STUDY.genotypes.inputs,
+    suffix=["bed", "bim", "fam"],
+)
+# Measurements that take the place of images.
+GIVEN = STUDY.imaging and STUDY.imaging.measurements
+MEASUREMENTS = [GIVEN] if GIVEN else []
+REGIONS = (
+    study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
+)
+COHORT_REGIONS = study_files("cohort/region.nc") if STUDY.imaging else []
+# To paint regions on, where images are registered here.
+PAINTED = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz"] if IMAGES else []
+TEMPLATE = study_files("imaging/template/{name}", name=PAINTED)
+TEMPLATE_OPTION = f"--template results/{STUDY.study}/imaging/template" if IMAGES else ""
 
 
 onstart:

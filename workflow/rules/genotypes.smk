@@ -24,7 +24,7 @@ rule genotypes:
 rule merge_genotypes:
     """Check the input sets, merge them, drop variants with too many missing calls."""
     input:
-        genotype_inputs,
+        GENOTYPES,
     output:
         genotypes=temp(
             multiext("results/{study}/genotypes/work/merged", ".bed", ".bim", ".fam")

@@ -35,8 +35,8 @@ rule rank_genes:
         null=null_files,
         genes="results/{study}/annotation/genes.tsv",
         snp="results/{study}/cohort/snp.nc",
-        region=cohort_regions,
-        template=brain_template,
+        region=COHORT_REGIONS,
+        template=TEMPLATE,
     output:
         genes="results/{study}/ranking/{method}/genes.tsv",
         blocks="results/{study}/ranking/{method}/blocks.tsv",
@@ -87,7 +87,7 @@ rule rank_genes:
         chunks=null_chunks,
         cohort=subpath(input.snp, parent=True),
         folder=subpath(output.genes, parent=True),
-        template=template_option,
+        template=TEMPLATE_OPTION,
         code=fingerprint("ranking.rank"),
     shell:
         "python -m gendmr ranking genes --method {wildcards.method} --cohort {params.cohort}"

@@ -10,7 +10,7 @@ rule simulate:
     input:
         study_files("simulate/participants.tsv", "simulate/truth.json"),
         list(IMAGES.values()),
-        simulated_measurements,
+        MEASUREMENTS,
 
 
 rule simulate_cohort:

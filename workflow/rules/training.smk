@@ -24,7 +24,7 @@ rule train_fold:
         description="results/{study}/cohort/participants.json",
         splits="results/{study}/cohort/splits.tsv",
         snp="results/{study}/cohort/snp.nc",
-        region=cohort_regions,
+        region=COHORT_REGIONS,
     output:
         model="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors",
         history="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/history.jsonl",
@@ -63,7 +63,7 @@ rule train_null:
         splits="results/{study}/cohort/splits.tsv",
         strata="results/{study}/cohort/strata.tsv",
         snp="results/{study}/cohort/snp.nc",
-        region=cohort_regions,
+        region=COHORT_REGIONS,
     output:
         "results/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
     log:
