@@ -39,7 +39,10 @@ def test_a_failure_without_a_named_error_says_where_to_look(tmp_path):
 def test_the_start_names_what_will_run(root):
     study = Study.parse(root / "config/config.yaml")
     text = start_panel(study, images=62)
-    for words in ("study demo", "seed 2025", "62 participants", "gendmr, ridge-snp", "5 x 1"):
+    for words in (
+        *("study demo", "seed 2025", "62 participants", "gendmr, single-snp", "5 x 1"),
+        "null      19 permutations of gendmr, single-snp",
+    ):
         assert words in text
     off = study.model_copy(
         update={"tracking": study.tracking.model_copy(update={"enabled": False})}

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError, InputFileError
-from gendmr.files.atomic import sha256
+from gendmr.files.atomic import sha256, write_json
 from gendmr.report.curves import GRID, mean_roc
 from gendmr.report.limits import smallest_effects
 from gendmr.report.study import report_study
@@ -173,6 +173,50 @@ def test_p_values_are_shown_where_a_null_was_run(study: Maker) -> None:
     assert "0.0125" in (results / "report" / "summary.html").read_text()
 
 
+def test_the_null_is_told(study: Maker) -> None:
+    results = study()
+    ranking = results / "ranking"
+    path = ranking / "gendmr" / "genes.tsv"
+    table = pd.read_csv(path, sep="\t")
+    for column, value in (("z", 3.25), ("p", 0.0125), ("p_fwer", 0.0375), ("q_pooled", 0.04125)):
+        table[column] = value
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    found = {"family_wise": 1, "q": 0, "q_pooled": 3}
+    agreement = {"count": 40, "top_k": 7, "top_k_overlap": 0.625, "top_k_overlap_p": 0.512}
+    agreement |= {"top_k_overlap_under_null": 0.598, "top_k_overlap_by_chance": 0.175}
+    bias = {"property": "length", "observed": 0.417, "z": -0.012}
+    bias |= {"null": 0.391, "null_low": 0.203, "null_high": 0.506}
+    stored = {
+        "null": {"permutations": 79, "smallest_p": 0.0125, "tail": True, "sequential": 0,
+                 "found": {"genes": found, "blocks": found, "regions": found}},
+        "genes": agreement, "regions": agreement, "bias": [bias],
+        "notes": ["the top of this list is at chance"],
+    }  # fmt: skip
+    write_json(ranking / "gendmr" / "summary.json", stored)
+    block = {"block": "19:45.4-45.5Mb", "genes": "APOE;TOMM40", "n_gene": 2, "n_snp": 9, "rank": 1}
+    block |= {"z": 4.0, "p": 0.0125, "p_fwer": 0.0125, "q": 0.5, "q_pooled": 0.01}
+    write_table(ranking / "gendmr" / "blocks.tsv", pd.DataFrame([block]))
+    row = {"gene": "SIDE<1>", "chromosome": "19", "methods": 2, "gendmr:rank": 1}
+    row |= {"gendmr:p_fwer": 0.0125, "other:rank": 17, "other:p_fwer": None}
+    write_table(ranking / "comparison.tsv", pd.DataFrame([row]))
+    counts = {"gendmr": {"p_fwer": 1, "q": 0, "q_pooled": 3}}
+    counts["other"] = {"p_fwer": None, "q": None, "q_pooled": None}
+    shared = [{"one": "gendmr", "other": "other", "genes": 5}]
+    write_json(
+        ranking / "comparison.json",
+        {"top_k": 7, "level": 0.05, "methods": counts, "shared": shared},
+    )
+    summary = report_study(results, ReportSection())
+    text = " ".join((results / "report" / "summary.html").read_text().split())
+    for words in (
+        "permuted <b>79 times</b>", "3.25", "0.0375", "0.0413", "1 LD block", "fitted, not counted",
+        "APOE, TOMM40", "length of the gene", "+0.42", "62 %", "60 %", "0.512",
+        "SIDE&lt;1&gt;", "<b>1</b>", ">17<", "no null", "gendmr and other 5",
+    ):  # fmt: skip
+        assert words in text, words
+    assert any("at chance" in item["note"] for item in summary["not_done"])
+
+
 class Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -202,7 +246,7 @@ def test_page_is_self_contained_and_escaped(study: Maker) -> None:
     assert "script" not in page.seen
     assert "&lt;b&gt;209&lt;/b&gt;" in text
     assert all(source.startswith(("data:image/", "#")) for source in page.sources)
-    assert sum(source.startswith("data:image/") for source in page.sources) == 11
+    assert sum(source.startswith("data:image/") for source in page.sources) == 12
     for anchor in re.findall(r'href="#([^"]+)"', text):
         assert f'id="{anchor}"' in text
 

@@ -128,7 +128,6 @@ GENOTYPES = expand(
     prefix=STUDY.genotypes.inputs,
     suffix=["bed", "bim", "fam"],
 )
-# Measurements that take the place of images.
 GIVEN = STUDY.imaging and STUDY.imaging.measurements
 MEASUREMENTS = [GIVEN] if GIVEN else []
 REGIONS = (
@@ -136,7 +135,9 @@ REGIONS = (
 )
 COHORT_REGIONS = study_files("cohort/region.nc") if STUDY.imaging else []
 # To paint regions on, where images are registered here.
-PAINTED = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz"] if IMAGES else []
+PAINTED = (
+    ["atlas.nii.gz", "regions.tsv", "t1.nii.gz", "template.json"] if IMAGES else []
+)
 TEMPLATE = study_files("imaging/template/{name}", name=PAINTED)
 TEMPLATE_OPTION = f"--template results/{STUDY.study}/imaging/template" if IMAGES else ""
 

@@ -72,6 +72,16 @@ rule summarize_study:
             category="Training",
             labels={"method": "all", "figure": "ROC curves"},
         ),
+        calibration=report(
+            "results/{study}/report/figures/calibration.png",
+            caption="../report/calibration.rst",
+            category="Training",
+            labels={"method": "all", "figure": "calibration"},
+        ),
+        vectors=expand(
+            "results/{{study}}/report/figures/{name}.svg",
+            name=["comparison", "roc", "calibration"],
+        ),
     log:
         "logs/{study}/report/summary.log",
     benchmark:

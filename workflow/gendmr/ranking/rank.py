@@ -18,7 +18,7 @@ import pandas as pd
 
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import AnnotationError, first_few
-from gendmr.files.atomic import write_json
+from gendmr.files.atomic import read_json, write_json
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.ranking import scores
@@ -38,6 +38,7 @@ GENES: dict[str, Kind] = {
     "end": "integer",
     "strand": "text",
 }
+NILEARN = "MNI152NLin2009aSym"
 # Agreement between folds under the null is counted in so many permutations.
 AGREEMENT_DRAWS = 100
 TESTED = ("p", "p_fwer", "q", "p_pooled", "q_pooled", "p_kind")
@@ -165,9 +166,16 @@ def rank_method(
         ranking.centroids,
         figures / "brain.png",
         atlas=read_atlas(template, regions.rows) if template and len(regions.rows) else None,
-        template=template / "t1.nii.gz" if template else None,
+        template=_template(template),
         line=regions.line,
     )
+
+
+def _template(folder: Path | None) -> Path | None:
+    """Return the template of a study, or None for that which nilearn holds in finer detail."""
+    if folder is None or read_json(folder / "template.json")["space"] == NILEARN:
+        return None
+    return folder / "t1.nii.gz"
 
 
 def rank(

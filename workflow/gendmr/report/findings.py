@@ -19,7 +19,13 @@ NUMBERS: dict[str, Kind] = {
     "rank_high": "number",
     "stability": "number",
 }
-P_VALUES: dict[str, Kind] = {"p": "number", "p_fwer": "number", "q": "number"}
+P_VALUES: dict[str, Kind] = {
+    "z": "number",
+    "p": "number",
+    "p_fwer": "number",
+    "q": "number",
+    "q_pooled": "number",
+}
 
 
 def read_truth(path: str | None) -> dict[str, Any] | None:

@@ -48,6 +48,9 @@ def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
         "flow": results / "cohort/figures/flow.png",
         "comparison": results / "report/figures/comparison.png",
         "roc": results / "report/figures/roc.png",
+        "calibration": results / "report/figures/calibration.png",
+        "qq": results / "ranking" / main / "figures/qq.png",
+        "enrichment": results / "ranking" / main / "figures/enrichment.png",
         "genome": results / "ranking" / main / "figures/genome.png",
         "stability": results / "ranking" / main / "figures/stability.png",
         "brain": results / "ranking" / main / "figures/brain.png",
@@ -56,6 +59,8 @@ def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
     uris = {name: data_uri(path) for name, path in figures.items()}
     if summary["regions"] is None:
         uris["brain"] = None
+    if not (summary["genes"] and summary["genes"]["p_values"]):
+        uris["qq"] = None
     pictures = []
     registered = summary["registration"]
     if registered:

@@ -14,12 +14,15 @@ def start_panel(study: Study, *, images: int) -> str:
     name = study.study
     given = study.imaging.measurements if study.imaging else None
     seen = f"measurements of regions, {given}" if given else f"{images} participants"
+    null = study.training.with_null
+    permuted = f"{study.training.null.permutations} permutations of {', '.join(null)}"
     tracking = f"results/{name}/tracking/mlflow.db" if study.tracking.enabled else "off"
     return (
         f"\n  GenDMR · study {name} · seed {study.seed}"
         f"\n  images    {seen}"
         f"\n  methods   {', '.join(study.training.methods)}"
         f"\n  folds     {study.cohort.folds} x {study.cohort.repeats} repeats, one job each"
+        f"\n  null      {permuted if null else 'none: no p-values'}"
         f"\n  tracking  {tracking}"
         f"\n  results   results/{name}/"
         f"\n  logs      logs/{name}/\n"

@@ -10,7 +10,7 @@ from gendmr.config.report import ReportSection
 from gendmr.files.atomic import write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.report.comparison import comparison_table, modality_table
-from gendmr.report.figures import draw_comparison, draw_leaders, draw_roc
+from gendmr.report.figures import draw_calibration, draw_comparison, draw_leaders, draw_roc
 from gendmr.report.leaders import read_leaders
 from gendmr.report.page import render
 from gendmr.report.summary import summarise
@@ -45,6 +45,7 @@ def report_study(
     write_table(folder / "by_modality.tsv", modality_table(summary["methods"]))
     draw_comparison(summary, folder / "figures" / "comparison.png")
     draw_roc(results, summary, folder / "figures" / "roc.png")
+    draw_calibration(results, summary, folder / "figures" / "calibration.png")
     _draw_all_leaders(results, summary, folder / "figures")
     write_text(folder / "summary.html", render(results, summary, options.registrations))
     write_json(folder / "summary.json", summary)

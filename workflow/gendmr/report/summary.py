@@ -21,9 +21,13 @@ from gendmr.report.leaders import kept_shares, read_leaders
 from gendmr.report.limits import not_done, smallest_effects
 from gendmr.report.people import analysed, left
 from gendmr.report.performance import finite, merged, method_summary
+from gendmr.report.significance import significance, who_finds_what
 from gendmr.report.warnings import warnings
 
 QUALITY: dict[str, Kind] = {"participant_id": "text", "dice": "number", "outlier": "flag"}
+
+
+BLOCKS = 10  # LD blocks of several genes that are listed
 
 
 def summarise(
@@ -101,6 +105,8 @@ def summarise(
             for name in ranked
             if name != main and (genes[name] or regions[name])
         ],
+        "significance": significance(results / "ranking" / main, BLOCKS) if main else None,
+        "who_finds": who_finds_what(results / "ranking", truth, options.top_genes),
         "registration": registration(results / "imaging" / "quality.tsv")
         if any(group["both"] + group["region_only"] for group in people["groups"])
         else None,

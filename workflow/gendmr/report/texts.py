@@ -73,16 +73,19 @@ TEMPLATE = """<!doctype html>
 {% endmacro %}
 {% macro p_cells(row, shown) %}
 {% if shown %}
+<td class="n">{{ row.z | default(none) | number(2) }}</td>
 <td class="n">{{ row.p | number(4) }}</td>
 <td class="n">{{ row.p_fwer | number(4) }}</td>
 <td class="n">{{ row.q | number(4) }}</td>
+<td class="n">{{ row.q_pooled | default(none) | number(4) }}</td>
 {% endif %}
 {% endmacro %}
 {% macro gene_table(genes) %}
 <div class="scroll"><table>
 <thead><tr><th>Gene</th><th>Chr</th><th class="n">Rank</th><th class="n">Rank interval</th>
 <th class="n">Stability</th><th class="n">Score</th><th class="n">SNPs</th>
-{% if genes.p_values %}<th class="n">p</th><th class="n">p, family-wise</th><th class="n">q</th>
+{% if genes.p_values %}<th class="n">z</th><th class="n">p</th><th class="n">p, family-wise</th><th class="n">q</th>
+<th class="n">q, pooled</th>
 {% endif %}{% if s.truth %}<th></th>{% endif %}</tr></thead>
 <tbody>
 {% for row in genes.rows %}
@@ -98,7 +101,8 @@ TEMPLATE = """<!doctype html>
 <div class="scroll"><table>
 <thead><tr><th>Region</th><th>Side</th><th>Risk with volume</th><th class="n">Rank</th>
 <th class="n">Rank interval</th><th class="n">Stability</th><th class="n">Score</th>
-{% if regions.p_values %}<th class="n">p</th><th class="n">p, family-wise</th><th class="n">q</th>
+{% if regions.p_values %}<th class="n">z</th><th class="n">p</th><th class="n">p, family-wise</th><th class="n">q</th>
+<th class="n">q, pooled</th>
 {% endif %}{% if s.truth %}<th></th>{% endif %}</tr></thead>
 <tbody>
 {% for row in regions.rows %}
@@ -109,6 +113,73 @@ TEMPLATE = """<!doctype html>
 </tr>
 {% endfor %}
 </tbody></table></div>
+{% endmacro %}
+{% macro null_of(sig) %}
+{% set null = sig.null %}
+{% if null.permutations %}
+<h3>Could it be chance?</h3>
+<p>Diagnoses were permuted <b>{{ null.permutations | plural("time") }}</b> over people, within strata
+(<code>cohort/strata.json</code>), and everything that a fold does was done again. No p-value can be below
+{{ null.smallest_p | number(4) }}. At a family-wise 5 %, {{ null.found.genes.family_wise | plural("gene") }},
+{{ null.found.blocks.family_wise | plural("LD block") }} and
+{{ null.found.regions.family_wise | plural("region") }} stand out: in 19 of 20 studies in which nothing is
+there, not one would. At a false discovery rate of 5 % it is
+{{ null.found.genes.q_pooled | plural("gene") }} with the z of all genes pooled, and
+{{ null.found.genes.q }} by single genes' p-values, which so few permutations cannot make small.
+{% if null.tail %}Where fewer than ten permutations are as large, p-values are fitted, not counted.{% endif %}
+{% if null.sequential %}Where {{ null.sequential }} permutations are as large, later ones do not count.
+{% endif %}</p>
+{{ figure(figures.qq, "p-values of genes against uniform ones", "p-values of genes against what they would be if nothing was there.") }}
+<div class="scroll"><table><thead><tr><th>Do folds agree on the first</th><th class="n">Share in common</th>
+<th class="n">Permuted diagnoses</th><th class="n">p</th><th class="n">If drawn by lot</th></tr></thead><tbody>
+{% for name, item in [("genes", sig.genes), ("regions", sig.regions)] %}
+{% if item.top_k_overlap is not none and item.count %}
+<tr><td>{{ item.top_k }} {{ name }}</td><td class="n">{{ item.top_k_overlap | percent }}</td>
+<td class="n">{{ item.top_k_overlap_under_null | percent }}</td>
+<td class="n">{{ item.top_k_overlap_p | number(3) }}</td>
+<td class="n">{{ item.top_k_overlap_by_chance | percent }}</td></tr>
+{% endif %}{% endfor %}</tbody></table></div>
+<p class="hint">Training sets of folds overlap, so that folds agree on noise too: the second number says
+how far.</p>
+{% endif %}
+{% if sig.bias %}
+<div class="scroll"><table><thead><tr><th>Does the score go with the</th><th class="n">Rank correlation</th>
+<th class="n">Permuted diagnoses</th><th class="n">Of z</th></tr></thead><tbody>
+{% for item in sig.bias %}
+<tr><td>{{ item.words }}</td><td class="n">{{ item.observed | signed(2) }}</td>
+<td class="n">{% if item.null is not none %}{{ item.null | signed(2) }}
+({{ item.null_low | signed(2) }} to {{ item.null_high | signed(2) }}){% else %}–{% endif %}</td>
+<td class="n">{% if item.z is not none %}{{ item.z | signed(2) }}{% else %}–{% endif %}</td></tr>
+{% endfor %}</tbody></table></div>
+<p class="hint">Scores of large genes are larger when nothing is there as well; z and p compare every gene
+with its own null.</p>
+{% endif %}
+{% if sig.blocks %}
+<details><summary>LD blocks of several genes: one finding, not several</summary>
+<div class="scroll"><table><thead><tr><th>Block</th><th>Genes</th><th class="n">Rank among blocks</th>
+<th class="n">z</th><th class="n">p</th><th class="n">p, family-wise</th></tr></thead><tbody>
+{% for row in sig.blocks %}
+<tr><td>{{ row.block }}</td><td>{{ row.genes | replace(";", ", ") }}</td>
+<td class="n">{{ row.rank | number(0) }}</td><td class="n">{{ row.z | number(2) }}</td>
+<td class="n">{{ row.p | number(4) }}</td><td class="n">{{ row.p_fwer | number(4) }}</td></tr>
+{% endfor %}</tbody></table></div></details>
+{% endif %}
+{% if sig.sets %}
+<h3>Gene sets and known loci</h3>
+<p>How high the LD blocks of a set stand, against blocks of like size drawn
+by lot; in the last column, against the same blocks under permuted diagnoses.</p>
+<div class="scroll"><table><thead><tr><th>Set</th><th class="n">Genes</th><th class="n">Blocks</th>
+<th class="n">Mean z</th><th class="n">Expected</th><th class="n">p</th><th class="n">q</th>
+<th class="n">p, permuted</th><th>Leading genes</th></tr></thead><tbody>
+{% for row in sig.sets[:25] %}
+<tr><td>{{ row.set }}</td><td class="n">{{ row.n_ranked | number(0) }}</td>
+<td class="n">{{ row.n_block | number(0) }}</td><td class="n">{{ row.score | number(2) }}</td>
+<td class="n">{{ row.expected | number(2) }}</td><td class="n">{{ row.p | number(4) }}</td>
+<td class="n">{{ row.q | number(4) }}</td><td class="n">{{ row.p_permuted | number(4) }}</td>
+<td>{{ row.leading | replace(";", ", ") }}</td></tr>
+{% endfor %}</tbody></table></div>
+{{ figure(figures.enrichment, "Gene sets", "Gene sets and known loci against blocks of like size.") }}
+{% endif %}
 {% endmacro %}
 {% macro note_text(item) %}
 {{ item.note }}{% if item.where is defined %} <span class="soft">({{ item.where }})</span>{% endif %}
@@ -254,7 +325,8 @@ alone; the Brier score is the mean squared error of the probability (lower is be
 All of it, and more metrics, in <code>report/comparison.tsv</code>.</p>
 <div class="pair">
 {{ figure(figures.comparison, "AUC of each method and its difference from the reference", "Left: AUC of each method; small circles are folds, the dot is their mean, the bar its 95 % interval; dotted: chance. Right: the difference from the reference in the same folds; grey and hollow where its interval includes 0.") }}
-{{ figure(figures.roc, "ROC curves", "ROC curves, averaged over folds: cases found against controls wrongly called cases. The reference, the best method of every other kind, then the best of the rest, at most seven.") }}
+{{ figure(figures.roc, "ROC curves", "ROC curves, averaged over folds: cases found against controls wrongly called cases, with a 95 % band over people; dashed: the reference.") }}
+{{ figure(figures.calibration, "Calibration of predicted probabilities", "Is a probability of 0.7 right in 7 of 10? Dots: share of cases among people of like probability, with 95 % intervals; the diagonal is perfect.") }}
 </div>
 <h3>By what was known of a person</h3>
 <div class="scroll"><table>
@@ -327,6 +399,7 @@ first {{ s.genes.top }}; by chance it would be
 {% endif %}
 {{ figure(figures.genome, "Gene scores along the genome", "Gene scores along the genome.") }}
 {{ figure(figures.stability, "Rank stability", "How far ranks move from fold to fold.") }}
+{% if s.significance %}{{ null_of(s.significance) }}{% endif %}
 {% else %}<p>No method of this study ranks genes.</p>{% endif %}
 
 <h2 id="regions">Brain regions</h2>
@@ -347,6 +420,30 @@ disease.</p>
 {{ figure(figures.brain, "Region scores on the brain", "Region scores on the template brain.") }}
 {% else %}<p>This study has no ranked regions.</p>{% endif %}
 
+{% if s.who_finds %}
+{% set w = s.who_finds %}
+<h3>Who finds what</h3>
+<p>Ranks of the genes that some method has among its first {{ w.top_k }} or finds at a family-wise 5 %
+(<b>bold</b>), those of several methods first; {{ w.rows | length }} of {{ w.listed }}. All in
+<code>ranking/comparison.tsv</code>.</p>
+<div class="scroll"><table><thead><tr><th>Gene</th><th>Chr</th>
+{% for name in w.methods %}<th class="n">{{ name }}</th>{% endfor %}{% if s.truth %}<th></th>{% endif %}</tr>
+</thead><tbody>
+{% for row in w.rows %}
+<tr{% if row.planted %} class="planted"{% endif %}><td>{{ row.gene }}</td><td>{{ row.chromosome }}</td>
+{% for by in row.by %}<td class="n">{% if by.significant %}<b>{{ by.rank | number(0) }}</b>
+{% else %}{{ by.rank | number(0) }}{% endif %}</td>{% endfor %}
+{% if s.truth %}<td>{% if row.planted %}<span class="mark">planted</span>{% endif %}</td>{% endif %}</tr>
+{% endfor %}
+<tr><td>found at 5 %</td><td></td>{% for count in w.found %}
+<td class="n">{{ count if count is not none else "no null" }}</td>{% endfor %}
+{% if s.truth %}<td></td>{% endif %}</tr>
+</tbody></table></div>
+<p class="hint">In common among the first {{ w.top_k }}:
+{% for pair in w.shared %}{{ pair.one }} and {{ pair.other }} {{ pair.genes }}{{ ", " if not loop.last }}{% endfor %}.
+A method that does not see a stretch of the genome (such as that of APOE) shows what the others owe to
+it.</p>
+{% endif %}
 {% for other in s.other_rankings %}
 {% if loop.first %}<h3>Rankings by the other methods</h3>{% endif %}
 <details><summary>{{ other.method }}, first:

@@ -1,0 +1,140 @@
+"""What a permutation null says of a ranking, and who finds what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gendmr.files.atomic import read_json
+from gendmr.files.tables import Kind, read_table
+from gendmr.report.performance import finite
+
+LEVEL = 0.05
+BLOCKS: dict[str, Kind] = {
+    "block": "text",
+    "genes": "text",
+    "n_gene": "number",
+    "n_snp": "number",
+    "rank": "number",
+    "z": "number",
+    "p": "number",
+    "p_fwer": "number",
+    "q": "number",
+    "q_pooled": "number",
+}
+SETS: dict[str, Kind] = {
+    "set": "text",
+    "kind": "text",
+    "n_ranked": "number",
+    "n_block": "number",
+    "score": "number",
+    "expected": "number",
+    "p": "number",
+    "q": "number",
+    "p_permuted": "number",
+    "leading": "text",
+}
+PROPERTIES = {
+    "n_snp": "number of SNPs",
+    "length": "length of the gene",
+    "maf": "mean minor allele frequency",
+}
+
+
+def significance(ranking: Path, blocks: int) -> dict[str, Any] | None:
+    """Return what the report says of one method's null; None where there is no ranking of genes.
+
+    Parameters
+    ----------
+    ranking : Path
+        `ranking/<method>`.
+    blocks : int
+        LD blocks to list.
+    """
+    path = ranking / "summary.json"
+    if not path.is_file():
+        return None
+    stored = read_json(path)
+    if "null" not in stored:
+        return None
+    return {
+        "null": stored["null"],
+        "genes": stored["genes"],
+        "regions": stored["regions"],
+        "bias": [{**item, "words": PROPERTIES[item["property"]]} for item in stored["bias"]],
+        "blocks": _blocks(ranking / "blocks.tsv", blocks),
+        "sets": _sets(ranking / "enrichment.tsv"),
+    }
+
+
+def _blocks(path: Path, most: int) -> list[dict[str, Any]]:
+    """Return the first blocks of more than one gene: what is not as many findings as genes."""
+    if not path.is_file():
+        return []
+    table = read_table(path, BLOCKS, extra=True)
+    chosen = table[table["n_gene"] > 1].sort_values("rank", kind="stable").head(most)
+    return [_plain(row, BLOCKS) for row in chosen.to_dict("records")]
+
+
+def _sets(path: Path) -> list[dict[str, Any]]:
+    """Return the tested sets, the smallest p first."""
+    if not path.is_file():
+        return []
+    table = read_table(path, SETS, extra=True)
+    tested = table[table["p"].notna()].sort_values("p", kind="stable")
+    return [_plain(row, SETS) for row in tested.to_dict("records")]
+
+
+def who_finds_what(ranking: Path, truth: dict[str, Any] | None, most: int) -> dict[str, Any] | None:
+    """Return the first genes that several methods rank, side by side.
+
+    Parameters
+    ----------
+    ranking : Path
+        `results/<study>/ranking` with comparison.tsv and comparison.json.
+    truth : dict, optional
+        Of a simulation: marks planted genes.
+    most : int
+        Genes to list.
+    """
+    path = ranking / "comparison.tsv"
+    if not path.is_file():
+        return None
+    stored = read_json(path.with_suffix(".json"))
+    methods = list(stored["methods"])
+    if len(methods) < 2:
+        return None
+    columns: dict[str, Kind] = {"gene": "text", "chromosome": "text", "methods": "number"}
+    columns |= {f"{name}:{what}": "number" for name in methods for what in ("rank", "p_fwer")}
+    table = read_table(path, columns, extra=True)
+    planted = {str(item["gene"]) for item in (truth or {}).get("genes", [])}
+    rows = [
+        {
+            "gene": row["gene"],
+            "chromosome": row["chromosome"],
+            "planted": row["gene"] in planted if truth else None,
+            "by": [
+                {
+                    "rank": finite(float(row[f"{name}:rank"])),
+                    "significant": bool(row[f"{name}:p_fwer"] <= LEVEL),
+                }
+                for name in methods
+            ],
+        }
+        for row in table.head(most).to_dict("records")
+    ]
+    return {
+        "methods": methods,
+        "top_k": stored["top_k"],
+        "found": [stored["methods"][name]["p_fwer"] for name in methods],
+        "shared": stored["shared"],
+        "rows": rows,
+        "listed": len(table),
+    }
+
+
+def _plain(row: dict[Any, Any], columns: dict[str, Kind]) -> dict[str, Any]:
+    return {
+        name: finite(float(row[name])) if kind == "number" else str(row[name])
+        for name, kind in columns.items()
+    }
