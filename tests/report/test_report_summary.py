@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.files.atomic import sha256, write_json
+from gendmr.files.tables import write_table
 from gendmr.report.curves import GRID, mean_roc
 from gendmr.report.limits import smallest_effects
 from gendmr.report.study import report_study
