@@ -81,7 +81,9 @@ def study_of(people: int, imaged: int, cohort: int, methods: Sequence[str]) -> d
 def codes(config: dict[str, Any]) -> dict[str, str]:
     """Return for each method a hash of the options and the code that its row depends on."""
     study = Study.parse(config)
-    shared = study.model_dump(mode="json", exclude={"training": True, "study": True})
+    shared = study.model_dump(mode="json", exclude={"training": True, "study": True, "seed": True})
+    # Cohorts of one version differ in their seed and in the name of their folder only.
+    shared = json.loads(json.dumps(shared).replace(f"results/{study.study}/", ""))
     stages = ("simulate.cohort", "simulate.measurements", "cohort.join", "cohort.splits")
     common = [fingerprint(*stages), fingerprint("ranking.rank"), shared]
     result = {ORACLE: _digest(common)}

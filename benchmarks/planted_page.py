@@ -105,7 +105,7 @@ def cohorts(table: pd.DataFrame) -> str:
                 f"{imaged:,}",
                 str(len(seeds)),
                 ", ".join(map(str, seeds)),
-                f"{took.mean():.0f}",
+                "–" if np.isnan(took.mean()) else f"{took.mean():.0f}",
                 mixed or "–",
             ]
         )
