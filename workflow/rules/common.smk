@@ -92,10 +92,13 @@ def null_chunks(wildcards):
 
 def null_files(wildcards):
     """The null of one method: all chunks of all folds."""
-    folder = f"results/{wildcards.study}/training/{wildcards.method}/null"
-    chunks = range(null_chunks(wildcards))
-    pattern = folder + "/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc"
-    return expand(pattern, repeat=REPEATS, fold=FOLDS, chunk=chunks)
+    return study_files(
+        "training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
+        method=wildcards.method,
+        repeat=REPEATS,
+        fold=FOLDS,
+        chunk=range(null_chunks(wildcards)),
+    )
 
 
 def ranking_options(wildcards):
