@@ -126,11 +126,8 @@ def mask_of(wildcards):
     )
 
 
-GENOTYPES = expand(
-    "{prefix}.{suffix}",
-    prefix=STUDY.genotypes.inputs,
-    suffix=["bed", "bim", "fam"],
-)
+TRIO = ["bed", "bim", "fam"]
+GENOTYPES = expand("{set}.{suffix}", set=STUDY.genotypes.inputs, suffix=TRIO)
 GIVEN = STUDY.imaging and STUDY.imaging.measurements
 MEASUREMENTS = [GIVEN] if GIVEN else []
 REGIONS = (
@@ -138,10 +135,8 @@ REGIONS = (
 )
 COHORT_REGIONS = study_files("cohort/region.nc") if STUDY.imaging else []
 # To paint regions on, where images are registered here.
-PAINTED = (
-    ["atlas.nii.gz", "regions.tsv", "t1.nii.gz", "template.json"] if IMAGES else []
-)
-TEMPLATE = study_files("imaging/template/{name}", name=PAINTED)
+PAINTED = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz", "template.json"]
+TEMPLATE = study_files("imaging/template/{name}", name=PAINTED if IMAGES else [])
 TEMPLATE_OPTION = f"--template results/{STUDY.study}/imaging/template" if IMAGES else ""
 
 
