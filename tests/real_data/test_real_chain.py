@@ -105,6 +105,7 @@ def chain(real_data, tmp_path_factory):
             "selection": {"mode": "fold_association", "maximum": 400},
             "adjustment": {"covariates": [], "region_covariates": []},
             "optimisation": {"epochs": 5},
+            "null": {"permutations": 3, "methods": ["gendmr"]},
         },
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(config))
@@ -159,7 +160,7 @@ def test_every_method_has_metrics_and_a_ranking(chain):
         assert {"mean", "low", "high", "pooled"} <= set(table["fold"])
         assert (chain / f"ranking/{method}/genes.tsv").is_file()
     genes = read_table(chain / "ranking/gendmr/genes.tsv", {"gene": "text"}, extra=True)
-    assert len(genes) > 50
+    assert len(genes) > 50 and set(genes["p"].astype(float)) <= {0.25, 0.5, 0.75, 1.0}
 
 
 def test_the_approximation_that_was_asked_for_is_named_in_the_report(chain):
