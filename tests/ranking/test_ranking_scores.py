@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gendmr.ranking import scores
+from gendmr.training.readout import instance_scores
 
 RISK = arrays(np.float32, (6, 4), elements=st.sampled_from([np.nan, -1.0, -0.25, 0.0, 0.5, 2.0]))
 
@@ -16,7 +17,7 @@ RISK = arrays(np.float32, (6, 4), elements=st.sampled_from([np.nan, -1.0, -0.25,
 @settings(max_examples=60, deadline=None)
 @given(risk=RISK, score=st.sampled_from(["mean_abs", "abs_mean"]))
 def test_instance_scores_against_a_loop(risk, score):
-    found = scores.instance_scores(risk, score)
+    found = instance_scores(risk, score)
     for j in range(risk.shape[1]):
         values = [float(v) for v in risk[:, j] if not np.isnan(v)]
         expected = 0.0
@@ -29,8 +30,8 @@ def test_instance_scores_against_a_loop(risk, score):
 
 def test_the_same_risk_for_everybody_is_a_mean_but_no_difference():
     risk = np.full((5, 1), 0.7)
-    assert scores.instance_scores(risk, "abs_mean")[0] == pytest.approx(0.7)
-    assert scores.instance_scores(risk, "mean_abs")[0] == pytest.approx(0.0)
+    assert instance_scores(risk, "abs_mean")[0] == pytest.approx(0.7)
+    assert instance_scores(risk, "mean_abs")[0] == pytest.approx(0.0)
 
 
 @settings(max_examples=60, deadline=None)
