@@ -60,7 +60,8 @@ def generated(table: pd.DataFrame, page: Path) -> str:
 
 def _cohorts(rows: pd.DataFrame) -> str:
     seeds = sorted(set(rows["cohort"].astype(int)))
-    return f"{len(seeds)} cohorts of {int(rows['people'].iloc[0])} people (seeds {_ranges(seeds)})"
+    noun = "cohort" if len(seeds) == 1 else "cohorts"
+    return f"{len(seeds)} {noun} of {int(rows['people'].iloc[0])} people (seeds {_ranges(seeds)})"
 
 
 def _ranges(numbers: list[int]) -> str:
