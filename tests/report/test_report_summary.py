@@ -207,7 +207,10 @@ def test_the_null_is_told(study: Maker) -> None:
         ranking / "comparison.json",
         {"top_k": 7, "level": 0.05, "methods": counts, "shared": shared},
     )
+    note = "With age among the strata, fewer than 80% could change diagnoses: left out."
+    write_json(results / "cohort" / "strata.json", {"notes": [note]})
     summary = report_study(results, ReportSection())
+    assert {"stage": "cohort", "note": note} in summary["not_done"]
     text = " ".join((results / "report" / "summary.html").read_text().split())
     for words in (
         "permuted <b>79 times</b>", "3.25", "0.0375", "0.0413", "1 LD block", "fitted, not counted",

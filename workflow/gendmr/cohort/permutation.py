@@ -130,7 +130,7 @@ def make_strata(
         "ancestry_groups": len(set(ancestry) - {MISSING}),
         "people": len(table),
         "movable": int(movable.sum()),
-        "families": int(table["family"].duplicated().sum()),
+        "kin": int(table["family"].duplicated(keep=False).sum()),
         "notes": notes,
     }
 

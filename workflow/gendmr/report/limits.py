@@ -107,8 +107,8 @@ def not_done(summary: dict[str, Any], results: Path) -> list[dict[str, str]]:
                 " they were made, and how well, this report cannot say.",
             }
         )
-    for stage in STAGES:
-        path = results / stage / "summary.json"
+    for stage, name in (*((stage, "summary.json") for stage in STAGES), ("cohort", "strata.json")):
+        path = results / stage / name
         if path.is_file():
             stored = read_json(path)
             notes += [{"stage": stage, "note": _text(item)} for item in stored.get("notes", [])]
