@@ -89,7 +89,7 @@ def test_genome_names_the_first_genes_and_blocks_once(tmp_path):
     said = texts(tmp_path / "g.svg")
     assert "APOE, TOMM40, APOC1" in said
     assert "5 % family-wise: z = 3.90" in said
-    assert {"family-wise p < 0.05", "first in rank", "same LD block"} <= set(said)
+    assert {"family-wise p ≤ 0.05", "first in rank", "same LD block"} <= set(said)
     names = set(genes["gene"][3:8])
     assert names <= set(said)
     assert not set(genes["gene"][8:]) & set(said)
@@ -282,7 +282,7 @@ def test_stability_shows_medians_shares_and_what_the_null_says(ranking, tmp_path
     assert set(rows["gene"][:25]) <= set(said)
     assert not set(rows["gene"][25:]) & set(said)
     assert {"in first 25", "rank in a fold, of 30 genes", "in first 2"} <= set(said)
-    for kind in ("family-wise p < 0.05", "q < 0.05", "q ≥ 0.05"):
+    for kind in ("family-wise p ≤ 0.05", "q ≤ 0.05", "q > 0.05"):
         assert f"median, {kind}" in said
     assert f"{100 * rows['stability'][0]:.0f} %" in said
     marks = np.vstack([m.get_offsets() for m in figure.axes[0].collections[1:]])

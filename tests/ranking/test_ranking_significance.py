@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, norm
 
 from gendmr.ranking.significance import (
-    benjamini_hochberg,
     family_wise_line,
     judge,
     relative_to_bulk,
@@ -90,7 +89,10 @@ def test_the_line_is_where_family_wise_significance_begins() -> None:
 
 def test_q_values_are_those_of_the_step_up_procedure() -> None:
     p = np.array([0.001, 0.2, 0.012, 0.013, 0.9])
-    q = benjamini_hochberg(p)
+    null = np.zeros((999, 5))
+    for column, value in enumerate(p):
+        null[: round(1000 * value) - 1, column] = 2.0
+    q = judge(np.ones(5), null, relative=False).q
     for level in (0.01, 0.05, 0.1, 0.3, 1.0):
         below = [k for k in range(1, 6) if np.sort(p)[k - 1] <= level * k / 5]
         found = set(np.flatnonzero(p <= np.sort(p)[max(below) - 1])) if below else set()

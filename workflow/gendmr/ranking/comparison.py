@@ -12,8 +12,8 @@ import pandas as pd
 from gendmr.config.ranking import RankingSection
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.ranking.significance import LEVEL
 
-LEVEL = 0.05
 COLUMNS: dict[str, Kind] = {
     "gene": "text",
     "chromosome": "text",

@@ -26,7 +26,6 @@ from gendmr.ranking.matched import (
     normal_scores,
     reaches,
 )
-from gendmr.ranking.significance import benjamini_hochberg
 from gendmr.seeds import generator
 
 GENES: dict[str, Kind] = {
@@ -273,6 +272,8 @@ def _tests(
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Return the columns of the tests, a row for each set; `rows` are the blocks it touches."""
+    from scipy.stats import false_discovery_control
+
     if not sets:
         return pd.DataFrame(index=range(0))
     member = membership(rows, len(blocks.values))
@@ -288,7 +289,7 @@ def _tests(
             "expected_low": member @ blocks.fitted + drawn.low,
             "expected_high": member @ blocks.fitted + drawn.high,
             "p": drawn.p,
-            "q": benjamini_hochberg(drawn.p),
+            "q": false_discovery_control(drawn.p),
             "leading": [";".join(own) or MISSING for own, _ in leading],
             "leading_best": [";".join(best) or MISSING for _, best in leading],
         }
@@ -296,7 +297,7 @@ def _tests(
     if blocks.permuted is not None:
         reached = reaches(member @ blocks.permuted.T, score[:, None]).sum(axis=1)
         found["p_permuted"] = (reached + 1) / (len(blocks.permuted) + 1)
-        found["q_permuted"] = benjamini_hochberg(found["p_permuted"].to_numpy())
+        found["q_permuted"] = false_discovery_control(found["p_permuted"])
     return found
 
 

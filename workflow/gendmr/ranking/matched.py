@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gendmr.ranking.scores import ranks
+from gendmr.ranking.scores import ranks, standardised
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -76,7 +76,7 @@ def block_values(
 
     if permuted is None:
         return best(score[None, :])[0], None
-    values = _standardised(best(np.vstack([score, permuted])))
+    values = standardised(best(np.vstack([score, permuted])))
     return values[0], values[1:]
 
 
@@ -217,11 +217,3 @@ def best_rows(score: np.ndarray, block: np.ndarray) -> np.ndarray:
 def reaches(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Return whether values are at least as high; sums in another order differ by rounding."""
     return np.asarray(values >= observed - 1e-9 * (1 + np.abs(observed)))
-
-
-def _standardised(values: np.ndarray) -> np.ndarray:
-    """Return columns with mean 0 and SD 1 over rows; 0 where a column does not vary."""
-    centred = values - values.mean(axis=0)
-    spread = values.std(axis=0)
-    varies = spread > 1e-9 * (1 + np.abs(values).max(axis=0, initial=0))
-    return np.where(varies, centred / np.where(varies, spread, 1), 0.0)

@@ -26,7 +26,7 @@ from gendmr.ranking.bias import Bias, measure_bias
 from gendmr.ranking.blocks import ld_blocks
 from gendmr.ranking.folds import Bag, Reader, check_held_out, null_files, order_folds, read_null
 from gendmr.ranking.groups import Groups
-from gendmr.ranking.significance import Significance, judge
+from gendmr.ranking.significance import LEVEL, Significance, judge
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -584,9 +584,9 @@ def summarise(
             "line_regions": _rounded(regions.line),
             "found": {
                 name: {
-                    "family_wise": int((table.rows["p_fwer"] <= 0.05).sum()),
-                    "q": int((table.rows["q"] <= 0.05).sum()),
-                    "q_pooled": int((table.rows["q_pooled"] <= 0.05).sum()),
+                    "family_wise": int((table.rows["p_fwer"] <= LEVEL).sum()),
+                    "q": int((table.rows["q"] <= LEVEL).sum()),
+                    "q_pooled": int((table.rows["q_pooled"] <= LEVEL).sum()),
                 }
                 for name, table in (
                     ("genes", genes),
@@ -646,7 +646,7 @@ def _notes(
         elif not (table.rows["score"] > 0).any():
             notes.append(f"No risk falls on any of the {name}: their order is that of their names.")
         agreement = lists[name]["top_k_overlap_p"]
-        if agreement is not None and agreement > 0.05:
+        if agreement is not None and agreement > LEVEL:
             notes.append(
                 f"Folds agree on the first {lists[name]['top_k']} {name} no more than they do when"
                 f" diagnoses are permuted (p = {agreement:.2f}): the top of this list is at chance."

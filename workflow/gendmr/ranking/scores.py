@@ -174,3 +174,11 @@ def kuncheva(overlap: float | None, k: int, n: int) -> float | None:
     if overlap is None or k >= n:
         return None
     return (overlap * n - k) / (n - k)
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Return columns with mean 0 and SD 1 over rows; 0 where a column does not vary."""
+    centred = values - values.mean(axis=0)
+    spread = values.std(axis=0)
+    varies = spread > 1e-9 * (1 + np.abs(values).max(axis=0, initial=0))
+    return np.where(varies, centred / np.where(varies, spread, 1), 0.0)

@@ -10,7 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-FAMILY_WISE = 0.05
+from gendmr.ranking.scores import standardised
+
+LEVEL = 0.05  # of what is called significant: a p or q of at most this
 # A fitted tail: exceedances to begin with, fewest to end with, and from which count it is needed.
 MOST_EXCEEDANCES, FEWEST_EXCEEDANCES, FEW = 250, 30, 10
 FEWEST_COLUMNS = 10  # of which a typical score can be told
@@ -55,7 +57,7 @@ class Significance:
 
     @property
     def line(self) -> float | None:
-        """Return the z above which a family-wise p is at most 5 %; None with under 19 draws."""
+        """Return `family_wise_line` of the null."""
         return family_wise_line(self.null)
 
 
@@ -92,13 +94,13 @@ def judge(
         0, or h: p = h / l where the h-th permutation as large is the l-th drawn (Besag & Clifford
         1991, Biometrika 78:301); the later ones do not count.
     """
+    from scipy.stats import false_discovery_control
+
     draws = len(null)
     together = np.concatenate([observed[None], null]).astype(np.float64)
     if relative:
         together = relative_to_bulk(together)
-    mean, spread = together.mean(axis=0), together.std(axis=0)
-    varies = spread > 1e-12 * (np.abs(mean) + 1e-300)
-    z = np.where(varies, (together - mean) / np.where(varies, spread, 1.0), 0.0)
+    z = standardised(together)
     reached = together[1:] >= together[0] * (1 - 1e-12)
     count = reached.sum(axis=0)
     p = (count + 1) / (draws + 1)
@@ -108,7 +110,7 @@ def judge(
         at = (np.cumsum(reached[:, settled], axis=0) >= sequential).argmax(axis=0) + 1
         p[settled], kind[settled] = sequential / at, "sequential"
     if tail:
-        for column in np.flatnonzero((count < FEW) & varies):
+        for column in np.flatnonzero(count < FEW):
             fitted = tail_probability(z[0, column], z[1:, column])
             if fitted is not None:
                 p[column], kind[column] = fitted, "fitted"
@@ -122,9 +124,9 @@ def judge(
         z=z[0],
         p=p,
         family_wise=(as_large + 1) / (draws + 1),
-        q=benjamini_hochberg(p),
+        q=false_discovery_control(p),
         pooled=pooled,
-        q_pooled=benjamini_hochberg(pooled),
+        q_pooled=false_discovery_control(pooled),
         kind=kind.tolist(),
         null=z[1:].astype(np.float32),
     )
@@ -152,27 +154,15 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
     return rows / size[:, None] if (size > 0).all() else rows
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Return q-values (n,): the smallest false discovery rate at which each is found."""
-    if not p.size:
-        return p.astype(np.float64)
-    order = np.argsort(p, kind="stable")
-    scaled = p[order] * p.size / np.arange(1, p.size + 1)
-    q = np.empty(p.size)
-    q[order] = np.minimum.accumulate(scaled[::-1])[::-1]
-    return np.minimum(q, 1.0)
-
-
-def family_wise_line(null: np.ndarray, level: float = FAMILY_WISE) -> float | None:
-    """Return the smallest z that is family-wise significant, or None with too few permutations.
+def family_wise_line(null: np.ndarray) -> float | None:
+    """Return the z above which a family-wise p is at most 5 %, or None with too few permutations.
 
     Parameters
     ----------
     null : float (permutation, n)
         z under every permutation.
-    level : float
     """
-    most = int(np.floor(level * (len(null) + 1))) - 1  # permutations that may be as large
+    most = int(np.floor(LEVEL * (len(null) + 1))) - 1  # permutations that may be as large
     if most < 0 or not null.shape[1]:
         return None
     return float(np.sort(null.max(axis=1))[::-1][most])
@@ -181,9 +171,8 @@ def family_wise_line(null: np.ndarray, level: float = FAMILY_WISE) -> float | No
 def tail_probability(value: float, null: np.ndarray) -> float | None:
     """Return P(null >= value) from a generalised Pareto distribution, or None where none fits.
 
-    It is fitted to the exceedances over the midpoint below the largest 250 (at most a tenth of
-    all), fewer where an Anderson-Darling-like test of fit (here Cramer-von Mises, p > 0.05)
-    refuses.
+    It is fitted to what the largest 250 (at most a tenth of all) exceed the next one by, and to
+    fewer where a Cramer-von Mises test refuses the fit.
     """
     from scipy.stats import cramervonmises, genpareto
 
@@ -195,7 +184,7 @@ def tail_probability(value: float, null: np.ndarray) -> float | None:
         if excess[0] <= 0:
             return None
         shape, _, scale = genpareto.fit(excess, floc=0)
-        fits = cramervonmises(excess, genpareto(shape, 0, scale).cdf).pvalue > 0.05
+        fits = cramervonmises(excess, genpareto(shape, 0, scale).cdf).pvalue > LEVEL
         if fits:
             beyond = float(genpareto.sf(value - threshold, shape, 0, scale))
             share = size / len(null) * beyond

@@ -9,7 +9,6 @@ from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.report.performance import finite
 
-LEVEL = 0.05
 BLOCKS: dict[str, Kind] = {
     "block": "text",
     "genes": "text",
@@ -116,7 +115,7 @@ def who_finds_what(ranking: Path, truth: dict[str, Any] | None, most: int) -> di
             "by": [
                 {
                     "rank": finite(float(row[f"{name}:rank"])),
-                    "significant": bool(row[f"{name}:p_fwer"] <= LEVEL),
+                    "significant": bool(row[f"{name}:p_fwer"] <= stored["level"]),
                 }
                 for name in methods
             ],

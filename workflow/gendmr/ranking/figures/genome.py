@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from gendmr import style
 from gendmr.ranking.figures.labels import place_labels
+from gendmr.ranking.significance import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SIZE = (style.PAGE, 70 * style.MM)
 NOTE = 0.045  # share of the height
-LEVEL = 0.05
 IN_LABEL = 3  # genes of a block that a label names
 DOTS = 400  # that stand for the family-wise line where names look for a free place
 # How many times the family-wise line (or what most genes reach) the first may be on a linear axis.
@@ -64,8 +64,8 @@ def draw_genome(
     """Draw the risk of genes along the genome, and name the first ones.
 
     Height is z against the permutation null, or the score where no null was run. Filled diamonds
-    are genes with a family-wise p below 0.05 (where that is absent: above the line), circles the
-    other named genes. Named genes of one LD block are joined and share a label: they are one
+    are genes with a family-wise p of at most 0.05 (where that is absent: above the line), circles
+    the other named genes. Named genes of one LD block are joined and share a label: they are one
     finding. Where the first gene is far above all others the axis is that of the inverse
     hyperbolic sine: linear near 0, logarithmic above.
 
@@ -130,7 +130,7 @@ def draw_genome(
 
 def _found(table: pd.DataFrame, line: float | None) -> pd.Series:
     if "p_fwer" in table and table["p_fwer"].notna().any():
-        return table["p_fwer"] < LEVEL
+        return table["p_fwer"] <= LEVEL
     return table["y"] > (np.inf if line is None else line)
 
 
@@ -239,7 +239,7 @@ def _explain(
     """Draw the family-wise line, and say above the points what the marks are."""
     handles = []
     if table["found"].any():
-        handles.append(_handle(FOUND, "family-wise p < 0.05"))
+        handles.append(_handle(FOUND, "family-wise p ≤ 0.05"))
     if (named & ~table["found"]).any():
         handles.append(_handle(NAMED, "first in rank" + ("" if tested else ", no p-values")))
     if any(len(members) > 1 for members in _blocks(table[named])):

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from gendmr import style
 from gendmr.config.ranking import RankingSection
 from gendmr.ranking.scores import ranks
+from gendmr.ranking.significance import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
 FIRST = 25  # rows
 ROW = 3.4 * style.MM
 AROUND = 21 * style.MM  # what stands above and below the rows
-LEVEL = 0.05
 LOGARITHMIC = 60  # ranks from which on the axis is logarithmic
 # Marks of the median: colour and shape say the same.
 MARKS: dict[str, dict[str, Any]] = {
-    "family-wise p < 0.05": {"marker": "D", "s": 13, "color": style.RED, "lw": 0},
-    "q < 0.05": {"marker": "s", "s": 13, "color": style.ORANGE, "lw": 0},
-    "q ≥ 0.05": {"marker": "o", "s": 13, "color": "white", "ec": style.BLUE, "lw": 0.8},
+    "family-wise p ≤ 0.05": {"marker": "D", "s": 13, "color": style.RED, "lw": 0},
+    "q ≤ 0.05": {"marker": "s", "s": 13, "color": style.ORANGE, "lw": 0},
+    "q > 0.05": {"marker": "o", "s": 13, "color": "white", "ec": style.BLUE, "lw": 0.8},
     "no p-value": {"marker": "o", "s": 13, "color": style.BLUE, "lw": 0},
 }
 
@@ -93,7 +93,7 @@ def kinds_of(table: pd.DataFrame) -> list[str]:
     absent = pd.Series(np.nan, index=table.index)
     p, q = table.get("p_fwer", absent), table.get("q", absent)
     return np.select(
-        [p < LEVEL, q < LEVEL, p.notna() | q.notna()], list(MARKS)[:3], list(MARKS)[3]
+        [p <= LEVEL, q <= LEVEL, p.notna() | q.notna()], list(MARKS)[:3], list(MARKS)[3]
     ).tolist()
 
 
