@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gendmr.annotation.commands import group
@@ -54,7 +54,6 @@ gene_rows = st.lists(
 snp_rows = st.lists(st.tuples(st.sampled_from(["1", "2", "3"]), place), max_size=25)
 
 
-@settings(max_examples=150, deadline=None)
 @given(gene_rows, snp_rows, st.integers(0, 60), st.integers(0, 60), st.booleans())
 def test_the_join_equals_its_slow_twin(gene_rows, snp_rows, upstream, downstream, nearest):
     genes = pd.DataFrame(
@@ -124,6 +123,60 @@ def test_gzipped_gtf_and_gene_types(tmp_path):
     path = tmp_path / "genes.gtf.gz"
     path.write_bytes(gzip.compress(GTF.encode()))
     assert read_genes(path, "gtf", ("protein_coding",))[0]["gene"].tolist() == ["ALPHA"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (GENE_LOC.encode("utf-16"), "not UTF-8 text but UTF-16"),
+        (GENE_LOC.replace("ALPHA", "ALPH\xc4").encode("latin-1"), "not UTF-8 text .*at byte"),
+        (GENE_LOC.replace("ALPHA", "AL\0PHA").encode(), "NUL bytes"),
+        (gzip.compress(GENE_LOC.encode())[:-12], "compressed file is damaged"),
+        (gzip.compress(GENE_LOC.encode() * 9)[:40] + bytes(60), "compressed file is damaged"),
+        (b"PK\x03\x04rest", "spreadsheet or zip archive"),
+    ],
+)
+def test_a_gene_table_that_is_no_text_is_named(tmp_path, data, words):
+    path = tmp_path / "genes"
+    path.write_bytes(data)
+    with pytest.raises(InputFileError, match=words):
+        read_genes(path, "gene.loc")
+
+
+def test_windows_line_ends_and_a_byte_order_mark_in_a_gene_table(tmp_path):
+    path = tmp_path / "genes"
+    path.write_bytes(GLIST.replace("\n", "\r\n").encode("utf-8-sig"))
+    genes, notes = read_genes(path, "glist")
+    assert genes[["gene", "chromosome", "end"]].to_numpy().tolist() == [
+        ["ALPHA", "1", 2000],
+        ["BETA", "2", 6000],
+    ]
+    assert "unplaced" not in " ".join(notes)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(gene_rows, st.data())
+def test_a_random_gene_table_reads_as_written_or_is_named(tmp_path, rows, data):
+    path = tmp_path / "genes"
+    lines = [f"{i}\t{c}\t{s}\t{s + n}\t{t}\tG{i}" for i, (c, s, n, t) in enumerate(rows)]
+    content = bytearray("".join(f"{line}\n" for line in lines).encode())
+    spoiled = bool(content) and data.draw(st.booleans())
+    if spoiled:
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.sampled_from(b"\0\t \n-x\xff;,9"))
+    path.write_bytes(content)
+    try:
+        genes, _ = read_genes(path, "gene.loc")
+    except (AnnotationError, InputFileError) as error:
+        assert str(path) in str(error)
+        assert spoiled or not rows
+        return
+    if not spoiled:
+        read = genes.set_index("gene")[["chromosome", "start", "end", "strand"]]
+        written = {f"G{i}": [c, s, s + n, t] for i, (c, s, n, t) in enumerate(rows)}
+        assert {
+            name: list(row) for name, row in zip(read.index, read.to_numpy(), strict=True)
+        } == written
 
 
 def test_one_name_in_several_rows(tmp_path):
@@ -201,7 +254,12 @@ def test_the_right_build_passes(tmp_path):
         ("1 1 2000 1000 + A\n", {}, AnnotationError, "end before they start: 'A'"),
         ("1 1 1000 2000 ? A\n", {}, AnnotationError, "strand '?'"),
         ("1 7_alt 1000 2000 + A\n", {}, AnnotationError, "no gene on a human chromosome"),
-        ("", {}, AnnotationError, "no gene in gene.loc format"),
+        ("", {}, InputFileError, "the file is empty"),
+        ("# a comment only\n", {}, AnnotationError, "no gene in gene.loc format"),
+        ("1,1,1001,2000,+,ALPHA\n", {}, AnnotationError, "line 1 has 1 columns"),
+        ("1 1 1001 2000 + A;B\n", {}, AnnotationError, "hold a semicolon"),
+        (f"1 1 1001 {10**20} + A\n", {}, AnnotationError, "are not whole numbers"),
+        ("1 1 1_001 2000 + A\n", {}, AnnotationError, "are not whole numbers"),
         (GTF, {"format": "gtf", "gene_types": ["miRNA"]}, AnnotationError, "no gene in gtf"),
         ("1 9 1000 2000 + A\n", {}, AnnotationError, "none of 3 SNPs"),
         (GENE_LOC, {"upstream_kb": -1}, ConfigurationError, "upstream_kb"),

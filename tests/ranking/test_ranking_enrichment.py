@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import re
 
@@ -456,7 +457,7 @@ def test_gmt_as_spreadsheets_and_editors_leave_it(tmp_path):
         ("A\tonly a description\n", TableError, "line 1"),
         ("\td\tG1\n", TableError, "line 1"),
         ("A\td\tG1\nA\td\tG2\n", TableError, "the set 'A' is in line 1 and in line 2"),
-        ("", InputFileError, "no such file, or empty"),
+        ("", InputFileError, "the file is empty"),
         ("A\td\tENSG00000130203\tENSG00000136717.4\n", AnnotationError, "the sets have Ensembl"),
         ("A\td\t348\t274\n", AnnotationError, "the sets have Entrez"),
         ("A\td\tApoe\tBin1\n", AnnotationError, "another species"),
@@ -482,10 +483,27 @@ def test_a_ranking_of_identifiers_names_the_other_side(tmp_path):
         read_gmt(path, ["ENSG00000130203", "ENSG00000136717"])
 
 
-def test_a_compressed_gmt_is_named(tmp_path):
-    (tmp_path / "c.gmt").write_bytes(b"\x1f\x8b\x08\x00\xff\xfe")
-    with pytest.raises(InputFileError, match="not UTF-8 text"):
-        read_gmt(tmp_path / "c.gmt", ["A"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (gzip.compress(b"A\td\tX\n")[:-9], "compressed file is damaged"),
+        ("A\td\tX\n".encode("utf-16"), "UTF-16"),
+        (b"A\td\tX\0\n", "NUL bytes"),
+        ("A\td\tÄ\n".encode("latin-1"), "not UTF-8 text"),
+        (b"PK\x03\x04", "spreadsheet or zip archive"),
+    ],
+)
+def test_a_gmt_that_is_no_text_is_named(tmp_path, data, words):
+    (tmp_path / "c.gmt").write_bytes(data)
+    with pytest.raises(InputFileError, match=words):
+        read_gmt(tmp_path / "c.gmt", ["X"])
+
+
+def test_a_gmt_with_windows_line_ends_a_byte_order_mark_or_compressed(tmp_path):
+    for data in (b"\xef\xbb\xbfA\td\tX\tY\r\n", gzip.compress(b"A\td\tX\tY\n")):
+        (tmp_path / "c.gmt").write_bytes(data)
+        (only,) = read_gmt(tmp_path / "c.gmt", ["X", "Y"])
+        assert (only.name, only.genes) == ("A", ("X", "Y"))
 
 
 PLACES = pd.DataFrame(

@@ -58,6 +58,8 @@ matplotlib.rcParams.update(
         "xtick.minor.size": 1.5,
         "ytick.minor.size": 1.5,
         "svg.hashsalt": "gendmr",
+        # Names are no formulas: two dollar signs in one would be a syntax error.
+        "text.parse_math": False,
         "svg.fonttype": "none",
     }
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.errors import AnnotationError, InputFileError, first_few
+from gendmr.errors import AnnotationError, first_few
 from gendmr.files.chromosomes import chromosome_name
+from gendmr.files.text import numbered_lines
 
 COLUMNS = ["gene", "chromosome", "start", "end", "strand"]
 KNOWN = {*(str(number) for number in range(1, 23)), "X", "Y", "XY", "MT"}
@@ -58,6 +58,7 @@ ANCHORS: dict[str, dict[str, int]] = {
 # Starts differ between annotations by less; builds differ by more.
 TOLERANCE = 5000
 ENOUGH_ANCHORS = 2
+LONGEST = 19  # digits from which a position no longer fits 64 bits
 
 
 def read_genes(
@@ -103,6 +104,14 @@ def read_genes(
             f"{path}: no gene in {form} format",
             cause="another format, or gene_types that do not occur",
             next_step=f"head {path}, then set annotation.format",
+        )
+    joined = table[table["gene"].str.contains(";", regex=False)]
+    if len(joined):
+        raise AnnotationError(
+            f"{path}: {len(joined)} names of genes hold a semicolon, which separates genes in"
+            f" every result: {first_few(joined['gene'])}",
+            cause="several names in one column",
+            next_step="keep one name for each gene",
         )
     reverse = table[table["end"] < table["start"]]
     if len(reverse):
@@ -168,30 +177,14 @@ def check_build(genes: pd.DataFrame, declared: str, path: str | Path) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    if not path.is_file():
-        raise InputFileError(
-            f"{path}: no such file",
-            cause="the path in annotation.genes is wrong",
-            next_step=f"ls -l {path.parent}",
-        )
-    try:
-        with path.open("rb") as stream:
-            zipped = stream.read(2) == b"\x1f\x8b"
-        opened = gzip.open if zipped else open
-        with opened(path, "rt", encoding="utf-8") as text:
-            for number, line in enumerate(text, start=1):
-                if line.strip() and not line.startswith("#"):
-                    yield number, line.rstrip("\r\n")
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        raise InputFileError(
-            f"{path}: not readable as text ({error})",
-            cause="an interrupted download, or another kind of file",
-            next_step="fetch it again",
-        ) from error
+    """Yield the numbered lines that are no comments."""
+    for number, line in numbered_lines(path, setting="annotation.genes"):
+        if not line.startswith("#"):
+            yield number, line
 
 
 def _place(path: Path, number: int, start: str, end: str, form: str) -> tuple[int, int]:
-    if start.isascii() and start.isdigit() and end.isascii() and end.isdigit():
+    if all(text.isascii() and text.isdigit() and len(text) < LONGEST for text in (start, end)):
         return int(start), int(end)
     raise AnnotationError(
         f"{path}: line {number}: start {start!r} and end {end!r} are not whole numbers",

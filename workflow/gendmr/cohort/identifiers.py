@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations, product
@@ -46,7 +47,8 @@ class Matching:
         >>> Matching(ignore=("punctuation", "zeros")).key("002_S_0295")
         '2S295'
         """
-        key = bare(identifier)
+        # File systems differ in how they write é; no two people do.
+        key = unicodedata.normalize("NFC", bare(identifier))
         for prefix in self.strip:
             key = key.removeprefix(prefix)
         if "case" in self.ignore:
@@ -203,7 +205,7 @@ def _likely_cause(
     overlap: int,
 ) -> tuple[str, str]:
     """Try every setting, alone and together; the one that joins most with least change wins."""
-    prefixes = {_common_prefix(listed), *map(_common_prefix, found.values())} - {""}
+    prefixes = {prefix for side in (listed, *found.values()) for prefix in _prefixes(side)}
     extra = [name for name in DIFFERENCES if name not in matching.ignore]
     subsets = list(chain.from_iterable(combinations(extra, n) for n in range(len(extra) + 1)))
     best: tuple[int, int, str, str] = (-overlap, 0, "", "")
@@ -240,10 +242,13 @@ def _likely_cause(
     )
 
 
-def _common_prefix(identifiers: Sequence[str]) -> str:
+def _prefixes(identifiers: Sequence[str]) -> set[str]:
+    """Return what all identifiers begin with: all of it, and the letters it begins with."""
     names = [bare(identifier) for identifier in identifiers]
     if len(names) < 2:
-        return ""
+        return set()
     first, last = min(names), max(names)
     same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
-    return first[:same].rstrip("0123456789")
+    whole = first[:same]
+    letters = re.match(r"[^\W\d_]*", whole)
+    return {whole.rstrip("0123456789"), letters[0] if letters else ""} - {""}

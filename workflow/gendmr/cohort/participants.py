@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,9 +12,13 @@ import pandas as pd
 from gendmr.cohort.attrition import Attrition
 from gendmr.cohort.identifiers import bare
 from gendmr.config.cohort import CohortSection
-from gendmr.errors import TableError
+from gendmr.errors import InputFileError, TableError, first_few
+from gendmr.files.identifiers import refuse_hostile
 from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.files.text import read_text_file
 
+AGES = (0.0, 120.0)  # years
+YEARS = {"year", "years", "y", "yr", "yrs", "a"}
 # BIDS allows these spellings of `sex`; anything else is kept as it is.
 SEX = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 
@@ -28,7 +35,10 @@ def read_participants(options: CohortSection) -> pd.DataFrame:
     Raises
     ------
     InputFileError, TableError
-        The file is missing or malformed, a column is missing, a value is not of its kind.
+        The file is missing or malformed, a column is missing, a value is not of its kind, nobody
+        is listed, or ages are no years.
+    IdentifierError
+        An identifier could be taken for a path, an option, a command or markup.
     """
     ours = ["participant_id", *options.covariates]
     if options.group_by is not None and options.group_by not in ours:
@@ -41,17 +51,86 @@ def read_participants(options: CohortSection) -> pd.DataFrame:
         for name in ours
     }
     columns[options.diagnosis.column] = "text"
-    raw = read_table(options.participants, columns, extra=True, key=theirs["participant_id"])
+    raw = read_table(
+        options.participants,
+        columns,
+        extra=True,
+        key=theirs["participant_id"],
+        rename="rename the columns, or name yours: cohort: columns: {ours: yours}, and"
+        " cohort: diagnosis: column: for the diagnosis",
+    )
+    if raw.empty:
+        raise TableError(
+            f"{options.participants}: a header and nobody below it",
+            cause="an export that was filtered to nothing",
+            next_step="restore the file: one row for each person",
+        )
     table = pd.DataFrame({name: raw[column] for name, column in theirs.items()})
     table.insert(1, "diagnosis", raw[options.diagnosis.column])
     table["participant_id"] = [bare(name) for name in table["participant_id"]]
+    refuse_hostile(
+        table["participant_id"],
+        f"{options.participants}, column {theirs['participant_id']}",
+        "rename these people here and in genotypes and images: letters, digits and _ - . are safe",
+    )
     for name in options.categorical:
         if name in table:
             values = table[name].replace("", MISSING)
             if name == "sex":
                 values = pd.Series([SEX.get(v.casefold(), v) for v in values], index=table.index)
             table[name] = values
+    for name in options.covariates:
+        if name not in options.categorical:
+            _plausible(table, name, theirs[name], options.participants)
     return table
+
+
+def _plausible(table: pd.DataFrame, name: str, column: str, path: str) -> None:
+    """Refuse numbers that no person has: infinite ones, and ages that are no years."""
+    values = table[name]
+    low, high = AGES if name == "age" else (-math.inf, math.inf)
+    wrong = values.notna() & (~values.between(low, high) | values.abs().eq(math.inf))
+    if name == "age":
+        _in_years(path, column)
+    if not wrong.any():
+        return
+    people = [
+        f"{who}: {value:g}"
+        for who, value in zip(table["participant_id"][wrong], values[wrong], strict=True)
+    ]
+    in_months = name == "age" and values.median() > high
+    raise TableError(
+        f"{path}: column {column}: {int(wrong.sum())} of {int(values.notna().sum())} values"
+        f" {f'are not between {low:g} and {high:g} years' if name == 'age' else 'are infinite'}:"
+        f" {first_few(people)}",
+        cause=f"ages in months (the median is {values.median():g})"
+        if in_months
+        else "a code for unknown, such as -9 or 999",
+        next_step="divide them by 12" if in_months else f"write {MISSING} where it is unknown",
+    )
+
+
+def _in_years(participants: str, column: str) -> None:
+    """Refuse ages whose description beside the table, as BIDS has it, says another unit."""
+    path = Path(participants).with_suffix(".json")
+    if not path.is_file():
+        return
+    try:
+        described = json.loads(read_text_file(path))
+    except ValueError as error:
+        raise InputFileError(
+            f"{path}: not JSON ({error})",
+            cause="a description of the columns that was edited by hand",
+            next_step=f"python -m json.tool {path}",
+        ) from error
+    entry = described.get(column) if isinstance(described, dict) else None
+    units = str(entry.get("Units", "")) if isinstance(entry, dict) else ""
+    if units and units.casefold() not in YEARS:
+        raise TableError(
+            f"{path}: the column {column} is in {units!r}, not in years",
+            cause="a cohort of infants, or a description of another table",
+            next_step="give ages in years, and correct the description",
+        )
 
 
 def with_diagnosis(
@@ -72,11 +151,14 @@ def with_diagnosis(
     blank = given.isin(["", MISSING])
     unknown = ~blank & ~given.isin(list(labels))
     attrition.add(listed.loc[blank, "participant_id"], "diagnosis", "no diagnosis")
+    folded = {label.casefold(): label for label in labels}
     for label in sorted(given[unknown].unique()):
+        meant = folded.get(label.casefold())
         attrition.add(
             listed.loc[given == label, "participant_id"],
             "diagnosis",
-            f"diagnosis {label!r} is neither case nor control",
+            f"diagnosis {label!r} is neither case nor control"
+            + (f" ({meant!r} differs only in letter case)" if meant else ""),
         )
     for side, wanted in (("case", options.diagnosis.case), ("control", options.diagnosis.control)):
         if not given.isin(wanted).any():

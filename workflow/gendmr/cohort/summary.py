@@ -150,6 +150,14 @@ def _notes(
                     else ""
                 )
             )
+    undiagnosed = ours[ours["step"] == "diagnosis"]
+    similar = undiagnosed[undiagnosed["reason"].str.contains(" differs only in ", regex=False)]
+    if len(similar):
+        notes.append(
+            "left out for a diagnosis that is configured in other letters:"
+            f" {_people(len(similar))}, {first_few(similar['id'])}: see attrition.tsv, and add the"
+            " spelling to cohort.diagnosis if they are meant."
+        )
     for name in options.covariates:
         missing = (table[name] == MISSING) | table[name].isna()
         if missing.any():

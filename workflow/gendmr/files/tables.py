@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from gendmr.errors import InputFileError, TableError, first_few
+from gendmr.errors import TableError, first_few
 from gendmr.files.atomic import atomic_path
+from gendmr.files.text import read_text_file
 
 Kind = Literal["text", "number", "integer", "flag"]
 MISSING = "n/a"
+# Beyond it a float64 skips whole numbers.
+LARGEST = 2**53
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a table the BIDS way: tabs, `n/a` for missing, floats that read back exactly."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep=MISSING, lineterminator="\n")
+    """Write a table the BIDS way: tabs, `n/a` for missing, floats that read back exactly.
+
+    Raises
+    ------
+    TableError
+        A value holds a tab or a line break, which no table of this form can hold.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            # Quotation marks are part of a value: readers take them as they are.
+            table.to_csv(
+                temporary,
+                sep="\t",
+                index=False,
+                na_rep=MISSING,
+                lineterminator="\n",
+                quoting=csv.QUOTE_NONE,
+            )
+    except csv.Error as error:
+        broken = [
+            str(value)
+            for name in table
+            for value in table[name]
+            if isinstance(value, str) and set(value) & set("\t\r\n")
+        ]
+        raise TableError(
+            f"{path}: {len(broken)} values hold a tab or a line break: {first_few(broken)}",
+            cause="a name that was copied with what stands around it",
+            next_step="correct it in the input that holds it",
+        ) from error
 
 
 def read_table(
@@ -28,6 +61,7 @@ def read_table(
     optional: Mapping[str, Kind] | None = None,
     extra: bool = False,
     key: str | None = None,
+    rename: str = "rename the columns, or name yours in the configuration",
 ) -> pd.DataFrame:
     """Read a table whose columns are declared.
 
@@ -43,75 +77,69 @@ def read_table(
         Keep undeclared columns as text instead of refusing them.
     key : str, optional
         Column whose values must be present and unique.
+    rename : str
+        What to do about a missing column, for the message.
 
     Raises
     ------
     InputFileError
-        The file is missing, empty or not UTF-8.
+        The file is missing, empty or not UTF-8 text.
     TableError
-        Columns are missing, unknown or duplicated, or a value is not of its kind.
+        Rows differ in their number of columns, columns are missing, unknown or duplicated, or a
+        value is not of its kind.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputFileError(
-            f"{path}: no such file",
-            cause="the path in the configuration is wrong, or the step that makes it has not run",
-            next_step=f"check the path: ls -l {path.parent}",
-        )
-    if path.stat().st_size == 0:
-        raise InputFileError(f"{path}: the file is empty", next_step="restore it and run again")
-    try:
-        raw = pd.read_csv(
-            path,
-            sep="\t",
-            dtype=str,
-            header=None,
-            keep_default_na=False,
-            na_filter=False,
-            encoding="utf-8-sig",
-            quoting=3,
-        )
-    except UnicodeDecodeError as error:
-        raise InputFileError(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start})",
-            cause="saved by a spreadsheet in another encoding",
-            next_step=f"iconv -f LATIN1 -t UTF-8 {path} > fixed.tsv",
-        ) from error
-    except pd.errors.ParserError as error:
-        raise TableError(
-            f"{path}: rows differ in their number of columns ({error})",
-            cause="a tab inside a value, or columns separated by spaces or commas",
-            next_step="write the table with one tab between columns",
-        ) from error
+    lines, numbers = _rows(path)
+    raw = pd.read_csv(
+        io.StringIO("\n".join(lines)),
+        sep="\t",
+        dtype=str,
+        header=None,
+        keep_default_na=False,
+        na_filter=False,
+        quoting=csv.QUOTE_NONE,
+        skip_blank_lines=False,
+    )
     header = [str(name).strip() for name in raw.iloc[0]]
     table = raw.iloc[1:].reset_index(drop=True)
     table.columns = pd.Index(header)
     declared = {**columns, **(optional or {})}
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
-        raise TableError(f"{path}: columns named twice: {first_few(repeated)}")
+        raise TableError(
+            f"{path}: columns named twice: {first_few(repeated)}",
+            cause="two exports pasted side by side, or columns without a name",
+            next_step="keep one of them, each with a name of its own",
+        )
     absent = [name for name in columns if name not in header]
     unknown = [name for name in header if name not in declared]
     if absent:
         raise TableError(
             f"{path}: {len(absent)} of {len(columns)} needed columns missing: {first_few(absent)};"
-            f" found {first_few(header, 12)}",
-            cause="another name or spelling, or separators other than tabs",
-            next_step="rename the columns, or name yours in the configuration",
+            f" found {first_few(header, 12)}{_meant(absent, unknown)}",
+            cause=_why_absent(header),
+            next_step=rename,
         )
     if unknown and not extra:
         raise TableError(
-            f"{path}: unknown columns: {first_few(unknown)}; known: {first_few(declared, 20)}",
+            f"{path}: unknown columns: {first_few(unknown)}; known: {first_few(declared, 20)}"
+            f"{_meant(unknown, [name for name in declared if name not in header])}",
+            cause="a misspelt name, or a column that is not read",
             next_step="remove or rename them",
         )
     for name, kind in declared.items():
         if name in table:
-            table[name] = _parse(path, name, table[name], kind)
+            table[name] = _parse(path, name, table[name], kind, numbers[1:])
     if key is not None:
         values = table[key]
-        blank = values.isna() | (values == "")
+        blank = values.isna() | values.isin(["", MISSING])
         if blank.any():
-            raise TableError(f"{path}: {int(blank.sum())} rows have no {key}")
+            first = numbers[1 + int(blank.to_numpy().argmax())]
+            raise TableError(
+                f"{path}: {int(blank.sum())} rows have no {key} (first in line {first})",
+                cause="rows that a spreadsheet left empty",
+                next_step="remove them, or write who they are",
+            )
         twice = sorted(values[values.duplicated()].unique())
         if twice:
             raise TableError(
@@ -122,24 +150,73 @@ def read_table(
     return table
 
 
-def _parse(path: Path, name: str, values: pd.Series, kind: Kind) -> pd.Series:
-    if kind == "text":
-        return values.str.strip()
+def _rows(path: Path) -> tuple[list[str], list[int]]:
+    """Return the rows that are not blank, equally wide, and their line numbers in the file."""
+    # splitlines would end a row at characters that are no line ends in any table.
+    every = read_text_file(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    numbers = [number for number, line in enumerate(every, start=1) if line.strip(" ")]
+    lines = [every[number - 1] for number in numbers]
+    wide = lines[0].count("\t")
+    ragged = [
+        (number, line)
+        for number, line in zip(numbers, lines, strict=True)
+        if line.count("\t") != wide
+    ]
+    if ragged:
+        number, line = ragged[0]
+        raise TableError(
+            f"{path}: rows differ in their number of columns: {len(ragged)} of {len(lines) - 1} do"
+            f" not have the {wide + 1} of the header; the first is line {number}, with"
+            f" {line.count(chr(9)) + 1}: {line[:60]!r}",
+            cause="a tab inside a value, a row cut short, or columns separated by spaces or commas",
+            next_step=f"sed -n {number}p {path} | cat -A; write one tab between columns, and"
+            f" {MISSING} for what is unknown",
+        )
+    return lines, numbers
+
+
+def _meant(wrong: Sequence[str], candidates: Sequence[str]) -> str:
+    """Return which names are near others, as a question."""
+    folded = {name.casefold(): name for name in candidates}
+    pairs = []
+    for name in wrong:
+        near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+        pairs += [f"{folded[other]!r} for {name!r}" for other in near]
+    return f"; did you mean {', '.join(pairs[:5])}?" if pairs else ""
+
+
+def _why_absent(header: Sequence[str]) -> str:
+    if len(header) == 1:
+        for mark, called in ((",", "commas"), (";", "semicolons"), ("|", "bars"), (" ", "spaces")):
+            if mark in header[0]:
+                return f"columns are separated by {called}, not by tabs"
+    if any(name.startswith(('"', "'")) for name in header):
+        return "names stand in quotation marks, which are taken as part of them"
+    return "another name or spelling"
+
+
+def _parse(path: Path, name: str, values: pd.Series, kind: Kind, lines: Sequence[int]) -> pd.Series:
     stripped = values.str.strip()
+    if kind == "text":
+        return stripped
     present = ~stripped.isin([MISSING, ""])
     if kind == "flag":
         known = stripped.isin(["True", "False"])
-        _refuse(path, name, stripped[~known], "True or False")
+        _refuse(path, name, stripped[~known], "True or False", lines)
         return stripped == "True"
     numbers = pd.Series([_number(text) for text in stripped.where(present, "")], dtype="float64")
-    _refuse(path, name, stripped[present & numbers.isna()], f"a number or {MISSING}")
+    _refuse(path, name, stripped[present & numbers.isna()], f"a number or {MISSING}", lines)
     if kind == "integer":
-        _refuse(path, name, stripped[present & (numbers % 1 != 0)], "a whole number")
+        odd = (numbers % 1 != 0) | (numbers.abs() > LARGEST)
+        _refuse(path, name, stripped[present & odd], "a whole number", lines)
         return numbers.astype("Int64")
-    return numbers.astype("float64")
+    return numbers
 
 
 def _number(text: str) -> float:
+    # Python reads 1_000 as a number, no other program does.
+    if "_" in text:
+        return float("nan")
     # pd.to_numeric is off by one unit in the last place for some values
     try:
         return float(text)
@@ -147,10 +224,12 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def _refuse(path: Path, name: str, wrong: pd.Series, expected: str) -> None:
+def _refuse(path: Path, name: str, wrong: pd.Series, expected: str, lines: Sequence[int]) -> None:
     if len(wrong):
+        commas = wrong.str.fullmatch(r"[+-]?\d+,\d+").any()
         raise TableError(
             f"{path}: column {name}: {len(wrong)} values are not {expected}: {first_few(wrong)}"
-            f" (first in line {int(wrong.index[0]) + 2})",
+            f" (first in line {lines[int(wrong.index[0])]})",
+            cause="decimal commas" if commas else "a word, a unit or a code in place of a value",
             next_step=f"correct them, or write {MISSING} where the value is unknown",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gendmr.errors import AnnotationError, InputFileError, TableError, first_few
+from gendmr.errors import AnnotationError, TableError, first_few
 from gendmr.files.chromosomes import chromosome_name
 from gendmr.files.tables import read_table
+from gendmr.files.text import numbered_lines
 
 CHROMOSOMES = {*(str(number) for number in range(1, 23)), "X", "Y", "XY", "MT"}
 # Builds move most genes; a list of another build misses the genes that its loci are named after.
@@ -72,7 +73,7 @@ def read_gmt(path: Path | str, ranked: Sequence[str]) -> list[GeneSet]:
     sets: list[GeneSet] = []
     seen: dict[str, int] = {}
     every: set[str] = set()
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path, setting="ranking.enrichment.sets"):
         name, genes = _gmt_line(path, number, line)
         if name in seen:
             raise TableError(
@@ -146,26 +147,6 @@ def read_loci(
         listed=len(loci),
         absent=int((~touched.any(axis=1)).sum()),
     )
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    if not path.is_file() or path.stat().st_size == 0:
-        raise InputFileError(
-            f"{path}: no such file, or empty",
-            cause="the path in ranking.enrichment.sets is wrong",
-            next_step=f"ls -l {path.parent}",
-        )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputFileError(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start})",
-            cause="a compressed file, or saved by a spreadsheet in another encoding",
-            next_step=f"file {path}",
-        ) from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield number, line
 
 
 def _gmt_line(path: Path, number: int, line: str) -> tuple[str, set[str]]:

@@ -1,0 +1,80 @@
+"""What an identifier may not be: it names folders, stands in commands, tables and pages."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from gendmr.errors import IdentifierError, first_few
+
+LONGEST = 128  # bytes; file systems end at 255 with what is added to a name
+# What has a meaning in paths, in a shell, in HTML, in Snakemake's patterns or in figures.
+MARKS = frozenset("/\\'\"`$&;|<>(){}[]*?!~^%#,")
+
+
+def hostility(identifier: str) -> str:
+    """Return what keeps an identifier from being used, or an empty text.
+
+    Letters and digits of any script and `_ - . + = @ :` are allowed, a leading `-` or `.` is not.
+
+    Examples
+    --------
+    >>> [hostility(name) for name in ("007", "002_S_0295", "../x", "a b", "-rf")]
+    ['', '', 'has `/`', 'has a space', 'begins with `-`']
+    """
+    marks = next(filter(None, map(_mark, identifier)), "")
+    if marks:
+        return f"has {marks}"
+    if identifier == "":
+        return "is empty"
+    if identifier[0] in "-.":
+        return f"begins with `{identifier[0]}`"
+    long = len(identifier.encode("utf-8")) > LONGEST
+    return f"is longer than {LONGEST} bytes" if long else ""
+
+
+def _mark(character: str) -> str:
+    if character in MARKS:
+        return f"`{character}`"
+    if character == " ":
+        return "a space"
+    if unicodedata.category(character)[0] in "ZC":
+        return "an invisible " + unicodedata.name(character, f"character U+{ord(character):04X}")
+    return ""
+
+
+def refuse_hostile(identifiers: Iterable[str], where: str, next_step: str) -> None:
+    """Stop where an identifier could be taken for a path, an option, a command or markup.
+
+    Parameters
+    ----------
+    identifiers : iterable of str
+        As the user wrote them, without `sub-`.
+    where : str
+        File or folder, and column.
+    next_step : str
+        What to do about it.
+
+    Raises
+    ------
+    IdentifierError
+        With how many there are and, for the first of each kind, what is wrong.
+    """
+    wrong: dict[str, list[str]] = {}
+    for identifier in identifiers:
+        reason = hostility(identifier)
+        if reason:
+            wrong.setdefault(reason, []).append(identifier)
+    if wrong:
+        count = sum(map(len, wrong.values()))
+        raise IdentifierError(
+            f"{where}: {count} identifiers cannot be used: {_listed(wrong)}",
+            cause="a name, a path or a remark in place of an identifier, or a damaged export",
+            next_step=next_step,
+        )
+
+
+def _listed(wrong: Mapping[str, list[str]]) -> str:
+    parts = [f"{first_few(names, 3)} ({reason})" for reason, names in wrong.items()]
+    more = f"; and {len(parts) - 5} other reasons" if len(parts) > 5 else ""
+    return "; ".join(parts[:5]) + more
