@@ -31,7 +31,7 @@ def rows(root: Path) -> list[tuple[str, list[str]]]:
     return found
 
 
-def tests_in(path: Path) -> set[str]:
+def functions_of(path: Path) -> set[str]:
     """Return the names of the test functions of a file, without running it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
@@ -47,7 +47,7 @@ def test_every_row_names_a_test_that_exists(root):
         named = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", cells[-1])
         if len(cells) != 3 or not all(cells) or named is None:
             wrong.append(f"{section}: {cells}")
-        elif not (root / named[1]).is_file() or named[2] not in tests_in(root / named[1]):
+        elif not (root / named[1]).is_file() or named[2] not in functions_of(root / named[1]):
             wrong.append(f"{section}: no {cells[-1]}")
     assert wrong == []
 
