@@ -83,9 +83,14 @@ def _needed(what: str, tests: int) -> list[tuple[str, float]]:
     ]
 
 
-def not_done(summary: dict[str, Any], results: Path) -> list[dict[str, str]]:
-    """Return what was not done or done differently: notes of all stages, and of the report."""
-    notes: list[dict[str, str]] = []
+def not_done(
+    summary: dict[str, Any], results: Path, *, ranking: str | None = None
+) -> list[dict[str, str]]:
+    """Return what was not done or done differently: notes of all stages, and of the report.
+
+    `ranking` is what the report itself has to say of the ranking.
+    """
+    notes = [{"stage": "ranking", "note": ranking}] if ranking else []
     genes = summary["genes"]
     if genes and not genes["p_values"]:
         notes.append(

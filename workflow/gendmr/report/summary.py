@@ -17,12 +17,13 @@ from gendmr.report.comparison import (
     reference_method,
 )
 from gendmr.report.findings import ranked_genes, ranked_regions, read_truth
+from gendmr.report.knockout import knockouts, not_knocked_out
 from gendmr.report.leaders import kept_shares, read_leaders
 from gendmr.report.limits import not_done, smallest_effects
 from gendmr.report.people import analysed, left
 from gendmr.report.performance import finite, merged, method_summary
 from gendmr.report.significance import significance, who_finds_what
-from gendmr.report.warnings import warnings
+from gendmr.report.warnings import apoe_region, warnings
 
 QUALITY: dict[str, Kind] = {"participant_id": "text", "dice": "number", "outlier": "flag"}
 
@@ -107,6 +108,7 @@ def summarise(
         ],
         "significance": significance(results / "ranking" / main, BLOCKS) if main else None,
         "who_finds": who_finds_what(results / "ranking", truth, options.top_genes),
+        "knockouts": knockouts(results, summaries, ranked, options.top_genes),
         "registration": registration(results / "imaging" / "quality.tsv")
         if any(group["both"] + group["region_only"] for group in people["groups"])
         else None,
@@ -126,7 +128,8 @@ def summarise(
         if (seeds := item.pop("seeds"))
     ]
     summary["warnings"] = warnings(summary, options, results)
-    summary["not_done"] = not_done(summary, results)
+    missing = not_knocked_out(summary, apoe_region(options.apoe_region, results), results)
+    summary["not_done"] = not_done(summary, results, ranking=missing)
     return summary
 
 

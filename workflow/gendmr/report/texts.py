@@ -444,6 +444,19 @@ disease.</p>
 A method that does not see a stretch of the genome (such as that of APOE) shows what the others owe to
 it.</p>
 {% endif %}
+{% for k in s.knockouts %}
+{% if loop.first %}<h3>Without a stretch of the genome</h3>{% endif %}
+<p><b>{{ k.method }}</b> is {{ k.whole }} without {{ k.exclude | join(", ") }}, where {{ k.whole }} has
+{{ k.inside.n | plural("gene") }}{% if k.inside.n %} ({{ k.inside.first | join(", ") }}{{ ", …" if k.inside.n > k.inside.first | length }};
+best rank {{ k.inside.best_rank | number(0) }}){% endif %}. AUC {{ k.auc.mean | signed(3) }}
+{% if k.auc.low is not none %}({{ k.auc.low | signed(3) }} to {{ k.auc.high | signed(3) }}){% endif %}. Of the
+{{ k.outside.n | plural("gene") }} elsewhere that both rank, {{ k.outside.shared }} of the first
+{{ k.outside.top }} are the same; rank correlation {{ k.outside.correlation | signed(2) }}.
+{% if k.kept is not none %}Elsewhere, at a family-wise 5 %, both find {{ k.kept | length }},
+{{ k.whole }} alone {{ k.lost | length }}{% if k.lost %} ({{ k.lost[:10] | join(", ") }}){% endif %},
+{{ k.method }} alone {{ k.gained | length }}{% if k.gained %} ({{ k.gained[:10] | join(", ") }}){% endif %}.
+{% else %}Without a null of both, nothing is said of significance.{% endif %}</p>
+{% endfor %}
 {% for other in s.other_rankings %}
 {% if loop.first %}<h3>Rankings by the other methods</h3>{% endif %}
 <details><summary>{{ other.method }}, first:

@@ -1,0 +1,241 @@
+"""A signal that is known to be there, in real genotypes with real stratification.
+
+    python benchmarks/positive_control.py run DATA
+    python benchmarks/positive_control.py page
+
+DATA is the folder with chr10_cc1000.{bed,bim,fam} and subjects.tsv: 500 cases and 500 controls of
+two ancestries, chromosome 10, resampled from HapMap haplotypes with three causal loci, as the
+package snpStats carries them; GENES a MAGMA gene.loc. The study is run three times through the
+workflow: as by default, without ancestry components, and without components while diagnoses are
+permuted over everybody. `run` writes docs/positive_control.tsv, `page` the generated part of
+docs/positive_control.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from calibration_page import BEGIN, END
+from gendmr.files.atomic import write_text
+from gendmr.files.tables import Kind, read_table, write_table
+from planted import ROOT, run_workflow
+from planted_page import markdown
+
+LEADING = "rs870041"
+TABLE = ROOT / "docs/positive_control.tsv"
+PAGE = ROOT / "docs/positive_control.md"
+WORK = ROOT / "results/benchmark-positive-control"
+LEVEL = 0.05
+# What differs between the runs: ancestry components in the fold, and in the strata.
+RUNS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "components": (2, ("ancestry",)),
+    "strata only": (0, ("ancestry",)),
+    "neither": (0, ()),
+}
+METHODS: dict[str, dict[str, Any]] = {
+    "gendmr": {"kind": "gendmr"},
+    "smallest-p": {"kind": "association"},
+    "sum-test": {"kind": "association"},
+}
+COLUMNS: dict[str, Kind] = {
+    "run": "text",
+    "method": "text",
+    "permutations": "integer",
+    "genes": "integer",
+    "blocks": "integer",
+    "auc": "number",
+    "gene": "text",
+    "gene_rank": "integer",
+    "gene_p_fwer": "number",
+    "block_rank": "integer",
+    "block_genes": "integer",
+    "block_p_fwer": "number",
+    "other_genes": "integer",
+    "other_blocks": "integer",
+    "first": "text",
+    "seconds": "number",
+}
+
+
+def study_of(run: str, data: Path, genes: Path, folder: Path, permutations: int) -> dict[str, Any]:
+    """Return the configuration of one run."""
+    components, strata = RUNS[run]
+    return {
+        "study": run.replace(" ", "-"),
+        "seed": 10,
+        "genotypes": {
+            "inputs": [str(data / "chr10_cc1000")],
+            "build": "NCBI36",
+            # Two ancestries in one set depart from Hardy-Weinberg, and one resampled chromosome
+            # makes strangers look like kin.
+            "hwe": 0.0,
+            "kinship": 0.354,
+        },
+        "annotation": {
+            "genes": str(genes),
+            "build": "GRCh37",
+            "accept_other_build": True,
+            "nearest": True,
+        },
+        "cohort": {
+            "participants": str(folder / "participants.tsv"),
+            "covariates": [],
+            "categorical": [],
+            "kinship": 0.354,
+            "folds": 5,
+            "strata": list(strata),
+        },
+        "training": {
+            "methods": METHODS,
+            "selection": {"mode": "both", "maximum": 1500, "per_gene": 10},
+            "adjustment": {
+                "covariates": [],
+                "region_covariates": [],
+                "components": components,
+            },
+            "optimisation": {"epochs": 10},
+            "null": {"permutations": permutations, "chunk": 50},
+        },
+        "ranking": {
+            "methods": {
+                "smallest-p": {"aggregation": "max"},
+                "sum-test": {"aggregation": "squares"},
+            }
+        },
+        "tracking": {"enabled": False},
+    }
+
+
+def write_participants(data: Path, path: Path) -> None:
+    """Write participants.tsv from the table of the data."""
+    people = read_table(data / "subjects.tsv", {"id": "text", "cc": "text"}, extra=True)
+    table = pd.DataFrame(
+        {
+            "participant_id": people["id"],
+            "diagnosis": people["cc"].map({"1": "case", "0": "control"}),
+        }
+    )
+    write_table(path, table)
+
+
+def row_of(run: str, method: str, results: Path, permutations: int) -> dict[str, Any]:
+    """Read where the leading SNP's gene and block stand, and what else is called significant."""
+    ranking = results / "ranking" / method
+    text: dict[str, Kind] = {"gene": "text", "block": "text"}
+    genes = read_table(ranking / "genes.tsv", text, extra=True)
+    blocks = read_table(ranking / "blocks.tsv", {"block": "text", "genes": "text"}, extra=True)
+    mapped = read_table(
+        results / "annotation/snp2gene.tsv", {"snp": "text", "gene": "text"}, extra=True
+    )
+    names = set(mapped.loc[mapped["snp"] == LEADING, "gene"])
+    mine = genes[genes["gene"].isin(names)].sort_values("rank", kind="stable").iloc[0]
+    block = blocks[blocks["block"] == mine["block"]].iloc[0]
+    inside = genes["block"] == mine["block"]
+    auc = read_table(
+        results / "training" / method / "metrics.tsv",
+        {"fold": "text", "metric": "text", "value": "number"},
+        extra=True,
+    )
+    return {
+        "run": run,
+        "method": method,
+        "permutations": permutations,
+        "genes": len(genes),
+        "blocks": len(blocks),
+        "auc": auc.loc[(auc["metric"] == "auc") & (auc["fold"] == "mean"), "value"].iloc[0],
+        "gene": mine["gene"],
+        "gene_rank": int(mine["rank"]),
+        "gene_p_fwer": float(mine["p_fwer"]),
+        "block_rank": int(block["rank"]),
+        "block_genes": int(block["n_gene"]),
+        "block_p_fwer": float(block["p_fwer"]),
+        "other_genes": int((~inside & (genes["p_fwer"].astype(float) <= LEVEL)).sum()),
+        "other_blocks": int(
+            ((blocks["block"] != mine["block"]) & (blocks["p_fwer"].astype(float) <= LEVEL)).sum()
+        ),
+        "first": ";".join(genes.sort_values("rank", kind="stable")["gene"].head(5)),
+    }
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run what is asked for and write the table."""
+    rows = []
+    for name in RUNS:
+        folder = chosen.work / name.replace(" ", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_participants(chosen.data, folder / "participants.tsv")
+        config = study_of(name, chosen.data, chosen.genes, folder, chosen.permutations)
+        start = time.perf_counter()
+        run_workflow(config, folder, chosen.cores)
+        seconds = round(time.perf_counter() - start, 1)
+        results = folder / "results" / config["study"]
+        rows += [
+            row_of(name, method, results, chosen.permutations) | {"seconds": seconds}
+            for method in METHODS
+        ]
+        print(f"{name}: {seconds:.0f} s", flush=True)
+    write_table(chosen.table, pd.DataFrame(rows).reindex(columns=list(COLUMNS)))
+    return 0
+
+
+def page(chosen: argparse.Namespace) -> int:
+    """Replace the generated part of the page."""
+    table = read_table(chosen.table, COLUMNS)
+    rows = [
+        [
+            row["run"],
+            row["method"],
+            f"{row['auc']:.3f}",
+            f"{row['gene']}: {row['gene_rank']} of {row['genes']}",
+            f"{row['gene_p_fwer']:.3f}",
+            f"{row['block_rank']} of {row['blocks']}",
+            f"{row['block_p_fwer']:.3f}",
+            str(row["other_genes"]),
+            str(row["other_blocks"]),
+            row["first"].replace(";", ", "),
+        ]
+        for _, row in table.iterrows()
+    ]
+    head = [
+        *("run", "method", "AUC", f"gene of {LEADING}, rank", "family-wise p"),
+        *("its block, rank", "family-wise p", "other genes at 5 %", "other blocks at 5 %"),
+        "first five genes",
+    ]
+    text = chosen.page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    said = f"{int(table['permutations'].iloc[0])} permutations.\n\n{markdown(head, rows)}"
+    write_text(chosen.page, f"{before}{BEGIN}\n\n{said}\n\n{END}{rest.split(END)[1]}")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("run", help="run the three studies and write the table")
+    make.add_argument("data", type=Path, help="folder with chr10_cc1000 and subjects.tsv")
+    make.add_argument("--genes", type=Path, required=True, help="MAGMA gene.loc, GRCh37")
+    make.add_argument("--permutations", type=int, default=199)
+    make.add_argument("--cores", type=int, default=os.cpu_count())
+    make.add_argument("--work", type=Path, default=WORK)
+    make.set_defaults(do=run)
+    show = commands.add_parser("page", help="write the page from the table")
+    show.add_argument("--page", type=Path, default=PAGE)
+    show.set_defaults(do=page)
+    for command in (make, show):
+        command.add_argument("--table", type=Path, default=TABLE)
+    chosen = parser.parse_args()
+    for name in ("data", "genes", "work"):
+        if hasattr(chosen, name):
+            setattr(chosen, name, getattr(chosen, name).resolve())
+    return int(chosen.do(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""What is left of a ranking without a stretch of the genome, such as the APOE region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.methods import parse_interval
+from gendmr.files.atomic import read_json
+from gendmr.files.tables import Kind, read_table
+from gendmr.ranking.significance import LEVEL
+from gendmr.report.comparison import difference
+from gendmr.report.performance import finite
+from gendmr.report.warnings import reads_region
+
+COLUMNS: dict[str, Kind] = {
+    "gene": "text",
+    "chromosome": "text",
+    "start": "integer",
+    "end": "integer",
+    "score": "number",
+    "rank": "number",
+}
+SIGNIFICANT: dict[str, Kind] = {"p_fwer": "number"}
+FEWEST = 3  # genes of which a rank correlation says anything
+
+
+def knockouts(
+    results: Path, methods: Sequence[dict[str, Any]], ranked: Sequence[str], top: int
+) -> list[dict[str, Any]]:
+    """Compare each ranked method that does not see a stretch of the genome with the one that does.
+
+    Two methods are such a pair where their options differ in `exclude` alone, and what the one
+    leaves out contains what the other does.
+
+    Parameters
+    ----------
+    results : Path
+        ``results/<study>``.
+    methods : sequence of dict
+        What `gendmr.report.performance.method_summary` returns.
+    ranked : sequence of str
+        Methods with a table of genes.
+    top : int
+        How many first genes are compared.
+
+    Returns
+    -------
+    list of dict
+        ``method``, ``whole`` (the one that sees all), ``exclude``, ``auc`` (of the method minus
+        that of ``whole``, paired by fold), ``inside`` (genes of ``whole`` in the stretch: number,
+        best rank, first ones), ``outside`` (genes that both rank elsewhere: number, ``correlation``
+        of their ranks, ``shared`` of the first ``top``), and ``kept``, ``lost``, ``gained``: genes
+        elsewhere with a family-wise p of at most 5 %, None where one of the two has no null.
+    """
+    by_name = {item["method"]: item for item in methods if item["method"] in ranked}
+    options = {name: _options(results, item) for name, item in by_name.items()}
+    found = []
+    for name, item in by_name.items():
+        pairs = [
+            other
+            for other, whole in by_name.items()
+            if options[other] == options[name] and set(whole["exclude"]) < set(item["exclude"])
+        ]
+        if not pairs:
+            continue
+        # Of several, the one that sees most.
+        whole = min(pairs, key=lambda other: len(by_name[other]["exclude"]))
+        tables = [_genes(results / "ranking" / each) for each in (name, whole)]
+        if any(table.empty for table in tables):
+            continue
+        found.append(
+            {
+                "method": name,
+                "whole": whole,
+                "exclude": sorted(set(item["exclude"]) - set(by_name[whole]["exclude"])),
+                "auc": difference(item, by_name[whole]),
+                **_compared(tables[0], tables[1], item["exclude"], top),
+            }
+        )
+    return found
+
+
+def not_knocked_out(summary: dict[str, Any], region: str | None, results: Path) -> str | None:
+    """Return a note where the first ranking reads the APOE region and no method goes without.
+
+    Parameters
+    ----------
+    summary : dict
+        With ``main``, ``methods`` and ``knockouts``.
+    region : str, optional
+        The APOE region in the build of the study; None where it is not known.
+    results : Path
+        ``results/<study>``.
+    """
+    main = summary["main"]
+    if region is None or main is None or any(k["whole"] == main for k in summary["knockouts"]):
+        return None
+    method = next(item for item in summary["methods"] if item["method"] == main)
+    if not reads_region(method, region, results):
+        return None
+    return (
+        f"No method was run without the APOE region, so that what {main} owes to it is not known:"
+        f" add the same method under another name, with `exclude: [{region}]`."
+    )
+
+
+def _options(results: Path, item: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a method but for what it excludes."""
+    fold = item["auc_of_folds"][0]
+    place = f"repeat-{fold['repeat']}/fold-{fold['fold']}"
+    run = read_json(results / "training" / item["method"] / place / "run.json")
+    options = dict(run.get("options") or {})
+    method = {key: value for key, value in options.get("method", {}).items() if key != "exclude"}
+    return {**options, "method": method}
+
+
+def _genes(ranking: Path) -> pd.DataFrame:
+    path = ranking / "genes.tsv"
+    return read_table(path, COLUMNS, optional=SIGNIFICANT, extra=True).set_index("gene")
+
+
+def _compared(
+    without: pd.DataFrame, whole: pd.DataFrame, exclude: Sequence[str], top: int
+) -> dict[str, Any]:
+    inside = _inside(whole, exclude)
+    within = whole[inside].sort_values("rank", kind="stable")
+    elsewhere = whole[~inside & (whole["score"] > 0)]
+    others = without[~_inside(without, exclude) & (without["score"] > 0)]
+    both = elsewhere.index.intersection(others.index)
+    ranks = [table.loc[both, "score"].rank() for table in (elsewhere, others)]
+    correlation = np.corrcoef(*ranks)[0, 1] if len(both) >= FEWEST else np.nan
+    first = [
+        set(table.sort_values("rank", kind="stable").index[:top]) for table in (elsewhere, others)
+    ]
+    strong = [_significant(table) for table in (elsewhere, others)]
+    sets: dict[str, list[str] | None] = dict.fromkeys(("kept", "lost", "gained"))
+    if strong[0] is not None and strong[1] is not None:
+        sets = {
+            "kept": sorted(strong[0] & strong[1]),
+            "lost": sorted(strong[0] - strong[1]),
+            "gained": sorted(strong[1] - strong[0]),
+        }
+    return {
+        "inside": {
+            "n": len(within),
+            "best_rank": finite(float(within["rank"].min())) if len(within) else None,
+            "first": [str(gene) for gene in within.index[:5]],
+        },
+        "outside": {
+            "n": len(both),
+            "correlation": finite(float(correlation)),
+            "shared": len(first[0] & first[1]),
+            "top": min(top, len(both)),
+        },
+        **sets,
+    }
+
+
+def _inside(table: pd.DataFrame, intervals: Sequence[str]) -> np.ndarray:
+    """Return which genes touch one of the intervals."""
+    touched = np.zeros(len(table), dtype=bool)
+    for text in intervals:
+        chromosome, first, last = parse_interval(text)
+        touched |= (
+            (table["chromosome"] == chromosome) & (table["start"] <= last) & (table["end"] >= first)
+        ).to_numpy()
+    return touched
+
+
+def _significant(table: pd.DataFrame) -> set[str] | None:
+    if "p_fwer" not in table or not table["p_fwer"].notna().any():
+        return None
+    return set(table.index[table["p_fwer"] <= LEVEL])
