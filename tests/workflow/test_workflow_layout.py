@@ -109,8 +109,26 @@ def test_every_job_states_its_needs(root, stage):
         assert '"""' in block, f"{name} has no docstring"
         if "shell:" not in block:
             continue
-        for needed in ("log:", "benchmark:", "conda:", "threads:", "mem_mb=", "runtime=", "code="):
+        needs = ("log:", "benchmark:", "conda:", "threads:", "code=")
+        for needed in (*needs, "mem_mb=growing(", "runtime=growing("):
             assert needed in block, f"{name} lacks {needed}"
+
+
+# No epochs where nothing is trained in steps; nothing pruned where few variants are left.
+MAY_BE_EMPTY = {"history.jsonl", "pruned.txt"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_empty_output_is_no_result(root, stage):
+    text = (root / f"workflow/rules/{stage}.smk").read_text()
+    outputs = re.findall(r"^( +)output:\n(.*?)^\1log:", text, re.M | re.S)
+    assert outputs
+    for indent, block in outputs:
+        items = re.split(rf"^{indent}    (?=[\w\"])", block, flags=re.M)[1:]
+        assert items
+        for item in items:
+            may_be_empty = any(f"/{name}" in item for name in MAY_BE_EMPTY)
+            assert may_be_empty or re.match(r"(\w+=)?whole\(", item), item
 
 
 def test_the_link_for_profile_slurm_works_in_a_clone(root):

@@ -28,17 +28,20 @@ rule join_cohort:
         annotation="results/{study}/annotation/summary.json",
         images=REGIONS,
     output:
-        REGION_FILE,
-        participants="results/{study}/cohort/participants.tsv",
-        description="results/{study}/cohort/participants.json",
-        attrition="results/{study}/cohort/attrition.tsv",
-        snp="results/{study}/cohort/snp.nc",
-        summary="results/{study}/cohort/summary.json",
-        flow=report(
-            "results/{study}/cohort/figures/flow.png",
-            caption="../report/flow.rst",
-            category="Cohort",
-            labels={"figure": "who was analysed, who left and why"},
+        # in studies with images or measurements only
+        whole(["results/{study}/cohort/region.nc"] if STUDY.imaging else []),
+        participants=whole("results/{study}/cohort/participants.tsv"),
+        description=whole("results/{study}/cohort/participants.json"),
+        attrition=whole("results/{study}/cohort/attrition.tsv"),
+        snp=whole("results/{study}/cohort/snp.nc"),
+        summary=whole("results/{study}/cohort/summary.json"),
+        flow=whole(
+            report(
+                "results/{study}/cohort/figures/flow.png",
+                caption="../report/flow.rst",
+                category="Cohort",
+                labels={"figure": "who was analysed, who left and why"},
+            )
         ),
     log:
         "logs/{study}/cohort/join.log",
@@ -48,8 +51,8 @@ rule join_cohort:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         options=options("cohort"),
         genotypes=subpath(input.genotypes, strip_suffix=".bed"),
@@ -67,7 +70,7 @@ rule split_folds:
     input:
         participants="results/{study}/cohort/participants.tsv",
     output:
-        splits="results/{study}/cohort/splits.tsv",
+        splits=whole("results/{study}/cohort/splits.tsv"),
     log:
         "logs/{study}/cohort/splits.log",
     benchmark:
@@ -76,8 +79,8 @@ rule split_folds:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         options=options("cohort"),
         seed=STUDY.seed,
@@ -93,8 +96,8 @@ rule stratify_people:
         participants="results/{study}/cohort/participants.tsv",
         components="results/{study}/genotypes/components.tsv",
     output:
-        strata="results/{study}/cohort/strata.tsv",
-        summary="results/{study}/cohort/strata.json",
+        strata=whole("results/{study}/cohort/strata.tsv"),
+        summary=whole("results/{study}/cohort/strata.json"),
     log:
         "logs/{study}/cohort/strata.log",
     benchmark:
@@ -103,8 +106,8 @@ rule stratify_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         options=options("cohort"),
         seed=STUDY.seed,

@@ -10,6 +10,7 @@ sys.path.insert(0, str(PACKAGE))
 # Rules call `python -m gendmr`; it is found here in every environment, installed or not.
 shell.prefix(f"export PYTHONPATH={shlex.quote(str(PACKAGE))}; set -euo pipefail; ")
 
+from gendmr.config.resources import growing
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint
@@ -35,10 +36,9 @@ except GendmrError as error:
 REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
 STARTED = time.time()
+TRIO = ["bed", "bim", "fam"]
 METHODS = list(STUDY.training.methods)
 RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
-# An output of `join_cohort` in studies with images only.
-REGION_FILE = ["results/{study}/cohort/region.nc"] if STUDY.imaging else []
 
 
 wildcard_constraints:
@@ -48,6 +48,11 @@ wildcard_constraints:
     repeat=r"\d+",
     fold=r"\d+",
     chunk=r"\d+",
+
+
+def whole(files):
+    """Outputs that are no results where they are empty, whatever the job's exit status says."""
+    return ensure(files, non_empty=True)
 
 
 def study_files(*patterns, **values):
@@ -119,14 +124,9 @@ def image_of(wildcards):
 def mask_of(wildcards):
     """The brain mask of one participant, where masks are given."""
     pattern = STUDY.imaging.mask
-    return (
-        []
-        if pattern is None
-        else pattern.replace("{participant}", wildcards.participant)
-    )
+    return pattern.replace("{participant}", wildcards.participant) if pattern else []
 
 
-TRIO = ["bed", "bim", "fam"]
 GENOTYPES = expand("{set}.{suffix}", set=STUDY.genotypes.inputs, suffix=TRIO)
 GIVEN = STUDY.imaging and STUDY.imaging.measurements
 MEASUREMENTS = [GIVEN] if GIVEN else []

@@ -26,13 +26,17 @@ rule merge_genotypes:
     input:
         GENOTYPES,
     output:
-        genotypes=temp(
-            multiext("results/{study}/genotypes/work/merged", ".bed", ".bim", ".fam")
+        genotypes=whole(
+            temp(
+                multiext(
+                    "results/{study}/genotypes/work/merged", ".bed", ".bim", ".fam"
+                )
+            )
         ),
-        missingness=temp("results/{study}/genotypes/work/merged.smiss"),
-        variants="results/{study}/genotypes/work/merge.missingness.npy",
-        attrition="results/{study}/genotypes/work/merge.attrition.tsv",
-        summary="results/{study}/genotypes/work/merge.json",
+        missingness=whole(temp("results/{study}/genotypes/work/merged.smiss")),
+        variants=whole("results/{study}/genotypes/work/merge.missingness.npy"),
+        attrition=whole("results/{study}/genotypes/work/merge.attrition.tsv"),
+        summary=whole("results/{study}/genotypes/work/merge.json"),
     log:
         "logs/{study}/genotypes/merge.log",
     benchmark:
@@ -41,8 +45,8 @@ rule merge_genotypes:
         "../../envs/genotypes.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         options=options("genotypes"),
         folder=subpath(output.summary, parent=True),
@@ -61,41 +65,51 @@ rule filter_genotypes:
         attrition=rules.merge_genotypes.output.attrition,
         summary=rules.merge_genotypes.output.summary,
     output:
-        genotypes=multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam"),
-        attrition="results/{study}/genotypes/attrition.tsv",
-        kinship="results/{study}/genotypes/kinship.tsv",
-        components="results/{study}/genotypes/components.tsv",
-        summary="results/{study}/genotypes/summary.json",
-        participants=multiext(
-            "results/{study}/genotypes/work/participants",
-            ".attrition.tsv",
-            ".measures.tsv",
-            ".json",
+        genotypes=whole(
+            multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam")
         ),
-        variants=multiext(
-            "results/{study}/genotypes/work/variants", ".measures.npz", ".json"
+        attrition=whole("results/{study}/genotypes/attrition.tsv"),
+        kinship=whole("results/{study}/genotypes/kinship.tsv"),
+        components=whole("results/{study}/genotypes/components.tsv"),
+        summary=whole("results/{study}/genotypes/summary.json"),
+        participants=whole(
+            multiext(
+                "results/{study}/genotypes/work/participants",
+                ".attrition.tsv",
+                ".measures.tsv",
+                ".json",
+            )
+        ),
+        variants=whole(
+            multiext(
+                "results/{study}/genotypes/work/variants", ".measures.npz", ".json"
+            )
         ),
         pruned="results/{study}/genotypes/work/pruned.txt",
-        figures=report(
-            expand(
-                "results/{{study}}/genotypes/figures/{name}.png",
-                name=[
-                    "person_missingness",
-                    "sex",
-                    "heterozygosity",
-                    "kinship",
-                    "variant_missingness",
-                    "maf",
-                    "hwe",
-                ],
-            ),
-            caption="../report/genotypes.rst",
-            category="Genotypes",
+        figures=whole(
+            report(
+                expand(
+                    "results/{{study}}/genotypes/figures/{name}.png",
+                    name=[
+                        "person_missingness",
+                        "sex",
+                        "heterozygosity",
+                        "kinship",
+                        "variant_missingness",
+                        "maf",
+                        "hwe",
+                    ],
+                ),
+                caption="../report/genotypes.rst",
+                category="Genotypes",
+            )
         ),
-        picture=report(
-            "results/{study}/genotypes/figures/components.png",
-            caption="../report/components.rst",
-            category="Genotypes",
+        picture=whole(
+            report(
+                "results/{study}/genotypes/figures/components.png",
+                caption="../report/components.rst",
+                category="Genotypes",
+            )
         ),
     log:
         "logs/{study}/genotypes/filter.log",
@@ -105,8 +119,8 @@ rule filter_genotypes:
         "../../envs/genotypes.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         options=options("genotypes"),
         seed=STUDY.seed,

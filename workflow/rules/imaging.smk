@@ -20,14 +20,14 @@ rule prepare_template:
     input:
         STUDY.imaging.files(),
     output:
-        t1="results/{study}/imaging/template/t1.nii.gz",
-        brain="results/{study}/imaging/template/brain.nii.gz",
-        grey="results/{study}/imaging/template/grey.nii.gz",
-        white="results/{study}/imaging/template/white.nii.gz",
-        csf="results/{study}/imaging/template/csf.nii.gz",
-        atlas="results/{study}/imaging/template/atlas.nii.gz",
-        regions="results/{study}/imaging/template/regions.tsv",
-        summary="results/{study}/imaging/template/template.json",
+        t1=whole("results/{study}/imaging/template/t1.nii.gz"),
+        brain=whole("results/{study}/imaging/template/brain.nii.gz"),
+        grey=whole("results/{study}/imaging/template/grey.nii.gz"),
+        white=whole("results/{study}/imaging/template/white.nii.gz"),
+        csf=whole("results/{study}/imaging/template/csf.nii.gz"),
+        atlas=whole("results/{study}/imaging/template/atlas.nii.gz"),
+        regions=whole("results/{study}/imaging/template/regions.tsv"),
+        summary=whole("results/{study}/imaging/template/template.json"),
     log:
         "logs/{study}/imaging/template.log",
     benchmark:
@@ -36,8 +36,8 @@ rule prepare_template:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=growing(3000),
+        runtime=growing(10),
     params:
         options=options("imaging"),
         folder=subpath(output.t1, parent=True),
@@ -55,11 +55,11 @@ rule register_t1w:
         template=rules.prepare_template.output,
         described=rules.prepare_template.output.summary,
     output:
-        regions="results/{study}/imaging/{participant}/regions.tsv",
-        quality="results/{study}/imaging/{participant}/quality.json",
-        picture="results/{study}/imaging/{participant}/registration.png",
-        warped="results/{study}/imaging/{participant}/warped.nii.gz",
-        grey="results/{study}/imaging/{participant}/grey.nii.gz",
+        regions=whole("results/{study}/imaging/{participant}/regions.tsv"),
+        quality=whole("results/{study}/imaging/{participant}/quality.json"),
+        picture=whole("results/{study}/imaging/{participant}/registration.png"),
+        warped=whole("results/{study}/imaging/{participant}/warped.nii.gz"),
+        grey=whole("results/{study}/imaging/{participant}/grey.nii.gz"),
     log:
         "logs/{study}/imaging/{participant}.log",
     benchmark:
@@ -72,8 +72,8 @@ rule register_t1w:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         options=options("imaging"),
         seed=STUDY.seed,
@@ -94,13 +94,15 @@ if STUDY.imaging.measurements:
             measurements=STUDY.imaging.measurements,
             places=STUDY.imaging.places or [],
         output:
-            regions="results/{study}/imaging/regions.nc",
-            quality="results/{study}/imaging/quality.tsv",
-            figure=report(
-                "results/{study}/imaging/figures/quality.png",
-                caption="../report/quality.rst",
-                category="Imaging",
-                labels={"figure": "measurements of all people"},
+            regions=whole("results/{study}/imaging/regions.nc"),
+            quality=whole("results/{study}/imaging/quality.tsv"),
+            figure=whole(
+                report(
+                    "results/{study}/imaging/figures/quality.png",
+                    caption="../report/quality.rst",
+                    category="Imaging",
+                    labels={"figure": "measurements of all people"},
+                )
             ),
         log:
             "logs/{study}/imaging/measurements.log",
@@ -110,8 +112,8 @@ if STUDY.imaging.measurements:
             "../../envs/imaging.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=growing(2000),
+            runtime=growing(10),
         params:
             options=options("imaging"),
             folder=subpath(output.regions, parent=True),
@@ -133,13 +135,15 @@ else:
             ),
             template=rules.prepare_template.output.summary,
         output:
-            regions="results/{study}/imaging/regions.nc",
-            quality="results/{study}/imaging/quality.tsv",
-            figure=report(
-                "results/{study}/imaging/figures/quality.png",
-                caption="../report/quality.rst",
-                category="Imaging",
-                labels={"figure": "quality of all registrations"},
+            regions=whole("results/{study}/imaging/regions.nc"),
+            quality=whole("results/{study}/imaging/quality.tsv"),
+            figure=whole(
+                report(
+                    "results/{study}/imaging/figures/quality.png",
+                    caption="../report/quality.rst",
+                    category="Imaging",
+                    labels={"figure": "quality of all registrations"},
+                )
             ),
         log:
             "logs/{study}/imaging/collect.log",
@@ -149,8 +153,8 @@ else:
             "../../envs/imaging.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=growing(2000),
+            runtime=growing(10),
         params:
             options=options("imaging"),
             template=subpath(input.template, parent=True),

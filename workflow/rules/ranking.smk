@@ -38,39 +38,49 @@ rule rank_genes:
         region=COHORT_REGIONS,
         template=TEMPLATE,
     output:
-        genes="results/{study}/ranking/{method}/genes.tsv",
-        blocks="results/{study}/ranking/{method}/blocks.tsv",
-        regions="results/{study}/ranking/{method}/regions.tsv",
-        null="results/{study}/ranking/{method}/null.nc",
-        snps="results/{study}/ranking/{method}/snps.tsv",
-        summary="results/{study}/ranking/{method}/summary.json",
-        genome=report(
-            "results/{study}/ranking/{method}/figures/genome.png",
-            caption="../report/genome.rst",
-            category="Ranking",
-            labels={"method": "{method}", "figure": "genes along the genome"},
+        genes=whole("results/{study}/ranking/{method}/genes.tsv"),
+        blocks=whole("results/{study}/ranking/{method}/blocks.tsv"),
+        regions=whole("results/{study}/ranking/{method}/regions.tsv"),
+        null=whole("results/{study}/ranking/{method}/null.nc"),
+        snps=whole("results/{study}/ranking/{method}/snps.tsv"),
+        summary=whole("results/{study}/ranking/{method}/summary.json"),
+        genome=whole(
+            report(
+                "results/{study}/ranking/{method}/figures/genome.png",
+                caption="../report/genome.rst",
+                category="Ranking",
+                labels={"method": "{method}", "figure": "genes along the genome"},
+            )
         ),
-        qq=report(
-            "results/{study}/ranking/{method}/figures/qq.png",
-            caption="../report/qq.rst",
-            category="Ranking",
-            labels={"method": "{method}", "figure": "p-values of genes"},
+        qq=whole(
+            report(
+                "results/{study}/ranking/{method}/figures/qq.png",
+                caption="../report/qq.rst",
+                category="Ranking",
+                labels={"method": "{method}", "figure": "p-values of genes"},
+            )
         ),
-        stability=report(
-            "results/{study}/ranking/{method}/figures/stability.png",
-            caption="../report/stability.rst",
-            category="Ranking",
-            labels={"method": "{method}", "figure": "stability of ranks"},
+        stability=whole(
+            report(
+                "results/{study}/ranking/{method}/figures/stability.png",
+                caption="../report/stability.rst",
+                category="Ranking",
+                labels={"method": "{method}", "figure": "stability of ranks"},
+            )
         ),
-        brain=report(
-            "results/{study}/ranking/{method}/figures/brain.png",
-            caption="../report/brain.rst",
-            category="Ranking",
-            labels={"method": "{method}", "figure": "regions on the brain"},
+        brain=whole(
+            report(
+                "results/{study}/ranking/{method}/figures/brain.png",
+                caption="../report/brain.rst",
+                category="Ranking",
+                labels={"method": "{method}", "figure": "regions on the brain"},
+            )
         ),
-        vectors=expand(
-            "results/{{study}}/ranking/{{method}}/figures/{name}.svg",
-            name=["genome", "qq", "stability", "brain"],
+        vectors=whole(
+            expand(
+                "results/{{study}}/ranking/{{method}}/figures/{name}.svg",
+                name=["genome", "qq", "stability", "brain"],
+            )
         ),
     log:
         "logs/{study}/ranking/{method}/genes.log",
@@ -80,8 +90,8 @@ rule rank_genes:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         options=ranking_options,
         chunks=null_chunks,
@@ -100,8 +110,8 @@ rule compare_rankings:
     input:
         expand("results/{{study}}/ranking/{method}/genes.tsv", method=RANKED),
     output:
-        table="results/{study}/ranking/comparison.tsv",
-        summary="results/{study}/ranking/comparison.json",
+        table=whole("results/{study}/ranking/comparison.tsv"),
+        summary=whole("results/{study}/ranking/comparison.json"),
     log:
         "logs/{study}/ranking/comparison.log",
     benchmark:
@@ -110,8 +120,8 @@ rule compare_rankings:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         options=options("ranking"),
         code=fingerprint("ranking.comparison"),
@@ -131,14 +141,19 @@ if STUDY.ranking.enrichment:
             sets=list(STUDY.ranking.enrichment.sets),
             loci=list(STUDY.ranking.enrichment.loci),
         output:
-            table="results/{study}/ranking/{method}/enrichment.tsv",
-            figure=report(
-                "results/{study}/ranking/{method}/figures/enrichment.png",
-                caption="../report/enrichment.rst",
-                category="Ranking",
-                labels={"method": "{method}", "figure": "gene sets and known loci"},
+            table=whole("results/{study}/ranking/{method}/enrichment.tsv"),
+            figure=whole(
+                report(
+                    "results/{study}/ranking/{method}/figures/enrichment.png",
+                    caption="../report/enrichment.rst",
+                    category="Ranking",
+                    labels={
+                        "method": "{method}",
+                        "figure": "gene sets and known loci",
+                    },
+                )
             ),
-            vector="results/{study}/ranking/{method}/figures/enrichment.svg",
+            vector=whole("results/{study}/ranking/{method}/figures/enrichment.svg"),
         log:
             "logs/{study}/ranking/{method}/enrichment.log",
         benchmark:
@@ -147,8 +162,8 @@ if STUDY.ranking.enrichment:
             "../../envs/ranking.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=20,
+            mem_mb=growing(2000),
+            runtime=growing(20),
         params:
             options=STUDY.ranking.enrichment.dump(),
             build=STUDY.genotypes.build,

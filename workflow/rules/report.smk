@@ -36,51 +36,70 @@ rule summarize_study:
         ),
         truth=STUDY.report.truth or [],
     output:
-        page=report(
-            "results/{study}/report/summary.html",
-            caption="../report/summary.rst",
-            category="Summary",
-            labels={"page": "the study on one page"},
+        page=whole(
+            report(
+                "results/{study}/report/summary.html",
+                caption="../report/summary.rst",
+                category="Summary",
+                labels={"page": "the study on one page"},
+            )
         ),
-        numbers=report(
-            "results/{study}/report/summary.json",
-            caption="../report/numbers.rst",
-            category="Summary",
-            labels={"page": "its numbers (JSON)"},
+        numbers=whole(
+            report(
+                "results/{study}/report/summary.json",
+                caption="../report/numbers.rst",
+                category="Summary",
+                labels={"page": "its numbers (JSON)"},
+            )
         ),
-        comparison=report(
-            "results/{study}/report/comparison.tsv",
-            caption="../report/comparison_table.rst",
-            category="Training",
-            labels={"method": "all", "figure": "comparison (table)"},
+        comparison=whole(
+            report(
+                "results/{study}/report/comparison.tsv",
+                caption="../report/comparison_table.rst",
+                category="Training",
+                labels={"method": "all", "figure": "comparison (table)"},
+            )
         ),
-        by_modality=report(
-            "results/{study}/report/by_modality.tsv",
-            caption="../report/by_modality.rst",
-            category="Training",
-            labels={"method": "all", "figure": "by what is known of a person (table)"},
+        by_modality=whole(
+            report(
+                "results/{study}/report/by_modality.tsv",
+                caption="../report/by_modality.rst",
+                category="Training",
+                labels={
+                    "method": "all",
+                    "figure": "by what is known of a person (table)",
+                },
+            )
         ),
-        figure=report(
-            "results/{study}/report/figures/comparison.png",
-            caption="../report/comparison.rst",
-            category="Training",
-            labels={"method": "all", "figure": "AUC and differences"},
+        figure=whole(
+            report(
+                "results/{study}/report/figures/comparison.png",
+                caption="../report/comparison.rst",
+                category="Training",
+                labels={"method": "all", "figure": "AUC and differences"},
+            )
         ),
-        roc=report(
-            "results/{study}/report/figures/roc.png",
-            caption="../report/roc.rst",
-            category="Training",
-            labels={"method": "all", "figure": "ROC curves"},
+        roc=whole(
+            report(
+                "results/{study}/report/figures/roc.png",
+                caption="../report/roc.rst",
+                category="Training",
+                labels={"method": "all", "figure": "ROC curves"},
+            )
         ),
-        calibration=report(
-            "results/{study}/report/figures/calibration.png",
-            caption="../report/calibration.rst",
-            category="Training",
-            labels={"method": "all", "figure": "calibration"},
+        calibration=whole(
+            report(
+                "results/{study}/report/figures/calibration.png",
+                caption="../report/calibration.rst",
+                category="Training",
+                labels={"method": "all", "figure": "calibration"},
+            )
         ),
-        vectors=expand(
-            "results/{{study}}/report/figures/{name}.svg",
-            name=["comparison", "roc", "calibration"],
+        vectors=whole(
+            expand(
+                "results/{{study}}/report/figures/{name}.svg",
+                name=["comparison", "roc", "calibration"],
+            )
         ),
     log:
         "logs/{study}/report/summary.log",
@@ -90,8 +109,8 @@ rule summarize_study:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         options=options("report"),
         methods=METHODS,

@@ -19,15 +19,18 @@ rule simulate_cohort:
         genes="resources/demo_genes.tsv",
         regions="resources/demo_regions.tsv",
     output:
-        participants="results/{study}/simulate/participants.tsv",
-        description="results/{study}/simulate/participants.json",
-        truth="results/{study}/simulate/truth.json",
-        genes="results/{study}/simulate/genes.gene.loc",
-        anatomy="results/{study}/simulate/anatomy.tsv",
-        genotypes=multiext(
-            "results/{study}/simulate/genotypes/array1", ".bed", ".bim", ".fam"
-        )
-        + multiext("results/{study}/simulate/genotypes/array2", ".bed", ".bim", ".fam"),
+        participants=whole("results/{study}/simulate/participants.tsv"),
+        description=whole("results/{study}/simulate/participants.json"),
+        truth=whole("results/{study}/simulate/truth.json"),
+        genes=whole("results/{study}/simulate/genes.gene.loc"),
+        anatomy=whole("results/{study}/simulate/anatomy.tsv"),
+        genotypes=whole(
+            expand(
+                "results/{{study}}/simulate/genotypes/{array}.{suffix}",
+                array=["array1", "array2"],
+                suffix=TRIO,
+            )
+        ),
     log:
         "logs/{study}/simulate/cohort.log",
     benchmark:
@@ -36,8 +39,8 @@ rule simulate_cohort:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         options=options("simulate"),
         seed=STUDY.seed,
@@ -53,8 +56,8 @@ rule simulate_atlas:
     input:
         regions="resources/demo_regions.tsv",
     output:
-        labels="results/{study}/simulate/atlas.nii.gz",
-        table="results/{study}/simulate/atlas.tsv",
+        labels=whole("results/{study}/simulate/atlas.nii.gz"),
+        table=whole("results/{study}/simulate/atlas.tsv"),
     log:
         "logs/{study}/simulate/atlas.log",
     benchmark:
@@ -63,8 +66,8 @@ rule simulate_atlas:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=fingerprint("simulate.atlas"),
     shell:
@@ -79,8 +82,10 @@ rule simulate_images:
         labels=study_files("simulate/atlas.nii.gz"),
         table=study_files("simulate/atlas.tsv"),
     output:
-        images=list(IMAGES.values()),
-        description=f"results/{STUDY.study}/simulate/bids/dataset_description.json",
+        images=whole(list(IMAGES.values())),
+        description=whole(
+            f"results/{STUDY.study}/simulate/bids/dataset_description.json"
+        ),
     log:
         f"logs/{STUDY.study}/simulate/images.log",
     benchmark:
@@ -89,8 +94,8 @@ rule simulate_images:
         "../../envs/simulate.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         options=options("simulate"),
         seed=STUDY.seed,
@@ -108,7 +113,7 @@ rule simulate_measurements:
         anatomy="results/{study}/simulate/anatomy.tsv",
         regions="resources/demo_regions.tsv",
     output:
-        regions="results/{study}/simulate/regions.nc",
+        regions=whole("results/{study}/simulate/regions.nc"),
     log:
         "logs/{study}/simulate/measurements.log",
     benchmark:
@@ -117,8 +122,8 @@ rule simulate_measurements:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         options=options("simulate"),
         seed=STUDY.seed,

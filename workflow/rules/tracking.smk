@@ -25,7 +25,7 @@ rule sync_tracking:
         ),
         ranking=rules.ranking.input,
     output:
-        listing="results/{study}/tracking/synced.json",
+        listing=whole("results/{study}/tracking/synced.json"),
     log:
         "logs/{study}/tracking/sync.log",
     benchmark:
@@ -34,8 +34,8 @@ rule sync_tracking:
         "../../envs/tracking.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         options=options("tracking"),
         methods=METHODS,

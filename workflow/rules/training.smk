@@ -26,12 +26,22 @@ rule train_fold:
         snp="results/{study}/cohort/snp.nc",
         region=COHORT_REGIONS,
     output:
-        model="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors",
+        model=whole(
+            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors"
+        ),
         history="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/history.jsonl",
-        metrics="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/metrics.json",
-        predictions="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv",
-        attention="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attention.nc",
-        run="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json",
+        metrics=whole(
+            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/metrics.json"
+        ),
+        predictions=whole(
+            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv"
+        ),
+        attention=whole(
+            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attention.nc"
+        ),
+        run=whole(
+            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json"
+        ),
     log:
         "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.log",
     benchmark:
@@ -40,8 +50,8 @@ rule train_fold:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
         gpu=method_gpus,
     params:
         options=method_options,
@@ -65,7 +75,9 @@ rule train_null:
         snp="results/{study}/cohort/snp.nc",
         region=COHORT_REGIONS,
     output:
-        "results/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
+        whole(
+            "results/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc"
+        ),
     log:
         "logs/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.log",
     benchmark:
@@ -74,8 +86,8 @@ rule train_null:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=method_gpus,
     params:
         options=method_options,
@@ -105,7 +117,7 @@ rule collect_metrics:
             fold=FOLDS,
         ),
     output:
-        table="results/{study}/training/{method}/metrics.tsv",
+        table=whole("results/{study}/training/{method}/metrics.tsv"),
     log:
         "logs/{study}/training/{method}/metrics.log",
     benchmark:
@@ -114,8 +126,8 @@ rule collect_metrics:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         seed=STUDY.seed,
         folder=subpath(output.table, parent=True),

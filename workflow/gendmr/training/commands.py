@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import click
@@ -52,6 +53,7 @@ def fold(
 ) -> None:
     """Fit one method on one fold, predict everybody, read risks out."""
     _limit_threads(threads)
+    _say_where()
     from gendmr.config.training import MethodOptions
     from gendmr.training.fold import train_fold
 
@@ -111,6 +113,7 @@ def null(
 ) -> None:
     """Fit one method in one fold under permuted diagnoses: scores of SNPs and regions."""
     _limit_threads(threads)
+    _say_where()
     from gendmr.config.training import MethodOptions
     from gendmr.training.null import fit_null
 
@@ -147,3 +150,12 @@ def _limit_threads(threads: int) -> None:
     """Set what numpy and torch read when they are loaded; on one thread, results repeat exactly."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+
+
+def _say_where() -> None:
+    """Tell on which machine, in which Slurm job and on which GPU, for whoever looks into a log."""
+    words = [f"on {platform.node()}"]
+    for name, variable in (("Slurm job", "SLURM_JOB_ID"), ("GPU", "CUDA_VISIBLE_DEVICES")):
+        if variable in os.environ:
+            words.append(f"{name} {os.environ[variable]}")
+    click.echo(", ".join(words), err=True)
