@@ -48,7 +48,8 @@ def check_fileset(prefix: str | Path) -> Fileset:
 
     Checked are: presence, magic number, mode byte, size of the .bed against the rows of .bim and
     .fam, the padding bits after the last person (zero by definition), six columns in every row,
-    and identifiers that appear once.
+    identifiers that appear once, and variants in order of position: PLINK writes no other, so that
+    a .bim out of order may have been sorted or lifted without its .bed.
 
     Parameters
     ----------
@@ -107,6 +108,7 @@ def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
         next_step=f"plink2 --bfile {prefix} --set-all-var-ids '@:#:$r:$a' --rm-dup force-first"
         f" --make-bed --out {prefix}.named",
     )
+    _check_order(prefix, variants)
     return Fileset(prefix, len(people), len(variants)), people, variants
 
 
@@ -266,7 +268,8 @@ def _check_bed(prefix: str, n_people: int, n_variants: int) -> None:
         raise GenotypeFileError(
             f"{path}: sample-major (mode byte 00), which readers of .bed files misread or refuse",
             cause="written by PLINK with --ind-major, or by other software",
-            next_step=f"plink1.9 --bfile {prefix} --make-bed --out {prefix}.variant-major",
+            next_step=f"plink1.9 --bfile {prefix} --keep-allele-order --make-bed"
+            f" --out {prefix}.variant-major",
         )
     if header[2] != VARIANT_MAJOR:
         raise GenotypeFileError(
@@ -305,6 +308,28 @@ def _check_last_byte(path: Path, n_people: int, n_variants: int, row: int) -> No
             " variants, which are the bits of padding",
             cause="the .fam has more rows than the .bed has people",
             next_step="copy the .fam that was written together with this .bed",
+        )
+
+
+def _check_order(prefix: str, variants: pd.DataFrame) -> None:
+    """Refuse chromosomes in pieces and positions that go back; without a position none is wrong."""
+    chromosome = pd.factorize(variants["chromosome"])[0]
+    position = variants["position"].to_numpy()
+    placed = (position > 0) & (variants["chromosome"] != "0").to_numpy()
+    chromosome, position, names = chromosome[placed], position[placed], variants["snp"][placed]
+    same = np.diff(chromosome) == 0
+    back = np.flatnonzero(same & (np.diff(position) < 0)) + 1
+    pieces = int((~same).sum()) + 1 - len(np.unique(chromosome))
+    if len(back) or (pieces > 0 and len(chromosome)):
+        raise GenotypeFileError(
+            f"{prefix}.bim: variants are not in order of chromosome and position: {len(back)} of"
+            f" {len(variants)} stand behind a later one"
+            + (f" ({first_few(names.iloc[back])})" if len(back) else "")
+            + f", {pieces} chromosomes are in several pieces",
+            cause="the .bim was sorted, shuffled or lifted without the .bed, and its names belong"
+            " to other genotypes",
+            next_step="restore the .bim; if its order is that of the .bed:"
+            f" plink1.9 --bfile {prefix} --keep-allele-order --make-bed --out {prefix}.sorted",
         )
 
 
