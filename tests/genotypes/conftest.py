@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from gendmr.genotypes.builds import BUILDS, read_reference
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 CODES = np.array([3, 2, 0, 1], dtype=np.uint8)  # 0, 1, 2 copies of A1; missing (-1) is last
 
@@ -108,3 +114,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Made:
         "x5": "chromosome",
     }
     return made
+
+
+@pytest.fixture(scope="session")
+def reference(root) -> pd.DataFrame:
+    """SNPs of chromosome 10 with their positions on all three builds."""
+    table = read_reference(root / "resources" / "build_positions.tsv")
+    return table[table["chromosome"] == "10"].dropna().astype(dict.fromkeys(BUILDS, int))

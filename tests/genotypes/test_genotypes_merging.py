@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, IdentifierError
 from gendmr.files.tables import read_table
-from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
 from gendmr.genotypes.merging import COMPLEMENT, merge_genotypes, relate
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS
@@ -120,11 +120,61 @@ def test_one_set_for_each_chromosome(make_set, tmp_path):
     np.testing.assert_array_equal(read_dosages(tmp_path / "w" / "merged"), values[:, order])
 
 
-def test_people_in_two_sets_with_the_same_variants_are_refused(make_set, tmp_path):
+def test_people_in_two_sets_with_common_variants_get_a_name_for_each_copy(make_set, tmp_path):
     one = make_set(tmp_path / "one", dosages(1), fam=people(0), bim=VARIANTS)
     two = make_set(tmp_path / "two", dosages(2), fam=people(5), bim=VARIANTS)
-    with pytest.raises(IdentifierError, match="3 people are in both sets with 40 common variants"):
+    _, said = merge(tmp_path / "w", one.prefix, two.prefix)
+    iids = read_fam(tmp_path / "w" / "merged")["iid"].tolist()
+    copies = [f"P{i}@{label}" for i in range(5, 8) for label in ("one", "two")]
+    assert sorted(iids) == sorted([*(f"P{i}" for i in (0, 1, 2, 3, 4, 8, 9, 10, 11, 12)), *copies])
+    assert said["twice"][0] == {"fid": "0", "iid": "P5", "names": ["P5@one", "P5@two"]}
+    assert "3 people are in several sets with common variants ('P5', 'P6', 'P7')" in " ".join(
+        said["notes"]
+    )
+    got = read_dosages(tmp_path / "w" / "merged")
+    rows = [iids.index("P5@one"), iids.index("P5@two")]
+    np.testing.assert_array_equal(got[rows], [one.dosages[5], two.dosages[0]])
+
+
+def test_a_copy_whose_name_is_taken_is_refused(make_set, tmp_path):
+    fam = [*people(0)[:-1], ("0", "P5@two", "0", "0", "1", "2")]
+    one = make_set(tmp_path / "one", dosages(1), fam=fam, bim=VARIANTS)
+    two = make_set(tmp_path / "two", dosages(2), fam=people(5), bim=VARIANTS)
+    with pytest.raises(IdentifierError, match="P5 is in several sets"):
         merge(tmp_path / "w", one.prefix, two.prefix)
+
+
+def test_sets_of_the_same_name_are_told_apart(make_set, tmp_path):
+    one = make_set(tmp_path / "a" / "array", dosages(1), fam=people(0), bim=VARIANTS)
+    two = make_set(tmp_path / "b" / "array", dosages(2), fam=people(7), bim=VARIANTS)
+    _, said = merge(tmp_path / "w", one.prefix, two.prefix)
+    assert said["twice"][0]["names"] == ["P7@array-1", "P7@array-2"]
+
+
+def test_chromosomes_that_list_different_people_are_refused(make_set, tmp_path):
+    """A .fam one person short that neither size nor padding shows: the identifiers do."""
+    values = dosages(1)
+    values[-1, 30:] = 2  # on the second chromosome the last person is of A1 alone: bits of zero
+    first = [["1", *row[1:]] for row in VARIANTS[:30]]
+    second = [["2", *row[1:]] for row in VARIANTS[30:]]
+    one = make_set(tmp_path / "chr1", values[:, :30], fam=people(0), bim=first)
+    two = make_set(tmp_path / "chr2", values[:, 30:], fam=people(0), bim=second)
+    path = two.prefix.with_suffix(".fam")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    assert check_fileset(two.prefix).n_people == N - 1  # every row is one person off, unseen
+    with pytest.raises(IdentifierError, match=r"1 are only in the first \('P0'\) and 0 only in"):
+        merge(tmp_path / "w", one.prefix, two.prefix)
+
+
+def test_arrays_given_chromosome_by_chromosome_are_joined_first(make_set, tmp_path):
+    sets = []
+    for array, start in (("a", 0), ("b", 4)):
+        for chromosome, columns in (("1", slice(0, 20)), ("2", slice(20, 40))):
+            bim = [[chromosome, *row[1:]] for row in VARIANTS[columns]]
+            name = tmp_path / f"{array}{chromosome}"
+            sets.append(make_set(name, dosages(start)[:, columns], fam=people(start), bim=bim))
+    with pytest.raises(IdentifierError, match="join the chromosomes of each array"):
+        merge(tmp_path / "w", *(made.prefix for made in sets))
 
 
 def test_one_number_in_two_families_is_refused(make_set, tmp_path):

@@ -122,7 +122,7 @@ def test_filters_agree_with_slow_twins(cohort, done):
 def test_kinship_of_siblings_parents_and_copies(done):
     pairs = read_table(
         done / "kinship.tsv",
-        {"id1": "text", "id2": "text", "kinship": "number", "relation": "text"},
+        dict.fromkeys(("id1", "id2", "relation", "pedigree"), "text") | {"kinship": "number"},
     )
     found = {(r.id1, r.id2): r.relation for r in pairs.itertuples()}
     assert found[("P010", "P011")] == "duplicate"

@@ -127,7 +127,7 @@ def mask_of(wildcards):
     return pattern.replace("{participant}", wildcards.participant) if pattern else []
 
 
-GENOTYPES = expand("{set}.{suffix}", set=STUDY.genotypes.inputs, suffix=TRIO)
+GENOTYPES = STUDY.genotypes.files
 GIVEN = STUDY.imaging and STUDY.imaging.measurements
 MEASUREMENTS = [GIVEN] if GIVEN else []
 REGIONS = (

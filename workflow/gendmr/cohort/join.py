@@ -183,7 +183,7 @@ def _families(
 ) -> list[str]:
     """Name the family of each person after its first member in the cohort."""
     matching = Matching.of(options)
-    pairs = read_table(kinship, KINSHIP)
+    pairs = read_table(kinship, KINSHIP, extra=True)
     pairs = pairs[pairs["kinship"] >= options.kinship]
     ties = []
     for one, other in zip(pairs["id1"], pairs["id2"], strict=True):

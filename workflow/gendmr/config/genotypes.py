@@ -9,6 +9,21 @@ from pydantic import Field, field_validator, model_validator
 from gendmr.config.base import Section
 
 Build = Literal["GRCh37", "GRCh38", "NCBI36"]
+FORMS = {".vcf": "vcf", ".vcf.gz": "vcf", ".bcf": "bcf", ".pgen": "pgen"}
+
+
+def form_of(path: str) -> str:
+    """Return how genotypes are stored: `vcf`, `bcf`, `pgen`, or `bed` for a PLINK 1 prefix."""
+    return next((form for suffix, form in FORMS.items() if path.endswith(suffix)), "bed")
+
+
+class Lift(Section):
+    """How the positions of one input set become those of the study's build."""
+
+    build: Build
+    """Genome build of the set."""
+    chain: str
+    """UCSC chain file (may be gzipped) from that build to `genotypes.build`. None is shipped."""
 
 
 class GenotypesSection(Section):
@@ -18,10 +33,20 @@ class GenotypesSection(Section):
     """
 
     inputs: tuple[str, ...] = Field(min_length=1)
-    """PLINK 1 file sets, as paths without .bed. Sets of other people are merged over the variants
-    they share; sets of the same people (one per chromosome) are put side by side."""
+    """PLINK 1 file sets, as paths without .bed, or files that end in .vcf, .vcf.gz, .bcf or .pgen.
+    Sets of other people are merged over the variants they share; sets of the same people (one per
+    chromosome) are put side by side; a person in two sets with common variants is compared with
+    itself, and the copy with the better call rate stays."""
     build: Build = "GRCh37"
     """Genome build of the positions: GRCh37 (hg19), GRCh38 (hg38) or NCBI36 (hg18)."""
+    check_build: bool = True
+    """Compare positions with those of well-known SNPs on three builds, and stop where another
+    build than the declared one fits."""
+    reference_positions: str = "resources/build_positions.tsv"
+    """Table of these SNPs: `snp`, `chromosome` and a column of positions for each build."""
+    lift: dict[str, Lift] = Field(default_factory=dict)
+    """Input sets of another build, by their path in `inputs`, with the chain file that lifts them:
+    `{data/array2: {build: NCBI36, chain: hg18ToHg19.over.chain.gz}}`. Nothing else is lifted."""
     chromosomes: tuple[str, ...] = ()
     """Autosomes to keep, e.g. ["19"]; empty: all."""
     keep_autosomes_only: bool = True
@@ -75,6 +100,8 @@ class GenotypesSection(Section):
         for prefix in inputs:
             if prefix.endswith((".bed", ".bim", ".fam")):
                 raise ValueError(f"{prefix}: give the path without {prefix[-4:]}")
+            if prefix.endswith((".pvar", ".pvar.zst", ".psam")):
+                raise ValueError(f"{prefix}: give the path of the .pgen")
         if len(set(inputs)) < len(inputs):
             raise ValueError("the same file set is named twice")
         return inputs
@@ -89,6 +116,11 @@ class GenotypesSection(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> GenotypesSection:
+        for name, lift in self.lift.items():
+            if name not in self.inputs:
+                raise ValueError(f"lift names {name}, which is none of the inputs")
+            if lift.build == self.build:
+                raise ValueError(f"lift: {name} is of {lift.build} already")
         if self.sex_female_max >= self.sex_male_min:
             raise ValueError("sex_female_max must be below sex_male_min")
         if self.kinship > self.duplicate_kinship:
@@ -96,3 +128,18 @@ class GenotypesSection(Section):
         if self.pruning_step > self.pruning_window:
             raise ValueError("pruning_step must not exceed pruning_window")
         return self
+
+    @property
+    def files(self) -> list[str]:
+        """Return every file that the inputs, the check of the build and lifting read."""
+        found: list[str] = []
+        for name in self.inputs:
+            form = form_of(name)
+            if form == "bed":
+                found += [f"{name}.{suffix}" for suffix in ("bed", "bim", "fam")]
+            elif form == "pgen":
+                found += [name, name.removesuffix(".pgen") + ".psam"]
+            else:
+                found.append(name)
+        found += [lift.chain for lift in self.lift.values()]
+        return [*found, self.reference_positions] if self.check_build else found

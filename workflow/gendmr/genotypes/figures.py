@@ -20,6 +20,7 @@ BINS = 40
 PEOPLE: dict[str, Kind] = {"id": "text", "missing": "number", "sex": "text"}
 PEOPLE |= {"f_x": "number", "f_autosomes": "number"}
 PAIRS: dict[str, Kind] = {"id1": "text", "id2": "text", "kinship": "number", "relation": "text"}
+PAIRS |= {"pedigree": "text"}
 
 
 # Inches around the axes: fixed, for fitting them to the labels draws every figure twice.

@@ -6,22 +6,27 @@ here only the .bim and .fam are compared.
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gendmr.config.genotypes import GenotypesSection
-from gendmr.errors import GenotypeFileError, IdentifierError, first_few
+from gendmr.config.genotypes import GenotypesSection, form_of
+from gendmr.errors import GendmrError, GenotypeFileError, IdentifierError, first_few
 from gendmr.files.atomic import write_json
+from gendmr.genotypes.builds import check_build, detect_build, read_reference
 from gendmr.genotypes.filesets import Fileset, load_fileset
+from gendmr.genotypes.formats import convert
+from gendmr.genotypes.lifting import COMPLEMENT, ONE_PLACE, lift_variants
 from gendmr.genotypes.plink import Plink, find, link, read_report, workplace, write_names
 from gendmr.genotypes.removals import Removals
 
 AUTOSOMES = tuple(str(number) for number in range(1, 23))
-COMPLEMENT = str.maketrans("ACGTacgt", "TGCATGCA")
 AMBIGUOUS = ({"A", "T"}, {"C", "G"})
 UNKNOWN_ALLELES = {"0", "."}
 # Last base of the first and first base of the second pseudo-autosomal region, as PLINK's --split-x.
@@ -34,11 +39,32 @@ PSEUDO_AUTOSOMAL = {
 
 @dataclass
 class Loaded:
-    """One input set with its people and variants in memory."""
+    """One input set with its people and variants in memory.
+
+    Attributes
+    ----------
+    fileset : Fileset
+        The files read: those of the input, or what it was converted to.
+    fam, bim : DataFrame
+        `read_fam` and `read_bim`. A person who is in another set too has an IID of its own here,
+        and positions of another build are lifted.
+    source : str
+        As the configuration names it.
+    label : str
+        Short name, unlike those of the other sets.
+    build : dict
+        What the check of the build found.
+    lifted : bool
+        `bim` is not the file.
+    """
 
     fileset: Fileset
     fam: pd.DataFrame
     bim: pd.DataFrame
+    source: str = ""
+    label: str = ""
+    build: dict[str, Any] = field(default_factory=dict)
+    lifted: bool = False
 
 
 def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink) -> None:
@@ -63,16 +89,21 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         PLINK is missing or failed.
     """
     folder = Path(folder)
-    sets = [Loaded(*load_fileset(prefix)) for prefix in section.inputs]
-    blocks = _blocks(sets)
     removals = Removals("variant")
     notes: list[str] = []
-    _unusable(sets, section, removals)
-    flips = _harmonise(sets, blocks, section, removals, notes)
-    everybody = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
+    plain = {source: load_fileset(source) for source in section.inputs if form_of(source) == "bed"}
     with workplace(folder) as work:
+        sets = _load(section, plain, work, plink, notes)
+        _check_builds(section, sets, removals, notes)
+        blocks, twice = _blocks(sets, notes)
+        _unusable(sets, section, removals)
+        flips = _harmonise(sets, blocks, section, removals, notes)
+        everybody = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
         for number, loaded in enumerate(sets):
-            link(loaded.fileset.prefix, work, f"set{number}", ("bed", "bim"))
+            copied = ("bed",) if loaded.lifted else ("bed", "bim")
+            link(loaded.fileset.prefix, work, f"set{number}", copied)
+            if loaded.lifted:
+                _write_bim(work / f"set{number}.bim", loaded.bim)
             _write_fam(work / f"set{number}.fam", loaded.fam, everybody)
         if len(sets) == 1 and _in_order(sets[0].bim):
             source, names = "set0", sets[0].bim["snp"].to_numpy()
@@ -85,7 +116,7 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 f"none of {before} variants can be used; reasons: {removals.summary()}",
                 cause="positions missing, chromosomes named otherwise, or sets without common"
                 " variants",
-                next_step=f"head -3 {sets[0].fileset.prefix}.bim",
+                next_step=f"look at the first variants of {sets[0].source}",
             )
         exclude = ["--bfile", source, "--allow-extra-chr"]
         if not kept.all():
@@ -135,13 +166,15 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         {
             "inputs": [
                 {
-                    "name": Path(loaded.fileset.prefix).name,
+                    "name": loaded.label,
                     "people": loaded.fileset.n_people,
                     "variants": loaded.fileset.n_variants,
+                    "build": loaded.build,
                 }
                 for loaded in sets
             ],
             "people": len(everybody),
+            "twice": twice,
             "variants": len(set().union(*(loaded.bim["snp"] for loaded in sets))),
             "retained": len(retained),
             "on_x": int((where == "X").sum()),
@@ -160,55 +193,193 @@ def _chromosomes(sets: list[Loaded], names: np.ndarray) -> pd.Series:
     return first[first["snp"].isin(names)].drop_duplicates("snp")["chromosome"]
 
 
-def _blocks(sets: list[Loaded]) -> list[list[int]]:
-    """Group sets that share people; refuse people that the key cannot tell apart."""
+def _load(
+    section: GenotypesSection,
+    plain: dict[str, tuple[Fileset, pd.DataFrame, pd.DataFrame]],
+    work: Path,
+    plink: Plink,
+    notes: list[str],
+) -> list[Loaded]:
+    """Convert what is no PLINK 1 file set, and name each set."""
+    short = [Path(source).name for source in section.inputs]
+    counts = Counter(short)
+    sets = []
+    for number, (source, name) in enumerate(zip(section.inputs, short, strict=True)):
+        label = name if counts[name] == 1 else f"{name}-{number + 1}"
+        if source in plain:
+            sets.append(Loaded(*plain[source], source, label))
+            continue
+        prefix = convert(source, work, f"converted{number}", plink, notes)
+        try:
+            sets.append(Loaded(*load_fileset(prefix), source, label))
+        except GendmrError as error:
+            raise type(error)(
+                f"{source}, as PLINK 2 converts it: {error.what}",
+                cause=error.cause,
+                next_step=f"convert it by hand (plink2 --make-bed), mend it, and give that set:"
+                f" {error.next_step}",
+            ) from error
+    return sets
+
+
+def _check_builds(
+    section: GenotypesSection, sets: list[Loaded], removals: Removals, notes: list[str]
+) -> None:
+    """Refuse sets that are not of their declared build; lift those that the user names."""
+    if not section.check_build:
+        notes.append("the build of the positions was not checked: switched off")
+    reference = read_reference(section.reference_positions) if section.check_build else None
     for loaded in sets:
-        twice = loaded.fam["iid"][loaded.fam["iid"].duplicated()].unique()
-        if len(twice):
+        lift = section.lift.get(loaded.source)
+        declared = lift.build if lift else section.build
+        if reference is not None:
+            _check_build(loaded, declared, reference, len(sets) > 1, notes)
+        if lift is None:
+            continue
+        before = loaded.bim
+        loaded.bim, reasons = lift_variants(before, lift.chain)
+        loaded.lifted = True
+        for reason in sorted(set(reasons) - {ONE_PLACE}):
+            gone = before[reasons == reason]
+            removals.add(gone["snp"].tolist(), "merge", reason, _places(gone, ""), section.build)
+        lost = int((reasons != ONE_PLACE).sum())
+        notes.append(
+            f"{loaded.label} was lifted from {lift.build} to {section.build} with"
+            f" {Path(lift.chain).name}: {lost} of {len(before)} variants have no single place there"
+        )
+        if reference is not None:
+            _check_build(loaded, section.build, reference, len(sets) > 1, notes)
+
+
+def _check_build(
+    loaded: Loaded, declared: str, reference: pd.DataFrame, several: bool, notes: list[str]
+) -> None:
+    evidence = detect_build(loaded.bim, reference)
+    print(f"{loaded.label}: {evidence.words()} of {evidence.variants} reference positions")
+    loaded.build = evidence.summary(declared)
+    note = check_build(loaded.source, evidence, declared, several=several)
+    if note:
+        notes.append(note.replace(loaded.source, loaded.label, 1))
+
+
+def _blocks(sets: list[Loaded], notes: list[str]) -> tuple[list[list[int]], list[dict[str, Any]]]:
+    """Group sets of the same people, and rename people who are in two sets with common variants.
+
+    Returns
+    -------
+    blocks : list of list of int
+        Numbers of the sets that are put side by side.
+    twice : list of dict
+        `fid`, `iid` and `names` (the IIDs of the copies) of each person genotyped twice.
+
+    Raises
+    ------
+    IdentifierError
+        The key cannot tell people apart, or sets of the same people list different ones.
+    """
+    for loaded in sets:
+        again = loaded.fam["iid"][loaded.fam["iid"].duplicated()].unique()
+        if len(again):
             raise IdentifierError(
-                f"{loaded.fileset.prefix}.fam: {len(twice)} IIDs appear in more than one family:"
-                f" {first_few(twice)}",
+                f"{loaded.source}: {len(again)} IIDs appear in more than one family:"
+                f" {first_few(again)}",
                 cause="people are numbered within families",
                 next_step="rename them: awk '{print $1,$2,$1,$1\"_\"$2}'"
-                f" {loaded.fileset.prefix}.fam > ids; plink1.9 --bfile {loaded.fileset.prefix}"
-                f" --update-ids ids --make-bed --out {loaded.fileset.prefix}.unique",
+                f" {loaded.source}.fam > ids; plink1.9 --bfile {loaded.source}"
+                f" --update-ids ids --make-bed --out {loaded.source}.unique",
             )
+    variants = [set(loaded.bim["snp"]) for loaded in sets]
     blocks: list[list[int]] = []
+    copies: dict[str, set[int]] = {}
     for number, loaded in enumerate(sets):
         home: list[int] = [number]
         for block in list(blocks):
-            if any(_shares(sets[other], loaded) for other in block):
+            beside = False
+            for other in block:
+                both = _shared(sets[other], loaded)
+                if both and variants[other].isdisjoint(variants[number]):
+                    beside = True
+                for iid in both if not beside else ():
+                    copies.setdefault(iid, set()).update((other, number))
+            if beside:
                 blocks.remove(block)
                 home = [*block, *home]
         blocks.append(home)
-    return blocks
+    for block in blocks:
+        _same_people([sets[number] for number in block], [variants[number] for number in block])
+    return blocks, _rename(sets, copies, notes)
 
 
-def _shares(first: Loaded, second: Loaded) -> bool:
+def _shared(first: Loaded, second: Loaded) -> list[str]:
     both = first.fam.merge(second.fam, on="iid", suffixes=("", "_second"))
-    if both.empty:
-        return False
-    names = f"{first.fileset.prefix} and {second.fileset.prefix}"
     other = both[both["fid"] != both["fid_second"]]
     if len(other):
         raise IdentifierError(
-            f"{names}: {len(other)} IIDs are in both sets under different FIDs:"
-            f" {first_few(other['iid'])}",
+            f"{first.source} and {second.source}: {len(other)} IIDs are in both sets under"
+            f" different FIDs: {first_few(other['iid'])}",
             cause="FIDs were written differently, or two people have the same number",
             next_step="give the same person the same FID and IID, and others another IID:"
             " plink1.9 --update-ids",
         )
-    common = len(np.intersect1d(first.bim["snp"].to_numpy(str), second.bim["snp"].to_numpy(str)))
-    if common:
-        raise IdentifierError(
-            f"{names}: {len(both)} people are in both sets with {common} common variants:"
-            f" {first_few(both['iid'])}",
-            cause="people genotyped on two arrays, or one set is a part of the other",
-            next_step="keep each person in one set: cut -f1,2 of these people to twice.txt;"
-            f" plink1.9 --bfile {second.fileset.prefix} --remove twice.txt --make-bed"
-            f" --out {second.fileset.prefix}.rest",
+    return both["iid"].tolist()
+
+
+def _same_people(block: list[Loaded], variants: list[set[str]]) -> None:
+    """Refuse sets put side by side that list different people, or some variants twice."""
+    for place, loaded in enumerate(block):
+        for other, held in zip(block[:place], variants[:place], strict=True):
+            common = held & variants[place]
+            if common:
+                raise IdentifierError(
+                    f"{other.source} and {loaded.source} are put side by side with other sets of"
+                    f" the same people, but share {len(common)} variants:"
+                    f" {first_few(sorted(common))}",
+                    cause="two arrays of the same people, each given chromosome by chromosome",
+                    next_step="join the chromosomes of each array first: plink1.9 --merge-list",
+                )
+    first = block[0]
+    names = set(first.fam["iid"])
+    for loaded in block[1:]:
+        others = set(loaded.fam["iid"])
+        if names != others:
+            raise IdentifierError(
+                f"{first.source} ({len(names)} people) and {loaded.source} ({len(others)}) hold"
+                f" other variants of the same people, but {len(names - others)} are only in the"
+                f" first ({first_few(sorted(names - others))}) and {len(others - names)} only in"
+                f" the second ({first_few(sorted(others - names))})",
+                cause="rows of one .fam were removed or renamed without its .bed, or people were"
+                " filtered chromosome by chromosome",
+                next_step="write the people of all sets into common.txt, and for each:"
+                f" plink1.9 --bfile {loaded.source} --keep common.txt --make-bed",
+            )
+
+
+def _rename(
+    sets: list[Loaded], copies: dict[str, set[int]], notes: list[str]
+) -> list[dict[str, Any]]:
+    taken = {iid for loaded in sets for iid in loaded.fam["iid"]}
+    twice = []
+    for iid, where in copies.items():
+        names = []
+        for number in sorted(where):
+            name = f"{iid}@{sets[number].label}"
+            if name in taken:
+                raise IdentifierError(
+                    f"{iid} is in several sets, and its copy cannot be called {name}: somebody is",
+                    next_step="rename one of them: plink1.9 --update-ids",
+                )
+            fam = sets[number].fam
+            row = fam.index[fam["iid"] == iid][0]
+            fam.loc[row, "iid"] = name
+            names.append(name)
+        twice.append({"fid": str(fam.loc[row, "fid"]), "iid": iid, "names": names})
+    if twice:
+        notes.append(
+            f"{len(twice)} people are in several sets with common variants"
+            f" ({first_few(person['iid'] for person in twice)}): the copy with the better call rate"
+            " stays"
         )
-    return True
+    return twice
 
 
 def _unusable(sets: list[Loaded], section: GenotypesSection, removals: Removals) -> None:
@@ -313,7 +484,7 @@ def _harmonise(
         known = fresh if known.empty else pd.concat([known, fresh])
         if flips[number]:
             notes.append(
-                f"{len(flips[number])} variants of {Path(loaded.fileset.prefix).name} were on the"
+                f"{len(flips[number])} variants of {loaded.label} were on the"
                 " other strand and were flipped"
             )
     if section.keep_ambiguous:
@@ -405,6 +576,11 @@ def _in_order(bim: pd.DataFrame) -> bool:
         return False
     chromosome, position = np.diff(order.to_numpy(int)), np.diff(bim["position"].to_numpy())
     return bool(((chromosome > 0) | ((chromosome == 0) & (position >= 0))).all())
+
+
+def _write_bim(path: Path, bim: pd.DataFrame) -> None:
+    columns = ["chromosome", "snp", "cm", "position", "a1", "a2"]
+    bim[columns].to_csv(path, sep="\t", header=False, index=False, quoting=csv.QUOTE_NONE)
 
 
 def _write_fam(path: Path, fam: pd.DataFrame, everybody: pd.DataFrame) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
-from gendmr.errors import GenotypeFileError
+from gendmr.errors import GenotypeFileError, IdentifierError, first_few
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_fam
@@ -51,6 +53,8 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
     ------
     GenotypeFileError
         Nobody is left.
+    IdentifierError
+        Two copies of a person are different genomes.
     ToolError
         PLINK is missing or failed.
     """
@@ -77,18 +81,28 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
                 f"kinship comes from {merged['autosomes']} chromosome(s) only, where chance sharing"
                 f" looks like kin ({len(pairs)} pairs): raise `kinship` if they are too many"
             )
+        _compare_copies(merged["twice"], pairs, step)
         _remove_duplicates(section, pairs, missing, removals)
         if section.remove_kin:
             _remove_kin(section, pairs, missing, removals)
         elif (pairs["kinship"] < section.duplicate_kinship).any():
             kin = pairs[pairs["kinship"] < section.duplicate_kinship]
             notes.append(f"{len(kin)} pairs of kin were kept; they share a fold")
+            cryptic = kin[kin["pedigree"] == "cryptic"]
+            if len(cryptic):
+                listed = [f"{row.id1} and {row.id2}" for row in cryptic.itertuples()]
+                notes.append(
+                    f"{len(cryptic)} of these pairs are of no family in the .fam:"
+                    f" {first_few(listed)}; all are in genotypes/kinship.tsv"
+                )
         _refuse_empty(people[~people.index.isin(removals.ids)], removals)
         if pruned:
             (work / "pruned.prune.in").replace(folder / "pruned.txt")
         else:
             write_names(folder / "pruned.txt", [])
-    write_table(folder.parent / "kinship.tsv", pairs)
+    names = _names_of_copies(merged["twice"], removals, missing)
+    removals.rename(names)
+    write_table(folder.parent / "kinship.tsv", pairs.replace({"id1": names, "id2": names}))
     measures = pd.DataFrame(
         {
             "missing": missing,
@@ -98,12 +112,15 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
         },
         index=people.index,
     )
+    measures.index = measures.index.map(lambda iid: names.get(iid, iid))
     write_table(folder / "participants.measures.tsv", measures.reset_index(names="id"))
     removals.write(folder / "participants.attrition.tsv")
-    left = people[people.index.isin(removals.ids)]
+    left = people[["fid", "iid"]].replace({"iid": names})
+    left = left[left["iid"].isin(removals.ids)]
     write_json(
         folder / "participants.json",
         {
+            "copies": names,
             "people": len(people) - len(left),
             "removed": removals.counts(),
             "removed_people": [
@@ -122,7 +139,7 @@ class _Step:
     section: GenotypesSection
     work: Path
     people: pd.DataFrame
-    merged: dict[str, int]
+    merged: dict[str, Any]
     plink: Plink
     removals: Removals
     notes: list[str]
@@ -288,7 +305,7 @@ def _check_heterozygosity(step: _Step) -> pd.Series | None:
 def _find_kin(step: _Step) -> pd.DataFrame:
     """List pairs at or above the kinship threshold (KING-robust, Manichaikul et al. 2010)."""
     section, work, people = step.section, step.work, step.people
-    columns = ["id1", "id2", "kinship", "relation"]
+    columns = ["id1", "id2", "kinship", "relation", "pedigree"]
     if len(step.present()) < 2:
         return pd.DataFrame(columns=columns)
     limit = section.kinship
@@ -311,12 +328,70 @@ def _find_kin(step: _Step) -> pd.DataFrame:
                 ["duplicate", "first"],
                 "second",
             ),
+            "pedigree": _pedigree(people, ordered),
         }
     )
     order = sorted(
         range(len(table)), key=lambda row: (position[ordered[row][0]], position[ordered[row][1]])
     )
     return table.iloc[order].reset_index(drop=True)
+
+
+def _pedigree(people: pd.DataFrame, pairs: list[list[str]]) -> list[str]:
+    """Tell which pairs the .fam has in one family, or as parent and child."""
+    columns = (people[name].tolist() for name in ("fid", "father", "mother"))
+    row = dict(zip(people.index, zip(*columns, strict=True), strict=True))
+    # One FID for everybody, `0` by custom, is no family.
+    families = people["fid"].nunique() > 1
+    found = []
+    for one, other in pairs:
+        first, second = row[one], row[other]
+        family = families and first[0] == second[0] != "0"
+        parent = one in second[1:] or other in first[1:]
+        found.append("declared" if family or parent else "cryptic")
+    return found
+
+
+def _compare_copies(twice: list[dict[str, Any]], pairs: pd.DataFrame, step: _Step) -> None:
+    """Refuse one identifier on two genomes."""
+    same = {
+        frozenset(pair): kinship
+        for *pair, kinship in zip(pairs["id1"], pairs["id2"], pairs["kinship"], strict=True)
+    }
+    gone = set(step.removals.ids)
+    limit = step.section.duplicate_kinship
+    other, alone = [], []
+    for person in twice:
+        present = [name for name in person["names"] if name not in gone]
+        if len(present) < len(person["names"]):
+            alone.append(person["iid"])
+        for pair in combinations(present, 2):
+            if same.get(frozenset(pair), 0.0) < limit:
+                other.append(" and ".join(pair))
+    if other:
+        raise IdentifierError(
+            f"{len(other)} of {len(twice)} people who are in several sets are not the same genome"
+            f" there (kinship below {limit}): {first_few(other)}",
+            cause="samples were swapped, or two people have the same number",
+            next_step="find out who is who; then rename (plink1.9 --update-ids) or remove"
+            " (--remove) the wrong copies",
+        )
+    if alone:
+        step.notes.append(
+            f"{len(alone)} people who are in several sets could not be compared with themselves,"
+            f" for a copy had left before: {first_few(alone)}"
+        )
+
+
+def _names_of_copies(
+    twice: list[dict[str, Any]], removals: Removals, missing: pd.Series
+) -> dict[str, str]:
+    """Give the identifier back to the copy that stays, or would have had the best call rate."""
+    gone = set(removals.ids)
+    return {
+        min(person["names"], key=lambda name: (name in gone, missing[name])): person["iid"]
+        for person in twice
+    }
 
 
 def _remove_duplicates(

@@ -110,8 +110,8 @@ class Plink:
 
     def run(
         self, version: Version, arguments: Sequence[str], *, out: Path | str, folder: Path
-    ) -> None:
-        """Run one PLINK command inside `folder` and print its log.
+    ) -> list[str]:
+        """Run one PLINK command inside `folder`, print its log and return its lines.
 
         Parameters
         ----------
@@ -159,6 +159,7 @@ class Plink:
                 cause="named in its last lines; the command ran in a folder that is removed",
                 next_step="mend what PLINK names in the inputs, then run the step again",
             )
+        return lines
 
 
 def _quoted(argument: str) -> str:

@@ -39,6 +39,16 @@ class Removals:
         for name, value, limit in zip(ids, values, each, strict=True):
             self._rows.setdefault(name, (step, reason, _text(value), _text(limit)))
 
+    def rename(self, names: dict[str, str]) -> None:
+        """Give identifiers other names, also where a reason ends in one."""
+        renamed = {}
+        for name, (step, reason, value, threshold) in self._rows.items():
+            words, colon, rest = reason.partition(": ")
+            first, space, more = rest.partition(" ")
+            told = f"{words}{colon}{names.get(first, first)}{space}{more}"
+            renamed[names.get(name, name)] = (step, told, value, threshold)
+        self._rows = renamed
+
     @property
     def ids(self) -> list[str]:
         """Identifiers so far."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
-from gendmr.files.atomic import atomic_path, write_json, write_text
+from gendmr.files.atomic import atomic_path, read_json, write_json, write_text
 from gendmr.files.tables import read_table
 from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import (
@@ -48,7 +48,8 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
     folder = Path(folder)
     people = read_fam(folder / "merged")
     left = read_table(folder / "participants.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
-    out = people["iid"].isin(left["id"])
+    copies = read_json(folder / "participants.json")["copies"]
+    out = people["iid"].replace(copies).isin(left["id"])
     gone = people[out]
     removals = Removals("variant")
     with workplace(folder) as work:
@@ -88,6 +89,10 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
                 next_step="loosen the thresholds of the section genotypes",
             )
         plink.run("2", [*base, "--exclude", "removed.txt", "--make-bed"], out="qc", folder=work)
+        if copies:
+            fam = read_fam(work / "qc").replace({"iid": copies})
+            lines = ["\t".join(row) + "\n" for row in fam.itertuples(index=False)]
+            (work / "qc.fam").write_text("".join(lines), encoding="utf-8")
         for suffix in ("bed", "bim", "fam"):
             (work / f"qc.{suffix}").replace(folder.parent / f"qc.{suffix}")
     _write_attrition(folder.parent / "attrition.tsv", folder, removals)

@@ -1,0 +1,246 @@
+"""Chromosome names, VCF, BCF and PGEN, and the coding of alleles, through the whole stage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.errors import (
+    ConfigurationError,
+    GenotypeFileError,
+    IdentifierError,
+    InputFileError,
+    ToolError,
+)
+from gendmr.files.tables import read_table
+from gendmr.genotypes.components import compute_components
+from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.merging import merge_genotypes
+from gendmr.genotypes.participants import filter_participants
+from gendmr.genotypes.plink import Plink, find
+from gendmr.genotypes.removals import COLUMNS
+from gendmr.genotypes.variants import filter_variants
+
+N = 60
+
+
+def stage(folder: Path, *inputs: Path | str, **settings) -> dict:
+    section = GenotypesSection.parse({"inputs": [str(path) for path in inputs], **settings})
+    merge_genotypes(section, folder / "work", Plink())
+    filter_participants(section, folder / "work", Plink())
+    filter_variants(section, folder / "work", Plink())
+    compute_components(section, folder / "work", Plink(), 1)
+    return json.loads((folder / "summary.json").read_text())
+
+
+def draw(rng: np.random.Generator, variants: int) -> np.ndarray:
+    frequency = rng.uniform(0.2, 0.8, variants)
+    return (rng.random((2, N, variants)) < frequency).sum(axis=0).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def small(make_set, tmp_path_factory):
+    """60 people, 300 autosomal variants on two chromosomes, 5 % of calls missing in one of them."""
+    rng = np.random.default_rng(2)
+    dosages = draw(rng, 300)
+    dosages[3, rng.random(300) < 0.04] = -1
+    bim = [
+        [("1", "22")[j // 150], f"v{j}", "0", str(1_000_000 + 5000 * j), "A", "G"]
+        for j in range(300)
+    ]
+    fam = [("0", f"S{i:02d}", "0", "0", str(1 + i % 2), "-9") for i in range(N)]
+    return make_set(tmp_path_factory.mktemp("small") / "array", dosages, fam=fam, bim=bim)
+
+
+def export(source: Path, out: Path, *arguments: str) -> None:
+    command = [find("2").path, "--bfile", str(source), *arguments, "--memory", "700"]
+    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True)
+
+
+def alleles(folder: Path) -> dict[tuple[str, str], dict[str, int]]:
+    bim, values = read_bim(folder / "qc"), read_dosages(folder / "qc")
+    return {
+        (iid, row.snp): {row.a1: int(values[i, j]), row.a2: int(2 - values[i, j])}
+        if values[i, j] >= 0
+        else {}
+        for i, iid in enumerate(read_fam(folder / "qc")["iid"])
+        for j, row in enumerate(bim.itertuples())
+    }
+
+
+@pytest.fixture(scope="module")
+def expected(small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("expected")
+    stage(folder, small.prefix, kinship=0.35)
+    return alleles(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("x.vcf", ["--export", "vcf"]),
+        ("x.vcf.gz", ["--export", "vcf", "bgz"]),
+        ("x.bcf", ["--export", "bcf"]),
+        ("x.pgen", ["--make-pgen"]),
+    ],
+)
+def test_other_forms_give_the_same_genotypes(small, expected, tmp_path, name, arguments):
+    export(small.prefix, tmp_path / "x", *arguments)
+    stage(tmp_path / "g", tmp_path / name, kinship=0.35)
+    found = alleles(tmp_path / "g")
+    # PLINK puts FID and IID into one identifier of a VCF; FID 0 is no part of it.
+    assert found == expected
+
+
+def test_what_a_vcf_cannot_be_is_named(small, tmp_path):
+    with pytest.raises(InputFileError, match="no such file"):
+        stage(tmp_path / "g", tmp_path / "none.vcf.gz")
+    (tmp_path / "text.vcf").write_text("hello\n")
+    with pytest.raises(ToolError, match="PLINK 2 ended with status"):
+        stage(tmp_path / "g", tmp_path / "text.vcf")
+    export(small.prefix, tmp_path / "x", "--make-pgen")
+    (tmp_path / "x.psam").unlink()
+    with pytest.raises(InputFileError, match=r"x.psam: no such file"):
+        stage(tmp_path / "g", tmp_path / "x.pgen")
+    with pytest.raises(ConfigurationError, match=r"give the path of the \.pgen"):
+        GenotypesSection.parse({"inputs": ["x.pvar"]})
+
+
+def test_third_alleles_and_missing_names_of_a_vcf(tmp_path):
+    rng = np.random.default_rng(4)
+    header = "##fileformat=VCFv4.2\n##contig=<ID=chr1>\n"
+    header += '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+    columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
+    lines = ["\t".join([*columns, *(f"S{i}" for i in range(N))])]
+    for j in range(80):
+        alt = "C,T" if j == 7 else "C"
+        calls = ["0/1" if rng.random() < 0.5 else "1/1" for _ in range(N)]
+        lines.append("\t".join(["chr1", str(100 + j), ".", "A", alt, ".", ".", ".", "GT", *calls]))
+    path = tmp_path / "site.vcf"
+    path.write_text(header + "\n".join(lines) + "\n")
+    said = stage(
+        tmp_path / "g", path, kinship=0.5, duplicate_kinship=0.5, heterozygosity_sd=9.0, hwe=0.0
+    )
+    assert "1 of 80 variants of site.vcf have more than two alleles and were left out" in (
+        " ".join(said["notes"])
+    )
+    bim = read_bim(tmp_path / "g" / "qc")
+    assert bim["snp"].iloc[0] == "1:100:A:C" and len(bim) == 79
+    assert (bim["a1"] == "C").all() and (bim["a2"] == "A").all()
+
+
+@pytest.mark.parametrize("form", ["1 23", "chr1 chrX", "01 X"])
+def test_chromosomes_under_any_name_are_the_same(make_set, tmp_path, form):
+    """1, chr1, 23, X, 25 or XY, 26 or MT: one meaning, and nothing of XY, Y or MT stays."""
+    rng = np.random.default_rng(6)
+    style = {
+        "1 23": ["1", "22", "23", "24", "25", "26"],
+        "chr1 chrX": ["chr1", "chr22", "chrX", "chrY", "chrXY", "chrMT"],
+        "01 X": ["01", "22", "X", "Y", "XY", "MT"],
+    }[form]
+    sex = np.arange(N) % 2 + 1
+    dosages = draw(rng, 460)
+    dosages[sex == 1, 300:450] = 2 * (rng.random(((sex == 1).sum(), 150)) < 0.5)
+    counts = (150, 150, 150, 3, 4, 3)
+    codes = [code for code, count in zip(style, counts, strict=True) for _ in range(count)]
+    bim = [
+        [code, f"v{j}", "0", str(5_000_000 + 100_000 * j), "A", "G"] for j, code in enumerate(codes)
+    ]
+    fam = [("0", f"S{i}", "0", "0", str(sex[i]), "-9") for i in range(N)]
+    fam[5] = (*fam[5][:4], "1", "-9")  # a woman recorded as a man
+    made = make_set(tmp_path / "set", dosages, fam=fam, bim=bim)
+    said = stage(
+        tmp_path / "g",
+        made.prefix,
+        kinship=0.45,
+        duplicate_kinship=0.45,
+        heterozygosity_sd=9.0,
+        hwe=0.0,
+    )
+    table = read_table(tmp_path / "g" / "attrition.tsv", dict.fromkeys(COLUMNS, "text"))
+    reasons = dict(zip(table["id"], table["reason"], strict=True))
+    assert reasons["S5"] == "recorded male, genotypes female"
+    assert [reasons[f"v{j}"] for j in (450, 453, 457)] == ["not on an autosome or X"] * 3
+    values = dict(zip(table["id"], table["value"], strict=True))
+    assert [values[f"v{j}"] for j in (450, 453, 457)] == ["Y", "XY", "MT"]
+    assert set(read_bim(tmp_path / "g" / "qc")["chromosome"]) == {"1", "22"}
+    assert said["variants"]["kept"] == 300
+    assert not any("sex not checked" in note for note in said["notes"])
+
+
+def test_no_chromosome_of_a_known_name_is_refused(make_set, tmp_path):
+    bim = [["NC_000001.11", f"v{j}", "0", str(5 + j), "A", "G"] for j in range(40)]
+    made = make_set(tmp_path / "set", np.ones((N, 40), dtype=np.int8), bim=bim)
+    with pytest.raises(GenotypeFileError, match="not on an autosome or X 40"):
+        stage(tmp_path / "g", made.prefix)
+
+
+def test_exchanging_a1_and_a2_exchanges_nothing_else(small, expected, make_set, tmp_path):
+    turned = np.where(small.dosages < 0, -1, 2 - small.dosages).astype(np.int8)
+    bim = [[*row[:4], row[5], row[4]] for row in small.bim]
+    other = make_set(tmp_path / "array", turned, fam=small.fam, bim=bim)
+    said = stage(tmp_path / "g", other.prefix, kinship=0.35)
+    assert alleles(tmp_path / "g") == expected
+    again = stage(tmp_path / "h", small.prefix, kinship=0.35)
+    assert said == again
+    for name in ("attrition.tsv", "kinship.tsv"):
+        assert (tmp_path / "g" / name).read_text() == (tmp_path / "h" / name).read_text()
+
+
+@pytest.mark.parametrize("better", ["one", "two"])
+def test_a_person_genotyped_twice_keeps_the_better_called_copy(small, make_set, tmp_path, better):
+    """Under one identifier (S58, S59) and under two (S00 is new00): kinship finds both."""
+    rng = np.random.default_rng(9)
+    people = [58, 59, 0]
+    copies = small.dosages[people].copy()
+    worse = rng.random(copies.shape) < 0.04
+    first = small.dosages.copy()
+    if better == "one":
+        copies[worse] = -1
+    else:
+        first[people] = np.where(worse, -1, first[people])
+    rest = draw(rng, 300)[:40]
+    fam = [list(small.fam[i]) for i in people]
+    fam[2][1] = "new00"
+    fam += [["0", f"T{i:02d}", "0", "0", "1", "-9"] for i in range(40)]
+    one = make_set(tmp_path / "one", first, fam=small.fam, bim=small.bim)
+    two = make_set(tmp_path / "two", np.vstack([copies, rest]), fam=fam, bim=small.bim)
+    said = stage(tmp_path / "g", one.prefix, two.prefix, kinship=0.35, heterozygosity_sd=9.0)
+    kept = read_fam(tmp_path / "g" / "qc")["iid"].tolist()
+    table = read_table(tmp_path / "g" / "attrition.tsv", dict.fromkeys(COLUMNS, "text"))
+    left = table[table["kind"] == "participant"].set_index("id")["reason"].to_dict()
+    other = {"one": "two", "two": "one"}[better]
+    assert left == {
+        f"S58@{other}": "same genome: S58 has the better call rate",
+        f"S59@{other}": "same genome: S59 has the better call rate",
+        **(
+            {"new00": "same genome: S00 has the better call rate"}
+            if better == "one"
+            else {"S00": "same genome: new00 has the better call rate"}
+        ),
+    }
+    assert len(kept) == len(set(kept)) == 100 and {"S58", "S59"} <= set(kept)
+    got = read_dosages(tmp_path / "g" / "qc")
+    columns = [int(name[1:]) for name in read_bim(tmp_path / "g" / "qc")["snp"]]
+    source = first[58] if better == "one" else copies[0]
+    np.testing.assert_array_equal(got[kept.index("S58")], source[columns])
+    assert "2 people are in several sets" in " ".join(said["notes"])
+    kin = (tmp_path / "g" / "kinship.tsv").read_text()
+    assert f"S58\tS58@{other}" in kin or f"S58@{other}\tS58" in kin
+    ids = (tmp_path / "g" / "components.tsv").read_text()
+    assert "@" not in ids and "S58" in ids
+
+
+def test_one_identifier_on_two_genomes_is_refused(small, make_set, tmp_path):
+    other = draw(np.random.default_rng(11), 300)
+    fam = [["0", "S07", "0", "0", "1", "-9"]]
+    fam += [["0", f"T{i}", "0", "0", "1", "-9"] for i in range(N - 1)]
+    two = make_set(tmp_path / "two", other, fam=fam, bim=small.bim)
+    with pytest.raises(IdentifierError, match=r"1 of 1 people .* not the same genome") as caught:
+        stage(tmp_path / "g", small.prefix, two.prefix, kinship=0.35, heterozygosity_sd=9.0)
+    assert "'S07@array and S07@two'" in str(caught.value)

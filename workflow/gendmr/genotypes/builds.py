@@ -1,0 +1,205 @@
+"""The genome build of a set, told from the positions of SNPs that are known on three builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gendmr.errors import GenotypeFileError, TableError
+from gendmr.files.tables import Kind, read_table
+
+BUILDS = ("NCBI36", "GRCh37", "GRCh38")
+# Positions differ between builds nearly everywhere: five SNPs at their place are no accident.
+ENOUGH_NAMES = 5
+ENOUGH_POSITIONS = 20
+MOST = 0.8
+# Without names, chance hits of dense sets must be far fewer than those of the right build.
+CLEARLY = 5.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the reference positions say of one set.
+
+    Attributes
+    ----------
+    by : str
+        `name`: SNPs of the reference that the set names, and the share of them that it has at the
+        position of each build. `position`: reference positions on the chromosomes of the set, and
+        the share of them at which it has a variant. Empty: too few for a judgement.
+    variants : int
+        SNPs of the reference found by name, or positions found in the best build.
+    shares : dict of str to float or None
+        Of each build; None where the reference has no position on the chromosomes of the set.
+    found : str or None
+        The one build that fits.
+    shifted : str or None
+        The build that fits once 1 is added to all positions.
+    """
+
+    by: str
+    variants: int
+    shares: dict[str, float | None]
+    found: str | None
+    shifted: str | None = None
+
+    def words(self) -> str:
+        """Return the percentages of the three builds, for logs, errors and the report."""
+        return ", ".join(
+            f"{build} " + ("no reference" if share is None else f"{100 * share:.1f} %")
+            for build, share in self.shares.items()
+        )
+
+    def summary(self, declared: str) -> dict[str, Any]:
+        """Return what `summary.json` keeps of it."""
+        return {
+            "declared": declared,
+            "found": self.found,
+            "by": self.by,
+            "variants": self.variants,
+            "shares": self.shares,
+        }
+
+
+def read_reference(path: Path | str) -> pd.DataFrame:
+    """Read reference positions.
+
+    Returns
+    -------
+    DataFrame
+        `snp`, `chromosome` (text) and at least one of `NCBI36`, `GRCh37`, `GRCh38`: base pairs,
+        1-based, NaN where not known.
+
+    Raises
+    ------
+    InputFileError, TableError
+        No table of this form.
+    """
+    columns: dict[str, Kind] = {"snp": "text", "chromosome": "text"}
+    table = read_table(path, columns, optional=dict.fromkeys(BUILDS, "number"), key="snp")
+    if not any(build in table for build in BUILDS):
+        raise TableError(
+            f"{path}: none of the columns {', '.join(BUILDS)}",
+            next_step="name the columns of positions after their builds",
+        )
+    return table.reindex(columns=["snp", "chromosome", *BUILDS])
+
+
+def detect_build(variants: pd.DataFrame, reference: pd.DataFrame) -> Evidence:
+    """Compare a set with the reference positions, by name where it has names in common.
+
+    Parameters
+    ----------
+    variants : DataFrame
+        `chromosome`, `snp`, `position` as `read_bim` returns them.
+    reference : DataFrame
+        As `read_reference` returns it.
+    """
+    row = pd.Index(variants["snp"].to_numpy()).get_indexer(reference["snp"].to_numpy())
+    common = reference[row >= 0]
+    position = variants["position"].to_numpy()[row[row >= 0]]
+    shares = {build: _agreement(position, common[build]) for build in BUILDS}
+    if len(common) >= ENOUGH_NAMES:
+        moved = {build: _agreement(position + 1, common[build]) for build in BUILDS}
+        return Evidence("name", len(common), shares, _most(shares), _most(moved))
+    return _by_position(variants, reference)
+
+
+def _agreement(position: np.ndarray, known: pd.Series) -> float | None:
+    there = known.notna().to_numpy()
+    if int(there.sum()) < ENOUGH_NAMES:
+        return None
+    return float((position[there] == known.to_numpy()[there]).mean())
+
+
+def _most(shares: dict[str, float | None]) -> str | None:
+    fitting = [build for build, share in shares.items() if share is not None and share >= MOST]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _by_position(variants: pd.DataFrame, reference: pd.DataFrame) -> Evidence:
+    there = reference[reference["chromosome"].isin(variants["chromosome"].unique())]
+    places = pd.MultiIndex.from_frame(variants[["chromosome", "position"]]) if len(there) else None
+    shares: dict[str, float | None] = dict.fromkeys(BUILDS)
+    hits = dict.fromkeys(BUILDS, 0)
+    for build in BUILDS:
+        known = there[["chromosome", build]].dropna().astype({build: "int64"})
+        if places is not None and len(known) >= ENOUGH_POSITIONS:
+            found = pd.MultiIndex.from_frame(known).isin(places)
+            hits[build] = int(found.sum())
+            shares[build] = float(found.mean())
+    best, *others = sorted(BUILDS, key=lambda build: shares[build] or 0.0, reverse=True)
+    enough = hits[best] >= ENOUGH_POSITIONS
+    clear = (shares[best] or 0.0) >= CLEARLY * max(shares[build] or 0.0 for build in others)
+    return Evidence(
+        "position" if enough else "", hits[best], shares, best if enough and clear else None
+    )
+
+
+def check_build(where: str, evidence: Evidence, declared: str, *, several: bool) -> str | None:
+    """Refuse a set whose positions are not of the declared build.
+
+    Parameters
+    ----------
+    where : str
+        The set, for messages.
+    evidence : Evidence
+        Of its positions.
+    declared : str
+        Build of the configuration.
+    several : bool
+        There are other sets, so that another `build` alone would not do.
+
+    Returns
+    -------
+    str or None
+        A note for the report where nothing could be checked.
+
+    Raises
+    ------
+    GenotypeFileError
+        The positions are of another build, of none, or 0-based.
+    """
+    said = evidence.words()
+    if not evidence.by:
+        return (
+            f"{where}: build {declared} not checked: only {evidence.variants} reference positions"
+            f" found ({said})"
+        )
+    what = (
+        f"{where}: of {evidence.variants} reference SNPs"
+        f" {'named here' if evidence.by == 'name' else 'found by position'}, at their position in"
+        f" {said}"
+    )
+    if evidence.found == declared:
+        return None
+    if evidence.found is None and evidence.shares[declared] is None:
+        return f"{what}: {declared} could be neither shown nor refuted"
+    if evidence.found is not None:
+        raise GenotypeFileError(
+            f"{what}; the positions are of {evidence.found}, not of {declared} as declared",
+            cause="files of another export, or the wrong `build` in the configuration",
+            next_step=(
+                f"lift this set: genotypes.lift: {{{where}: {{build: {evidence.found}, chain:"
+                f" FILE}}}}, with a UCSC chain file from {evidence.found} to {declared}"
+                if several
+                else f"set genotypes.build (and annotation.build and its genes) to"
+                f" {evidence.found}, or lift the set with genotypes.lift"
+            ),
+        )
+    if evidence.shifted is not None:
+        raise GenotypeFileError(
+            f"{what}; all positions are one less than those of {evidence.shifted}: 0-based",
+            cause="positions taken from a BED file of intervals",
+            next_step="add 1: awk '{$4 = $4 + 1; print}' OFS='\\t' OLD.bim > NEW.bim",
+        )
+    raise GenotypeFileError(
+        f"{what}; no build fits",
+        cause="sets of two builds merged, a .bim lifted in part or sorted without its .bed, or"
+        " names that are no rsIDs of dbSNP",
+        next_step="mend the positions, or set genotypes.check_build: false if you know their build",
+    )

@@ -1,0 +1,79 @@
+"""VCF, BCF and PLINK 2 files as inputs: PLINK 2 turns them into PLINK 1 file sets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gendmr.config.genotypes import form_of
+from gendmr.errors import InputFileError
+from gendmr.genotypes.plink import Plink
+
+# Names such as `.` could not be told apart; long indels would make names that PLINK refuses.
+NAMES = ("--set-missing-var-ids", "@:#:$r:$a", "--new-id-max-allele-len", "60", "missing")
+
+
+def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) -> Path:
+    """Write an input that is no PLINK 1 file set as one.
+
+    Parameters
+    ----------
+    source : str
+        Path of a .vcf, .vcf.gz, .bcf or .pgen (with .pvar and .psam beside it).
+    work : Path
+        Receives ``<name>.{bed,bim,fam}``. Column 5 of the .bim is the alternative allele.
+    name : str
+        Of the new set.
+    plink : Plink
+        Threads and memory.
+    notes : list of str
+        What was left out is added.
+
+    Returns
+    -------
+    Path
+        Prefix of the new set.
+
+    Raises
+    ------
+    InputFileError
+        A file is missing.
+    ToolError
+        PLINK cannot read it.
+    """
+    form = form_of(source)
+    path = Path(source).resolve()
+    if form == "pgen":
+        stem = path.with_suffix("")
+        packed = Path(f"{stem}.pvar.zst").is_file()
+        needed = [
+            path,
+            Path(f"{stem}.pvar.zst" if packed else f"{stem}.pvar"),
+            Path(f"{stem}.psam"),
+        ]
+        arguments = ["--pfile", str(stem), *(["vzs"] if packed else [])]
+    else:
+        needed = [path]
+        arguments = [f"--{form}", str(path)]
+    for file in needed:
+        if not file.is_file() or file.stat().st_size == 0:
+            raise InputFileError(
+                f"{file}: {'empty' if file.is_file() else 'no such file'}",
+                cause="the path in genotypes.inputs is wrong, or a copy failed",
+                next_step=f"ls -l {file.parent}",
+            )
+    lines = plink.run(
+        "2",
+        [*arguments, "--allow-extra-chr", *NAMES, "--max-alleles", "2", "--make-bed"],
+        out=name,
+        folder=work,
+    )
+    log = "\n".join(lines)
+    loaded = re.search(r"(\d+) (?:out of \d+ )?variants? (?:loaded|scanned)", log)
+    kept = re.search(r"(\d+) variants? remaining after main filters", log)
+    if loaded and kept and loaded.group(1) != kept.group(1):
+        notes.append(
+            f"{int(loaded.group(1)) - int(kept.group(1))} of {loaded.group(1)} variants of"
+            f" {path.name} have more than two alleles and were left out"
+        )
+    return work / name
