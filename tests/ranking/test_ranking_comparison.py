@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.config.ranking import RankingSection
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import read_table, write_table
 from gendmr.ranking.comparison import compare_rankings
@@ -30,7 +29,7 @@ def test_genes_that_a_method_finds_or_ranks_first_are_listed(tmp_path: Path) -> 
         ranking(tmp_path / "two/genes.tsv", list("BACFED"), null=False),
         ranking(tmp_path / "none/genes.tsv", []),
     ]
-    compare_rankings(tables, RankingSection(top_k=2), tmp_path / "comparison.tsv")
+    compare_rankings(tables, 2, tmp_path / "comparison.tsv")
     table = read_table(tmp_path / "comparison.tsv", {"gene": "text"}, extra=True)
     assert table["gene"].tolist() == ["A", "B", "E"]
     assert table["methods"].tolist() == ["2", "2", "1"]
@@ -46,12 +45,12 @@ def test_genes_that_a_method_finds_or_ranks_first_are_listed(tmp_path: Path) -> 
 
 def test_a_gene_without_a_score_is_not_among_the_first(tmp_path: Path) -> None:
     tables = [ranking(tmp_path / "one/genes.tsv", ["A", "B"])]
-    compare_rankings(tables, RankingSection(top_k=5), tmp_path / "comparison.tsv")
+    compare_rankings(tables, 5, tmp_path / "comparison.tsv")
     table = read_table(tmp_path / "comparison.tsv", {"gene": "text"}, extra=True)
     assert table["gene"].tolist() == ["A"]
 
 
 def test_no_method_with_genes_gives_an_empty_table(tmp_path: Path) -> None:
     path = ranking(tmp_path / "one/genes.tsv", [])
-    compare_rankings([path], RankingSection(), tmp_path / "comparison.tsv")
+    compare_rankings([path], 25, tmp_path / "comparison.tsv")
     assert len((tmp_path / "comparison.tsv").read_text().splitlines()) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -275,8 +274,7 @@ def test_stability_shows_medians_shares_and_what_the_null_says(ranking, tmp_path
     rows = ranking.genes.rows.assign(p_fwer=0.5, q=0.5)
     rows.loc[0, ["p_fwer", "q"]] = [0.01, 0.001]
     rows.loc[1, "q"] = 0.03
-    marked = replace(ranking, genes=replace(ranking.genes, rows=rows))
-    figure = draw_stability(marked, RankingSection(), tmp_path / "s.png")
+    figure = draw_stability(rows, ranking.regions.rows, (25, 2), tmp_path / "s.png")
     check_picture(tmp_path / "s.png", 175)
     said = texts(tmp_path / "s.svg")
     assert set(rows["gene"][:25]) <= set(said)
@@ -296,23 +294,18 @@ def test_stability_shows_medians_shares_and_what_the_null_says(ranking, tmp_path
 
 def test_stability_of_one_table_and_of_none(make_study, tmp_path):
     alone = rank_study(make_study(region=False, n_genes=2).write())
-    draw_stability(alone, RankingSection(), tmp_path / "one.png")
+    genes, regions = alone.genes.rows, alone.regions.rows
+    draw_stability(genes, regions, (2, 1), tmp_path / "one.png")
     check_picture(tmp_path / "one.png", 85)
     assert "median, no p-value" in texts(tmp_path / "one.svg")
-    none = replace(alone, genes=replace(alone.genes, rows=alone.genes.rows.head(0)))
-    draw_stability(none, RankingSection(), tmp_path / "none.png")
+    draw_stability(genes.head(0), regions, (2, 1), tmp_path / "none.png")
     assert "neither genes nor regions" in " ".join(texts(tmp_path / "none.svg"))
 
 
 def test_stability_cuts_long_names(ranking, tmp_path):
     rows = ranking.genes.rows.assign(gene="LOC105371840-AS1-antisense-transcript-2")
     regions = ranking.regions.rows.assign(region="ctx-lh-rostralmiddlefrontal-and-caudal")
-    long = replace(
-        ranking,
-        genes=replace(ranking.genes, rows=rows),
-        regions=replace(ranking.regions, rows=regions),
-    )
-    draw_stability(long, RankingSection(), tmp_path / "s.png")
+    draw_stability(rows, regions, (25, 2), tmp_path / "s.png")
     check_picture(tmp_path / "s.png", 175)
 
 
@@ -440,7 +433,7 @@ def test_the_same_bytes_twice(ranking, null, brain, drawn, tmp_path):
         folder = tmp_path / run
         draw_genome(genes, snps_of(genes), 12, folder / "genome.png", line=3.9)
         draw_qq(np.linspace(-1, 3, 40), null, folder / "qq.png")
-        draw_stability(ranking, RankingSection(), folder / "stability.png")
+        draw_stability(ranking.genes.rows, ranking.regions.rows, (25, 2), folder / "stability.png")
         hashes.append({path.name: sha256(path) for path in sorted(folder.iterdir())})
     assert len(hashes[0]) == 6
     assert hashes[0] == hashes[1]

@@ -13,13 +13,17 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
 
-from gendmr.config.ranking import RankingSection
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from gendmr.config.ranking import FiguresSection, RankingSection
 from gendmr.errors import AnnotationError, ConfigurationError, InputFileError, RankingError
 from gendmr.files.atomic import sha256
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import read_table
+from gendmr.ranking.draw import draw_ranking
 from gendmr.ranking.folds import check_held_out, null_files, order_folds
 from gendmr.ranking.rank import GENES, rank, rank_method, summarise
+from pictures import texts
 
 
 def ranking(arguments, **changes):
@@ -157,7 +161,8 @@ def test_a_method_without_one_bag_ranks_the_other(make_study, tmp_path, bag, kep
     assert len((out / f"{kept}.tsv").read_text().splitlines()) > 5
     notes = json.loads((out / "summary.json").read_text())["notes"]
     assert any(f"no {empty} are ranked" in note for note in notes)
-    for name in ("genome", "stability", "brain"):
+    draw_ranking(out, arguments["cohort"], FiguresSection())
+    for name in ("genome", "qq", "stability", "brain"):
         assert (out / "figures" / f"{name}.png").stat().st_size > 2000
 
 
@@ -181,7 +186,7 @@ def test_the_same_bytes_in_any_order_of_folds(written, finished, tmp_path):
     out = tmp_path / "again"
     rank_method(method="toy", options=RankingSection(), output=out, **turned)
     names = sorted(path.relative_to(finished) for path in finished.rglob("*.*"))
-    assert len(names) >= 9
+    assert len(names) == 6
     assert [sha256(out / name) for name in names] == [sha256(finished / name) for name in names]
 
 
@@ -197,6 +202,38 @@ def test_the_command_line_does_the_same(written, finished, tmp_path):
     )
     for name in ("genes.tsv", "regions.tsv", "snps.tsv", "summary.json"):
         assert sha256(tmp_path / "out" / name) == sha256(finished / name)
+
+
+def test_figures_come_from_files_alone_and_say_what_the_tables_say(tested, tmp_path):
+    out = tmp_path / "toy"
+    rank_method(method="toy", options=RankingSection(top_k=3), output=out, **tested)
+    kept = {path.name: sha256(path) for path in out.iterdir()}
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "gendmr", "ranking", "figures", "--ranking", out),
+            *("--cohort", tested["cohort"], "--options", FiguresSection(label=2).dump()),
+        ],
+        check=True,
+    )
+    assert {path.name: sha256(path) for path in out.iterdir() if path.is_file()} == kept
+    said = {path.stem: texts(path) for path in (out / "figures").glob("*.svg")}
+    genes = table(out / "genes.tsv")
+    named = set(genes["gene"]) & set(said["genome"])
+    assert named == set(genes["gene"][:2])
+    assert "in first 3" in said["stability"]
+    assert "smallest p of 40 permutations: 0.024" in said["qq"]
+
+
+def test_a_ranking_of_another_cohort_is_not_drawn(finished, written, make_study, tmp_path):
+    other = tmp_path / "cohort"
+    shutil.copytree(written["cohort"], other)
+    region = read_dataset(other / "region.nc", "region")
+    names = region["region"].values.astype(object)
+    names[0] = "elsewhere"
+    region = region.assign_coords(region=("region", names.astype(str)))
+    write_dataset(other / "region.nc", region, "region")
+    with pytest.raises(RankingError, match="lacks 1 regions of the ranking: 'R0'"):
+        draw_ranking(finished, other, FiguresSection())
 
 
 def copied(written, folder):

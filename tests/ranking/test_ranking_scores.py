@@ -98,9 +98,10 @@ def test_ranks_and_first_against_counting(values):
 
 def test_stability_of_a_list_that_never_changes_and_of_chance():
     steady = np.tile(np.arange(10.0, 0, -1), (5, 1))
-    share, low, high = scores.stability(steady, 3)
-    assert share.tolist() == [1, 1, 1] + [0] * 7
-    assert low.tolist() == high.tolist() == list(range(1, 11))
+    found = scores.stability(steady, 3)
+    assert found["stability"].tolist() == [1, 1, 1] + [0] * 7
+    for name in ("rank_low", "rank_median", "rank_high"):
+        assert found[name].tolist() == list(range(1, 11))
     assert scores.overlap(steady, 3) == 1.0
     noise = np.random.default_rng(0).random((60, 200))
     assert scores.overlap(noise, 20) == pytest.approx(0.1, abs=0.02)

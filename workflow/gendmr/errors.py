@@ -48,6 +48,10 @@ class InputFileError(GendmrError):
     """An input file is missing, empty or unreadable."""
 
 
+class OutputError(GendmrError):
+    """A result cannot be written: the disk is full or read-only, or there is no content."""
+
+
 class TableError(GendmrError):
     """A table is malformed: columns missing, unknown or duplicated, values out of range."""
 

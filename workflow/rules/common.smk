@@ -2,20 +2,21 @@
 
 import shlex
 import sys
-import time
 from pathlib import Path
 
 PACKAGE = Path(str(workflow.current_basedir)).resolve().parent
 sys.path.insert(0, str(PACKAGE))
 # Rules call `python -m gendmr`; it is found here in every environment, installed or not.
-shell.prefix(f"export PYTHONPATH={shlex.quote(str(PACKAGE))}; set -euo pipefail; ")
+shell.prefix(
+    f"export PYTHONPATH={shlex.quote(str(PACKAGE))} GENDMR_RUN=$PPID; set -euo pipefail; "
+)
 
 from gendmr.config.resources import growing
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint
 from gendmr.imaging.bids import find_images
-from gendmr.report.panel import failure_panel, start_panel
+from gendmr.report.panel import failure_panel, start_panel, watch
 from gendmr.simulate.roster import planned_images
 
 try:
@@ -35,7 +36,7 @@ except GendmrError as error:
 
 REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
-STARTED = time.time()
+FAILURES = watch(workflow)
 TRIO = ["bed", "bim", "fam"]
 METHODS = list(STUDY.training.methods)
 RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
@@ -145,4 +146,4 @@ onstart:
 
 
 onerror:
-    print(failure_panel(STUDY.study, STARTED), file=sys.stderr)
+    print(failure_panel(STUDY.study, FAILURES, sys.argv[1:]), file=sys.stderr)

@@ -11,6 +11,11 @@ rule ranking:
         study_files(
             "ranking/{method}/genes.tsv", "ranking/{method}/regions.tsv", method=RANKED
         ),
+        study_files(
+            "ranking/{method}/figures/{name}.png",
+            method=RANKED,
+            name=["genome", "qq", "stability", "brain"],
+        ),
         study_files("ranking/comparison.tsv") if RANKED else [],
         (
             study_files("ranking/{method}/enrichment.tsv", method=RANKED)
@@ -36,7 +41,6 @@ rule rank_genes:
         genes="results/{study}/annotation/genes.tsv",
         snp="results/{study}/cohort/snp.nc",
         region=COHORT_REGIONS,
-        template=TEMPLATE,
     output:
         genes=whole("results/{study}/ranking/{method}/genes.tsv"),
         blocks=whole("results/{study}/ranking/{method}/blocks.tsv"),
@@ -44,6 +48,39 @@ rule rank_genes:
         null=whole("results/{study}/ranking/{method}/null.nc"),
         snps=whole("results/{study}/ranking/{method}/snps.tsv"),
         summary=whole("results/{study}/ranking/{method}/summary.json"),
+    log:
+        "logs/{study}/ranking/{method}/genes.log",
+    benchmark:
+        "logs/{study}/ranking/{method}/genes.benchmark.tsv"
+    conda:
+        "../../envs/ranking.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        options=ranking_options,
+        chunks=null_chunks,
+        cohort=subpath(input.snp, parent=True),
+        folder=subpath(output.genes, parent=True),
+        code=fingerprint("ranking.rank"),
+    shell:
+        "python -m gendmr ranking genes --method {wildcards.method} --cohort {params.cohort}"
+        " --genes {input.genes} --options {params.options:q} --null-chunks {params.chunks}"
+        " --output {params.folder} {input.attention} &> {log}"
+
+
+rule draw_ranking:
+    """Draw the ranking of one method from its tables."""
+    input:
+        genes="results/{study}/ranking/{method}/genes.tsv",
+        regions="results/{study}/ranking/{method}/regions.tsv",
+        snps="results/{study}/ranking/{method}/snps.tsv",
+        null="results/{study}/ranking/{method}/null.nc",
+        summary="results/{study}/ranking/{method}/summary.json",
+        region=COHORT_REGIONS,
+        template=TEMPLATE,
+    output:
         genome=whole(
             report(
                 "results/{study}/ranking/{method}/figures/genome.png",
@@ -83,26 +120,24 @@ rule rank_genes:
             )
         ),
     log:
-        "logs/{study}/ranking/{method}/genes.log",
+        "logs/{study}/ranking/{method}/figures.log",
     benchmark:
-        "logs/{study}/ranking/{method}/genes.benchmark.tsv"
+        "logs/{study}/ranking/{method}/figures.benchmark.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
-        options=ranking_options,
-        chunks=null_chunks,
-        cohort=subpath(input.snp, parent=True),
-        folder=subpath(output.genes, parent=True),
+        options=STUDY.ranking.figures.dump(),
+        ranking=subpath(input.genes, parent=True),
+        cohort=f"results/{STUDY.study}/cohort",
         template=TEMPLATE_OPTION,
-        code=fingerprint("ranking.rank"),
+        code=fingerprint("ranking.draw"),
     shell:
-        "python -m gendmr ranking genes --method {wildcards.method} --cohort {params.cohort}"
-        " --genes {input.genes} --options {params.options:q} --null-chunks {params.chunks}"
-        " --output {params.folder} {params.template} {input.attention} &> {log}"
+        "python -m gendmr ranking figures --ranking {params.ranking} --cohort {params.cohort}"
+        " --options {params.options:q} {params.template} &> {log}"
 
 
 rule compare_rankings:
@@ -123,10 +158,10 @@ rule compare_rankings:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        options=options("ranking"),
+        top_k=STUDY.ranking.top_k,
         code=fingerprint("ranking.comparison"),
     shell:
-        "python -m gendmr ranking compare --options {params.options:q} --output {output.table}"
+        "python -m gendmr ranking compare --top-k {params.top_k} --output {output.table}"
         " {input} &> {log}"
 
 

@@ -8,6 +8,7 @@ import sys
 import click
 
 from gendmr import __version__
+from gendmr.cli.parent import end_with_run
 from gendmr.errors import GendmrError
 
 STAGES = {
@@ -64,6 +65,7 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
+    end_with_run()
     try:
         root(prog_name="gendmr", standalone_mode=True)
     except GendmrError as error:

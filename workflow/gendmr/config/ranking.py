@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,13 @@ class EnrichmentSection(Section):
         return self
 
 
+class FiguresSection(Section):
+    """How the ranking is drawn: what changes no number."""
+
+    label: int = Field(default=12, ge=0, le=50)
+    """Genes named in the figure along the genome."""
+
+
 class Aggregating(Section):
     """How the SNPs of a gene become its score, for one method."""
 
@@ -69,8 +76,6 @@ class RankingSection(Section):
     top_k: int = Field(default=25, ge=1, le=10_000)
     """Stability is the share of folds in which a gene or region is among the first `top_k`
     (regions: never more than a quarter of them)."""
-    label: int = Field(default=12, ge=0, le=50)
-    """Genes named in the figure along the genome."""
     block_r2: float = Field(default=0.2, gt=0, le=1)
     """Genes are one LD block where SNPs of theirs have at least this r2, or are the same: then a
     signal of z = 5 in the one shows as z > 2 in the other. Smaller values join long chains: of 693
@@ -90,11 +95,13 @@ class RankingSection(Section):
     drawn (Besag & Clifford 1991); such values are marked."""
     methods: dict[str, Aggregating] = Field(default_factory=dict)
     """Aggregation of single methods in place of the above, by name."""
+    figures: FiguresSection = Field(default_factory=FiguresSection)
+    """A change of these draws the figures again and ranks nothing."""
     enrichment: EnrichmentSection | None = None
     """Absent: no sets are tested."""
 
     def of(self, method: str) -> RankingSection:
         """Return the options of one method's tables: what is said of others does not reach it."""
         own = self.methods.get(method)
-        changed = {"methods": {}, "enrichment": None, **({} if own is None else own.model_dump())}
-        return self.model_copy(update=changed)
+        changed: dict[str, Any] = {"methods": {}, "enrichment": None, "figures": FiguresSection()}
+        return self.model_copy(update=changed | ({} if own is None else own.model_dump()))

@@ -2,37 +2,137 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gendmr.errors import OutputError
+
+FULL = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the quota of the disk is used up",
+    errno.EFBIG: "the file is larger than is allowed here",
+    errno.EROFS: "the disk is read-only",
+}
+
 
 @contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a path beside `path` (same suffix); rename it into place when the block succeeds."""
+def atomic_path(path: Path | str, *, empty: bool = False) -> Iterator[Path]:
+    """Yield a path beside `path` (same suffix); rename it into place when the block succeeds.
+
+    Parameters
+    ----------
+    path : Path or str
+        Where the file will stand.
+    empty : bool
+        Whether a file of no bytes is meant.
+
+    Raises
+    ------
+    OutputError
+        The disk is full or read-only, or the block wrote nothing; `path` stays as it was.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path.parent, temporaries(path.name))
         yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
+        move_into_place(temporary, path, empty=empty)
+    except OSError as error:
+        raise _named(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # On a read-only disk there is nothing to remove, and removing raises even so.
+        if temporary.exists():
+            temporary.unlink()
+
+
+def move_into_place(source: Path, target: Path, *, empty: bool = False) -> None:
+    """Rename a finished file of the same disk: its bytes first, then its name, reach the disk.
+
+    Parameters
+    ----------
+    source, target : Path
+        In folders of the same disk.
+    empty : bool
+        Whether a file of no bytes is meant.
+
+    Raises
+    ------
+    OutputError
+        The file is empty, or the disk is full or read-only.
+    """
+    try:
+        if not empty and source.stat().st_size == 0:
+            raise OutputError(
+                f"{target}: what was to be written has no content",
+                cause="a program that failed without saying so, or a disk that lost data",
+                next_step=f"look at the log and at the disk (df -h {target.parent}),"
+                " then give the same command again",
+            )
+        _fsync(source)
+        source.replace(target)
+        _fsync(target.parent)
+    except OSError as error:
+        raise _named(error, target) from error
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _named(error: OSError, path: Path) -> OSError | OutputError:
+    """Return an error about the disk under its name, any other as it is."""
+    if error.errno not in FULL:
+        return error
+    folder = next(each for each in path.parents if each.exists())
+    free = shutil.disk_usage(folder).free
+    return OutputError(
+        f"{path}: not written, {FULL[error.errno]} ({free / 1e6:.0f} MB are free); what stood there"
+        " before is unchanged",
+        cause="results, temporary files or other people's files filled it",
+        next_step=f"make room (df -h {folder}), then give the same command again",
+    )
+
+
+def temporaries(name: str) -> str:
+    """Return the pattern of temporary files for a file of this name."""
+    return f".{'[0-9a-f]' * 8}.{glob.escape(name)}"
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left of something that is now made again.
+
+    Of two live writers of one file the later thus wins and the earlier fails, loudly.
+
+    Parameters
+    ----------
+    folder : Path
+    pattern : str
+        Of names of temporary files or folders only, as for `Path.glob`.
+    """
+    for left in folder.glob(pattern):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text with Unix line ends."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, empty=not text) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

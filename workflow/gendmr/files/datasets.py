@@ -161,8 +161,10 @@ def write_dataset(path: Path | str, dataset: xr.Dataset, kind: str) -> None:
             if variable.size:
                 # One person's row a chunk: a fold reads its people and nobody else.
                 encoding[str(name)]["chunksizes"] = (1, min(variable.shape[1], 1 << 16))
+    # Made in memory: HDF5 that meets a full disk loses errors and then crashes the process.
+    content = dataset.to_netcdf(None, engine="h5netcdf", encoding=encoding)
     with atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+        temporary.write_bytes(content)
 
 
 def read_dataset(path: Path | str, kind: str) -> xr.Dataset:

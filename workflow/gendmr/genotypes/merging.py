@@ -18,7 +18,7 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection, form_of
 from gendmr.errors import GendmrError, GenotypeFileError, IdentifierError, first_few
-from gendmr.files.atomic import write_json
+from gendmr.files.atomic import move_into_place, write_json
 from gendmr.genotypes.builds import check_build, detect_build, read_reference
 from gendmr.genotypes.filesets import Fileset, load_fileset
 from gendmr.genotypes.formats import convert
@@ -157,8 +157,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         )
         np.save(work / "missingness.npy", missing.astype(np.float32))
         for suffix in ("bed", "bim", "fam", "smiss"):
-            (work / f"merged.{suffix}").replace(folder / f"merged.{suffix}")
-        (work / "missingness.npy").replace(folder / "merge.missingness.npy")
+            move_into_place(work / f"merged.{suffix}", folder / f"merged.{suffix}")
+        move_into_place(work / "missingness.npy", folder / "merge.missingness.npy")
     where = _chromosomes(sets, retained)
     removals.write(folder / "merge.attrition.tsv")
     write_json(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, IdentifierError, first_few
-from gendmr.files.atomic import read_json, write_json
+from gendmr.files.atomic import move_into_place, read_json, write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import (
@@ -97,9 +97,9 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
                 )
         _refuse_empty(people[~people.index.isin(removals.ids)], removals)
         if pruned:
-            (work / "pruned.prune.in").replace(folder / "pruned.txt")
+            move_into_place(work / "pruned.prune.in", folder / "pruned.txt", empty=True)
         else:
-            write_names(folder / "pruned.txt", [])
+            write_text(folder / "pruned.txt", "")
     names = _names_of_copies(merged["twice"], removals, missing)
     removals.rename(names)
     write_table(folder.parent / "kinship.tsv", pairs.replace({"id1": names, "id2": names}))

@@ -18,6 +18,7 @@ from typing import Literal
 import pandas as pd
 
 from gendmr.errors import ToolError
+from gendmr.files.atomic import remove_abandoned
 
 Version = Literal["1.9", "2"]
 
@@ -27,6 +28,7 @@ NAMES: dict[Version, tuple[str, ...]] = {
 }
 PATTERN: dict[Version, str] = {"1.9": r"PLINK v1\.9\S*", "2": r"PLINK v2\.\S*"}
 LAST_LINES = 12
+PREFIX = ".plink-"
 # Below this PLINK 2 refuses to take frequencies or linkage from the people at hand.
 FEW_FOUNDERS = 50
 
@@ -170,7 +172,8 @@ def _quoted(argument: str) -> str:
 def workplace(beside: Path) -> Iterator[Path]:
     """Yield an empty folder inside `beside`, removed afterwards; renames out of it are atomic."""
     beside.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".plink-", dir=beside) as name:
+    remove_abandoned(beside, f"{PREFIX}*")
+    with TemporaryDirectory(prefix=PREFIX, dir=beside) as name:
         yield Path(name).resolve()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
-from gendmr.files.atomic import atomic_path, read_json, write_json, write_text
+from gendmr.files.atomic import atomic_path, move_into_place, read_json, write_json, write_text
 from gendmr.files.tables import read_table
 from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import (
@@ -94,7 +94,7 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
             lines = ["\t".join(row) + "\n" for row in fam.itertuples(index=False)]
             (work / "qc.fam").write_text("".join(lines), encoding="utf-8")
         for suffix in ("bed", "bim", "fam"):
-            (work / f"qc.{suffix}").replace(folder.parent / f"qc.{suffix}")
+            move_into_place(work / f"qc.{suffix}", folder.parent / f"qc.{suffix}")
     _write_attrition(folder.parent / "attrition.tsv", folder, removals)
     write_json(
         folder / "variants.json",

@@ -29,11 +29,6 @@ def group() -> None:
     show_default=True,
     help="Files null/repeat-*/fold-*/chunk-*.nc of each fold.",
 )
-@click.option(
-    "--template",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="imaging/template, to paint regions on the brain; absent: marks at their centroids.",
-)
 @click.argument("attention", nargs=-1, required=True, type=click.Path(dir_okay=False))
 def genes(
     *,
@@ -43,7 +38,6 @@ def genes(
     options: str,
     output: Path,
     null_chunks: int,
-    template: Path | None,
     attention: tuple[str, ...],
 ) -> None:
     """Rank from the ATTENTION (repeat-*/fold-*/attention.nc) of all folds and repeats."""
@@ -58,22 +52,49 @@ def genes(
         genes=genes,
         options=RankingSection.parse(options, where="ranking").of(method),
         output=output,
+    )
+
+
+@group.command("figures")
+@click.option(
+    "--ranking",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder with the tables, null.nc and summary.json; receives figures/.",
+)
+@click.option("--cohort", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--options", required=True, help="Section `ranking.figures`: JSON, or a YAML file's path."
+)
+@click.option(
+    "--template",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="imaging/template, to paint regions on the brain; absent: marks at their centroids.",
+)
+def figures(*, ranking: Path, cohort: Path, options: str, template: Path | None) -> None:
+    """Draw the ranking of one method."""
+    from gendmr.config.ranking import FiguresSection
+    from gendmr.ranking.draw import draw_ranking
+
+    draw_ranking(
+        ranking,
+        cohort,
+        FiguresSection.parse(options, where="ranking.figures"),
         template=template,
     )
 
 
 @group.command("compare")
 @click.option(
-    "--options", required=True, help="Section `ranking`: JSON, or the path of a YAML file."
+    "--top-k", type=click.IntRange(min=1), default=25, show_default=True, help="The first of each."
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @click.argument("tables", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
-def compare(*, options: str, output: Path, tables: tuple[Path, ...]) -> None:
+def compare(*, top_k: int, output: Path, tables: tuple[Path, ...]) -> None:
     """Put the rankings of several methods (TABLES: <method>/genes.tsv) side by side."""
-    from gendmr.config.ranking import RankingSection
     from gendmr.ranking.comparison import compare_rankings
 
-    compare_rankings(tables, RankingSection.parse(options, where="ranking"), output)
+    compare_rankings(tables, top_k, output)
 
 
 @group.command("enrichment")

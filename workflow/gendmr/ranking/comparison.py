@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gendmr.config.ranking import RankingSection
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import Kind, read_table, write_table
 from gendmr.ranking.significance import LEVEL
@@ -28,15 +27,15 @@ COLUMNS: dict[str, Kind] = {
 SHOWN = ("rank", "p", "p_fwer", "q", "q_pooled")
 
 
-def compare_rankings(tables: Sequence[Path], options: RankingSection, output: Path) -> None:
+def compare_rankings(tables: Sequence[Path], top_k: int, output: Path) -> None:
     """Write comparison.tsv and comparison.json.
 
     Parameters
     ----------
     tables : sequence of Path
         `ranking/<method>/genes.tsv` of each method; those without genes are left out.
-    options : RankingSection
-        `top_k`.
+    top_k : int
+        Length of the list of a method's first genes.
     output : Path
         `ranking/comparison.tsv`: a row for each gene that some method has among its first `top_k`
         or finds at 5 %; `gene`, `chromosome`, `block`, `methods` (how many find it or have it among
@@ -44,8 +43,8 @@ def compare_rankings(tables: Sequence[Path], options: RankingSection, output: Pa
     """
     found = {path.parent.name: read_table(path, COLUMNS, extra=True) for path in tables}
     ranked = {name: table for name, table in found.items() if len(table)}
-    write_table(output, side_by_side(ranked, options.top_k))
-    write_json(output.with_suffix(".json"), summarise(ranked, options.top_k))
+    write_table(output, side_by_side(ranked, top_k))
+    write_json(output.with_suffix(".json"), summarise(ranked, top_k))
 
 
 def side_by_side(tables: Mapping[str, pd.DataFrame], k: int) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import AnnotationError, first_few
-from gendmr.files.atomic import read_json, write_json
+from gendmr.files.atomic import write_json
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.ranking import scores
@@ -38,11 +38,12 @@ GENES: dict[str, Kind] = {
     "end": "integer",
     "strand": "text",
 }
-NILEARN = "MNI152NLin2009aSym"
+# Names of genes and regions in summary.json.
+LISTED = 12
 # Agreement between folds under the null is counted in so many permutations.
 AGREEMENT_DRAWS = 100
 TESTED = ("p", "p_fwer", "q", "p_pooled", "q_pooled", "p_kind")
-STABLE = ("rank", "rank_low", "rank_high", "stability")
+STABLE = ("rank", "rank_median", "rank_low", "rank_high", "stability")
 GENE_COLUMNS = (
     *("gene", "chromosome", "start", "end", "block", "score", "score_max", "z"),
     *STABLE,
@@ -87,13 +88,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Tables of one method; `centroids` (region, 3) are in the order of the regions' rows."""
+    """Tables of one method."""
 
     genes: Table
     blocks: Table
     regions: Table
     snps: pd.DataFrame
-    centroids: np.ndarray
     permutations: int
     bias: list[Bias]
 
@@ -107,9 +107,8 @@ def rank_method(
     genes: Path | str,
     options: RankingSection,
     output: Path,
-    template: Path | None = None,
 ) -> None:
-    """Write the tables, null.nc, summary.json and the figures of one method.
+    """Write the tables, null.nc and summary.json of one method.
 
     Parameters
     ----------
@@ -128,8 +127,6 @@ def rank_method(
         The section `ranking`, that of the method.
     output : Path
         `ranking/<method>`.
-    template : Path, optional
-        `imaging/template`: atlas and template to paint regions on.
 
     Raises
     ------
@@ -139,8 +136,6 @@ def rank_method(
     AnnotationError
         No gene of the SNPs is in `genes`.
     """
-    from gendmr.ranking.figures import draw_brain, draw_genome, draw_qq, draw_stability, read_atlas
-
     paths = order_folds(attention)
     check_held_out(paths)
     snp = read_dataset(cohort / "snp.nc", "snp")
@@ -156,26 +151,6 @@ def rank_method(
     write_table(output / "snps.tsv", ranking.snps)
     write_dataset(output / "null.nc", _null_dataset(ranking), "null_ranking")
     write_json(output / "summary.json", summarise(method, ranking, len(paths), options))
-    figures, found = output / "figures", ranking.genes
-    draw_genome(found.rows, ranking.snps, options.label, figures / "genome.png", line=found.line)
-    draw_qq(found.rows["z"].to_numpy(dtype="float64"), found.null, figures / "qq.png")
-    draw_stability(ranking, options, figures / "stability.png")
-    regions = ranking.regions
-    draw_brain(
-        regions.rows,
-        ranking.centroids,
-        figures / "brain.png",
-        atlas=read_atlas(template, regions.rows) if template and len(regions.rows) else None,
-        template=_template(template),
-        line=regions.line,
-    )
-
-
-def _template(folder: Path | None) -> Path | None:
-    """Return the template of a study, or None for that which nilearn holds in finer detail."""
-    if folder is None or read_json(folder / "template.json")["space"] == NILEARN:
-        return None
-    return folder / "t1.nii.gz"
 
 
 def rank(
@@ -246,13 +221,11 @@ def rank(
     found = _Null.collect(null, readers, groups, snp_bag, region_bag, options)
     gene = _genes(snp_bag, snp, places, groups["gene"], blocks, found, options, where=where)
     block = _blocks(snp_bag, gene.rows, groups["block"], found, options)
-    regions, centroids = _regions(region_bag, region, found, options)
     return Ranking(
         genes=gene,
         blocks=block,
-        regions=regions,
+        regions=_regions(region_bag, region, found, options),
         snps=_snps(snp_bag, snp, found, options),
-        centroids=centroids,
         permutations=found.permutations,
         bias=measure_bias(gene.rows, groups["gene"], snp["dosage"].values, found.gene),
     )
@@ -363,7 +336,6 @@ def _genes(
     by_fold, largest = groups.score(_spread(bag, snp.sizes["snp"]))
     read = np.zeros((len(bag.scores), snp.sizes["snp"]), dtype=bool)
     read[:, bag.columns] = bag.selected
-    share, low, high = scores.stability(by_fold, options.top_k)
     names = groups.names
     table = pd.DataFrame(
         {
@@ -371,9 +343,7 @@ def _genes(
             "block": [blocks[name] for name in names],
             "score": by_fold.mean(axis=0),
             "score_max": largest.mean(axis=0),
-            "rank_low": low,
-            "rank_high": high,
-            "stability": share,
+            **scores.stability(by_fold, options.top_k),
             "selected": [read[:, columns].any(axis=1).mean() for columns in groups.columns],
             "n_snp": groups.sizes(),
         }
@@ -397,7 +367,6 @@ def _blocks(
         return _empty(BLOCK_COLUMNS)
     width = 1 + max((int(columns.max()) for columns in groups.columns), default=-1)
     by_fold, _ = groups.score(_spread(bag, max(width, 1 + int(bag.columns.max()))))
-    share, low, high = scores.stability(by_fold, options.top_k)
     # Genes of a block in the order of their ranks.
     held = genes.groupby("block", sort=False).agg(
         genes=("gene", ";".join),
@@ -411,9 +380,7 @@ def _blocks(
             "block": groups.names,
             "n_snp": groups.sizes(),
             "score": by_fold.mean(axis=0),
-            "rank_low": low,
-            "rank_high": high,
-            "stability": share,
+            **scores.stability(by_fold, options.top_k),
         }
     ).join(held, on="block")
     empty = np.zeros((0, *by_fold.shape))
@@ -422,10 +389,10 @@ def _blocks(
 
 def _regions(
     bag: Bag | None, region: xr.Dataset | None, null: _Null, options: RankingSection
-) -> tuple[Table, np.ndarray]:
+) -> Table:
     if bag is None or region is None:
-        return _empty(REGION_COLUMNS), np.zeros((0, 3))
-    share, low, high = scores.stability(bag.scores, shorter(options.top_k, len(bag.columns)))
+        return _empty(REGION_COLUMNS)
+    k = shorter(options.top_k, len(bag.columns))
     words = {-1: "lower", 0: MISSING, 1: "higher"}
     table = pd.DataFrame(
         {
@@ -433,17 +400,12 @@ def _regions(
             "hemisphere": region["hemisphere"].values[bag.columns],
             "score": bag.scores.mean(axis=0),
             "direction": [words[int(sign)] for sign in np.sign(bag.direction)],
-            "rank_low": low,
-            "rank_high": high,
-            "stability": share,
+            **scores.stability(bag.scores, k),
         }
     )
-    centroids = np.column_stack([region[axis].values[bag.columns] for axis in "xyz"])
-    order = _order(table, "region")
-    ranked = _ranked(
+    return _ranked(
         table, "region", REGION_COLUMNS, bag.scores, null.region, null.region_by_fold, options
     )
-    return ranked, centroids[order]
 
 
 def _snps(bag: Bag | None, snp: xr.Dataset, null: _Null, options: RankingSection) -> pd.DataFrame:
@@ -561,10 +523,8 @@ def summarise(
     """Return summary.json: counts, the null, agreement between folds, checks for bias, notes."""
     genes, regions = ranking.genes, ranking.regions
     lists = {
-        "genes": _agreement(genes, options.top_k, "gene", options.label),
-        "regions": _agreement(
-            regions, shorter(options.top_k, len(regions.rows)), "region", options.label
-        ),
+        "genes": _agreement(genes, options.top_k, "gene"),
+        "regions": _agreement(regions, shorter(options.top_k, len(regions.rows)), "region"),
     }
     draws = ranking.permutations
     return {
@@ -601,7 +561,7 @@ def summarise(
     }
 
 
-def _agreement(table: Table, k: int, name: str, label: int) -> dict[str, Any]:
+def _agreement(table: Table, k: int, name: str) -> dict[str, Any]:
     """Return how far folds agree on the first `k`, and how far they do when nothing is there.
 
     Training sets of folds overlap, so that folds agree on noise as well: chance is what permuted
@@ -621,7 +581,7 @@ def _agreement(table: Table, k: int, name: str, label: int) -> dict[str, Any]:
         "top_k_overlap_p": _rounded((1 + int((null >= observed).sum())) / (1 + null.size))
         if null.size and observed is not None
         else None,
-        "first": table.rows[name].head(label).tolist(),
+        "first": table.rows[name].head(LISTED).tolist(),
     }
 
 

@@ -131,7 +131,7 @@ def in_first(scores: np.ndarray, k: int) -> np.ndarray:
     return (at_least <= k) & (scores > 0)
 
 
-def stability(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def stability(scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
     """Return how firm the ranks are over folds.
 
     Parameters
@@ -143,12 +143,18 @@ def stability(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.nd
 
     Returns
     -------
-    share, low, high : ndarray (n,) of float64
-        Share of folds in which each is among the first `k`; 10th and 90th percentile of its rank.
+    dict of ndarray (n,) of float64
+        `stability`, the share of folds in which each is among the first `k`; `rank_median`,
+        `rank_low` and `rank_high`, the median, 10th and 90th percentile of its rank in a fold.
     """
     by_fold = ranks(scores)
-    low, high = np.percentile(by_fold, [10, 90], axis=0)
-    return in_first(scores, k).mean(axis=0), low, high
+    low, median, high = np.percentile(by_fold, [10, 50, 90], axis=0)
+    return {
+        "rank_median": median,
+        "rank_low": low,
+        "rank_high": high,
+        "stability": in_first(scores, k).mean(axis=0),
+    }
 
 
 def overlap(scores: np.ndarray, k: int) -> float | None:

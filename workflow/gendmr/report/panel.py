@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
+import logging
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gendmr.config.study import Study
+from gendmr.files.session import join_session
 
 LAST_LINES = 15
+# Jobs that are shown with their logs; of more only the commands.
+IN_FULL = 5
+# Free space below this is worth a remark.
+LITTLE = 200e6
+# Options of Snakemake that decide where, with what and on which study jobs run; targets and what
+# else is to be rerun are left out.
+KEPT = (
+    ("--snakefile", "-s"), ("--directory", "-d"), ("--profile",), ("--workflow-profile",),
+    ("--configfile", "--configfiles"), ("--config", "-C"), ("--cores", "-c"), ("--jobs", "-j"),
+    ("--executor", "-e"), ("--software-deployment-method", "--sdm"), ("--resources",),
+)  # fmt: skip
+SEVERAL = {"--configfile", "--config", "--software-deployment-method", "--resources"}
+REPEATED = {"--profile"}
 
 
 def start_panel(study: Study, *, images: int) -> str:
@@ -29,36 +51,168 @@ def start_panel(study: Study, *, images: int) -> str:
     )
 
 
-def failure_panel(study: str, since: float, folder: Path | str = "logs") -> str:
-    """Return the last lines of the log of each job that failed since a time, and the next step.
+@dataclass(frozen=True)
+class Failure:
+    """One job that failed.
+
+    Parameters
+    ----------
+    rule : str
+    output : tuple of str
+        What it should have made.
+    log : Path or None
+        Its own log.
+    others : tuple of Path
+        Logs of the cluster.
+    grouped : bool
+        Submitted together with others, of which one failed: which one, its log tells.
+    """
+
+    rule: str
+    output: tuple[str, ...]
+    log: Path | None
+    others: tuple[Path, ...]
+    grouped: bool = False
+
+
+class Failures(logging.Handler):
+    """Takes from Snakemake's own log which jobs failed and were not finished by a later attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: dict[int, Failure] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note one event."""
+        event = str(getattr(record, "event", ""))
+        if event == "job_error":
+            self._add(vars(record), [], False)
+        elif event == "group_error":
+            for job in vars(record)["job_error_info"]:
+                self._add(job, vars(record)["aux_logs"], True)
+        elif event == "job_finished":
+            self.jobs.pop(vars(record)["job_id"], None)
+
+    def _add(self, job: dict[str, Any], others: Sequence[str], grouped: bool) -> None:
+        logs = [Path(name) for name in (*job["log"], *others)]
+        earlier = self.jobs.get(job["jobid"])
+        self.jobs[job["jobid"]] = Failure(
+            rule=job["rule_name"],
+            # Snakemake appends remarks in brackets.
+            output=tuple(name.partition(" (")[0] for name in job["output"]),
+            log=logs[0] if logs else None,
+            # Jobs of a group are told again one by one, without the log that they share.
+            others=tuple(logs[1:]) or (earlier.others if earlier else ()),
+            grouped=grouped or (earlier is not None and earlier.grouped),
+        )
+
+
+def watch(workflow: Any) -> Failures:
+    """Join the runs in this folder and collect what fails.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Only the run itself counts, not the processes that it starts for its jobs.
+    """
+    failures = Failures()
+    if workflow.is_main_process:
+        from snakemake.logging import logger
+
+        logger.addHandler(failures)
+        if said := join_session():
+            print(f"  {said}", file=sys.stderr)
+    return failures
+
+
+def failure_panel(study: str, failures: Failures, words: Sequence[str]) -> str:
+    """Return for each job that failed its rule, its last words, and how to run just it again.
 
     Parameters
     ----------
     study : str
         Name of the study.
-    since : float
-        When the run started, in seconds since the epoch: logs of earlier runs are left out.
-    folder : Path or str
-        Folder of the studies' logs.
+    failures : Failures
+    words : sequence of str
+        Options and targets that Snakemake was called with.
     """
-    logs = sorted(Path(folder, study).rglob("*.log"), key=lambda path: path.stat().st_mtime)
-    failed = [
-        (path, lines)
-        for path in logs
-        if path.stat().st_mtime >= since
-        and (lines := path.read_text(encoding="utf-8", errors="replace").splitlines())
-        and any(_is_error(line) for line in lines)
-    ]
-    parts = []
-    for path, lines in failed:
-        indented = "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
-        parts.append(f"\n  Failed: {path}\n{indented}\n")
-    if not failed:
-        parts.append(f"\n  No job's log names an error; the logs are in {Path(folder, study)}/\n")
-    parts.append("\n  Mend it and give the same command again: what is finished stays.\n")
+    jobs = sorted(failures.jobs.values(), key=lambda job: job.output)
+    named = [job for job in jobs if job.log is not None and _names_error(job.log)]
+    shown = [job for job in jobs if job in named or not (job.grouped and named)]
+    parts = [_describe(job, words) for job in shown[:IN_FULL]]
+    if len(shown) > IN_FULL:
+        parts.append(f"\n  {len(shown) - IN_FULL} more jobs failed; to run one of them again:\n")
+        parts += [f"    {rerun_command(words, job)}\n" for job in shown[IN_FULL:]]
+    if not jobs:
+        parts.append(f"\n  No job failed by itself; the logs are in logs/{study}/\n")
+    if (free := shutil.disk_usage(".").free) < LITTLE:
+        parts.append(f"\n  The disk is nearly full: {free / 1e6:.0f} MB are free.\n")
+    parts.append(
+        "\n  Mend it and give the same command again: what is finished stays, and all that is\n"
+        "  missing is made. docs/reruns.md says what to type after which accident.\n"
+    )
     return "".join(parts)
 
 
+def rerun_command(words: Sequence[str], job: Failure) -> str:
+    """Return the command that runs one job again, and before it only what is missing.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Options and targets that Snakemake was called with.
+    job : Failure
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for names in KEPT:
+        if names[0] in SEVERAL:
+            parser.add_argument(*names, nargs="+", action="extend")
+        elif names[0] in REPEATED:
+            parser.add_argument(*names, action="append")
+        else:
+            parser.add_argument(*names, nargs="?", const="")
+    found = vars(parser.parse_known_args(list(words))[0])
+    # The target comes first, for an option that takes several values would swallow it.
+    command = ["snakemake", *job.output[:1]]
+    for names in KEPT:
+        value = found[names[0].lstrip("-").replace("-", "_")]
+        if names[0] in REPEATED:
+            for each in value or []:
+                command += [names[0], each]
+        elif value is not None:
+            command += [names[0], *([value] if isinstance(value, str) else value)]
+    return shlex.join(word for word in command if word)
+
+
+def _describe(job: Failure, words: Sequence[str]) -> str:
+    first = job.output[0] if job.output else ""
+    lines = [f"\n  {job.rule} failed: {first}"]
+    for title, path in (("log", job.log), *(("log of the cluster", path) for path in job.others)):
+        if path is not None:
+            lines += [f"    {title}: {path}", *(f"      {line}" for line in _end(path))]
+    if job.log is not None and not _names_error(job.log):
+        lines.append(
+            "    It names no error: killed from outside (memory, time limit), or a full disk."
+        )
+    lines += ["    to run just this again:", f"      {rerun_command(words, job)}\n"]
+    return "\n".join(lines)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _end(path: Path) -> list[str]:
+    return _lines(path)[-LAST_LINES:] or ["(empty or not there)"]
+
+
+def _names_error(path: Path) -> bool:
+    return any(_is_error(line) for line in _lines(path))
+
+
 def _is_error(line: str) -> bool:
-    name = line.split(":", 1)[0].strip()
+    name = line.split(":", 1)[0].strip().rpartition(".")[2]
     return name.isidentifier() and name.endswith(("Error", "Exception", "Interrupt"))

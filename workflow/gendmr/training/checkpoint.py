@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gendmr.files.atomic import atomic_path
+from gendmr.files.atomic import atomic_path, remove_abandoned, temporaries
 
 NAME = "training.checkpoint"
 STATE = "state"
@@ -87,6 +87,7 @@ class Checkpoint:
     def discard(self) -> None:
         """Remove it after the results are written; a damaged or refused one stays for a look."""
         self.path.unlink(missing_ok=True)
+        remove_abandoned(self.path.parent, temporaries(NAME))
         for folder in (self.path.parent, self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 shutil.rmtree(folder)

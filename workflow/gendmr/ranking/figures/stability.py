@@ -12,14 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gendmr import style
-from gendmr.config.ranking import RankingSection
-from gendmr.ranking.scores import ranks
 from gendmr.ranking.significance import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from gendmr.ranking.rank import Ranking
 
 FIRST = 25  # rows
 ROW = 3.4 * style.MM
@@ -36,15 +32,16 @@ MARKS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Panel:
-    """One table: its rows, ranks in each fold (folds, rows), and the length of the short list."""
+    """One table, what its rows are, and the length of the short list."""
 
     name: str
     table: pd.DataFrame
-    by_fold: np.ndarray
     k: int
 
 
-def draw_stability(ranking: Ranking, options: RankingSection, path: Path) -> Figure:
+def draw_stability(
+    genes: pd.DataFrame, regions: pd.DataFrame, k: tuple[int, int], path: Path
+) -> Figure:
     """Draw how ranks vary over folds, for the first genes and regions.
 
     Rows are in the order of the ranking. A line is the 10 to 90 % range of the rank in single
@@ -53,23 +50,17 @@ def draw_stability(ranking: Ranking, options: RankingSection, path: Path) -> Fig
 
     Parameters
     ----------
-    ranking : Ranking
-        Tables of one method and their scores in each fold.
-    options : RankingSection
-        For `top_k`.
+    genes, regions : DataFrame
+        `genes.tsv` and `regions.tsv`.
+    k : (int, int)
+        Length of the short list of genes and of that of regions.
     path : Path
         PNG to write, one column wide for each table; the SVG is written beside it.
     """
-    from gendmr.ranking.rank import shorter
-
-    genes, regions = ranking.genes, ranking.regions
     panels = [
-        Panel(name, table.rows, ranks(table.by_fold), k)
-        for name, table, k in (
-            ("gene", genes, options.top_k),
-            ("region", regions, shorter(options.top_k, len(regions.rows))),
-        )
-        if len(table.rows)
+        Panel(name, table, length)
+        for name, table, length in (("gene", genes, k[0]), ("region", regions, k[1]))
+        if len(table)
     ]
     if not panels:
         return style.say("This method ranks neither genes nor regions.", path)
@@ -112,12 +103,10 @@ def _draw(axes: Axes, panel: Panel, rows: int) -> None:
     at = np.arange(len(table))
     axes.axvspan(1, min(panel.k, total), color=style.PALE, lw=0, zorder=0)
     axes.hlines(at, table["rank_low"], table["rank_high"], color=style.DARK, lw=1.1)
-    if len(panel.by_fold):
-        median = np.median(panel.by_fold, axis=0)[: len(table)]
-        kinds = np.array(kinds_of(table))
-        for kind, mark in MARKS.items():
-            here = kinds == kind
-            axes.scatter(median[here], at[here], zorder=3, clip_on=False, **mark)
+    kinds = np.array(kinds_of(table))
+    for kind, mark in MARKS.items():
+        here = kinds == kind
+        axes.scatter(table["rank_median"][here], at[here], zorder=3, clip_on=False, **mark)
     beside: dict[str, Any] = {
         "xycoords": axes.get_yaxis_transform(), "xytext": (28, 0), "textcoords": "offset points",
         "ha": "right", "va": "center_baseline", "size": style.SMALL,
