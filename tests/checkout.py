@@ -39,6 +39,7 @@ class Checkout:
             shutil.copytree(ROOT / name, folder / name)
         shutil.copy(ROOT / "Snakefile", folder / "Snakefile")
         (folder / "slurm").symlink_to("workflow/profiles/slurm")
+        (folder / "profiles").symlink_to("workflow/profiles")
         shutil.copy(config, folder / "study.yaml")
         self.results = folder / "results" / "tiny"
 

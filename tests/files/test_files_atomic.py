@@ -2,11 +2,180 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
-from gendmr.files.atomic import atomic_path, read_json, sha256, write_json, write_text
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from disks import small_disk
+from gendmr import style
+from gendmr.errors import OutputError
+from gendmr.files.atomic import (
+    atomic_path,
+    move_into_place,
+    read_json,
+    sha256,
+    write_json,
+    write_text,
+)
+from gendmr.files.datasets import write_dataset
+from gendmr.files.tables import write_table
+from gendmr.imaging.scan import write_image
+from gendmr.simulate.nifti import ALIGNED, write_nifti
+from gendmr.training.checkpoint import Checkpoint
+
+ROOM = 20_000  # bytes; each writer below wants several times as much
+NOISE = np.random.default_rng(0).normal(size=(40, 40, 40))
+# Where files are written that are no results: lists for PLINK, a start for ANTs, a lock.
+SCRATCH = {
+    "genotypes/merging.py": {"path", "work"},
+    "genotypes/plink.py": {"path", "folder"},
+    "imaging/registration.py": {"start"},
+    "tracking/replay.py": {"folder"},
+    "training/checkpoint.py": {"self"},  # a checkpoint set aside: renamed, not written
+    "files/session.py": {"folder"},
+    "files/atomic.py": {"source"},  # the one rename that all others go through
+}
+WRITERS = {
+    *("write_text", "write_bytes", "to_csv", "to_netcdf", "savefig", "savez", "tofile", "touch"),
+    *("symlink_to", "copyfile", "copy2", "move", "to_filename"),
+}
+
+
+def draw(path):
+    figure, axes = style.canvas(size=(4, 3))
+    axes.imshow(NOISE[0])
+    style.save(figure, path)
+
+
+def null_ranking():
+    sizes = {"gene": 400, "block": 300, "region": 20}
+    rng = np.random.default_rng(0)
+    return xr.Dataset(
+        {
+            f"z_{name}": (("permutation", name), rng.normal(size=(50, size)).astype("float32"))
+            for name, size in sizes.items()
+        },
+        coords={name: np.arange(size).astype(str) for name, size in sizes.items()},
+    )
+
+
+EVERY_KIND = {
+    "a.tsv": lambda path: write_table(path, pd.DataFrame(NOISE[0])),
+    "a.json": lambda path: write_json(path, NOISE[0].tolist()),
+    "a.nc": lambda path: write_dataset(path, null_ranking(), "null_ranking"),
+    "a.png": draw,
+    "a.nii.gz": lambda path: write_image(path, NOISE, np.eye(4)),
+    "b.nii.gz": lambda path: write_nifti(path, NOISE * 1000, np.eye(4), ALIGNED),
+    "training.checkpoint": lambda path: Checkpoint(path.parent.parent, path.parent.name).save(
+        {"weights": NOISE}, {"epoch": 1}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, name):
+    with small_disk(ROOM) as folder:
+        path = folder / name
+        path.write_bytes(b"old")
+        with pytest.raises(OutputError, match=rf"(?s){name}: not written, .*df -h"):
+            EVERY_KIND[name](path)
+        assert path.read_bytes() == b"old"
+        assert [each.name for each in folder.iterdir()] == [name]
+    # Where there is room the same call writes more than that: to a folder as deep.
+    roomy = tmp_path / "disk" / name
+    EVERY_KIND[name](roomy)
+    assert roomy.stat().st_size > ROOM
+
+
+def test_a_writer_that_left_nothing_in_the_file_is_refused(tmp_path):
+    path = tmp_path / "result.txt"
+    write_text(path, "old\n")
+    with pytest.raises(OutputError, match=r"result.txt: .* no content"), atomic_path(path) as left:
+        left.touch()
+    (tmp_path / "made").touch()
+    with pytest.raises(OutputError, match="no content"):
+        move_into_place(tmp_path / "made", path)
+    assert path.read_text() == "old\n"
+    # an empty list is one that was meant
+    write_text(path, "")
+    assert path.read_bytes() == b""
+
+
+def test_a_killed_write_leaves_the_old_file_and_the_next_one_tidies_up(tmp_path):
+    path = tmp_path / "result.txt"
+    write_text(path, "old\n")
+    code = (
+        "import sys, time\n"
+        "from gendmr.files.atomic import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    print(flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as job:
+        job.stdout.readline()
+        os.kill(job.pid, signal.SIGKILL)
+    assert path.read_text() == "old\n"
+    (left,) = [each for each in tmp_path.iterdir() if each != path]
+    assert left.read_text() == "half"
+    assert left.name.startswith(".") and left.suffix == path.suffix
+    other = tmp_path / ".0a1b2c3d.another.txt"
+    other.touch()
+    write_text(path, "new\n")
+    assert path.read_text() == "new\n"
+    assert not left.exists() and other.exists()
+
+
+def raw_writes(source):
+    """Yield line and target of each write that is not to a temporary file."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        target, name = ast.unparse(node.func.value), node.func.attr
+        words = [ast.unparse(word) for word in node.args]
+        one = len(words) == 1 and not node.keywords and not words[0].startswith("{")
+        if (
+            name in WRITERS
+            or (name in {"replace", "rename"} and one)
+            or (name == "open" and words and words[-1][0] == "'" and set(words[-1]) & set("wax+"))
+            or (name == "save" and target == "nib")
+        ) and not {"temporary", "stream", "None"} & {*words[:2], target}:
+            yield node.lineno, target.strip("(").split(".")[0].split()[0]
+
+
+def test_every_writer_of_the_package_writes_beside_and_renames(root):
+    package = root / "workflow/gendmr"
+    found = {
+        (str(path.relative_to(package)), line, target)
+        for path in package.rglob("*.py")
+        for line, target in raw_writes(path.read_text())
+    }
+    wrong = [item for item in found if item[2] not in SCRATCH.get(item[0], set())]
+    assert wrong == []
+    assert {name for name, _, _ in found} == set(SCRATCH), "take what is gone from the list"
+
+
+def test_the_check_of_writers_can_fail():
+    for line in (
+        "path.write_text('x')",
+        "table.to_csv(path)",
+        "nib.save(image, path)",
+        "path.open('w')",
+        "a.replace(b)",
+    ):
+        assert list(raw_writes(line)), line
+    assert not list(raw_writes("temporary.write_text('x')\nnib.save(image, temporary)"))
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

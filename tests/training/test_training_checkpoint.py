@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from killable import kill, start
 
 from gendmr.config.training import MethodOptions
 from gendmr.training.checkpoint import Checkpoint
@@ -137,3 +146,62 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert found[1] == state
     place.discard()
     assert not tmp_path.exists()
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_change_no_byte(
+    cohort: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    for name in ("to load torch once", "to see how long it takes"):
+        began = time.monotonic()
+        start(cohort, tmp_path / name / "repeat-0" / "fold-0", OPTIONS).join()
+        usual = time.monotonic() - began
+    moments = random.Random(11)
+    kills = finished = resumed = 0
+    while kills < 20 or not finished:
+        output = tmp_path / str(finished) / "repeat-0" / "fold-0"
+        resumed += bool(checkpoints(output.parent.parent))
+        process = start(cohort, output, OPTIONS)
+        process.join(moments.uniform(0, usual) if kills < 20 else None)
+        if process.is_alive():
+            kill(process)
+            kills += 1
+            written = contents(output) if output.exists() else {}
+            for name in written.keys() & whole.keys():
+                assert written[name] == whole[name], f"{name} is there and not whole"
+            continue
+        assert process.exitcode == 0
+        assert contents(output) == whole
+        assert not (output.parent.parent / "checkpoints").exists()
+        finished += 1
+    assert resumed
+
+
+def test_a_kill_while_a_checkpoint_is_written(
+    cohort: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "repeat-0" / "fold-0"
+    caught: list[Path] = []
+    # Stopped first, so that what is killed is certain to be in the middle of it.
+    while not caught:
+        process = start(cohort, output, OPTIONS)
+        assert process.pid is not None
+        while process.is_alive() and not caught:
+            if half_written(tmp_path):
+                os.kill(process.pid, signal.SIGSTOP)
+                caught = half_written(tmp_path)
+                if not caught:
+                    os.kill(process.pid, signal.SIGCONT)
+        if caught:
+            kill(process)
+    assert all(path.exists() for path in caught)
+    assert not output.exists()
+    last = start(cohort, output, OPTIONS)
+    last.join()
+    assert last.exitcode == 0
+    assert contents(output) == whole
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def half_written(folder: Path) -> list[Path]:
+    return list(folder.glob("checkpoints/*/.*.training.checkpoint"))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from gendmr.files.fingerprint import imports
 
@@ -134,6 +135,13 @@ def test_an_empty_output_is_no_result(root, stage):
 def test_the_link_for_profile_slurm_works_in_a_clone(root):
     assert (root / "slurm").is_symlink()
     assert (root / "slurm" / "config.v8+.yaml").is_file()
+
+
+def test_the_profile_that_loads_itself_only_reruns_what_was_cut_off(root):
+    # a table of resources in it would silently take the place of a site's
+    assert (root / "profiles").is_symlink()
+    profile = yaml.safe_load((root / "profiles/default/config.v8+.yaml").read_text())
+    assert profile == {"rerun-incomplete": True}
 
 
 @pytest.mark.parametrize("words", [[], ["simulate"], ["genotypes"], ["training"], ["tracking"]])

@@ -8,7 +8,7 @@ averaged over folds and repeats. No diagnosis is read here. It leaves
 - `genes.tsv` and `regions.tsv`, with rank, its interval over folds, and stability; `snps.tsv`;
 - `summary.json`, with the agreement between folds against chance, and a check whether larger genes
   are favoured;
-- `figures/genome.png`, `figures/stability.png`, `figures/brain.png`.
+- `figures/{genome,qq,stability,brain}.png`, drawn from these files by a step of their own.
 
 A ranking names first genes even where there is nothing to find: without a permutation null the
 columns `p`, `p_fwer` and `q` are missing, and the summary says so.

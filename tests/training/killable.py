@@ -1,0 +1,50 @@
+"""Trainings as processes of their own, which share nothing but files and can be killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from gendmr.config.training import MethodOptions
+from gendmr.training.fold import train_fold
+
+# What a training imports, some of it late: loading it takes longer than the fit.
+LOADED = [
+    "torch",
+    "xarray",
+    "h5netcdf",
+    "safetensors.numpy",
+    "sklearn.metrics",
+    "gendmr.methods.gendmr",
+]
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([*LOADED, "gendmr.training.fold", "gendmr.methods.gendmr"])
+
+
+def train(cohort: Path, output: Path, options: dict[str, Any]) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    train_fold(
+        cohort, output, method="gendmr", repeat=0, fold=0, seed=5, device="cpu",
+        options=MethodOptions.parse(options), checkpoint_every=1,
+    )  # fmt: skip
+
+
+def start(cohort: Path, output: Path, options: dict[str, Any]) -> ForkServerProcess:
+    """Start a training that leaves a checkpoint after every epoch."""
+    process = _context.Process(target=train, args=(cohort, output, options))
+    process.start()
+    return process
+
+
+def kill(process: ForkServerProcess) -> None:
+    """Send SIGKILL and see that it was that which ended the process."""
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
