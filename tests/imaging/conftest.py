@@ -81,6 +81,7 @@ def scanned(
     scale: float = 1.0,
     axes: str = "RAS",
     skull: bool = False,
+    marker: tuple[tuple[float, ...], float] | None = None,
 ) -> Path:
     """Write a scan of the anatomy: turned, shifted, shaded and noisy, the same each time.
 
@@ -94,6 +95,8 @@ def scanned(
         Orientation in which the voxels are stored.
     skull : bool
         Add a dark gap, a bright scalp and a neck.
+    marker : (centre, radius), optional
+        A ball, mm, three times as bright as anything else: a capsule taped to one side.
     """
     data = anatomy.data.copy()
     if shrink is not None:
@@ -102,6 +105,11 @@ def scanned(
     shape = np.array(data.shape)
     if skull:
         data = _with_skull(data)
+    if marker is not None:
+        index = np.indices(data.shape).reshape(3, -1)
+        world = anatomy.affine[:3, :3] @ index + anatomy.affine[:3, 3:]
+        near = np.linalg.norm(world - np.array(marker[0])[:, None], axis=0) < marker[1]
+        data[near.reshape(data.shape)] = 3 * data.max()
     ramp = np.indices(data.shape) / shape[:, None, None, None] - 0.5
     shading = np.exp(0.3 * ramp[0] - 0.2 * ramp[1] + 0.2 * ramp[2] ** 2)
     noise = rng.normal(0, 3, data.shape)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gendmr.errors import InputFileError
-from gendmr.imaging.bids import find_images
+from gendmr.imaging.bids import find_images, there
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -32,7 +32,7 @@ def test_labels_lose_their_prefix_and_stay_text(tmp_path):
     )
     images = find_images(str(tmp_path))
     assert list(images) == ["007", "1e5", "NA"]
-    assert images["007"] == f"{tmp_path}/sub-007/anat/sub-007_T1w.nii.gz"
+    assert images["007"] == (f"{tmp_path}/sub-007/anat/sub-007_T1w.nii.gz",)
 
 
 def test_of_several_images_the_first_counts_in_natural_order(tmp_path):
@@ -45,14 +45,31 @@ def test_of_several_images_the_first_counts_in_natural_order(tmp_path):
         "sub-2/anat/sub-2_T1w.nii.gz",
     )
     images = find_images(str(tmp_path))
-    assert images["1"].endswith("ses-2/anat/sub-1_ses-2_run-2_T1w.nii.gz")
-    assert images["2"].endswith("sub-2/anat/sub-2_T1w.nii.gz")
+    assert [Path(path).name for path in images["1"]] == [
+        "sub-1_ses-2_run-2_T1w.nii.gz",
+        "sub-1_ses-2_run-10_T1w.nii.gz",
+        "sub-1_ses-10_T1w.nii.gz",
+    ]
+    assert [Path(path).name for path in images["2"]] == [
+        "sub-2_T1w.nii.gz",
+        "sub-2_ses-1_T1w.nii.gz",
+    ]
+
+
+def test_links_that_were_not_fetched_are_no_inputs_of_a_rule(tmp_path):
+    link = tmp_path / "sub-1/anat/sub-1_T1w.nii.gz"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "annex/objects/none")
+    assert find_images(str(tmp_path)) == {"1": (str(link),)}
+    assert there(str(link)) == []
+    assert there(None) == []
+    assert there(str(tmp_path)) == [str(tmp_path)]
 
 
 def test_the_path_begins_as_it_was_given(tmp_path, monkeypatch):
     _touch(tmp_path, "bids/sub-1/anat/sub-1_T1w.nii")
     monkeypatch.chdir(tmp_path)
-    assert find_images("bids") == {"1": "bids/sub-1/anat/sub-1_T1w.nii"}
+    assert find_images("bids") == {"1": ("bids/sub-1/anat/sub-1_T1w.nii",)}
 
 
 def test_excluded_people_are_left_out_and_misspelt_ones_are_named(tmp_path):

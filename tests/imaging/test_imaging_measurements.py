@@ -19,6 +19,7 @@ from gendmr.errors import (
     ModalityError,
     TableError,
 )
+from gendmr.files.atomic import read_json
 from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import read_table
 from gendmr.imaging.measurements import read_measurements, side_of
@@ -103,6 +104,10 @@ def test_excluded_people_are_left_out(table):
     people = read_dataset(folder / "regions.nc", "region")["participant"].values
     assert len(people) == PEOPLE - 2
     assert not {"sub-00", "007"} & set(people.tolist())
+    listed = quality(folder)
+    assert listed.index[listed["status"] == "excluded"].tolist() == ["007", "sub-00"]
+    assert listed.loc["007", "reason"] == "named in imaging.exclude"
+    assert "'007', 'sub-00'" in " ".join(read_json(folder / "summary.json")["notes"])
 
 
 def test_places_give_sides_and_centroids(table, tmp_path):

@@ -123,6 +123,8 @@ def _folder(tmp_path, n=12, *, regions=("a_L", "a_R"), odd="NA"):
             "brain_mm3": 1.4e6,
             "grey_modulated_mm3": 7e5,
             "affine_determinant": 0.75,
+            "image": {"name": f"sub-{label}_T1w.nii.gz"},
+            "notes": [f"Blocks of {len(label)} voxels."],
             "warnings": ["The mapping folds in 3 voxels of the brain."] if label == "p1" else [],
         }
         (folder / "quality.json").write_text(json.dumps(record))
@@ -164,11 +166,11 @@ def test_collecting_again_gives_the_same_bytes(section, tmp_path):
 def test_small_cohorts_are_not_judged_by_their_own_spread():
     rows = {name: [0.9, 0.91, 0.92, 0.2] for name in ("similarity", "jacobian_min", "jacobian_max")}
     table = pd.DataFrame({**rows, "dice": 0.95, "icv_mm3": 1.0, "grey_fraction": 1.0})
-    flagged = flag_outliers(table.assign(warnings=""), Outliers())
+    flagged = flag_outliers(table.assign(warnings=""), Outliers(similarity_below=0))
     assert not flagged["outlier"].any()
-    assert flag_outliers(table.assign(warnings=""), Outliers(minimum=4))["outlier"].tolist() == [
-        False, False, False, True,
-    ]  # fmt: skip
+    assert flag_outliers(table.assign(warnings=""), Outliers(minimum=4, similarity_below=0))[
+        "outlier"
+    ].tolist() == [False, False, False, True]
 
 
 def test_missing_results_and_other_atlases_are_named(section, tmp_path):

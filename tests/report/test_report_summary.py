@@ -133,6 +133,36 @@ def test_given_measurements_are_not_called_registrations(study: Maker) -> None:
     assert "registered well" not in page
 
 
+def test_scans_that_are_not_used_are_listed_with_the_reason(study: Maker) -> None:
+    results = study()
+    path = results / "imaging" / "quality.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table["status"] = "measured"
+    flagged = table["outlier"] == "True"
+    table.loc[flagged, ["status", "reason"]] = ["excluded", "Overlap 0.4 is below 0.9."]
+    refused = pd.DataFrame(
+        {
+            "participant_id": [f"bad{n:02d}" for n in range(25)],
+            "dice": "n/a",
+            "outlier": "False",
+            "reason": "ImageError: <b>every voxel</b> is 7",
+            "status": "refused",
+        }
+    )
+    pd.concat([table, refused]).to_csv(path, sep="\t", index=False)
+    summary = report_study(results, ReportSection())
+    found = summary["registration"]
+    assert found["n"] == len(table)
+    assert found["n_left_out"] == 26
+    assert {row["status"] for row in found["left_out"]} == {"excluded", "refused"}
+    assert found["pictured"][0] == table.loc[flagged, "participant_id"].item()
+    assert any("not used: when so many" in text for text in summary["warnings"])
+    page = (results / "report" / "summary.html").read_text()
+    assert "bad01</td><td>refused</td><td>ImageError: &lt;b&gt;every voxel" in page
+    assert "bad24" not in page
+    assert "The others are in imaging/quality.tsv." in page
+
+
 def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
     notes = summarise(study(), ReportSection())["not_done"]
     assert {"stage": "cohort", "note": "2 people are kept without age"} in notes

@@ -47,7 +47,7 @@ def bids(
 def test_every_planned_image_is_there_and_nothing_else(bids: Path, tiny: SimulateSection) -> None:
     found = {str(path) for path in bids.rglob("*") if path.is_file()}
     assert found == {
-        *planned_images(tiny, str(bids)).values(),
+        *(path for paths in planned_images(tiny, str(bids)).values() for path in paths),
         str(bids / "dataset_description.json"),
     }
     description = json.loads((bids / "dataset_description.json").read_text())

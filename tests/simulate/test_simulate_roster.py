@@ -20,8 +20,8 @@ def test_as_many_images_as_configured(images: int, faults: bool) -> None:
     planned = planned_images(section, "results/x/simulate/bids/")
     assert len(planned) == images
     assert all(
-        path == f"results/x/simulate/bids/sub-{label}/anat/sub-{label}_T1w.nii.gz"
-        for label, path in planned.items()
+        paths == (f"results/x/simulate/bids/sub-{label}/anat/sub-{label}_T1w.nii.gz",)
+        for label, paths in planned.items()
     )
 
 

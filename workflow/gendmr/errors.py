@@ -52,6 +52,10 @@ class OutputError(GendmrError):
     """A result cannot be written: the disk is full or read-only, or there is no content."""
 
 
+class StorageError(GendmrError):
+    """A file could not be read, and its content is not to blame: permission, disk, network."""
+
+
 class TableError(GendmrError):
     """A table is malformed: columns missing, unknown or duplicated, values out of range."""
 

@@ -15,22 +15,20 @@ from gendmr.config.resources import growing
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint
-from gendmr.imaging.bids import find_images
+from gendmr.imaging.bids import find_images, there
 from gendmr.report.panel import failure_panel, start_panel, watch
 from gendmr.simulate.roster import planned_images
 
 try:
     STUDY = Study.parse(config, where="configuration")
-    # participant -> path of the T1w image; a simulated cohort is known before it is made
-    IMAGES = (
-        {}
-        if STUDY.imaging is None or STUDY.imaging.measurements
-        else (
+    # participant -> T1w images, the first counts; a simulated cohort is known before it is made
+    IMAGES = {}
+    if STUDY.imaging and STUDY.imaging.bids:
+        IMAGES = (
             planned_images(STUDY.simulate, STUDY.imaging.bids)
             if STUDY.simulate
             else find_images(STUDY.imaging.bids, exclude=STUDY.imaging.exclude)
         )
-    )
 except GendmrError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from None
 
@@ -119,13 +117,17 @@ def method_gpus(wildcards):
 
 def image_of(wildcards):
     """The T1w image of one participant."""
-    return IMAGES[wildcards.participant]
+    return IMAGES[wildcards.participant][0]
+
+
+def image_there(wildcards):
+    """The same as an input: one that was not fetched is for the rule to list."""
+    return image_of(wildcards) if STUDY.simulate else there(image_of(wildcards))
 
 
 def mask_of(wildcards):
-    """The brain mask of one participant, where masks are given."""
-    pattern = STUDY.imaging.mask
-    return pattern.replace("{participant}", wildcards.participant) if pattern else []
+    """The brain mask of one participant, where masks are given and it is there."""
+    return there(STUDY.imaging.mask_of(wildcards.participant))
 
 
 GENOTYPES = STUDY.genotypes.files

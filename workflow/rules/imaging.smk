@@ -9,7 +9,10 @@ rule imaging:
     """The region modality and the quality of every scan."""
     input:
         study_files(
-            "imaging/regions.nc", "imaging/quality.tsv", "imaging/figures/quality.png"
+            "imaging/regions.nc",
+            "imaging/quality.tsv",
+            "imaging/summary.json",
+            "imaging/figures/quality.png",
         ),
         # each scan by name: one that failed is run again although later files exist
         study_files("imaging/{participant}/quality.json", participant=IMAGES),
@@ -39,7 +42,7 @@ rule prepare_template:
         mem_mb=growing(3000),
         runtime=growing(10),
     params:
-        options=options("imaging"),
+        options=STUDY.imaging.for_scans().dump(),
         folder=subpath(output.t1, parent=True),
         code=fingerprint("imaging.template"),
     shell:
@@ -48,9 +51,9 @@ rule prepare_template:
 
 
 rule register_t1w:
-    """One scan: header, bias, brain, registration, tissues, volumes of regions, a picture."""
+    """One scan: header, bias, brain, registration, tissues, volumes, a picture; or why not."""
     input:
-        image=image_of,
+        image=image_there,
         mask=mask_of,
         template=rules.prepare_template.output,
         described=rules.prepare_template.output.summary,
@@ -75,13 +78,14 @@ rule register_t1w:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=options("imaging"),
+        image=image_of,
+        options=STUDY.imaging.for_scans().dump(),
         seed=STUDY.seed,
         template=subpath(input.described, parent=True),
         folder=subpath(output.regions, parent=True),
         code=fingerprint("imaging.participant"),
     shell:
-        "python -m gendmr imaging register --image {input.image:q}"
+        "python -m gendmr imaging register --image {params.image:q}"
         " --participant {wildcards.participant:q} --template {params.template}"
         " --options {params.options:q} --seed {params.seed} --output {params.folder:q} &> {log:q}"
 
@@ -96,6 +100,7 @@ if STUDY.imaging.measurements:
         output:
             regions=whole("results/{study}/imaging/regions.nc"),
             quality=whole("results/{study}/imaging/quality.tsv"),
+            summary=whole("results/{study}/imaging/summary.json"),
             figure=whole(
                 report(
                     "results/{study}/imaging/figures/quality.png",
@@ -137,6 +142,7 @@ else:
         output:
             regions=whole("results/{study}/imaging/regions.nc"),
             quality=whole("results/{study}/imaging/quality.tsv"),
+            summary=whole("results/{study}/imaging/summary.json"),
             figure=whole(
                 report(
                     "results/{study}/imaging/figures/quality.png",
@@ -157,6 +163,8 @@ else:
             runtime=growing(10),
         params:
             options=options("imaging"),
+            # listed in the quality table, although no other file depends on them
+            several=[paths for paths in IMAGES.values() if len(paths) > 1],
             template=subpath(input.template, parent=True),
             folder=subpath(output.regions, parent=True),
             code=fingerprint("imaging.collect"),

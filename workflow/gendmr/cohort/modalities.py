@@ -29,6 +29,8 @@ SNP_TO_GENE: dict[str, Kind] = {
     "distance": "text",
     "relation": "text",
 }
+# Status of a scan without regions -> step under which it is listed.
+UNMEASURED = {"refused": "scan refused", "excluded": "scan excluded"}
 AUTOSOMES = frozenset(str(number) for number in range(1, 23))
 # `distance` of a SNP that no gene is near; never 0, which means inside a gene.
 NO_DISTANCE = int(np.iinfo(np.int64).min)
@@ -122,14 +124,15 @@ def read_imaged(regions: str | None, quality: Path | str | None, matching: Match
     with xr.open_dataset(regions, engine="h5netcdf", mask_and_scale=False) as stored:
         names = matching.keys(stored["participant"].values.astype(str).tolist(), regions)
     columns: dict[str, Kind] = {"participant_id": "text", "outlier": "flag", "reason": "text"}
-    table = read_table(quality, columns, extra=True, key="participant_id")
+    status: dict[str, Kind] = {"status": "text"}
+    table = read_table(quality, columns, optional=status, extra=True, key="participant_id")
     flagged = []
-    for name, outlier, reason in zip(
-        table["participant_id"], table["outlier"], table["reason"], strict=True
-    ):
+    for row in table.to_dict("records"):
+        name, outlier, reason = row["participant_id"], row["outlier"], row["reason"]
         said = "" if reason in {"", MISSING} else f": {reason}"
         if matching.key(name) not in names:
-            attrition.add([bare(name)], "regions", f"no regions measured{said}")
+            step = UNMEASURED.get(str(row.get("status")), "regions")
+            attrition.add([bare(name)], step, f"no regions measured{said}")
         elif outlier:
             flagged.append(bare(name))
             attrition.add([bare(name)], "flagged", f"outlier, kept{said}")

@@ -48,7 +48,7 @@ def summarise(
     ours = people[people["stage"] == "cohort"]
     removed = people[people["stage"] == "genotypes"].drop_duplicates("id")
     filtered = attrition.loc[attrition["kind"] == "variant", "step"]
-    unmeasured = people[(people["stage"] == "imaging") & (people["step"] == "regions")].copy()
+    unmeasured = people[(people["stage"] == "imaging") & (people["step"] != "flagged")]
 
     def modality(keys: Collection[str], steps: pd.Series, flagged: int) -> dict[str, Any]:
         known = set(keys) & set(listed)
@@ -64,8 +64,8 @@ def summarise(
             },
         }
 
-    unmeasured["step"] = "no regions measured"
-    images = modality(imaged.names, unmeasured["step"], len(imaged.flagged))
+    why = unmeasured["step"].replace("regions", "no regions measured")
+    images = modality(imaged.names, why, len(imaged.flagged))
     family = table["family"].value_counts()
     flow = {
         "listed": len(listed),

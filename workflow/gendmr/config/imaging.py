@@ -41,15 +41,35 @@ class AtlasFiles(Section):
     """What reports call it."""
 
 
+Measure = Literal[
+    "dice",
+    "similarity",
+    "jacobian_min",
+    "jacobian_max",
+    "icv_mm3",
+    "grey_fraction",
+    "total_mm3",
+    "total_fraction",
+    "warning",
+]
+
+
 class Outliers(Section):
-    """When a scan is flagged. Flags are for eyes: nobody is dropped."""
+    """When a scan is flagged. Flags are for eyes: nobody is dropped but by `exclude_by`."""
 
     dice_below: float = Field(default=0.9, ge=0, le=1)
     """Overlap (Dice) of the warped brain with the template's below which a scan is flagged."""
+    similarity_below: float = Field(default=0.5, ge=-1, le=1)
+    """Correlation of the warped scan with the template, within the brain, below which a scan is
+    flagged."""
     robust_z: float = Field(default=4.0, gt=0)
     """Distance from the cohort's median, in units of 1.4826 times the median absolute deviation."""
     minimum: int = Field(default=8, ge=3)
     """Smallest cohort in which robust z is used at all."""
+    exclude_by: tuple[Measure, ...] = ()
+    """Scans flagged by one of these measures are left out of the analysis, and listed: `[dice,
+    similarity]` leaves out failed registrations. `warning` is an implausible brain or a mapping
+    that folds. Beware of volumes: the extremes of a disease are no errors."""
 
 
 class ImagingSection(Section):
@@ -81,8 +101,22 @@ class ImagingSection(Section):
     `sub-`: `derivatives/sub-{participant}/anat/sub-{participant}_desc-brain_mask.nii.gz`."""
     exclude: tuple[str, ...] = ()
     """Labels without `sub-` whose images are not used: these people stay, without images."""
+    on_bad_scan: Literal["exclude", "stop"] = "exclude"
+    """What happens when a scan cannot be used (damaged, no orientation, no brain, …): `exclude`
+    lists it, and its person stays without images; `stop` ends the stage, naming all such scans,
+    after the others were registered."""
     outliers: Outliers = Outliers()
-    """When a scan is flagged."""
+    """When a scan is flagged, and when it is left out."""
+
+    def for_scans(self) -> Self:
+        """Return what matters to the template and to each scan: the rest reruns no registration."""
+        return self.model_copy(
+            update={"exclude": (), "on_bad_scan": "exclude", "outliers": Outliers()}
+        )
+
+    def mask_of(self, participant: str) -> str | None:
+        """Return the path of a participant's brain mask, where masks are given."""
+        return None if self.mask is None else self.mask.replace("{participant}", participant)
 
     def files(self) -> list[str]:
         """Return the files of the atlas and of a template of one's own: inputs of the workflow."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from gendmr.errors import InputFileError, first_few
 
 
-def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, str]:
-    """Find one T1w image per participant in a BIDS folder.
+def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Find the T1w images of each participant in a BIDS folder.
 
     Images are ``sub-*/anat/*_T1w.nii[.gz]`` and ``sub-*/ses-*/anat/*_T1w.nii[.gz]``. Of several
     images the first counts: those without a session before those with one, then sessions, then file
@@ -25,8 +25,9 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, str]:
 
     Returns
     -------
-    dict of str to str
-        Participant label without ``sub-`` -> path that begins with `bids`, sorted by label.
+    dict of str to tuple of str
+        Participant label without ``sub-`` -> paths that begin with `bids`, the one that counts
+        first; sorted by label.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, str]:
             cause="the path `imaging: bids:` is wrong, or the disk is not mounted",
             next_step=f"check the path: ls -d {bids}",
         )
-    images: dict[str, str] = {}
+    images: dict[str, tuple[str, ...]] = {}
     for folder in sorted(root.glob("sub-*")):
         found = [
             image
@@ -49,8 +50,8 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, str]:
             if image.name.endswith((".nii", ".nii.gz"))
         ]
         if found:
-            first = min(found, key=lambda image: _order(image.relative_to(folder)))
-            images[folder.name.removeprefix("sub-")] = str(first)
+            found.sort(key=lambda image: _order(image.relative_to(folder)))
+            images[folder.name.removeprefix("sub-")] = tuple(map(str, found))
     if not images:
         entries = sorted(entry.name for entry in root.iterdir())
         raise InputFileError(
@@ -66,7 +67,16 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, str]:
             cause="a misspelt label, or one written with `sub-`",
             next_step="correct `imaging: exclude:`; labels there: " + first_few(images),
         )
-    return {label: path for label, path in images.items() if label not in exclude}
+    return {label: paths for label, paths in images.items() if label not in exclude}
+
+
+def there(path: str | None) -> list[str]:
+    """Return the path of a file that is there, else nothing.
+
+    A link whose target was not fetched, or a mask that was forgotten, is one participant's trouble:
+    as an input of a rule it would stop everybody.
+    """
+    return [path] if path is not None and Path(path).exists() else []
 
 
 def _order(image: Path) -> tuple[int, tuple[tuple[int, int, str], ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.imaging import ImagingSection, Outliers
-from gendmr.errors import AtlasError, InputFileError, first_few
-from gendmr.files.atomic import read_json
+from gendmr.errors import AtlasError, ImageError, InputFileError, first_few
+from gendmr.files.atomic import read_json, write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import read_table, write_table
+from gendmr.imaging.bids import find_images
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,6 +29,9 @@ JUDGED = {
     "icv_mm3": ("both", "intracranial volume"),
     "grey_fraction": ("both", "grey matter per intracranial volume"),
 }
+MEASURED, REFUSED, EXCLUDED = STATUS = ("measured", "refused", "excluded")
+NAMED = "named in imaging.exclude"
+MOST_REASONS = 20
 COLUMNS = (
     "dice",
     "similarity",
@@ -48,7 +53,7 @@ def collect_regions(
     section: ImagingSection,
     output: Path | str,
 ) -> None:
-    """Write ``regions.nc``, ``quality.tsv`` and ``figures/quality.png``.
+    """Write ``regions.nc``, ``quality.tsv``, ``summary.json`` and ``figures/quality.png``.
 
     Parameters
     ----------
@@ -61,6 +66,8 @@ def collect_regions(
         A participant lacks results.
     AtlasError
         Participants were measured with different atlases.
+    ImageError
+        Scans cannot be used, and `imaging.on_bad_scan` is `stop`; or no scan is left.
     """
     output, template_folder = Path(output), Path(template_folder)
     quality, people = [], []
@@ -104,8 +111,26 @@ def collect_regions(
             cause="measured before the atlas was changed",
             next_step="remove their folders and run again",
         )
-    table = flag_outliers(quality_table(quality), section.outliers)
-    dataset = region_dataset(table, people, regions)
+    refused = {
+        record["participant_id"]: record["refused"] for record in quality if "refused" in record
+    }
+    _stop_at_refused(refused, len(quality), section)
+    table = _with_status(flag_outliers(quality_table(quality), section.outliers), refused, section)
+    kept = set(table.loc[table["status"] == MEASURED, "participant_id"])
+    if not kept:
+        raise ImageError(
+            f"no scan is left of {len(quality)}: {len(refused)} cannot be used, the others are"
+            " excluded",
+            cause="limits of `imaging.outliers` that nobody meets",
+            next_step="look at the pictures, then at `imaging.outliers.exclude_by`",
+        )
+    by_name = {
+        record["participant_id"]: person for record, person in zip(quality, people, strict=True)
+    }
+    analysed = table[table["participant_id"].isin(kept)]
+    dataset = region_dataset(
+        analysed, [by_name[name] for name in analysed["participant_id"]], regions
+    )
     dataset.attrs = {
         "space": template["space"],
         "atlas": template["atlas"],
@@ -115,49 +140,179 @@ def collect_regions(
         "measure": "grey matter probability modulated by the Jacobian determinant",
     }
     write_dataset(output / "regions.nc", dataset, "region")
+    table, several = _with_images(table, section)
     write_table(output / "quality.tsv", table)
+    write_json(output / "summary.json", summarise(table, quality, several, section))
     from gendmr.imaging.picture import draw_quality
 
-    draw_quality(output / "figures" / "quality.png", table, JUDGED)
+    drawn = table[table["dice"].notna()].reset_index(drop=True)
+    draw_quality(output / "figures" / "quality.png", drawn, JUDGED)
+
+
+def _stop_at_refused(
+    refused: Mapping[str, Mapping[str, str]], n: int, section: ImagingSection
+) -> None:
+    if not refused or (section.on_bad_scan == "exclude" and len(refused) < n):
+        return
+    reasons = [f"  {name}: {_reason(found)}" for name, found in sorted(refused.items())]
+    more = len(reasons) - MOST_REASONS
+    if more > 0:
+        reasons[MOST_REASONS:] = [f"  and {more} more: see their quality.json"]
+    stop = "" if len(refused) == n else " (imaging.on_bad_scan: stop)"
+    raise ImageError(
+        "\n".join([f"{len(refused)} of {n} scans cannot be used{stop}", *reasons]),
+        cause=next(iter(refused.values()))["cause"],
+        next_step="restore these scans; name them in `imaging: exclude:`; or"
+        " `imaging: on_bad_scan: exclude` goes on with the others",
+    )
+
+
+def _reason(refused: Mapping[str, str]) -> str:
+    # One line: tables hold it.
+    return " ".join(f"{refused['error']}: {refused['what']}".split())
 
 
 def quality_table(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per participant, from what `quality.json` holds."""
-    rows = [
-        {
-            "participant_id": record["participant_id"],
-            **{name: float(record[name]) for name in COLUMNS},
-            "grey_fraction": round(record["grey_modulated_mm3"] / max(record["icv_mm3"], 1.0), 5),
-            "warnings": " ".join(record["warnings"]),
-        }
-        for record in records
-    ]
+    """One row per participant, from what `quality.json` holds; measures of refused ones are NaN."""
+    rows = []
+    for record in records:
+        row = {name: float(record.get(name, np.nan)) for name in COLUMNS}
+        fraction = row["grey_modulated_mm3"] / max(row["icv_mm3"], 1.0)
+        rows.append(
+            {
+                "participant_id": record["participant_id"],
+                **row,
+                "grey_fraction": round(fraction, 5),
+                "image": record["image"]["name"],
+                "warnings": " ".join(record.get("warnings", ())),
+            }
+        )
     return pd.DataFrame(rows).sort_values("participant_id", kind="stable", ignore_index=True)
 
 
 def flag_outliers(
     table: pd.DataFrame, limits: Outliers, judged: Mapping[str, tuple[str, str]] = JUDGED
 ) -> pd.DataFrame:
-    """Add `outlier` (flag) and `reason`; nobody is dropped.
+    """Add `outlier` (flag), `reason`, and `excluded` (flag): by a measure of `limits.exclude_by`.
 
-    Flagged is who has a warning, an overlap below the limit, a mapping that folds, or lies farther
-    from the cohort's median than `limits.robust_z` robust standard deviations (Leys 2013,
-    doi:10.1016/j.jesp.2013.03.013).
+    Flagged is who has a warning (an implausible brain, a mapping that folds), an overlap or a
+    similarity below its limit, or lies farther from the cohort's median than `limits.robust_z`
+    robust standard deviations (Leys 2013, doi:10.1016/j.jesp.2013.03.013).
     """
     reasons: list[list[str]] = [[text] if text else [] for text in table["warnings"]]
-    for row, value in enumerate(table["dice"]):
-        if value < limits.dice_below:
-            reasons[row].append(f"Overlap {value:.3f} is below {limits.dice_below:g}.")
+    measures = [{"warning"} if text else set() for text in table["warnings"]]
+    for name, words, limit in (
+        ("dice", "Overlap", limits.dice_below),
+        ("similarity", "Similarity", limits.similarity_below),
+    ):
+        for row, value in enumerate(table.get(name, ())):
+            if value < limit:
+                reasons[row].append(f"{words} {value:.3f} is below {limit:g}.")
+                measures[row].add(name)
     if len(table) >= limits.minimum:
         for name, (side, words) in judged.items():
             for row, z in enumerate(robust_z(table[name].to_numpy())):
                 far = {"low": -z, "high": z, "both": abs(z)}[side] > limits.robust_z
                 if far:
                     reasons[row].append(f"{words.capitalize()}: robust z = {z:+.1f}.")
+                    measures[row].add(name)
     flagged = table.drop(columns="warnings")
     flagged["outlier"] = [bool(texts) for texts in reasons]
     flagged["reason"] = [" ".join(texts) or None for texts in reasons]
+    flagged["excluded"] = [bool(found & set(limits.exclude_by)) for found in measures]
     return flagged
+
+
+def _with_status(
+    table: pd.DataFrame, refused: Mapping[str, Mapping[str, str]], section: ImagingSection
+) -> pd.DataFrame:
+    """Replace `excluded` by `status`; add who is excluded by name."""
+    names = table["participant_id"]
+    by_name = names.isin(section.exclude)
+    status = np.select(
+        [names.isin(refused), by_name, table["excluded"]], [REFUSED, EXCLUDED, EXCLUDED], MEASURED
+    )
+    reasons = [
+        _reason(refused[name]) if name in refused else NAMED if named else reason
+        for name, named, reason in zip(names, by_name, table["reason"], strict=True)
+    ]
+    table = table.drop(columns="excluded").assign(reason=reasons)
+    table.insert(1, "status", status)
+    absent = sorted(set(section.exclude) - set(names))
+    more = pd.DataFrame(
+        {"participant_id": absent, "status": EXCLUDED, "outlier": False, "reason": NAMED}
+    )
+    if absent:
+        table = pd.concat([table, more.reindex(columns=table.columns)], ignore_index=True)
+    return table.sort_values("participant_id", kind="stable", ignore_index=True)
+
+
+def _with_images(table: pd.DataFrame, section: ImagingSection) -> tuple[pd.DataFrame, list[str]]:
+    """Add `other_images`, those that did not count; return who has several."""
+    # Scans registered by hand may come from anywhere.
+    found = find_images(section.bids) if section.bids and Path(section.bids).is_dir() else {}
+    others = {
+        name: [Path(path).name for path in found.get(name, ())[1:]]
+        for name in table["participant_id"]
+    }
+    table["other_images"] = [" ".join(others[name]) or None for name in table["participant_id"]]
+    return table, [name for name, paths in others.items() if paths]
+
+
+def summarise(
+    table: pd.DataFrame,
+    records: list[dict[str, Any]],
+    several: list[str],
+    section: ImagingSection,
+) -> dict[str, Any]:
+    """Return summary.json: counts, and what was done differently, for the report."""
+    names = {
+        status: table.loc[table["status"] == status, "participant_id"].tolist() for status in STATUS
+    }
+    notes = []
+    if names[REFUSED]:
+        notes.append(
+            f"{_scans(len(names[REFUSED]))} cannot be used and left out, their people stay without"
+            f" images: {first_few(names[REFUSED])}; the reasons are in imaging/quality.tsv."
+        )
+    named = [name for name in names[EXCLUDED] if name in section.exclude]
+    ruled = [name for name in names[EXCLUDED] if name not in section.exclude]
+    if named:
+        notes.append(f"{_scans(len(named))} left out by `imaging.exclude`: {first_few(named)}.")
+    if ruled:
+        notes.append(
+            f"{_scans(len(ruled))} left out by `imaging.outliers.exclude_by`"
+            f" ({', '.join(section.outliers.exclude_by)}): {first_few(ruled)}."
+        )
+    if several:
+        notes.append(
+            f"Several T1w images: {first_few(several)}. The first counts: without a session before"
+            " with one, then by session and name in natural order; the others are listed in"
+            " imaging/quality.tsv."
+        )
+    notes += _notes_of_scans(records)
+    return {
+        "scans": len(records),
+        **{status: len(listed) for status, listed in names.items()},
+        "flagged": int(table["outlier"].sum()),
+        "notes": notes,
+    }
+
+
+def _notes_of_scans(records: list[dict[str, Any]]) -> list[str]:
+    """Return what was found and done while scans were read, alike notes together."""
+    alike: dict[str, list[str]] = {}
+    for record in records:
+        for note in record.get("notes", ()):
+            alike.setdefault(re.sub(r"\d+(\.\d+)?", "#", note), []).append(note)
+    return [
+        f"{_scans(len(notes))}: {notes[0]}" + (" (numbers differ)" if len(set(notes)) > 1 else "")
+        for notes in alike.values()
+    ]
+
+
+def _scans(count: int) -> str:
+    return "1 scan" if count == 1 else f"{count} scans"
 
 
 def robust_z(values: np.ndarray) -> np.ndarray:

@@ -45,11 +45,14 @@ def register(
     options: str,
     output: Path,
 ) -> None:
-    """Register one T1w image and measure its regions, into the folder OUTPUT."""
+    """Register one T1w image and measure its regions, into the folder OUTPUT.
+
+    A scan that cannot be used is no failure: quality.json and the picture say why.
+    """
     from gendmr.config.imaging import ImagingSection
     from gendmr.imaging.participant import register_participant
 
-    register_participant(
+    refused = register_participant(
         image,
         participant,
         folder,
@@ -57,6 +60,9 @@ def register(
         seed=seed,
         output=output,
     )
+    if refused is not None:
+        # No failure of the job: `collect` lists the scan, or stops, as the study says.
+        click.echo(f"Scan not used. {type(refused).__name__}: {refused}", err=True)
 
 
 @group.command()

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gendmr.config.imaging import ImagingSection
 from gendmr.errors import AtlasError, InputFileError, ModalityError, TableError, first_few
+from gendmr.files.atomic import write_json
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
-from gendmr.imaging.collect import flag_outliers
+from gendmr.imaging.collect import EXCLUDED, MEASURED, NAMED, flag_outliers
 
 if TYPE_CHECKING:
     import xarray as xr
 
+ABSENT = "absent"
 MEASURES = ("volume", "mean", "spread")
 # What a whole skull holds: the middle of a cohort outside it is given in another unit.
 PLAUSIBLE_ICV_MM3 = (600_000.0, 2_400_000.0)
@@ -31,9 +33,10 @@ SIDES = {"lh": "L", "left": "L", "rh": "R", "right": "R"}
 
 
 def read_measurements(section: ImagingSection, output: Path | str) -> None:
-    """Write ``regions.nc``, ``quality.tsv`` and ``figures/quality.png`` from given measurements.
+    """Write ``regions.nc``, ``quality.tsv``, ``summary.json`` and ``figures/quality.png``.
 
-    Nobody is dropped but who has no value at all, or is excluded; `quality.tsv` lists them.
+    Nobody is dropped but who has no value at all, or is excluded by name or by
+    `outliers.exclude_by`; `quality.tsv` lists them.
 
     Parameters
     ----------
@@ -58,9 +61,9 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
         read_dataset(path, "region") if path.endswith(".nc") else _from_table(path, section.places)
     )
     _check(given, path)
-    given = _without(given, section.exclude, path)
+    _check_excluded(given, section.exclude, path)
     quality = quality_table(given, section)
-    measured = quality["missing"].to_numpy() < given.sizes["region"]
+    measured = (quality["status"] == MEASURED).to_numpy()
     if not measured.any():
         raise ModalityError(
             f"{path}: none of {len(quality)} people has a volume",
@@ -76,6 +79,7 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
     }
     write_dataset(output / "regions.nc", dataset, "region")
     write_table(output / "quality.tsv", quality)
+    write_json(output / "summary.json", _summary(quality, section))
     from gendmr.imaging.picture import draw_quality
 
     picture = output / "figures" / "quality.png"
@@ -105,8 +109,33 @@ def quality_table(given: xr.Dataset, section: ImagingSection) -> pd.DataFrame:
     )
     flagged = flag_outliers(table, section.outliers, JUDGED)
     nobody = absent == volume.shape[1]
-    flagged["reason"] = flagged["reason"].where(~nobody, "no volume given")
-    return flagged
+    named = pd.Series(labels_of(given)).isin(section.exclude)
+    status = np.select([nobody, named | flagged["excluded"]], [ABSENT, EXCLUDED], MEASURED)
+    flagged["reason"] = flagged["reason"].mask(named, NAMED).mask(nobody, "no volume given")
+    flagged.insert(1, "status", status)
+    return flagged.drop(columns="excluded")
+
+
+def labels_of(given: xr.Dataset) -> list[str]:
+    """Return the participants without `sub-`."""
+    return [str(name).removeprefix("sub-") for name in given["participant"].values]
+
+
+def _summary(quality: pd.DataFrame, section: ImagingSection) -> dict[str, Any]:
+    notes = []
+    for status, why in (
+        (ABSENT, "have no volume at all and no regions"),
+        (EXCLUDED, "are left out by `imaging.exclude` or `imaging.outliers.exclude_by`"),
+    ):
+        names = quality.loc[quality["status"] == status, "participant_id"]
+        if len(names):
+            notes.append(f"{len(names)} of {len(quality)} people {why}: {first_few(names)}.")
+    return {
+        "people": len(quality),
+        "measured": int((quality["status"] == MEASURED).sum()),
+        "flagged": int(quality["outlier"].sum()),
+        "notes": notes,
+    }
 
 
 def side_of(region: str) -> str:
@@ -211,8 +240,8 @@ def _check(given: xr.Dataset, path: str) -> None:
         )
 
 
-def _without(given: xr.Dataset, exclude: tuple[str, ...], path: str) -> xr.Dataset:
-    labels = [str(name).removeprefix("sub-") for name in given["participant"].values]
+def _check_excluded(given: xr.Dataset, exclude: tuple[str, ...], path: str) -> None:
+    labels = labels_of(given)
     unknown = sorted(set(exclude) - set(labels))
     if unknown:
         raise InputFileError(
@@ -221,5 +250,3 @@ def _without(given: xr.Dataset, exclude: tuple[str, ...], path: str) -> xr.Datas
             cause="a misspelt label, or one written with `sub-`",
             next_step="correct `imaging: exclude:`; labels there: " + first_few(labels),
         )
-    kept = [row for row, label in enumerate(labels) if label not in exclude]
-    return given.isel(participant=kept)

@@ -9,18 +9,21 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.imaging import ImagingSection, Preset
+from gendmr.errors import GendmrError, ImageError, InputFileError
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import write_table
 from gendmr.imaging import registration
 from gendmr.imaging.brain import brain_of_head, given_mask, stripped_mask
-from gendmr.imaging.picture import draw_registration
+from gendmr.imaging.picture import draw_refusal, draw_registration
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.registration import Mapping, write_scratch
-from gendmr.imaging.scan import Scan, read_scan, write_image
+from gendmr.imaging.scan import Scan, read_scan, refuse_labels, write_image
 from gendmr.imaging.template import TISSUES, Template, load_template
 from gendmr.seeds import derive
 
 PLAUSIBLE_BRAIN_MM3 = (600_000.0, 2_400_000.0)
+# A newborn's brain is larger; less leaves registration nothing to hold on to.
+LEAST_BRAIN_MM3 = 200_000.0
 
 
 def register_participant(
@@ -31,7 +34,7 @@ def register_participant(
     *,
     seed: int,
     output: Path | str,
-) -> None:
+) -> GendmrError | None:
     """Register one T1w image and write what was measured.
 
     Writes ``regions.tsv`` (`region`, `hemisphere`, `volume` in mm3, `mean` and `spread` of the
@@ -43,43 +46,79 @@ def register_participant(
     mapping from template to scan, affine part included (Good 2001, doi:10.1006/nimg.2001.0786), so
     that its sum over a region is the grey matter of this region in the scan, in mm3.
 
+    A scan that cannot be used leaves the same files: its volumes and maps are missing (never 0),
+    its picture and ``quality.json`` say why. What is no fault of the scan is raised.
+
+    Returns
+    -------
+    GendmrError or None
+        Why the scan cannot be used: an `InputFileError` or an `ImageError`.
+
     Raises
     ------
-    InputFileError, ImageError
-        The image cannot be used.
     ToolError
         A program of ANTs failed.
+    StorageError
+        The disk or the network failed while the image was read.
     """
     output = Path(output)
     template = load_template(template_folder)
     preset = load_preset(section.preset)
-    scan = read_scan(image)
+    number = derive(seed, "imaging", participant)
+    described = {
+        "participant_id": participant,
+        "preset": section.preset,
+        "brain": section.brain,
+    }
+    image_name = {"name": Path(image).name}
+    try:
+        scan = read_scan(image)
+        refuse_labels(scan, image)
+        with tempfile.TemporaryDirectory(prefix="gendmr-") as scratch:
+            measured = _measure(
+                scan,
+                template,
+                Path(template_folder),
+                section,
+                preset,
+                Path(scratch),
+                number,
+                section.mask_of(participant),
+            )
+    except (InputFileError, ImageError) as error:
+        _write_refusal(output, template, described | {"image": image_name}, error)
+        return error
     found = {
         "shape": list(scan.data.shape),
         "voxel_mm": [round(float(zoom), 4) for zoom in scan.zooms],
     }
-    number = derive(seed, "imaging", participant)
-    mask = None if section.mask is None else section.mask.replace("{participant}", participant)
-    with tempfile.TemporaryDirectory(prefix="gendmr-") as scratch:
-        measured = _measure(
-            scan, template, Path(template_folder), section, preset, Path(scratch), number, mask
-        )
     mapped, quality, warped, modulated, brain = measured
     write_table(output / "regions.tsv", mapped)
     write_image(output / "warped.nii.gz", warped, template.affine, scale=_unit(warped))
     write_image(output / "grey.nii.gz", modulated, template.affine, scale=1e-3)
     title = f"sub-{participant}   overlap {quality['dice']:.3f}"
     draw_registration(output / "registration.png", warped, brain, template, title)
-    write_json(
-        output / "quality.json",
-        {
-            "participant_id": participant,
-            "image": found | {"name": Path(image).name},
-            "preset": section.preset,
-            "brain": section.brain,
-            **quality,
-        },
-    )
+    write_json(output / "quality.json", described | {"image": found | image_name} | quality)
+    return None
+
+
+def _write_refusal(
+    output: Path, template: Template, described: dict[str, object], error: GendmrError
+) -> None:
+    unknown = np.full(template.labels.shape, np.nan, dtype=np.float32)
+    regions = template.regions[["region", "hemisphere"]]
+    write_table(output / "regions.tsv", regions.assign(volume=np.nan, mean=np.nan, spread=np.nan))
+    for name in ("warped", "grey"):
+        write_image(output / f"{name}.nii.gz", unknown, template.affine)
+    title = f"sub-{described['participant_id']}   not used: {type(error).__name__}"
+    draw_refusal(output / "registration.png", title, str(error))
+    refused = {
+        "error": type(error).__name__,
+        "what": error.what,
+        "cause": error.cause,
+        "next_step": error.next_step,
+    }
+    write_json(output / "quality.json", described | {"refused": refused})
 
 
 def _unit(data: np.ndarray) -> float:
@@ -105,6 +144,13 @@ def _measure(
         scan, brain = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
     warnings = []
     volume = float(brain.sum() * scan.voxel_mm3)
+    if volume < LEAST_BRAIN_MM3:
+        raise ImageError(
+            f"the brain mask measures {volume / 1000:.0f} ml; at least"
+            f" {LEAST_BRAIN_MM3 / 1000:.0f} are needed",
+            cause="a fragment, an animal, or `brain` does not fit these images",
+            next_step="look at the scan, then at `imaging: brain:`",
+        )
     if not PLAUSIBLE_BRAIN_MM3[0] <= volume <= PLAUSIBLE_BRAIN_MM3[1]:
         warnings.append(f"The brain mask measures {volume / 1000:.0f} ml.")
 

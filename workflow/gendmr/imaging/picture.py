@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def draw_registration(
             panel.set_axis_off()
     figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=1.06)
     figure.subplots_adjust(left=0, right=1, bottom=0, top=0.9, wspace=0.02)
+    style.save(figure, path, vector=False)
+
+
+def draw_refusal(path: Path | str, title: str, text: str) -> None:
+    """Write the reason where the picture of a registration would be."""
+    figure, axes = style.canvas(1, 1, size=(style.PAGE * 1.3, 1.45))
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 150)]
+    # Text of users: a dollar sign is no formula.
+    axes.text(0, 1, "\n".join(lines[:9]), va="top", fontsize=7, parse_math=False)
+    axes.set_axis_off()
+    figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=1.06, parse_math=False)
+    figure.subplots_adjust(left=0.01, right=1, bottom=0, top=0.85)
     style.save(figure, path, vector=False)
 
 

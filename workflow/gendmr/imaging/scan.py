@@ -1,8 +1,9 @@
-"""Reading a scan: the header is believed only where a written table says so."""
+"""Reading a scan: the header is believed only where a written table says so (docs/images.md)."""
 
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,13 +12,25 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from scipy import ndimage
 
-from gendmr.errors import ImageError, InputFileError
+from gendmr.errors import ImageError, InputFileError, StorageError, ToolError
 from gendmr.files.atomic import atomic_path
 
 ZOOM_MM = (0.2, 6.0)
 EXTENT_MM = (60.0, 600.0)
+# Scanners count from the isocentre: nothing real lies this far from it.
+FAR_MM = 10_000.0
+# sform and qform agree where no corner of the image lies farther apart.
+APART_MM = 0.5
+# Voxel sizes are written twice, and rounded by some software.
+ZOOM_TOLERANCE = 0.02
+LAST_CODE = 5
+UNITS = {0: ("mm", 1.0), 1: ("metres", 1000.0), 2: ("mm", 1.0), 3: ("micrometres", 0.001)}
+# Fewer different intensities than this are labels, not a scan.
+FEWEST_VALUES = 16
+RESTORE = "convert the scan again from DICOM (dcm2niix)"
 
 
 @dataclass(frozen=True)
@@ -56,15 +69,10 @@ class Scan:
 def read_scan(path: Path | str) -> Scan:
     """Read a T1w image and check all that can be wrong with it.
 
-    The affine is chosen from the NIfTI header:
-
-    ============  ============  ==========================================
-    `sform_code`  `qform_code`  affine
-    ============  ============  ==========================================
-    above 0       any           sform; a qform that differs is noted
-    0             above 0       qform
-    0             0             none: refused, left and right are unknown
-    ============  ============  ==========================================
+    The affine is chosen from the NIfTI header by the table of `docs/images.md`: the sform where
+    there is one, else the qform; refused where there is none, where the one that counts is no
+    affine, and where both are valid and disagree on left and right. Units other than millimetres
+    are converted; voxel sizes must agree with the affine.
 
     Axes are flipped and swapped to RAS+ order by that affine; nothing is resampled, except where
     the affine has shears, which registration cannot express.
@@ -75,10 +83,12 @@ def read_scan(path: Path | str) -> Scan:
         The file is missing, empty, damaged, or not NIfTI.
     ImageError
         No valid affine, not three-dimensional, values not finite, constant, or an implausible size.
+    StorageError
+        The disk or the network failed while the file was read.
     """
     path = Path(path)
-    image = _load(path)
-    shape = image.shape
+    raw, header = _load(path)
+    shape = header.get_data_shape()
     notes: list[str] = []
     if len(shape) > 3 and all(n == 1 for n in shape[3:]):
         notes.append(f"Dimensions of length 1 after the third were dropped from {shape}.")
@@ -88,15 +98,16 @@ def read_scan(path: Path | str) -> Scan:
             cause="a series of volumes (functional, diffusion, multi-echo) or a single slice",
             next_step="name a T1w image, or extract one volume: fslroi, mrconvert",
         )
-    if image.get_data_dtype().fields is not None or image.get_data_dtype().kind not in "iuf":
+    dtype = header.get_data_dtype()
+    if dtype.fields is not None or dtype.kind not in "iuf":
         raise ImageError(
-            f"{path}: values are {image.get_data_dtype()}, not numbers",
+            f"{path}: values are {dtype}, not numbers",
             cause="a colour or complex image",
             next_step="name a T1w image of plain intensities",
         )
-    affine, found = _affine(path, image.header)
+    affine, found = _affine(path, header)
     notes += found
-    data = _values(path, image).reshape(shape[:3])
+    data = _values(path, raw, header).reshape(shape[:3])
     _check_values(path, data)
     _check_size(path, data.shape, affine)
     if data.min() < 0:
@@ -112,89 +123,203 @@ def read_scan(path: Path | str) -> Scan:
     return _without_shear(scan).noting(*notes)
 
 
-def _load(path: Path) -> nib.Nifti1Image:
+def refuse_labels(scan: Scan, path: Path | str) -> None:
+    """Refuse an image that holds a handful of values: a mask or a segmentation named T1w.
+
+    Raises
+    ------
+    ImageError
+        Fewer than 16 different values above 0 among some hundred thousand voxels.
+    """
+    above = scan.data[scan.data > 0]
+    values = np.unique(above[:: max(1, above.size // 200_000)])
+    if values.size < FEWEST_VALUES:
+        raise ImageError(
+            f"{path}: only {values.size} different values above 0",
+            cause="a mask or a segmentation under the name of a T1w image",
+            next_step="name the T1w image itself",
+        )
+
+
+def _load(path: Path) -> tuple[bytes, nib.Nifti1Header]:
+    """Return the bytes of an image and its header, as it stands: nibabel would mend it."""
+    raw = _contents(path)
+    if path.suffix == ".gz":
+        try:
+            # nibabel would stop reading before the checksum at the end: damage would pass unseen.
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    return raw, _header(path, raw)
+
+
+def _contents(path: Path) -> bytes:
     if not path.is_file():
         raise InputFileError(
             f"{path}: no such image",
             cause="the path is wrong, or a link whose target was not fetched (git-annex, DataLad)",
             next_step=f"ls -lL {path}",
         )
-    if path.stat().st_size == 0:
-        raise InputFileError(f"{path}: the file is empty", next_step="restore it and run again")
     try:
-        image = _unpacked(path) if path.suffix == ".gz" else nib.load(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise _damaged(path, error) from error
-    if not isinstance(image, (nib.Nifti1Image, nib.Nifti2Image)):
+        raw = path.read_bytes()
+    except OSError as error:
+        raise StorageError(
+            f"{path}: could not be read ({error})",
+            cause="no permission, or the disk or the network failed",
+            next_step=f"ls -lL {path}; then give the same command again",
+        ) from error
+    if not raw:
+        raise InputFileError(f"{path}: the file is empty", next_step="restore it and run again")
+    return raw
+
+
+def _header(path: Path, raw: bytes) -> nib.Nifti1Header:
+    sizes = {int.from_bytes(raw[:4], order) for order in ("little", "big")}
+    second = 540 in sizes
+    size = 540 if second else 348
+    if size not in sizes or len(raw) < size:
+        raise _damaged(path, f"{len(raw)} bytes that begin with {raw[:4]!r} are no image")
+    magic = raw[4:8] if second else raw[344:348]
+    if magic != (b"n+2\0" if second else b"n+1\0"):
         raise InputFileError(
-            f"{path}: {type(image).__name__}, not NIfTI",
-            cause="an older format without a reliable orientation",
-            next_step="convert the scan again from DICOM: dcm2niix",
+            f"{path}: not NIfTI (magic {magic!r})",
+            cause="an older format without a reliable orientation, or a damaged header",
+            next_step=RESTORE,
         )
-    return image
+    kind = nib.Nifti2Header if second else nib.Nifti1Header
+    try:
+        header = kind(raw[:size], check=False)
+        _check_header(path, header, len(raw))
+    except (HeaderDataError, WrapStructError, ValueError, ArithmeticError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    return header
 
 
-def _unpacked(path: Path) -> nib.Nifti1Image:
-    # nibabel stops reading before the checksum at the end, so that damage would pass unseen.
-    raw = gzip.decompress(path.read_bytes())
-    if len(raw) < 348:
-        raise ImageFileError(f"{len(raw)} bytes are no image")
-    second = 540 in (int.from_bytes(raw[:4], "little"), int.from_bytes(raw[:4], "big"))
-    return (nib.Nifti2Image if second else nib.Nifti1Image).from_bytes(raw)
+def _check_header(path: Path, header: nib.Nifti1Header, size: int) -> None:
+    counts = [int(n) for n in header["dim"]]
+    shape = counts[1 : 1 + counts[0]] if 1 <= counts[0] <= 7 else []
+    if not shape or min(shape) < 1:
+        raise _damaged(path, f"impossible dimensions {counts}")
+    try:
+        item = header.get_data_dtype().itemsize
+    except KeyError:
+        raise _damaged(path, f"unknown type of data {int(header['datatype'])}") from None
+    offset = float(header["vox_offset"])
+    if not 348 <= offset <= size:
+        raise _damaged(path, f"data at byte {offset:g} of {size}")
+    needed = int(offset) + math.prod(shape) * item
+    if size != needed:
+        less = "fewer" if size < needed else "more"
+        raise _damaged(path, f"{abs(size - needed)} bytes {less} than the header declares")
+    if 8 * item != int(header["bitpix"]):
+        raise _damaged(path, f"{header['bitpix']} bits a voxel, but values of {8 * item}")
+    codes = {name: int(header[name]) for name in ("sform_code", "qform_code")}
+    if not all(0 <= code <= LAST_CODE for code in codes.values()):
+        raise _damaged(path, f"unknown codes {codes}")
+    # It mirrors the third axis of the qform: 1, -1, or 0, which means 1.
+    mirror = float(header["pixdim"][0])
+    if codes["qform_code"] and mirror not in {-1.0, 0.0, 1.0}:
+        raise _damaged(path, f"pixdim[0] is {mirror:g}, not 1 or -1")
+    zooms = np.asarray(header["pixdim"][1:4], dtype=float)
+    if not (np.isfinite(zooms).all() and (zooms >= 0).all()):
+        raise _damaged(path, f"impossible voxel sizes {zooms.tolist()}")
 
 
-def _damaged(path: Path, error: Exception) -> InputFileError:
+def _damaged(path: Path, why: str) -> InputFileError:
     return InputFileError(
-        f"{path}: not readable as NIfTI ({type(error).__name__}: {error})",
+        f"{path}: not readable as NIfTI ({why})",
         cause="a download or copy that broke off, or another format under this name",
         next_step=f"fetch it again; test with: gzip -t {path}",
     )
 
 
-def _values(path: Path, image: nib.Nifti1Image) -> np.ndarray:
+def _values(path: Path, raw: bytes, header: nib.Nifti1Header) -> np.ndarray:
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     try:
-        return np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise _damaged(path, error) from error
+        # What does not fit into 32 bits becomes infinite and is refused as such.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(kind.from_bytes(raw).dataobj, dtype=np.float32)
+    except (ImageFileError, HeaderDataError, OSError, ValueError, ArithmeticError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def _affine(path: Path, header: nib.Nifti1Header) -> tuple[np.ndarray, list[str]]:
+    """Choose the affine, mm, by the table of `docs/images.md`; return it and notes."""
     scode, qcode = int(header["sform_code"]), int(header["qform_code"])
     if scode <= 0 and qcode <= 0:
         raise ImageError(
             f"{path}: the header holds no affine (sform_code and qform_code are both 0)",
             cause="converted from Analyze or written by a script; left and right are unknown",
-            next_step="convert the scan again from DICOM (dcm2niix); do not guess the orientation",
+            next_step=f"{RESTORE}; do not guess the orientation",
         )
-    qform = None
-    if qcode > 0:
-        try:
-            qform = header.get_qform()
-        except (ValueError, HeaderDataError):
-            qform = None
-    name = "sform" if scode > 0 else "qform"
-    affine = header.get_sform() if scode > 0 else qform
+    sform = header.get_sform() if scode > 0 else None
+    qform = _qform(header) if qcode > 0 else None
+    name, code = ("sform", scode) if scode > 0 else ("qform", qcode)
+    affine = sform if scode > 0 else qform
     if affine is None or not _invertible(affine):
         raise ImageError(
             f"{path}: the {name} of the header is not a valid affine",
             cause="written by a script, or the header is damaged",
-            next_step="convert the scan again from DICOM (dcm2niix)",
+            next_step=RESTORE,
         )
-    affine = np.asarray(affine, dtype=float)
-    code = scode if scode > 0 else qcode
     notes = [f"The affine is the {name} (code {code})."]
-    if scode > 0 and qform is not None:
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in header.get_data_shape()[:3]]))
-        corners = np.vstack([corners.reshape(3, -1), np.ones(8)])
-        apart = float(np.abs((affine - qform) @ corners).max())
-        if apart > 0.5:
-            flip = np.linalg.det(affine[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0
-            notes.append(
-                f"The qform differs from it by up to {apart:.1f} mm"
-                + (" and mirrors the image" if flip else "")
-                + "; it was not used."
-            )
+    if scode > 0 and qcode > 0:
+        notes += _compared(path, affine, qform, header.get_data_shape()[:3])
+    unit, factor = UNITS.get(int(header["xyzt_units"]) & 7, UNITS[0])
+    notes += _compared_zooms(path, affine, np.asarray(header["pixdim"][1:4], dtype=float), unit)
+    affine = np.asarray(affine, dtype=float)
+    if factor != 1:
+        affine[:3] *= factor
+        notes.append(f"The header counts in {unit}: converted to mm.")
     return affine, notes
+
+
+def _qform(header: nib.Nifti1Header) -> np.ndarray | None:
+    try:
+        qform = header.get_qform()
+    except (ValueError, HeaderDataError):
+        return None
+    return np.asarray(qform, dtype=float) if _invertible(qform) else None
+
+
+def _compared(
+    path: Path, sform: np.ndarray, qform: np.ndarray | None, shape: tuple[int, ...]
+) -> list[str]:
+    """Compare a valid sform with the qform beside it."""
+    if qform is None:
+        return ["The qform is not a valid affine; it was not used."]
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
+    apart = float(np.abs((sform - qform) @ np.vstack([corners, np.ones(8)])).max())
+    if apart <= APART_MM:
+        return []
+    # From the world of the sform to that of the qform: a mirror, or right becomes left.
+    between = qform[:3, :3] @ np.linalg.inv(sform[:3, :3])
+    if np.linalg.det(between) < 0 or between[0, 0] <= 0:
+        raise ImageError(
+            f"{path}: sform and qform of the header disagree on left and right",
+            cause="one of them was changed, or the voxels were flipped, by a script",
+            next_step=f"{RESTORE}; or, where one is known to be right, write it over the other"
+            " (fslorient -copysform2qform, -copyqform2sform)",
+        )
+    return [f"The qform differs from the sform by up to {apart:.1f} mm; it was not used."]
+
+
+def _compared_zooms(path: Path, affine: np.ndarray, zooms: np.ndarray, unit: str) -> list[str]:
+    lengths = np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0))
+    if (zooms == 0).all():
+        return ["The header gives no voxel size; that of the affine is used."]
+    if (np.abs(zooms - lengths) > ZOOM_TOLERANCE * lengths).any():
+        raise ImageError(
+            f"{path}: voxels of {_by(lengths)} {unit} by the affine, but {_by(zooms)} by `pixdim`",
+            cause="resampled or cropped by a script that changed one and kept the other: volumes"
+            " would be wrong",
+            next_step=RESTORE,
+        )
+    return []
+
+
+def _by(lengths: np.ndarray) -> str:
+    return " x ".join(f"{length:.4g}" for length in lengths)
 
 
 def _invertible(affine: np.ndarray) -> bool:
@@ -232,20 +357,25 @@ def _check_values(path: Path, data: np.ndarray) -> None:
 def _check_size(path: Path, shape: tuple[int, ...], affine: np.ndarray) -> None:
     zooms = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     extent = zooms * np.asarray(shape)
-    zoom_text = " x ".join(f"{z:.4g}" for z in zooms)
-    extent_text = " x ".join(f"{e:.4g}" for e in extent)
     if (zooms < ZOOM_MM[0]).any() or (zooms > ZOOM_MM[1]).any():
         raise ImageError(
-            f"{path}: voxels of {zoom_text} mm; between {ZOOM_MM[0]} and {ZOOM_MM[1]} are allowed",
+            f"{path}: voxels of {_by(zooms)} mm; between {ZOOM_MM[0]} and {ZOOM_MM[1]} are allowed",
             cause="metres or micrometres taken for millimetres, or a localiser",
-            next_step="correct the affine, or name the T1w image",
+            next_step="correct affine and units of the header, or name the T1w image",
         )
     if (extent < EXTENT_MM[0]).any() or (extent > EXTENT_MM[1]).any():
         raise ImageError(
-            f"{path}: the image measures {extent_text} mm; a head needs {EXTENT_MM[0]:g} to"
+            f"{path}: the image measures {_by(extent)} mm; a head needs {EXTENT_MM[0]:g} to"
             f" {EXTENT_MM[1]:g}",
             cause="a slab or a phantom, or an affine in other units",
             next_step="name an image of the whole brain",
+        )
+    away = float(np.abs(affine[:3, 3]).max())
+    if away > FAR_MM:
+        raise ImageError(
+            f"{path}: the affine puts the image {away:.3g} mm from the origin",
+            cause="written by a script, or the header is damaged",
+            next_step=RESTORE,
         )
 
 
@@ -342,6 +472,21 @@ def write_image(
 
 
 def read_image(path: Path | str) -> Scan:
-    """Read an image that this stage wrote."""
-    image = _load(Path(path))
-    return Scan(_values(Path(path), image), np.asarray(image.affine, dtype=float))
+    """Read an image that this stage wrote.
+
+    Raises
+    ------
+    ToolError
+        It is not what was written: a scan is never blamed for that.
+    """
+    try:
+        raw, header = _load(Path(path))
+        return Scan(
+            _values(Path(path), raw, header), np.asarray(header.get_best_affine(), dtype=float)
+        )
+    except InputFileError as error:
+        raise ToolError(
+            f"an image that this stage wrote is not readable: {error.what}",
+            cause="no space left on the disk, or a program of ANTs broke off",
+            next_step="df -h; then give the same command again",
+        ) from error

@@ -25,7 +25,7 @@ def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
     summary : dict
         What `gendmr.report.summary.summarise` returns.
     registrations : int
-        Number of registration pictures, lowest overlap first.
+        Number of registration pictures: flagged ones first, then lowest overlap first.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -65,7 +65,7 @@ def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
     registered = summary["registration"]
     if registered:
         flagged = {row["participant_id"] for row in registered["outliers"]}
-        for who in registered["lowest"][:registrations]:
+        for who in registered["pictured"][:registrations]:
             uri = picture(results / "imaging", who)
             if uri:
                 pictures.append({"who": who, "uri": uri, "flagged": who in flagged})

@@ -151,13 +151,18 @@ def leaders_of(results: Path, methods: Sequence[dict[str, Any]]) -> list[dict[st
 
 
 def registration(path: Path) -> dict[str, Any] | None:
-    """Summarise ``imaging/quality.tsv``: overlap with the template, and who is flagged.
+    """Summarise ``imaging/quality.tsv``: overlap with the template, who is flagged or left out.
 
     Where measurements were given nobody has an overlap.
     """
     if not path.is_file():
         return None
     table = read_table(path, QUALITY, extra=True, key="participant_id")
+    if "status" not in table:
+        table["status"] = "measured"
+    out = table[table["status"] != "measured"]
+    # Flagged scans keep their overlap and their picture, whether a rule leaves them out or not.
+    table = table[(table["status"] == "measured") | table["outlier"]]
     dice = table["dice"].dropna()
     flagged = table[table["outlier"]].sort_values("dice", kind="stable")
     reasons = (
@@ -175,7 +180,17 @@ def registration(path: Path) -> dict[str, Any] | None:
                 flagged["participant_id"], flagged["dice"], reasons, strict=True
             )
         ][:20],
-        "lowest": [
-            str(who) for who in table.sort_values("dice", kind="stable")["participant_id"][:60]
+        "n_left_out": len(out),
+        "left_out": [
+            {"participant_id": str(who), "status": str(status), "reason": str(reason)}
+            for who, status, reason in zip(
+                out["participant_id"], out["status"], out["reason"], strict=True
+            )
+        ][:20],
+        "pictured": [
+            str(who)
+            for who in table.sort_values(
+                ["outlier", "dice"], ascending=[False, True], kind="stable"
+            )["participant_id"][:60]
         ],
     }

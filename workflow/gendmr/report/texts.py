@@ -477,7 +477,17 @@ as outlier; flagged people are kept, for you to look at and decide.</p>
 <p>{{ s.registration.n | plural("image") }}. The overlap (Dice) of each brain with the template's is
 {{ s.registration.dice_min | number(3) }} at worst, {{ s.registration.dice_median | number(3) }} in the
 middle; 1 is perfect. {{ s.registration.n_outliers | plural("image is", "images are") }} flagged as
-outlier; flagged people are kept, for you to look at and decide.</p>
+outlier; flagged people are kept, for you to look at and decide, unless they are listed as left out.</p>
+{% endif %}
+{% if s.registration.left_out %}
+<p>{{ s.registration.n_left_out | plural("person is", "people are") }} without regions, although there is
+an image or a row of measurements; with genotypes they stay in the analysis.</p>
+<div class="scroll"><table><thead><tr><th>Left out</th><th>Status</th><th>Reason</th></tr></thead>
+<tbody>{% for row in s.registration.left_out %}
+<tr><td>{{ row.participant_id }}</td><td>{{ row.status }}</td><td>{{ row.reason }}</td></tr>{% endfor %}
+</tbody></table></div>
+{% if s.registration.n_left_out > s.registration.left_out | length %}
+<p class="hint">The others are in imaging/quality.tsv.</p>{% endif %}
 {% endif %}
 {% if s.registration.outliers %}
 <div class="scroll"><table><thead><tr><th>Flagged</th><th class="n">Dice</th><th>Reason</th></tr></thead>
@@ -487,8 +497,8 @@ outlier; flagged people are kept, for you to look at and decide.</p>
 {% endif %}
 {{ figure(figures.quality, "Quality of imaging", "Quality of imaging over all people.") }}
 {% if pictures %}
-<details><summary>Pictures of the {{ pictures | length }} with the lowest overlap (contours of the
-template over the registered image)</summary>
+<details><summary>Pictures of {{ pictures | length }}, flagged ones first, then those with the lowest
+overlap (contours of the template over the registered image)</summary>
 {% for item in pictures %}
 <figure><img src="{{ item.uri }}" alt="Registration of {{ item.who }}">
 <figcaption>{{ item.who }}{% if item.flagged %} (flagged){% endif %}</figcaption></figure>

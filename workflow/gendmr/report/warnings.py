@@ -206,16 +206,28 @@ def _main_against_baselines(methods: list[Finding], main: str | None) -> list[st
 
 
 def _registrations(registration: dict[str, Any] | None) -> list[str]:
-    if not registration or registration["n_outliers"] <= 0.1 * registration["n"]:
+    if not registration:
         return []
+    found = []
+    n, out = registration["n"], registration["n_left_out"]
+    if out > 0.1 * (n + out):
+        found.append(
+            f"{out} of {n + out} people have an image or measurements that are not used: when so"
+            " many scans fail, the cause is rarely the single scan. The reasons are in"
+            " imaging/quality.tsv."
+        )
+    if registration["n_outliers"] <= 0.1 * n:
+        return found
     if registration["dice_median"] is None:
         return [
-            f"{registration['n_outliers']} of {registration['n']} people are flagged as outliers by"
-            " their region measurements: look at imaging/quality.tsv before using the regions."
+            *found,
+            f"{registration['n_outliers']} of {n} people are flagged as outliers by"
+            " their region measurements: look at imaging/quality.tsv before using the regions.",
         ]
     return [
-        f"{registration['n_outliers']} of {registration['n']} registrations are flagged as"
-        " outliers: look at their pictures before using the regions."
+        *found,
+        f"{registration['n_outliers']} of {n} registrations are flagged as"
+        " outliers: look at their pictures before using the regions.",
     ]
 
 

@@ -57,8 +57,8 @@ def roster(section: SimulateSection) -> Roster:
     return Roster(core, tuple(imaged), faults)
 
 
-def planned_images(section: SimulateSection, bids: str) -> dict[str, str]:
-    """Return participant label (without `sub-`) to the path of its T1w image.
+def planned_images(section: SimulateSection, bids: str) -> dict[str, tuple[str, ...]]:
+    """Return participant label (without `sub-`) to the path of its T1w image, the only one.
 
     Valid when `bids` is the folder that the rule simulate_images writes.
 
@@ -66,9 +66,10 @@ def planned_images(section: SimulateSection, bids: str) -> dict[str, str]:
     --------
     >>> section = SimulateSection(people=40, images=2)
     >>> planned_images(section, "bids")["0001"]
-    'bids/sub-0001/anat/sub-0001_T1w.nii.gz'
+    ('bids/sub-0001/anat/sub-0001_T1w.nii.gz',)
     """
-    return {label: f"{bids.rstrip('/')}/{image_path(label)}" for label in roster(section).imaged}
+    folder = bids.rstrip("/")
+    return {label: (f"{folder}/{image_path(label)}",) for label in roster(section).imaged}
 
 
 def image_path(label: str) -> str:
