@@ -131,8 +131,7 @@ def mask_of(wildcards):
 
 
 GENOTYPES = STUDY.genotypes.files
-GIVEN = STUDY.imaging and STUDY.imaging.measurements
-MEASUREMENTS = [GIVEN] if GIVEN else []
+MEASUREMENTS = (STUDY.imaging and STUDY.imaging.measurements) or []
 REGIONS = (
     study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
 )
