@@ -12,7 +12,7 @@ rule cohort:
             "cohort/participants.tsv", "cohort/attrition.tsv", "cohort/splits.tsv"
         ),
         study_files("cohort/snp.nc", "cohort/figures/flow.png"),
-        study_files("cohort/strata.tsv") if STUDY.training.with_null else [],
+        study_files("cohort/strata.tsv"),
         COHORT_REGIONS,
 
 

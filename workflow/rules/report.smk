@@ -10,6 +10,7 @@ rule report:
     input:
         study_files("report/summary.html", "report/summary.json"),
         study_files("report/comparison.tsv", "report/by_modality.tsv"),
+        study_files("report/by_ancestry.tsv"),
         study_files("report/figures/{name}.png", name=["comparison", "roc"]),
 
 
@@ -69,6 +70,14 @@ rule summarize_study:
                     "method": "all",
                     "figure": "by what is known of a person (table)",
                 },
+            )
+        ),
+        by_ancestry=whole(
+            report(
+                "results/{study}/report/by_ancestry.tsv",
+                caption="../report/by_ancestry.rst",
+                category="Training",
+                labels={"method": "all", "figure": "by ancestry group (table)"},
             )
         ),
         figure=whole(

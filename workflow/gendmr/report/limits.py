@@ -112,7 +112,10 @@ def not_done(
                 " they were made, and how well, this report cannot say.",
             }
         )
-    for stage, name in (*((stage, "summary.json") for stage in STAGES), ("cohort", "strata.json")):
+    # Strata limit the permutations only: without a null their notes concern nobody.
+    found = summary["significance"]
+    permuted = [("cohort", "strata.json")] if found and found["null"].get("permutations") else []
+    for stage, name in (*((stage, "summary.json") for stage in STAGES), *permuted):
         path = results / stage / name
         if path.is_file():
             stored = read_json(path)

@@ -14,6 +14,7 @@ import pandas as pd
 from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
+from gendmr.report.ancestry import by_ancestry
 
 METRICS: dict[str, Kind] = {
     "method": "text",
@@ -49,17 +50,29 @@ READS: dict[str, tuple[str, ...]] = {
 SUMMARIES = ("mean", "low", "high", "pooled", "pooled_low", "pooled_high")
 
 
-def method_summary(results: Path, name: str) -> dict[str, Any]:
+def method_summary(
+    results: Path, name: str, groups: dict[str, str] | None = None
+) -> dict[str, Any]:
     """Collect the metrics, runs and notes of one method.
+
+    Parameters
+    ----------
+    results : Path
+        ``results/<study>``.
+    name : str
+        The method.
+    groups : dict of str to str, optional
+        Ancestry group of each participant.
 
     Returns
     -------
     dict
         ``metrics`` (metric: mean, low, high over folds, pooled over people), ``auc_of_folds``
-        (repeat, fold, auc, n_train, n_held_out), ``by_modality``, ``kind``, ``reads`` (snp, region,
-        covariates), ``exclude`` (stretches of the genome it does not see), ``notes`` (each with
-        the number of folds that left it), ``versions``, ``seeds``, ``devices``, ``best_epochs``
-        and ``people`` (by fold, a digest of who was held out with which diagnosis).
+        (repeat, fold, auc, n_train, n_held_out), ``by_modality``, ``by_ancestry``, ``kind``,
+        ``reads`` (snp, region, covariates), ``exclude`` (stretches of the genome it does not see),
+        ``notes`` (each with the number of folds that left it), ``versions``, ``seeds``,
+        ``devices``, ``best_epochs`` and ``people`` (by fold, a digest of who was held out with
+        which diagnosis).
 
     Raises
     ------
@@ -112,6 +125,7 @@ def method_summary(results: Path, name: str) -> dict[str, Any]:
             for (repeat, fold, value), size in zip(folds, sizes, strict=True)
         ],
         "by_modality": by_modality(metrics, predictions, reads),
+        "by_ancestry": by_ancestry(name, predictions, reads, groups) if groups else [],
         "notes": [
             {"note": note, "folds": count, "of": len(runs)} for note, count in sorted(notes.items())
         ],

@@ -9,6 +9,7 @@ from typing import Any
 from gendmr.config.report import ReportSection
 from gendmr.files.atomic import write_json, write_text
 from gendmr.files.tables import write_table
+from gendmr.report.ancestry import ancestry_table
 from gendmr.report.comparison import comparison_table, modality_table
 from gendmr.report.figures import draw_calibration, draw_comparison, draw_leaders, draw_roc
 from gendmr.report.leaders import read_leaders
@@ -23,7 +24,7 @@ def report_study(
     methods: Sequence[str] | None = None,
     ranked: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Write ``summary.json``, ``summary.html``, two tables and the figures of ``report/``.
+    """Write ``summary.json``, ``summary.html``, three tables and the figures of ``report/``.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ def report_study(
     folder = results / "report"
     write_table(folder / "comparison.tsv", comparison_table(summary["methods"]))
     write_table(folder / "by_modality.tsv", modality_table(summary["methods"]))
+    write_table(folder / "by_ancestry.tsv", ancestry_table(summary["methods"]))
     draw_comparison(summary, folder / "figures" / "comparison.png")
     draw_roc(results, summary, folder / "figures" / "roc.png")
     draw_calibration(results, summary, folder / "figures" / "calibration.png")

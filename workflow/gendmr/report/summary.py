@@ -10,6 +10,7 @@ from gendmr import __version__
 from gendmr.config.report import ReportSection
 from gendmr.errors import InputFileError
 from gendmr.files.tables import Kind, read_table
+from gendmr.report.ancestry import count_groups, read_groups
 from gendmr.report.comparison import (
     PREFERRED_KIND,
     check_same_people,
@@ -17,6 +18,7 @@ from gendmr.report.comparison import (
     reference_method,
 )
 from gendmr.report.findings import ranked_genes, ranked_regions, read_truth
+from gendmr.report.genotyped import genotype_sets
 from gendmr.report.knockout import knockouts, not_knocked_out
 from gendmr.report.leaders import kept_shares, read_leaders
 from gendmr.report.limits import not_done, smallest_effects
@@ -75,7 +77,8 @@ def summarise(
     truth = read_truth(options.truth)
     study = results.resolve().name
     people = analysed(results / "cohort")
-    summaries = [method_summary(results, name) for name in methods]
+    groups = read_groups(results / "cohort")
+    summaries = [method_summary(results, name, groups) for name in methods]
     check_same_people(summaries)
     compared = compare(summaries, reference_method(summaries, options.reference))
     main = main_ranking(summaries, ranked)
@@ -96,6 +99,8 @@ def summarise(
         "truth": None if truth is None else {"null": bool(truth.get("null", False))},
         "people": people,
         "left": left(results / "cohort"),
+        "genotypes": genotype_sets(results),
+        "ancestry": count_groups(results / "cohort"),
         "methods": summaries,
         "comparison": compared,
         "leaders": leaders_of(results, summaries),

@@ -245,7 +245,35 @@ up, and the right answer is known.{% if s.truth.null %} In this simulation nothi
 {% if s.people.families %}{{ s.people.families | plural("family has", "families have") }} more than one
 member here; relatives never stand on both sides of a split.
 {% endif %}
-{% if s.people.sites > 1 %}People come from {{ s.people.sites }} sites.{% endif %}</p>
+{% if s.people.sites > 1 %}People come from {{ s.people.sites }} sites.{% endif %}
+{% if s.ancestry %}
+By ancestry (clusters of the genotypes' first two components, named by size):
+{% for row in s.ancestry %}
+{% if row.group == "n/a" %}without genotypes{% else %}group {{ row.group }}{% endif %}
+ {{ row.n | plural("person", "people") }} ({{ row.cases | plural("case") }}, {{ row.controls | plural("control") }}){{ "; " if not loop.last else "." }}
+{% endfor %}
+{% else %}
+Ancestry groups were not made.
+{% endif %}</p>
+{% if s.genotypes %}
+{% set g = s.genotypes %}
+<h3 id="genotypes">Genotypes that were read</h3>
+<div class="scroll"><table>
+<thead><tr><th>Set</th><th class="n">People</th><th class="n">Variants</th><th>Build, declared</th>
+<th>Build, found</th><th>Reference SNPs at the position of each build</th></tr></thead><tbody>
+{% for row in g.sets %}
+<tr><td>{{ row.name }}</td><td class="n">{{ "{:,}".format(row.people) }}</td>
+<td class="n">{{ "{:,}".format(row.variants) }}</td><td>{{ row.declared or g.build }}</td>
+<td>{{ row.found or "not told" }}</td>
+<td>{% for build, share in row.shares %}{{ build }} {% if share is none %}no reference{% else %}{{ "%.1f" | format(100 * share) }} %{% endif %}{{ ", " if not loop.last }}{% endfor %}
+{% if row.shares %}<span class="soft">({{ row.checked | plural("SNP") }})</span>{% else %}not checked{% endif %}</td></tr>
+{% endfor %}
+</tbody></table></div>
+<p>{{ g.sex }}.
+{% if g.pairs %}Pairs of kin by KING:
+{% for relation, count in g.pairs.items() %}{{ count }} {{ relation if relation == "duplicate" else relation + " degree" }}{{ ", " if not loop.last }}{% endfor %}
+(<code>genotypes/kinship.tsv</code>).{% else %}No pair of kin was found.{% endif %}</p>
+{% endif %}
 
 <h2 id="left">Who left, and why</h2>
 {% set people_left = s.left | selectattr("kind", "ne", "variant") | list %}
@@ -348,6 +376,27 @@ All of it, and more metrics, in <code>report/comparison.tsv</code>.</p>
 <p class="hint">Held-out scores pooled over people; intervals from resampling people. A dash: the method
 reads nothing of these people, or they are cases or controls only. Few people, wide intervals.</p>
 
+{% if s.ancestry | length > 1 %}
+<h3 id="ancestry">By ancestry group</h3>
+<div class="scroll"><table>
+<thead><tr><th>AUC among people of</th>
+{% for column in s.ancestry %}<th class="n">{{ "no group" if column.group == "n/a" else "group " + column.group }}<br>
+<span class="soft">{{ column.cases | plural("case") }}, {{ column.controls | plural("control") }}</span></th>
+{% endfor %}</tr></thead><tbody>
+{% for item in ordered %}
+<tr{% if item.method == c.reference %} class="main"{% endif %}><td>{{ item.method }}</td>
+{% for column in s.ancestry %}
+{% set row = (item.by_ancestry | selectattr("group", "equalto", column.group) | list + [none]) | first %}
+<td class="n">{% if not row %}–{% elif row.auc is none %}too few{% else %}{{ row.auc | number }}
+{% if row | interval %}({{ row | interval }}){% endif %}{% endif %}
+{% if row and row.n != column.n %}<br>
+<span class="soft">{{ row.cases | plural("case") }}, {{ row.controls | plural("control") }}</span>{% endif %}</td>
+{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+<p class="hint">Held-out people of all folds, scores averaged over repeats; 95 % intervals from resampling people.
+Groups with fewer than ten cases or ten controls are too few for an AUC. An AUC that holds in the largest group
+only says little about the others. The same in <code>report/by_ancestry.tsv</code>.</p>
+{% endif %}
 {% if s.leaders %}
 <h3>Who led in training</h3>
 <p>Of the training people who have genotypes and images, the share that each modality led: its own answer

@@ -1,0 +1,54 @@
+"""What was read as genotypes: sets, their builds, and whether sex was checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gendmr.files.atomic import read_json
+
+
+def genotype_sets(results: Path) -> dict[str, Any] | None:
+    """Summarise ``genotypes/summary.json`` for the page; None where there is none.
+
+    Returns
+    -------
+    dict or None
+        ``build``; ``sets`` (name, people, variants, declared build, found build, shares of
+        reference SNPs at the position of each build); ``sex`` (a sentence); ``pairs`` (kin by
+        relation).
+    """
+    path = results / "genotypes" / "summary.json"
+    if not path.is_file():
+        return None
+    stored = read_json(path)
+    sets = []
+    for item in stored.get("inputs", []):
+        told = item.get("build") or {}
+        sets.append(
+            {
+                "name": item["name"],
+                "people": item["people"],
+                "variants": item["variants"],
+                "declared": told.get("declared"),
+                "found": told.get("found"),
+                "checked": told.get("variants", 0),
+                "shares": list((told.get("shares") or {}).items()),
+            }
+        )
+    return {
+        "build": stored["build"],
+        "sets": sets,
+        "sex": _sex(stored),
+        "pairs": stored.get("pairs", {}),
+    }
+
+
+def _sex(stored: dict[str, Any]) -> str:
+    unchecked = [note for note in stored["notes"] if note.startswith("sex not checked:")]
+    if unchecked:
+        return unchecked[0][0].upper() + unchecked[0][1:]
+    wrong = sum(item["removed"] for item in stored["removed"] if item["step"] == "sex")
+    return "Sex was checked on chromosome X: " + (
+        f"{wrong} people left for it" if wrong else "nobody left for it"
+    )
