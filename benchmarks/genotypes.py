@@ -3,7 +3,9 @@
     python benchmarks/genotypes.py [--variants 500000] [--people 800] [--rounds 3]
 
 The same calls, taken from the logs of the stage, are run once more by themselves: what is left is
-the stage's own work (two Python processes, checks, lists, eight figures).
+the stage's own work (two Python processes, checks, lists, eight figures). At last the checks of the
+input (size, padding, order, identifiers, genome build) are timed by themselves, and given as a
+share of the processor seconds of the stage.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -118,6 +121,36 @@ def record(options: str, folder: Path, threads: int) -> Path:
     return calls
 
 
+def time_checks(prefix: Path) -> dict[str, float]:
+    """Return processor seconds of each check of an input set, the best of three."""
+    sys.path.insert(0, str(ROOT / "workflow"))
+    from gendmr.genotypes import builds, filesets
+
+    people, variants = filesets.read_fam(prefix), filesets.read_bim(prefix)
+    names = variants["snp"].tolist()
+    reference = builds.read_reference(ROOT / "resources" / "build_positions.tsv")
+    checks: dict[str, Callable[[], object]] = {
+        "size and padding": lambda: filesets._check_bed(str(prefix), len(people), len(variants)),
+        "identifiers": lambda: filesets._unique(
+            str(prefix), "bim", names, "names", cause="", next_step=""
+        ),
+        "order": lambda: filesets._check_order(str(prefix), variants),
+        "build": lambda: builds.detect_build(variants, reference),
+        "reference positions": lambda: builds.read_reference(
+            ROOT / "resources" / "build_positions.tsv"
+        ),
+    }
+    found = {}
+    for name, check in checks.items():
+        seconds = []
+        for _ in range(3):
+            before = time.process_time()
+            check()
+            seconds.append(time.process_time() - before)
+        found[name] = min(seconds)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--variants", type=int, default=500_000)
@@ -139,13 +172,14 @@ def main() -> None:
         print(f"{platform.machine()}, {os.cpu_count()} cores, {chosen.threads} threads")
         count = len(list(calls.iterdir()))
         print(f"{chosen.variants:,} variants x {chosen.people} people, {count} PLINK calls")
-        ratios = []
+        ratios, used = [], []
         for number in range(chosen.rounds):
             bare = run_bare(calls)
             out = folder / f"stage{number}"
             stage = run_stage(options, out, chosen.threads, os.environ["PATH"])
             shutil.rmtree(out)
             ratios.append(stage / bare)
+            used.append(stage[1])
             print(
                 f"bare PLINK {bare[0]:.1f} s ({bare[1]:.1f} s of processor),"
                 f" stage {stage[0]:.1f} s ({stage[1]:.1f} s of processor)",
@@ -153,6 +187,11 @@ def main() -> None:
             )
         wall, processor = np.median(ratios, axis=0)
         print(f"median ratio: wall {wall:.2f}, processor {processor:.2f}")
+        checks = time_checks(folder / "array")
+        for check, seconds in checks.items():
+            print(f"check of {check}: {seconds:.3f} s of processor")
+        total = sum(checks.values())
+        print(f"all checks: {total:.2f} s, {total / np.median(used):.1%} of the stage")
 
 
 if __name__ == "__main__":

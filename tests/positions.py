@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 
@@ -36,3 +37,20 @@ def write_chain(path: Path, blocks: Sequence[tuple[str, int, int, str, int, str]
     text = "".join(lines)
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
+
+
+def chain_between(
+    reference: pd.DataFrame, path: Path, *, old: str = "NCBI36", new: str = "GRCh37"
+) -> Path:
+    """Blocks of constant shift between two builds, cut in the middle between SNPs."""
+    rows = reference.sort_values(old)
+    shift = (rows[new] - rows[old]).to_numpy()
+    position = rows[old].to_numpy()
+    change = np.flatnonzero(np.diff(shift)) + 1
+    starts = [1, *((position[change - 1] + position[change]) // 2 + 1)]
+    ends = [*(start - 1 for start in starts[1:]), int(position[-1]) + 1_000_000]
+    blocks = [
+        ("10", max(int(a), 1 - int(shift[at])), int(b), "10", max(int(a) + int(shift[at]), 1), "+")
+        for a, b, at in zip(starts, ends, [0, *change], strict=True)
+    ]
+    return write_chain(path, blocks)

@@ -17,7 +17,7 @@ from gendmr.genotypes.lifting import lift_variants
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS
-from positions import on_build, write_chain
+from positions import chain_between, on_build, write_chain
 
 N = 12
 
@@ -148,21 +148,6 @@ def test_the_reference_may_be_your_own(reference, make_set, tmp_path):
         merge(tmp_path / "w", made.prefix, reference_positions=str(tmp_path / "none.tsv"))
 
 
-def chain_between(reference, old: str, new: str, path: Path) -> Path:
-    """Blocks of constant shift between two builds, cut in the middle between SNPs."""
-    rows = reference.sort_values(old)
-    shift = (rows[new] - rows[old]).to_numpy()
-    position = rows[old].to_numpy()
-    change = np.flatnonzero(np.diff(shift)) + 1
-    starts = [1, *((position[change - 1] + position[change]) // 2 + 1)]
-    ends = [*(start - 1 for start in starts[1:]), int(position[-1]) + 1_000_000]
-    blocks = [
-        ("10", max(int(a), 1 - int(shift[at])), int(b), "10", max(int(a) + int(shift[at]), 1), "+")
-        for a, b, at in zip(starts, ends, [0, *change], strict=True)
-    ]
-    return write_chain(path, blocks)
-
-
 def test_two_arrays_of_two_builds_are_joined_when_one_is_lifted(reference, make_set, tmp_path):
     old, new = on_build(reference, "NCBI36"), on_build(reference, "GRCh37")
     one = make_set(tmp_path / "one", dosages(len(new), 1), fam=people(0), bim=new)
@@ -170,7 +155,7 @@ def test_two_arrays_of_two_builds_are_joined_when_one_is_lifted(reference, make_
     with pytest.raises(GenotypeFileError, match="of NCBI36, not of GRCh37") as caught:
         merge(tmp_path / "w", one.prefix, two.prefix)
     assert "lift this set: genotypes.lift" in str(caught.value)
-    chain = chain_between(reference, "NCBI36", "GRCh37", tmp_path / "36to37.over.chain.gz")
+    chain = chain_between(reference, tmp_path / "36to37.over.chain.gz")
     lift = {str(two.prefix): {"build": "NCBI36", "chain": str(chain)}}
     reasons, said = merge(tmp_path / "w", one.prefix, two.prefix, lift=lift)
     assert reasons == {}
@@ -190,7 +175,7 @@ def test_two_arrays_of_two_builds_are_joined_when_one_is_lifted(reference, make_
 def test_a_chain_of_other_builds_is_refused(reference, make_set, tmp_path):
     old = on_build(reference, "NCBI36")
     made = make_set(tmp_path / "set", dosages(len(old)), bim=old)
-    chain = chain_between(reference, "NCBI36", "GRCh38", tmp_path / "wrong.chain")
+    chain = chain_between(reference, tmp_path / "wrong.chain", new="GRCh38")
     lift = {str(made.prefix): {"build": "NCBI36", "chain": str(chain)}}
     with pytest.raises(GenotypeFileError, match="of GRCh38, not of GRCh37"):
         merge(tmp_path / "w", made.prefix, lift=lift)

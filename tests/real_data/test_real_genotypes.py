@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,17 @@ import pytest
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
+from gendmr.genotypes.builds import BUILDS, read_reference
 from gendmr.genotypes.components import compute_components
 from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink, find
 from gendmr.genotypes.variants import filter_variants
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from positions import chain_between
 
 pytestmark = pytest.mark.real_data
 
@@ -82,6 +88,9 @@ def test_chromosome_10_passes(real_data, tmp_path):
     assert said["variants"]["read"] == 28_501 and said["variants"]["kept"] > 26_000
     assert "rs870041" in set(read_bim(folder / "qc")["snp"])
     assert "sex not checked: no X variants" in said["notes"]
+    found = said["inputs"][0]["build"]
+    assert (found["found"], found["variants"]) == ("NCBI36", 527)
+    assert found["shares"] == {"NCBI36": 1.0, "GRCh37": 0.0, "GRCh38": 0.0}
     # Two ancestries: the first component separates the strata without a mistake.
     strata = pd.read_csv(prefix.parent / "subjects.tsv", sep="\t").set_index("id")["stratum"]
     scores = pd.read_csv(folder / "components.tsv", sep="\t").set_index("id")["PC1"]
@@ -101,6 +110,8 @@ def test_a_fam_separated_by_spaces_passes(real_data, tmp_path):
     kept = read_fam(folder / "qc")
     assert set(kept["iid"]) <= set(read_fam(prefix)["iid"])
     assert len(kept) >= 370
+    notes = json.loads((folder / "summary.json").read_text())["notes"]
+    assert any("build GRCh37 not checked: only 2 reference positions found" in n for n in notes)
     assert kept["fid"].iloc[0] == "1" and kept["iid"].iloc[0] == "HG00096"
 
 
@@ -123,6 +134,39 @@ def test_dosages_equal_plink_export(real_data, tmp_path, name):
     np.testing.assert_array_equal(read_dosages(prefix)[:, some], expected)
 
 
+@pytest.mark.parametrize("declared", ["GRCh37", "GRCh38"])
+def test_chromosome_10_is_of_no_other_build(real_data, tmp_path, declared):
+    prefix = real_data / "genotypes" / "snpstats_chr10" / "chr10_cc1000"
+    with pytest.raises(GenotypeFileError, match=f"of NCBI36, not of {declared}") as caught:
+        stage(tmp_path, prefix, build=declared)
+    assert "in NCBI36 100.0 %, GRCh37 0.0 %, GRCh38 0.0 %" in str(caught.value)
+
+
+def test_chromosome_10_is_lifted_to_the_build_of_the_reference(root, real_data, tmp_path):
+    """28,501 real variants by a chain file of the blocks that lie between reference SNPs."""
+    prefix = real_data / "genotypes" / "snpstats_chr10" / "chr10_cc1000"
+    table = read_reference(root / "resources" / "build_positions.tsv").dropna()
+    chain = chain_between(table.astype(dict.fromkeys(BUILDS, int)), tmp_path / "x.over.chain.gz")
+    lift = {str(prefix): {"build": "NCBI36", "chain": str(chain)}}
+    section = GenotypesSection.parse({"inputs": [str(prefix)], "lift": lift})
+    merge_genotypes(section, tmp_path / "work", Plink())
+    said = json.loads((tmp_path / "work" / "merge.json").read_text())
+    found = said["inputs"][0]["build"]
+    assert (found["declared"], found["found"]) == ("GRCh37", "GRCh37")
+    assert found["shares"]["GRCh37"] == 1.0
+    before, after = read_bim(prefix), read_bim(tmp_path / "work" / "merged")
+    assert len(after) > 0.98 * len(before)
+    shift = (
+        after["position"].to_numpy()
+        - before.set_index("snp").loc[after["snp"], "position"].to_numpy()
+    )
+    assert set(shift) == set((table["GRCh37"] - table["NCBI36"]).astype(int))
+    columns = pd.Index(before["snp"]).get_indexer(after["snp"])
+    np.testing.assert_array_equal(
+        read_dosages(tmp_path / "work" / "merged"), read_dosages(prefix)[:, columns]
+    )
+
+
 def test_a_sample_major_set_is_refused_with_the_command_that_converts_it(real_data, tmp_path):
     prefix = real_data / "genotypes" / "hibag_hapmap_ceu" / "HapMap_CEU"
     with pytest.raises(GenotypeFileError, match="sample-major") as caught:
@@ -134,3 +178,6 @@ def test_a_sample_major_set_is_refused_with_the_command_that_converts_it(real_da
     fileset = check_fileset(tmp_path / "converted")
     assert (fileset.n_people, fileset.n_variants) == (90, 5316)
     assert (read_dosages(tmp_path / "converted") < 0).mean() == pytest.approx(0.088, abs=0.002)
+    # Its positions are those of GRCh37 less one, which nothing in the files says.
+    with pytest.raises(GenotypeFileError, match="one less than those of GRCh37: 0-based"):
+        stage(tmp_path / "g", tmp_path / "converted")

@@ -71,6 +71,6 @@ def test_there_are_enough_of_them(root):
     assert len(rows(root)) >= LEAST
 
 
-@pytest.mark.parametrize("section", ["Identifiers", "Tables"])
+@pytest.mark.parametrize("section", ["Genotypes", "Ancestry and kinship", "Identifiers", "Tables"])
 def test_no_section_is_empty(root, section):
     assert [cells for name, cells in rows(root) if name == section]
