@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.files.atomic import sha256, write_json
+from gendmr.files.provenance import record_files
 from gendmr.files.tables import write_table
 from gendmr.report.curves import GRID, mean_roc
 from gendmr.report.limits import smallest_effects
@@ -308,6 +310,11 @@ def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path)
         table.to_csv(results / path, sep="\t", index=False)
     for stage in ("cohort", "ranking/gendmr"):
         (results / stage / "summary.json").write_text(json.dumps({"notes": [{evil: evil}]}))
+    given = {"sha256": evil, "bytes": 1, "modified": 1}
+    change = {"path": evil, "before": evil, "after": evil}
+    (results / "cohort" / "inputs.json").write_text(
+        json.dumps({"files": {"tables": {evil: given}}, "changes": [change]})
+    )
     named = tmp_path / "results" / evil
     results.rename(named)
     report_study(named, ReportSection(reference=evil))
@@ -318,6 +325,42 @@ def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path)
     assert all(source.startswith(("data:image/", "#")) for source in page.sources)
     assert "onerror" in text
     assert "<img src=x" not in text
+    for path in sorted((named / "report" / "figures").glob("*.svg")):
+        ElementTree.parse(path)  # noqa: S314 - our own file; well-formed
+        assert "<img" not in path.read_text(), path
+
+
+def test_files_that_were_given_stand_on_the_page_and_changed_ones_first(
+    study: Maker, tmp_path: Path
+) -> None:
+    results = study()
+    table, image = tmp_path / "people.tsv", tmp_path / "scan.nii"
+    for path in (table, image):
+        path.write_text("as it was")
+    record = results / "cohort" / "inputs.json"
+    record_files({"tables": [str(table)], "images": [str(image)]}, record)
+    first = report_study(results, ReportSection())
+    text = (results / "report" / "summary.html").read_text()
+    digest = sha256(table)
+    assert f"<td>{table}</td>" in text
+    assert f"<code>{digest}</code>" in text
+    assert first["given"]["now"] == []
+    made = json.loads((results / "report" / "versions.json").read_text())
+    assert made["training"]["torch"] == "2.13.0"
+    assert made["report"]["gendmr"] == first["gendmr"]
+    assert f"python {made['report']['python']}" in text
+
+    table.write_text("as it is now")
+    second = report_study(results, ReportSection())
+    (warning,) = [line for line in second["warnings"] if "people.tsv" in line]
+    assert f"SHA-256 {digest[:12]}… before, {sha256(table)[:12]}… now" in warning
+    assert "results are of the file before" in warning
+
+    record_files({"tables": [str(table)], "images": [str(image)]}, record)
+    third = report_study(results, ReportSection())
+    assert not [line for line in third["warnings"] if "people.tsv" in line]
+    notes = [item["note"] for item in third["not_done"] if item["stage"] == "cohort"]
+    assert any("people.tsv is not what an earlier run read" in note for note in notes)
 
 
 def test_rerun_gives_the_same_bytes(study: Maker) -> None:

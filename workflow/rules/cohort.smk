@@ -11,9 +11,38 @@ rule cohort:
         study_files(
             "cohort/participants.tsv", "cohort/attrition.tsv", "cohort/splits.tsv"
         ),
-        study_files("cohort/snp.nc", "cohort/figures/flow.png"),
+        study_files("cohort/snp.nc", "cohort/figures/flow.png", "cohort/inputs.json"),
         study_files("cohort/strata.tsv"),
         COHORT_REGIONS,
+
+
+rule record_inputs:
+    """Checksums of the files that the study was given; who reads them reruns by its own inputs."""
+    input:
+        files=[*GENOTYPES, *STUDY.tables()],
+        # who lacks an image or a mask is listed by the stage imaging
+        images=[
+            paths[0] for paths in IMAGES.values() if STUDY.simulate or there(paths[0])
+        ],
+        masks=[path for who in IMAGES for path in there(STUDY.imaging.mask_of(who))],
+    output:
+        whole("results/{study}/cohort/inputs.json"),
+    log:
+        "logs/{study}/cohort/inputs.log",
+    benchmark:
+        "logs/{study}/cohort/inputs.benchmark.tsv"
+    conda:
+        "../../envs/cohort.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        imaging=options("imaging"),
+        code=fingerprint("cohort.inputs", "files.provenance"),
+    shell:
+        "python -m gendmr cohort inputs --imaging {params.imaging:q} --output {output}"
+        " {input.files:q} &> {log}"
 
 
 rule join_cohort:

@@ -16,7 +16,7 @@ from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint
 from gendmr.imaging.bids import find_images, there
-from gendmr.report.panel import failure_panel, start_panel, watch
+from gendmr.report.panel import changes_panel, failure_panel, start_panel, watch
 from gendmr.simulate.roster import planned_images
 
 try:
@@ -35,9 +35,9 @@ except GendmrError as error:
 REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
 FAILURES = watch(workflow)
-TRIO = ["bed", "bim", "fam"]
 METHODS = list(STUDY.training.methods)
 RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
+print(changes_panel(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
 
 
 wildcard_constraints:

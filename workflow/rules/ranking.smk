@@ -41,6 +41,7 @@ rule rank_genes:
         genes="results/{study}/annotation/genes.tsv",
         snp="results/{study}/cohort/snp.nc",
         region=COHORT_REGIONS,
+        given=ancient("results/{study}/cohort/inputs.json"),
     output:
         genes=whole("results/{study}/ranking/{method}/genes.tsv"),
         blocks=whole("results/{study}/ranking/{method}/blocks.tsv"),

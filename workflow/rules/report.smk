@@ -35,6 +35,7 @@ rule summarize_study:
             fold=FOLDS,
             file=["run.json", "metrics.json", "history.jsonl", "predictions.tsv"],
         ),
+        given="results/{study}/cohort/inputs.json",
         truth=STUDY.report.truth or [],
     output:
         page=whole(
@@ -51,6 +52,14 @@ rule summarize_study:
                 caption="../report/numbers.rst",
                 category="Summary",
                 labels={"page": "its numbers (JSON)"},
+            )
+        ),
+        versions=whole(
+            report(
+                "results/{study}/report/versions.json",
+                caption="../report/versions.rst",
+                category="Summary",
+                labels={"page": "versions by stage (JSON)"},
             )
         ),
         comparison=whole(

@@ -28,7 +28,7 @@ rule simulate_cohort:
             expand(
                 "results/{{study}}/simulate/genotypes/{array}.{suffix}",
                 array=["array1", "array2"],
-                suffix=TRIO,
+                suffix=["bed", "bim", "fam"],
             )
         ),
     log:

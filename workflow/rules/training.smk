@@ -25,6 +25,8 @@ rule train_fold:
         splits="results/{study}/cohort/splits.tsv",
         snp="results/{study}/cohort/snp.nc",
         region=COHORT_REGIONS,
+        # kept in run.json; whoever reads one of the given files reruns by its own inputs
+        given=ancient("results/{study}/cohort/inputs.json"),
     output:
         model=whole(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors"

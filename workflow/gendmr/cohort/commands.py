@@ -89,3 +89,17 @@ def strata(*, participants: str, components: str, options: str, seed: int, outpu
 
     parsed = CohortSection.parse(options, where="cohort")
     stratify_people(participants, components, parsed, seed, output)
+
+
+@group.command("inputs")
+@click.option("--imaging", required=True, help="Section `imaging` as JSON; {} where there is none.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--everything", is_flag=True, help="Read each file, whatever its size and time say.")
+@click.argument("files", nargs=-1, type=FILE)
+def inputs(*, imaging: str, output: Path, everything: bool, files: tuple[str, ...]) -> None:
+    """Checksums of the files that the study was given: FILES and those of the section imaging."""
+    from gendmr.cohort.inputs import given_files
+    from gendmr.files.provenance import record_files
+
+    for change in record_files(given_files(files, imaging), output, everything=everything):
+        click.echo(f"changed since the last record: {change}")

@@ -59,6 +59,19 @@ class Study(Section):
             )
         return study
 
+    def tables(self) -> list[str]:
+        """Return the files that the study is given, but for genotypes and images."""
+        imaging, sets = self.imaging, self.ranking.enrichment
+        named = [
+            self.annotation.genes,
+            self.cohort.participants,
+            *(imaging.files() if imaging else ()),
+            *((imaging.measurements, imaging.places) if imaging else ()),
+            *((*sets.sets, *sets.loci) if sets else ()),
+            self.report.truth,
+        ]
+        return [path for path in named if path]
+
     @model_validator(mode="after")
     def _images_as_simulated(self) -> Self:
         if self.simulate and self.imaging:

@@ -20,6 +20,7 @@ from gendmr.errors import (
     first_few,
 )
 from gendmr.files.atomic import write_json
+from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
@@ -110,6 +111,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
         "brain_mm3": float(inside.sum() * preset.working_mm**3),
         "regions": len(regions),
         "labels_without_row": ignored,
+        "versions": versions("antspyx", "nibabel", "nilearn", "scipy"),
     }
     write_json(folder / "template.json", summary)
 

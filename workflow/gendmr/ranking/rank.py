@@ -18,8 +18,9 @@ import pandas as pd
 
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import AnnotationError, first_few
-from gendmr.files.atomic import write_json
+from gendmr.files.atomic import sha256, write_json
 from gendmr.files.datasets import read_dataset, write_dataset
+from gendmr.files.provenance import given_checksums, versions
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.ranking import scores
 from gendmr.ranking.bias import Bias, measure_bias
@@ -150,7 +151,17 @@ def rank_method(
     write_table(output / "regions.tsv", ranking.regions.rows)
     write_table(output / "snps.tsv", ranking.snps)
     write_dataset(output / "null.nc", _null_dataset(ranking), "null_ranking")
-    write_json(output / "summary.json", summarise(method, ranking, len(paths), options))
+    read = {
+        path.name: sha256(path)
+        for path in (Path(genes), cohort / "snp.nc", stored)
+        if path.is_file()
+    }
+    made = {
+        "versions": versions("numpy", "scipy", "pandas", "xarray"),
+        "inputs": read,
+        "given": given_checksums(cohort / "inputs.json"),
+    }
+    write_json(output / "summary.json", summarise(method, ranking, len(paths), options) | made)
 
 
 def rank(

@@ -124,6 +124,15 @@ def not_done(
     synced = results / "tracking" / "synced.json"
     if synced.is_file():
         notes += [{"stage": "tracking", "note": _text(n)} for n in read_json(synced)["notes"]]
+    notes += [
+        {
+            "stage": "cohort",
+            "note": f"{item['path']} is not what an earlier run read (SHA-256"
+            f" {item['before'][:12]}… then, {item['after'][:12]}… in the next run): what follows"
+            " from it was made again.",
+        }
+        for item in (summary["given"] or {}).get("earlier", [])
+    ]
     unique: list[dict[str, str]] = []
     for note in notes:
         if note not in unique:

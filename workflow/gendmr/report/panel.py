@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gendmr.config.study import Study
+from gendmr.files.provenance import changed_since
 from gendmr.files.session import join_session
 
 LAST_LINES = 15
@@ -48,6 +49,31 @@ def start_panel(study: Study, *, images: int) -> str:
         f"\n  tracking  {tracking}"
         f"\n  results   results/{name}/"
         f"\n  logs      logs/{name}/\n"
+    )
+
+
+def changes_panel(study: str, whole: bool = True, folder: Path | str = "results") -> str:
+    """Return which files of a study are not those that its results were made of; mostly nothing.
+
+    Snakemake compares times: an older file that takes the place of a newer one escapes it.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    whole : bool
+        This is the run, not one of its jobs, which need not say it again.
+    folder : Path or str
+        Folder of the studies' results.
+    """
+    changes = changed_since(Path(folder, study, "cohort", "inputs.json")) if whole else []
+    if not changes:
+        return ""
+    listed = "".join(f"\n    {change}" for change in changes[:LAST_LINES])
+    more = f"\n    and {len(changes) - LAST_LINES} more" if len(changes) > LAST_LINES else ""
+    return (
+        f"\n  GenDMR · results/{study} was made of other files than there are now:{listed}{more}"
+        "\n  What reads them is made again, unless a file looks older than its results: touch it.\n"
     )
 
 

@@ -24,7 +24,7 @@ def report_study(
     methods: Sequence[str] | None = None,
     ranked: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Write ``summary.json``, ``summary.html``, three tables and the figures of ``report/``.
+    """Write ``summary.json``, ``versions.json``, the page, tables and figures of ``report/``.
 
     Parameters
     ----------
@@ -50,6 +50,7 @@ def report_study(
     draw_calibration(results, summary, folder / "figures" / "calibration.png")
     _draw_all_leaders(results, summary, folder / "figures")
     write_text(folder / "summary.html", render(results, summary, options.registrations))
+    write_json(folder / "versions.json", summary["made_with"])
     write_json(folder / "summary.json", summary)
     return summary
 

@@ -24,6 +24,7 @@ from gendmr.report.leaders import kept_shares, read_leaders
 from gendmr.report.limits import not_done, smallest_effects
 from gendmr.report.people import analysed, left
 from gendmr.report.performance import finite, merged, method_summary
+from gendmr.report.provenance import given_files, made_with
 from gendmr.report.significance import significance, who_finds_what
 from gendmr.report.warnings import apoe_region, warnings
 
@@ -126,6 +127,8 @@ def summarise(
     for item in summaries:
         del item["people"], item["best_epochs"]
     summary["versions"] = merged(item.pop("versions") for item in summaries)
+    summary["made_with"] = made_with(results, ranked, summary["versions"])
+    summary["given"] = given_files(results)
     summary["devices"] = sorted({device for item in summaries for device in item.pop("devices")})
     summary["seeds"] = [
         {"method": item["method"], "first": seeds[0], "n": len(seeds), "all": seeds}

@@ -588,10 +588,25 @@ cases; for regions z = difference / √(1/cases + 1/controls). Level 0.05, divid
 or regions where any of them may be found; power 0.8. Common variants of common diseases mostly have odds
 ratios of 1.05 to 1.3; APOE's is about 3.</p>
 
-<h2 id="versions">Versions and seeds</h2>
+<h2 id="versions">Versions, inputs and seeds</h2>
 <p>GenDMR {{ s.gendmr }}; {% for name, version in s.versions.items() %}{{ name }} {{ version }}{{ ", " if not loop.last }}{% endfor %}.
 Devices: {{ s.devices | join(", ") }}. The seeds of
 all fits derive from the one seed of the study's configuration.</p>
+<details><summary>Versions by stage</summary>
+<div class="scroll"><table><tbody>
+{% for stage, names in s.made_with.items() %}<tr><td>{{ stage }}</td><td>
+{% for name, version in names.items() %}{{ name }} {{ version }}{{ ", " if not loop.last }}{% endfor %}</td></tr>
+{% endfor %}</tbody></table></div></details>
+{% if s.given %}
+<details><summary>Checksums of the {{ s.given.n | plural("file") }} that the study was given</summary>
+<div class="scroll"><table><thead><tr><th>File</th><th class="n">Bytes</th><th>SHA-256</th></tr></thead><tbody>
+{% for file in s.given.files %}<tr><td>{{ file.path }}</td><td class="n">{{ file.bytes }}</td>
+<td><code>{{ file.sha256 }}</code></td></tr>
+{% endfor %}</tbody></table></div>
+<p class="hint">{% if s.given.more %}And {{ s.given.more }} more in <code>cohort/inputs.json</code>. {% endif %}Over
+all of them: <code>{{ s.given.sha256 }}</code>. A file is read again when its size or its time has
+changed.</p></details>
+{% endif %}
 <details><summary>Seeds of the fits</summary><p>
 {% for item in s.seeds %}{{ item.method }} {{ item.first }}{% if item.n > 1 %} and {{ item.n - 1 }} more{% endif %}{{ "; " if not loop.last }}{% endfor %}.</p></details>
 </main>

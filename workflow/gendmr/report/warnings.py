@@ -36,6 +36,7 @@ def warnings(summary: dict[str, Any], options: ReportSection, results: Path) -> 
     leaks, milder = _snps_predict_too_well(methods, options, results)
     return [
         *leaks,
+        *_changed_files(summary["given"]),
         *_signal_without_cause(methods, summary["truth"]),
         *_without_auc(methods),
         *_covariates(methods, summary["main"], options.covariates_auc_limit),
@@ -43,6 +44,14 @@ def warnings(summary: dict[str, Any], options: ReportSection, results: Path) -> 
         *_registrations(summary["registration"]),
         *_few_people(summary["people"]["groups"]),
         *milder,
+    ]
+
+
+def _changed_files(given: Finding | None) -> list[str]:
+    """Return that results are of other files than there are now."""
+    return [
+        f"{change}: results are of the file before. Touch it and give the same command again."
+        for change in (given or {}).get("now", [])
     ]
 
 

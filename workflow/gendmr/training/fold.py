@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from gendmr.errors import TrainingError
 from gendmr.files.atomic import atomic_path, sha256, write_json, write_text
 from gendmr.files.datasets import write_dataset
 from gendmr.files.fingerprint import fingerprint
+from gendmr.files.provenance import given_checksums, versions
 from gendmr.files.tables import write_table
 from gendmr.methods.base import Bag, Fitted, Method, Progress
 from gendmr.seeds import derive
@@ -173,8 +173,9 @@ def train_fold(
                     pd.Series(train.modalities).value_counts().to_dict().items()
                 )
             },
-            "versions": _versions(fitted.packages),
+            "versions": versions(*fitted.packages),
             "inputs": inputs,
+            "given": given_checksums(Path(cohort) / "inputs.json"),
         },
     )
     checkpoint.discard()
@@ -193,8 +194,8 @@ def fold_key(
 ) -> str:
     """Return a hash of all that decides what a job does; `module` is the one that it runs."""
     code = fingerprint(module, options.method.module)
-    versions = {name: version(name) for name in ("numpy", "torch")}
-    parts = [options.dump(), method, repeat, fold, seed, inputs, code, versions]
+    packages = {name: version(name) for name in ("numpy", "torch")}
+    parts = [options.dump(), method, repeat, fold, seed, inputs, code, packages]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -287,7 +288,3 @@ def _write_attention(
     if "region" in bags:
         coordinates["region"] = ("region", preparation.regions.astype(str))
     write_dataset(path, xr.Dataset(variables, coords=coordinates), "attention")
-
-
-def _versions(packages: tuple[str, ...]) -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,0 +1,41 @@
+"""Which files a study was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gendmr.config.imaging import ImagingSection
+from gendmr.imaging.bids import find_images
+
+
+def given_files(files: Sequence[str], imaging: str) -> dict[str, list[str]]:
+    """Return the files of a study by kind.
+
+    Images are found here: a command line cannot hold the paths of thousands.
+
+    Parameters
+    ----------
+    files : sequence of str
+        All that are no images.
+    imaging : str
+        Section `imaging` as JSON, or `{}`.
+
+    Returns
+    -------
+    dict of str to list of str
+        `tables` (with genotypes) and, where there are any, `images` (with masks), those that are
+        registered and there; sorted.
+    """
+    given = {"tables": sorted(set(files))}
+    if imaging == "{}":
+        return given
+    section = ImagingSection.parse(imaging)
+    if section.bids is not None:
+        found = find_images(section.bids, exclude=section.exclude)
+        named = {
+            *(paths[0] for paths in found.values()),
+            *(section.mask_of(participant) for participant in found),
+        }
+        given["images"] = sorted(path for path in named if path and Path(path).is_file())
+    return given
