@@ -15,7 +15,7 @@ RUN = snakemake --profile workflow/profiles/local --cores $(CORES) --configfile 
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: help setup demo run test lint types check-workflow tests format lock clean-demo
+.PHONY: help setup demo run test lint types check-workflow tests nightly format lock audit clean-demo
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -47,6 +47,10 @@ check-workflow:
 tests:
 	pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+# make nightly   the tests with ten times as many random inputs
+nightly:
+	HYPOTHESIS_PROFILE=nightly $(MAKE) tests
+
 # make format   rewrites Python and rules in the house's form
 format:
 	ruff check --fix .
@@ -56,6 +60,10 @@ format:
 # make lock   resolves envs/requirements.in anew into envs/requirements.lock
 lock:
 	envs/lock.sh
+
+# make audit   looks up the locked packages in the list of known vulnerabilities
+audit:
+	@$(PYTHON) envs/audit.py $(VENV)/audit $(AUDIT)
 
 clean-demo:
 	rm -rf results/demo logs/demo

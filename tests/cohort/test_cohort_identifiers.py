@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import unicodedata
 from dataclasses import dataclass
@@ -120,6 +121,7 @@ def test_a_hostile_identifier_is_refused_by_name(section, name):
 
 @pytest.mark.parametrize("name", ["../../escaped", "<script>alert(1)</script>", "$(touch pwned)"])
 def test_a_hostile_identifier_writes_nowhere(inputs, command_line, name):
+    inputs.options["bad_rows"] = "stop"
     inputs.participants[3]["participant_id"] = name
     inputs.fam[3] = ("F", name.replace(" ", "_"))
     arguments = inputs.write()
@@ -217,9 +219,9 @@ def test_composed_and_decomposed_letters_are_the_same_person():
     ("change", "error", "words"),
     [
         ({"age": 71 * 12}, "TableError", ["ages in months (the median is 852)", "by 12"]),
-        ({"age": -9}, "TableError", ["between 0 and 120 years", "a code for unknown"]),
-        ({"age": "inf"}, "TableError", ["between 0 and 120 years"]),
-        ({"age": "89+"}, "TableError", ["column age: 24 values are not a number"]),
+        ({"age": -9}, "TableError", ["from 0 to 120 years", "a code for unknown"]),
+        ({"age": "inf"}, "TableError", ["from 0 to 120 years"]),
+        ({"age": "89+"}, "TableError", ["column age: 24 of 24 values are no ages", "'000: 89+'"]),
         ({"age": "70,5"}, "TableError", ["decimal commas"]),
         ({"diagnosis": "case"}, "TableError", ["nobody's diagnosis is 'control'", "'case' (24)"]),
         ({"diagnosis": "MCI"}, "TableError", ["nobody's diagnosis is 'case'", "'MCI' (24)"]),
@@ -316,3 +318,43 @@ def test_a_diagnosis_in_other_letters_is_listed_and_noted(inputs, command_line):
         "diagnosis 'Case' is neither case nor control ('case' differs only in letter case)"
     }
     assert "in other letters: 2 people" in (out / "summary.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "<script>alert(1)</script>", "$(touch pwned)"])
+def test_one_bad_identifier_stops_nobody_else(inputs, command_line, name):
+    inputs.participants[3]["participant_id"] = name
+    done = command_line()
+    assert done.status == 0, done.stderr
+    out = inputs.folder.parent / "cohort"
+    people = read_table(out / "participants.tsv", {"participant_id": "text"}, extra=True)
+    assert len(people) == 23
+    left = read_table(out / "attrition.tsv", {"id": "text", "step": "text"}, extra=True)
+    assert left.loc[left["step"] == "identifier", "id"].tolist() == [name]
+    summary = json.loads((out / "summary.json").read_text())
+    assert any(
+        "left out for an identifier that cannot be used: 1 person" in note
+        for note in summary["notes"]
+    )
+    flow = summary["flow"]
+    assert flow["listed"] == 24
+    assert sum(flow["left"].values()) == 1
+    inside = {
+        path.relative_to(inputs.folder.parent).parts[0] for path in inputs.folder.parent.rglob("*")
+    }
+    assert inside == {"in", "cohort"}
+
+
+@pytest.mark.parametrize("age", ["-9", "999", "old", "89+", "70,5", "inf"])
+def test_one_age_that_cannot_be_meant_is_unknown_and_told(inputs, command_line, age):
+    inputs.participants[3]["age"] = age
+    done = command_line()
+    assert done.status == 0, done.stderr
+    out = inputs.folder.parent / "cohort"
+    kinds = {"participant_id": "text", "age": "number"}
+    people = read_table(out / "participants.tsv", kinds, extra=True).set_index("participant_id")
+    assert people["age"].isna().sum() == 1
+    assert pd.isna(people.loc["003", "age"])
+    notes = " ".join(json.loads((out / "summary.json").read_text())["notes"])
+    assert f'taken as unknown for: 1 person, "003 (age {age!r} cannot be meant' in notes
+    inputs.options["bad_rows"] = "stop"
+    assert f"'003: {age}'" in refused(command_line(), "TableError")

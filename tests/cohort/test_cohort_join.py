@@ -203,7 +203,8 @@ def test_a_missing_covariate_column_and_one_that_is_no_number(inputs):
         join(inputs)
     inputs.options["covariates"] = ["age", "sex"]
     inputs.participants[2]["age"] = "old"
-    with pytest.raises(TableError, match="column age: 1 values are not a number"):
+    inputs.options["bad_rows"] = "stop"
+    with pytest.raises(TableError, match=r"column age: 1 of 24 values are no ages .*'002: old'"):
         join(inputs)
 
 

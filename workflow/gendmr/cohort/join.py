@@ -74,14 +74,14 @@ def join_cohort(
     from gendmr.cohort.flow import draw_flow
 
     matching = Matching.of(options)
-    listed = read_participants(options)
+    attrition = Attrition()
+    listed = read_participants(options, attrition)
     keys = matching.keys(listed["participant_id"].tolist(), options.participants)
     listed.index = pd.Index(list(keys))
     genotyped = read_genotyped(genotypes, genotype_attrition, options)
     imaged = read_imaged(regions, quality, matching)
     _check_overlaps(listed, genotyped, imaged, options)
 
-    attrition = Attrition()
     table = with_diagnosis(listed, options, attrition)
     diagnosed = table.index
     _list_strangers("genotyped", "genotypes", genotyped.names, keys, attrition)

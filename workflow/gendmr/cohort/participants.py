@@ -13,18 +13,28 @@ from gendmr.cohort.attrition import Attrition
 from gendmr.cohort.identifiers import bare
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
-from gendmr.files.identifiers import refuse_hostile
-from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.files.identifiers import hostility, refuse_hostile
+from gendmr.files.tables import MISSING, Kind, numbers_in, read_table
 from gendmr.files.text import read_text_file
 
 AGES = (0.0, 120.0)  # years
+EXCEPTIONS = 0.05  # largest share of rows that may be bad one by one
 YEARS = {"year", "years", "y", "yr", "yrs", "a"}
 # BIDS allows these spellings of `sex`; anything else is kept as it is.
 SEX = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 
 
-def read_participants(options: CohortSection) -> pd.DataFrame:
+def read_participants(options: CohortSection, attrition: Attrition | None = None) -> pd.DataFrame:
     """Read participants.tsv under the names that the configuration gives its columns.
+
+    Parameters
+    ----------
+    options : CohortSection
+        The section `cohort`.
+    attrition : Attrition, optional
+        Receives people whose identifiers cannot be used, who are left out, and those of whom a
+        covariate cannot be meant, which counts as unknown; `bad_rows` says whether any of them
+        stops the run. More than 5 % of them always do.
 
     Returns
     -------
@@ -44,12 +54,7 @@ def read_participants(options: CohortSection) -> pd.DataFrame:
     if options.group_by is not None and options.group_by not in ours:
         ours.append(options.group_by)
     theirs = {name: options.columns.get(name, name) for name in ours}
-    columns: dict[str, Kind] = {
-        theirs[name]: "number"
-        if name in options.covariates and name not in options.categorical
-        else "text"
-        for name in ours
-    }
+    columns: dict[str, Kind] = dict.fromkeys(theirs.values(), "text")
     columns[options.diagnosis.column] = "text"
     raw = read_table(
         options.participants,
@@ -68,11 +73,8 @@ def read_participants(options: CohortSection) -> pd.DataFrame:
     table = pd.DataFrame({name: raw[column] for name, column in theirs.items()})
     table.insert(1, "diagnosis", raw[options.diagnosis.column])
     table["participant_id"] = [bare(name) for name in table["participant_id"]]
-    refuse_hostile(
-        table["participant_id"],
-        f"{options.participants}, column {theirs['participant_id']}",
-        "rename these people here and in genotypes and images: letters, digits and _ - . are safe",
-    )
+    attrition = Attrition() if attrition is None else attrition
+    table = _usable(table, theirs["participant_id"], options, attrition)
     for name in options.categorical:
         if name in table:
             values = table[name].replace("", MISSING)
@@ -81,32 +83,65 @@ def read_participants(options: CohortSection) -> pd.DataFrame:
             table[name] = values
     for name in options.covariates:
         if name not in options.categorical:
-            _plausible(table, name, theirs[name], options.participants)
+            table[name] = _numbers(table, name, theirs[name], options, attrition)
     return table
 
 
-def _plausible(table: pd.DataFrame, name: str, column: str, path: str) -> None:
-    """Refuse numbers that no person has: infinite ones, and ages that are no years."""
-    values = table[name]
+def _usable(
+    table: pd.DataFrame, column: str, options: CohortSection, attrition: Attrition
+) -> pd.DataFrame:
+    """Return the people whose identifiers can be used; list the others, or stop."""
+    reasons = table["participant_id"].map(hostility)
+    bad = reasons != ""
+    if _stops(bad, bad | True, options):
+        refuse_hostile(
+            table["participant_id"],
+            f"{options.participants}, column {column}",
+            "rename these people here and in genotypes and images: letters, digits and _ - . are"
+            " safe",
+        )
+    for who, reason in zip(table["participant_id"][bad], reasons[bad], strict=True):
+        attrition.add([who], "identifier", f"an identifier that cannot be used: it {reason}")
+    return table[~bad].reset_index(drop=True)
+
+
+def _numbers(
+    table: pd.DataFrame, name: str, column: str, options: CohortSection, attrition: Attrition
+) -> pd.Series:
+    """Return a covariate as float64; what no person has is unknown and listed, or stops."""
+    texts = table[name]
+    known = ~texts.isin(["", MISSING])
+    values = numbers_in(texts.where(known, ""))
     low, high = AGES if name == "age" else (-math.inf, math.inf)
-    wrong = values.notna() & (~values.between(low, high) | values.abs().eq(math.inf))
+    bad = known & ~(values.between(low, high) & values.abs().lt(math.inf))
     if name == "age":
-        _in_years(path, column)
-    if not wrong.any():
-        return
-    people = [
-        f"{who}: {value:g}"
-        for who, value in zip(table["participant_id"][wrong], values[wrong], strict=True)
-    ]
-    in_months = name == "age" and values.median() > high
-    raise TableError(
-        f"{path}: column {column}: {int(wrong.sum())} of {int(values.notna().sum())} values"
-        f" {f'are not between {low:g} and {high:g} years' if name == 'age' else 'are infinite'}:"
-        f" {first_few(people)}",
-        cause=f"ages in months (the median is {values.median():g})"
-        if in_months
-        else "a code for unknown, such as -9 or 999",
-        next_step="divide them by 12" if in_months else f"write {MISSING} where it is unknown",
+        _in_years(options.participants, column)
+    if not bad.any():
+        return values
+    people = table["participant_id"][bad]
+    if _stops(bad, known, options):
+        middle = values.median() if values.notna().any() else 0.0
+        in_months = name == "age" and middle > high
+        raise TableError(
+            f"{options.participants}: column {column}: {int(bad.sum())} of {int(known.sum())}"
+            f" values are no {f'ages from {low:g} to {high:g} years' if name == 'age' else 'numbers'}:"
+            f" {first_few(f'{who}: {text}' for who, text in zip(people, texts[bad], strict=True))}",
+            cause=f"ages in months (the median is {middle:g})"
+            if in_months
+            else "decimal commas"
+            if texts[bad].str.fullmatch(r"[+-]?\d+,\d+").any()
+            else "a word, or a code for unknown such as -9 or 999",
+            next_step="divide them by 12" if in_months else f"write {MISSING} where it is unknown",
+        )
+    for who, text in zip(people, texts[bad], strict=True):
+        attrition.add([who], "value", f"{name} {text!r} cannot be meant: unknown, person kept")
+    return values.mask(bad)
+
+
+def _stops(bad: pd.Series, known: pd.Series, options: CohortSection) -> bool:
+    """Return whether bad rows stop the run: as configured, always where they are many."""
+    return bool(bad.any()) and (
+        options.bad_rows == "stop" or int(bad.sum()) > EXCEPTIONS * int(known.sum())
     )
 
 

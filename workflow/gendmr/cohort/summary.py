@@ -68,8 +68,8 @@ def summarise(
     images = modality(imaged.names, why, len(imaged.flagged))
     family = table["family"].value_counts()
     flow = {
-        "listed": len(listed),
-        "left": _counts(ours.loc[ours["step"] == "diagnosis", "reason"]),
+        "listed": len(listed) + int((ours["step"] == "identifier").sum()),
+        "left": _counts(ours.loc[ours["step"].isin(["identifier", "diagnosis"]), "reason"]),
         "no_modality": _counts(ours.loc[ours["step"] == "modality", "reason"]),
         "genotypes": modality(genotyped.keys, removed["step"], 0),
         "images": None if imaged.path is None else images,
@@ -150,6 +150,14 @@ def _notes(
                     else ""
                 )
             )
+    for step, what in (
+        ("identifier", "left out for an identifier that cannot be used"),
+        ("value", "a value that cannot be meant was taken as unknown for"),
+    ):
+        bad = ours[ours["step"] == step]
+        if len(bad):
+            told = [f"{who} ({why})" for who, why in zip(bad["id"], bad["reason"], strict=True)]
+            notes.append(f"{what}: {_people(len(bad))}, {first_few(told)}.")
     undiagnosed = ours[ours["step"] == "diagnosis"]
     similar = undiagnosed[undiagnosed["reason"].str.contains(" differs only in ", regex=False)]
     if len(similar):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gendmr.errors import ConfigurationError
+from gendmr.files.text import read_text_file
 
 
 class Section(BaseModel):
@@ -34,15 +36,15 @@ class Section(BaseModel):
         if isinstance(value, dict):
             mapping = value
         elif isinstance(value, str) and value.lstrip().startswith("{"):
-            mapping = json.loads(value)
+            mapping = cls._load(json.loads, value, where or "--options")
         else:
             path = Path(value)
             if not path.is_file():
                 raise ConfigurationError(
                     f"{path}: no such configuration file", next_step="check --configfile"
                 )
-            mapping = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
             where = where or str(path)
+            mapping = cls._load(yaml.safe_load, read_text_file(path), where)
         try:
             # JSON mode: lists may become tuples, but text never becomes a number.
             return cls.model_validate_json(json.dumps(mapping), strict=True)
@@ -55,6 +57,28 @@ class Section(BaseModel):
                 next_step="edit the file; numbers on the command line need a --configfile,"
                 " since --config passes them as text",
             ) from error
+
+    @staticmethod
+    def _load(loads: Callable[[str], Any], text: str, where: str) -> dict[str, Any]:
+        """Return the mapping in a text; only plain values are made of it, whatever it asks for."""
+        try:
+            mapping = loads(text)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ConfigurationError(
+                f"{where}: not readable ({error})",
+                cause="a missing quotation mark or bracket, a tab in place of spaces, or a tag that"
+                " asks for more than plain values",
+                next_step="mend the line that is named; config/config.yaml is an example",
+            ) from error
+        if mapping is None:
+            return {}
+        if not isinstance(mapping, dict):
+            raise ConfigurationError(
+                f"{where}: holds a {type(mapping).__name__}, not keys and values",
+                cause="another file than a configuration",
+                next_step="config/config.yaml is an example",
+            )
+        return mapping
 
     def dump(self) -> str:
         """Return the section as JSON: what rules pass to the command line."""

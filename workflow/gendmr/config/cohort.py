@@ -56,6 +56,10 @@ class CohortSection(Section):
     minimum_overlap: float = Field(default=0.5, ge=0, le=1)
     """The run stops when a smaller share of people joins: the people in both participants.tsv and
     a modality, divided by the smaller of the two. A modality that joins nobody always stops it."""
+    bad_rows: Literal["list", "stop"] = "list"
+    """Rows of participants.tsv that cannot be used. `list`: people with an identifier that cannot
+    be used are left out, an age or number that cannot be meant counts as unknown, the others go on
+    and the report tells. `stop`: any of them stops the run; more than 5 % always do."""
     kinship: float = Field(default=0.0884, gt=0, le=0.5)
     """KING kinship from which two people are one family and share a fold. 0.0884 is the border
     between second- and third-degree relatives (Manichaikul et al. 2010)."""

@@ -132,7 +132,8 @@ class TrainingSection(Section):
     @classmethod
     def _names(cls, values: dict[str, AnyMethod]) -> dict[str, AnyMethod]:
         for name in values:
-            if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 40:
+            plain = name.replace("-", "").replace("_", "").isalnum()
+            if not plain or name.startswith("-") or len(name) > 40:
                 raise ValueError(
                     f"{name!r} is not a name of a method: letters, digits, - and _, at most 40"
                 )

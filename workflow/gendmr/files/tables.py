@@ -204,13 +204,18 @@ def _parse(path: Path, name: str, values: pd.Series, kind: Kind, lines: Sequence
         known = stripped.isin(["True", "False"])
         _refuse(path, name, stripped[~known], "True or False", lines)
         return stripped == "True"
-    numbers = pd.Series([_number(text) for text in stripped.where(present, "")], dtype="float64")
+    numbers = numbers_in(stripped.where(present, ""))
     _refuse(path, name, stripped[present & numbers.isna()], f"a number or {MISSING}", lines)
     if kind == "integer":
         odd = (numbers % 1 != 0) | (numbers.abs() > LARGEST)
         _refuse(path, name, stripped[present & odd], "a whole number", lines)
         return numbers.astype("Int64")
     return numbers
+
+
+def numbers_in(texts: pd.Series) -> pd.Series:
+    """Return texts as float64, NaN where one is no number."""
+    return pd.Series([_number(text) for text in texts], index=texts.index, dtype="float64")
 
 
 def _number(text: str) -> float:
