@@ -120,11 +120,12 @@ def _numbers(
         return values
     people = table["participant_id"][bad]
     if _stops(bad, known, options):
+        wanted = f"ages from {low:g} to {high:g} years" if name == "age" else "numbers"
         middle = values.median() if values.notna().any() else 0.0
         in_months = name == "age" and middle > high
         raise TableError(
             f"{options.participants}: column {column}: {int(bad.sum())} of {int(known.sum())}"
-            f" values are no {f'ages from {low:g} to {high:g} years' if name == 'age' else 'numbers'}:"
+            f" values are no {wanted}:"
             f" {first_few(f'{who}: {text}' for who, text in zip(people, texts[bad], strict=True))}",
             cause=f"ages in months (the median is {middle:g})"
             if in_months
