@@ -35,8 +35,8 @@ rule record_inputs:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=60,
+        mem_mb=growing(500),
+        runtime=growing(60),
     params:
         imaging=options("imaging"),
         code=fingerprint("cohort.inputs", "files.provenance"),
