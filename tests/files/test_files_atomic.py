@@ -42,7 +42,8 @@ SCRATCH = {
     "genotypes/variants.py": {"work"},
     "genotypes/plink.py": {"path", "folder"},
     "imaging/registration.py": {"start"},
-    "tracking/replay.py": {"folder"},
+    "tracking/replay.py": {"path", "fresh"},  # a lock; tables of a database
+    "tracking/launch.py": {"log"},
     "training/checkpoint.py": {"self"},  # a checkpoint set aside: renamed, not written
     "files/session.py": {"folder"},
     "files/atomic.py": {"source"},  # the one rename that all others go through

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,27 +16,23 @@ import pytest
 
 from gendmr.config.tracking import TrackingSection
 from gendmr.errors import ConfigurationError, TrackingError
-from gendmr.tracking.replay import quiet_mlflow
 from gendmr.tracking.sync import sync
+from tracking.servers import client_of, runs_of
 
 Maker = Callable[..., Path]
 ON = TrackingSection()
 
 
-def client(results: Path) -> Any:
-    quiet_mlflow()
-    from mlflow import MlflowClient
+def store(results: Path) -> str:
+    return f"sqlite:///{results}/tracking/mlflow.db"
 
-    return MlflowClient(f"sqlite:///{results}/tracking/mlflow.db")
+
+def client(results: Path) -> Any:
+    return client_of(store(results))
 
 
 def runs(results: Path, *, deleted: bool = False) -> list[Any]:
-    from mlflow.entities import ViewType
-
-    store = client(results)
-    experiment = store.get_experiment_by_name(results.name)
-    view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
-    return list(store.search_runs([experiment.experiment_id], run_view_type=view))
+    return runs_of(store(results), results.name, deleted=deleted)
 
 
 def by_key(results: Path) -> dict[str, Any]:
@@ -69,9 +63,18 @@ def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     assert child.data.metrics["auc"] == pytest.approx(0.61)
     assert child.data.metrics["by_modality/snp_region/auc"] == pytest.approx(0.61)
     assert "f1" not in child.data.metrics
-    assert child.data.params["options.learning_rate"] == "0.0001"
-    assert child.data.params["options.nested.position"] == "genomic"
-    assert "no distillation" in child.data.tags["mlflow.note.content"]
+    assert child.data.params["learning_rate"] == "0.0001"
+    assert child.data.params["nested.position"] == "genomic"
+    assert child.info.run_name == "gendmr · r0 · f1"
+    assert child.info.end_time is None
+    assert child.data.metrics["best_epoch"] == 2
+    assert {child.data.tags[name] for name in ("level", "method", "repeat", "fold")} == {
+        "fold", "gendmr", "0", "1"
+    }  # fmt: skip
+    # Of the fit, from run.json, and of the judgement, from metrics.json.
+    assert child.data.tags["mlflow.note.content"] == (
+        "* no distillation\n* region r7 is missing in 3 held-out people"
+    )
     curve = client(results).get_metric_history(child.info.run_id, "curve/train_loss")
     assert [(point.step, point.value) for point in curve] == [
         (epoch, pytest.approx(1 / (epoch + 1))) for epoch in range(4)
@@ -81,6 +84,11 @@ def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     assert parent.data.metrics["auc/high"] == pytest.approx(0.69)
     assert parent.data.params["seed"] == "7"
     assert "fold" not in parent.data.params
+    assert parent.data.tags["mlflow.note.content"] == (
+        "* no distillation (2 of 2 folds)\n"
+        "* region r7 is missing in 3 held-out people (1 of 2 folds)\n"
+        "* no p-values"
+    )
 
 
 def test_figures_are_artifacts_and_nothing_is_written_elsewhere(
@@ -115,21 +123,34 @@ def test_second_replay_does_nothing_and_a_changed_fold_supersedes(finished: Make
     }
     assert (results / "tracking" / "synced.json").read_bytes() == listing
     train_again(results, "gendmr/repeat-0/fold-1")
+    # The method's own run shows the notes of its folds, so that it is another one too.
     assert sync(results, ON) == {
         "new": 1,
         "unchanged": 3,
-        "superseded": 1,
+        "superseded": 2,
         "withdrawn": 0,
         "notes": [],
     }
     after = by_key(results)
     changed = [key for key in after if after[key].info.run_id != before[key].info.run_id]
-    assert changed == ["gendmr/repeat-0/fold-1"]
-    assert after[changed[0]].data.metrics["auc"] == 0.9
+    assert sorted(changed) == ["gendmr", "gendmr/repeat-0/fold-1"]
+    assert after["gendmr/repeat-0/fold-1"].data.metrics["auc"] == 0.9
+    parents = {run.data.tags.get("mlflow.parentRunId") for run in after.values()}
+    assert parents == {None, after["gendmr"].info.run_id, after["ridge_snp"].info.run_id}
     older = runs(results, deleted=True)
-    assert [run.info.run_id for run in older] == [before[changed[0]].info.run_id]
-    assert older[0].data.tags["gendmr.state"] == "superseded"
+    assert {run.info.run_id for run in older} == {before[key].info.run_id for key in changed}
+    assert {run.data.tags["gendmr.state"] for run in older} == {"superseded"}
     assert (results / "tracking" / "synced.json").read_bytes() != listing
+
+
+def test_a_method_whose_mean_falls_shows_the_new_one(finished: Maker) -> None:
+    # Of two values of one metric and step, MLflow shows the larger.
+    results = finished("gendmr")
+    sync(results, ON)
+    table = results / "training/gendmr/metrics.tsv"
+    table.write_text(table.read_text().replace("auc\t0.62", "auc\t0.52"))
+    sync(results, ON)
+    assert by_key(results)["gendmr"].data.metrics["auc"] == pytest.approx(0.52)
 
 
 def test_withdrawn_methods_changed_options_and_half_written_runs(finished: Maker) -> None:
@@ -146,7 +167,7 @@ def test_withdrawn_methods_changed_options_and_half_written_runs(finished: Maker
     found = by_key(results)
     assert set(found) == {"gendmr", "gendmr/repeat-0/fold-0", "gendmr/repeat-0/fold-1"}
     parent = found.pop("gendmr")
-    assert parent.data.params["options.learning_rate"] == "0.5"
+    assert parent.data.params["learning_rate"] == "0.5"
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}
     assert killed not in {run.info.run_id for run in found.values()}
 
@@ -206,12 +227,14 @@ def test_server_that_does_not_answer_is_a_note(finished: Maker) -> None:
                 silent.close()
             options = TrackingSection(uri=f"http://127.0.0.1:{port}", timeout=1)
             started = time.monotonic()
-            outcome = sync(results, options)
+            outcome = sync(results, options, guarded=True)
             assert time.monotonic() - started < 30
             assert len(outcome["notes"]) == 1
             assert f"127.0.0.1:{port} did not take the runs" in outcome["notes"][0]
     assert json.loads((results / "tracking/synced.json").read_text())["notes"] == outcome["notes"]
     assert len(by_key(results)) == 3
+    with pytest.raises(TrackingError, match="did not take the runs"):
+        sync(results, options)
 
 
 def test_bad_input_is_named(finished: Maker, tmp_path: Path) -> None:
@@ -224,50 +247,5 @@ def test_bad_input_is_named(finished: Maker, tmp_path: Path) -> None:
         sync(results, ON)
     with pytest.raises(ConfigurationError, match="uri"):
         TrackingSection.parse({"uri": "file:///tmp/mlruns"})
-
-
-@pytest.mark.slow
-def test_user_interface_serves_runs_and_figures_from_the_checkout(
-    finished: Maker, tmp_path: Path
-) -> None:
-    results = finished("gendmr")
-    sync(results, ON)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    # The documented command, with a free port and one worker.
-    server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port),
-         "--workers", "1", "--backend-store-uri", "sqlite:///results/tiny/tracking/mlflow.db"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()  # noqa: S310
-                break
-            except OSError:
-                assert server.poll() is None, "the user interface ended"
-                assert time.monotonic() < deadline, "the user interface does not answer"
-                time.sleep(0.5)
-        parent = by_key(results)["gendmr"].info.run_id
-        figure = f"{address}/get-artifact?path=ranking/figures/genome.png&run_uuid={parent}"
-        with urllib.request.urlopen(figure, timeout=30) as answer:  # noqa: S310
-            assert answer.read() == (results / "ranking/gendmr/figures/genome.png").read_bytes()
-        # The same server takes a copy of another study.
-        copied = sync(finished("gendmr", study="other"), TrackingSection(uri=address))
-        assert copied["notes"] == []
-        assert not (tmp_path / "mlruns").exists()
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    with pytest.raises(ConfigurationError, match="needs a server"):
+        TrackingSection.parse({"live": True})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -205,3 +206,28 @@ def test_a_kill_while_a_checkpoint_is_written(
 
 def half_written(folder: Path) -> list[Path]:
     return list(folder.glob("checkpoints/*/.*.training.checkpoint"))
+
+
+def test_the_history_so_far_is_shown_beside_and_goes_with_the_checkpoint(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    place = Checkpoint(folder, "abc", place=(1, 2))
+    place.show([{"epoch": 1, "train_loss": 0.5, "validation_auc": float("nan")}])
+    assert json.loads((folder / "abc/progress.json").read_text()) == {
+        "repeat": 1,
+        "fold": 2,
+        "history": [{"epoch": 1, "train_loss": 0.5}],
+    }
+    place.discard()
+    assert not folder.exists()
+    # Where it cannot be written, training goes on.
+    folder.write_text("in the way")
+    place.show([{"epoch": 1}])
+
+
+def test_a_fold_shows_its_history_while_it_trains(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(cohort, tmp_path / "repeat-0" / "fold-0", stop_at="epoch 5")
+    (path,) = tmp_path.glob("checkpoints/*/progress.json")
+    told = json.loads(path.read_text())
+    assert [line["epoch"] for line in told["history"]] == [1, 2, 3, 4]
+    assert (told["repeat"], told["fold"]) == (0, 0)

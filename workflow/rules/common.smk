@@ -18,6 +18,7 @@ from gendmr.files.fingerprint import fingerprint
 from gendmr.imaging.bids import find_images, there
 from gendmr.report.panel import changes_panel, failure_panel, start_panel, watch
 from gendmr.simulate.roster import planned_images
+from gendmr.tracking.launch import follow_training
 
 try:
     STUDY = Study.parse(config, where="configuration")
@@ -136,14 +137,11 @@ REGIONS = (
     study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
 )
 COHORT_REGIONS = study_files("cohort/region.nc") if STUDY.imaging else []
-# To paint regions on, where images are registered here.
-PAINTED = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz", "template.json"]
-TEMPLATE = study_files("imaging/template/{name}", name=PAINTED if IMAGES else [])
-TEMPLATE_OPTION = f"--template results/{STUDY.study}/imaging/template" if IMAGES else ""
 
 
 onstart:
     print(start_panel(STUDY, images=len(IMAGES)), file=sys.stderr)
+    follow_training(STUDY)
 
 
 onerror:

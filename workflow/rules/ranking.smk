@@ -1,5 +1,10 @@
 """Genes and regions ranked by signed held-out risk, with their stability over folds."""
 
+# To paint regions on, where images are registered here.
+PAINTED = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz", "template.json"]
+TEMPLATE = study_files("imaging/template/{name}", name=PAINTED if IMAGES else [])
+TEMPLATE_OPTION = f"--template results/{STUDY.study}/imaging/template" if IMAGES else ""
+
 
 localrules:
     ranking,

@@ -13,7 +13,11 @@ rule tracking:
 
 
 rule sync_tracking:
-    """Replay new and changed folds; the database is no output, for it can be rebuilt any time."""
+    """Replay new and changed folds; the database is no output, for it can be rebuilt any time.
+
+    What MLflow does not take is a note of the report and completed by a later replay: a database or
+    a server decides nothing about a study.
+    """
     input:
         tables=expand("results/{{study}}/training/{method}/metrics.tsv", method=METHODS),
         folds=expand(
@@ -42,5 +46,5 @@ rule sync_tracking:
         results=subpath(output.listing, ancestor=2),
         code=fingerprint("tracking.sync"),
     shell:
-        "python -m gendmr tracking sync --results {params.results}"
+        "python -m gendmr tracking sync --guarded --results {params.results}"
         " --options {params.options:q} --methods '{params.methods}' &> {log}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from gendmr.config.base import Section
 
@@ -17,5 +19,16 @@ class TrackingSection(Section):
     uri: str | None = Field(default=None, pattern=r"^https?://")
     """Optional MLflow server that gets a copy, such as `http://tracking.example.org:5000`. When it
     does not answer, the study goes on and the report says so."""
+    live: bool = False
+    """Send curves to that server while folds train, and each fold as soon as it is finished."""
     timeout: float = Field(default=5.0, gt=0, le=120)
     """Seconds to wait for one answer of that server."""
+    patience: float = Field(default=30.0, gt=0, le=3600)
+    """Seconds that the copy may cost at the end of a study; what is left is sent by a later
+    `gendmr tracking sync`."""
+
+    @model_validator(mode="after")
+    def _live_needs_a_server(self) -> Self:
+        if self.live and not (self.uri and self.enabled):
+            raise ValueError("`live: true` needs a server, `uri: http://…`, and `enabled: true`")
+        return self

@@ -364,7 +364,8 @@ class Fusion:
             return self._fit(self.options, replicates, bags, {}, where, progress, checkpoint)
         early = checkpoint
         if checkpoint is not None:
-            early = dataclasses.replace(checkpoint, key=f"{checkpoint.key}-teachers")
+            key = f"{checkpoint.key}-teachers"
+            early = dataclasses.replace(checkpoint, key=key, place=None)
         options = self.options.model_copy(update={"mode": "late"})
         pupils = [
             dataclasses.replace(item, seed=derive(item.seed, "teachers")) for item in replicates

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,22 @@ METHODS = click.option(
 
 @click.group(name="tracking")
 def group() -> None:
-    """Replay finished folds into MLflow."""
+    """Replay finished folds into MLflow; follow those that train."""
 
 
 @group.command()
 @RESULTS
 @OPTIONS
 @METHODS
-def sync(results: Path, options: str, methods: str | None) -> None:
+@click.option(
+    "--guarded",
+    is_flag=True,
+    help="What MLflow does not take is a note for the report, not a failure; a server gets the"
+    " seconds of `patience`. As the workflow calls it.",
+)
+def sync(results: Path, options: str, methods: str | None, *, guarded: bool) -> None:
     """Replay what is new; unchanged folds are left alone."""
-    _sync(results, options, methods, rebuild=False)
+    _sync(results, options, methods, guarded=guarded)
 
 
 @group.command()
@@ -44,7 +52,63 @@ def rebuild(results: Path, options: str, methods: str | None) -> None:
     _sync(results, options, methods, rebuild=True)
 
 
-def _sync(results: Path, options: str, methods: str | None, *, rebuild: bool) -> None:
+@group.command()
+@click.option(
+    "--results",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the study, results/<study>.",
+)
+@click.option("--options", required=True, help="JSON of the section `tracking`, or a YAML file.")
+@click.option("--methods", required=True, help="Methods of the study, separated by spaces.")
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--folds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--every", type=float, default=2.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--until-parent-ends", is_flag=True, help="End after the process that started this one."
+)
+def follow(
+    *,
+    results: Path,
+    options: str,
+    methods: str,
+    repeats: int,
+    folds: int,
+    every: float,
+    until_parent_ends: bool,
+) -> None:
+    """Send curves and finished folds to a server while folds train; Ctrl-C ends it."""
+    parent = os.getppid()
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    signal.signal(signal.SIGINT, lambda number, frame: told.append(number))
+    from gendmr.config.tracking import TrackingSection
+    from gendmr.tracking.follow import Follower
+    from gendmr.tracking.follow import follow as run
+
+    follower = Follower(
+        results,
+        TrackingSection.parse(options, where="tracking"),
+        methods=methods.split(),
+        repeats=repeats,
+        folds=folds,
+        say=lambda line: click.echo(line, err=True),
+    )
+    run(
+        follower,
+        every=every,
+        ended=lambda: bool(told) or (until_parent_ends and os.getppid() != parent),
+    )
+
+
+def _sync(
+    results: Path,
+    options: str,
+    methods: str | None,
+    *,
+    rebuild: bool = False,
+    guarded: bool = False,
+) -> None:
     from gendmr.config.tracking import TrackingSection
     from gendmr.tracking.sync import sync as run
 
@@ -53,6 +117,7 @@ def _sync(results: Path, options: str, methods: str | None, *, rebuild: bool) ->
         TrackingSection.parse(options),
         methods=methods.split() if methods is not None else None,
         rebuild=rebuild,
+        guarded=guarded,
     )
     for note in outcome.pop("notes"):
         click.echo(f"note: {note}", err=True)

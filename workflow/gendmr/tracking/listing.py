@@ -35,7 +35,7 @@ class Fold:
     @property
     def key(self) -> str:
         """Name of the fold within the study."""
-        return f"{self.method}/repeat-{self.repeat}/fold-{self.fold}"
+        return fold_key(self.method, self.repeat, self.fold)
 
     @property
     def checksum(self) -> str:
@@ -45,18 +45,22 @@ class Fold:
 
 @dataclass(frozen=True)
 class Method:
-    """One method: its table of metrics, its folds, and the files that go with it."""
+    """One method: its table of metrics, its folds, the files that go with it.
+
+    `ranking` is the summary of its ranking, whose notes are shown with the method.
+    """
 
     name: str
     table: Path
     folds: tuple[Fold, ...]
     attachments: dict[str, Path] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    ranking: Path | None = None
 
     @property
     def checksum(self) -> str:
-        """One checksum over the table of metrics and the attachments."""
-        return _joint(self.files)
+        """One checksum over all that its run shows; that is also the notes of its folds."""
+        return _joint(self.files | {fold.key: fold.checksum for fold in self.folds})
 
 
 def find_methods(results: Path, names: Sequence[str] | None = None) -> tuple[Method, ...]:
@@ -85,6 +89,23 @@ def find_methods(results: Path, names: Sequence[str] | None = None) -> tuple[Met
             next_step="snakemake --cores 2 training",
         )
     return tuple(_method(results, name) for name in names)
+
+
+def fold_folder(results: Path, method: str, repeat: int, fold: int) -> Path:
+    """Return where a fold lies."""
+    return results / "training" / method / f"repeat-{repeat}" / f"fold-{fold}"
+
+
+def read_fold(results: Path, method: str, repeat: int, fold: int) -> Fold:
+    """Return a finished fold with the checksums of its files."""
+    folder = fold_folder(results, method, repeat, fold)
+    files = {file: sha256(folder / file) for file in FOLD_FILES}
+    return Fold(method, repeat, fold, folder, files)
+
+
+def fold_key(method: str, repeat: int, fold: int) -> str:
+    """Return the name of a fold within its study."""
+    return f"{method}/repeat-{repeat}/fold-{fold}"
 
 
 def listing(study: str, methods: Sequence[Method], notes: Sequence[str]) -> dict[str, Any]:
@@ -119,12 +140,11 @@ def _method(results: Path, name: str) -> Method:
     )
     folds, absent = [], []
     for repeat, fold in pairs:
-        folder = table.parent / f"repeat-{repeat}" / f"fold-{fold}"
+        folder = fold_folder(results, name, repeat, fold)
         missing = [str(folder / file) for file in FOLD_FILES if not (folder / file).is_file()]
         absent += missing
         if not missing:
-            files = {file: sha256(folder / file) for file in FOLD_FILES}
-            folds.append(Fold(name, repeat, fold, folder, files))
+            folds.append(read_fold(results, name, repeat, fold))
     if absent:
         raise TrackingError(
             f"{table}: {len(absent)} files of the folds it lists are missing: {first_few(absent)}",
@@ -138,7 +158,11 @@ def _method(results: Path, name: str) -> Method:
     }
     attachments["metrics.tsv"] = table
     files = {label: sha256(path) for label, path in sorted(attachments.items())}
-    return Method(name, table, tuple(folds), attachments, files)
+    summary = ranking / "summary.json"
+    if not summary.is_file():
+        return Method(name, table, tuple(folds), attachments, files)
+    files["ranking/summary.json"] = sha256(summary)
+    return Method(name, table, tuple(folds), attachments, files, summary)
 
 
 def _joint(files: dict[str, str]) -> str:

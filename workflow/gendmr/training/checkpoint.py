@@ -6,19 +6,23 @@ with the key and all that is not a tensor. No pickle is read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gendmr.files.atomic import atomic_path, remove_abandoned, temporaries
+from gendmr.errors import OutputError
+from gendmr.files.atomic import atomic_path, remove_abandoned, temporaries, write_json
 
 NAME = "training.checkpoint"
+PROGRESS = "progress.json"
 STATE = "state"
 DIGEST = 64
 
@@ -38,12 +42,15 @@ class Checkpoint:
         Epochs between checkpoints.
     say : callable
         Gets a line when one is used, refused or set aside.
+    place : (repeat, fold), optional
+        Whose training it is; with it the history so far lies beside, for those who look on.
     """
 
     folder: Path
     key: str
     every: int = 5
     say: Callable[[str], None] = lambda line: None
+    place: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path:
@@ -84,10 +91,28 @@ class Checkpoint:
         self.say(f"going on from the checkpoint of epoch {state['epoch']}")
         return tensors, state
 
+    def show(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Leave the history so far in `progress.json`; what it lacks, training does not miss."""
+        if self.place is None:
+            return
+        finite = [
+            {
+                name: value
+                for name, value in line.items()
+                if isinstance(value, int | float) and math.isfinite(value)
+            }
+            for line in history
+        ]
+        told = {"repeat": self.place[0], "fold": self.place[1], "history": finite}
+        with contextlib.suppress(OSError, OutputError):
+            write_json(self.path.with_name(PROGRESS), told)
+
     def discard(self) -> None:
         """Remove it after the results are written; a damaged or refused one stays for a look."""
         self.path.unlink(missing_ok=True)
+        self.path.with_name(PROGRESS).unlink(missing_ok=True)
         remove_abandoned(self.path.parent, temporaries(NAME))
+        remove_abandoned(self.path.parent, temporaries(PROGRESS))
         for folder in (self.path.parent, self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 shutil.rmtree(folder)

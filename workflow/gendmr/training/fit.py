@@ -411,6 +411,8 @@ def fit(
         finished = state.epoch == options.epochs or not keeper.active.any()
         if state.epoch % 5 == 0 or state.epoch == 1 or finished:
             progress(_describe(history[0][-1]))
+        if checkpoint is not None:
+            checkpoint.show(history[0])
         if checkpoint is not None and state.epoch % checkpoint.every == 0 and not finished:
             checkpoint.save(*_pack(state, keeper, history, task))
     return Fit(weights=keeper.weights, history=history, best_epoch=keeper.epoch)

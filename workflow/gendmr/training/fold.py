@@ -96,6 +96,7 @@ def train_fold(
         key=fold_key(options, method, repeat, fold, fold_seed, inputs, "training.fold"),
         every=checkpoint_every,
         say=progress,
+        place=(repeat, fold),
     )
     fitted = model.fit(
         train,

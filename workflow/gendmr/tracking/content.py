@@ -1,0 +1,156 @@
+"""What the files of folds and methods are in MLflow's terms: names, metrics, parameters, notes.
+
+Metrics: those on held-out people bear their plain name (``auc``), for a method the mean over its
+folds does, so that methods and folds sort by one column. ``validation/…``, ``by_modality/…`` and
+``curve/…`` (by epoch) are apart. Parameters: ``method``, ``repeat``, ``fold`` and the options by
+their keys in the configuration (``optimisation.learning_rate``); what the selection in a fold found
+is ``selected.…``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gendmr.files.atomic import read_json
+from gendmr.files.tables import read_table
+from gendmr.tracking.listing import METRICS_COLUMNS, Fold, Method
+
+LONGEST_PARAMETER = 6000  # characters: MLflow's limit
+POSITION = ("epoch", "step")
+IDENTITY = ("method", "kind", "repeat", "fold", "seed", "device")
+COUNTED = ("epochs", "best_epoch")
+
+Point = tuple[str, float, int]
+
+
+def run_name(method: str, repeat: int, fold: int) -> str:
+    """Return the name of a fold's run; MLflow's lists show some twenty characters."""
+    return f"{method} · r{repeat} · f{fold}"
+
+
+def fold_tags(method: str, repeat: int, fold: int) -> dict[str, str]:
+    """Return what a fold is found by."""
+    return {"level": "fold", "method": method, "repeat": str(repeat), "fold": str(fold)}
+
+
+def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
+    """Return the curves and the final metrics of a finished fold."""
+    lines = (fold.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    metrics = read_json(fold.folder / "metrics.json")
+    return [
+        *curve_points(json.loads(line) for line in lines if line.strip()),
+        *_final_points(metrics),
+        *((name, float(run[name]), 0) for name in COUNTED if _is_number(run.get(name))),
+    ]
+
+
+def curve_points(history: Iterable[dict[str, Any]]) -> Iterator[Point]:
+    """Return the curves of a history, by epoch."""
+    for number, entry in enumerate(history):
+        step = int(entry.get("epoch", entry.get("step", number)))
+        for name, value in entry.items():
+            if name not in POSITION and _is_number(value):
+                yield safe(f"curve/{name}"), float(value), step
+
+
+def summary_points(method: Method) -> Iterator[Point]:
+    """Return the metrics of a method over its folds."""
+    rows = read_table(method.table, METRICS_COLUMNS)
+    for fold, metric, value in zip(rows["fold"], rows["metric"], rows["value"], strict=True):
+        if not str(fold).isdigit() and not math.isnan(value):
+            yield safe(metric if fold == "mean" else f"{metric}/{fold}"), float(value), 0
+
+
+def fold_notes(fold: Fold, run: dict[str, Any]) -> str:
+    """Return what was done differently in a fold, in fitting it and in judging it; Markdown."""
+    judged = read_json(fold.folder / "metrics.json").get("notes", [])
+    return _bullets([*run.get("notes", []), *judged])
+
+
+def method_notes(method: Method, runs: Sequence[dict[str, Any]]) -> str:
+    """Return the notes of a method's folds, each once with its number of folds; Markdown."""
+    told: Counter[str] = Counter()
+    for fold, run in zip(method.folds, runs, strict=True):
+        judged = read_json(fold.folder / "metrics.json").get("notes", [])
+        told.update({str(note) for note in [*run.get("notes", []), *judged]})
+    counted = [f"{note} ({count} of {len(runs)} folds)" for note, count in sorted(told.items())]
+    ranked = read_json(method.ranking).get("notes", []) if method.ranking else []
+    return _bullets([*counted, *ranked])
+
+
+def parameters(run: dict[str, Any]) -> dict[str, str]:
+    """Return the parameters of a fold."""
+    named: dict[str, Any] = {name: run[name] for name in IDENTITY if run.get(name) is not None}
+    named |= _flat(run.get("options") or {}, "")
+    named |= _flat(run.get("selection") or {}, "selected.")
+    named |= _flat(run.get("versions") or {}, "versions.")
+    return {
+        safe(name): (value if isinstance(value, str) else json.dumps(value, sort_keys=True))[
+            :LONGEST_PARAMETER
+        ]
+        for name, value in named.items()
+        # Options of what a method does not have (a ridge's optimisation) are columns of `null`.
+        if value is not None
+    }
+
+
+def shared_parameters(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the parameters that all folds of a method have in common."""
+    each = [parameters(run) for run in runs]
+    return {
+        name: value
+        for name, value in (each[0] if each else {}).items()
+        if all(other.get(name) == value for other in each[1:])
+    }
+
+
+def safe(name: str) -> str:
+    """Return a name that MLflow takes: letters, digits, spaces and _ - . / stay."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-./ ") else "_" for c in name)[:250]
+
+
+def milliseconds(path: Path) -> int:
+    """Return the time of a file as MLflow counts it."""
+    return int(path.stat().st_mtime * 1000)
+
+
+def _final_points(metrics: dict[str, Any]) -> Iterator[Point]:
+    named = {
+        **metrics.get("held_out", {}),
+        **{f"validation/{name}": value for name, value in metrics.get("validation", {}).items()},
+        **{
+            f"by_modality/{pattern}/{name}": value
+            for pattern, values in metrics.get("by_modality", {}).items()
+            for name, value in values.items()
+        },
+        **{
+            name: metrics.get(name)
+            for name in ("n_train", "n_validation", "n_held_out", "threshold")
+        },
+    }
+    for name, value in named.items():
+        if _is_number(value):
+            yield safe(name), float(value), 0
+
+
+def _flat(value: dict[str, Any], prefix: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict) and item:
+            flat.update(_flat(item, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = item
+    return flat
+
+
+def _bullets(notes: Sequence[object]) -> str:
+    return "\n".join(f"* {note}" for note in dict.fromkeys(map(str, notes)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
