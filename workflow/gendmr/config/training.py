@@ -78,6 +78,12 @@ class OptimisationSection(Section):
     """Of the bag vectors in front of the fused head."""
     token_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of SNPs hidden from the attention in a step."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the network's products; weights, losses and the optimiser stay float32. bfloat16 is meant
+    for GPUs and large nulls; on a CPU it is slower."""
+    compiled: bool = False
+    """Compile a step with torch.compile: it costs a minute or more at the start of every job and
+    needs a C++ compiler, and is meant for nulls of many permutations on a GPU."""
 
 
 class NullSection(Section):

@@ -162,20 +162,35 @@ class Fit:
 
 
 class Runner:
-    """A network with a task, run for all replicates at once."""
+    """A network with a task, run for all replicates at once.
 
-    def __init__(self, network: Network, task: Task) -> None:
+    Parameters
+    ----------
+    network : Network
+    task : Task
+    options : OptimisationSection, optional
+        `precision` of products, and `compiled`; without it float32, as written.
+    """
+
+    def __init__(
+        self, network: Network, task: Task, options: OptimisationSection | None = None
+    ) -> None:
         self.network = network
         self.task = task
         self.layout = Layout(task.module)
+        low = options is not None and options.precision == "bfloat16"
+        # Weights, losses and the optimiser stay float32.
+        self._precision = torch.autocast(task.start.device.type, torch.bfloat16, enabled=low)
+        self._outputs = vmap(self._plain)
+        self._losses = vmap(self._step, in_dims=(0, 0, 0, 0, 0, 0, None))
+        if options is not None and options.compiled:
+            self._outputs = torch.compile(self._outputs)
+            self._losses = torch.compile(self._losses)
 
     def outputs(self, weights: torch.Tensor, batch: Tensors) -> Tensors:
         """Return outputs without dropout: weights (replicate, weight), outputs likewise."""
-
-        def one(row: torch.Tensor, fixed: Tensors, batch: Tensors) -> Tensors:
-            return self._one(row, fixed, batch, None)
-
-        found: Tensors = vmap(one)(weights, self.task.fixed, batch)
+        with self._precision:
+            found: Tensors = self._outputs(weights, self.task.fixed, batch)
         return found
 
     def losses(
@@ -185,44 +200,51 @@ class Runner:
 
         The first four have the replicate axis first.
         """
-        network = self.network
         noise = self.task.noise(batch)
-
-        def one(
-            row: torch.Tensor,
-            fixed: Tensors,
-            batch: Tensors,
-            noise: Tensors,
-            taught: Tensors,
-            memory: Tensors,
-        ) -> tuple[torch.Tensor, Tensors, Tensors, Tensors]:
-            outputs = self._one(row, fixed, batch, noise)
-            lessons = {
-                name: {key: item.detach() for key, item in given.items()}
-                for name, given in (
-                    (name, self._one(value, fixed, batch, None)) for name, value in taught.items()
-                )
-            }
-            total = network.loss(outputs, batch)
-            terms = {
-                extra.name: extra.term(outputs, lessons, batch, memory)
-                for extra in network.auxiliary_losses
-            }
-            for name, term in terms.items():
-                total = total + scale[name] * term
-            outputs = {name: value.detach() for name, value in outputs.items()}
-            return total, outputs, terms, network.remember(memory, outputs, lessons, batch)
-
-        found: tuple[torch.Tensor, Tensors, Tensors, Tensors] = vmap(one)(
-            weights, self.task.fixed, batch, noise, state.teachers, state.memory
-        )
+        with self._precision:
+            found: tuple[torch.Tensor, Tensors, Tensors, Tensors] = self._losses(
+                weights, self.task.fixed, batch, noise, state.teachers, state.memory, scale
+            )
         return (*found, noise)
+
+    def _step(
+        self,
+        row: torch.Tensor,
+        fixed: Tensors,
+        batch: Tensors,
+        noise: Tensors,
+        taught: Tensors,
+        memory: Tensors,
+        scale: Tensors,
+    ) -> tuple[torch.Tensor, Tensors, Tensors, Tensors]:
+        """Return the loss, outputs, auxiliary terms and memory of one replicate."""
+        network = self.network
+        outputs = self._one(row, fixed, batch, noise)
+        lessons = {
+            name: {key: item.detach() for key, item in given.items()}
+            for name, given in (
+                (name, self._plain(value, fixed, batch)) for name, value in taught.items()
+            )
+        }
+        total = network.loss(outputs, batch)
+        terms = {
+            extra.name: extra.term(outputs, lessons, batch, memory)
+            for extra in network.auxiliary_losses
+        }
+        for name, term in terms.items():
+            total = total + scale[name] * term
+        outputs = {name: value.detach() for name, value in outputs.items()}
+        return total, outputs, terms, network.remember(memory, outputs, lessons, batch)
+
+    def _plain(self, row: torch.Tensor, fixed: Tensors, batch: Tensors) -> Tensors:
+        return self._one(row, fixed, batch, None)
 
     def _one(
         self, row: torch.Tensor, fixed: Tensors, batch: Tensors, noise: Tensors | None
     ) -> Tensors:
         parameters = self.layout.unflatten(row)
-        return self.network.forward(self.task.module, parameters, fixed, batch, noise)
+        outputs = self.network.forward(self.task.module, parameters, fixed, batch, noise)
+        return {name: value.float() for name, value in outputs.items()}
 
 
 @dataclass
@@ -393,7 +415,7 @@ def fit(
     TrainingError
         A loss is not finite or above `LARGEST_LOSS`; names replicate, epoch and step.
     """
-    runner = Runner(network, task)
+    runner = Runner(network, task, options)
     optimiser = AdamW(task, runner.layout, options.clip)
     state = State.start(network, task)
     keeper = Keeper(state.weights, options)
