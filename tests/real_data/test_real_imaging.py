@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,9 @@ from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import read_table
 from gendmr.imaging.bids import find_images
 from gendmr.imaging.collect import collect_regions
-from gendmr.imaging.template import prepare_template
+from gendmr.imaging.participant import register_participant
+from gendmr.imaging.scan import Scan, read_image, read_scan, thin
+from gendmr.imaging.template import load_template, prepare_template
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
@@ -69,7 +72,7 @@ def test_all_scans_register(root, real_data, section, template, tmp_path):
     with ThreadPoolExecutor(2) as pool:
         jobs = [
             pool.submit(_register, root, section, template, image, participant, tmp_path)
-            for participant, image in images.items()
+            for participant, (image, *_) in images.items()
         ]
         for job in jobs:
             job.result()
@@ -112,6 +115,70 @@ def test_all_scans_register(root, real_data, section, template, tmp_path):
     # Larger heads hold more grey matter in nearly every region.
     together = volume.corrwith(quality["icv_mm3"])
     assert (together > 0).mean() > 0.9
+
+
+@pytest.fixture(scope="module")
+def quick(section, tmp_path_factory) -> tuple[ImagingSection, Path]:
+    """Section and template of the preset `testing`."""
+    quick = section.model_copy(update={"preset": "testing"})
+    folder = tmp_path_factory.mktemp("quick")
+    prepare_template(quick, folder)
+    return quick, folder
+
+
+@pytest.fixture(scope="module")
+def small(section) -> Scan:
+    """The scan of sub-01 in blocks of about 2 mm."""
+    return thin(read_scan(find_images(section.bids)["01"][0]), 2.7)
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LAS", "LIA", "PSR"])
+def test_a_marker_in_the_left_of_a_real_scan_ends_in_a_left_region(small, quick, tmp_path, axes):
+    section, template = quick
+    index = np.indices(small.data.shape).reshape(3, -1)
+    world = small.affine[:3, :3] @ index + small.affine[:3, 3:]
+    weight = (small.data > 0).ravel()
+    centre = world[:, weight].mean(axis=1)
+    near = np.linalg.norm(world - (centre - (42, 10, 0))[:, None], axis=0) < 7
+    data = small.data.copy()
+    data[near.reshape(data.shape)] = 3 * data.max()
+    image = nib.Nifti1Image(data, small.affine)
+    change = nib.orientations.ornt_transform(
+        nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(axes)
+    )
+    nib.save(image.as_reoriented(change), tmp_path / "t1.nii.gz")
+    register_participant(
+        tmp_path / "t1.nii.gz", "01", template, section, seed=1, output=tmp_path / "01"
+    )
+    loaded = load_template(template)
+    warped = read_image(tmp_path / "01/warped.nii.gz").data
+    place = np.unravel_index(np.argmax(np.where(loaded.labels > 0, warped, 0)), warped.shape)
+    assert loaded.regions["hemisphere"][loaded.labels[place] - 1] == "L"
+
+
+def test_failed_registrations_of_a_real_scan_are_flagged_and_a_good_one_is_not(
+    small, quick, tmp_path
+):
+    section, template = quick
+    high = np.percentile(small.data[small.data > 0], 98)
+    inverted = np.where(small.data > 0.05 * high, np.maximum(1.3 * high - small.data, 1), 0)
+    upside = np.diag([-1.0, 1, -1, 1]) @ small.affine
+    made = {
+        "good": (small.data, small.affine),
+        "upside-down": (small.data, upside),
+        "other-contrast": (inverted.astype(np.float32), small.affine),
+    }
+    for name, (data, affine) in made.items():
+        nib.save(nib.Nifti1Image(data, affine), tmp_path / f"{name}.nii.gz")
+        register_participant(
+            tmp_path / f"{name}.nii.gz", name, template, section, seed=1, output=tmp_path / name
+        )
+    collect_regions(sorted(tmp_path.glob("*/regions.tsv")), template, section, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out/quality.tsv", sep="\t").set_index("participant_id")
+    assert table.index[table["outlier"]].tolist() == ["other-contrast", "upside-down"]
+    assert table.loc[["other-contrast", "upside-down"], "reason"].str.contains("Similarity").all()
+    # Its overlap alone would let it pass.
+    assert table.loc["upside-down", "dice"] > 0.9
 
 
 @pytest.mark.parametrize("name", ["niimath_T1", "niivue_chris_t1"])

@@ -60,7 +60,7 @@ def draw_registration(
             panel.contour(cut[3], [0.5], colors=style.RED, linewidths=0.5, linestyles=":", **lines)
             panel.set_title(f"{'xyz'[axis]} = {place:g} mm", fontsize=6, pad=2)
             panel.set_axis_off()
-    figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=1.06)
+    figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=1.06, parse_math=False)
     figure.subplots_adjust(left=0, right=1, bottom=0, top=0.9, wspace=0.02)
     style.save(figure, path, vector=False)
 
@@ -113,6 +113,7 @@ def draw_quality(
                 xytext=(3, 3),
                 textcoords="offset points",
                 fontsize=5,
+                parse_math=False,
             )
         panel.set_yticks([])
         panel.set_ylim(-0.8, 0.9)
