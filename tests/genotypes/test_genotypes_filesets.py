@@ -240,6 +240,14 @@ def test_a_chromosome_in_pieces_is_refused(make_set, tmp_path):
         check_fileset(made.prefix)
 
 
+def test_chromosomes_in_the_order_of_text_are_refused(make_set, tmp_path):
+    codes = sorted([*map(str, range(1, 23)), "X"])
+    bim = [(code, f"rs{j}", "0", "5", "A", "G") for j, code in enumerate(codes)]
+    made = make_set(tmp_path / "set", np.ones((4, 23), dtype=np.int8), bim=bim)
+    with pytest.raises(GenotypeFileError, match="come in the order 1, 10, 11, 12"):
+        check_fileset(made.prefix)
+
+
 def test_variants_without_a_position_are_in_no_order(make_set, tmp_path):
     bim = [(("1", "0")[j > 5], f"rs{j}", "0", ("0", str(9 - j))[j > 5], "A", "G") for j in range(9)]
     made = make_set(tmp_path / "set", np.ones((4, 9), dtype=np.int8), bim=bim)

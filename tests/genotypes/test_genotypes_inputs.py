@@ -173,6 +173,51 @@ def test_chromosomes_under_any_name_are_the_same(make_set, tmp_path, form):
     assert not any("sex not checked" in note for note in said["notes"])
 
 
+@pytest.fixture(scope="module")
+def linked(make_set, tmp_path_factory):
+    """60 people, 300 variants every 5 kb in linkage, 120 on X; sex as in the genotypes."""
+    rng = np.random.default_rng(13)
+    haplotypes = (rng.random((2, N, 420)) < rng.uniform(0.3, 0.7, 420)).astype(np.int8)
+    for j in range(1, 300):
+        stays = rng.random((2, N)) < 0.9
+        haplotypes[..., j] = np.where(stays, haplotypes[..., j - 1], haplotypes[..., j])
+    sex = np.arange(N) % 2 + 1
+    haplotypes[1, sex == 1, 300:] = haplotypes[0, sex == 1, 300:]
+    bim = [["1", f"v{j}", "0", str(1_000_000 + 5000 * j), "A", "G"] for j in range(300)]
+    bim += [["23", f"v{j}", "0", str(5_000_000 + 100_000 * j), "A", "G"] for j in range(300, 420)]
+    fam = [("0", f"S{i:02d}", "0", "0", str(sex[i]), "-9") for i in range(N)]
+    folder = tmp_path_factory.mktemp("linked")
+    return make_set(folder / "array", haplotypes.sum(axis=0), fam=fam, bim=bim)
+
+
+LOOSE = {"kinship": 0.5, "duplicate_kinship": 0.5, "heterozygosity_sd": 9.0}
+
+
+def test_a_bim_sorted_without_its_bed_is_noticed_by_linkage(linked, make_set, tmp_path):
+    """In perfect order, of the right size, and every name on other genotypes."""
+    said = stage(tmp_path / "g", linked.prefix, **LOOSE)
+    assert not any("correlate" in note for note in said["notes"])
+    columns = np.r_[np.random.default_rng(1).permutation(300), 300:420]
+    other = make_set(tmp_path / "array", linked.dosages[:, columns], fam=linked.fam, bim=linked.bim)
+    said = stage(tmp_path / "h", other.prefix, **LOOSE)
+    assert any(
+        note.startswith("array: variants within 20 kb correlate no more than distant ones")
+        and "the .bim was sorted without its .bed" in note
+        for note in said["notes"]
+    )
+
+
+def test_a_reordered_fam_is_noticed_by_sex(linked, make_set, tmp_path):
+    rows = np.random.default_rng(2).permutation(N)
+    fam = [linked.fam[row] for row in rows]
+    other = make_set(tmp_path / "array", linked.dosages, fam=fam, bim=linked.bim)
+    with pytest.raises(GenotypeFileError, match=r"disagree in \d+ of 60 people") as caught:
+        stage(tmp_path / "g", other.prefix, **LOOSE)
+    assert "the rows of the .fam are not those of the .bed" in str(caught.value)
+    said = stage(tmp_path / "h", other.prefix, **LOOSE, sex_check=False)
+    assert "sex not checked: switched off" in said["notes"]
+
+
 def test_no_chromosome_of_a_known_name_is_refused(make_set, tmp_path):
     bim = [["NC_000001.11", f"v{j}", "0", str(5 + j), "A", "G"] for j in range(40)]
     made = make_set(tmp_path / "set", np.ones((N, 40), dtype=np.int8), bim=bim)

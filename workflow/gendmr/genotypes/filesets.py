@@ -24,6 +24,10 @@ COLUMNS = 6
 # With fewer variants a real person could be homozygous for A1 everywhere.
 ENOUGH_VARIANTS = 32
 BLOCK = 4096
+# The order in which PLINK writes chromosomes.
+PLACE = {
+    name: number for number, name in enumerate([*map(str, range(1, 23)), "X", "Y", "XY", "MT"])
+}
 
 
 @dataclass(frozen=True)
@@ -312,20 +316,27 @@ def _check_last_byte(path: Path, n_people: int, n_variants: int, row: int) -> No
 
 
 def _check_order(prefix: str, variants: pd.DataFrame) -> None:
-    """Refuse chromosomes in pieces and positions that go back; without a position none is wrong."""
-    chromosome = pd.factorize(variants["chromosome"])[0]
+    """Refuse chromosomes in pieces or out of order, and positions that go back."""
+    codes, names = pd.factorize(variants["chromosome"])
     position = variants["position"].to_numpy()
     placed = (position > 0) & (variants["chromosome"] != "0").to_numpy()
-    chromosome, position, names = chromosome[placed], position[placed], variants["snp"][placed]
-    same = np.diff(chromosome) == 0
+    codes, position = codes[placed], position[placed]
+    same = np.diff(codes) == 0
     back = np.flatnonzero(same & (np.diff(position) < 0)) + 1
-    pieces = int((~same).sum()) + 1 - len(np.unique(chromosome))
-    if len(back) or (pieces > 0 and len(chromosome)):
+    runs = codes[np.concatenate(([True], ~same))] if len(codes) else codes
+    known = [PLACE[names[code]] for code in runs if names[code] in PLACE]
+    wrong = []
+    if len(back):
+        first = first_few(variants["snp"].to_numpy()[placed][back])
+        wrong.append(f"{len(back)} of {len(variants)} stand behind a later one ({first})")
+    if pieces := len(runs) - len(np.unique(runs)):
+        wrong.append(f"{pieces} chromosomes are in several pieces")
+    elif known != sorted(known):
+        wrong.append(f"chromosomes come in the order {', '.join(names[code] for code in runs)}")
+    if wrong:
         raise GenotypeFileError(
-            f"{prefix}.bim: variants are not in order of chromosome and position: {len(back)} of"
-            f" {len(variants)} stand behind a later one"
-            + (f" ({first_few(names.iloc[back])})" if len(back) else "")
-            + f", {pieces} chromosomes are in several pieces",
+            f"{prefix}.bim: variants are not in order of chromosome and position:"
+            f" {'; '.join(wrong)}",
             cause="the .bim was sorted, shuffled or lifted without the .bed, and its names belong"
             " to other genotypes",
             next_step="restore the .bim; if its order is that of the .bed:"

@@ -23,6 +23,7 @@ from gendmr.genotypes.builds import check_build, detect_build, read_reference
 from gendmr.genotypes.filesets import Fileset, load_fileset
 from gendmr.genotypes.formats import convert
 from gendmr.genotypes.lifting import COMPLEMENT, ONE_PLACE, lift_variants
+from gendmr.genotypes.linkage import linkage_note
 from gendmr.genotypes.plink import Plink, find, link, read_report, workplace, write_names
 from gendmr.genotypes.removals import Removals
 
@@ -94,6 +95,10 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
     plain = {source: load_fileset(source) for source in section.inputs if form_of(source) == "bed"}
     with workplace(folder) as work:
         sets = _load(section, plain, work, plink, notes)
+        for loaded in sets:
+            prefix, count = loaded.fileset.prefix, loaded.fileset.n_people
+            note = linkage_note(prefix, loaded.label, count, loaded.bim)
+            notes += [note] if note else []
         _check_builds(section, sets, removals, notes)
         blocks, twice = _blocks(sets, notes)
         _unusable(sets, section, removals)

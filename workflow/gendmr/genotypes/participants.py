@@ -32,6 +32,8 @@ SEX = {"1": "male", "2": "female"}
 # With fewer, F on chromosome X is noise.
 ENOUGH_ON_X = 50
 ENOUGH_AUTOSOMES = 5
+# Mix-ups of single samples are some percent at most.
+MANY_WRONG, SHARE_WRONG = 10, 0.1
 
 
 def filter_participants(section: GenotypesSection, folder: Path | str, plink: Plink) -> None:
@@ -52,7 +54,7 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
     Raises
     ------
     GenotypeFileError
-        Nobody is left.
+        Nobody is left, or recorded sex is wrong in so many that the .fam must be.
     IdentifierError
         Two copies of a person are different genomes.
     ToolError
@@ -246,10 +248,11 @@ def _check_sex(step: _Step) -> pd.DataFrame | None:
     f = pd.Series({row[1]: float(row[5]) for row in rows}, dtype=float)
     table = pd.DataFrame({"sex": recorded.reindex(f.index), "f": f})
     male = table[(table["sex"] == "male") & (table["f"] < section.sex_female_max)]
+    female = table[(table["sex"] == "female") & (table["f"] > section.sex_male_min)]
+    _refuse_scrambled_sex(table, len(male) + len(female), section)
     removals.add(
         male.index, "sex", "recorded male, genotypes female", male["f"], section.sex_female_max
     )
-    female = table[(table["sex"] == "female") & (table["f"] > section.sex_male_min)]
     removals.add(
         female.index, "sex", "recorded female, genotypes male", female["f"], section.sex_male_min
     )
@@ -268,6 +271,21 @@ def _check_sex(step: _Step) -> pd.DataFrame | None:
     if (unknown := int(table["sex"].isna().sum())) > 0:
         notes.append(f"sex not checked in {unknown} people: none recorded")
     return table
+
+
+def _refuse_scrambled_sex(table: pd.DataFrame, wrong: int, section: GenotypesSection) -> None:
+    """Stop where sex is wrong in so many people that their rows, not their sex, must be."""
+    low, high = section.sex_female_max, section.sex_male_min
+    clear = int((table["sex"].notna() & ~table["f"].between(low, high)).sum())
+    if wrong >= MANY_WRONG and wrong > SHARE_WRONG * clear:
+        raise GenotypeFileError(
+            f"recorded sex and chromosome X disagree in {wrong} of {clear} people"
+            f" ({wrong / clear:.0%})",
+            cause="the rows of the .fam are not those of the .bed (reordered, or of another set),"
+            " or its codes are exchanged (1 is male, 2 female)",
+            next_step="restore the .fam; if only its column of sex is wrong, set"
+            " genotypes.sex_check: false",
+        )
 
 
 def _names_on_x(bim: Path) -> set[str]:
