@@ -45,6 +45,7 @@ class Inputs:
     imaged: list[str] = field(default_factory=list)
     flagged: list[str] = field(default_factory=list)
     unmeasured: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     kinship: list[tuple[str, str, float]] = field(default_factory=list)
     removed: list[tuple[str, str]] = field(default_factory=list)  # IID, step
     options: dict = field(default_factory=dict)
@@ -121,10 +122,17 @@ class Inputs:
         )
         write_dataset(self.folder / "regions.nc", dataset, "region")
         rows = [
-            (name, name in self.flagged, "low overlap" if name in self.flagged else "n/a")
+            (
+                name,
+                name in self.flagged,
+                "low overlap" if name in self.flagged else "n/a",
+                "measured",
+            )
             for name in self.imaged
-        ] + [(name, True, "no valid affine") for name in self.unmeasured]
-        table = pd.DataFrame(rows, columns=["participant_id", "outlier", "reason"])
+        ]
+        rows += [(name, True, "no valid affine", "absent") for name in self.unmeasured]
+        rows += [(name, False, "ImageError: no affine", "refused") for name in self.refused]
+        table = pd.DataFrame(rows, columns=["participant_id", "outlier", "reason", "status"])
         write_table(self.folder / "quality.tsv", table)
 
 

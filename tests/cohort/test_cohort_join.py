@@ -400,6 +400,21 @@ def test_flagged_images_are_kept_and_unmeasured_ones_listed(inputs):
     ]
 
 
+def test_a_person_whose_scan_is_refused_stays_with_genotypes(inputs):
+    inputs.refused = ["sub-001"]
+    inputs.imaged = [name for name in inputs.imaged if name != "sub-001"]
+    out = join(inputs)
+    person = participants(out).set_index("participant_id").loc["001"]
+    assert (person["has_snp"], person["has_region"]) == ("True", "False")
+    left = attrition(out).query("stage == 'imaging'")
+    assert left[["id", "step", "reason"]].values.tolist() == [
+        ["001", "scan refused", "no regions measured: ImageError: no affine"]
+    ]
+    flow = json.loads((out / "summary.json").read_text())["flow"]["images"]
+    assert flow["removed"] == {"scan refused": 1}
+    assert flow["in"] == flow["passed"] + 1
+
+
 def test_a_study_without_images(inputs):
     inputs.images = False
     out = join(inputs)
