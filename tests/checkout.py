@@ -45,6 +45,7 @@ class Checkout:
 
     def start(self, *words: str, **settings: Any) -> subprocess.Popen[str]:
         """Start snakemake with this copy's package, not the installed one."""
+        environment = os.environ | self.environment
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "snakemake", "--configfile", "study.yaml"),
@@ -54,9 +55,7 @@ class Checkout:
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.folder,
-            env=os.environ
-            | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-            | self.environment,
+            env=environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"},
             **settings,
         )
 

@@ -59,7 +59,7 @@ GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
-MinJobAge=300
+MinJobAge=3600
 SlurmdParameters=config_overrides
 # Grace after a time limit, and how long a silent node is waited for.
 KillWait=5
@@ -127,7 +127,10 @@ class PrivateSlurm:
     @property
     def environment(self) -> dict[str, str]:
         """What points Slurm's commands, and Snakemake, to it."""
-        return {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        return {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": f"{self.folder / 'bin'}:{os.environ.get('PATH', '')}",
+        }
 
     def command(self, *words: str, check: bool = True) -> str:
         """Run one of Slurm's commands and return what it says."""
@@ -221,7 +224,8 @@ class PrivateSlurm:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
         if f" {self.folder}" in mounts:
             raise SlurmError(f"something is mounted below {self.folder}: umount it and try again")
-        shutil.rmtree(self.folder)
+        # another process may be removing it, too
+        shutil.rmtree(self.folder, onerror=_ignore_absent)
 
     def told(self) -> str:
         """Return the end of each daemon's log."""
@@ -234,7 +238,7 @@ class PrivateSlurm:
     def _prepare(self, cpus: int, memory: int, gpus: int, owner: int) -> None:
         self.folder.chmod(0o755)
         (self.folder / "owner").write_text(f"{owner} {_birth(owner)}", encoding="utf-8")
-        for name in ("state", "spool", "devices"):
+        for name in ("state", "spool", "devices", "bin"):
             (self.folder / name).mkdir()
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
@@ -248,6 +252,11 @@ class PrivateSlurm:
         (self.folder / "gres.conf").write_text(
             f"AutoDetect=off\nName=gpu File={devices}\n", encoding="utf-8"
         )
+        # Inside a job Snakemake's plugin clears SLURM_CONF before it calls srun.
+        srun = self.folder / "bin" / "srun"
+        conf, program = self.folder / "slurm.conf", shutil.which("srun", path=SEARCH)
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={conf} exec {program} "$@"\n', encoding="utf-8")
+        srun.chmod(0o755)
         # without it the machine's own, which may name plugins that are not there
         (self.folder / "plugstack.conf").touch()
         (self.folder / "slurm.conf").write_text(
@@ -322,6 +331,11 @@ def _birth(pid: int) -> str:
     return text.rpartition(")")[2].split()[19]
 
 
+def _ignore_absent(function: object, path: str, found: tuple) -> None:
+    if not issubclass(found[0], FileNotFoundError):
+        raise found[1]
+
+
 def _name(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
@@ -357,7 +371,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "start":
         slurm = PrivateSlurm.start(cpus=given.cpus, gpus=given.gpus)
-        print(f"export SLURM_CONF={slurm.environment['SLURM_CONF']}")
+        for name, value in slurm.environment.items():
+            print(f"export {name}={shlex.quote(value)}")
         return
     stopped = stop_leftovers()
     for folder in _folders():

@@ -248,6 +248,31 @@ def test_a_truncated_bed_is_named_and_earlier_results_stay(finished):
     assert finished.plan() == {}
 
 
+EMPTY_MODEL = """
+python() {
+  command python "$@" || return
+  case "$*" in
+    *" training fold "*) : > results/tiny/training/gendmr/repeat-0/fold-1/model.safetensors ;;
+  esac
+}
+"""
+
+
+def test_a_job_that_ends_well_with_an_empty_result_has_failed(finished, tmp_path, monkeypatch):
+    before = finished.sums("training/**/*")
+    target = "results/tiny/training/gendmr/repeat-0/fold-1/model.safetensors"
+    (tmp_path / "bashrc").write_text(EMPTY_MODEL)
+    with monkeypatch.context() as patch:
+        # every shell of a job reads it
+        patch.setenv("BASH_ENV", str(tmp_path / "bashrc"))
+        done = finished.snakemake("-f", target, check=False)
+    assert done.returncode != 0
+    assert "empty output files" in done.stdout + done.stderr
+    assert not (finished.folder / target).exists()
+    finished.snakemake()
+    assert finished.sums("training/**/*") == before
+
+
 def test_the_report_is_one_file_without_links_outside(finished):
     finished.snakemake("--report", "report.html")
     page = (finished.folder / "report.html").read_text()
