@@ -60,23 +60,31 @@ class Done:
 
 
 @pytest.fixture
-def command_line(inputs, monkeypatch, capsys):
-    """`gendmr cohort join` as the rule calls it, in this process: its start costs seconds."""
+def command(monkeypatch, capsys):
+    """`gendmr …` as a rule calls it, in this process: its start costs seconds."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["gendmr", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code or 0, capsys.readouterr().err)
+
+    return run
+
+
+@pytest.fixture
+def command_line(inputs, command):
+    """`gendmr cohort join` of the inputs."""
 
     def run(arguments=None):
         given = arguments or inputs.write()
-        words = [
-            *("gendmr", "cohort", "join"),
-            *("--genotypes", given["genotypes"], "--kinship", given["kinship"]),
+        return command(
+            *("cohort", "join", "--genotypes", given["genotypes"], "--kinship", given["kinship"]),
             *("--attrition", given["genotype_attrition"], "--genes", given["snp_to_gene"]),
             *("--annotation", given["annotation_summary"]),
             *("--options", inputs.section().dump(), "--output", inputs.folder.parent / "cohort"),
             *(given["regions"], given["quality"]),
-        ]
-        monkeypatch.setattr(sys, "argv", [str(word) for word in words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code or 0, capsys.readouterr().err)
+        )
 
     return run
 
@@ -358,3 +366,33 @@ def test_one_age_that_cannot_be_meant_is_unknown_and_told(inputs, command_line, 
     assert f'taken as unknown for: 1 person, "003 (age {age!r} cannot be meant' in notes
     inputs.options["bad_rows"] = "stop"
     assert f"'003: {age}'" in refused(command_line(), "TableError")
+
+
+def test_what_does_not_join_is_told_before_anything_is_computed(inputs, tmp_path, command):
+    inputs.write()
+    for name in inputs.imaged:
+        image = tmp_path / f"bids/{name}/anat/{name}_T1w.nii.gz"
+        image.parent.mkdir(parents=True)
+        image.touch()
+    imaging = {"bids": str(tmp_path / "bids"), "atlas": {"labels": "l.nii", "table": "l.tsv"}}
+
+    def check():
+        words = ["cohort", "check", "--imaging", json.dumps(imaging)]
+        words += ["--options", inputs.section().dump(), "--output", tmp_path / "check.json"]
+        return command(*words, inputs.folder / "qc.fam")
+
+    assert check().status == 0
+    assert json.loads((tmp_path / "check.json").read_text()) == {
+        "participants": {"listed": 24, "diagnosed": 24},
+        "genotypes": {"found": 20, "joined": 20},
+        "images": {"found": 10, "joined": 10},
+    }
+    (tmp_path / "bids").rename(tmp_path / "other")
+    image = tmp_path / "bids/sub-elsewhere1/anat/sub-elsewhere1_T1w.nii.gz"
+    image.parent.mkdir(parents=True)
+    image.touch()
+    assert "0 people of" in refused(check(), "IdentifierError")
+    imaging["bids"] = str(tmp_path / "other")
+    inputs.fam = [("F", f"x{i}") for i in range(20)]
+    inputs.write()
+    assert "qc.fam: 20 people" in refused(check(), "IdentifierError")

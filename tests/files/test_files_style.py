@@ -55,3 +55,16 @@ def test_names_are_cut_where_they_are_too_long():
     assert style.short("APOE") == "APOE"
     assert style.short("a" * 26) == "a" * 26
     assert style.short("a" * 27) == "a" * 25 + "…"
+
+
+def test_names_are_neither_formulas_nor_markup(tmp_path):
+    names = ["$\\frac{$", "a$b$c", "<script>alert(1)</script>", "& \"x\" 'y'", "\\nope{"]
+    figure, axes = style.canvas(size=(3, 2))
+    axes.set_yticks(range(len(names)), names)
+    axes.set_title(names[0])
+    style.save(figure, tmp_path / "f.png")
+    text = (tmp_path / "f.svg").read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    for name in names[:2]:
+        assert name in text

@@ -12,8 +12,36 @@ rule cohort:
             "cohort/participants.tsv", "cohort/attrition.tsv", "cohort/splits.tsv"
         ),
         study_files("cohort/snp.nc", "cohort/figures/flow.png", "cohort/inputs.json"),
-        study_files("cohort/strata.tsv"),
+        study_files("cohort/check.json", "cohort/strata.tsv"),
         COHORT_REGIONS,
+
+
+rule check_people:
+    """What the join would refuse, before hours are spent on genotypes and images."""
+    input:
+        participants=STUDY.cohort.participants,
+        fams=[path for path in GENOTYPES if path.endswith(".fam")],
+        images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
+    output:
+        whole("results/{study}/cohort/check.json"),
+    log:
+        "logs/{study}/cohort/check.log",
+    benchmark:
+        "logs/{study}/cohort/check.benchmark.tsv"
+    priority: 100
+    conda:
+        "../../envs/cohort.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        options=options("cohort"),
+        imaging=options("imaging"),
+        code=fingerprint("cohort.check"),
+    shell:
+        "python -m gendmr cohort check --options {params.options:q} --imaging {params.imaging:q}"
+        " --output {output} {input.fams:q} &> {log}"
 
 
 rule record_inputs:

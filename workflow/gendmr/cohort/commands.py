@@ -91,6 +91,23 @@ def strata(*, participants: str, components: str, options: str, seed: int, outpu
     stratify_people(participants, components, parsed, seed, output)
 
 
+@group.command("check")
+@click.option(
+    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
+)
+@click.option("--imaging", required=True, help="Section `imaging` as JSON; {} where there is none.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.argument("fams", nargs=-1, type=FILE)
+def check(*, options: str, imaging: str, output: Path, fams: tuple[str, ...]) -> None:
+    """Check participants.tsv, and that people of FAMS (.fam) and of the images are in it."""
+    from gendmr.cohort.check import check_people
+    from gendmr.config.cohort import CohortSection
+    from gendmr.config.imaging import ImagingSection
+
+    section = None if imaging == "{}" else ImagingSection.parse(imaging)
+    check_people(CohortSection.parse(options, where="cohort"), section, fams, output)
+
+
 @group.command("inputs")
 @click.option("--imaging", required=True, help="Section `imaging` as JSON; {} where there is none.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
