@@ -4,7 +4,7 @@
 
 The same calls, taken from the logs of the stage, are run once more by themselves: what is left is
 the stage's own work (two Python processes, checks, lists, eight figures). At last the checks of the
-input (size, padding, order, identifiers, genome build) are timed by themselves, and given as a
+input (size, padding, order, linkage, identifiers, build) are timed by themselves, and given as a
 share of the processor seconds of the stage.
 """
 
@@ -124,7 +124,7 @@ def record(options: str, folder: Path, threads: int) -> Path:
 def time_checks(prefix: Path) -> dict[str, float]:
     """Return processor seconds of each check of an input set, the best of three."""
     sys.path.insert(0, str(ROOT / "workflow"))
-    from gendmr.genotypes import builds, filesets
+    from gendmr.genotypes import builds, filesets, linkage
 
     people, variants = filesets.read_fam(prefix), filesets.read_bim(prefix)
     names = variants["snp"].tolist()
@@ -135,6 +135,7 @@ def time_checks(prefix: Path) -> dict[str, float]:
             str(prefix), "bim", names, "names", cause="", next_step=""
         ),
         "order": lambda: filesets._check_order(str(prefix), variants),
+        "linkage": lambda: linkage.linkage_note(prefix, "set", len(people), variants),
         "build": lambda: builds.detect_build(variants, reference),
         "reference positions": lambda: builds.read_reference(
             ROOT / "resources" / "build_positions.tsv"

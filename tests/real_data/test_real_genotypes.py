@@ -167,6 +167,27 @@ def test_chromosome_10_is_lifted_to_the_build_of_the_reference(root, real_data, 
     )
 
 
+@pytest.mark.parametrize("reference", ["5", "6"])
+def test_counts_of_real_alleles_are_those_of_plink(real_data, tmp_path, reference):
+    """Variant by variant, with column 5 or 6 of the .bim as the reference allele."""
+    prefix = real_data / "genotypes" / "eagle_1kg_eur" / "EUR_test"
+    choice = ["--ref-allele", "force", f"{prefix}.bim", reference, "2", "--make-bed"]
+    counts = ["--freq", "counts", "cols=ref,alt,altfreq,nobs"]
+    for source, arguments, out in ((prefix, choice, "set"), (tmp_path / "set", counts, "counts")):
+        command = [find("2").path, "--bfile", str(source), *arguments, "--memory", "700"]
+        subprocess.run([*command, "--out", str(tmp_path / out)], check=True, capture_output=True)
+    said = pd.read_csv(tmp_path / "counts.acount", sep="\t", dtype={"#ID": str})
+    dosages, bim = read_dosages(prefix), read_bim(prefix)
+    assert said["#ID"].tolist() == bim["snp"].tolist()
+    assert (said["REF"] == bim["a1" if reference == "5" else "a2"]).all()
+    called = dosages >= 0
+    of_a1 = np.where(called, dosages, 0).sum(axis=0)
+    all_alleles = 2 * called.sum(axis=0)
+    expected = all_alleles - of_a1 if reference == "5" else of_a1
+    np.testing.assert_array_equal(said["ALT_CTS"], expected)
+    np.testing.assert_array_equal(said["OBS_CT"], all_alleles)
+
+
 def test_a_sample_major_set_is_refused_with_the_command_that_converts_it(real_data, tmp_path):
     prefix = real_data / "genotypes" / "hibag_hapmap_ceu" / "HapMap_CEU"
     with pytest.raises(GenotypeFileError, match="sample-major") as caught:

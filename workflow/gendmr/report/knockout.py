@@ -100,8 +100,8 @@ def not_knocked_out(summary: dict[str, Any], region: str | None, results: Path) 
     main = summary["main"]
     if region is None or main is None or any(k["whole"] == main for k in summary["knockouts"]):
         return None
-    method = next(item for item in summary["methods"] if item["method"] == main)
-    if not reads_region(method, region, results):
+    method = next((item for item in summary["methods"] if item["method"] == main), None)
+    if method is None or not reads_region(method, region, results):
         return None
     return (
         f"No method was run without the APOE region, so that what {main} owes to it is not known:"
