@@ -37,6 +37,8 @@ REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
 FAILURES = watch(workflow)
 METHODS = list(STUDY.training.methods)
+# Made once, not for each of thousands of jobs.
+SLICES = {name: STUDY.training.method(name).dump() for name in METHODS}
 RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
 print(changes_panel(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
 
@@ -72,7 +74,7 @@ def options(section):
 
 def method_options(wildcards):
     """The slice of one method: its own entry and what all methods share."""
-    return STUDY.training.method(wildcards.method).dump()
+    return SLICES[wildcards.method]
 
 
 def method_code(wildcards):

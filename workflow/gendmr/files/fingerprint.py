@@ -15,6 +15,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
+@cache
 def fingerprint(*modules: str) -> str:
     """Return 12 hexadecimal digits for modules of the package and all they import from it.
 
@@ -31,7 +32,7 @@ def fingerprint(*modules: str) -> str:
     closure = sorted(set().union(*(_closure(f"gendmr.{name}") for name in modules)))
     digest = hashlib.sha256()
     for name in closure:
-        digest.update(f"{name}\0{_code(_path(name))}\0".encode())
+        digest.update(f"{name}\0{_code(name)}\0".encode())
     return digest.hexdigest()[:12]
 
 
@@ -49,15 +50,18 @@ def _path(module: str) -> Path:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _code(module: str) -> str:
+    return _parsed(_path(module))[0]
 
 
 @cache
-def _code(path: Path) -> str:
-    # A copy is parsed, for removing docstrings would spoil the cached tree.
+def _parsed(path: Path) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
+    """Return the code without comments and docstrings, and its import statements."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    statements = []
     for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            statements.append(node)
         body = getattr(node, "body", None)
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
@@ -67,16 +71,16 @@ def _code(path: Path) -> str:
             and isinstance(body[0].value.value, str)
         ):
             del body[0]
-    return ast.dump(tree)
+    return ast.dump(tree), tuple(statements)
 
 
 @cache
 def _imports(module: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(_tree(_path(module))):
+    for node in _parsed(_path(module))[1]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name.startswith("gendmr.")}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gendmr":
+        elif (node.module or "").split(".")[0] == "gendmr":
             source = str(node.module)
             for alias in node.names:
                 deeper = f"{source}.{alias.name}"
