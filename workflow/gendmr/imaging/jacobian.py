@@ -20,9 +20,14 @@ def determinant(displacement: np.ndarray, affine: np.ndarray) -> np.ndarray:
     (i, j, k) float64
         Volume in the scan per volume in the template: above 1 where the scan is the larger.
     """
-    # Derivatives by voxel index (last axis), then by mm: du/dx = du/di . di/dx
-    by_index = np.stack(
-        [np.stack(np.gradient(displacement[..., c]), axis=-1) for c in range(3)], axis=-2
-    )
-    by_mm = by_index @ np.linalg.inv(affine[:3, :3])
-    return np.asarray(np.linalg.det(by_mm + np.eye(3)))
+    # Derivatives by voxel index, then by mm: du/dx = du/di . di/dx
+    by_mm = np.linalg.inv(affine[:3, :3])
+    rows = []
+    for component in range(3):
+        by_index = np.gradient(displacement[..., component])
+        row = [sum(by_index[i] * by_mm[i, m] for i in range(3)) for m in range(3)]
+        row[component] = row[component] + 1
+        rows.append(row)
+    # Written out, for a general determinant of a million small matrices takes five times as long.
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    return np.asarray(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))

@@ -26,7 +26,7 @@ def draw_registration(
     zoom = float(world[0, 0])
     # mm, chosen so that basal ganglia, hippocampus, cerebellum and vertex are seen
     planes = ((2, (-20.0, 8.0, 36.0)), (1, (-56.0, -20.0, 20.0)), (0, (-28.0, 4.0, 28.0)))
-    figure, axes = style.canvas(1, 9, size=(style.PAGE * 1.3, 1.45))
+    figure, axes = style.canvas(1, 9, size=(style.PAGE * 1.3, 1.3))
     high = float(np.percentile(warped[template.brain], 99.5)) or 1.0
     column = 0
     for axis, places in planes:
@@ -60,9 +60,10 @@ def draw_registration(
             panel.contour(cut[3], [0.5], colors=style.RED, linewidths=0.5, linestyles=":", **lines)
             panel.set_title(f"{'xyz'[axis]} = {place:g} mm", fontsize=6, pad=2)
             panel.set_axis_off()
-    figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=1.06, parse_math=False)
-    figure.subplots_adjust(left=0, right=1, bottom=0, top=0.9, wspace=0.02)
-    style.save(figure, path, vector=False)
+    figure.suptitle(title, fontsize=8, x=0.01, ha="left", y=0.99, parse_math=False)
+    figure.subplots_adjust(left=0.005, right=0.995, bottom=0.01, top=0.77, wspace=0.02)
+    # Cropping would draw everything twice, and there is a picture per scan.
+    style.save(figure, path, vector=False, crop=False)
 
 
 def draw_refusal(path: Path | str, title: str, text: str) -> None:
