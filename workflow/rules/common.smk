@@ -69,7 +69,13 @@ def study_files(*patterns, **values):
 def options(section):
     """The JSON of one section: a rule reruns when its own slice changes, not when another does."""
     value = getattr(STUDY, section)
-    return "{}" if value is None else value.dump()
+    text = "{}" if value is None else value.dump()
+
+    def as_it_is(wildcards):
+        # Text would be searched for wildcards, and the path of masks holds `{participant}`.
+        return text
+
+    return as_it_is
 
 
 def method_options(wildcards):
