@@ -86,7 +86,7 @@ def every_pair(factors):
     }
     rows = []
     while missing:
-        row = dict(min(missing, key=sorted))
+        row = dict(min(map(sorted, missing)))
         for name in sorted(set(names) - set(row), key=lambda name: -len(factors[name])):
             # of the levels of this factor, that which meets most pairs not met yet
             row[name] = max(
@@ -121,7 +121,11 @@ def inputs(tmp_path_factory):
     (folder / "mysite/config.yaml").write_text("jobs: 7\n")
     files = [f"{name}.{suffix}" for name in ("one", "two") for suffix in ("bed", "bim", "fam")]
     files += ["participants.tsv", "genes", "atlas.nii.gz", "atlas.tsv", "regions.tsv", "places.tsv"]
-    files += ["sets.gmt", "loci.tsv", *(OWN_TEMPLATE[key] for key in OWN_TEMPLATE if key != "space")]
+    files += [
+        "sets.gmt",
+        "loci.tsv",
+        *(OWN_TEMPLATE[key] for key in OWN_TEMPLATE if key != "space"),
+    ]
     for number in range(IMAGES):
         files += [f"bids/sub-{number}/anat/sub-{number}_T1w.nii.gz", f"masks/{number}.nii.gz"]
     for name in files:
@@ -223,11 +227,12 @@ def expected(row, study):
         "read_measurements": measured,
         "join_cohort": 1,
         "split_folds": 1,
-        "stratify_people": nulls > 0,
+        "stratify_people": 1,
         "train_fold": methods * n_folds,
         "train_null": nulls * n_folds * 3,
         "collect_metrics": methods,
         "rank_genes": n_ranked,
+        "draw_ranking": n_ranked,
         "compare_rankings": n_ranked > 0,
         "test_enrichment": n_ranked * (row["enrichment"] != "off"),
         "sync_tracking": 1,

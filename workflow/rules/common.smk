@@ -59,23 +59,15 @@ def whole(files):
 
 def study_files(*patterns, **values):
     """Expand patterns below results/<study>/."""
-    return [
-        path
-        for pattern in patterns
-        for path in expand(f"results/{STUDY.study}/{pattern}", **values)
-    ]
+    return expand([f"results/{STUDY.study}/{name}" for name in patterns], **values)
 
 
 def options(section):
     """The JSON of one section: a rule reruns when its own slice changes, not when another does."""
     value = getattr(STUDY, section)
     text = "{}" if value is None else value.dump()
-
-    def as_it_is(wildcards):
-        # Text would be searched for wildcards, and the path of masks holds `{participant}`.
-        return text
-
-    return as_it_is
+    # Text would be searched for wildcards, and the path of masks holds `{participant}`.
+    return lambda wildcards: text
 
 
 def method_options(wildcards):
