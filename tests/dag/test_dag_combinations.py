@@ -87,7 +87,9 @@ def every_pair(factors):
     rows = []
     while missing:
         row = dict(min(map(sorted, missing)))
-        for name in sorted(set(names) - set(row), key=lambda name: -len(factors[name])):
+        for name in sorted(names, key=lambda name: -len(factors[name])):
+            if name in row:
+                continue
             # of the levels of this factor, that which meets most pairs not met yet
             row[name] = max(
                 range(len(factors[name])),
@@ -206,7 +208,7 @@ def ranked(study):
 
 
 def expected(row, study):
-    """Count the jobs of each rule without Snakemake."""
+    """Count, without Snakemake, the jobs of rules that not every study runs exactly once."""
     n_folds = row["folds"][0] * row["folds"][1]
     methods = len(study["training"]["methods"])
     n_ranked = len(ranked(study))
@@ -218,16 +220,10 @@ def expected(row, study):
         "simulate_atlas": simulated and images,
         "simulate_images": simulated and images,
         "simulate_measurements": simulated and measured,
-        "merge_genotypes": 1,
-        "filter_genotypes": 1,
-        "map_snps": 1,
         "prepare_template": images,
         "register_t1w": IMAGES * images,
         "collect_regions": images,
         "read_measurements": measured,
-        "join_cohort": 1,
-        "split_folds": 1,
-        "stratify_people": 1,
         "train_fold": methods * n_folds,
         "train_null": nulls * n_folds * 3,
         "collect_metrics": methods,
@@ -235,10 +231,8 @@ def expected(row, study):
         "draw_ranking": n_ranked,
         "compare_rankings": n_ranked > 0,
         "test_enrichment": n_ranked * (row["enrichment"] != "off"),
-        "sync_tracking": 1,
-        "summarize_study": 1,
     }
-    return {rule: int(count) for rule, count in jobs.items() if count}
+    return {rule: int(count) for rule, count in jobs.items()}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['source']}, {row['methods']}")
@@ -250,7 +244,12 @@ def test_a_combination_builds_its_graph(inputs, row):
         jobs = planned_jobs(
             *("-s", str(ROOT / "Snakefile"), *profiles, "--configfile", "study.yaml")
         )
-    assert Counter(job.rule for job in jobs) == expected(row, study)
+    counts = Counter(job.rule for job in jobs)
+    some = expected(row, study)
+    assert {rule: counts[rule] for rule in some} == some
+    others = {rule: count for rule, count in counts.items() if rule not in some}
+    assert set(others.values()) == {1}
+    assert {"merge_genotypes", "join_cohort", "split_folds", "summarize_study"} <= set(others)
     networks = {
         name
         for name, entry in study["training"]["methods"].items()

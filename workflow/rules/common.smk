@@ -63,8 +63,8 @@ def study_files(*patterns, **values):
 
 
 def options(section):
-    """The JSON of one section: a rule reruns when its own slice changes, not when another does."""
-    value = getattr(STUDY, section)
+    """The JSON of a section: a rule reruns when its own slice changes, not when another does."""
+    value = getattr(STUDY, section) if isinstance(section, str) else section
     text = "{}" if value is None else value.dump()
     # Text would be searched for wildcards, and the path of masks holds `{participant}`.
     return lambda wildcards: text

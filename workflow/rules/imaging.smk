@@ -42,7 +42,7 @@ rule prepare_template:
         mem_mb=growing(3000),
         runtime=growing(10),
     params:
-        options=STUDY.imaging.for_scans().dump(),
+        options=options(STUDY.imaging.for_scans()),
         folder=subpath(output.t1, parent=True),
         code=fingerprint("imaging.template"),
     shell:
@@ -79,7 +79,7 @@ rule register_t1w:
         runtime=growing(60),
     params:
         image=image_of,
-        options=STUDY.imaging.for_scans().dump(),
+        options=options(STUDY.imaging.for_scans()),
         seed=STUDY.seed,
         template=subpath(input.described, parent=True),
         folder=subpath(output.regions, parent=True),

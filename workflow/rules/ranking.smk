@@ -136,7 +136,7 @@ rule draw_ranking:
         mem_mb=growing(2000),
         runtime=growing(20),
     params:
-        options=STUDY.ranking.figures.dump(),
+        options=options(STUDY.ranking.figures),
         ranking=subpath(input.genes, parent=True),
         cohort=f"results/{STUDY.study}/cohort",
         template=TEMPLATE_OPTION,
@@ -206,7 +206,7 @@ if STUDY.ranking.enrichment:
             mem_mb=growing(2000),
             runtime=growing(20),
         params:
-            options=STUDY.ranking.enrichment.dump(),
+            options=options(STUDY.ranking.enrichment),
             build=STUDY.genotypes.build,
             seed=STUDY.seed,
             folder=subpath(output.table, parent=True),
