@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -109,6 +110,38 @@ def test_what_a_vcf_cannot_be_is_named(small, tmp_path):
         stage(tmp_path / "g", tmp_path / "x.pgen")
     with pytest.raises(ConfigurationError, match=r"give the path of the \.pgen"):
         GenotypesSection.parse({"inputs": ["x.pvar"]})
+
+
+@pytest.mark.parametrize("form", ["vcf", "vcf bgz", "bcf"])
+def test_samples_of_a_vcf_that_would_be_cut_or_are_twice_are_refused(small, tmp_path, form):
+    """PLINK 2 cuts `S 5` to `S`, and says nothing."""
+    name = tmp_path / {"vcf": "x.vcf", "vcf bgz": "x.vcf.gz", "bcf": "x.bcf"}[form]
+    for new, says in ((b"S 5", "1 of 60 samples have a space in their name"), (b"S06", "'S06'")):
+        export(small.prefix, tmp_path / "x", "--export", *form.split())
+        data = name.read_bytes() if form == "vcf" else gzip.decompress(name.read_bytes())
+        assert b"\tS05\t" in data
+        data = data.replace(b"\tS05\t", b"\t" + new + b"\t", 1)
+        name.write_bytes(data if form == "vcf" else gzip.compress(data))
+        with pytest.raises(IdentifierError, match=says) as caught:
+            stage(tmp_path / "g", name)
+        assert "bcftools reheader" in str(caught.value)
+
+
+def test_a_vcf_with_half_calls_out_of_order_or_cut_short_is_refused(small, tmp_path):
+    export(small.prefix, tmp_path / "x", "--export", "vcf", "bgz")
+    packed = (tmp_path / "x.vcf.gz").read_bytes()
+    text = gzip.decompress(packed).decode()
+    (tmp_path / "half.vcf").write_text(text.replace("0/1", "0/.", 1))
+    with pytest.raises(ToolError, match="GT half-call"):
+        stage(tmp_path / "g", tmp_path / "half.vcf")
+    lines = text.splitlines(keepends=True)
+    (tmp_path / "turned.vcf").write_text("".join([*lines[:-2], lines[-1], lines[-2]]))
+    with pytest.raises(GenotypeFileError, match=r"turned.vcf.* stand behind a later one") as caught:
+        stage(tmp_path / "g", tmp_path / "turned.vcf")
+    assert "bcftools sort" in str(caught.value) and ".plink-" not in str(caught.value)
+    (tmp_path / "cut.vcf.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises((ToolError, InputFileError)):
+        stage(tmp_path / "g", tmp_path / "cut.vcf.gz")
 
 
 def test_third_alleles_and_missing_names_of_a_vcf(tmp_path):

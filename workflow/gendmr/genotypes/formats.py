@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+from collections import Counter
 from pathlib import Path
 
 from gendmr.config.genotypes import form_of
-from gendmr.errors import InputFileError
+from gendmr.errors import IdentifierError, InputFileError, first_few
 from gendmr.genotypes.plink import Plink
 
 # Names such as `.` could not be told apart; long indels would make names that PLINK refuses.
@@ -38,6 +40,8 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
     ------
     InputFileError
         A file is missing.
+    IdentifierError
+        A sample of a VCF or BCF has a space in its name, or is there twice.
     ToolError
         PLINK cannot read it.
     """
@@ -62,6 +66,8 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
                 cause="the path in genotypes.inputs is wrong, or a copy failed",
                 next_step=f"ls -l {file.parent}",
             )
+    if form != "pgen":
+        _check_samples(source, _samples(path))
     lines = plink.run(
         "2",
         [*arguments, "--allow-extra-chr", *NAMES, "--max-alleles", "2", "--make-bed"],
@@ -77,3 +83,49 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
             f" {path.name} have more than two alleles and were left out"
         )
     return work / name
+
+
+def _samples(path: Path) -> list[str]:
+    """Read the samples of a VCF or BCF; none where it has no header, which PLINK then refuses."""
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            start = stream.read(5)
+            if start == b"BCF\x02\x02":
+                size = int.from_bytes(stream.read(4), "little")
+                lines = iter(stream.read(size).splitlines())
+            else:
+                stream.seek(0)
+                lines = iter(stream)
+            for line in lines:
+                if line.startswith(b"#CHROM"):
+                    return line.decode("utf-8", "replace").rstrip("\r\n\0").split("\t")[9:]
+                if not line.startswith(b"##"):
+                    break
+    except (OSError, EOFError) as error:
+        raise InputFileError(
+            f"{path}: cannot be unpacked ({error})",
+            cause="an interrupted copy",
+            next_step="copy it again; bcftools index tells whether it is whole",
+        ) from error
+    return []
+
+
+def _check_samples(source: str, samples: list[str]) -> None:
+    """Refuse names that PLINK would cut at a space."""
+    spaced = [name for name in samples if name.split() != [name]]
+    if spaced:
+        raise IdentifierError(
+            f"{source}: {len(spaced)} of {len(samples)} samples have a space in their name, or no"
+            f" name: {first_few(spaced)}",
+            cause="names of people in place of identifiers",
+            next_step=f"rename them: bcftools reheader --samples new_names.txt {source}",
+        )
+    twice = [name for name, count in Counter(samples).items() if count > 1]
+    if twice:
+        raise IdentifierError(
+            f"{source}: {len(twice)} samples appear more than once: {first_few(twice)}",
+            cause="the same person exported twice, or names that were cut",
+            next_step=f"rename them: bcftools reheader --samples new_names.txt {source}",
+        )

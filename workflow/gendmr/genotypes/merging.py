@@ -219,10 +219,10 @@ def _load(
             sets.append(Loaded(*load_fileset(prefix), source, label))
         except GendmrError as error:
             raise type(error)(
-                f"{source}, as PLINK 2 converts it: {error.what}",
-                cause=error.cause,
-                next_step=f"convert it by hand (plink2 --make-bed), mend it, and give that set:"
-                f" {error.next_step}",
+                f"{source}, as PLINK 2 converts it: {error.what.replace(str(prefix), name)}",
+                cause="rows out of order or twice in the file",
+                next_step="bcftools sort, bcftools norm --rm-dup exact; or convert by hand"
+                f" (plink2 --make-bed) {source}, mend that set and give it",
             ) from error
     return sets
 
