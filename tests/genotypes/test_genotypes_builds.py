@@ -90,8 +90,12 @@ def test_half_of_one_build_and_half_of_another_is_none(reference, make_set, tmp_
     assert "not checked: switched off" in " ".join(said["notes"])
 
 
-def test_positions_from_zero_are_named(reference, make_set, tmp_path):
-    bim = [[*row[:3], str(int(row[3]) - 1), *row[4:]] for row in on_build(reference, "GRCh38")]
+@pytest.mark.parametrize("named", [True, False])
+def test_positions_from_zero_are_named(reference, make_set, tmp_path, named):
+    bim = [
+        [row[0], row[1] if named else f"v{j}", "0", str(int(row[3]) - 1), *row[4:]]
+        for j, row in enumerate(on_build(reference, "GRCh38"))
+    ]
     made = make_set(tmp_path / "set", dosages(len(bim)), bim=bim)
     with pytest.raises(GenotypeFileError, match="one less than those of GRCh38: 0-based"):
         merge(tmp_path / "w", made.prefix, build="GRCh38")

@@ -123,21 +123,36 @@ def _most(shares: dict[str, float | None]) -> str | None:
 
 def _by_position(variants: pd.DataFrame, reference: pd.DataFrame) -> Evidence:
     there = reference[reference["chromosome"].isin(variants["chromosome"].unique())]
-    places = pd.MultiIndex.from_frame(variants[["chromosome", "position"]]) if len(there) else None
+    places = pd.MultiIndex.from_frame(variants[["chromosome", "position"]])
+    hits, shares = _overlap(there, places, 0)
+    best, found = _clearest(hits, shares)
+    if hits[best] >= ENOUGH_POSITIONS:
+        return Evidence("position", hits[best], shares, found)
+    moved, shifted = _clearest(*_overlap(there, places, -1))
+    by = "position" if shifted else ""
+    return Evidence(by, hits[moved if shifted else best], shares, None, shifted)
+
+
+def _overlap(
+    reference: pd.DataFrame, places: pd.MultiIndex, shift: int
+) -> tuple[dict[str, int], dict[str, float | None]]:
     shares: dict[str, float | None] = dict.fromkeys(BUILDS)
     hits = dict.fromkeys(BUILDS, 0)
     for build in BUILDS:
-        known = there[["chromosome", build]].dropna().astype({build: "int64"})
-        if places is not None and len(known) >= ENOUGH_POSITIONS:
+        known = reference[["chromosome", build]].dropna().astype({build: "int64"})
+        if len(known) >= ENOUGH_POSITIONS:
+            known[build] += shift
             found = pd.MultiIndex.from_frame(known).isin(places)
             hits[build] = int(found.sum())
             shares[build] = float(found.mean())
+    return hits, shares
+
+
+def _clearest(hits: dict[str, int], shares: dict[str, float | None]) -> tuple[str, str | None]:
+    """Return the build with most hits, and again where they are enough and far ahead."""
     best, *others = sorted(BUILDS, key=lambda build: shares[build] or 0.0, reverse=True)
-    enough = hits[best] >= ENOUGH_POSITIONS
     clear = (shares[best] or 0.0) >= CLEARLY * max(shares[build] or 0.0 for build in others)
-    return Evidence(
-        "position" if enough else "", hits[best], shares, best if enough and clear else None
-    )
+    return best, best if clear and hits[best] >= ENOUGH_POSITIONS else None
 
 
 def check_build(where: str, evidence: Evidence, declared: str, *, several: bool) -> str | None:
