@@ -11,7 +11,7 @@ import pytest
 import gendmr.errors
 from gendmr.errors import GendmrError
 
-LEAST = 30
+LEAST = 60
 ERRORS = {
     name
     for name, value in vars(gendmr.errors).items()
