@@ -108,8 +108,9 @@ def test_the_others_go_on_and_the_refused_are_listed_everywhere(
     assert regions["participant"].values.tolist() == [f"p{n:02d}" for n in range(12)]
     assert np.isfinite(regions["volume"].values).all()
     notes = read_json(tmp_path / "summary.json")["notes"]
-    assert notes[0].startswith("3 scans cannot be used and left out")
-    assert "'lost', 'nan', 'volumes'" in notes[0]
+    assert notes[0].startswith(
+        "Left out, for they cannot be used: 3 scans, 'lost', 'nan', 'volumes';"
+    )
     imaged = read_imaged(str(tmp_path / "regions.nc"), tmp_path / "quality.tsv", Matching())
     assert not set(REFUSED) & set(imaged.names)
     listed = imaged.attrition[imaged.attrition["step"] == "scan refused"]

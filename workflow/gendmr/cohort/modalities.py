@@ -29,8 +29,11 @@ SNP_TO_GENE: dict[str, Kind] = {
     "distance": "text",
     "relation": "text",
 }
-# Status of a scan without regions -> step under which it is listed.
-UNMEASURED = {"refused": "scan refused", "excluded": "scan excluded"}
+# Status of a scan without regions -> step and reason under which it is listed.
+UNMEASURED = {
+    "refused": ("scan refused", "no regions measured"),
+    "excluded": ("scan excluded", "regions left out"),
+}
 AUTOSOMES = frozenset(str(number) for number in range(1, 23))
 # `distance` of a SNP that no gene is near; never 0, which means inside a gene.
 NO_DISTANCE = int(np.iinfo(np.int64).min)
@@ -131,8 +134,8 @@ def read_imaged(regions: str | None, quality: Path | str | None, matching: Match
         name, outlier, reason = row["participant_id"], row["outlier"], row["reason"]
         said = "" if reason in {"", MISSING} else f": {reason}"
         if matching.key(name) not in names:
-            step = UNMEASURED.get(str(row.get("status")), "regions")
-            attrition.add([bare(name)], step, f"no regions measured{said}")
+            step, what = UNMEASURED.get(str(row.get("status")), ("regions", "no regions measured"))
+            attrition.add([bare(name)], step, f"{what}{said}")
         elif outlier:
             flagged.append(bare(name))
             attrition.add([bare(name)], "flagged", f"outlier, kept{said}")

@@ -272,8 +272,9 @@ def summarise(
     notes = []
     if names[REFUSED]:
         notes.append(
-            f"{_scans(len(names[REFUSED]))} cannot be used and left out, their people stay without"
-            f" images: {first_few(names[REFUSED])}; the reasons are in imaging/quality.tsv."
+            f"Left out, for they cannot be used: {_scans(len(names[REFUSED]))},"
+            f" {first_few(names[REFUSED])}; their people stay, without images. The reasons are in"
+            " imaging/quality.tsv."
         )
     named = [name for name in names[EXCLUDED] if name in section.exclude]
     ruled = [name for name in names[EXCLUDED] if name not in section.exclude]
