@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -68,29 +69,35 @@ def write_metrics(results: Path, method: str, repeats: int, folds: int) -> None:
 Maker = Callable[..., Path]
 
 
+def make_finished(
+    folder: Path,
+    *methods: str,
+    study: str = "tiny",
+    repeats: int = 1,
+    folds: int = 2,
+    epochs: int = 4,
+) -> Path:
+    """Make `results/<study>` with finished folds of some methods."""
+    results = folder / "results" / study
+    for method in methods or ("gendmr", "ridge_snp"):
+        for repeat in range(repeats):
+            for fold in range(folds):
+                place = results / "training" / method / f"repeat-{repeat}" / f"fold-{fold}"
+                write_fold(place, method, 0.6 + fold / 100, epochs)
+        write_metrics(results, method, repeats, folds)
+    figures = results / "ranking" / "gendmr" / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    pixel = np.zeros((2, 2))
+    import matplotlib.image
+
+    matplotlib.image.imsave(figures / "genome.png", pixel, metadata={"Software": None})
+    (results / "ranking" / "gendmr" / "genes.tsv").write_text("gene\trank\nAPOE\t1\n")
+    summary = json.dumps({"notes": ["no p-values"]})
+    (results / "ranking" / "gendmr" / "summary.json").write_text(summary)
+    return results
+
+
 @pytest.fixture
 def finished(tmp_path: Path) -> Maker:
-    """Make `results/<study>` with finished folds of some methods."""
-
-    def make(
-        *methods: str, study: str = "tiny", repeats: int = 1, folds: int = 2, epochs: int = 4
-    ) -> Path:
-        results = tmp_path / "results" / study
-        for method in methods or ("gendmr", "ridge_snp"):
-            for repeat in range(repeats):
-                for fold in range(folds):
-                    folder = results / "training" / method / f"repeat-{repeat}" / f"fold-{fold}"
-                    write_fold(folder, method, 0.6 + fold / 100, epochs)
-            write_metrics(results, method, repeats, folds)
-        figures = results / "ranking" / "gendmr" / "figures"
-        figures.mkdir(parents=True, exist_ok=True)
-        pixel = np.zeros((2, 2))
-        import matplotlib.image
-
-        matplotlib.image.imsave(figures / "genome.png", pixel, metadata={"Software": None})
-        (results / "ranking" / "gendmr" / "genes.tsv").write_text("gene\trank\nAPOE\t1\n")
-        summary = json.dumps({"notes": ["no p-values"]})
-        (results / "ranking" / "gendmr" / "summary.json").write_text(summary)
-        return results
-
-    return make
+    """Make finished studies in a folder of the test."""
+    return functools.partial(make_finished, tmp_path)

@@ -22,7 +22,7 @@ from gendmr.tracking.listing import METRICS_COLUMNS, Fold, Method
 
 LONGEST_PARAMETER = 6000  # characters: MLflow's limit
 POSITION = ("epoch", "step")
-IDENTITY = ("method", "kind", "repeat", "fold", "seed", "device")
+IDENTITY = ("method", "repeat", "fold", "seed", "device")
 COUNTED = ("epochs", "best_epoch")
 
 Point = tuple[str, float, int]
@@ -39,13 +39,17 @@ def fold_tags(method: str, repeat: int, fold: int) -> dict[str, str]:
 
 
 def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
-    """Return the curves and the final metrics of a finished fold."""
+    """Return the final metrics and the curves of a finished fold.
+
+    The AUC first: MLflow's page of a comparison draws the first metric that it finds.
+    """
     lines = (fold.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = read_json(fold.folder / "metrics.json")
+    final = sorted(_final_points(metrics), key=lambda point: point[0] != "auc")
     return [
-        *curve_points(json.loads(line) for line in lines if line.strip()),
-        *_final_points(metrics),
+        *final,
         *((name, float(run[name]), 0) for name in COUNTED if _is_number(run.get(name))),
+        *curve_points(json.loads(line) for line in lines if line.strip()),
     ]
 
 

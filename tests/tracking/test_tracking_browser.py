@@ -1,0 +1,167 @@
+"""MLflow's pages in a real browser: what a person who compares folds sees."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gendmr.config.tracking import TrackingSection
+from gendmr.tracking.sync import sync
+from tracking.servers import Server, client_of, running, runs_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+Maker = Callable[..., Path]
+WAIT = 120.0  # seconds: a busy machine draws slowly
+WIDTH, HEIGHT = 1440, 1300
+
+
+class Browser:
+    """A headless Chromium; every page is opened afresh and shown without MLflow's assistant."""
+
+    def __init__(self, profile: Path) -> None:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        chosen = webdriver.ChromeOptions()
+        chosen.binary_location = str(shutil.which("chromium"))
+        for word in (
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *(f"--window-size={WIDTH},{HEIGHT}", f"--user-data-dir={profile}"),
+        ):
+            chosen.add_argument(word)
+        # The driver is named, so that none is looked for on the network.
+        service = Service(str(shutil.which("chromedriver")))
+        self.driver = webdriver.Chrome(options=chosen, service=service)
+
+    def open(self, address: str) -> None:
+        self.driver.get("about:blank")  # else only what follows the # changes
+        self.driver.get(address)
+        self.wait(lambda: self.all("nav, aside, [role=navigation]"))
+
+    def all(self, selector: str, text: str = "") -> list[Any]:
+        """Visible elements, those with a text in them."""
+        found = self.driver.find_elements("css selector", selector)
+        return [item for item in found if item.is_displayed() and text in item.text]
+
+    def wait(self, true: Callable[[], Any]) -> Any:
+        from selenium.common.exceptions import StaleElementReferenceException
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        waiting = WebDriverWait(
+            self.driver, WAIT, 0.3, ignored_exceptions=[StaleElementReferenceException]
+        )
+        return waiting.until(lambda _: true())
+
+    @property
+    def text(self) -> str:
+        return str(self.driver.find_element("css selector", "body").text)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("no chromium and chromedriver: apt install chromium chromium-driver")
+    made = Browser(tmp_path_factory.mktemp("profile"))
+    yield made
+    made.driver.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """The documented command over a finished study of three methods."""
+    from tracking.conftest import make_finished
+
+    folder = tmp_path_factory.mktemp("pages")
+    results = make_finished(folder, "gendmr", "ridge", "ridge-snp", folds=5, epochs=20)
+    sync(results, TrackingSection())
+    server = Server(folder, "sqlite:///results/tiny/tracking/mlflow.db")
+    with running(server):
+        yield server, results
+
+
+def experiment(server: Server) -> str:
+    return str(client_of(server.address).get_experiment_by_name("tiny").experiment_id)
+
+
+def view(server: Server, name: str) -> str:
+    words = urlencode({"viewStateShareKey": name, "workflowType": "machine_learning"})
+    return f"{server.address}/#/experiments/{experiment(server)}/runs?{words}"
+
+
+def compare(server: Server, *methods: str) -> str:
+    runs = [
+        run
+        for run in runs_of(server.address, "tiny")
+        if run.data.tags["level"] == "fold" and run.data.tags["method"] in methods
+    ]
+    runs.sort(key=lambda run: run.data.tags["gendmr.key"])
+    words = {
+        "runs": json.dumps([run.info.run_id for run in runs]),
+        "experiments": json.dumps([experiment(server)]),
+        "workflowType": "machine_learning",
+    }
+    return f"{server.address}/#/compare-runs?{urlencode(words)}"
+
+
+def test_the_page_that_compares_folds_of_two_methods(
+    browser: Browser, pages: tuple[Server, Path]
+) -> None:
+    server, _ = pages
+    browser.open(compare(server, "gendmr", "ridge"))
+    browser.wait(lambda: "Comparing 10 Runs" in browser.text)
+    # The chart: lines drawn, one axis for the fold and one for the AUC.
+    browser.wait(lambda: browser.all(".js-plotly-plot svg"))
+    (chart,) = browser.all(".js-plotly-plot")
+    assert chart.size["width"] > 300 and chart.size["height"] > 200
+    assert {"fold", "method", "gendmr", "ridge", "auc"} <= set(chart.text.split())
+    # The table: every fold by name, and what they differ in.
+    for method in ("gendmr", "ridge"):
+        for fold in range(5):
+            assert f"{method} · r0 · f{fold}" in browser.text
+    rows = {item.text.split("\n")[0] for item in browser.all("tr, [role=row]")}
+    assert any("auc" in row for row in rows)
+    assert "gendmr" in browser.text and "learning_rate" in browser.text
+
+
+def test_the_list_of_runs_opens_with_what_one_looks_for(
+    browser: Browser, pages: tuple[Server, Path]
+) -> None:
+    server, _ = pages
+    browser.open(view(server, "methods"))
+    browser.wait(lambda: "3 matching runs" in browser.text)
+    for name in ("auc", "auc/low", "auc/high", "0.62"):
+        assert name in browser.text, name
+    browser.open(view(server, "folds"))
+    browser.wait(lambda: "15 matching runs" in browser.text)
+    assert "gendmr · r0 · f4" in browser.text
+    order = [line for line in browser.text.splitlines() if " · r0 · f" in line]
+    assert {line[-2:] for line in order[:3]} == {"f4"}  # the best AUC first
+
+    browser.open(view(server, "curves") + "&compareRunsMode=CHART")
+    browser.wait(lambda: len(browser.all(".js-plotly-plot")) >= 3)
+    for title in ("Held-out people", "Training", "Group: gendmr"):
+        assert title in browser.text, title
+
+
+def test_figures_come_through_the_page_and_nothing_is_written_elsewhere(
+    pages: tuple[Server, Path],
+) -> None:
+    server, results = pages
+    parent = next(
+        run for run in runs_of(server.address, "tiny") if run.data.tags["gendmr.key"] == "gendmr"
+    )
+    words = urlencode({"path": "ranking/figures/genome.png", "run_uuid": parent.info.run_id})
+    with urllib.request.urlopen(  # noqa: S310
+        f"{server.address}/get-artifact?{words}", timeout=60
+    ) as answer:
+        assert answer.read() == (results / "ranking/gendmr/figures/genome.png").read_bytes()
+    assert not (server.folder / "mlruns").exists()
