@@ -22,7 +22,7 @@ from gendmr.tracking.listing import METRICS_COLUMNS, Fold, Method
 
 LONGEST_PARAMETER = 6000  # characters: MLflow's limit
 POSITION = ("epoch", "step")
-IDENTITY = ("method", "repeat", "fold", "seed", "device")
+IDENTITY = ("method", "kind", "repeat", "fold", "seed", "device")
 COUNTED = ("epochs", "best_epoch")
 
 Point = tuple[str, float, int]
