@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,14 @@ class Study:
 
     slurm: PrivateSlurm
     checkout: Checkout
+    starts: list[float] = field(default_factory=list)
+    """Seconds in which Snakemake starts, before and after the run."""
+
+    def time_start(self) -> None:
+        """Measure how fast Snakemake starts on this machine, as busy as it is now."""
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", "snakemake", "--version"], check=True)
+        self.starts.append(time.monotonic() - began)
 
     def jobs(self, since: int = 0) -> list[dict[str, str]]:
         """Return what Slurm knows of all jobs with a larger number than `since`."""
@@ -133,5 +143,7 @@ def study(slurm: PrivateSlurm, tmp_path_factory: pytest.TempPathFactory) -> Stud
     )
     checkout.environment = slurm.environment
     finished = Study(slurm, checkout)
+    finished.time_start()
     checkout.snakemake()
+    finished.time_start()
     return finished
