@@ -22,6 +22,8 @@ ZOOM_MM = (0.2, 6.0)
 EXTENT_MM = (60.0, 600.0)
 # Scanners count from the isocentre: nothing real lies this far from it.
 FAR_MM = 10_000.0
+# Beyond it even the squares of lengths are no numbers.
+ENDLESS = 1e15
 # sform and qform agree where no corner of the image lies farther apart.
 APART_MM = 0.5
 # Voxel sizes are written twice, and rounded by some software.
@@ -324,7 +326,7 @@ def _by(lengths: np.ndarray) -> str:
 
 
 def _invertible(affine: np.ndarray) -> bool:
-    if not np.isfinite(affine).all():
+    if not np.isfinite(affine).all() or np.abs(affine).max() > ENDLESS:
         return False
     lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     return bool((lengths > 0).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * lengths.prod())
