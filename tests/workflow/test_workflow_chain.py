@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -39,7 +48,7 @@ EXPECTED = [
     "report/summary.html",
     "report/summary.json",
 ]
-FOLD = [
+FILES = [
     "model.safetensors",
     "history.jsonl",
     "metrics.json",
@@ -83,7 +92,7 @@ def test_all_results_are_there(finished):
     assert absent == []
     _, n_folds = folds(finished)
     for fold in range(n_folds):
-        for name in FOLD:
+        for name in FILES:
             path = finished.results / f"training/gendmr/repeat-0/fold-{fold}/{name}"
             assert path.is_file(), path
             assert path.stat().st_size > 0 or name == "attention.nc", path
@@ -150,54 +159,146 @@ def test_held_out_people_are_predicted_once_and_never_trained_on(finished):
     assert sorted(held_out) == sorted(everybody)
 
 
-def test_a_second_run_plans_nothing(finished):
-    assert finished.plan() == {}
+FOLLOWS = {"sync_tracking": 1, "summarize_study": 1}
 
 
-def test_touching_every_source_file_plans_nothing(finished):
+def ranked(methods):
+    return {"rank_genes": methods, "draw_ranking": methods, "compare_rankings": 1, **FOLLOWS}
+
+
+def trained(methods, n_folds=3, chunks=2):
+    null = methods * n_folds * chunks
+    return {
+        "train_fold": methods * n_folds,
+        "train_null": null,
+        "collect_metrics": methods,
+        **ranked(methods),
+    }
+
+
+COHORT = {"join_cohort": 1, "split_folds": 1, "stratify_people": 1, **trained(2)}
+
+
+def touch_everything(finished):
+    """As a checkout of another version and back leaves the files."""
     for folder in ("workflow", "config", "resources", "envs"):
         for path in (finished.folder / folder).rglob("*"):
             if path.is_file():
                 path.touch()
     (finished.folder / "study.yaml").touch()
-    assert finished.plan() == {}
 
 
-def test_a_comment_reruns_nothing(finished, restore):
+def comment_everything(finished):
     for path in (finished.folder / "workflow/gendmr").rglob("*.py"):
-        path.write_text(path.read_text() + "\n# a remark\n")
-    assert finished.plan() == {}
+        text = path.read_text()
+        path.write_text(text.replace('"""', '"""Said anew: ', 1) + "\n# a remark\n")
 
 
-def test_an_edit_in_a_methods_code_reruns_its_folds(finished, restore):
-    methods, n_folds = folds(finished)
+def edit_method(finished):
     path = finished.folder / "workflow/gendmr/methods/gendmr.py"
     path.write_text(path.read_text() + "\nEDITED = 1\n")
+
+
+def option(*keys, **values):
+    """Return a change of the configuration: entries below some keys."""
+
+    def change(finished):
+        def update(config):
+            for key in keys:
+                config = config.setdefault(key, {})
+            config.update(values)
+
+        edit(finished, update)
+
+    return change
+
+
+def one_more_scan(finished):
+    edit(finished, lambda config: config.pop("simulate"))
+    path = finished.results / "simulate/bids/sub-9999/anat/sub-9999_T1w.nii.gz"
+    path.parent.mkdir(parents=True)
+    path.touch()
+
+
+def one_more_row(finished):
+    edit(finished, lambda config: config.pop("simulate"))
+    path = finished.results / "simulate/participants.tsv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, "sub-9999\t" + lines[-1].partition("\t")[2]]) + "\n")
+
+
+# The rows of docs/reruns.md; seeds are asked for apart.
+RERUNS = {
+    "nothing, a touched file, a `git checkout` there and back": (touch_everything, {}),
+    "a comment or a docstring": (comment_everything, {}),
+    "code of one method": (edit_method, trained(1)),
+    "an option of one method": (option("training", "methods", "gendmr", heads=2), trained(1)),
+    "`training.null.permutations`, more": (
+        option("training", "null", permutations=6),
+        {"train_null": 6, **ranked(2)},
+    ),
+    "an option of `ranking`": (option("ranking", top_k=7), ranked(2)),
+    "an option of `ranking.figures`": (
+        option("ranking", "figures", label=3),
+        {"draw_ranking": 2, **FOLLOWS},
+    ),
+    "an option of `report`": (option("report", top_genes=5), {"summarize_study": 1}),
+    "`cohort.folds`": (option("cohort", folds=4), {**COHORT, **trained(2, 4)}),
+    "`seed`": (option(seed=8), None),
+    "one threshold of `genotypes`": (
+        option("genotypes", maf=0.03),
+        {"merge_genotypes": 1, "filter_genotypes": 1, "map_snps": 1, **COHORT},
+    ),
+    "one new scan": (one_more_scan, {"register_t1w": 1, "collect_regions": 1, **COHORT}),
+    "one more row in participants.tsv": (one_more_row, COHORT),
+}
+
+
+@pytest.fixture
+def data(finished):
+    """Take away what a test adds to the data, and put the table of people back."""
+    path = finished.results / "simulate/participants.tsv"
+    content, stamp = path.read_bytes(), path.stat().st_mtime_ns
+    yield
+    path.write_bytes(content)
+    os.utime(path, ns=(stamp, stamp))
+    shutil.rmtree(finished.results / "simulate/bids/sub-9999", ignore_errors=True)
+
+
+def test_a_second_run_plans_nothing(finished):
+    assert finished.plan() == {}
+
+
+@pytest.mark.parametrize("row", RERUNS)
+def test_only_what_must_runs_again(finished, restore, data, row):
+    change, expected = RERUNS[row]
+    change(finished)
     plan = finished.plan()
-    assert plan["train_fold"] == n_folds < methods * n_folds
-    assert "register_t1w" not in plan
+    plan = {name: plan[name] for name in plan if name not in {"default", "total"}}
+    if expected is None:
+        assert {name: plan[name] for name in trained(2)} == trained(2)
+    else:
+        assert plan == expected
 
 
-def test_a_ranking_option_retrains_nothing(finished, restore):
-    edit(finished, lambda config: config.setdefault("ranking", {}).update(top_k=7))
-    plan = finished.plan()
-    assert "train_fold" not in plan
-    assert plan["rank_genes"] >= 1
+def test_the_page_of_reruns_says_what_is_tested(root):
+    page = (root / "docs/reruns.md").read_text()
+    table = page.partition("| change | runs again |")[2].partition("\n\n")[0]
+    assert [line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]] == list(RERUNS)
+    for kept in set(re.findall(r"`(snakemake [^`]*)`", page)):
+        assert "profiles/local" not in kept
 
 
-def test_more_folds_or_another_seed_retrain_all(finished, restore):
-    methods, n_folds = folds(finished)
-    edit(finished, lambda config: config["cohort"].update(folds=n_folds + 1))
-    plan = finished.plan()
-    assert plan["train_fold"] == methods * (n_folds + 1)
-    assert "register_t1w" not in plan
+FOLD = "results/tiny/training/gendmr/repeat-0/fold-1/model.safetensors"
 
 
-def test_one_qc_threshold_reruns_genotypes_and_what_follows_but_no_image(finished, restore):
-    edit(finished, lambda config: config["genotypes"].update(maf=0.03))
-    plan = finished.plan()
-    assert plan["train_fold"] == folds(finished)[0] * folds(finished)[1]
-    assert "register_t1w" not in plan
+def test_the_commands_for_single_folds(finished):
+    alone = finished.plan("-f", FOLD)
+    assert {name: alone[name] for name in alone if name != "total"} == {"train_fold": 1}
+    models = finished.folder.glob(FOLD.replace("fold-1", "fold-*"))
+    all_folds = finished.plan("-R", *(str(path.relative_to(finished.folder)) for path in models))
+    assert all_folds["train_fold"] == 3
+    assert all_folds["rank_genes"] == 1
 
 
 def test_rerunning_one_fold_leaves_the_others_byte_identical(finished):
@@ -213,6 +314,100 @@ def test_rerunning_one_fold_leaves_the_others_byte_identical(finished):
     again = [path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp]
     assert [str(path.relative_to(finished.folder)) for path in again] == [target]
     # the rerun fold too: same input, configuration and seed give the same bytes
+    assert finished.sums("training/**/*") == before
+
+
+def jobs_of(process):
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if {"gendmr", "training", "fold"} <= set(child.cmdline())
+    ]
+
+
+def test_after_snakemake_was_killed_the_same_command_ends_with_the_same_bytes(finished):
+    before = finished.sums("training/**/*")
+    process = finished.start(FOLD, "-R", FOLD)
+    while process.poll() is None and not jobs_of(process):
+        time.sleep(0.1)
+    jobs = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    # no orphan goes on to write beside the job that takes its place
+    assert psutil.wait_procs(jobs, timeout=30)[1] == []
+    assert list((finished.folder / ".snakemake/locks").iterdir())
+    assert list((finished.folder / ".snakemake/incomplete").iterdir())
+    done = finished.snakemake(FOLD, "-R", FOLD)
+    assert "The last run was killed: its locks are removed" in done.stderr
+    assert finished.sums("training/**/*") == before
+    assert not (finished.results / "training/gendmr/checkpoints").exists()
+
+
+def test_a_run_that_is_alive_keeps_its_locks(finished):
+    code = "import sys; from gendmr.files.session import join_session as j; j(); sys.stdin.read()"
+    environment = os.environ | {"PYTHONPATH": str(finished.folder / "workflow")}
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code.replace('sys.stdin', 'print(flush=True); sys.stdin')}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=finished.folder,
+        env=environment,
+    ) as other:
+        other.stdout.readline()
+        locks = finished.folder / ".snakemake/locks"
+        locks.mkdir(exist_ok=True)
+        (locks / "0.output.lock").write_text(f"{FOLD}\n")
+        try:
+            done = finished.snakemake(FOLD, "-R", FOLD, check=False)
+            assert done.returncode != 0
+            assert "cannot be locked" in done.stdout + done.stderr
+        finally:
+            other.stdin.close()
+    assert (locks / "0.output.lock").is_file()
+    # once it is dead, they go
+    finished.plan()
+    assert not list(locks.glob("*"))
+
+
+def little_room():
+    """As on a full disk: no file of the process or of what it starts may be larger."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+
+
+def test_a_file_that_finds_no_room_costs_one_job_and_the_panel_says_how_to_run_it(finished):
+    before = finished.sums("training/**/*")
+    (finished.folder / FOLD).unlink()
+    with finished.start(FOLD, preexec_fn=little_room) as process:
+        text = "".join(process.communicate())
+    assert process.returncode == 1
+    assert list((finished.folder / FOLD).parent.glob("*")) == []
+    for words in (f"train_fold failed: {FOLD}", "OutputError: ", "not written", "df -h"):
+        assert words in text
+    assert "Traceback" not in text
+    command = shlex.split(text.partition("to run just this again:\n")[2].splitlines()[0])
+    assert command[:2] == ["snakemake", FOLD]
+    again = finished.start(*command[1:])
+    assert "1 of 1 steps (100%) done" in "".join(again.communicate())
+    assert finished.sums("training/**/*") == before
+
+
+def test_a_job_that_ends_well_and_leaves_nothing_in_its_files_is_refused(finished, restore):
+    before = finished.sums("training/**/*")
+    (finished.folder / "workflow/gendmr/__main__.py").write_text(
+        "import sys\nfrom pathlib import Path\n"
+        "folder = Path(sys.argv[sys.argv.index('--output') + 1])\n"
+        f"for name in {FILES!r}:\n    (folder / name).touch()\n"
+    )
+    done = finished.snakemake(FOLD, "-R", FOLD, check=False)
+    assert done.returncode != 0
+    assert "empty" in done.stdout + done.stderr
+    left = [path for path in (finished.folder / FOLD).parent.glob("*") if path.is_file()]
+    assert left == []
+    source = Path(__file__).resolve().parents[2] / "workflow/gendmr/__main__.py"
+    shutil.copy(source, finished.folder / "workflow/gendmr/__main__.py")
+    finished.snakemake(FOLD)
     assert finished.sums("training/**/*") == before
 
 
@@ -233,6 +428,7 @@ def test_a_truncated_bed_is_named_and_earlier_results_stay(finished):
         done = finished.snakemake("genotypes", check=False)
         assert done.returncode != 0
         text = done.stdout + done.stderr
+        assert "merge_genotypes failed: results/tiny/genotypes/work/merged.bed" in text
         assert "GenotypeFileError" in text
         assert "array1.bed" in text
         assert "next step" in text
