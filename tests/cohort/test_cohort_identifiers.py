@@ -21,6 +21,7 @@ from gendmr.config.cohort import CohortSection
 from gendmr.errors import GendmrError, IdentifierError
 from gendmr.files.identifiers import hostility
 from gendmr.files.tables import read_table
+from gendmr.imaging.bids import find_images
 
 PLAIN = ["007", "1e5", "NA", "nan", "None", "0", "TRUE", "1.0", "a" * 40, "002_S_0295", "Zoë-1"]
 HOSTILE = {
@@ -396,3 +397,16 @@ def test_what_does_not_join_is_told_before_anything_is_computed(inputs, tmp_path
     inputs.fam = [("F", f"x{i}") for i in range(20)]
     inputs.write()
     assert "qc.fam: 20 people" in refused(check(), "IdentifierError")
+
+
+def test_a_hostile_folder_of_an_image_is_refused_before_anything_is_planned(tmp_path):
+    for label in ("001", "a b", "{study}", "$(touch pwned)", "Zoë"):
+        image = tmp_path / f"sub-{label}/anat/sub-{label}_T1w.nii.gz"
+        image.parent.mkdir(parents=True)
+        image.touch()
+    hostile = {"a b": "a space", "{study}": "`{`", "$(touch pwned)": "`$`"}
+    with pytest.raises(IdentifierError, match="3 identifiers cannot be used") as caught:
+        find_images(str(tmp_path))
+    for label, reason in hostile.items():
+        assert f"{label!r} (has {reason})" in str(caught.value)
+    assert list(find_images(str(tmp_path), exclude=tuple(hostile))) == ["001", "Zoë"]

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from gendmr.errors import InputFileError, first_few
+from gendmr.files.identifiers import refuse_hostile
 
 
 def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -33,6 +34,8 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
     ------
     InputFileError
         The folder is missing or holds no T1w image, or an excluded label has none.
+    IdentifierError
+        A label could be taken for an option, a command or a pattern.
     """
     root = Path(bids)
     if not root.is_dir():
@@ -67,7 +70,14 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
             cause="a misspelt label, or one written with `sub-`",
             next_step="correct `imaging: exclude:`; labels there: " + first_few(images),
         )
-    return {label: paths for label, paths in images.items() if label not in exclude}
+    kept = {label: paths for label, paths in images.items() if label not in exclude}
+    refuse_hostile(
+        kept,
+        f"{bids}, folders sub-*",
+        "rename these folders (BIDS labels have letters and digits), or list them in"
+        " `imaging: exclude:`",
+    )
+    return kept
 
 
 def there(path: str | None) -> list[str]:
