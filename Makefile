@@ -9,16 +9,19 @@ PYTHON ?= python3
 CONFIG ?= config/config.yaml
 STUDY = $(shell sed -n 's/^study: *//p' $(CONFIG))
 PYTEST_ARGS ?=
+ESTIMATE_ARGS ?=
 # One GPU each for network folds where there are some; no limit where there is none.
 GPUS := $(shell nvidia-smi -L 2> /dev/null | grep -c GPU)
 RUN = snakemake --profile workflow/profiles/local --cores $(CORES) --configfile $(CONFIG) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: help setup demo run test lint types check-workflow tests nightly format lock audit clean-demo
+.PHONY: help setup demo run estimate test lint types check-workflow tests nightly format lock audit clean-demo
+# make help   this list
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
+# make setup   installs the locked environment into .venv, once
 setup:
 	@TORCH=$(TORCH) TORCH_INDEX=$(TORCH_INDEX) PYTHON=$(PYTHON) envs/setup.sh $(VENV)
 
@@ -30,20 +33,28 @@ run: setup
 	@$(RUN) --report results/$(STUDY)/report/report.html --quiet all
 	@gendmr report table --results results/$(STUDY)
 
+# make estimate CONFIG=config/studies/mine.yaml   what a run would cost: hours, memory, disk; nothing runs
+estimate: setup
+	@gendmr estimate --configfile $(CONFIG) --cores $(CORES) --gpus $(GPUS) $(ESTIMATE_ARGS)
+
 test: setup lint types check-workflow tests
 
+# make lint   checks the style of Python and rules
 lint:
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 
+# make types   checks types
 types:
 	mypy
 
-# Snakemake's own lint exits 0 when it has nothing to say
+# Snakemake's own lint exits 0 when it has nothing to say.
+# make check-workflow   checks the rules with Snakemake's lint
 check-workflow:
 	snakemake --lint
 
+# make tests   the tests alone
 tests:
 	pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
@@ -65,5 +76,6 @@ lock:
 audit:
 	@$(PYTHON) envs/audit.py $(VENV)/audit $(AUDIT)
 
+# make clean-demo   removes the results and logs of the demo study
 clean-demo:
 	rm -rf results/demo logs/demo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,6 +19,10 @@ import psutil
 import pytest
 import yaml
 
+from gendmr.config.study import Study
+from gendmr.estimate.cost import cost_of, load_rates, measured
+from gendmr.estimate.plan import planned_jobs
+from gendmr.estimate.size import study_size
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import read_table
 
@@ -96,6 +101,22 @@ def test_all_results_are_there(finished):
             path = finished.results / f"training/gendmr/repeat-0/fold-{fold}/{name}"
             assert path.is_file(), path
             assert path.stat().st_size > 0 or name == "attention.nc", path
+
+
+def test_the_run_cost_what_was_estimated(finished):
+    study = Study.parse(finished.folder / "study.yaml")
+    with contextlib.chdir(finished.folder):
+        jobs = planned_jobs("--configfile", "study.yaml", "--forceall")
+        assert planned_jobs("--configfile", "study.yaml") == []
+        scans = sum(job.rule == "register_t1w" for job in jobs)
+        cost = cost_of(jobs, study, study_size(study, scans=scans))
+        took = measured("tiny")
+    factor = load_rates()["factor"]
+    assert 1 / factor["total"] < cost.cpu / sum(took.values()) < factor["total"]
+    assert {stage.name for stage in cost.stages} == set(took)
+    for stage in cost.stages:
+        if took[stage.name] > 2:  # one job of a second is mostly the start of Python
+            assert 1 / factor["stage"] < stage.cpu / took[stage.name] < factor["stage"], stage
 
 
 def test_every_person_of_the_input_is_kept_or_listed(finished):

@@ -63,6 +63,42 @@ def schema() -> None:
     click.echo(json.dumps(Study.model_json_schema(), indent=2, sort_keys=True))
 
 
+@root.command()
+@click.option("--configfile", required=True, type=click.Path(), help="The study.")
+@click.option("--cores", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--gpus", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--all", "everything", is_flag=True, help="As if nothing were there already.")
+@click.option("--people", type=click.IntRange(1), help="In place of what the genotypes say.")
+@click.option("--variants", type=click.IntRange(1), help="In place of what the genotypes say.")
+@click.option("--compare", is_flag=True, help="With a finished study: beside what it took.")
+def estimate(
+    configfile: str,
+    cores: int,
+    gpus: int,
+    everything: bool,
+    people: int | None,
+    variants: int | None,
+    compare: bool,
+) -> None:
+    """Say what a run would cost: jobs, hours, memory and disk, from measured rates."""
+    from gendmr.config.study import Study
+    from gendmr.estimate.cost import cost_of, measured, table
+    from gendmr.estimate.plan import planned_jobs
+    from gendmr.estimate.size import study_size
+
+    study = Study.parse(configfile)
+    words = ["--configfile", configfile, *(["--forceall"] if everything or compare else [])]
+    jobs = planned_jobs(*words)
+    scans = sum(job.rule == "register_t1w" for job in jobs)
+    cost = cost_of(jobs, study, study_size(study, scans=scans, people=people, variants=variants))
+    click.echo(table(cost, cores=cores, gpus=gpus))
+    if compare:
+        took = measured(study.study)
+        click.echo(f"\n{'stage':<12}{'estimated CPU s':>16}{'measured CPU s':>16}")
+        for stage in cost.stages:
+            click.echo(f"{stage.name:<12}{stage.cpu:>16.0f}{took.get(stage.name, 0):>16.0f}")
+
+
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
     end_with_run()

@@ -1,0 +1,148 @@
+"""The estimate grows with what costs, counts only what is left to do, and knows every rule."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from gendmr.cli.main import root as commands
+from gendmr.config.study import Study
+from gendmr.errors import ConfigurationError, InputFileError
+from gendmr.estimate.cost import Cost, Stage, cost_of, load_rates, measured, stages_of_rules, table
+from gendmr.estimate.plan import Job, planned_jobs
+from gendmr.estimate.size import Size, study_size
+
+KINDS = ["gendmr", "ridge", "locus", "polygenic", "association", "fusion"]
+SIZE = Size(people=1000, variants=500_000, snps=3000, scans=100)
+
+
+def study(**changes):
+    base = {
+        "study": "own",
+        "seed": 1,
+        "genotypes": {"inputs": ["own"]},
+        "annotation": {"genes": "genes.loc"},
+        "imaging": {"bids": "bids", "atlas": {"labels": "a.nii.gz", "table": "a.tsv"}},
+        "cohort": {"participants": "people.tsv"},
+        "training": {"methods": {kind: {"kind": kind} for kind in KINDS}},
+    }
+    for path, value in changes.items():
+        section, key = path.split("__")
+        base[section] = base[section] | {key: value}
+    return Study.parse(base)
+
+
+def seconds(job, of=None, size=SIZE):
+    return cost_of([job], of or study(), size).cpu
+
+
+def test_every_rule_and_method_has_rates(root):
+    names = set(load_rates()["rules"])
+    for rule in stages_of_rules():
+        text = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+        block = re.split(rf"rule {rule}:", text)[1].split("\nrule ")[0]
+        if "shell:" not in block.split("rule ")[0]:
+            continue
+        wanted = [f"{rule} {kind}" for kind in KINDS] if rule.startswith("train") else [rule]
+        assert set(wanted) <= names, f"no rates for {wanted}: gendmr/estimate/rates.yaml"
+
+
+def test_a_rule_without_a_rate_is_named():
+    with pytest.raises(ConfigurationError, match="walk_dog"):
+        cost_of([Job("walk_dog")], study(), SIZE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_people_and_snps_cost_more_in_every_fold(kind):
+    job = Job("train_fold", {"method": kind, "repeat": "0", "fold": "0"})
+    assert seconds(job) < seconds(job, size=Size(2000, 500_000, 3000, 100))
+    assert seconds(job) < seconds(job, size=Size(1000, 500_000, 6000, 100))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_permutations_of_the_last_chunk_are_those_it_has(kind):
+    of = study()  # 199 permutations: 100 and 99
+    first, last = (
+        Job("train_null", {"method": kind, "repeat": "0", "fold": "0", "chunk": chunk})
+        for chunk in "01"
+    )
+    assert seconds(last, of) < seconds(first, of)
+
+
+def test_epochs_preset_and_variants_count():
+    network = Job("train_fold", {"method": "gendmr", "repeat": "0", "fold": "0"})
+    methods = {kind: {"kind": kind} for kind in KINDS}
+    some, more = (
+        study(training__methods=methods, training__optimisation={"epochs": n}) for n in (5, 50)
+    )
+    assert seconds(network, some) < seconds(network, more)
+    scan = Job("register_t1w", {"participant": "01"})
+    testing, fast, precise = (
+        seconds(scan, study(imaging__preset=preset)) for preset in ("testing", "fast", "precise")
+    )
+    assert testing < fast < precise
+    merge = Job("merge_genotypes")
+    assert seconds(merge) > 10 * seconds(merge, size=Size(1000, 5000, 3000, 100))
+
+
+def test_wall_time_never_beats_the_longest_job():
+    cost = Cost([Stage("imaging", jobs=10, cpu=100, longest=10)])
+    assert cost.wall(1, 0) == 100
+    assert cost.wall(4, 0) == 25
+    assert cost.wall(100, 0) == 10
+    networks = Cost([Stage("training", jobs=10, cpu=100, gpu=100, longest=10)])
+    assert networks.wall(8, 2) == 50
+    assert "Nothing is left" in table(Cost(), cores=2, gpus=0)
+    assert "no GPU was measured" in table(networks, cores=8, gpus=2)
+
+
+def test_size_is_told_from_the_heads_of_genotypes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, people in (("a", range(30)), ("b", range(30))):
+        (tmp_path / f"{name}.fam").write_text("".join(f"0 P{i} 0 0 1 -9\n" for i in people))
+        (tmp_path / f"{name}.bim").write_text("1\trs1\t0\t1\tA\tG\n" * 50)
+    (tmp_path / "genes.loc").write_text("1\t1\t100\t200\t+\tG\n" * 4)
+    beside = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
+    assert (beside.people, beside.variants, beside.snps) == (30, 100, 40)
+    (tmp_path / "b.fam").write_text("".join(f"0 Q{i} 0 0 1 -9\n" for i in range(20)))
+    merged = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
+    assert (merged.people, merged.variants) == (50, 50)
+    with pytest.raises(InputFileError, match="--people N"):
+        study_size(study(genotypes__inputs=["absent"]), scans=2)
+    given = study_size(study(genotypes__inputs=["absent"]), scans=2, people=7, variants=9)
+    assert (given.people, given.variants) == (7, 9)
+
+
+def test_benchmark_files_are_summed_by_stage(tmp_path):
+    head = "s\tcpu_time\n"
+    for path, value in (("imaging/01", "2.5"), ("imaging/02", "NA"), ("training/a/fold-1", "4")):
+        file = tmp_path / f"own/{path}.benchmark.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{head}1.0\t{value}\n")
+    assert measured("own", tmp_path) == {"imaging": 2.5, "training": 4.0}
+
+
+def test_the_command_estimates_the_demo(root, monkeypatch):
+    monkeypatch.chdir(root)
+    done = CliRunner().invoke(commands, ["estimate", "--configfile", "config/config.yaml", "--all"])
+    assert done.exit_code == 0, done.output
+    rows = {line.split()[0]: line.split() for line in done.output.splitlines() if line}
+    assert int(rows["imaging"][1]) == 64
+    assert float(rows["all"][2]) > 0.05
+    assert "may be off by a factor of" in done.output
+
+
+def test_a_plan_that_cannot_be_made_says_why(root, monkeypatch):
+    monkeypatch.chdir(root)
+    with pytest.raises(ConfigurationError, match="absent.yaml"):
+        planned_jobs("--configfile", "absent.yaml")
+
+
+def test_help_lists_every_target(root):
+    text = (root / "Makefile").read_text()
+    targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split())
+    assert {"estimate", "demo"} <= targets
+    assert targets == set(re.findall(r"^([a-z-]+):", text, re.M))
+    assert targets == set(re.findall(r"^# make ([a-z-]+)", text, re.M))
