@@ -99,6 +99,7 @@ def lay_out(folder: Path, scans: Path, atlas: Path, count: int, preset: str) -> 
             "brain": "stripped",
         },
         "cohort": {"participants": "people.tsv"},
+        "training": {},
     }
     (folder / "study.json").write_text(json.dumps(study))
     return study
@@ -107,7 +108,15 @@ def lay_out(folder: Path, scans: Path, atlas: Path, count: int, preset: str) -> 
 def snakemake(folder: Path, cores: int) -> tuple[float, float]:
     """Run the stage `imaging` anew."""
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "imaging"]
-    command += ["--configfile", "study.json", "--cores", str(cores), "--forceall", "--quiet", "all"]
+    command += [
+        "--configfile",
+        "study.json",
+        "--cores",
+        str(cores),
+        "--forceall",
+        "--quiet",
+        "rules",
+    ]
     return measured(command, folder)
 
 

@@ -109,7 +109,7 @@ def test_size_is_told_from_the_heads_of_genotypes(tmp_path, monkeypatch):
     (tmp_path / "b.fam").write_text("".join(f"0 Q{i} 0 0 1 -9\n" for i in range(20)))
     merged = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
     assert (merged.people, merged.variants) == (50, 50)
-    with pytest.raises(InputFileError, match="--people N"):
+    with pytest.raises(InputFileError, match="people N"):
         study_size(study(genotypes__inputs=["absent"]), scans=2)
     given = study_size(study(genotypes__inputs=["absent"]), scans=2, people=7, variants=9)
     assert (given.people, given.variants) == (7, 9)
@@ -136,7 +136,7 @@ def test_the_command_estimates_the_demo(root, monkeypatch):
 
 def test_a_plan_that_cannot_be_made_says_why(root, monkeypatch):
     monkeypatch.chdir(root)
-    with pytest.raises(ConfigurationError, match="absent.yaml"):
+    with pytest.raises(ConfigurationError, match="absent"):
         planned_jobs("--configfile", "absent.yaml")
 
 
