@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -514,3 +515,58 @@ def test_runs_are_recorded_once_per_fold(finished):
     assert running == 0
     assert len(names) >= methods * (n_folds + 1)
     assert not (finished.folder / "mlruns").exists()
+
+
+def test_every_result_names_its_versions_and_what_was_given(finished):
+    record = read_json(finished.results / "cohort/inputs.json")
+    given = {
+        path: item["sha256"] for kind in record["files"].values() for path, item in kind.items()
+    }
+    for path, digest in given.items():
+        assert hashlib.sha256((finished.folder / path).read_bytes()).hexdigest() == digest, path
+    names = {Path(path).name for path in given}
+    assert {"participants.tsv", "array1.bed", "array1.bim", "array1.fam", "truth.json"} <= names
+    fold = read_json(finished.results / "training/gendmr/repeat-0/fold-0/run.json")
+    ranking = read_json(finished.results / "ranking/gendmr/summary.json")
+    for result in (fold, ranking):
+        assert result["given"]["tables"] == {
+            path: given[path] for path in record["files"]["tables"]
+        }
+        assert {"gendmr", "python", "platform", "numpy"} <= set(result["versions"])
+        assert result["inputs"]["snp.nc"]
+    made = read_json(finished.results / "report/versions.json")
+    assert {"genotypes", "training", "ranking", "report"} <= set(made)
+    assert {"PLINK 1.9", "PLINK 2"} <= set(made["genotypes"])
+    page = (finished.results / "report/summary.html").read_text()
+    for path, digest in given.items():
+        assert path in page
+        assert digest in page
+
+
+def test_a_changed_input_is_named_and_only_what_reads_it_reruns(finished):
+    path = finished.results / "simulate/truth.json"
+    whole, stamp = path.read_bytes(), path.stat().st_mtime_ns
+    before = hashlib.sha256(whole).hexdigest()
+    try:
+        path.write_bytes(whole + b"\n")
+        after = hashlib.sha256(path.read_bytes()).hexdigest()
+        done = finished.snakemake("-n")
+        said = f"simulate/truth.json has changed (SHA-256 {before[:12]}… before, {after[:12]}… now)"
+        assert said in done.stderr
+        assert set(finished.plan()) - {"total", "default", "all"} <= {
+            "cohort",
+            "record_inputs",
+            "report",
+            "summarize_study",
+        }
+        assert finished.plan()["record_inputs"] == 1
+        # older than its results, so that Snakemake sees nothing to do: it is named all the same
+        os.utime(path, ns=(stamp - 10**12, stamp - 10**12))
+        done = finished.snakemake("-n")
+        assert said in done.stderr
+        assert "touch it" in done.stderr
+    finally:
+        path.write_bytes(whole)
+        os.utime(path, ns=(stamp, stamp))
+    assert "has changed" not in finished.snakemake("-n").stderr
+    assert finished.plan() == {}
