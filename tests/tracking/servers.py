@@ -69,6 +69,16 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(timeout=30)
             self.process = None
+            # Its workers are no children of ours: one may listen for a moment longer.
+            deadline = time.monotonic() + 30
+            while self._listens():
+                assert time.monotonic() < deadline, "a worker of the server outlives its kill"
+                time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @contextmanager
