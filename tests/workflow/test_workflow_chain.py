@@ -426,7 +426,8 @@ def test_a_job_that_ends_well_and_leaves_nothing_in_its_files_is_refused(finishe
     )
     done = finished.snakemake(FOLD, "-R", FOLD, check=False)
     assert done.returncode != 0
-    assert "empty" in done.stdout + done.stderr
+    assert "unexpected empty output files" in done.stdout + done.stderr
+    assert "which files Snakemake found missing or empty" in done.stdout + done.stderr
     left = [path for path in (finished.folder / FOLD).parent.glob("*") if path.is_file()]
     assert left == []
     source = Path(__file__).resolve().parents[2] / "workflow/gendmr/__main__.py"

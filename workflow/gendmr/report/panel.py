@@ -170,7 +170,10 @@ def failure_panel(study: str, failures: Failures, words: Sequence[str]) -> str:
         parts.append(f"\n  {len(shown) - IN_FULL} more jobs failed; to run one of them again:\n")
         parts += [f"    {rerun_command(words, job)}\n" for job in shown[IN_FULL:]]
     if not jobs:
-        parts.append(f"\n  No job failed by itself; the logs are in logs/{study}/\n")
+        parts.append(
+            "\n  No command failed; which files Snakemake found missing or empty after a job stands"
+            f"\n  above, the logs are in logs/{study}/\n"
+        )
     if (free := shutil.disk_usage(".").free) < LITTLE:
         parts.append(f"\n  The disk is nearly full: {free / 1e6:.0f} MB are free.\n")
     parts.append(
