@@ -1,4 +1,4 @@
-"""Looks up the locked packages in the package index's list of vulnerabilities, with pip-audit in its own venv.
+"""Looks up the locked packages in the list of known vulnerabilities, with pip-audit in a venv.
 
     python envs/audit.py VENV [--when-reachable]
 
@@ -84,7 +84,7 @@ def _ask(venv: Path, wanted: list[str]) -> list[dict[str, Any]]:
 
 def _unknown(reason: str, tolerant: bool) -> int:
     print(f"[audit] NOT AUDITED, nothing is known: {reason}", file=sys.stderr)
-    print("[audit] next step: run make audit where the package index can be reached", file=sys.stderr)
+    print("[audit] next step: make audit where the package index is reached", file=sys.stderr)
     return 0 if tolerant else 3
 
 
