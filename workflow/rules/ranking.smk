@@ -138,11 +138,11 @@ rule draw_ranking:
     params:
         options=options(STUDY.ranking.figures),
         ranking=subpath(input.genes, parent=True),
-        cohort=f"results/{STUDY.study}/cohort",
+        results=subpath(input.genes, ancestor=3),
         template=TEMPLATE_OPTION,
         code=fingerprint("ranking.draw"),
     shell:
-        "python -m gendmr ranking figures --ranking {params.ranking} --cohort {params.cohort}"
+        "python -m gendmr ranking figures --ranking {params.ranking} --cohort {params.results}/cohort"
         " --options {params.options:q} {params.template} &> {log}"
 
 
