@@ -30,6 +30,7 @@ def lay_out(folder: Path, people: int, chunks: int) -> Path:
     """Write the study and its empty files; return the configuration."""
     for name in ("own.bed", "own.bim", "own.fam", "genes.loc", "people.tsv", "a.nii.gz", "a.tsv"):
         (folder / name).touch()
+    (folder / "resources").symlink_to(ROOT / "resources")
     for number in range(people):
         image = folder / f"bids/sub-{number:05d}/anat/sub-{number:05d}_T1w.nii.gz"
         image.parent.mkdir(parents=True)
