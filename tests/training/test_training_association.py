@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gendmr.training.association import Phenotypes, hwe, prune, score_test, score_tests
+from gendmr.training.association import Phenotypes, hwe, score_test, score_tests
 from gendmr.training.components import Components
+from gendmr.training.linkage import Linkage, prune
 
 BASES = {0: 0b11, 1: 0b10, 2: 0b00, -1: 0b01}
 
@@ -177,6 +178,39 @@ def test_pruning_keeps_what_the_slow_loop_keeps(seed: int, r2: float) -> None:
             kept.append(int(column))
     assert prune(dosage, chromosome, position, priority, r2).tolist() == kept
     assert prune(dosage, chromosome, position, priority, r2, stop_after=2).tolist() == kept[:2]
+
+
+def slow_prune(
+    filled: np.ndarray, chromosome: np.ndarray, position: np.ndarray, order: np.ndarray, r2: float
+) -> list[int]:
+    kept: list[int] = []
+    for index, column in enumerate(order):
+        if all(
+            chromosome[column] != chromosome[order[other]]
+            or abs(position[column] - position[order[other]]) > 1_000_000
+            or np.corrcoef(filled[:, column], filled[:, order[other]])[0, 1] ** 2 <= r2
+            for other in kept
+        ):
+            kept.append(index)
+    return kept
+
+
+@pytest.mark.parametrize("snps", [1, 63, 64, 65, 200])
+def test_linkage_found_once_serves_every_order(snps: int) -> None:
+    random = np.random.default_rng(snps)
+    dosage = genotypes(50, snps, snps, missing=0.05)
+    copies = random.integers(0, snps, snps // 2)
+    dosage[:, random.integers(0, snps, snps // 2)] = dosage[:, copies]
+    chromosome = random.choice(["1", "2"], snps)
+    position = random.integers(1, 8_000_000, snps)
+    filled = np.where(dosage < 0, np.nan, dosage.astype(float))
+    filled = np.where(np.isnan(filled), np.nanmean(filled, axis=0), filled)
+    linkage = Linkage(dosage, chromosome, position, 0.3)
+    for size in (snps, snps // 2 + 1, snps):
+        order = random.permutation(snps)[:size]
+        expected = slow_prune(filled, chromosome, position, order, 0.3)
+        assert linkage.prune(order).tolist() == expected
+        assert linkage.prune(order, 3).tolist() == expected[:3]
 
 
 def test_components_find_two_populations_and_project_newcomers() -> None:

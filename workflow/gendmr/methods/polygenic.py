@@ -17,7 +17,8 @@ from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import FittedAdditive, logistic, note_missing, only_epoch, standardise
 from gendmr.methods.base import OneByOne, Progress
 from gendmr.seeds import generator
-from gendmr.training.association import prune, score_test
+from gendmr.training.association import score_test
+from gendmr.training.linkage import prune
 from gendmr.training.partition import stratified_parts
 from gendmr.training.preparation import People, Preparation
 from gendmr.training.scores import class_weights, log_loss

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gendmr.training.association import mean_dosage, prune
+from gendmr.training.association import mean_dosage
+from gendmr.training.linkage import prune
 
 
 @dataclass(frozen=True)

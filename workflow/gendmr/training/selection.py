@@ -10,7 +10,8 @@ import pandas as pd
 from gendmr.config.methods import OwnSnps, parse_interval
 from gendmr.config.training import SelectionSection
 from gendmr.files.chromosomes import chromosome_name
-from gendmr.training.association import hwe, mean_dosage, prune
+from gendmr.training.association import hwe, mean_dosage
+from gendmr.training.linkage import Linkage
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class Candidates:
     counts : dict
         Number of SNPs after each step.
     options : SelectionSection
-    chromosome, position : (candidate,)
     genes : list of frozenset of str, by candidate
     blind : float (candidate,)
         Order of precedence in the mode `genes`, smallest first.
+    linkage : Linkage
+        Which candidates are in LD.
     own : bool
         All candidates that are in Hardy-Weinberg equilibrium are selected: SNPs of a method's own.
     """
@@ -43,10 +45,9 @@ class Candidates:
     columns: np.ndarray
     counts: dict[str, int]
     options: SelectionSection
-    chromosome: np.ndarray
-    position: np.ndarray
     genes: list[frozenset[str]]
     blind: np.ndarray
+    linkage: Linkage
     own: bool = False
 
     @property
@@ -106,10 +107,14 @@ class Candidates:
             columns=columns,
             counts=counts,
             options=options,
-            chromosome=snps["chromosome"].to_numpy(dtype=str)[columns],
-            position=position,
             genes=[names[column] for column in columns],
             blind=blind,
+            linkage=Linkage(
+                dosage[:, columns],
+                snps["chromosome"].to_numpy(dtype=str)[columns],
+                position,
+                options.r2,
+            ),
             own=own is not None,
         )
 
@@ -134,7 +139,7 @@ class Candidates:
         if self.options.mode == "fold_association":
             return self._strongest(dosage, diagnosis, order)
         columns, fails = self._in_equilibrium(dosage, diagnosis, order)
-        kept = columns[self._prune(dosage, columns)]
+        kept = columns[self.linkage.prune(columns)]
         chosen = self._per_gene(kept)
         return self._selection(
             chosen,
@@ -151,7 +156,7 @@ class Candidates:
         looked = min(4 * most, order.size)
         while True:
             columns, fails = self._in_equilibrium(dosage, diagnosis, order[:looked])
-            kept = columns[self._prune(dosage, columns, stop_after=most)]
+            kept = columns[self.linkage.prune(columns, most)]
             if kept.size == most or looked == order.size:
                 break
             looked = min(4 * looked, order.size)
@@ -174,21 +179,6 @@ class Candidates:
         controls = dosage[np.ix_(diagnosis == 0, self.columns[order])]
         fine = hwe(controls) >= self.options.hwe
         return order[fine], int((~fine).sum())
-
-    def _prune(
-        self, dosage: np.ndarray, order: np.ndarray, stop_after: int | None = None
-    ) -> np.ndarray:
-        """Return places in `order` of the candidates that stay, the first of it first."""
-        if not order.size:
-            return np.zeros(0, dtype=np.int64)
-        return prune(
-            dosage[:, self.columns[order]],
-            self.chromosome[order],
-            self.position[order],
-            np.arange(order.size),
-            self.options.r2,
-            stop_after=stop_after,
-        )
 
     def _per_gene(self, kept: np.ndarray) -> np.ndarray:
         """Keep the first `per_gene` SNPs of each gene, then the first rounds up to `maximum`."""
