@@ -252,6 +252,11 @@ class PrivateSlurm:
         (self.folder / "gres.conf").write_text(
             f"AutoDetect=off\nName=gpu File={devices}\n", encoding="utf-8"
         )
+        # slurmd looks for control groups although nothing here uses them; this plugin starts
+        # without, in a container say.
+        (self.folder / "cgroup.conf").write_text(
+            "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n", encoding="utf-8"
+        )
         # Inside a job Snakemake's plugin clears SLURM_CONF before it calls srun.
         srun = self.folder / "bin" / "srun"
         conf, program = self.folder / "slurm.conf", shutil.which("srun", path=SEARCH)
