@@ -8,6 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 
 from gendmr.errors import ConfigurationError
+from gendmr.files.session import leave_session
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def planned_jobs(*words: str) -> list[Job]:
         planned = False
     finally:
         logger.removeFilter(listener)
+        # The plan has counted this process as a run: its locks would be taken for those of one.
+        leave_session()
     if not planned:
         raise ConfigurationError(
             f"Snakemake makes no plan:\n{said.getvalue().strip()}",
