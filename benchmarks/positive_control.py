@@ -64,14 +64,14 @@ COLUMNS: dict[str, Kind] = {
 }
 
 
-def study_of(run: str, data: Path, genes: Path, folder: Path, permutations: int) -> dict[str, Any]:
+def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the configuration of one run."""
     components, strata = RUNS[run]
     return {
         "study": run.replace(" ", "-"),
         "seed": 10,
         "genotypes": {
-            "inputs": [str(data / "chr10_cc1000")],
+            "inputs": [str(chosen.data / "chr10_cc1000")],
             "build": "NCBI36",
             # Two ancestries in one set depart from Hardy-Weinberg, and one resampled chromosome
             # makes strangers look like kin.
@@ -79,7 +79,7 @@ def study_of(run: str, data: Path, genes: Path, folder: Path, permutations: int)
             "kinship": 0.354,
         },
         "annotation": {
-            "genes": str(genes),
+            "genes": str(chosen.genes),
             "build": "GRCh37",
             "accept_other_build": True,
             "nearest": True,
@@ -93,20 +93,21 @@ def study_of(run: str, data: Path, genes: Path, folder: Path, permutations: int)
             "strata": list(strata),
         },
         "training": {
-            "methods": METHODS,
-            "selection": {"mode": "both", "maximum": 1500, "per_gene": 10},
+            "methods": {name: METHODS[name] for name in chosen.methods},
+            "selection": {"mode": "both", "maximum": 600, "per_gene": 10},
             "adjustment": {
                 "covariates": [],
                 "region_covariates": [],
                 "components": components,
             },
             "optimisation": {"epochs": 10},
-            "null": {"permutations": permutations, "chunk": 50},
+            "null": {"permutations": chosen.permutations, "chunk": 100},
         },
         "ranking": {
             "methods": {
-                "smallest-p": {"aggregation": "max"},
-                "sum-test": {"aggregation": "squares"},
+                name: {"aggregation": how}
+                for name, how in (("smallest-p", "max"), ("sum-test", "squares"))
+                if name in chosen.methods
             }
         },
         "tracking": {"enabled": False},
@@ -171,14 +172,14 @@ def run(chosen: argparse.Namespace) -> int:
         folder = chosen.work / name.replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         write_participants(chosen.data, folder / "participants.tsv")
-        config = study_of(name, chosen.data, chosen.genes, folder, chosen.permutations)
+        config = study_of(name, chosen, folder)
         start = time.perf_counter()
         run_workflow(config, folder, chosen.cores)
         seconds = round(time.perf_counter() - start, 1)
         results = folder / "results" / config["study"]
         rows += [
             row_of(name, method, results, chosen.permutations) | {"seconds": seconds}
-            for method in METHODS
+            for method in chosen.methods
         ]
         print(f"{name}: {seconds:.0f} s", flush=True)
     write_table(chosen.table, pd.DataFrame(rows).reindex(columns=list(COLUMNS)))
@@ -221,7 +222,8 @@ def main() -> int:
     make = commands.add_parser("run", help="run the three studies and write the table")
     make.add_argument("data", type=Path, help="folder with chr10_cc1000 and subjects.tsv")
     make.add_argument("--genes", type=Path, required=True, help="MAGMA gene.loc, GRCh37")
-    make.add_argument("--permutations", type=int, default=199)
+    make.add_argument("--permutations", type=int, default=99)
+    make.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     make.add_argument("--cores", type=int, default=os.cpu_count())
     make.add_argument("--work", type=Path, default=WORK)
     make.set_defaults(do=run)
