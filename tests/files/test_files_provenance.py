@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gendmr import __version__
+from gendmr.errors import InputFileError
 from gendmr.files import provenance
 from gendmr.files.provenance import (
     changed_since,
@@ -224,3 +225,13 @@ def test_the_commit_is_that_of_this_checkout_and_of_no_other(root, tmp_path):
     (tmp_path / "workflow/gendmr/errors.py").open("a").write("\n# edited\n")
     assert said(tmp_path) == git("rev-parse", "HEAD") + "-changed"
     assert said(tmp_path / "inside") == "none"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"files": {"a": {"x": {"size": 1}}}}'])
+def test_a_damaged_record_is_named_with_what_to_do(tmp_path: Path, damage: bytes) -> None:
+    record = tmp_path / "inputs.json"
+    record.write_bytes(damage)
+    for read in (changed_since, given_checksums):
+        with pytest.raises(InputFileError, match=r"inputs\.json: no record of checksums") as caught:
+            read(record)
+        assert f"rm {record}" in str(caught.value)

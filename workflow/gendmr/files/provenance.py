@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gendmr import __version__
+from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json, sha256, write_json
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -209,9 +210,8 @@ def changed_since(record: Path | str) -> list[Change]:
     if not record.is_file():
         return []
     changes = []
-    for paths in read_json(record)["files"].values():
-        for path, item in paths.items():
-            old = FileRecord(**item)
+    for paths in _read(record).values():
+        for path, old in paths.items():
             if not Path(path).is_file():
                 changes.append(Change(path, old.sha256, ""))
             elif not old.still(path) and (now := sha256(path)) != old.sha256:
@@ -232,11 +232,35 @@ def given_checksums(record: Path | str) -> dict[str, Any]:
     if not record.is_file():
         return {}
     return {
-        kind: {path: item["sha256"] for path, item in paths.items()}
+        kind: {path: item.sha256 for path, item in paths.items()}
         if len(paths) <= LISTED
-        else {"files": len(paths), "sha256": joint_checksum(paths.items())}
-        for kind, paths in read_json(record)["files"].items()
+        else {
+            "files": len(paths),
+            "sha256": joint_checksum((path, vars(item)) for path, item in paths.items()),
+        }
+        for kind, paths in _read(record).items()
     }
+
+
+def _read(record: Path) -> dict[str, dict[str, FileRecord]]:
+    """Return the files of a record by kind and path.
+
+    Raises
+    ------
+    InputFileError
+        It was cut off or edited.
+    """
+    try:
+        return {
+            kind: {path: FileRecord(**item) for path, item in paths.items()}
+            for kind, paths in read_json(record)["files"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputFileError(
+            f"{record}: no record of checksums ({type(error).__name__}: {error})",
+            cause="the file was damaged or edited",
+            next_step=f"rm {record}, then the same command: it is made again from the files",
+        ) from error
 
 
 def joint_checksum(files: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
