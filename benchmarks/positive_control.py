@@ -1,14 +1,14 @@
 """A signal that is known to be there, in real genotypes with real stratification.
 
-    python benchmarks/positive_control.py run DATA
+    python benchmarks/positive_control.py run DATA --genes GENES
     python benchmarks/positive_control.py page
 
 DATA is the folder with chr10_cc1000.{bed,bim,fam} and subjects.tsv: 500 cases and 500 controls of
 two ancestries, chromosome 10, resampled from HapMap haplotypes with three causal loci, as the
 package snpStats carries them; GENES a MAGMA gene.loc. The study is run three times through the
 workflow: as by default, without ancestry components, and without components while diagnoses are
-permuted over everybody. `run` writes docs/positive_control.tsv, `page` the generated part of
-docs/positive_control.md.
+permuted over everybody. `run` adds to docs/positive_control.tsv, `page` writes the generated part
+of docs/positive_control.md.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def row_of(run: str, method: str, results: Path, permutations: int) -> dict[str,
 def run(chosen: argparse.Namespace) -> int:
     """Run what is asked for and write the table."""
     rows = []
-    for name in RUNS:
+    for name in chosen.runs:
         folder = chosen.work / name.replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         write_participants(chosen.data, folder / "participants.tsv")
@@ -182,7 +182,11 @@ def run(chosen: argparse.Namespace) -> int:
             for method in chosen.methods
         ]
         print(f"{name}: {seconds:.0f} s", flush=True)
-    write_table(chosen.table, pd.DataFrame(rows).reindex(columns=list(COLUMNS)))
+    known = read_table(chosen.table, COLUMNS) if chosen.table.is_file() else None
+    table = pd.concat([known, pd.DataFrame(rows)]).drop_duplicates(["run", "method"], keep="last")
+    order = list(RUNS)
+    table = table.sort_values("run", key=lambda names: names.map(order.index), kind="stable")
+    write_table(chosen.table, table.reindex(columns=list(COLUMNS)))
     return 0
 
 
@@ -223,6 +227,7 @@ def main() -> int:
     make.add_argument("data", type=Path, help="folder with chr10_cc1000 and subjects.tsv")
     make.add_argument("--genes", type=Path, required=True, help="MAGMA gene.loc, GRCh37")
     make.add_argument("--permutations", type=int, default=99)
+    make.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
     make.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     make.add_argument("--cores", type=int, default=os.cpu_count())
     make.add_argument("--work", type=Path, default=WORK)
