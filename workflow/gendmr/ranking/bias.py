@@ -31,7 +31,7 @@ class Bias:
     observed : float
         Of the scores.
     z : float or None
-        Of the standardised scores: what is left of it when each gene is measured by its own null.
+        Of z: what is left of it when each gene is measured by its own null.
     null : ndarray (permutation,)
         Of the scores under permuted diagnoses.
     """
