@@ -69,7 +69,7 @@ def run(study: Path, kind: str, first: int, count: int, **more: Any) -> Path:
         study / "cohort", output, method=kind, repeat=0, fold=1, first=first, count=count,
         options=options(kind, **more), seed=3,
     )  # fmt: skip
-    assert not (study / "training" / kind / "checkpoints").exists()
+    assert list(output.parent.glob("*checkpoints*")) == []
     return output
 
 
@@ -128,7 +128,7 @@ def test_a_killed_chunk_goes_on_and_ends_with_the_same_bytes(study: Path, tmp_pa
         *("--output", str(output)),
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    parts = tmp_path / "training/ridge/checkpoints"
+    parts = output.with_name("chunk-0-checkpoints")
     deadline = time.monotonic() + 120
     while not list(parts.glob("*/*.nc")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -144,6 +144,17 @@ def test_a_killed_chunk_goes_on_and_ends_with_the_same_bytes(study: Path, tmp_pa
     assert b"40-79.nc is damaged: made again" in again.stderr
     assert before < output.stat().st_mtime_ns and sha256(output) == expected
     assert not parts.exists()
+
+
+def test_a_chunk_may_be_written_anywhere(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fit_null(
+        study / "cohort", "null.nc", method="ridge", repeat=0, fold=1, first=0, count=2,
+        options=options("ridge"), seed=3,
+    )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["null.nc"]
 
 
 def test_people_without_a_stratum_are_a_named_error(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def fit_null(
 ) -> None:
     """Write the scores of SNPs and regions under some permutations of the diagnosis.
 
-    What is finished is kept in parts beside the results, so that a killed job goes on.
+    What is finished is kept in parts beside the output, so that a killed job goes on.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ def fit_null(
     files = (*INPUTS, "strata.tsv")
     inputs = {name: sha256(cohort / name) for name in files if (cohort / name).is_file()}
     key = fold_key(options, method, repeat, fold, derive(seed, "null"), inputs, "training.null")
-    checkpoints = output.parents[3] / "checkpoints"
+    # Each chunk has a folder of its own: chunks of a fold start and end beside each other.
+    checkpoints = output.with_name(f"{output.stem}-checkpoints")
     folder = checkpoints / f"{key}-{first}"
     parts: list[xr.Dataset] = []
     for now in np.array_split(np.arange(first, first + count), -(-count // work.together)):
@@ -98,9 +99,7 @@ def fit_null(
         parts.append(part)
         progress(f"permutations {first} to {now[-1]} of {first} to {first + count - 1}")
     write_dataset(output, _together(parts), "null")
-    shutil.rmtree(folder)
-    if not any(checkpoints.iterdir()):
-        checkpoints.rmdir()
+    shutil.rmtree(checkpoints)
 
 
 class _Work:
