@@ -14,6 +14,7 @@ LEVEL = 0.05  # of what is called significant: a p or q of at most this
 # A fitted tail: exceedances to begin with, fewest to end with, and from which count it is needed.
 MOST_EXCEEDANCES, FEWEST_EXCEEDANCES, FEW = 250, 30, 10
 FEWEST_COLUMNS = 10  # of which a typical score can be told
+OFTEN = 0.9  # share of rows in which such a column scores
 LEAST_SKEW = 0.01
 SMALLEST_SHARE = 1e-6  # of the variance of all draws, that of the others
 LEAST_Z, LEAST_LOG = -5.0, -690.0  # of a normal score; of the logarithm of a double
@@ -197,8 +198,9 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
     Attention is a share: a gene that takes a third of it takes it from all others, which then score
     less than they do when nothing is there. The size of a row is the median over columns of the
     score over the column's mean of all rows; the true diagnoses are one of the rows, so that rows
-    stay exchangeable when nothing is there. Rows stay as they are where there are fewer than 10
-    columns, or where half of the scores of some row are 0.
+    stay exchangeable when nothing is there. Columns that are 0 in more than a tenth of the rows do
+    not count: genes whose SNPs are seldom selected say nothing of a row, and a median among many
+    zeros would be noise. Rows stay as they are where fewer than 10 columns count.
 
     Parameters
     ----------
@@ -206,7 +208,7 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
         At least 0.
     """
     mean = rows.mean(axis=0)
-    known = mean > 0
+    known = (rows > 0).mean(axis=0) >= OFTEN
     if known.sum() < FEWEST_COLUMNS:
         return rows
     size = np.median(rows[:, known] / mean[known], axis=1)
