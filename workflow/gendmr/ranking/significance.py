@@ -157,10 +157,14 @@ def normal_scores(rows: np.ndarray) -> np.ndarray:
     Returns
     -------
     float64 (draw, n)
-        At least -5; 0 where a column does not vary.
+        Above -5.1; 0 where a column does not vary.
     """
+    from scipy.special import ndtri, stdtr
+
     draws = len(rows)
     found = np.zeros(rows.shape)
+    if draws < 2:
+        return found
     spread = rows.std(axis=0)
     varies = np.flatnonzero(spread > 1e-9 * (1 + np.abs(rows).max(axis=0, initial=0)))
     if not varies.size:
@@ -178,7 +182,9 @@ def normal_scores(rows: np.ndarray) -> np.ndarray:
         found[:, columns] = _pearson_normal(
             (centred - first) / np.sqrt(variance), np.maximum(skew, LEAST_SKEW)
         )
-    return found
+    # Mean and SD of a few draws are uncertain: as of a t with as many degrees of freedom. One map
+    # for all, which changes no order and so no p-value.
+    return np.asarray(np.sign(found) * -ndtri(stdtr(draws - 1, -np.abs(found))))
 
 
 def _pearson_normal(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
