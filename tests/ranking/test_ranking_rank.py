@@ -23,7 +23,7 @@ from gendmr.files.tables import read_table
 from gendmr.ranking.draw import draw_ranking
 from gendmr.ranking.folds import check_held_out, null_files, order_folds
 from gendmr.ranking.rank import GENES, rank, rank_method, summarise
-from gendmr.ranking.significance import normal_scores
+from gendmr.ranking.significance import z_scores
 from pictures import texts
 
 
@@ -282,7 +282,7 @@ def test_p_values_are_those_of_a_slow_twin(tested):
     snps = [f"rs{i}" for i in range(90)]
     by_gene = null_scores(tested, "snp", snps).reshape(4, 40, 30, 3).sum(axis=3).mean(axis=0)
     rows = genes.loc[[f"G{number}" for number in range(30)]]
-    z = normal_scores(np.vstack([rows["score"], by_gene]))
+    z = z_scores(np.vstack([rows["score"], by_gene]))
     np.testing.assert_allclose(rows["z"], z[0], rtol=1e-4, atol=1e-4)
     largest = z[1:].max(axis=1)
     for number, row in enumerate(rows.itertuples()):

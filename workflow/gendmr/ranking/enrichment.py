@@ -75,7 +75,7 @@ class Blocks:
     genes : DataFrame
         By `gene`: its `score`, and its `block` as a place in the arrays below.
     values : ndarray (block,)
-        The best standardised score of each block.
+        The best normal score of each block.
     permuted : ndarray (permutation, block) or None
         The same under permuted diagnoses.
     fitted : ndarray (block,)
@@ -153,7 +153,7 @@ def read_sets(options: EnrichmentSection, genes: pd.DataFrame, build: str) -> li
 
 
 def read_blocks(ranking: Path, genes: pd.DataFrame) -> Blocks:
-    """Return the blocks of a ranking, each with its best standardised score.
+    """Return the blocks of a ranking, each with its best normal score.
 
     The score of a gene is its z where a null was run; genes without one are left out. Else it is
     the normal score of its rank.

@@ -51,9 +51,9 @@ def block_values(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the best score of each block, as observed and under permuted diagnoses.
 
-    With permutations, blocks are standardised over the observed and the permuted together, as genes
-    were before: each is then one of m + 1 that are treated alike, which makes p exact at any m, and
-    a block of many genes has no higher value than another for having more of them.
+    With permutations, blocks are standardised over the observed and the permuted together: each is
+    then one of m + 1 that are treated alike, which makes p exact at any m, and a block of many
+    genes has no higher value than another for having more of them.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class Significance:
     Parameters
     ----------
     z : float64 (n,)
-        Normal score of the chance of so large a score when nothing is there: see `normal_scores`.
+        Normal score of the chance of so large a score when nothing is there: see `z_scores`.
     p : float64 (n,)
         Of the score alone.
     family_wise : float64 (n,)
@@ -103,7 +103,7 @@ def judge(
     together = np.concatenate([observed[None], null]).astype(np.float64)
     if relative:
         together = relative_to_bulk(together)
-    z = normal_scores(together)
+    z = z_scores(together)
     reached = together[1:] >= together[0] * (1 - 1e-12)
     count = reached.sum(axis=0)
     p = (count + 1) / (draws + 1)
@@ -135,7 +135,7 @@ def judge(
     )
 
 
-def normal_scores(rows: np.ndarray) -> np.ndarray:
+def z_scores(rows: np.ndarray) -> np.ndarray:
     """Measure every score by the others of its column: the quantile of a standard normal.
 
     The upper tail of a column's scores is that of a Pearson III distribution of their mean, SD and
@@ -163,8 +163,6 @@ def normal_scores(rows: np.ndarray) -> np.ndarray:
 
     draws = len(rows)
     found = np.zeros(rows.shape)
-    if draws < 2:
-        return found
     spread = rows.std(axis=0)
     varies = np.flatnonzero(spread > 1e-9 * (1 + np.abs(rows).max(axis=0, initial=0)))
     if not varies.size:
