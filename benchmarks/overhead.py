@@ -1,86 +1,84 @@
 """What a run costs beside PLINK, ANTs and the fits.
 
-    python benchmarks/overhead.py run [--config config/config.yaml] [--cores 2]
-    python benchmarks/overhead.py read FOLDER [--snakemake SECONDS]
+    python benchmarks/overhead.py [--config config/config.yaml] [--cores 2]
 
-`run` makes a study in a temporary folder and measures it; `read` takes the folder of a finished
-one: Snakemake's metadata say which jobs ran, their benchmark files what each took. At work are the
-jobs that call PLINK, ANTs or fit a method, less the seconds in which their Python starts, which are
-measured here. All else is overhead: these starts, the jobs of all other stages, Snakemake itself.
-Jobs that simulate the cohort are neither: they stand for the data that a user brings.
+Makes a study in a temporary folder and measures it in processor seconds. Every Python of a job
+tells at its end what it and its children took; at work are the jobs that call PLINK, ANTs or fit a
+method, less the seconds in which their Python starts, which are measured here. All else is
+overhead: these starts, the jobs of all other stages, and what is left of the sum over all
+processes, which is Snakemake itself and its shells. Jobs that simulate the cohort are neither:
+they stand for the data that a user brings.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import resource
-import shlex
 import shutil
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-# What a job of the stage imports before it works.
+# What a command of a job imports before it works.
 AT_WORK = {
-    "merge_genotypes": ("PLINK", "gendmr.genotypes.merging"),
-    "filter_genotypes": ("PLINK", "gendmr.genotypes.participants, gendmr.genotypes.figures"),
-    "register_t1w": ("ANTs", "gendmr.imaging.participant"),
-    "train_fold": ("fits", "gendmr.training.fold, xarray"),
-    "train_null": ("fits", "gendmr.training.null, xarray"),
+    "genotypes merge": ("PLINK", "gendmr.genotypes.merging"),
+    "genotypes filter": ("PLINK", "gendmr.genotypes.participants, gendmr.genotypes.figures"),
+    "imaging register": ("ANTs and measures of a scan", "gendmr.imaging.participant"),
+    "training fold": ("fits", "gendmr.training.fold, xarray"),
+    "training null": ("fits", "gendmr.training.null, xarray"),
 }
-SIMULATED = "simulate_"
+SIMULATED = "simulate "
+# Python imports a module of this name at its start; `workflow` is on the path of every job.
+TELL = """
+import atexit, json, os, resource, sys, time
+began = time.monotonic()
+def tell():
+    own, others = (resource.getrusage(who) for who in (0, -1))
+    spent = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+    words = [word for word in sys.orig_argv if not word.startswith("-E")]
+    if words[1:3] == ["-m", "gendmr"]:
+        with open(os.path.join({folder!r}, str(os.getpid())), "w") as stream:
+            json.dump([words[3:], time.monotonic() - began, spent], stream)
+atexit.register(tell)
+"""
 
 
 @dataclass
 class Cost:
-    """Jobs of one rule; wall and processor seconds."""
+    """Jobs of one kind; wall and processor seconds."""
 
     jobs: int = 0
     wall: float = 0.0
     processor: float = 0.0
-    begins: list[float] = field(default_factory=list)
 
 
 def read_jobs(folder: Path) -> dict[str, Cost]:
-    """Return the cost of each rule of the study that ran in a folder."""
-    seen: set[str] = set()
+    """Return the cost of each command, of trainings for each kind of method."""
     found: defaultdict[str, Cost] = defaultdict(Cost)
-    for path in sorted((folder / ".snakemake/metadata").rglob("*")):
-        if not path.is_file():
-            continue
-        record = json.loads(path.read_text(encoding="utf-8"))
-        logs = record.get("log") or []
-        if not logs or logs[0] in seen:
-            continue
-        seen.add(logs[0])
-        benchmark = folder / logs[0].replace(".log", ".benchmark.tsv")
-        if benchmark.is_file():
-            with benchmark.open(encoding="utf-8") as stream:
-                row = next(csv.DictReader(stream, delimiter="\t"))
-            cost = found[f"{record['rule']}{_method(record)}"]
-            cost.jobs += 1
-            cost.wall += float(row["s"])
-            cost.processor += float(row["cpu_time"]) if row["cpu_time"] != "NA" else 0.0
+    for path in folder.iterdir():
+        words, wall, processor = json.loads(path.read_text(encoding="utf-8"))
+        cost = found[f"{words[0]} {words[1]}{_method(words)}"]
+        cost.jobs += 1
+        cost.wall += wall
+        cost.processor += processor
     return dict(found)
 
 
-def _method(record: dict[str, Any]) -> str:
+def _method(words: Sequence[str]) -> str:
     """Return the module of a training's method, for what it imports differs by seconds."""
-    if not record["rule"].startswith("train_"):
+    if words[0] != "training" or "--options" not in words:
         return ""
-    text = record["shellcmd"].partition("--options ")[2]
-    kind = json.loads(shlex.split(text)[0])["method"]["kind"]
+    kind = json.loads(words[words.index("--options") + 1])["method"]["kind"]
     return f" ({kind})"
 
 
@@ -105,14 +103,17 @@ def report(jobs: dict[str, Cost], snakemake: float) -> str:
     """Return the table, in processor seconds."""
     parts: defaultdict[str, float] = defaultdict(float)
     counts: defaultdict[str, int] = defaultdict(int)
-    lines = ["| rule | jobs | wall, s | processor, s | of it start, s |", "|---|---|---|---|---|"]
+    lines = [
+        "| command | jobs | wall, s | processor, s | of it start, s |",
+        "|---|---|---|---|---|",
+    ]
     for rule, cost in sorted(jobs.items(), key=lambda item: -item[1].processor):
         start = 0.0
-        name, _, method = rule.partition(" ")
+        name, _, method = rule.partition(" (")
         if name in AT_WORK:
             kind, modules = AT_WORK[name]
             if method:
-                modules += f", gendmr.methods.{method.strip('()')}"
+                modules += f", gendmr.methods.{method.rstrip(')')}"
             start = min(measure_start(modules) * cost.jobs, cost.processor)
             parts[kind] += cost.processor - start
             parts["start of Python in these"] += start
@@ -124,7 +125,7 @@ def report(jobs: dict[str, Cost], snakemake: float) -> str:
             f"| {rule} | {cost.jobs} | {cost.wall:.0f} | {cost.processor:.0f} | {start:.0f} |"
         )
     parts["Snakemake itself"] = snakemake
-    work = sum(parts[kind] for kind in ("PLINK", "ANTs", "fits"))
+    work = sum(parts[kind] for kind in {kind for kind, _ in AT_WORK.values()})
     whole = sum(value for kind, value in parts.items() if not kind.startswith("simulation"))
     lines += ["", "| part | jobs | processor, s | share |", "|---|---|---|---|"]
     for kind, value in sorted(parts.items(), key=lambda item: -item[1]):
@@ -134,11 +135,14 @@ def report(jobs: dict[str, Cost], snakemake: float) -> str:
     return "\n".join(lines)
 
 
-def run(config: Path, cores: int, folder: Path) -> float:
-    """Make the study in a folder; return the processor seconds of all processes."""
+def run(config: Path, cores: int, folder: Path) -> tuple[dict[str, Cost], float]:
+    """Make the study in a folder; return the costs of its jobs and what is left of the sum."""
     for name in ("workflow", "resources", "config", "envs"):
         shutil.copytree(ROOT / name, folder / name, symlinks=True)
     shutil.copy(ROOT / "Snakefile", folder)
+    told = folder / "told"
+    told.mkdir()
+    (folder / "workflow/sitecustomize.py").write_text(TELL.format(folder=str(told)))
     before, began = used(resource.getrusage(resource.RUSAGE_CHILDREN)), time.monotonic()
     subprocess.run(
         [
@@ -150,36 +154,21 @@ def run(config: Path, cores: int, folder: Path) -> float:
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     print(f"{time.monotonic() - began:.0f} s on {cores} cores\n")
-    return used(resource.getrusage(resource.RUSAGE_CHILDREN)) - before
+    jobs = read_jobs(told)
+    total = used(resource.getrusage(resource.RUSAGE_CHILDREN)) - before
+    return jobs, total - sum(cost.processor for cost in jobs.values())
 
 
 def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    runs = commands.add_parser("run", help="make a study and measure it")
-    runs.add_argument("--config", type=Path, default=ROOT / "config/config.yaml")
-    runs.add_argument("--cores", type=int, default=2)
-    reads = commands.add_parser("read", help="read the folder of a finished run")
-    reads.add_argument("folder", type=Path)
-    reads.add_argument(
-        "--snakemake",
-        type=float,
-        default=0.0,
-        help="processor seconds of the main process, as `ps -o time` shows them at the end",
-    )
+    parser.add_argument("--config", type=Path, default=ROOT / "config/config.yaml")
+    parser.add_argument("--cores", type=int, default=2)
     given = parser.parse_args()
-    if given.command == "read":
-        print(report(read_jobs(given.folder), given.snakemake))
-        return
+    study = yaml.safe_load(given.config.read_text(encoding="utf-8"))["study"]
     with TemporaryDirectory(prefix="overhead-") as name:
-        folder = Path(name)
-        total = run(given.config, given.cores, folder)
-        jobs = read_jobs(folder)
-        # Benchmark files sample: what they miss is counted as Snakemake's, never in its favour.
-        rest = total - sum(cost.processor for cost in jobs.values())
-        study = yaml.safe_load(given.config.read_text(encoding="utf-8"))["study"]
-        print(f"Study {study}\n\n{report(jobs, max(rest, 0.0))}")
+        jobs, rest = run(given.config, given.cores, Path(name))
+        print(f"Study {study}\n\n{report(jobs, rest)}")
 
 
 if __name__ == "__main__":

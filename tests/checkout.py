@@ -44,19 +44,17 @@ class Checkout:
         self.results = folder / "results" / "tiny"
 
     def start(self, *words: str, **settings: Any) -> subprocess.Popen[str]:
-        """Start snakemake with this copy's package, not the installed one."""
+        """Start snakemake with this copy's package, not the installed one; it tells into pipes."""
         environment = os.environ | self.environment
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "snakemake", "--configfile", "study.yaml"),
                 *(*self.profile, *words),
             ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             cwd=self.folder,
             env=environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"},
-            **settings,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings,
         )
 
     def snakemake(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""A study on a real Slurm: where its jobs run, what they cost, and what accidents do to them."""
+"""A study on a real Slurm: where its jobs run, and what accidents do to them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 import pytest
+import xarray as xr
 import yaml
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -22,7 +23,7 @@ def jobs(study):
 @pytest.fixture(scope="module")
 def undisturbed(study, jobs):
     """The checksums of the folds of the undisturbed run."""
-    return study.checkout.sums("training/**/*")
+    return study.sums()
 
 
 def of(jobs, rule):
@@ -62,32 +63,29 @@ def test_folds_train_at_the_same_time_on_different_devices(study, jobs):
     assert {match[2] for match in told} == {"0", "1"}
 
 
-def test_a_job_costs_less_than_ten_seconds_beside_its_work(study, jobs):
-    """Slurm's time of a job less what its own command takes.
-
-    On a machine on which Snakemake starts in 1.5 s; each job starts it twice, and on a busy machine
-    both take longer.
-    """
-    single = [job for name, job in jobs.items() if "registration" not in name]
-    asked = sum(_seconds(job["RunTime"]) for job in single)
-    scans = {path.parent.name for path in study.checkout.results.glob("imaging/*/quality.json")}
-    files = [
-        path
-        for path in study.checkout.folder.glob("logs/tiny/**/*.benchmark.tsv")
-        # grouped in one job, or run where Snakemake runs
-        if path.name.split(".")[0] not in scans and path.parent.name != "tracking"
+def test_chunks_of_a_null_asked_for_later_are_jobs_on_gpus_and_train_no_fold_again(
+    study, undisturbed
+):
+    last = study.last()
+    wanted = {"permutations": 3, "chunk": 2, "methods": ["gendmr"]}
+    null = study.checkout.folder / "null.yaml"
+    null.write_text(yaml.safe_dump({"training": {"null": wanted}}))
+    folder = study.checkout.results / "training/gendmr/null/repeat-0"
+    files = [folder / f"fold-{fold}/chunk-{chunk}.nc" for fold in (0, 1) for chunk in (0, 1)]
+    targets = [str(file.relative_to(study.checkout.folder)) for file in files]
+    study.checkout.snakemake(*targets, "--configfile", "study.yaml", "null.yaml")
+    chunks = study.jobs(since=last)
+    assert {job["JobState"] for job in chunks} == {"COMPLETED"}
+    assert {job["Comment"].split("_wildcards")[0] for job in chunks} == {"rule_train_null"}
+    assert {(job["Partition"], job["TresPerJob"]) for job in chunks} == {("gpu", "gres:gpu:1")}
+    assert len(chunks) == len(files)
+    told = [
+        re.search(r"Slurm job (\d+), GPU ([01])", log.read_text(encoding="utf-8"))
+        for log in study.checkout.folder.glob("logs/tiny/training/gendmr/null/**/*.log")
     ]
-    assert len(files) == len(single)
-    worked = sum(float(path.read_text().splitlines()[1].split()[0]) for path in files)
-    start = max(1.5, *study.starts)
-    each = (asked - worked) / len(single)
-    print(f"{each:.1f} s for each of {len(single)} jobs; Snakemake starts in {start:.1f} s")
-    assert each * 1.5 / start < 10
-
-
-def _seconds(clock: str) -> int:
-    hours, minutes, seconds = (int(part) for part in clock.split(":"))
-    return (hours * 60 + minutes) * 60 + seconds
+    assert {match[1] for match in told} == {job["JobId"] for job in chunks}
+    assert [xr.open_dataset(file).sizes["permutation"] for file in files] == [2, 1, 2, 1]
+    assert study.sums() == undisturbed
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +123,7 @@ def test_a_fold_that_was_cut_goes_on_from_its_checkpoint(
 ):
     assert [job["JobState"] for job in cut[cause]] == [state, "COMPLETED"]
     assert "going on from the checkpoint of epoch" in study.log(fold)
-    assert study.checkout.sums("training/**/*") == undisturbed
+    assert study.sums() == undisturbed
     assert not (study.checkout.results / "training/gendmr/checkpoints").exists()
 
 
@@ -156,4 +154,4 @@ def test_a_fold_whose_node_vanishes_is_run_again_when_it_is_back(study, undistur
     assert (int(found["JobId"]), found["JobState"]) == (job, "COMPLETED")
     assert int(found["Restarts"]) == 1
     assert "going on from the checkpoint of epoch" in study.log(0)
-    assert study.checkout.sums("training/**/*") == undisturbed
+    assert study.sums() == undisturbed

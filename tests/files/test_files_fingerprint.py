@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -57,3 +58,32 @@ def test_an_edit_elsewhere_changes_nothing(package):
 def test_an_unknown_module_is_refused(package):
     with pytest.raises(ModuleNotFoundError):
         fingerprint(package, "stage.nothing")
+
+
+@pytest.mark.parametrize("damage", [None, "", "{", '{"a": 1}', "[]"])
+def test_what_was_remembered_changes_nothing_but_the_time(package, tmp_path, damage):
+    store = tmp_path / "code.json"
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        "from gendmr.files import fingerprint as f; f.remember(Path(sys.argv[2]));"
+        "real, calls = f._parse, [];"
+        "f._parse = lambda source: calls.append(1) or real(source);"
+        "print(f.fingerprint('stage.step'), len(calls))"
+    )
+
+    def told():
+        words = [sys.executable, "-c", script, str(package.parent), str(store)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, cwd="/")
+        return done.stdout.split()
+
+    first, parsed = told()
+    assert first == fingerprint(package, "stage.step")
+    assert parsed != "0"
+    if damage is not None:
+        store.write_text(damage)
+    assert told() == [first, "0" if damage is None else parsed]
+    assert told() == [first, "0"]
+    (package / "stage" / "helper.py").write_text("VALUE = 3\n")
+    changed, parsed = told()
+    assert changed == fingerprint(package, "stage.step") != first
+    assert parsed == "1"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from checkout import Checkout
 from gendmr.config.tracking import TrackingSection
 from gendmr.tracking.follow import Follower
 from gendmr.tracking.sync import sync
@@ -291,3 +292,37 @@ def test_what_follows_ends_with_the_workflow_that_started_it(
         parent.wait(30)
     wait_until(lambda: fold() == "KILLED")
     assert (tmp_path / "logs/parent/tracking/follow.log").read_text() == ""
+
+
+def test_a_whole_study_is_on_the_server_while_it_runs_and_as_its_own_database_after(
+    server: Server, tmp_path: Path
+) -> None:
+    study = yaml.safe_load((ROOT / "tests/cluster/tiny.yaml").read_text())
+    study["tracking"] = {"uri": server.address, "live": True}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    checkout = Checkout(tmp_path / "clone", tmp_path / "study.yaml")
+    seen: dict[str, set[str]] = {}
+
+    def look() -> bool:
+        try:
+            now = states(server, "tiny")
+        except AttributeError:  # no such experiment yet
+            return False
+        for key, status in now.items():
+            seen.setdefault(key, set()).add(status)
+        return any("RUNNING" in statuses for statuses in seen.values())
+
+    with (tmp_path / "log").open("w") as log, checkout.start(stdout=log, stderr=log) as process:
+        wait_until(lambda: look() or process.poll() is not None, seconds=300)
+        running_while = process.poll() is None
+        status = process.wait(timeout=600)
+    assert status == 0, (tmp_path / "log").read_text()[-4000:]
+    assert running_while, "nothing was on the server before the workflow ended"
+    folds = {f"{m}/repeat-0/fold-{f}" for m in ("gendmr", "ridge-snp") for f in (0, 1)}
+    assert states(server, "tiny") == dict.fromkeys(folds, "FINISHED")
+    store = local(checkout.results)
+    assert contents(server.address, "tiny", tmp_path / "there") == contents(
+        store, "tiny", tmp_path / "here"
+    )
+    synced = json.loads((checkout.results / "tracking/synced.json").read_text())
+    assert synced["notes"] == []

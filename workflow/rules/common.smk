@@ -14,7 +14,7 @@ shell.prefix(
 from gendmr.config.resources import growing
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
-from gendmr.files.fingerprint import fingerprint
+from gendmr.files.fingerprint import fingerprint, remember
 from gendmr.imaging.bids import find_images, there
 from gendmr.report.panel import changes_panel, failure_panel, start_panel, watch
 from gendmr.simulate.roster import planned_images
@@ -33,6 +33,7 @@ try:
 except GendmrError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from None
 
+remember(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
 FAILURES = watch(workflow)

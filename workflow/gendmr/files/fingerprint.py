@@ -8,11 +8,45 @@ not.
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import hashlib
+import json
+import os
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+# Of a source, by the SHA-256 of its bytes: a digest of its code; what it imports, with names.
+Parsed = tuple[str, list[tuple[str, list[str]]]]
+_known: dict[str, Parsed] = {}
+
+
+def remember(path: Path) -> None:
+    """Keep between processes what parsing has told: it is half of the start of each job.
+
+    A file that cannot be read, or written at the end, only costs the time again.
+
+    Parameters
+    ----------
+    path : Path
+        A JSON file; made where it is not there.
+    """
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        _known.update(
+            {key: (code, [(m, n) for m, n in found]) for key, (code, found) in stored.items()}
+        )
+    before = len(_known)
+
+    def save() -> None:
+        if len(_known) > before:
+            with contextlib.suppress(OSError):
+                beside = path.with_name(f".{path.name}.{os.getpid()}")
+                beside.write_text(json.dumps(_known), encoding="utf-8")
+                beside.replace(path)
+
+    atexit.register(save)
 
 
 @cache
@@ -55,13 +89,23 @@ def _code(module: str) -> str:
 
 
 @cache
-def _parsed(path: Path) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
-    """Return the code without comments and docstrings, and its import statements."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    statements = []
+def _parsed(path: Path) -> Parsed:
+    """Return a digest of the code without comments and docstrings, and its imports."""
+    source = path.read_bytes()
+    key = hashlib.sha256(source).hexdigest()
+    if key not in _known:
+        _known[key] = _parse(source)
+    return _known[key]
+
+
+def _parse(source: bytes) -> Parsed:
+    tree = ast.parse(source)
+    imports: list[tuple[str, list[str]]] = []
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            statements.append(node)
+        if isinstance(node, ast.Import):
+            imports += [(alias.name, []) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imports.append((node.module or "", [alias.name for alias in node.names]))
         body = getattr(node, "body", None)
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
@@ -71,24 +115,23 @@ def _parsed(path: Path) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
             and isinstance(body[0].value.value, str)
         ):
             del body[0]
-    return ast.dump(tree), tuple(statements)
+    ours = [entry for entry in imports if entry[0].split(".")[0] == "gendmr"]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), ours
 
 
 @cache
 def _imports(module: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in _parsed(_path(module))[1]:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith("gendmr.")}
-        elif (node.module or "").split(".")[0] == "gendmr":
-            source = str(node.module)
-            for alias in node.names:
-                deeper = f"{source}.{alias.name}"
-                try:
-                    _path(deeper)
-                    found.add(deeper)
-                except ModuleNotFoundError:
-                    found.add(source)
+    for source, names in _parsed(_path(module))[1]:
+        if not names:
+            found.add(source)
+        for name in names:
+            deeper = f"{source}.{name}"
+            try:
+                _path(deeper)
+                found.add(deeper)
+            except ModuleNotFoundError:
+                found.add(source)
     return frozenset(name for name in found if name != "gendmr")
 
 
