@@ -19,7 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+# Not the folder of this script, in which `cluster` is the script itself.
+sys.path[0] = str(ROOT / "tests")
 
 from cluster.private_slurm import PrivateSlurm, lacks  # noqa: E402
 from cluster.study import Study  # noqa: E402
