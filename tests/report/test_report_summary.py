@@ -204,6 +204,10 @@ def test_p_values_are_shown_where_a_null_was_run(study: Maker) -> None:
     summary = report_study(results, ReportSection())
     assert not any("P-values" in item["note"] for item in summary["not_done"])
     assert "0.0125" in (results / "report" / "summary.html").read_text()
+    shown = gendmr("report", "table", "--results", results).stdout
+    assert re.search(r"Rank +Gene +rank interval +stability +p +p, family-wise\n", shown)
+    assert re.search(r"1 +APOE .* 0\.013 +0\.2\n", shown)
+    assert re.search(r"Rank +Region +rank interval +stability\n", shown)
 
 
 def test_the_null_is_told(study: Maker) -> None:

@@ -82,13 +82,20 @@ def _ranking(summary: dict[str, Any], name: str, title: str, limit: int) -> list
                 label,
                 "" if low is None or high is None else f"{low:.0f} to {high:.0f}",
                 _number(row.get("stability")),
+                *(
+                    [_p_value(row.get("p")), _p_value(row.get("p_fwer"))]
+                    if found["p_values"]
+                    else []
+                ),
                 "planted" if row["planted"] else "",
             )
         )
     heading = f"{title} by {summary['main']}: first {len(rows)} of {found['n']}"
     if found["among_first"] is not None:
         heading += f"; {len(found['planted'])} of all are planted"
-    return [heading, *_columns(("Rank", title[:-1], "rank interval", "stability", ""), rows)]
+    tested = ("p", "p, family-wise") if found["p_values"] else ()
+    header = ("Rank", title[:-1], "rank interval", "stability", *tested, "")
+    return [heading, *_columns(header, rows)]
 
 
 def _paths(results: Path) -> list[str]:
@@ -120,3 +127,7 @@ def _interval(values: dict[str, Any], digits: int = 2) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _p_value(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"
