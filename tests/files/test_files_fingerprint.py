@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,9 @@ def package(tmp_path):
     (root / "stage").mkdir()
     for folder in (root, root / "files", root / "stage"):
         (folder / "__init__.py").write_text("")
-    shutil.copy(installed.__file__, root / "files" / "fingerprint.py")
+    source = Path(installed.__file__).parents[1]
+    for name in ("errors.py", "files/atomic.py", "files/fingerprint.py"):
+        shutil.copy(source / name, root / name)
     (root / "stage" / "step.py").write_text(
         "def run():\n    from gendmr.stage import helper\n    return helper.VALUE\n"
     )

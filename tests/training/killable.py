@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -42,9 +43,11 @@ def start(cohort: Path, output: Path, options: dict[str, Any]) -> ForkServerProc
     return process
 
 
-def kill(process: ForkServerProcess) -> None:
-    """Send SIGKILL and see that it was that which ended the process."""
+def kill(process: ForkServerProcess) -> bool:
+    """Send SIGKILL; return whether that ended the process, and not its own end a moment before."""
     assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert process.exitcode == -signal.SIGKILL
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0

@@ -164,8 +164,7 @@ def test_twenty_kills_at_random_moments_change_no_byte(
         resumed += bool(checkpoints(output.parent.parent))
         process = start(cohort, output, OPTIONS)
         process.join(moments.uniform(0, usual) if kills < 20 else None)
-        if process.is_alive():
-            kill(process)
+        if process.is_alive() and kill(process):
             kills += 1
             written = contents(output) if output.exists() else {}
             for name in written.keys() & whole.keys():
@@ -194,7 +193,7 @@ def test_a_kill_while_a_checkpoint_is_written(
                 if not caught:
                     os.kill(process.pid, signal.SIGCONT)
         if caught:
-            kill(process)
+            assert kill(process)
     assert all(path.exists() for path in caught)
     assert not output.exists()
     last = start(cohort, output, OPTIONS)

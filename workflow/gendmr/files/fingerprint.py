@@ -12,9 +12,11 @@ import atexit
 import contextlib
 import hashlib
 import json
-import os
 from functools import cache
 from pathlib import Path
+
+from gendmr.errors import OutputError
+from gendmr.files.atomic import write_text
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Of a source, by the SHA-256 of its bytes: a digest of its code; what it imports, with names.
@@ -41,10 +43,8 @@ def remember(path: Path) -> None:
 
     def save() -> None:
         if len(_known) > before:
-            with contextlib.suppress(OSError):
-                beside = path.with_name(f".{path.name}.{os.getpid()}")
-                beside.write_text(json.dumps(_known), encoding="utf-8")
-                beside.replace(path)
+            with contextlib.suppress(OSError, OutputError):
+                write_text(path, json.dumps(_known))
 
     atexit.register(save)
 
