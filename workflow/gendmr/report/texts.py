@@ -247,13 +247,13 @@ member here; relatives never stand on both sides of a split.
 {% endif %}
 {% if s.people.sites > 1 %}People come from {{ s.people.sites }} sites.{% endif %}
 {% if s.ancestry %}
-By ancestry (clusters of the genotypes' first two components, named by size):
+ By ancestry (clusters of the genotypes' first two components, named by size):
 {% for row in s.ancestry %}
 {% if row.group == "n/a" %}without genotypes{% else %}group {{ row.group }}{% endif %}
  {{ row.n | plural("person", "people") }} ({{ row.cases | plural("case") }}, {{ row.controls | plural("control") }}){{ "; " if not loop.last else "." }}
 {% endfor %}
 {% else %}
-Ancestry groups were not made.
+ Ancestry groups were not made.
 {% endif %}</p>
 {% if s.genotypes %}
 {% set g = s.genotypes %}
@@ -266,13 +266,13 @@ Ancestry groups were not made.
 <td class="n">{{ "{:,}".format(row.variants) }}</td><td>{{ row.declared or g.build }}</td>
 <td>{{ row.found or "not told" }}</td>
 <td>{% for build, share in row.shares %}{{ build }} {% if share is none %}no reference{% else %}{{ "%.1f" | format(100 * share) }} %{% endif %}{{ ", " if not loop.last }}{% endfor %}
-{% if row.shares %}<span class="soft">({{ row.checked | plural("SNP") }})</span>{% else %}not checked{% endif %}</td></tr>
+{% if row.shares %} <span class="soft">({{ row.checked | plural("SNP") }})</span>{% else %}not checked{% endif %}</td></tr>
 {% endfor %}
 </tbody></table></div>
 <p>{{ g.sex }}.
 {% if g.pairs %}Pairs of kin by KING:
 {% for relation, count in g.pairs.items() %}{{ count }} {{ relation if relation == "duplicate" else relation + " degree" }}{{ ", " if not loop.last }}{% endfor %}
-(<code>genotypes/kinship.tsv</code>).{% else %}No pair of kin was found.{% endif %}</p>
+ (<code>genotypes/kinship.tsv</code>).{% else %}No pair of kin was found.{% endif %}</p>
 {% endif %}
 
 <h2 id="left">Who left, and why</h2>
