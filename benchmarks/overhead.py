@@ -45,7 +45,7 @@ began = time.monotonic()
 def tell():
     own, others = (resource.getrusage(who) for who in (0, -1))
     spent = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
-    words = [word for word in sys.orig_argv if not word.startswith("-E")]
+    words = sys.orig_argv
     if words[1:3] == ["-m", "gendmr"]:
         with open(os.path.join({folder!r}, str(os.getpid())), "w") as stream:
             json.dump([words[3:], time.monotonic() - began, spent], stream)

@@ -124,7 +124,7 @@ def test_the_start_names_what_will_run(root):
     text = start_panel(study, images=62)
     for words in (
         *("study demo", "seed 2025", "62 participants", "gendmr, single-snp", "5 x 1"),
-        "null      39 permutations of gendmr, single-snp",
+        f"null      {study.training.null.permutations} permutations of gendmr, single-snp",
     ):
         assert words in text
     off = study.model_copy(

@@ -25,7 +25,7 @@ _known: dict[str, Parsed] = {}
 
 
 def remember(path: Path) -> None:
-    """Keep between processes what parsing has told: it is half of the start of each job.
+    """Keep between processes what parsing has told: it is a third of each start of Snakemake.
 
     A file that cannot be read, or written at the end, only costs the time again.
 

@@ -1,6 +1,6 @@
 """What a job costs on a cluster beside its work.
 
-    python benchmarks/cluster.py [--jobs 1 100]
+    python benchmarks/cluster_jobs.py [--jobs 1 100]
 
 Starts the private Slurm of the tests and runs their small study through `--profile slurm`, once for
 each number of jobs at a time. Needs what these tests need: root, `slurm-wlm` and `munge`. Compared
@@ -19,8 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-# Not the folder of this script, in which `cluster` is the script itself.
-sys.path[0] = str(ROOT / "tests")
+sys.path.insert(0, str(ROOT / "tests"))
 
 from cluster.private_slurm import PrivateSlurm, lacks  # noqa: E402
 from cluster.study import Study  # noqa: E402
