@@ -84,6 +84,10 @@ class ModalityError(GendmrError):
     """A modality file breaks the contract of its variables."""
 
 
+class OutcomeError(GendmrError):
+    """An outcome fits no kind, or cannot be trained on: one class only, no event, text for numbers."""
+
+
 class FoldError(GendmrError):
     """A split or a fold cannot be made or used."""
 

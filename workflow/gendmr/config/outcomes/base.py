@@ -1,0 +1,16 @@
+"""What every outcome has."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gendmr.config.base import Section
+
+
+class OutcomeSection(Section):
+    """An outcome of a study: an entry of `cohort.outcomes`."""
+
+    kind: str
+    """Chooses the task."""
+    label: str | None = Field(default=None, min_length=1, max_length=60)
+    """What texts and figures call it, such as `time to conversion`; without it, its name."""

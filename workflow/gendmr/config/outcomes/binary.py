@@ -1,0 +1,32 @@
+"""Two classes: cases and controls."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from gendmr.config.outcomes.base import OutcomeSection
+from gendmr.errors import first_few
+
+
+class BinaryOutcome(OutcomeSection):
+    """Cases and controls, by the labels of a column."""
+
+    kind: Literal["binary"] = "binary"
+    """Chooses the task."""
+    column: str = "diagnosis"
+    """Column of participants.tsv."""
+    case: tuple[str, ...] = ("case",)
+    """Labels of cases, e.g. `[AD]`. Letter case counts. Several labels may be pooled."""
+    control: tuple[str, ...] = ("control",)
+    """Labels of controls, e.g. `[CN, SMC]`. People with any other label are listed and left out."""
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        both = sorted(set(self.case) & set(self.control))
+        if both:
+            raise ValueError(f"labels of cases and of controls at once: {first_few(both)}")
+        if not self.case or not self.control:
+            raise ValueError("name at least one label of cases and one of controls")
+        return self

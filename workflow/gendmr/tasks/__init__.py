@@ -1,0 +1,35 @@
+"""Tasks: what is predicted of a person. One package each, found by name.
+
+`gendmr.tasks.<kind>` belongs to the section `gendmr.config.outcomes.<kind>`; its module `task` has
+``build(name, section)``, which returns a `gendmr.tasks.base.Task`. Nothing else knows the kinds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gendmr.config.outcomes.base import OutcomeSection
+    from gendmr.tasks.base import Task
+
+
+def kinds() -> list[str]:
+    """Return the kinds of outcome that there are, by listing the folder."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.ispkg)
+
+
+def task_of(name: str, section: OutcomeSection) -> Task:
+    """Return the task of an outcome.
+
+    Parameters
+    ----------
+    name : str
+        Name of the outcome in `cohort.outcomes`.
+    section : OutcomeSection
+        Its options; `kind` chooses the package.
+    """
+    module = importlib.import_module(f"gendmr.tasks.{section.kind}.task")
+    task: Task = module.build(name, section)
+    return task

@@ -1,0 +1,345 @@
+"""What a task is to the rest of the workflow: an outcome, a loss, columns, metrics and figures.
+
+A task is built from the section of an outcome (`cohort.outcomes.<name>`) and knows everything that
+depends on the kind of it; the spine only calls what stands here. `Task.fit` makes the task of one
+fold: class weights, cut points or a mean, from the outcomes of training people alone.
+
+Networks give an output (person, n_outputs), baselines too; the task reads predictions out of it.
+No module of `gendmr.tasks` imports torch at its top: tables of metrics are made without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import numpy as np
+import pandas as pd
+
+from gendmr.files.tables import Kind
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Outcome(Protocol):
+    """The outcome of some people, aligned with them: one typed, validated object.
+
+    Time and event of one person, say, are never apart.
+    """
+
+    @property
+    def known(self) -> np.ndarray:
+        """Return who has an outcome, bool (person,)."""
+
+    def __len__(self) -> int:
+        """Return the number of people, known or not."""
+
+    def take(self, index: np.ndarray) -> Self:
+        """Return the outcomes of some people, by an integer or boolean index (person,)."""
+
+    def permute(self, order: np.ndarray) -> Self:
+        """Return outcomes that changed hands: person i gets the whole outcome of ``order[i]``."""
+
+    def strata(self) -> np.ndarray:
+        """Return text (person,): the groups that folds are balanced in.
+
+        A class; event by third of the time; third of a measurement. `n/a` where unknown.
+        """
+
+
+@dataclass(frozen=True)
+class Given:
+    """An outcome as it stands in the user's participants.tsv, in our columns.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        Columns of `Task.stored`, by suffix, in the order of the people; missing is `n/a` (text) or
+        NaN (number).
+    reason : Series of str
+        Why a person has no outcome; empty where it is known.
+    """
+
+    columns: pd.DataFrame
+    reason: pd.Series
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that judges predictions.
+
+    Parameters
+    ----------
+    name : str
+        In metrics.tsv: `auc`, `c_index`.
+    label : str
+        In texts and figures: `AUC`, `Harrell's C`.
+    better : str
+        `higher` or `lower`.
+    of : callable
+        ``of(rows)`` of rows of predictions.tsv (one person a row), NaN where it cannot be told.
+        The second form, ``of(rows, train)``, is for metrics that need the training people of the
+        same fold (inverse censoring weights): then `needs_train` is True and `train` are theirs.
+    chance : float, optional
+        Its value for predictions that know nothing; None where there is no such number.
+    needs_train : bool
+        See `of`. Such metrics are told per fold, never pooled.
+    spread : (float, float), optional
+        The range in which it lies, for axes.
+    """
+
+    name: str
+    label: str
+    better: Literal["higher", "lower"]
+    of: Callable[..., float]
+    chance: float | None = None
+    needs_train: bool = False
+    spread: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class TaskFigure:
+    """A figure of the report: one per method or one of all methods together.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, `roc`.
+    caption : str
+        One or two sentences that a reader of a paper needs.
+    draw : callable
+        ``draw(predictions, path)``: `predictions` maps the name of each method to its held-out rows
+        of predictions.tsv (columns `method`-wise as `Task.columns`, with `participant_id`,
+        `repeat`, `fold`, `modalities`); writes `path` (PNG) and the SVG beside it with
+        `gendmr.style.save`.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[Mapping[str, pd.DataFrame], Path], Any]
+
+
+class Task(Protocol):
+    """What is predicted, and how it is judged."""
+
+    kind: str
+    """`binary`, `multiclass`, `quantitative`, `survival`: the name of the package."""
+    name: str
+    """Of the outcome in the configuration."""
+    label: str
+    """For texts: `case or control`, `time to conversion`."""
+    stored: Mapping[str, Kind]
+    """Columns of cohort/participants.tsv by suffix: `""` is the column named as the outcome,
+    `time` is the column `<name>_time`."""
+    n_outputs: int
+    """Numbers that a method gives for a person."""
+    columns: Mapping[str, Kind]
+    """Columns of predictions.tsv after `participant_id`, `set`, `modalities`; the observed outcome
+    among them."""
+    metrics: tuple[Metric, ...]
+    """The first is the primary one: the comparison of methods is of it."""
+    figures: tuple[TaskFigure, ...]
+
+    # -- the user's table and ours ---------------------------------------------------------------
+
+    def given(self, table: pd.DataFrame, where: str) -> Given:
+        """Read the outcome from the user's participants.tsv.
+
+        Parameters
+        ----------
+        table : DataFrame of text
+            With the user's columns (`wanted`).
+        where : str
+            Path of the file, for errors.
+
+        Raises
+        ------
+        OutcomeError
+            A kind of fault that no single person can be blamed for: nobody of a class, text where
+            numbers belong, no event, a time of 0 or below, an event that is neither 0 nor 1, 900
+            classes.
+        """
+
+    def wanted(self) -> tuple[str, ...]:
+        """Return the user's columns that `given` reads."""
+
+    def read(self, columns: Mapping[str, pd.Series], where: str) -> Outcome:
+        """Return the outcome from our own columns (by suffix, text as read), any of them unknown.
+
+        Raises
+        ------
+        OutcomeError
+            A value that `given` could not have written.
+        """
+
+    def describe(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return entries of participants.json by suffix."""
+
+    def groups(self, outcome: Outcome) -> np.ndarray:
+        """Return text (person,): groups by which people are counted and described in tables.
+
+        Case and control; classes; event and censored; all (one group) for a measurement.
+        """
+
+    # -- folds -----------------------------------------------------------------------------------
+
+    def check_parts(self, outcome: Outcome, part: np.ndarray, where: str) -> None:
+        """Refuse a split whose parts cannot be trained on or judged.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        part : text (person,)
+            `train`, `validation`, `held-out`, or anything else for people who do not count.
+        where : str
+            `repeat 0, fold 3`.
+
+        Raises
+        ------
+        FoldError
+            A part lacks a class, or has no event, or no two different values.
+        """
+
+    def check_groups(self, outcome: Outcome, groups: np.ndarray, folds: int) -> None:
+        """Refuse a cohort that cannot be split into so many folds.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        groups : (person,)
+            Independent groups (families), which folds never split.
+        folds : int
+
+        Raises
+        ------
+        FoldError
+            Fewer independent groups of a class, or with an event, than folds.
+        """
+
+    # -- a fold ----------------------------------------------------------------------------------
+
+    def fit(self, outcome: Outcome) -> Self:
+        """Return the task with what it takes from training people: weights, cut points, a mean.
+
+        Raises
+        ------
+        OutcomeError
+            They cannot be trained on: one class, no event, no variation.
+        """
+
+    def constants(self) -> Mapping[str, np.ndarray]:
+        """Return what `fit` learned, by name, to be kept beside the weights of a method."""
+
+    def weights(self, outcome: Outcome) -> np.ndarray:
+        """Return the weight of each person in a loss, float64 (person,); 1 where all count alike.
+
+        Classes are weighted equally in `binary` and `multiclass`.
+        """
+
+    def target(self, outcome: Outcome) -> Mapping[str, np.ndarray]:
+        """Return what `loss` reads of people, by name, each (person, ...), float32 or int64."""
+
+    def loss(
+        self, output: torch.Tensor, target: Mapping[str, torch.Tensor], weight: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the loss of each person, not reduced, not weighted.
+
+        Runs under `torch.func.vmap`. It is the rule of early stopping too.
+
+        Parameters
+        ----------
+        output : Tensor (person, n_outputs)
+        target : dict of Tensor (person, ...)
+            See `target`.
+        weight : Tensor (person,)
+            0 marks padding: such people are in nobody's risk set.
+
+        Returns
+        -------
+        Tensor (person,)
+        """
+
+    def losses(self, output: np.ndarray, outcome: Outcome) -> np.ndarray:
+        """Return the same without torch, float64 (person,)."""
+
+    def calibrate(
+        self,
+        output: np.ndarray,
+        outcome: Outcome,
+        train_output: np.ndarray,
+        train_outcome: Outcome,
+    ) -> Mapping[str, Any]:
+        """Fit the last things before held-out people are seen: a threshold, a baseline hazard.
+
+        Parameters
+        ----------
+        output, outcome
+            Of the inner validation.
+        train_output, train_outcome
+            Of the training people.
+
+        Returns
+        -------
+        mapping
+            Plain numbers and lists of them: written into metrics.json.
+        """
+
+    def predictions(
+        self, output: np.ndarray, outcome: Outcome, calibration: Mapping[str, Any]
+    ) -> pd.DataFrame:
+        """Return `columns` for people, from their output float64 (person, n_outputs)."""
+
+    def contrast(self, output: np.ndarray) -> np.ndarray:
+        """Return weights (person, n_outputs); attributions are of ``(output * contrast).sum(1)``.
+
+        The logit, the value, the log risk; of the called class against the mean of the others.
+        """
+
+    def notes(self, outcome: Outcome, role: str) -> list[str]:
+        """Return sentences on what cannot be told of these people (one class only, no event)."""
+
+    def summary(self, predictions: pd.DataFrame) -> str:
+        """Return a few words on held-out people for the log: `AUC 0.71`."""
+
+    # -- association -----------------------------------------------------------------------------
+
+    def phenotypes(self, outcome: Outcome, covariates: np.ndarray) -> np.ndarray:
+        """Return residuals of the null model, float64 (person, phenotype), for score tests.
+
+        Logistic, linear, Cox martingale, multinomial (a column per class), given the covariates
+        (person, covariate) without intercept.
+        """
+
+    def linear(
+        self, features: np.ndarray, outcome: Outcome, penalty: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Fit the linear model of the task with a ridge penalty: the baseline of all baselines.
+
+        Logistic, multinomial, linear, Cox, by a kept library.
+
+        Parameters
+        ----------
+        features : float64 (person, feature)
+            Standardised.
+        outcome : Outcome
+        penalty : float
+            Half of it times the sum of squared coefficients is added to the summed loss.
+
+        Returns
+        -------
+        coefficients, intercept : float64 (feature, n_outputs), float64 (n_outputs,)
+        """
+
+    # -- pooled over people ----------------------------------------------------------------------
+
+    def pool(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return one row per person from held-out rows of all folds and repeats, sorted by person.
+
+        Scores are averaged over repeats.
+        """
+
+    def interval(self, rows: pd.DataFrame, random: np.random.Generator) -> tuple[float, float]:
+        """Return the 95 % bootstrap interval over people of the primary metric, of pooled rows."""
