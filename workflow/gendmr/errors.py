@@ -85,7 +85,7 @@ class ModalityError(GendmrError):
 
 
 class OutcomeError(GendmrError):
-    """An outcome fits no kind, or cannot be trained on: one class only, no event, text for numbers."""
+    """An outcome fits no kind, or cannot be trained on: one class, no event, text for numbers."""
 
 
 class FoldError(GendmrError):
