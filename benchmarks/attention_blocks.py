@@ -28,7 +28,7 @@ def measure(sizes: list[int]) -> dict[str, float]:
     sys.path.insert(0, str(ROOT / "workflow"))
     import torch
 
-    from gendmr.methods.attention import Block
+    from gendmr.methods.gendmr.attention import Block
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.cohort.identifiers import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
+from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
 from gendmr.cohort.join import join_cohort
 from gendmr.config.cohort import CohortSection
 from gendmr.files.identifiers import hostility

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow")]
 
 from gendmr.config.training import NullSection  # noqa: E402
-from gendmr.training.association import Packed, score_test  # noqa: E402
+from gendmr.statistics.association import Packed, score_test  # noqa: E402
 
 PART = 20_000  # variants that PLINK is timed on
 CHECKED = 200

@@ -28,7 +28,7 @@ from factories import make_cohort  # noqa: E402
 from gendmr.cohort.view import FoldView  # noqa: E402
 from gendmr.config.training import MethodOptions  # noqa: E402
 from gendmr.methods import gendmr  # noqa: E402
-from gendmr.training.preparation import Preparation  # noqa: E402
+from gendmr.preprocessing.preparation import Preparation  # noqa: E402
 
 BAGS = ("snp", "region")
 

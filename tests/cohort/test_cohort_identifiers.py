@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gendmr.cli.main import main
-from gendmr.cohort.identifiers import Matching
+from gendmr.modalities.matching import Matching
 from gendmr.cohort.participants import read_participants
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import GendmrError, IdentifierError

@@ -14,7 +14,7 @@ import xarray as xr
 import yaml
 
 from gendmr.cohort.join import join_cohort
-from gendmr.cohort.modalities import NO_DISTANCE
+from gendmr.modalities.snp.files import NO_DISTANCE
 from gendmr.cohort.participants import read_participants
 from gendmr.errors import (
     AnnotationError,

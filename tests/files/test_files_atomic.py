@@ -32,7 +32,7 @@ from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
 from gendmr.imaging.scan import write_image
 from gendmr.simulate.nifti import ALIGNED, write_nifti
-from gendmr.training.checkpoint import Checkpoint
+from gendmr.engine.checkpoint import Checkpoint
 
 ROOM = 20_000  # bytes; each writer below wants several times as much
 NOISE = np.random.default_rng(0).normal(size=(40, 40, 40))

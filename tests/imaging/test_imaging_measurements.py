@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gendmr.cohort.identifiers import Matching
-from gendmr.cohort.modalities import read_imaged
+from gendmr.modalities.matching import Matching
+from gendmr.modalities.snp.files import read_imaged
 from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection
 from gendmr.errors import (

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gendmr.cohort.identifiers import Matching
-from gendmr.cohort.modalities import read_imaged
+from gendmr.modalities.matching import Matching
+from gendmr.modalities.snp.files import read_imaged
 from gendmr.config.imaging import ImagingSection
 from gendmr.errors import ImageError, ToolError
 from gendmr.files.atomic import read_json, write_json

@@ -12,7 +12,7 @@ import numpy as np
 from gendmr.config.methods import AnyMethod
 from gendmr.config.training import MethodOptions
 from gendmr.training.fold import train_fold
-from gendmr.training.preparation import People
+from gendmr.preprocessing.preparation import People
 
 EVERYWHERE = "19:1-59000000"  # the planted gene of the made-up cohorts lies on chromosome 19
 METHODS: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ import pytest
 
 from gendmr.cohort.view import FoldView
 from gendmr.methods import ridge
-from gendmr.training.preparation import People
+from gendmr.preprocessing.preparation import People
 from leakage.garbage import differences, trajectory
 from leakage.kinds import EACH_KIND, METHODS, NETWORKS, joined, read, sections, train
 

@@ -14,7 +14,7 @@ from factories import make_cohort, make_splits
 from gendmr.cohort.view import FoldView, Rows
 from gendmr.files.tables import write_table
 from gendmr.seeds import derive
-from gendmr.training.preparation import Preparation
+from gendmr.preprocessing.preparation import Preparation
 from gendmr.training.scores import auc
 from leakage.garbage import read_table
 from leakage.kinds import METHODS, joined, options

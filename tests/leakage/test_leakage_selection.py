@@ -14,7 +14,7 @@ from factories import make_splits
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import write_table
-from gendmr.training.association import score_test
+from gendmr.statistics.association import score_test
 from gendmr.training.scores import auc
 from leakage.garbage import read_table
 from leakage.kinds import read, train

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from factories import make_cohort
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
-from gendmr.training.preparation import People, Preparation
+from gendmr.preprocessing.preparation import People, Preparation
 
 
 class Fold(NamedTuple):

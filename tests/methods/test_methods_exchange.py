@@ -16,8 +16,8 @@ from gendmr.config.methods import GendmrMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods import gendmr
 from gendmr.methods.classification import binary_divergence
-from gendmr.methods.exchange import TEACHER, Exchange, decay
-from gendmr.training.preparation import Preparation
+from gendmr.methods.gendmr.exchange import TEACHER, Exchange, decay
+from gendmr.preprocessing.preparation import Preparation
 
 PEOPLE = 12
 T = 3.0

@@ -14,9 +14,9 @@ import torch
 from factories import PLANTED_REGION, make_cohort
 from gendmr.methods import fusion
 from gendmr.seeds import derive
-from gendmr.training.checkpoint import Checkpoint
-from gendmr.training.fit import Layout
-from gendmr.training.preparation import People
+from gendmr.engine.checkpoint import Checkpoint
+from gendmr.engine.fit import Layout
+from gendmr.preprocessing.preparation import People
 from gendmr.training.scores import auc
 
 MODES = ["concatenation", "late", "ogm_ge", "fixed_teacher"]

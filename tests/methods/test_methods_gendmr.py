@@ -19,8 +19,8 @@ from gendmr.config.training import MethodOptions
 from gendmr.errors import TrainingError
 from gendmr.methods import gendmr, ridge
 from gendmr.methods.evidence import collect, imaging_risk
-from gendmr.training.fit import Layout, Runner, State, choose_device
-from gendmr.training.preparation import People, Preparation
+from gendmr.engine.fit import Layout, Runner, State, choose_device
+from gendmr.preprocessing.preparation import People, Preparation
 from gendmr.training.scores import auc
 
 SMALL = {"width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
@@ -284,7 +284,7 @@ def test_layout_takes_apart_what_it_put_together() -> None:
 
 def test_ridge_starts_without_torch(root: Path) -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import gendmr.methods.ridge,"
+        "import sys; sys.path.insert(0, sys.argv[1]); import gendmr.methods.ridge.method,"
         " gendmr.training.fold; sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(root / "workflow")], check=True)

@@ -9,7 +9,7 @@ import pytest
 
 from gendmr.ranking import blocks
 from gendmr.ranking.blocks import ld_blocks
-from gendmr.training.association import impute
+from gendmr.statistics.association import impute
 
 
 def by_pairs(dosage, chromosome, position, genes, r2, window_bp):

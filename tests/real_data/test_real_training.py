@@ -16,9 +16,9 @@ from gendmr.config.training import AdjustmentSection, MethodOptions, SelectionSe
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
-from gendmr.training.association import mean_dosage, score_test
-from gendmr.training.components import Components
-from gendmr.training.preparation import Preparation
+from gendmr.statistics.association import mean_dosage, score_test
+from gendmr.statistics.components import Components
+from gendmr.preprocessing.preparation import Preparation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

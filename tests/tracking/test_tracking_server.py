@@ -20,7 +20,7 @@ from checkout import Checkout
 from gendmr.config.tracking import TrackingSection
 from gendmr.tracking.follow import Follower
 from gendmr.tracking.sync import sync
-from gendmr.training.checkpoint import Checkpoint
+from gendmr.engine.checkpoint import Checkpoint
 from tracking.conftest import write_fold, write_metrics
 from tracking.servers import Server, contents, running, runs_of
 

@@ -20,10 +20,10 @@ LOADED = [
     "h5netcdf",
     "safetensors.numpy",
     "sklearn.metrics",
-    "gendmr.methods.gendmr",
+    "gendmr.methods.gendmr.method",
 ]
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([*LOADED, "gendmr.training.fold", "gendmr.methods.gendmr"])
+_context.set_forkserver_preload([*LOADED, "gendmr.training.fold", "gendmr.methods.gendmr.method"])
 
 
 def train(cohort: Path, output: Path, options: dict[str, Any]) -> None:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gendmr.training.association import Phenotypes, hwe, score_test, score_tests
-from gendmr.training.components import Components
-from gendmr.training.linkage import Linkage, prune
+from gendmr.statistics.association import Phenotypes, hwe, score_test, score_tests
+from gendmr.statistics.components import Components
+from gendmr.statistics.linkage import Linkage, prune
 
 BASES = {0: 0b11, 1: 0b10, 2: 0b00, -1: 0b01}
 

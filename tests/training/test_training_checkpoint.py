@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from killable import kill, start
 
 from gendmr.config.training import MethodOptions
-from gendmr.training.checkpoint import Checkpoint
+from gendmr.engine.checkpoint import Checkpoint
 from gendmr.training.fold import train_fold
 
 OPTIONS = {

@@ -16,7 +16,7 @@ from factories import make_cohort
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.methods import gendmr
-from gendmr.training.preparation import Preparation
+from gendmr.preprocessing.preparation import Preparation
 
 SMALL = {"kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
 has_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

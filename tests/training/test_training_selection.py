@@ -15,9 +15,9 @@ from factories import PLANTED_GENE, PLANTED_SNP
 from gendmr.cohort.view import FoldView
 from gendmr.config.methods import OwnSnps
 from gendmr.config.training import MethodOptions, SelectionSection
-from gendmr.training.association import Packed, hwe, impute, score_test
-from gendmr.training.preparation import Preparation
-from gendmr.training.selection import Candidates, within
+from gendmr.statistics.association import Packed, hwe, impute, score_test
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.modalities.snp.selection import Candidates, within
 
 APOE = "19:1-2000000"  # where the factory puts it
 

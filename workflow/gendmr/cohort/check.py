@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gendmr.cohort.attrition import Attrition
-from gendmr.cohort.identifiers import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
+from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
 from gendmr.cohort.participants import read_participants, with_diagnosis
 from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection

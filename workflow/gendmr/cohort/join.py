@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gendmr.cohort.attrition import Attrition
+from gendmr.modalities.attrition import Attrition
 from gendmr.cohort.families import connected_groups
-from gendmr.cohort.identifiers import Matching, check_overlap, hint, loosened
-from gendmr.cohort.modalities import (
+from gendmr.modalities.matching import Matching, check_overlap, hint, loosened
+from gendmr.modalities.snp.files import (
     Genotyped,
     Imaged,
     read_genotyped,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from gendmr.cohort.attrition import Attrition
-from gendmr.cohort.identifiers import bare
+from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.matching import bare
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
 from gendmr.files.identifiers import hostility, refuse_hostile

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from gendmr.cohort.modalities import Genotyped, Imaged
+from gendmr.modalities.snp.files import Genotyped, Imaged
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import first_few
 from gendmr.files.tables import MISSING

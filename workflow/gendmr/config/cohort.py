@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gendmr.config.base import Section
+from gendmr.config.outcomes import AnyOutcome
+from gendmr.config.outcomes.binary import BinaryOutcome
 from gendmr.errors import first_few
 
-
-class DiagnosisLabels(Section):
-    """Which labels of the diagnosis mean a case and which a control."""
-
-    column: str = "diagnosis"
-    """Column of participants.tsv that holds the diagnosis."""
-    case: tuple[str, ...] = ("case",)
-    """Labels of cases, e.g. `[AD]`. Letter case counts. Several labels may be pooled."""
-    control: tuple[str, ...] = ("control",)
-    """Labels of controls, e.g. `[CN, SMC]`. People with any other label are listed and left out."""
-
-    @model_validator(mode="after")
-    def _disjoint(self) -> Self:
-        both = sorted(set(self.case) & set(self.control))
-        if both:
-            raise ValueError(f"labels of cases and of controls at once: {first_few(both)}")
-        if not self.case or not self.control:
-            raise ValueError("name at least one label of cases and one of controls")
-        return self
+OUTCOME_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
+NO_OUTCOMES = ("age", "sex", "site", "family", "fold", "repeat", "set", "modalities", "all")
 
 
 class CohortSection(Section):
@@ -35,8 +21,11 @@ class CohortSection(Section):
 
     participants: str
     """Path of participants.tsv (BIDS): one row per person, tabs between columns."""
-    diagnosis: DiagnosisLabels = DiagnosisLabels()
-    """Labels of cases and controls, and the column they stand in."""
+    outcomes: dict[str, AnyOutcome] = Field(
+        default_factory=lambda: {"diagnosis": BinaryOutcome()}, min_length=1, max_length=20
+    )
+    """Outcomes by name; a method learns the first, or the one it names. Who lacks an outcome leaves
+    only the methods of that outcome; who lacks all of them leaves the cohort."""
     covariates: tuple[str, ...] = ("age", "sex", "site")
     """Columns of participants.tsv that methods may adjust for. Each must be there."""
     categorical: tuple[str, ...] = ("sex", "site")
@@ -51,8 +40,8 @@ class CohortSection(Section):
     ignore: tuple[Literal["case", "zeros", "punctuation"], ...] = ()
     """Differences between identifiers that do not count: letter case, leading zeros, punctuation
     (`002_S_0295` and `002S0295`). Two people who become one are an error."""
-    require: Literal["any", "snp", "region", "all"] = "any"
-    """Modalities a person must have to stay: at least one, genotypes, images, or both."""
+    require: str = "any"
+    """Modalities a person must have to stay: `any` (at least one), `all`, or the name of one."""
     minimum_overlap: float = Field(default=0.5, ge=0, le=1)
     """The run stops when a smaller share of people joins: the people in both participants.tsv and
     a modality, divided by the smaller of the two. A modality that joins nobody always stops it."""
@@ -65,6 +54,10 @@ class CohortSection(Section):
     between second- and third-degree relatives (Manichaikul et al. 2010)."""
     group_by: str | None = None
     """A further column whose groups never straddle folds, e.g. `site` or an ancestry label."""
+    fold_by: str | None = None
+    """Folds by a column of participants.tsv: each of its values (a site, a hospital) is held out
+    once, and `folds` and `repeats` do not count. The inner validation is drawn from the others,
+    by whole values where at least three remain. People without a value are never held out."""
     folds: int = Field(default=5, ge=2, le=20)
     """Outer folds: each person is held out exactly once per repeat."""
     repeats: int = Field(default=1, ge=1, le=100)
@@ -72,12 +65,12 @@ class CohortSection(Section):
     inner_validation: float = Field(default=0.15, gt=0, lt=0.5)
     """Share of each outer training set that is kept for early stopping and thresholds."""
     strata: tuple[str, ...] | None = None
-    """Within which permutations of the diagnosis stay, the most important first: columns of
+    """Within which permutations of the outcome stay, the most important first: columns of
     participants.tsv (numbers are cut into thirds) and `ancestry`, groups of the genotypes'
     components. Without it: sex, site, ancestry and age, those that there are."""
-    movable: float = Field(default=0.8, ge=0, le=1)
-    """Least share of people whom permutations can give another diagnosis; where the strata are
-    finer than that, the last of them are left out, and the report says so."""
+    min_exchangeable: float = Field(default=0.8, ge=0, le=1)
+    """Smallest share of people that can be permuted; the last strata are left out until it is
+    reached, and the report says so."""
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -93,8 +86,26 @@ class CohortSection(Section):
                 f"columns renames what is not used: {first_few(unknown)}; it maps our names to"
                 f" yours, ours are {first_few(sorted(known), 12)}"
             )
-        reserved = {"participant_id", "diagnosis", "has_snp", "has_region", "family"}
-        taken = sorted(reserved & {*self.covariates, *([self.group_by] if self.group_by else [])})
+        extra = {*self.covariates, *([self.group_by] if self.group_by else [])}
+        reserved = {"participant_id", "family", *self.outcomes}
+        taken = sorted(
+            name
+            for name in extra
+            if name in reserved
+            or name.startswith("has_")
+            or any(name.startswith(f"{outcome}_") for outcome in self.outcomes)
+        )
         if taken:
             raise ValueError(f"reserved names among covariates or group_by: {first_few(taken)}")
         return self
+
+    @field_validator("outcomes")
+    @classmethod
+    def _outcome_names(cls, values: dict[str, AnyOutcome]) -> dict[str, AnyOutcome]:
+        wrong = [name for name in values if not OUTCOME_NAME.fullmatch(name) or name in NO_OUTCOMES]
+        if wrong:
+            raise ValueError(
+                f"not names of outcomes: {first_few(wrong)}; a small letter, then small letters,"
+                " digits and -, at most 30, and no column of the cohort's own"
+            )
+        return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from gendmr.config.base import Section
-from gendmr.config.methods import parse_interval
+from gendmr.files.intervals import parse_interval
 
 
 class ReportSection(Section):

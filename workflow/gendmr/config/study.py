@@ -12,11 +12,16 @@ from gendmr.config.base import Section
 from gendmr.config.cohort import CohortSection
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.methods import KINDS as METHODS
+from gendmr.config.methods import AnyMethod
+from gendmr.config.methods.base import COVARIATES, NetworkSection
+from gendmr.config.modalities import SECTIONS, ModalitiesSection
+from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.ranking import RankingSection
 from gendmr.config.report import ReportSection
 from gendmr.config.simulate import SimulateSection
 from gendmr.config.tracking import TrackingSection
-from gendmr.config.training import TrainingSection
+from gendmr.config.training import MethodOptions, TrainingSection
 from gendmr.errors import ConfigurationError, first_few
 
 
@@ -29,12 +34,16 @@ class Study(Section):
     """All randomness derives from this number."""
     simulate: SimulateSection | None = None
     """Present: the cohort is simulated; absent: the inputs below are yours."""
-    genotypes: GenotypesSection
-    annotation: AnnotationSection
+    genotypes: GenotypesSection | None = None
+    """Absent: a study without genotypes."""
+    annotation: AnnotationSection | None = None
+    """Genes of the SNPs; needed with genotypes."""
     imaging: ImagingSection | None = None
-    """Absent: a study of genotypes only."""
+    """Absent: a study without images."""
+    modalities: ModalitiesSection = ModalitiesSection()
+    """How each modality enters the cohort and a fold."""
     cohort: CohortSection
-    training: TrainingSection
+    training: TrainingSection = TrainingSection()
     ranking: RankingSection = RankingSection()
     tracking: TrackingSection = TrackingSection()
     report: ReportSection = ReportSection()
@@ -49,22 +58,183 @@ class Study(Section):
             As `Section.parse`; or `report.reference` is no method of the study.
         """
         study = super().parse(value, where=where)
+        study._check_modalities()
+        study._check_methods()
         reference = study.report.reference
-        if reference is not None and reference not in study.training.methods:
+        if reference is not None and reference not in study.methods:
             raise ConfigurationError(
                 f"report.reference = {reference!r}: no such method; the study has"
-                f" {first_few(study.training.methods, 30)}",
+                f" {first_few(study.methods, 30)}",
                 cause="a misspelt name, or a method that was taken out of training.methods",
                 next_step="name one of these, or leave report.reference out",
             )
         return study
 
+    # -- modalities --------------------------------------------------------------------------------
+
+    def modality_sections(self) -> dict[str, ModalitySection]:
+        """Return the sections of the modalities that the study has, by name."""
+        sections: dict[str, ModalitySection] = {}
+        for name, section in SECTIONS.items():
+            entry: ModalitySection | None = getattr(self.modalities, name)
+            measured = section.stage is not None and getattr(self, section.stage) is not None
+            if measured or (section.stage is None and entry is not None):
+                sections[name] = entry if entry is not None else section()
+        return dict(sorted(sections.items(), key=lambda item: (item[1].place, item[0])))
+
+    def _check_modalities(self) -> None:
+        if self.genotypes is not None and self.annotation is None:
+            raise ConfigurationError(
+                "genotypes without a section annotation: SNPs need a table of genes",
+                next_step="add annotation: genes: <gene.loc, glist or GTF>",
+            )
+        sections = self.modality_sections()
+        if not sections:
+            raise ConfigurationError(
+                "the study has no modality: neither genotypes nor imaging, and no entry of"
+                " modalities that brings its own files",
+                next_step="add a section genotypes or imaging; config/config.yaml is an example",
+            )
+        idle = [name for name in self.modalities.model_fields_set if name not in sections]
+        if idle:
+            raise ConfigurationError(
+                f"modalities: {first_few(idle)}: the study has no section"
+                f" {first_few(str(SECTIONS[name].stage) for name in idle)} that measures it",
+                cause="a section that was deleted, or an entry too many",
+                next_step="add the section, or take the entry out of modalities",
+            )
+        if self.cohort.require not in ("any", "all", *sections):
+            raise ConfigurationError(
+                f"cohort.require = {self.cohort.require!r}: no modality of the study; there are"
+                f" {first_few(sections)}",
+                next_step="set it to any, all, or one of these",
+            )
+
+    # -- methods -----------------------------------------------------------------------------------
+
+    def _check_methods(self) -> None:
+        """Refuse what would only show after training.
+
+        Raises
+        ------
+        ConfigurationError
+            A method names no outcome of the study, one that it cannot learn, a modality that the
+            study lacks or it cannot read; or a null is asked of a method without attributions.
+        """
+        available = tuple(self.modality_sections())
+        for name, method in self.methods.items():
+            where = f"training.methods.{name}"
+            outcome = self.outcome_of(name)
+            if outcome not in self.cohort.outcomes:
+                raise ConfigurationError(
+                    f"{where}.outcome = {outcome!r}: no such outcome; the study has"
+                    f" {first_few(self.cohort.outcomes)}",
+                    cause="a misspelt name, or an outcome that is not in cohort.outcomes",
+                    next_step="name one of these, or leave it out for the first",
+                )
+            kind = self.cohort.outcomes[outcome].kind
+            if kind not in method.tasks:
+                raise ConfigurationError(
+                    f"{where}: the method {method.kind} cannot learn {outcome}, which is {kind}; it"
+                    f" learns {first_few(method.tasks)}",
+                    cause="another kind of outcome than the method was made for",
+                    next_step=f"choose another method, or an outcome that is {method.tasks[0]}",
+                )
+            able = (*(available if method.readable is None else method.readable),)
+            able += (COVARIATES,) if method.covariates != "never" else ()
+            unreadable = [one for one in method.reads or () if one not in able]
+            absent = [one for one in method.reads or () if one not in (*available, COVARIATES)]
+            if unreadable and not set(unreadable) <= set(absent):
+                raise ConfigurationError(
+                    f"{where}.reads: the method {method.kind} cannot read {first_few(unreadable)};"
+                    f" it reads {first_few(able)}",
+                    next_step="take them out of reads, or choose another method",
+                )
+            if absent or not method.reads_of(available):
+                raise ConfigurationError(
+                    f"{where}.reads: the study has no modality"
+                    f" {first_few(absent or method.readable or ())}; it has {first_few(available)}",
+                    cause="a section that was deleted, or a misspelt name",
+                    next_step="name one of these, or take the method out",
+                )
+        ranked = self.ranked_methods()
+        unknown = sorted(set(self.training.null.methods or ()) - set(ranked))
+        if unknown:
+            raise ConfigurationError(
+                f"training.null.methods: {first_few(unknown)}: no method of that name has"
+                f" attributions; there are {first_few(ranked, 20)}",
+                cause="a misspelt name, or a method that reads covariates only",
+                next_step="name some of these, or leave null.methods out",
+            )
+
+    @property
+    def methods(self) -> dict[str, AnyMethod]:
+        """Methods by name: those configured, or those that fit the study."""
+        if self.training.methods:
+            return self.training.methods
+        available = tuple(self.modality_sections())
+        outcome = next(iter(self.cohort.outcomes.values()))
+        ridge = METHODS["ridge"]
+        methods: dict[str, AnyMethod] = {}
+        network = METHODS["gendmr"]
+        if set(network.readable or ()) & set(available) and outcome.kind in network.tasks:
+            methods["gendmr"] = network()
+        methods["ridge"] = ridge()
+        for name in (*available, COVARIATES):
+            methods[f"ridge-{name}"] = ridge(reads=(name,))
+        return methods
+
+    def outcome_of(self, name: str) -> str:
+        """Return the outcome that a method learns."""
+        return self.methods[name].outcome or next(iter(self.cohort.outcomes))
+
+    def method_options(self, name: str) -> MethodOptions:
+        """Return the slice of one method: editing another method changes nothing in it."""
+        method = self.methods[name]
+        sections = self.modality_sections()
+        reads = method.reads_of(tuple(sections))
+        optimisation = None
+        if isinstance(method, NetworkSection):
+            optimisation = method.optimised(self.training.optimisation)
+        outcome = self.outcome_of(name)
+        return MethodOptions(
+            method=method,
+            outcome=outcome,
+            task=self.cohort.outcomes[outcome],
+            reads=reads,
+            modalities={
+                one: method.adapt(one, section) for one, section in sections.items() if one in reads
+            },
+            covariates=self.training.covariates,
+            optimisation=optimisation,
+        )
+
+    def ranked_methods(self) -> list[str]:
+        """Return the methods whose attributions are ranked."""
+        available = tuple(self.modality_sections())
+        return [name for name, method in self.methods.items() if method.ranked(available)]
+
+    def null_methods(self) -> list[str]:
+        """Return the methods whose ranking has p-values."""
+        null = self.training.null
+        if not null.permutations:
+            return []
+        return [
+            name for name in self.ranked_methods() if null.methods is None or name in null.methods
+        ]
+
+    def null_chunks(self, name: str) -> int:
+        """Return the number of jobs of a method's null in each fold."""
+        null = self.training.null
+        return -(-null.permutations // null.chunk) if name in self.null_methods() else 0
+
     def tables(self) -> list[str]:
         """Return the files that the study is given, but for genotypes and images."""
         imaging, sets = self.imaging, self.ranking.enrichment
         named = [
-            self.annotation.genes,
+            self.annotation.genes if self.annotation else None,
             self.cohort.participants,
+            *(path for section in self.modality_sections().values() for path in section.given()),
             *(imaging.files() if imaging else ()),
             *((imaging.measurements, imaging.places) if imaging else ()),
             *((*sets.sets, *sets.loci) if sets else ()),

@@ -1,8 +1,13 @@
-"""NetCDF files of modalities and attention: one registry of every variable, checked both ways."""
+"""NetCDF files whose every variable is declared, checked when written and when read.
+
+A schema maps the name of a variable to its declaration. Who owns a file owns its schema:
+`gendmr.modalities.<name>.modality`, `gendmr.modalities.schemas`, `gendmr.ranking.tables`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,32 +20,26 @@ from gendmr.files.atomic import atomic_path
 if TYPE_CHECKING:
     import xarray as xr
 
+CHUNK = (256, 1024)  # people, instances
 Check = Callable[[np.ndarray], str | None]
 
 
-def _dosage(values: np.ndarray) -> str | None:
-    wrong = int(((values < -1) | (values > 2)).sum())
-    return f"{wrong} values are none of -1, 0, 1, 2" if wrong else None
-
-
-def _not_negative(values: np.ndarray) -> str | None:
+def not_negative(values: np.ndarray) -> str | None:
+    """Refuse values below 0."""
     wrong = int((values < 0).sum())
     return f"{wrong} values are negative" if wrong else None
 
 
-def _no_infinity(values: np.ndarray) -> str | None:
+def no_infinity(values: np.ndarray) -> str | None:
+    """Refuse infinite values."""
     wrong = int(np.isinf(values).sum())
     return f"{wrong} values are infinite" if wrong else None
 
 
-def _share(values: np.ndarray) -> str | None:
+def share(values: np.ndarray) -> str | None:
+    """Refuse values outside 0 to 1, but for rounding."""
     wrong = int(((values < -1e-6) | (values > 1 + 1e-4)).sum())
     return f"{wrong} values lie outside 0 to 1" if wrong else None
-
-
-def _position(values: np.ndarray) -> str | None:
-    wrong = int((values < 1).sum())
-    return f"{wrong} positions are below 1" if wrong else None
 
 
 @dataclass(frozen=True)
@@ -55,102 +54,23 @@ class Variable:
     optional: bool = False
 
 
-_PEOPLE = Variable(("participant",), "text", "", "participant_id")
-_SNP_COORDINATES = {
-    "snp": Variable(("snp",), "text", "", "variant name"),
-    "chromosome": Variable(("snp",), "text", "", "1 to 22, X"),
-    "position": Variable(("snp",), "int64", "bp", "1-based", _position),
-    "gene": Variable(("snp",), "text", "", "genes separated by ';', empty where none"),
-}
-
-REGISTRY: dict[str, dict[str, Variable]] = {
-    "snp": {
-        "dosage": Variable(
-            ("participant", "snp"), "int8", "copies", "effect alleles; -1 is missing", _dosage
-        ),
-        "participant": _PEOPLE,
-        **_SNP_COORDINATES,
-        "effect_allele": Variable(("snp",), "text", "", "the allele that is counted"),
-        "other_allele": Variable(("snp",), "text", "", "the other allele"),
-        "distance": Variable(
-            ("snp",), "int64", "bp", "to the first gene; negative upstream, 0 inside"
-        ),
-    },
-    "region": {
-        "volume": Variable(
-            ("participant", "region"), "float64", "mm3", "modulated grey matter", _not_negative
-        ),
-        "mean": Variable(("participant", "region"), "float64", "", "mean modulated density"),
-        "spread": Variable(("participant", "region"), "float64", "", "SD of modulated density"),
-        "icv": Variable(("participant",), "float64", "mm3", "intracranial volume", _not_negative),
-        "participant": _PEOPLE,
-        "region": Variable(("region",), "text", "", "region name"),
-        "hemisphere": Variable(("region",), "text", "", "L, R or B (both)"),
-        "x": Variable(("region",), "float64", "mm", "centroid, template space, R+"),
-        "y": Variable(("region",), "float64", "mm", "centroid, template space, A+"),
-        "z": Variable(("region",), "float64", "mm", "centroid, template space, S+"),
-    },
-    "attention": {
-        "risk_snp": Variable(
-            ("participant", "snp"), "float32", "logit", "signed risk", _no_infinity, True
-        ),
-        "attention_snp": Variable(
-            ("participant", "snp"), "float32", "", "share of attention", _share, True
-        ),
-        "bias_snp": Variable(
-            ("participant",), "float32", "logit", "bag logit without instances", None, True
-        ),
-        "risk_region": Variable(
-            ("participant", "region"), "float32", "logit", "signed risk", _no_infinity, True
-        ),
-        "attention_region": Variable(
-            ("participant", "region"), "float32", "", "share of attention", _share, True
-        ),
-        "bias_region": Variable(
-            ("participant",), "float32", "logit", "bag logit without instances", None, True
-        ),
-        "participant": Variable(("participant",), "text", "", "held-out participant_id"),
-        **_SNP_COORDINATES,
-        "region": Variable(("region",), "text", "", "region name"),
-    },
-    "null": {
-        **{
-            f"{score}_{bag}": Variable(
-                ("permutation", bag), "float32", "logit", meaning, _not_negative, True
-            )
-            for bag in ("snp", "region")
-            for score, meaning in (
-                ("mean_abs", "mean of |risk - its mean| over held-out people; 0 if not read"),
-                ("abs_mean", "|mean risk| over held-out people; 0 if not read"),
-            )
-        },
-        "permutation": Variable(("permutation",), "int64", "", "number, counted from 0"),
-        "snp": Variable(("snp",), "text", "", "variant name", None, True),
-        "region": Variable(("region",), "text", "", "region name", None, True),
-    },
-    "null_ranking": {
-        name: variable
-        for level in ("gene", "block", "region")
-        for name, variable in (
-            (
-                f"z_{level}",
-                Variable(("permutation", level), "float32", "SD", "z under permuted diagnoses"),
-            ),
-            (level, Variable((level,), "text", "", "in the order of the table")),
-        )
-    },
-}
+Schema = Mapping[str, Variable]
 
 
-def write_dataset(path: Path | str, dataset: xr.Dataset, kind: str) -> None:
-    """Check a dataset against the registry and write it, the same bytes each time.
+def missing_value(variable: Variable) -> float | int:
+    """Return what stands for a missing number: NaN, or -1 for whole numbers."""
+    return np.nan if np.dtype(variable.dtype).kind == "f" else -1
+
+
+def write_dataset(path: Path | str, dataset: xr.Dataset, schema: Schema) -> None:
+    """Check a dataset against its schema and write it, the same bytes each time.
 
     Raises
     ------
     ModalityError
         A variable is missing, unknown, or breaks its declaration.
     """
-    check(dataset, kind, str(path))
+    check(dataset, schema, str(path))
     encoding: dict[str, dict[str, Any]] = {}
     for name in dataset.variables:
         variable = dataset[name]
@@ -159,15 +79,150 @@ def write_dataset(path: Path | str, dataset: xr.Dataset, kind: str) -> None:
             if variable.dtype.kind != "f":
                 encoding[str(name)]["_FillValue"] = None
             if variable.size:
-                # One person's row a chunk: a fold reads its people and nobody else.
-                encoding[str(name)]["chunksizes"] = (1, min(variable.shape[1], 1 << 16))
+                encoding[str(name)]["chunksizes"] = chunks_of(variable.shape)
     # Made in memory: HDF5 that meets a full disk loses errors and then crashes the process.
     content = dataset.to_netcdf(None, engine="h5netcdf", encoding=encoding)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
-def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
+def chunks_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the chunks in which a table (participant, instance) is stored.
+
+    Some people and some instances each: a fold reads its people and the instances that it can use.
+    """
+    return min(shape[0], CHUNK[0]), min(shape[1], CHUNK[1])
+
+
+class _Sink(io.RawIOBase):
+    """A file for HDF5, which does not survive a full disk: the first error is kept for later."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b")
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        if self.error is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer) if self.error is None else len(buffer)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence) if self.error is None else offset
+
+    def tell(self) -> int:
+        return self._file.tell() if self.error is None else 0
+
+    def truncate(self, size: int | None = None) -> int:
+        if self.error is None:
+            try:
+                return self._file.truncate(size)
+            except OSError as error:
+                self.error = error
+        return size or 0
+
+    def flush(self) -> None:
+        if self.error is None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                self.error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def finish(self) -> None:
+        """Close the file, and raise what went wrong while it was written."""
+        self.flush()
+        try:
+            self._file.close()
+        except OSError as error:
+            self.error = self.error or error
+        if self.error is not None:
+            raise self.error
+
+
+def write_blocks(
+    path: Path | str,
+    schema: Schema,
+    main: str,
+    shape: tuple[int, int],
+    coordinates: Mapping[str, np.ndarray],
+    blocks: Iterable[tuple[int, np.ndarray]],
+    attributes: Mapping[str, str],
+) -> None:
+    """Write a dataset whose large variable comes in blocks, the same bytes each time.
+
+    The file reads as one that `write_dataset` wrote; memory holds one block and the coordinates.
+
+    Parameters
+    ----------
+    path : Path or str
+    schema : mapping
+    main : str
+        The large variable (participant, instance).
+    shape : (int, int)
+    coordinates : mapping of str to ndarray (n,)
+        All other variables; text as Python strings.
+    blocks : iterable of (int, ndarray (participant, block))
+        First instance and values of each block, in order; each but the last is a multiple of the
+        chunks long.
+    attributes : mapping of str to str
+
+    Raises
+    ------
+    ModalityError
+        A value breaks its declaration.
+    OutputError
+        The disk is full.
+    """
+    import h5netcdf
+
+    declared = schema[main]
+    with atomic_path(path) as temporary:
+        sink = _Sink(temporary)
+        with h5netcdf.File(sink, "w") as stored:
+            stored.dimensions = dict(zip(declared.dims, shape, strict=True))
+            stored.attrs.update({name: str(value) for name, value in attributes.items()})
+            for name, values in coordinates.items():
+                _refuse(schema[name], values, str(path), name)
+                text = schema[name].dtype == "text"
+                variable = stored.create_variable(
+                    name, schema[name].dims, dtype=str if text else np.dtype(schema[name].dtype)
+                )
+                variable[...] = values.astype(object) if text else values
+            large = stored.create_variable(
+                main,
+                declared.dims,
+                dtype=np.dtype(declared.dtype),
+                chunks=chunks_of(shape),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+            for start, values in blocks:
+                _refuse(declared, values, str(path), main)
+                large[:, start : start + values.shape[1]] = values
+        sink.finish()
+
+
+def _refuse(variable: Variable, values: np.ndarray, where: str, name: str) -> None:
+    if variable.check is not None and (problem := variable.check(values)):
+        raise ModalityError(f"{where}: {name}: {problem}", cause="made by other software")
+
+
+def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
     """Read a whole dataset into memory and check it.
 
     Raises
@@ -191,14 +246,11 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
             cause="the file is damaged",
             next_step=f"rm {path} and run again",
         ) from error
-    for name in dataset.variables:
-        if dataset[name].dtype == object:
-            dataset[name] = dataset[name].astype(str)
-    check(dataset, kind, str(path))
+    check(dataset, schema, str(path))
     return dataset
 
 
-def check(dataset: xr.Dataset, kind: str, where: str) -> None:
+def check(dataset: xr.Dataset, schema: Schema, where: str) -> None:
     """Compare a dataset with its declaration.
 
     Raises
@@ -206,25 +258,25 @@ def check(dataset: xr.Dataset, kind: str, where: str) -> None:
     ModalityError
         Names the file, the variable and what is wrong with it.
     """
-    declared = REGISTRY[kind]
-    unknown = [str(name) for name in dataset.variables if name not in declared]
+    unknown = [str(name) for name in dataset.variables if name not in schema]
     if unknown:
-        raise ModalityError(f"{where}: variables unknown to `{kind}`: {', '.join(unknown)}")
-    for name, variable in declared.items():
+        raise ModalityError(f"{where}: unknown variables: {', '.join(unknown)}")
+    for name, variable in schema.items():
         if name not in dataset.variables:
-            absent_dims = any(dim not in dataset.dims for dim in variable.dims)
-            if variable.optional or (absent_dims and kind == "attention"):
+            if variable.optional:
                 continue
-            raise ModalityError(f"{where}: `{kind}` needs the variable {name}")
-        found = dataset[name]
-        if found.dims != variable.dims:
-            raise ModalityError(f"{where}: {name} has dimensions {found.dims}, not {variable.dims}")
+            raise ModalityError(f"{where}: the variable {name} is missing")
+        stored = dataset[name]
+        if stored.dims != variable.dims:
+            raise ModalityError(
+                f"{where}: {name} has dimensions {stored.dims}, not {variable.dims}"
+            )
         wanted_text = variable.dtype == "text"
-        if wanted_text != (found.dtype.kind in "UO") or (
-            not wanted_text and found.dtype != np.dtype(variable.dtype)
+        if wanted_text != (stored.dtype.kind in "UO") or (
+            not wanted_text and stored.dtype != np.dtype(variable.dtype)
         ):
-            raise ModalityError(f"{where}: {name} is {found.dtype}, not {variable.dtype}")
-        if variable.check is not None and (problem := variable.check(found.values)):
+            raise ModalityError(f"{where}: {name} is {stored.dtype}, not {variable.dtype}")
+        if variable.check is not None and (problem := variable.check(stored.values)):
             raise ModalityError(f"{where}: {name}: {problem}", cause="made by other software")
     if "participant" in dataset.variables:
         people = dataset["participant"].values

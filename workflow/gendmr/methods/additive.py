@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gendmr.methods.base import Bag, Fitted
-from gendmr.training.preparation import People, Preparation
+from gendmr.preprocessing.preparation import People, Preparation
 from gendmr.training.scores import auc, class_weights, log_loss
 
 PENALTY = 1.0  # of squared coefficients per SD: too weak to matter unless classes are separated

@@ -1,62 +1,71 @@
-"""What a method is to the rest of the workflow, and where later methods hook in.
+"""What a method is to the rest of the workflow.
 
-A method is built from its options by `build(options)` of its module and has two faces:
-
-- `Method`, all that the job of a fold knows: fit on prepared training people, then give logits
-  and signed risks of any people. A baseline without torch implements only this.
-- `Network`, for methods trained by `gendmr.training.fit`: a pure module called with weights and
-  tensors of one replicate, and its loss. The method's `fit` stacks the tensors of its replicates
-  into a `gendmr.training.fit.Task`.
-
-`task` and `modalities` are open sets: plain text that a method declares and its loss and tensors
-understand; nothing else branches on them.
-
-What a network may add to a training step, each empty unless it is overridden:
-
-- `Network.teachers`: exponential averages of the weights, kept by the fit and run beside the
-  student;
-- `Network.auxiliary_losses`: further terms of the loss, each with its own schedule, given the
-  outputs of the student and of all teachers (distillation, contrast, consistency) and the memory;
-- `Network.remember`, `turn`, `summarise`: a memory from step to step, closed at the end of an
-  epoch, with numbers for the history;
-- `Network.modulate`: a last word on the gradient.
+A method is built from its options by `build(options)` of `gendmr.methods.<kind>.method`. It is
+fitted on prepared training people and gives an output for any people, which the task reads, and
+attributions: what each instance of a modality adds to the scalar of the task. A method trained by
+`gendmr.engine` derives from `gendmr.methods.network_method.NetworkMethod`; a baseline implements
+`fit` and leaves `fit_many` to `SequentialFits`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import torch
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.tasks.base import Task
 
-    from gendmr.training.checkpoint import Checkpoint
-    from gendmr.training.fit import Layout
-    from gendmr.training.preparation import People, Preparation
+if TYPE_CHECKING:
+    from gendmr.engine.checkpoint import Checkpoint
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Bag:
-    """Signed risks of the instances of one modality.
+class Attribution:
+    """What each instance of one modality adds to the scalar of the task, person by person.
 
     Parameters
     ----------
-    risk : float32 (people, instance)
-        In logits; NaN for people without this modality.
-    attention : float32 (people, instance)
+    value : float32 (person, instance)
+        Signed; NaN for people without this modality.
+    baseline : float32 (person,)
+        ``value.sum(axis=1) + baseline`` is the scalar of the modality's part of the output.
+    attention : float32 (person, instance), optional
         Shares that sum to 1.
-    bias : float32 (people,)
-        ``risk.sum(axis=1) + bias`` is the logit of the bag.
     """
 
-    risk: np.ndarray
-    attention: np.ndarray
-    bias: np.ndarray
+    value: np.ndarray
+    baseline: np.ndarray
+    attention: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """What one fit is given.
+
+    Parameters
+    ----------
+    train, validation : PreparedSubset
+        `validation` only stops training.
+    preparation : Preparation
+        Of `train`; its task is fitted on `train`.
+    seed : int
+    """
+
+    train: PreparedSubset
+    validation: PreparedSubset
+    preparation: Preparation
+    seed: int
+
+    @property
+    def task(self) -> Task:
+        """Return the task, fitted on the training people."""
+        return self.preparation.task
 
 
 class Fitted(Protocol):
@@ -86,177 +95,54 @@ class Fitted(Protocol):
     def packages(self) -> tuple[str, ...]:
         """Return the packages whose versions belong to the result."""
 
-    def logits(self, people: People) -> np.ndarray:
-        """Return the logit of being a case, float64 (people,)."""
+    def predict(self, people: PreparedSubset) -> np.ndarray:
+        """Return the output that the task reads, float64 (person, n_outputs)."""
 
-    def bags(self, people: People) -> dict[str, Bag]:
-        """Return signed risks by modality (`snp`, `region`); empty for methods without."""
-
-
-@dataclass(frozen=True)
-class Lot:
-    """What one fit is given.
-
-    Parameters
-    ----------
-    train, validation : People
-        `validation` only stops training.
-    preparation : Preparation
-        Of `train`.
-    seed : int
-    """
-
-    train: People
-    validation: People
-    preparation: Preparation
-    seed: int
+    def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
+        """Return attributions by modality; empty for methods without, which are not ranked."""
 
 
 class Method(Protocol):
     """A method with its options."""
 
-    kind: str
-    task: str
-    modalities: frozenset[str]
-
     def fit(
         self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
+        inputs: FitInputs,
         *,
-        seed: int,
         device: str,
         progress: Progress,
         checkpoint: Checkpoint | None = None,
     ) -> Fitted:
-        """Fit on `train`; `validation` only stops training; a long fit uses `checkpoint`."""
+        """Fit on the training people; a long fit leaves its state in `checkpoint`.
 
-    def fit_many(self, lots: Sequence[Lot], *, device: str, progress: Progress) -> Sequence[Fitted]:
-        """Fit each lot as `fit` does; networks take their steps together."""
+        Parameters
+        ----------
+        inputs : FitInputs
+        device : str
+            `auto`, `cpu` or `cuda`, for networks.
+        progress : callable
+            Gets a line now and then.
+        checkpoint : Checkpoint, optional
+
+        Raises
+        ------
+        TrainingError
+            Nothing to train on, or a loss that is not finite.
+        """
+
+    def fit_many(
+        self, inputs: Sequence[FitInputs], *, device: str, progress: Progress
+    ) -> Sequence[Fitted]:
+        """Fit each as `fit` does; networks may take their steps together."""
 
 
-class OneByOne:
+class SequentialFits:
     """`fit_many` of methods that gain nothing from fitting together."""
 
     fit: Callable[..., Fitted]
 
-    def fit_many(self, lots: Sequence[Lot], *, device: str, progress: Progress) -> list[Fitted]:
-        """Fit one lot after the other."""
-        return [
-            self.fit(
-                lot.train,
-                lot.validation,
-                lot.preparation,
-                seed=lot.seed,
-                device=device,
-                progress=lambda line: None,
-            )
-            for lot in lots
-        ]
-
-
-class Modulate(Protocol):
-    """Changes the gradients of all replicates before they are clipped."""
-
-    def __call__(
-        self,
-        gradient: torch.Tensor,
-        outputs: Mapping[str, torch.Tensor],
-        batch: Mapping[str, torch.Tensor],
-        noise: Mapping[str, torch.Tensor],
-        layout: Layout,
-    ) -> torch.Tensor:
-        """Return gradients (replicate, weight); all arguments have the replicate axis first."""
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """An exponential average of the student's weights.
-
-    Parameters
-    ----------
-    name : str
-        By which auxiliary losses find its outputs.
-    decay : callable
-        Decay by step, counted from 0: 0.99 rising to 0.999, say.
-    """
-
-    name: str
-    decay: Callable[[int], float]
-
-
-@dataclass(frozen=True)
-class AuxiliaryLoss:
-    """A further term of the loss.
-
-    Parameters
-    ----------
-    name : str
-        Column of the history.
-    weight : callable
-        Weight by epoch, counted from 1: a ramp, say. At 0 the term is computed but has no effect.
-    term : callable
-        ``term(student, teachers, batch, memory)`` with the outputs of the module, those of every
-        teacher by name (detached), the batch and the memory; gives a scalar. It runs under
-        `torch.func.vmap`, for one replicate.
-    """
-
-    name: str
-    weight: Callable[[int], float]
-    term: Callable[
-        [
-            Mapping[str, torch.Tensor],
-            Mapping[str, Mapping[str, torch.Tensor]],
-            Mapping[str, torch.Tensor],
-            Mapping[str, torch.Tensor],
-        ],
-        torch.Tensor,
-    ]
-
-
-class Network:
-    """What a network adds to the shared training: see `gendmr.training.fit`.
-
-    All but `modulate` run under `torch.func.vmap`, for one replicate.
-    """
-
-    task: str
-    auxiliary_losses: tuple[AuxiliaryLoss, ...] = ()
-    teachers: tuple[Teacher, ...] = ()
-    modulate: Modulate | None = None
-
-    def forward(
-        self,
-        module: torch.nn.Module,
-        parameters: Mapping[str, torch.Tensor],
-        fixed: Mapping[str, torch.Tensor],
-        batch: Mapping[str, torch.Tensor],
-        noise: Mapping[str, torch.Tensor] | None,
-    ) -> dict[str, torch.Tensor]:
-        """Return the outputs; `logit` among them."""
-        raise NotImplementedError
-
-    def loss(
-        self, outputs: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
-    ) -> torch.Tensor:
-        """Return the loss on one batch."""
-        raise NotImplementedError
-
-    def remember(
-        self,
-        memory: dict[str, torch.Tensor],
-        student: Mapping[str, torch.Tensor],
-        teachers: Mapping[str, Mapping[str, torch.Tensor]],
-        batch: Mapping[str, torch.Tensor],
-    ) -> dict[str, torch.Tensor]:
-        """Return the memory after a step, from outputs that are detached."""
-        return memory
-
-    def turn(self, memory: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the memory with which the next epoch starts."""
-        return memory
-
-    def summarise(self, memory: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return numbers for the history of an epoch, by column."""
-        return {}
+    def fit_many(
+        self, inputs: Sequence[FitInputs], *, device: str, progress: Progress
+    ) -> list[Fitted]:
+        """Fit one after the other."""
+        return [self.fit(one, device=device, progress=lambda line: None) for one in inputs]

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from gendmr.errors import TrainingError
-from gendmr.training.preparation import People, Preparation
+from gendmr.preprocessing.preparation import People, Preparation
 
 MODALITIES = ("snp", "region")
 OTHER = {"snp": "region", "region": "snp"}

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from gendmr.training.association import Phenotypes, score_tests
-from gendmr.training.partition import stratified_parts
-from gendmr.training.preparation import People
+from gendmr.statistics.association import Phenotypes, score_tests
+from gendmr.preprocessing.partition import stratified_parts
+from gendmr.preprocessing.preparation import People
 
 CHANNELS = ("diagnosis", "imaging", "unexplained", "region")
 TWO_CHANNELS = CHANNELS[:3]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gendmr.ranking.groups import Groups
 from gendmr.ranking.scores import ranks
-from gendmr.training.association import mean_dosage
+from gendmr.statistics.association import mean_dosage
 
 STRONG = 0.3
 WORDS = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from gendmr.training.association import impute
+from gendmr.statistics.association import impute
 
 CHUNK = 512  # SNPs whose neighbours are looked up in one product: bounds memory
 

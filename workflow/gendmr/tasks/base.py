@@ -304,6 +304,18 @@ class Task(Protocol):
     def summary(self, predictions: pd.DataFrame) -> str:
         """Return a few words on held-out people for the log: `AUC 0.71`."""
 
+    def reference(self, outcome: Outcome) -> np.ndarray:
+        """Return in whom Hardy-Weinberg equilibrium is expected, bool (person,).
+
+        Controls, where there are any; everybody otherwise.
+        """
+
+    def design(self, outcome: Outcome) -> np.ndarray:
+        """Return columns that span what the outcome says, intercept included, float64 (person, k).
+
+        Indicators of classes; a constant and the measurement; a constant, the event and the time.
+        """
+
     # -- association -----------------------------------------------------------------------------
 
     def phenotypes(self, outcome: Outcome, covariates: np.ndarray) -> np.ndarray:

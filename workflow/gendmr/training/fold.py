@@ -22,8 +22,8 @@ from gendmr.files.provenance import given_checksums, versions
 from gendmr.files.tables import write_table
 from gendmr.methods.base import Bag, Fitted, Method, Progress
 from gendmr.seeds import derive
-from gendmr.training.checkpoint import Checkpoint
-from gendmr.training.preparation import People, Preparation
+from gendmr.engine.checkpoint import Checkpoint
+from gendmr.preprocessing.preparation import People, Preparation
 from gendmr.training.scores import best_threshold, evaluate, sigmoid
 
 INPUTS = ("participants.tsv", "participants.json", "splits.tsv", "snp.nc", "region.nc")

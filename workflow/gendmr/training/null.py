@@ -24,7 +24,7 @@ from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.methods.base import Fitted, Lot, Method, Progress
 from gendmr.seeds import derive
 from gendmr.training.fold import INPUTS, fold_key
-from gendmr.training.preparation import Groundwork, People, Preparation
+from gendmr.preprocessing.preparation import Groundwork, People, Preparation
 from gendmr.training.readout import SCORES, instance_scores
 
 if TYPE_CHECKING:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from gendmr.config.members import sections_in
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from gendmr.config.members import sections_in, union_of
 from gendmr.config.outcomes.base import OutcomeSection
 
 KINDS: dict[str, type[OutcomeSection]] = sections_in(__name__, __path__, OutcomeSection)
+
+if TYPE_CHECKING:
+    AnyOutcome = OutcomeSection
+else:
+    AnyOutcome: Any = Annotated[union_of(KINDS), Field(discriminator="kind")]

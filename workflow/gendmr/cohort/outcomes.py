@@ -1,0 +1,59 @@
+"""Outcomes of the people of a cohort, in the columns of its participants.tsv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.cohort import CohortSection
+from gendmr.errors import OutcomeError
+from gendmr.files.tables import read_table
+from gendmr.tasks import task_of
+from gendmr.tasks.base import Outcome, Task
+
+
+def tasks_of(options: CohortSection) -> dict[str, Task]:
+    """Return the task of each outcome of a study, by name."""
+    return {name: task_of(name, section) for name, section in options.outcomes.items()}
+
+
+def column_of(outcome: str, suffix: str) -> str:
+    """Return the column of participants.tsv that holds a part of an outcome."""
+    return f"{outcome}_{suffix}" if suffix else outcome
+
+
+def columns_of(task: Task) -> dict[str, str]:
+    """Return the columns of participants.tsv that hold an outcome, by suffix."""
+    return {suffix: column_of(task.name, suffix) for suffix in task.stored}
+
+
+def read_outcome(table: pd.DataFrame, task: Task, where: str) -> Outcome:
+    """Return an outcome from a table of text with the cohort's columns.
+
+    Raises
+    ------
+    OutcomeError
+        A column is missing, or a value is none that the cohort could have written.
+    """
+    columns = columns_of(task)
+    absent = [name for name in columns.values() if name not in table]
+    if absent:
+        raise OutcomeError(
+            f"{where}: no column {' and '.join(absent)} for the outcome {task.name}",
+            cause="an outcome that was configured after the cohort was joined",
+            next_step="run the rule join_people again",
+        )
+    return task.read({suffix: table[name] for suffix, name in columns.items()}, where)
+
+
+def everybody(path: Path, task: Task) -> tuple[np.ndarray, Outcome]:
+    """Return the people who have an outcome, text (n,), and their outcomes."""
+    table = read_table(path, {"participant_id": "text"}, extra=True, key="participant_id")
+    outcome = read_outcome(table, task, str(path))
+    return (
+        table["participant_id"].to_numpy(dtype=object)[outcome.known],
+        outcome.take(outcome.known),
+    )
+

@@ -1,0 +1,136 @@
+"""What every method has: which outcome it learns, what it reads, what its jobs ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeVar
+
+from pydantic import Field, field_validator
+
+from gendmr.config.base import Section
+from gendmr.config.modalities.base import ModalitySection
+from gendmr.config.modalities.snp import SnpOverride, SnpSection
+from gendmr.config.optimisation import OptimisationSection
+from gendmr.files.intervals import parse_interval
+
+M = TypeVar("M", bound=ModalitySection)
+COVARIATES = "covariates"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the jobs of a method ask for at their first attempt.
+
+    Parameters
+    ----------
+    gpus : int
+        Used where there are some.
+    memory_mb : int
+        Beside what its modalities need: see `gendmr.estimate`.
+    minutes : int
+    threads : int
+    """
+
+    gpus: int = 0
+    memory_mb: int = 3000
+    minutes: int = 120
+    threads: int = 1
+
+
+class MethodSection(Section):
+    """An entry of `training.methods`."""
+
+    kind: str
+    """Chooses the method."""
+    outcome: str | None = None
+    """Name of the outcome in `cohort.outcomes`; without it, the first."""
+    reads: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Modalities that it reads, and `covariates` where it can; without it, all that it can read and
+    the study has."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("binary",)
+    """Kinds of outcome that it can learn."""
+    readable: ClassVar[tuple[str, ...] | None] = None
+    """Modalities that it can read; None: any whose instances people share."""
+    covariates: ClassVar[Literal["never", "always", "optional"]] = "never"
+    """Whether `covariates` may stand in `reads`."""
+    attributes: ClassVar[bool] = True
+    """Whether it gives attributions, which are ranked."""
+    resources: ClassVar[Resources] = Resources()
+    network: ClassVar[bool] = False
+    """Whether it is trained by `gendmr.engine`."""
+
+    @property
+    def module(self) -> str:
+        """Module of the package that builds the method."""
+        return f"methods.{self.kind}.method"
+
+    def reads_of(self, available: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what it reads in a study with these modalities, in the order of the study."""
+        if self.reads is not None:
+            return self.reads
+        able = available if self.readable is None else self.readable
+        names = tuple(name for name in available if name in able)
+        return names + ((COVARIATES,) if self.covariates != "never" else ())
+
+    def ranked(self, available: tuple[str, ...]) -> bool:
+        """Return whether there is something to rank: attributions of a modality that it reads."""
+        return self.attributes and any(name != COVARIATES for name in self.reads_of(available))
+
+    def adapt(self, name: str, section: M) -> M:
+        """Return a modality's section with what this method wants otherwise."""
+        return section
+
+
+class SnpReader(MethodSection):
+    """What methods that read SNPs have besides."""
+
+    exclude: tuple[str, ...] = ()
+    """Genomic intervals whose SNPs this method does not see, such as `19:44000000-46500000`
+    (chromosome, first and last base pair in the build of the study): what remains without the APOE
+    region, say."""
+
+    @property
+    def snp_override(self) -> SnpOverride | None:
+        """SNPs it takes in place of the study's selection; None takes the selection."""
+        return None
+
+    def adapt(self, name: str, section: M) -> M:
+        """Return the section, that of SNPs with `exclude` and SNPs of the method's own."""
+        if not isinstance(section, SnpSection):
+            return section
+        return section.model_copy(
+            update={
+                "exclude": (*section.exclude, *self.exclude),
+                "override": self.snp_override or section.override,
+            }
+        )
+
+    @field_validator("exclude")
+    @classmethod
+    def _intervals(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            parse_interval(value)
+        return values
+
+
+class NetworkSection(MethodSection):
+    """What methods have that are trained by `gendmr.engine`."""
+
+    optimisation: OptimisationSection = Field(default_factory=OptimisationSection)
+    """What this method wants otherwise than `training.optimisation`; keys that are left out are
+    those of the study, then the defaults of the method."""
+
+    network: ClassVar[bool] = True
+    resources: ClassVar[Resources] = Resources(gpus=1)
+    defaults: ClassVar[OptimisationSection] = OptimisationSection()
+    """Defaults of the method."""
+
+    def optimised(self, study: OptimisationSection) -> OptimisationSection:
+        """Return the optimisation: the method's own keys over the study's over the defaults."""
+        chosen = {
+            name: getattr(source, name)
+            for source in (study, self.optimisation)
+            for name in source.model_fields_set
+        }
+        return self.defaults.model_copy(update=chosen)

@@ -1,0 +1,75 @@
+"""The section of the method `gendmr`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from gendmr.config.methods.base import NetworkSection, SnpReader
+
+
+class GendmrMethod(SnpReader, NetworkSection):
+    """GenDMR: multi-instance attention over SNPs and regions, roles that swap, a fused head."""
+
+    kind: Literal["gendmr"] = "gendmr"
+    """Chooses the method."""
+    reads: tuple[Literal["snp", "region"], ...] | None = Field(default=None, min_length=1)
+    """The bags; without it, those of both that the study has."""
+    evidence: Literal["none", "diagnosis", "both", "all"] = "all"
+    """What the training people say about an instance, offered to its token: association with the
+    diagnosis; `both`: also with the out-of-fold imaging risk and with what imaging leaves
+    unexplained; `all`: also with the single regions that differ between cases and controls."""
+    position: Literal["genomic", "index", "none", "shuffled"] = "genomic"
+    """Where a SNP lies: base pairs on its chromosome, its rank in the list, nowhere, or base pairs
+    of another SNP (a control)."""
+    blocks: int = Field(default=0, ge=0, le=4)
+    """Attention blocks among the SNPs of a chromosome."""
+    heads: int = Field(default=4, ge=1)
+    """Attention heads of a block; they divide the width."""
+    width: int = Field(default=16, ge=4, le=512)
+    """Length of a token."""
+    attention: int = Field(default=16, ge=4, le=512)
+    """Hidden units of the gated attention."""
+    fourier: int = Field(default=8, ge=1, le=16)
+    """Octaves of the position features."""
+    parts: int = Field(default=5, ge=2, le=20)
+    """Parts of the training people for cross-fitting: the loss on a part uses evidence from the
+    others."""
+    partitions: int = Field(default=3, ge=1, le=50)
+    """Different ways to cut the training people into parts, used in turn by the epochs."""
+    dominance: Literal["person", "batch", "epoch", "none"] = "person"
+    """Who leads is decided for each person, for the people of a batch together, for an epoch, or
+    not at all: then each modality teaches the other for everybody."""
+    roles: Literal["exchange", "imaging", "genetics"] = "exchange"
+    """`exchange`: whoever leads teaches; or a fixed teacher."""
+    distillation: float = Field(default=1.0, ge=0)
+    """Largest weight of what the teacher's answer adds to the loss; 0 leaves distillation out."""
+    contrast: float = Field(default=0.1, ge=0)
+    """Weight of the contrast between the student's and the teacher's view of a person; 0 leaves it
+    out."""
+    temperature: float = Field(default=3.0, gt=0)
+    """Softens the answers of teacher and student."""
+    ramp: int = Field(default=10, ge=1)
+    """Epochs over which the weight of distillation rises."""
+    margin: float = Field(default=0.05, ge=0, le=1)
+    """Smallest difference of the probabilities of the true class that makes a modality lead."""
+    memory: float = Field(default=0.9, ge=0, lt=1)
+    """Share of the past in a person's averaged probabilities, epoch by epoch."""
+    queue: int = Field(default=512, ge=0)
+    """Views of earlier batches that a student is contrasted with."""
+    projection: int = Field(default=128, ge=2)
+    """Length of a view."""
+
+    embedding_decay: float = Field(default=30.0, ge=0)
+    """Weight decay of embeddings per gene and per region, which start at zero."""
+    prior_decay: float = Field(default=20.0, ge=0)
+    """Weight decay of what the evidence starts with as its prior, and of departures from it: both
+    may move by about one over this number."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Of the bag vectors in front of the fused head."""
+    token_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of SNPs hidden from the attention in a step."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
+    readable: ClassVar[tuple[str, ...] | None] = ("snp", "region")

@@ -1,0 +1,35 @@
+"""The section of the method `ridge`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from gendmr.config.methods.base import SnpReader
+
+
+class RidgeMethod(SnpReader):
+    """Ridge regression on modalities side by side: logistic, multinomial, linear or Cox.
+
+    The sceptic's baseline. `reads` may name `covariates`: those of `training.covariates`, with the
+    ancestry components.
+    """
+
+    kind: Literal["ridge"] = "ridge"
+    """Chooses the method."""
+    penalties: tuple[float, ...] = Field(
+        default=(1.0, 10.0, 100.0, 1000.0, 10000.0, 100000.0), min_length=1
+    )
+    """Penalties on squared coefficients of standardised features, compared within the training
+    people by the cross-validated loss of the task."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
+    covariates: ClassVar[Literal["never", "always", "optional"]] = "optional"
+
+    @field_validator("penalties")
+    @classmethod
+    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(value <= 0 for value in values):
+            raise ValueError("penalties must be above 0")
+        return values

@@ -1,0 +1,31 @@
+"""What every modality has."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gendmr.config.base import Section
+
+
+class ModalitySection(Section):
+    """How a modality enters the cohort and a fold: an entry of `modalities`."""
+
+    place: ClassVar[int] = 9
+    """Place among the modalities in tables and texts; those of one place stand by name."""
+    stage: ClassVar[str | None] = None
+    """Section of the study whose stage measures it: the study has the modality where it has that
+    section. None: the study has it where `modalities` has an entry for it."""
+
+    def sources(self, results: str) -> dict[str, str]:
+        """Return the files from which the cohort's file is made, by what they hold.
+
+        Parameters
+        ----------
+        results : str
+            `results/<study>`.
+        """
+        raise NotImplementedError
+
+    def given(self) -> tuple[str, ...]:
+        """Return those of its files that the user brings: their checksums are recorded."""
+        return ()

@@ -1,0 +1,194 @@
+"""Rows of some people in the file of a modality, read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gendmr.errors import InputFileError, ModalityError, first_few
+from gendmr.files.datasets import Variable, missing_value
+from gendmr.modalities.base import Modality
+
+if TYPE_CHECKING:
+    import h5py
+
+ROWS = 256  # people read at a time
+COLUMNS = 4096  # instances read at a time; both are multiples of the chunks of the file
+KEPT = 1 << 26  # bytes of a variable that is kept in memory once it was read
+
+
+class ArrayReader:
+    """Rows of some people in `cohort/<modality>.nc`.
+
+    Parameters
+    ----------
+    path : Path
+    modality : Modality
+    people : object (n,)
+        Text; whom it can reach.
+    present : bool (n,)
+        Who of them has a row; the others are missing values.
+
+    Raises
+    ------
+    ModalityError
+        Somebody who should have a row has none.
+    """
+
+    def __init__(
+        self, path: Path, modality: Modality, people: np.ndarray, present: np.ndarray
+    ) -> None:
+        self.path = path
+        self.modality = modality
+        self._rows = np.full(len(people), -1, dtype=np.int64)
+        self._kept: dict[str, np.ndarray] = {}
+        if present.any():
+            with self._open() as stored:
+                index = pd.Index(_texts(stored["participant"][:]))
+            rows = index.get_indexer(people[present])
+            if (rows < 0).any():
+                absent = people[present][rows < 0]
+                raise ModalityError(
+                    f"{path}: {len(absent)} people who should be in it are not:"
+                    f" {first_few(absent)}",
+                    cause="participants.tsv is of another run",
+                    next_step="run the rule join_people again",
+                )
+            self._rows[present] = rows
+
+    @cached_property
+    def instances(self) -> pd.DataFrame:
+        """Instances, one a row: the coordinates of the modality's own dimension."""
+        name = self.modality.name
+        with self._open() as stored:
+            columns = {
+                coordinate: _values(stored[coordinate])
+                for coordinate, variable in self.modality.schema.items()
+                if variable.dims == (name,) and coordinate in stored
+            }
+        return pd.DataFrame(columns)
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """Attributes of the file: genome build, template space, units."""
+        with self._open() as stored:
+            return {str(name): str(value) for name, value in stored.attrs.items()}
+
+    def array(
+        self, variable: str, index: np.ndarray, columns: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return a variable of the people at `index`, (n, ...); see `Subset.array`."""
+        declared = self.modality.schema[variable]
+        if len(declared.dims) == 1:
+            with self._open() as stored:
+                return self._checked(variable, self._spread(stored[variable][:], index, declared))
+        if variable not in self._kept:
+            with self._open() as stored:
+                size = stored[variable].shape[1] * stored[variable].dtype.itemsize
+            if size * len(self._rows) <= KEPT:
+                everybody = np.arange(len(self._rows))
+                self._kept[variable] = self._read(variable, everybody, None)
+        if variable in self._kept:
+            values = self._kept[variable][index]
+            return values if columns is None else values[:, columns]
+        return self._read(variable, index, columns)
+
+    def blocks(self, variable: str, index: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Give a variable (n, instance) some instances at a time; see `Subset.blocks`."""
+        if variable in self._kept:
+            values = self._kept[variable]
+            for start in range(0, values.shape[1], COLUMNS):
+                yield start, values[index, start : start + COLUMNS]
+            return
+        with self._open() as stored:
+            data = stored[variable]
+            for start in range(0, data.shape[1], COLUMNS):
+                stop = min(start + COLUMNS, data.shape[1])
+                yield start, self._block(variable, data, index, start, stop)
+
+    def _read(
+        self, variable: str, index: np.ndarray, columns: np.ndarray | None
+    ) -> np.ndarray:
+        """Read block by block: only blocks with an instance that is asked for."""
+        with self._open() as stored:
+            data = stored[variable]
+            chosen = np.arange(data.shape[1]) if columns is None else np.asarray(columns)
+            values = np.empty((len(index), len(chosen)), dtype=data.dtype)
+            order = np.argsort(chosen, kind="stable")
+            edges = np.arange(0, data.shape[1] + COLUMNS, COLUMNS)
+            starts = np.searchsorted(chosen[order], edges)
+            for block, start in enumerate(edges[:-1]):
+                places = order[starts[block] : starts[block + 1]]
+                if places.size:
+                    stop = min(int(start) + COLUMNS, data.shape[1])
+                    part = self._block(variable, data, index, int(start), stop)
+                    values[:, places] = part[:, chosen[places] - start]
+        return values
+
+    def _block(
+        self, variable: str, data: h5py.Dataset, index: np.ndarray, start: int, stop: int
+    ) -> np.ndarray:
+        """Return columns start to stop of the people at `index`; nobody else's row leaves it."""
+        declared = self.modality.schema[variable]
+        values = np.full((len(index), stop - start), missing_value(declared), dtype=data.dtype)
+        rows = self._rows[index]
+        places = np.flatnonzero(rows >= 0)
+        places = places[np.argsort(rows[places], kind="stable")]
+        for first in range(0, data.shape[0], ROWS):
+            low, high = np.searchsorted(rows[places], [first, first + ROWS])
+            if low < high:
+                last = int(rows[places[high - 1]]) + 1
+                part = data[first:last, start:stop]
+                values[places[low:high]] = part[rows[places[low:high]] - first]
+        return self._checked(variable, values)
+
+    def _spread(self, values: np.ndarray, index: np.ndarray, declared: Variable) -> np.ndarray:
+        rows = self._rows[index]
+        spread = np.full(len(index), missing_value(declared), dtype=values.dtype)
+        spread[rows >= 0] = values[rows[rows >= 0]]
+        return spread
+
+    def _checked(self, variable: str, values: np.ndarray) -> np.ndarray:
+        check = self.modality.schema[variable].check
+        if check is not None and (problem := check(values)):
+            raise ModalityError(
+                f"{self.path}: {variable}: {problem}", cause="made by other software"
+            )
+        return values
+
+    def _open(self) -> h5py.File:
+        import h5py
+
+        if not self.path.is_file():
+            raise InputFileError(
+                f"{self.path}: no such file", next_step="run the rule collect_modality again"
+            )
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            raise InputFileError(
+                f"{self.path}: not readable as NetCDF ({error})",
+                cause="the file is damaged",
+                next_step=f"rm {self.path} and run again",
+            ) from error
+
+
+def _values(data: h5py.Dataset) -> np.ndarray:
+    values: np.ndarray = data[:]
+    return _texts(values) if values.dtype.kind in "OS" else values
+
+
+def _texts(values: np.ndarray) -> np.ndarray:
+    """Return text as Python strings, each different one once: alleles are few and may be long."""
+    known: dict[bytes | str, str] = {}
+    texts = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values.tolist()):
+        if value not in known:
+            known[value] = value.decode() if isinstance(value, bytes) else str(value)
+        texts[place] = known[value]
+    return texts

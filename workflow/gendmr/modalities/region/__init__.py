@@ -1,0 +1,1 @@
+"""Brain regions measured in images."""

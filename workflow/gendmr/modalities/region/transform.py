@@ -1,0 +1,219 @@
+"""Region measurements within a fold: adjusted for head size and covariates, then in SDs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.modalities.base import ModalitySection
+from gendmr.config.modalities.region import RegionSection
+from gendmr.modalities.covariates import Covariates
+from gendmr.modalities.region.modality import MODALITY
+from gendmr.modalities.subset import Subset
+from gendmr.statistics.outliers import inside, limits
+from gendmr.tasks.base import Outcome, Task
+
+NAME, MEASURES = MODALITY.name, MODALITY.measures
+
+
+@dataclass(frozen=True)
+class RegionTransform:
+    """What training people decide about measurements: see `gendmr.modalities.base.Transform`.
+
+    Parameters
+    ----------
+    measured : Subset
+        Training people who have measurements.
+    regions : DataFrame
+        Regions of the cohort.
+    icv : bool
+        Whether measurements are adjusted for intracranial volume.
+    covariates : Covariates
+        What else they are adjusted for.
+    values : float64 (measured, region * measure)
+        NaN where missing or beyond the limits.
+    low, high : float64 (region * measure,)
+        Limits; `icv_limits` those of intracranial volume.
+    nuisance : float64 (measured, nuisance)
+        Covariates and intracranial volume.
+    centre, slopes, mean, scale
+        After `condition`: means (nuisance,) and slopes (nuisance, region * measure) of the
+        adjustment, mean and SD of what it leaves (region * measure,).
+    """
+
+    measured: Subset
+    regions: pd.DataFrame
+    icv: bool
+    covariates: Covariates
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    icv_mean: float
+    icv_limits: tuple[float, float]
+    nuisance: np.ndarray
+    notes: list[str] = field(default_factory=list)
+    centre: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    slopes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    mean: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    scale: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def fit(cls, train: Subset, section: ModalitySection, covariates: np.ndarray) -> Self:
+        """Find limits and what to adjust for; see `Transform.fit`."""
+        if not isinstance(section, RegionSection):
+            raise TypeError(f"a section {type(section).__name__}, not RegionSection")
+        measured = train.require("train").having(NAME)
+        adjusted_for = Covariates.fit(
+            measured.covariates, section.covariates, [], "modalities.region.covariates"
+        )
+        values = _measures(measured)
+        low, high = limits(values)
+        icv = measured.array(NAME, "icv")
+        smallest, largest = (float(limit[0]) for limit in limits(icv[:, None]))
+        head = inside(icv, smallest, largest)
+        icv_mean = float(np.nanmean(head)) if np.isfinite(head).any() else 0.0
+        nuisance = adjusted_for.apply(measured.covariates)
+        if section.icv:
+            nuisance = np.column_stack([nuisance, np.where(np.isfinite(head), head, icv_mean)])
+        return cls(
+            measured=measured,
+            regions=train.instances(NAME),
+            icv=section.icv,
+            covariates=adjusted_for,
+            values=inside(values, low, high),
+            low=low,
+            high=high,
+            icv_mean=icv_mean,
+            icv_limits=(smallest, largest),
+            nuisance=nuisance,
+        )
+
+    def strengths(self, outcomes: Sequence[Outcome], task: Task) -> None:
+        """Return None: no region is selected."""
+
+    def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:
+        """Adjust and scale.
+
+        Slopes are common to all classes of the outcome, each with an intercept of its own (of a
+        measurement or a time: with a slope of its own), so that what age and head size share with
+        the outcome stays in the measurements.
+        """
+        notes = list(self.notes)
+        people, values, nuisance = len(self.measured), self.values, self.nuisance
+        who = self._among(outcome)
+        centre = nuisance.mean(axis=0) if people else np.zeros(nuisance.shape[1])
+        slopes = np.zeros((nuisance.shape[1], values.shape[1]))
+        filled = np.where(np.isfinite(values), values, _column_mean(values))
+        if nuisance.shape[1] and people >= 3 * (nuisance.shape[1] + 2):
+            said = task.design(who)
+            spread = nuisance.std(axis=0)
+            unit = (nuisance - centre) / np.where(spread > 0, spread, 1.0)
+            fit = np.linalg.lstsq(np.column_stack([said, unit]), filled, rcond=1e-10)[0]
+            slopes = fit[said.shape[1] :] / np.where(spread > 0, spread, 1.0)[:, None]
+        elif nuisance.shape[1]:
+            notes.append(
+                f"Only {people} training people have region measurements: they are not adjusted"
+                " for head size and covariates."
+            )
+        adjusted = filled - (nuisance - centre) @ slopes
+        mean = adjusted.mean(axis=0) if people else np.zeros(values.shape[1])
+        scale = adjusted.std(axis=0) if people else np.zeros(values.shape[1])
+        scale = np.where(scale > 1e-9 * (np.abs(mean) + 1e-12), scale, np.inf)
+        still = int(np.isinf(scale).sum())
+        if still:
+            notes.append(
+                f"{still} of {scale.size} region measurements are missing in, or the same for, all"
+                f" {people} training people with regions: they count for nobody"
+                + (", and the modality region is masked." if still == scale.size else ".")
+            )
+        return replace(self, notes=notes, centre=centre, slopes=slopes, mean=mean, scale=scale)
+
+    def _among(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of those who have measurements, out of that of all training people."""
+        return outcome.take(self.measured.index)
+
+    @property
+    def instances(self) -> pd.DataFrame:
+        """All regions."""
+        return self.regions
+
+    @property
+    def columns(self) -> np.ndarray:
+        """All regions: no region is left out."""
+        return np.arange(len(self.regions))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Nothing: no region is selected."""
+        return {}
+
+    def adjustment(self, subset: Subset) -> np.ndarray:
+        """Return nothing that others are adjusted for, float64 (person, 0)."""
+        return np.zeros((len(subset), 0))
+
+    @property
+    def adjustment_names(self) -> list[str]:
+        """Names of the columns of `adjustment`."""
+        return []
+
+    def keep(self, subset: Subset) -> None:
+        """Do nothing: measurements are small."""
+
+    def present(self, subset: Subset) -> np.ndarray:
+        """Return who has measurements, bool (person,); nobody where none of them varies."""
+        return np.asarray(subset.present[NAME] & bool(np.isfinite(self.scale).any()))
+
+    def beyond(self, subset: Subset) -> dict[str, np.ndarray]:
+        """Return which people have a value beyond the limits, bool (person,), by measure."""
+        values, icv = _measures(subset), subset.array(NAME, "icv")
+        wrong = ~np.isnan(values) & np.isnan(inside(values, self.low, self.high))
+        by_measure = wrong.reshape(len(subset), -1, len(MEASURES)).any(axis=1)
+        measures = {f"region {name}": by_measure[:, n] for n, name in enumerate(MEASURES)}
+        outside = ~np.isnan(icv) & np.isnan(inside(icv, *self.icv_limits))
+        return {**self.covariates.beyond(subset.covariates), **measures, "icv": outside}
+
+    def apply(self, subset: Subset) -> np.ndarray:
+        """Return measurements, float32 (person, region, measure): adjusted, in SDs; missing is 0."""
+        nuisance = self.covariates.apply(subset.covariates)
+        if self.icv:
+            head = inside(subset.array(NAME, "icv"), *self.icv_limits)
+            nuisance = np.column_stack([nuisance, np.where(np.isnan(head), self.icv_mean, head)])
+        values = inside(_measures(subset), self.low, self.high)
+        values = values - (nuisance - self.centre) @ self.slopes
+        values = (values - self.mean) / self.scale
+        values = np.where(np.isfinite(values), values, 0.0).astype(np.float32)
+        values = values * self.present(subset)[:, None]
+        return values.reshape(len(subset), len(self.regions), len(MEASURES))
+
+    def design(self, values: np.ndarray) -> np.ndarray:
+        """Return the same as float64 (person, region, measure): it is in SDs already."""
+        return values.astype(np.float64)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return what was fitted, by name."""
+        return {
+            "limit": np.column_stack([self.low, self.high]),
+            "icv_limit": np.array(self.icv_limits),
+            "slope": self.slopes,
+            "centre": self.centre,
+            "mean": self.mean,
+            "scale": self.scale,
+        }
+
+
+def _measures(subset: Subset) -> np.ndarray:
+    """Return all measures of a region side by side, float64 (person, region * measure)."""
+    values = np.stack([subset.array(NAME, name) for name in MEASURES], axis=2)
+    return np.asarray(values.reshape(len(subset), values.shape[1] * len(MEASURES)))
+
+
+def _column_mean(values: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(values)
+    return np.asarray(np.where(finite, values, 0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1))
+
+
+TRANSFORM = RegionTransform

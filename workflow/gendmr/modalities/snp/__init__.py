@@ -1,0 +1,1 @@
+"""Genotypes: dosages of SNPs."""

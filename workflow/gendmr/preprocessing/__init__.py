@@ -1,0 +1,1 @@
+"""What is fitted before a method: transforms of modalities and covariates, on training people."""

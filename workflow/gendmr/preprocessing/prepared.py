@@ -1,0 +1,66 @@
+"""What methods are given of people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gendmr.modalities.subset import Role
+from gendmr.tasks.base import Outcome
+
+
+@dataclass(frozen=True)
+class PreparedSubset:
+    """Prepared measurements of some people.
+
+    Parameters
+    ----------
+    role : str
+    participants, family : object (n,)
+        Text.
+    outcome : Outcome
+    present : mapping of str to bool (n,)
+        Who has each modality of the study and anything usable in it.
+    values : mapping of str to ndarray (n, instance) or (n, instance, measure)
+        By modality; people without it have missing values.
+    covariates : float64 (n, covariate)
+        Adjustment covariates (missing is the training mean) and ancestry components.
+    """
+
+    role: Role
+    participants: np.ndarray
+    family: np.ndarray
+    outcome: Outcome
+    present: Mapping[str, np.ndarray]
+    values: Mapping[str, np.ndarray]
+    covariates: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.participants)
+
+    @property
+    def patterns(self) -> np.ndarray:
+        """Return what each person has, as text (n,): `snp+region`, `snp`, `region` or `none`."""
+        names = np.array(list(self.present), dtype=object)
+        table = np.column_stack(list(self.present.values()))
+        return np.array(["+".join(names[row]) or "none" for row in table], dtype=object)
+
+    @property
+    def pattern_codes(self) -> np.ndarray:
+        """Return the same as numbers, int64 (n,): 1 for the first modality, 2 for the second, …"""
+        return np.sum([who * 2**place for place, who in enumerate(self.present.values())], axis=0)
+
+    def take(self, index: np.ndarray | slice) -> PreparedSubset:
+        """Return some of these people."""
+        where = np.arange(len(self))[index]
+        return replace(
+            self,
+            participants=self.participants[index],
+            family=self.family[index],
+            outcome=self.outcome.take(where),
+            present={name: who[index] for name, who in self.present.items()},
+            values={name: value[index] for name, value in self.values.items()},
+            covariates=self.covariates[index],
+        )
