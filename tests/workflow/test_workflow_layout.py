@@ -28,6 +28,8 @@ FLOOR = {
     "errors": 0,
     "seeds": 0,
     "style": 0,
+    "statistics": 0,
+    "tasks": 0,
     "genotypes": 1,
     "annotation": 1,
     "imaging": 1,

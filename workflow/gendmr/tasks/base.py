@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,9 @@ class Outcome(Protocol):
 
         A class; event by third of the time; third of a measurement. `n/a` where unknown.
         """
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class TaskFigure:
         ``draw(predictions, path)``: `predictions` maps the name of each method to its held-out rows
         of predictions.tsv (columns `method`-wise as `Task.columns`, with `participant_id`,
         `repeat`, `fold`, `modalities`); writes `path` (PNG) and the SVG beside it with
-        `gendmr.style.save`.
+        `gendmr.style.save`. The first method is the reference, to which others are compared.
     """
 
     name: str
@@ -122,8 +125,8 @@ class TaskFigure:
     draw: Callable[[Mapping[str, pd.DataFrame], Path], Any]
 
 
-class Task(Protocol):
-    """What is predicted, and how it is judged."""
+class Task(Protocol[OutcomeT]):
+    """What is predicted, and how it is judged; `OutcomeT` is the type of its outcomes."""
 
     kind: str
     """`binary`, `multiclass`, `quantitative`, `survival`: the name of the package."""
@@ -166,7 +169,7 @@ class Task(Protocol):
     def wanted(self) -> tuple[str, ...]:
         """Return the user's columns that `given` reads."""
 
-    def read(self, columns: Mapping[str, pd.Series], where: str) -> Outcome:
+    def read(self, columns: Mapping[str, pd.Series], where: str) -> OutcomeT:
         """Return the outcome from our own columns (by suffix, text as read), any of them unknown.
 
         Raises
@@ -178,7 +181,7 @@ class Task(Protocol):
     def describe(self) -> Mapping[str, Mapping[str, Any]]:
         """Return entries of participants.json by suffix."""
 
-    def groups(self, outcome: Outcome) -> np.ndarray:
+    def groups(self, outcome: OutcomeT) -> np.ndarray:
         """Return text (person,): groups by which people are counted and described in tables.
 
         Case and control; classes; event and censored; all (one group) for a measurement.
@@ -186,7 +189,7 @@ class Task(Protocol):
 
     # -- folds -----------------------------------------------------------------------------------
 
-    def check_parts(self, outcome: Outcome, part: np.ndarray, where: str) -> None:
+    def check_parts(self, outcome: OutcomeT, part: np.ndarray, where: str) -> None:
         """Refuse a split whose parts cannot be trained on or judged.
 
         Parameters
@@ -203,7 +206,7 @@ class Task(Protocol):
             A part lacks a class, or has no event, or no two different values.
         """
 
-    def check_groups(self, outcome: Outcome, groups: np.ndarray, folds: int) -> None:
+    def check_groups(self, outcome: OutcomeT, groups: np.ndarray, folds: int) -> None:
         """Refuse a cohort that cannot be split into so many folds.
 
         Parameters
@@ -221,7 +224,7 @@ class Task(Protocol):
 
     # -- a fold ----------------------------------------------------------------------------------
 
-    def fit(self, outcome: Outcome) -> Self:
+    def fit(self, outcome: OutcomeT) -> Self:
         """Return the task with what it takes from training people: weights, cut points, a mean.
 
         Raises
@@ -233,13 +236,13 @@ class Task(Protocol):
     def constants(self) -> Mapping[str, np.ndarray]:
         """Return what `fit` learned, by name, to be kept beside the weights of a method."""
 
-    def weights(self, outcome: Outcome) -> np.ndarray:
+    def weights(self, outcome: OutcomeT) -> np.ndarray:
         """Return the weight of each person in a loss, float64 (person,); 1 where all count alike.
 
         Classes are weighted equally in `binary` and `multiclass`.
         """
 
-    def target(self, outcome: Outcome) -> Mapping[str, np.ndarray]:
+    def target(self, outcome: OutcomeT) -> Mapping[str, np.ndarray]:
         """Return what `loss` reads of people, by name, each (person, ...), float32 or int64."""
 
     def loss(
@@ -262,15 +265,15 @@ class Task(Protocol):
         Tensor (person,)
         """
 
-    def losses(self, output: np.ndarray, outcome: Outcome) -> np.ndarray:
+    def losses(self, output: np.ndarray, outcome: OutcomeT) -> np.ndarray:
         """Return the same without torch, float64 (person,)."""
 
     def calibrate(
         self,
         output: np.ndarray,
-        outcome: Outcome,
+        outcome: OutcomeT,
         train_output: np.ndarray,
-        train_outcome: Outcome,
+        train_outcome: OutcomeT,
     ) -> Mapping[str, Any]:
         """Fit the last things before held-out people are seen: a threshold, a baseline hazard.
 
@@ -288,7 +291,7 @@ class Task(Protocol):
         """
 
     def predictions(
-        self, output: np.ndarray, outcome: Outcome, calibration: Mapping[str, Any]
+        self, output: np.ndarray, outcome: OutcomeT, calibration: Mapping[str, Any]
     ) -> pd.DataFrame:
         """Return `columns` for people, from their output float64 (person, n_outputs)."""
 
@@ -298,7 +301,7 @@ class Task(Protocol):
         The logit, the value, the log risk; of the called class against the mean of the others.
         """
 
-    def notes(self, outcome: Outcome, role: str) -> list[str]:
+    def notes(self, outcome: OutcomeT, role: str) -> list[str]:
         """Return sentences on what cannot be told of these people (one class only, no event)."""
 
     def summary(self, predictions: pd.DataFrame) -> str:
@@ -318,7 +321,7 @@ class Task(Protocol):
 
     # -- association -----------------------------------------------------------------------------
 
-    def phenotypes(self, outcome: Outcome, covariates: np.ndarray) -> np.ndarray:
+    def phenotypes(self, outcome: OutcomeT, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the null model, float64 (person, phenotype), for score tests.
 
         Logistic, linear, Cox martingale, multinomial (a column per class), given the covariates
@@ -326,7 +329,7 @@ class Task(Protocol):
         """
 
     def linear(
-        self, features: np.ndarray, outcome: Outcome, penalty: float
+        self, features: np.ndarray, outcome: OutcomeT, penalty: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Fit the linear model of the task with a ridge penalty: the baseline of all baselines.
 

@@ -1,0 +1,112 @@
+"""Intervals: of means over folds, of shares, and by resampling people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+BOOTSTRAPS = 2000
+
+
+def nadeau_bengio(values: np.ndarray, ratio: float) -> tuple[float, float, float]:
+    """Return the mean over folds with its 95 % interval, for overlapping training sets.
+
+    Nadeau & Bengio (2003), Machine Learning 52:239: the variance of the mean of J folds is
+    (1/J + n_test/n_train) times the variance over folds; t distribution with J - 1 degrees of
+    freedom. Folds without a value do not count.
+
+    Parameters
+    ----------
+    values : float (folds,)
+    ratio : float
+        Held-out people per training person.
+    """
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
+
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return np.nan, np.nan, np.nan
+    mean = float(values.mean())
+    if values.size == 1:
+        return mean, np.nan, np.nan
+    error = np.sqrt((1 / values.size + ratio) * values.var(ddof=1))
+    half = float(stdtrit(values.size - 1, 0.975) * error)
+    return mean, mean - half, mean + half
+
+
+def bootstrap_auc(
+    truth: np.ndarray, score: np.ndarray, random: np.random.Generator
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the AUC over resampled people.
+
+    Cases and controls are drawn apart, so that every resample has both.
+
+    Parameters
+    ----------
+    truth : int (person,)
+        1 or 0.
+    score : float (person,)
+    random : numpy.random.Generator
+    """
+    cases, controls = score[truth == 1], score[truth == 0]
+    if not cases.size or not controls.size:
+        return np.nan, np.nan
+    order = np.argsort(controls, kind="stable")
+    below = np.searchsorted(controls[order], cases, side="left")
+    upto = np.searchsorted(controls[order], cases, side="right")
+    values = np.empty(BOOTSTRAPS)
+    for number in range(BOOTSTRAPS):
+        drawn = np.bincount(
+            random.integers(controls.size, size=controls.size), minlength=order.size
+        )
+        cumulated = np.concatenate([[0], np.cumsum(drawn)])
+        wins = (cumulated[below] + cumulated[upto]) / 2
+        values[number] = wins[random.integers(cases.size, size=cases.size)].mean() / controls.size
+    return percentile_interval(values)
+
+
+def resample_counts(
+    random: np.random.Generator, strata: np.ndarray, draws: int = BOOTSTRAPS
+) -> np.ndarray:
+    """Return how often each person is drawn with replacement, float64 (draw, person).
+
+    Parameters
+    ----------
+    random : numpy.random.Generator
+    strata : (person,)
+        People are drawn within their stratum, so that each resample has as many of each.
+    draws : int
+    """
+    counts = np.zeros((draws, len(strata)))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        share = np.full(members.size, 1 / members.size)
+        counts[:, members] = random.multinomial(members.size, share, draws)
+    return counts
+
+
+def percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 2.5th and 97.5th percentile of resampled values; NaN where none is finite."""
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return np.nan, np.nan
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def wilson(count: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % interval of a share (Wilson 1927, JASA 22:209), at score ± z SE.
+
+    >>> low, high = wilson(np.array([8.0]), np.array([10.0]))
+    >>> round(float(low[0]), 3), round(float(high[0]), 3)
+    (0.49, 0.943)
+
+    Parameters
+    ----------
+    count, of : ndarray
+        Cases, and all people (may be sums of weights); `of` is above 0.
+    """
+    z2 = 1.959963984540054**2
+    share = count / of
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = np.sqrt(z2 * (share * (1 - share) / of + z2 / (4 * of**2))) / (1 + z2 / of)
+    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)

@@ -1,0 +1,91 @@
+"""Panels that figures of tasks share: one per method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gendmr import style
+
+PANELS = 8  # methods with panels of their own
+COLUMNS = 4  # panels side by side
+DASHED: dict[str, Any] = {"lw": 0.7, "ls": (0, (4, 2))}
+
+
+def shown(predictions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the methods that get panels: the first ones, with at least one row."""
+    some = {name: rows for name, rows in predictions.items() if len(rows)}
+    return dict(list(some.items())[:PANELS])
+
+
+def panels(count: int, *, share: bool = True, gap: float = 0) -> tuple[Figure, list[Any]]:
+    """Return square panels for methods.
+
+    Parameters
+    ----------
+    count : int
+    share : bool
+        One scale for all.
+    gap : float
+        Further height of each row of panels, in inches.
+    """
+    columns = min(count, COLUMNS)
+    rows = -(-count // columns)
+    width = max(columns * style.PAGE / COLUMNS, style.COLUMN)
+    figure, grid = style.canvas(
+        rows,
+        columns,
+        size=(width, rows * (width / columns + 3 * style.MM + gap) + 10 * style.MM),
+        squeeze=False,
+        sharex=share,
+        sharey=share,
+        layout="constrained",
+    )
+    for axes in grid.ravel()[count:]:
+        axes.remove()
+    drawn = grid.ravel()[:count].tolist()
+    if share:
+        for place, axes in enumerate(drawn):
+            # A panel without one below it keeps its numbers.
+            axes.tick_params(labelbottom=place + columns >= count)
+    return figure, drawn
+
+
+def unit_square(axes: Any) -> None:
+    """Give axes the range from 0 to 1 on both sides."""
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def title(axes: Any, method: str, reference: bool) -> None:
+    """Write the name of a method above its panel, bold for the reference."""
+    axes.set_title(style.short(method), size=7, weight="bold" if reference else "normal", pad=3)
+
+
+def finish(figure: Figure, x: str, y: str, handles: Sequence[Any], left_out: int) -> None:
+    """Label the figure and write its legend.
+
+    Parameters
+    ----------
+    figure : Figure
+    x, y : str
+    handles : sequence
+        Of the legend; none where empty.
+    left_out : int
+        Methods that are not drawn.
+    """
+    figure.supxlabel(x, size=7)
+    figure.supylabel(y, size=7)
+    narrow = figure.get_figwidth() < style.PAGE / 2 + 0.1
+    more = f"{left_out} more methods are not drawn" if left_out else None
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="outside upper center",
+            ncols=2 if narrow else min(len(handles), 4),
+            title=more,
+        )
