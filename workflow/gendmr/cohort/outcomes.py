@@ -56,4 +56,3 @@ def everybody(path: Path, task: Task) -> tuple[np.ndarray, Outcome]:
         table["participant_id"].to_numpy(dtype=object)[outcome.known],
         outcome.take(outcome.known),
     )
-

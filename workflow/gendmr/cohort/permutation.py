@@ -199,48 +199,73 @@ def _joined(levels: dict[str, np.ndarray], people: int) -> np.ndarray:
 
 
 class Permutations:
-    """Diagnoses of a cohort permuted; number k is the same whatever was drawn before.
+    """Orders of people, for whole outcomes that change hands; number k is always the same.
 
     Parameters
     ----------
     strata : DataFrame
-        Columns `participant_id`, `diagnosis` (case, control), `family`, `stratum`.
+        Columns `participant_id`, `family`, `stratum`.
     seed : int
         Of the study.
+    people : text (person,)
+        Those who have the outcome: they change it among themselves.
+    outcome : Outcome
+        Of these people; says who could get another one.
+
+    Raises
+    ------
+    FoldError
+        Somebody is not in `strata`.
     """
 
-    def __init__(self, strata: pd.DataFrame, seed: int) -> None:
-        self.people = strata["participant_id"].to_numpy(dtype=str)
-        self.diagnosis = (strata["diagnosis"] == "case").to_numpy(dtype=np.int8)
+    def __init__(
+        self, strata: pd.DataFrame, seed: int, people: np.ndarray, outcome: Outcome
+    ) -> None:
+        table = strata.set_index("participant_id")
+        absent = [name for name in people if name not in table.index]
+        if absent:
+            raise FoldError(
+                f"{len(absent)} people of the cohort have no stratum: {first_few(absent)}",
+                cause="strata.tsv is of another cohort",
+                next_step="run the rule stratify_people again",
+            )
+        table = table.loc[people]
+        self.people = np.asarray(people, dtype=object)
+        self.outcome = outcome
         self.seed = seed
-        stratum = strata["stratum"].to_numpy(dtype=str)
+        stratum = table["stratum"].to_numpy(dtype=str)
+        family = table["family"].to_numpy(dtype=str)
         families: dict[str, list[int]] = {}
         # In a family, people of the same stratum stand side by side: who changes with whom.
-        for row in np.lexsort((self.people, stratum)):
-            families.setdefault(str(strata["family"].iloc[row]), []).append(int(row))
+        for row in np.lexsort((self.people.astype(str), stratum)):
+            families.setdefault(family[row], []).append(int(row))
         alike: dict[tuple[str, ...], list[list[int]]] = {}
         for rows in families.values():
             alike.setdefault(tuple(stratum[rows]), []).append(rows)
         self._sets = [np.array(alike[kind]) for kind in sorted(alike)]
 
     @classmethod
-    def read(cls, path: Path | str, seed: int) -> Permutations:
+    def read(
+        cls, path: Path | str, seed: int, people: np.ndarray, outcome: Outcome
+    ) -> Permutations:
         """Read `cohort/strata.tsv`."""
-        return cls(read_table(path, STRATA, extra=True, key="participant_id"), seed)
+        table = read_table(path, STRATA, extra=True, key="participant_id")
+        return cls(table, seed, people, outcome)
 
     @property
-    def movable(self) -> np.ndarray:
-        """Return who can be given another diagnosis, bool (people,)."""
-        found = np.zeros(len(self.people), dtype=bool)
+    def exchangeable(self) -> np.ndarray:
+        """Return who can be given another outcome, bool (person,)."""
+        strata = self.outcome.strata()
+        exchangeable = np.zeros(len(self.people), dtype=bool)
         for rows in self._sets:
-            values = self.diagnosis[rows]
-            found[rows] = (values != values[:1]).any(axis=0)
-        return found
+            values = strata[rows]
+            exchangeable[rows] = (values != values[:1]).any(axis=0)
+        return exchangeable
 
-    def draw(self, number: int) -> dict[str, int]:
-        """Return permutation `number`: 1 for a case, 0 for a control, by participant."""
+    def draw(self, number: int) -> np.ndarray:
+        """Return permutation `number`: whose outcome each person gets, int (person,)."""
         random = generator(self.seed, "permutation", number)
-        found = self.diagnosis.copy()
+        order = np.arange(len(self.people))
         for rows in self._sets:
-            found[rows] = self.diagnosis[rows[random.permutation(len(rows))]]
-        return dict(zip(self.people.tolist(), found.tolist(), strict=True))
+            order[rows] = rows[random.permutation(len(rows))]
+        return order

@@ -193,6 +193,7 @@ class Study(Section):
         method = self.methods[name]
         sections = self.modality_sections()
         reads = method.reads_of(tuple(sections))
+        adjusted = method.needs_covariates(tuple(sections))
         optimisation = None
         if isinstance(method, NetworkSection):
             optimisation = method.optimised(self.training.optimisation)
@@ -203,7 +204,9 @@ class Study(Section):
             task=self.cohort.outcomes[outcome],
             reads=reads,
             modalities={
-                one: method.adapt(one, section) for one, section in sections.items() if one in reads
+                one: method.adapt(one, section)
+                for one, section in sections.items()
+                if one in reads or (section.adjusts and adjusted)
             },
             covariates=self.training.covariates,
             optimisation=optimisation,

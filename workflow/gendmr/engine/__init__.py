@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training of networks, with a leading replicate axis."""

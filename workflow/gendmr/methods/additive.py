@@ -1,21 +1,22 @@
-"""What baselines without a network share: logits that are sums of terms, fitted in moments.
+"""What baselines without a network share: outputs that are sums of terms, fitted in moments.
 
-The logit of a person is an intercept, a term for each covariate, and the risks of SNPs and regions
-of the modalities that the person has: a missing modality contributes nothing, which is what its
+The output of a person is an intercept, a term for each covariate, and the terms of the instances of
+the modalities that the person has: a missing modality contributes nothing, which is what its
 training mean would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gendmr.methods.base import Bag, Fitted
-from gendmr.preprocessing.preparation import People, Preparation
-from gendmr.training.scores import auc, class_weights, log_loss
+from gendmr.methods.base import Attribution, FitInputs, Fitted
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.tasks.base import Outcome, Task
 
 PENALTY = 1.0  # of squared coefficients per SD: too weak to matter unless classes are separated
 
@@ -28,25 +29,22 @@ class FittedAdditive:
     ----------
     preparation : Preparation
         Of the fold.
-    intercept : float
-    covariates : float64 (covariate,)
-        Logits per unit.
-    snp : float64 (snp,), optional
-        Logits of the bag per SD of the dosage; None for a method that reads no SNPs.
-    region : float64 (region, 3), optional
-        Logits of the bag per SD of each measure; None for a method that reads no regions.
-    share : dict
-        What one logit of a bag adds to the logit of the person; 1 where a bag is not named.
+    intercept : float64 (output,)
+    covariates : float64 (covariate, output)
+        Per unit.
+    coefficients : mapping of str to float64 (instance, measure, output)
+        By modality, per SD.
+    share : mapping of str to float
+        What one unit of a modality's terms adds to the output; 1 where it is not named.
     notes : list of str
-    learned : dict of arrays
+    learned : mapping of str to ndarray
         What else belongs beside the weights.
     """
 
     preparation: Preparation
-    intercept: float
+    intercept: np.ndarray
     covariates: np.ndarray
-    snp: np.ndarray | None = None
-    region: np.ndarray | None = None
+    coefficients: Mapping[str, np.ndarray]
     share: Mapping[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     learned: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -58,145 +56,143 @@ class FittedAdditive:
     @property
     def weights(self) -> dict[str, np.ndarray]:
         """Everything learned, by name."""
-        found = {"intercept": np.array([self.intercept]), "covariates": self.covariates}
-        for name, value in (("snp", self.snp), ("region", self.region)):
-            if value is not None:
-                found[name] = value
-                found[f"share.{name}"] = np.array([self.share.get(name, 1.0)])
-        return {**found, **self.learned}
+        weights = {"intercept": self.intercept, "covariates": self.covariates}
+        for name, value in self.coefficients.items():
+            weights[name] = value
+            weights[f"share.{name}"] = np.array([self.share.get(name, 1.0)])
+        return {**weights, **self.learned}
 
-    def logits(self, people: People) -> np.ndarray:
-        """Return the logit of being a case, float64 (people,)."""
+    def predict(self, people: PreparedSubset) -> np.ndarray:
+        """Return the output, float64 (person, output)."""
         total = self.intercept + people.covariates @ self.covariates
-        for name, risk in self._risks(people).items():
-            present = people.has_snp if name == "snp" else people.has_region
-            total = total + self.share.get(name, 1.0) * risk.sum(axis=1) * present
+        for name in self.coefficients:
+            terms = self._terms(people, name)
+            for output, one in enumerate(terms):
+                total[:, output] += (
+                    self.share.get(name, 1.0) * one.sum(axis=1) * (people.present[name])
+                )
         return np.asarray(total, dtype=np.float64)
 
-    def bags(self, people: People) -> dict[str, Bag]:
-        """Return the terms of SNPs and of regions; the bias of a bag is the intercept."""
-        return {
-            name: bag_of(
-                risk, people.has_snp if name == "snp" else people.has_region, self.intercept
-            )
-            for name, risk in self._risks(people).items()
-            if risk.shape[1]
-        }
+    def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
+        """Return the terms of each modality; its baseline is the intercept."""
+        contrast = self.preparation.task.contrast(self.predict(people))
+        baseline = contrast @ self.intercept
+        attributions = {}
+        for name, coefficient in self.coefficients.items():
+            if len(coefficient):
+                terms = self._terms(people, name)
+                value = contrast[:, :1] * terms[0]
+                for output in range(1, len(terms)):
+                    value += contrast[:, output : output + 1] * terms[output]
+                attributions[name] = attribution_of(value, people.present[name], baseline)
+        return attributions
 
-    def _risks(self, people: People) -> dict[str, np.ndarray]:
-        """Return risks (people, instance) by modality, in logits of the bag."""
-        found = {}
-        if self.snp is not None:
-            found["snp"] = standardise(people, self.preparation) * self.snp
-        if self.region is not None:
-            found["region"] = (people.regions.astype(np.float64) * self.region).sum(axis=2)
-        return found
-
-
-def standardise(people: People, preparation: Preparation) -> np.ndarray:
-    """Return dosages in SDs of the training people, float64 (people, snp); missing is 0."""
-    centred = (people.dosage - preparation.mean_dosage) / preparation.scale_dosage
-    return np.where(people.dosage < 0, 0.0, centred)
+    def _terms(self, people: PreparedSubset, name: str) -> list[np.ndarray]:
+        """Return terms (person, instance) of a modality, for each output."""
+        design = self.preparation.design(people, name)
+        coefficient = self.coefficients[name]
+        return [
+            (design * coefficient[:, :, output]).sum(axis=2)
+            for output in range(coefficient.shape[2])
+        ]
 
 
-def bag_of(risk: np.ndarray, present: np.ndarray, bias: float | np.ndarray) -> Bag:
-    """Return the bag of risks (people, instance); attention is the share in the sum of |risk|."""
-    size = np.abs(risk)
+def attribution_of(
+    value: np.ndarray, present: np.ndarray, baseline: float | np.ndarray
+) -> Attribution:
+    """Return attributions of values (person, instance); attention is the share of |value|."""
+    size = np.abs(value)
     total = size.sum(axis=1, keepdims=True)
     even = np.full_like(size, 1 / max(size.shape[1], 1))
     share = np.where(total > 0, size / np.where(total > 0, total, 1), even)
     missing = ~present[:, None]
-    return Bag(
-        risk=np.where(missing, np.nan, risk).astype(np.float32),
+    return Attribution(
+        value=np.where(missing, np.nan, value).astype(np.float32),
         attention=np.where(missing, np.nan, share).astype(np.float32),
-        bias=np.where(present, bias, np.nan).astype(np.float32),
+        baseline=np.where(present, baseline, np.nan).astype(np.float32),
     )
 
 
-def solve(features: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Return coefficients and intercept of a ridge logistic regression, classes weighted equally.
+def fit_scores(
+    task: Task, features: np.ndarray, outcome: Outcome, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit the linear model of a task whose scores cannot count backwards.
 
-    Parameters
-    ----------
-    features : float (people, feature)
-        Standardised.
-    y : int (people,)
-        Both classes are there.
-    penalty : float
-        Half of it times the sum of squared coefficients is added to the summed loss.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    if not features.shape[1]:
-        return np.zeros(0), 0.0
-    model = LogisticRegression(C=1 / penalty, class_weight="balanced", max_iter=2000, tol=1e-5)
-    model.fit(features, y)
-    return model.coef_[0], float(model.intercept_[0])
-
-
-def logistic(
-    features: np.ndarray, y: np.ndarray, scores: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Fit a logistic regression whose scores cannot count backwards.
-
-    A score made from statistics of the training people is meant to rise with the risk. Where it
+    A score made from statistics of the training people is meant to rise with the output. Where it
     falls in people whom it was not made from, it is noise, and gets the coefficient 0.
 
     Parameters
     ----------
-    features : float (people, feature)
+    task : Task
+    features : float (person, feature)
         In their own units; one that does not vary gets the coefficient 0.
-    y : int (people,)
-    scores : float (people, score)
+    outcome : Outcome
+    scores : float (person, score, output)
+        Each score has one slope for all outputs.
 
     Returns
     -------
-    coefficients, slopes, intercept : float64 (feature,), float64 (score,), float
+    coefficients, slopes, intercept : float64 (feature, output), (score,), (output,)
         Of features and scores, per unit; slopes are at least 0.
     """
-    count = features.shape[1]
-    values = np.column_stack([features, scores])
+    count, outputs = features.shape[1], task.n_outputs
+    usable = np.ones(scores.shape[1], dtype=bool)
+    while True:
+        coefficients, slopes, intercept = _fit_once(
+            task, features, outcome, scores[:, usable], outputs
+        )
+        if (slopes >= 0).all():
+            break
+        usable[np.flatnonzero(usable)[slopes < 0]] = False
+    every = np.zeros(scores.shape[1])
+    every[usable] = slopes
+    return coefficients[:count], every, intercept
+
+
+def _fit_once(
+    task: Task, features: np.ndarray, outcome: Outcome, scores: np.ndarray, outputs: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit once; with one output scores are columns, with several their contrasts are."""
+    values = np.column_stack([features, *(scores[:, :, output] for output in range(outputs))])
     mean, spread = values.mean(axis=0), values.std(axis=0)
     used = spread > 1e-9 * (1 + np.abs(mean))
-    while True:
-        found = np.zeros(values.shape[1])
-        unit = (values[:, used] - mean[used]) / spread[used]
-        found[used], level = solve(unit, y, PENALTY)
-        backwards = np.flatnonzero(found[count:] < 0)
-        if not backwards.size:
-            break
-        used[count + backwards] = False
-    found[used] /= spread[used]
-    return found[:count], found[count:], level - float(mean @ found)
+    unit = (values[:, used] - mean[used]) / spread[used]
+    coefficients = np.zeros((values.shape[1], outputs))
+    coefficients[used], level = task.linear(unit, outcome, PENALTY)
+    coefficients[used] /= spread[used][:, None]
+    count, width = features.shape[1], scores.shape[1]
+    of_scores = coefficients[count:].reshape(outputs, width, outputs)
+    # The slope of a score is what its own column says of its own output.
+    slopes = np.mean([of_scores[output, :, output] for output in range(outputs)], axis=0)
+    said = mean[count:].reshape(outputs, width) @ slopes
+    return coefficients[:count], slopes, level - mean[:count] @ coefficients[:count] - said
 
 
-def only_epoch(
-    fitted: Fitted, train: People, validation: People, **more: float
-) -> list[dict[str, Any]]:
+def only_epoch(fitted: Fitted, inputs: FitInputs, **more: float) -> list[dict[str, Any]]:
     """Return the history of a method that is fitted in one go."""
-    weight = np.array(class_weights(train.diagnosis))
-    inside, outside = fitted.logits(train), fitted.logits(validation)
-    return [
-        {
-            "epoch": 1,
-            "step": 1,
-            "train_loss": log_loss(train.diagnosis, inside, weight[train.diagnosis]),
-            "validation_loss": log_loss(
-                validation.diagnosis, outside, weight[validation.diagnosis]
-            ),
-            "train_auc": auc(train.diagnosis, inside),
-            "validation_auc": auc(validation.diagnosis, outside),
-            "learning_rate": None,
-            **more,
-        }
-    ]
+    task = inputs.task
+    line: dict[str, Any] = {"epoch": 1, "step": 1, "learning_rate": None}
+    for name, people in (("train", inputs.train), ("validation", inputs.validation)):
+        output = fitted.predict(people)
+        weight = task.weights(people.outcome)
+        losses = task.losses(output, people.outcome)
+        line[f"{name}_loss"] = float((weight * losses).sum() / weight.sum())
+        line[f"{name}_{task.metrics[0].name}"] = task.score(output, people.outcome)
+    return [{**line, **more}]
 
 
-def note_missing(train: People, names: tuple[str, ...]) -> list[str]:
-    """Return a note for each modality that some training people lack."""
+def note_missing(train: PreparedSubset, names: Sequence[str], what: str) -> list[str]:
+    """Return a note for each modality that some training people lack.
+
+    Parameters
+    ----------
+    train : PreparedSubset
+    names : sequence of str
+    what : str
+        What becomes of them: `it adds nothing to their score`.
+    """
     return [
-        f"{int((~present).sum())} of {len(train)} training people lack the modality {name}: it adds"
-        " nothing to their score."
-        for name, present in (("snp", train.has_snp), ("region", train.has_region))
+        f"{int((~present).sum())} of {len(train)} training people lack the modality {name}: {what}."
+        for name, present in train.present.items()
         if name in names and (~present).any()
     ]

@@ -4,19 +4,22 @@ The loss on a person must not use evidence that this person contributed to: the 
 learn to trust noise. So the training people are cut into parts; evidence for a part comes from the
 others. People outside the training set are judged by evidence from the whole of it.
 
+Everything is told for each phenotype of the task: one for cases and controls, a measurement or a
+time, one a class for several classes (`Task.phenotypes`, `Task.response`).
+
 Four channels per SNP, each a score statistic adjusted for covariates and ancestry components:
 
-- `diagnosis`: against the diagnosis;
-- `imaging`: against the out-of-fold imaging risk, among people with images: imaging teaches
-  genetics, by a target that is less noisy than the diagnosis;
-- `unexplained`: against what imaging leaves of the diagnosis (for people without images, all of
-  it): where genetics has something of its own to say;
-- `region`: against single region measurements that differ between cases and controls, the best of
-  them counted, within cases and within controls. A gene that works through one region is diluted in
-  the imaging risk, which sums many; and given the diagnosis this channel is independent of the
-  first, so that both may be added up.
+- `outcome`: against the residuals of the task's null model;
+- `imaging`: against the out-of-fold prediction from imaging, among people with images: imaging
+  teaches genetics, by a target that is less noisy than the outcome;
+- `unexplained`: against what imaging leaves of the outcome (for people without images, all of it):
+  where genetics has something of its own to say;
+- `region`: against single region measurements that go with the outcome, the best of them counted,
+  given the outcome. A gene that works through one region is diluted in the prediction from imaging,
+  which sums many; and given the outcome this channel is independent of the first, so that both may
+  be added up.
 
-One channel per measure of a region: its statistic against the diagnosis, adjusted for covariates.
+One channel per measure of a region: its statistic against the outcome, adjusted for covariates.
 """
 
 from __future__ import annotations
@@ -27,18 +30,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from gendmr.statistics.association import Phenotypes, score_tests
 from gendmr.preprocessing.partition import stratified_parts
-from gendmr.preprocessing.preparation import People
+from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.statistics.association import Phenotypes, score_tests
+from gendmr.tasks.base import Task
 
-CHANNELS = ("diagnosis", "imaging", "unexplained", "region")
+CHANNELS = ("outcome", "imaging", "unexplained", "region")
 TWO_CHANNELS = CHANNELS[:3]
-FEWEST = 20  # people with images, below which there is no imaging risk
+MEASURES = 3  # of a region: volume, mean and spread
+FEWEST = 20  # people with images, below which there is no prediction from imaging
 IMAGING_PARTS = 5
 FEWEST_FOR_STATISTICS = 8  # people with images, below which regions have no statistics
 FEWEST_OF_A_CLASS = 3
-# Measurements that a SNP is tested against: those that tell cases from controls best, if they do.
+# Measurements that a SNP is tested against: those that go best with the outcome, if they do.
 MOST_MEASURES, LEAST_Z = 8, 2.0
+CLIP = 0.02  # of the range of the response: predictions from imaging stay so far inside it
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,11 @@ class Evidence:
     ----------
     part : int64 (partitions, people)
         The part of each training person in each partition.
-    snp : float32 (partitions, parts, snp, 4)
+    snp : float32 (partitions, parts, snp, 4, phenotype)
         z statistics from the people outside the part; channels as in `CHANNELS`.
-    region : float32 (partitions, parts, region, 3)
+    region : float32 (partitions, parts, region, 3, phenotype)
         z statistics of volume, mean and spread.
-    snp_all, region_all : float32 (snp, 4), (region, 3)
+    snp_all, region_all : float32 (snp, 4, phenotype), (region, 3, phenotype)
         From all training people.
     imaging_people : int
         Training people behind the imaging channel; 0 where it is empty.
@@ -68,7 +74,8 @@ class Evidence:
 
 
 def collect(
-    people: People,
+    people: PreparedSubset,
+    task: Task,
     *,
     parts: int,
     partitions: int,
@@ -79,8 +86,10 @@ def collect(
 
     Parameters
     ----------
-    people : People
-        Training people.
+    people : PreparedSubset
+        Training people; modalities `snp` and `region`, either of which may be missing.
+    task : Task
+        Fitted on them.
     parts, partitions : int
         Parts of a partition; number of partitions.
     channels : tuple of str
@@ -90,66 +99,112 @@ def collect(
     """
     part = np.stack([stratified_parts(people, parts, random) for _ in range(partitions)])
     inner = stratified_parts(people, IMAGING_PARTS, random)
+    bags = _Bags.of(people, task)
     everybody = np.ones(len(people), dtype=bool)
     insides = [[part[row] != number for number in range(parts)] for row in range(partitions)]
-    # All or none: what is learned without a statistic would be applied with it.
+    outer = [inside for row in insides for inside in row]
+    # If one part lacks a channel, it is switched off in all: a network trained without it must not
+    # be applied with it.
     sources = _Sources(
         channels=channels,
-        risk="imaging" in channels
-        and all(_usable(people, inside) for row in insides for inside in row),
-        linked=all(_linked(people, inside) for row in insides for inside in row),
+        predicted="imaging" in channels
+        and all(bags.enough(inside, FEWEST, IMAGING_PARTS) for inside in outer),
+        linked=all(bags.linked(inside) for inside in outer),
         regions=bool(channels)
-        and all(_countable(people, inside) for row in insides for inside in row),
+        and all(bags.enough(one, FEWEST_FOR_STATISTICS, FEWEST_OF_A_CLASS) for one in outer),
     )
-    subsets = [*(inside for row in insides for inside in row), everybody]
-    snp, region = _evidence(people, subsets, inner, sources)
+    snp, region = _evidence(bags, [*outer, everybody], inner, sources)
     shape = (partitions, parts)
+    linked = sources.predicted and sources.linked
     return Evidence(
         part=part,
         snp=snp[:-1].reshape(*shape, *snp.shape[1:]),
         region=region[:-1].reshape(*shape, *region.shape[1:]),
         snp_all=snp[-1],
         region_all=region[-1],
-        imaging_people=int(people.has_region.sum()) if sources.risk and sources.linked else 0,
+        imaging_people=int(bags.imaged.sum()) if linked else 0,
     )
+
+
+@dataclass(frozen=True)
+class _Bags:
+    """Both bags of the people, empty where a modality is not there."""
+
+    people: PreparedSubset
+    task: Task
+    typed: np.ndarray
+    imaged: np.ndarray
+    dosage: np.ndarray
+    regions: np.ndarray
+    response: np.ndarray
+
+    @classmethod
+    def of(cls, people: PreparedSubset, task: Task) -> _Bags:
+        """Return the bags of prepared people."""
+        nobody = np.zeros(len(people), dtype=bool)
+        return cls(
+            people=people,
+            task=task,
+            typed=people.present["snp"] if "snp" in people.values else nobody,
+            imaged=people.present["region"] if "region" in people.values else nobody,
+            dosage=people.values.get("snp", np.zeros((len(people), 0), dtype=np.int8)),
+            regions=people.values.get(
+                "region", np.zeros((len(people), 0, MEASURES), dtype=np.float32)
+            ),
+            response=task.response(people.outcome),
+        )
+
+    def linked(self, inside: np.ndarray) -> bool:
+        """Return whether SNPs can be tested against imaging in these people."""
+        both = int((inside & self.typed & self.imaged).sum())
+        return both > self.people.covariates.shape[1] + FEWEST
+
+    def enough(self, inside: np.ndarray, fewest: int, of_a_class: int) -> bool:
+        """Return whether these people have so many images, and so many of each class."""
+        chosen = inside & self.imaged
+        outcome = self.people.outcome.take(chosen)
+        return int(chosen.sum()) >= fewest and self.task.fewest(outcome) >= of_a_class
 
 
 @dataclass(frozen=True)
 class _Sources:
     """What evidence there is.
 
-    Channels asked for, an imaging risk, enough people with both modalities to link SNPs with
-    imaging, statistics of regions.
+    Channels asked for, a prediction from imaging, enough people with both modalities to link SNPs
+    with imaging, statistics of regions.
     """
 
     channels: tuple[str, ...]
-    risk: bool
+    predicted: bool
     linked: bool
     regions: bool
 
 
 def _evidence(
-    people: People, subsets: list[np.ndarray], inner: np.ndarray, sources: _Sources
+    bags: _Bags, subsets: list[np.ndarray], inner: np.ndarray, sources: _Sources
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return statistics float32 (subset, snp, 4) and (subset, region, 3)."""
-    y = people.diagnosis.astype(np.float64)
-    region = np.zeros((len(subsets), people.regions.shape[1], 3), dtype=np.float32)
+    """Return statistics float32 (subset, snp, 4, phenotype) and (subset, region, 3, phenotype)."""
+    response = bags.response
+    count = response.shape[1]
+    region = np.zeros((len(subsets), *bags.regions.shape[1:], count), dtype=np.float32)
     tests: list[Phenotypes] = []
     asked: list[tuple[int, dict[str, Reading]]] = []
     for number, inside in enumerate(subsets):
-        imaging = inside & people.has_region
-        expected = np.full(len(people), y[inside].mean() if inside.any() else 0.5)
-        if sources.risk:
-            expected[imaging] = imaging_risk(
-                people.regions[imaging].reshape(int(imaging.sum()), -1), y[imaging], inner[imaging]
-            )
+        imaging = inside & bags.imaged
+        expected = np.tile(
+            response[inside].mean(axis=0) if inside.any() else response.mean(axis=0),
+            (len(response), 1),
+        )
+        if sources.predicted:
+            features = bags.regions[imaging].reshape(int(imaging.sum()), -1)
+            expected[imaging] = imaging_prediction(features, response[imaging], inner[imaging])
         if sources.regions and region.size:
-            region[number] = region_statistics(people.regions[imaging], y[imaging])
-        for test, readings in _tests(people, inside, expected, region[number], sources):
+            region[number] = region_statistics(bags.regions[imaging], response[imaging])
+        for test, readings in _tests(bags, inside, expected, region[number], sources):
             asked.append((number, readings))
             tests.append(test)
-    snp = np.zeros((len(subsets), people.dosage.shape[1], len(CHANNELS)), dtype=np.float32)
-    for (number, readings), z in zip(asked, score_tests(people.dosage, tests), strict=True):
+    snp = np.zeros((len(subsets), bags.dosage.shape[1], len(CHANNELS), count), dtype=np.float32)
+    for (number, readings), z in zip(asked, score_tests(bags.dosage, tests), strict=True):
         for channel, read in readings.items():
             if channel in sources.channels:
                 snp[number, :, CHANNELS.index(channel)] = read(z)
@@ -160,99 +215,88 @@ Reading = Callable[[np.ndarray], np.ndarray]
 
 
 def _tests(
-    people: People,
+    bags: _Bags,
     inside: np.ndarray,
     expected: np.ndarray,
     region: np.ndarray,
     sources: _Sources,
 ) -> Iterator[tuple[Phenotypes, dict[str, Reading]]]:
-    """Give the tests of SNPs in a subset, and how channels are read from z (snp, phenotype)."""
-    y = people.diagnosis.astype(np.float64)
-    typed = inside & people.has_snp
+    """Give the tests of SNPs in a subset, and how channels are read from z (snp, column)."""
+    people, response = bags.people, bags.response
+    count = response.shape[1]
+    typed = inside & bags.typed
     if not sources.channels or typed.sum() <= people.covariates.shape[1] + 3:
         return
+    covariates = people.covariates[typed]
+    residuals = bags.task.phenotypes(people.outcome.take(typed), covariates)
     yield (
-        Phenotypes(typed, np.stack([y, y - expected], axis=1)[typed], people.covariates[typed]),
-        {"diagnosis": lambda z: z[:, 0], "unexplained": lambda z: z[:, 1]},
+        Phenotypes(typed, np.column_stack([residuals, (response - expected)[typed]]), covariates),
+        {"outcome": lambda z: z[:, :count], "unexplained": lambda z: z[:, count:]},
     )
     if not sources.linked:
         return
-    both = typed & people.has_region
+    both = typed & bags.imaged
     covariates = people.covariates[both]
-    if sources.risk:
-        yield Phenotypes(both, expected[both, None], covariates), {"imaging": lambda z: z[:, 0]}
+    if sources.predicted:
+        yield Phenotypes(both, expected[both], covariates), {"imaging": lambda z: z}
     if sources.regions and "region" in sources.channels:
-        features, direction = differing(people.regions[both], region)
-        if direction.size:
+        features, direction = differing(bags.regions[both], region)
+        if len(direction):
             yield (
-                Phenotypes(both, features, np.column_stack([covariates, y[both]])),
+                Phenotypes(both, features, np.column_stack([covariates, response[both]])),
                 {"region": lambda z: through_regions(z, features, direction)},
             )
 
 
-def _usable(people: People, inside: np.ndarray) -> bool:
-    """Return whether an imaging risk can be fitted on these people."""
-    return _enough(people, inside, FEWEST, IMAGING_PARTS)
+def region_statistics(regions: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Return r·sqrt(n) of each measure with the response, float32 (region, measure, phenotype).
 
+    The measures are adjusted for covariates already (`RegionTransform`).
 
-def _linked(people: People, inside: np.ndarray) -> bool:
-    """Return whether SNPs can be tested against imaging in these people."""
-    both = int((inside & people.has_snp & people.has_region).sum())
-    return both > people.covariates.shape[1] + FEWEST
-
-
-def _countable(people: People, inside: np.ndarray) -> bool:
-    """Return whether statistics of regions mean anything in these people."""
-    return _enough(people, inside, FEWEST_FOR_STATISTICS, FEWEST_OF_A_CLASS)
-
-
-def _enough(people: People, inside: np.ndarray, fewest: int, of_a_class: int) -> bool:
-    chosen = people.diagnosis[inside & people.has_region]
-    return len(chosen) >= fewest and min(chosen.sum(), (1 - chosen).sum()) >= of_a_class
-
-
-def region_statistics(regions: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return r·sqrt(n) of each measure with the diagnosis, float32 (region, measure).
-
-    The measures are adjusted for covariates already (`RegionScaler`).
+    Parameters
+    ----------
+    regions : float (person, region, measure)
+    response : float (person, phenotype)
     """
     values = regions.reshape(len(regions), -1).astype(np.float64)
     values = values - values.mean(axis=0)
-    target = y - y.mean()
-    norm = np.sqrt((values**2).sum(axis=0) * (target**2).sum())
-    r = np.where(norm > 1e-9, (target @ values) / np.where(norm > 1e-9, norm, 1), 0.0)
-    return (r * np.sqrt(len(y))).reshape(regions.shape[1:]).astype(np.float32)
+    target = response - response.mean(axis=0)
+    norm = np.sqrt((values**2).sum(axis=0)[:, None] * (target**2).sum(axis=0))
+    r = np.where(norm > 1e-9, (values.T @ target) / np.where(norm > 1e-9, norm, 1), 0.0)
+    z = r * np.sqrt(len(response))
+    return z.reshape(*regions.shape[1:], response.shape[1]).astype(np.float32)
 
 
 def differing(regions: np.ndarray, statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the measurements that tell cases from controls best, and which way cases differ.
+    """Return the measurements that go best with the outcome, and which way.
 
     Parameters
     ----------
     regions : float (people, region, measure)
-    statistics : float (region, measure)
-        Of each measurement with the diagnosis, from the same people.
+    statistics : float (region, measure, phenotype)
+        Of each measurement with the outcome, from the same people.
 
     Returns
     -------
     features : float64 (people, measurement)
         At most `MOST_MEASURES`, those whose |z| is above `LEAST_Z`.
-    direction : float64 (measurement,)
+    direction : float64 (measurement, phenotype)
         Their statistics.
     """
-    difference = statistics.reshape(-1)
-    chosen = np.argsort(-np.abs(difference), kind="stable")[:MOST_MEASURES]
-    chosen = chosen[np.abs(difference[chosen]) > LEAST_Z]
+    difference = statistics.reshape(-1, statistics.shape[-1])
+    largest = np.abs(difference).max(axis=1)
+    chosen = np.argsort(-largest, kind="stable")[:MOST_MEASURES]
+    chosen = chosen[largest[chosen] > LEAST_Z]
     features = regions.reshape(len(regions), -1)[:, chosen].astype(np.float64)
     varying = features.std(axis=0) > 1e-9
     return features[:, varying], difference[chosen[varying]].astype(np.float64)
 
 
 def through_regions(z: np.ndarray, features: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Return the evidence (snp,) that a SNP raises the risk through some region.
+    """Return the evidence (snp, phenotype) that a SNP raises a phenotype through some region.
 
-    The SNP's largest |z| with one of the measurements that differ between cases and controls,
-    adjusted for covariates and the diagnosis, made comparable to a single test: its p-value is
+    The SNP's largest |z| with one of the measurements that go with the outcome, adjusted for
+    covariates and the outcome, made comparable to a single test: its p-value is
     raised to that of the best of `m` independent tests (Sidak), with `m` the effective number of
     measurements, (sum of eigenvalues)^2 / sum of their squares of the correlation matrix. Positive
     where the effect allele moves the measurement the way cases differ.
@@ -260,8 +304,8 @@ def through_regions(z: np.ndarray, features: np.ndarray, direction: np.ndarray) 
     Parameters
     ----------
     z : float64 (snp, measurement)
-        Score statistics, adjusted for covariates and the diagnosis.
-    features, direction : float64 (people, measurement), (measurement,)
+        Score statistics, adjusted for covariates and the outcome.
+    features, direction : float64 (people, measurement), (measurement, phenotype)
         See `differing`.
     """
     best = np.abs(z).argmax(axis=1)
@@ -272,49 +316,54 @@ def through_regions(z: np.ndarray, features: np.ndarray, direction: np.ndarray) 
     single = 2 * ndtr(-np.abs(strongest))
     corrected = -np.expm1(independent * np.log1p(-np.minimum(single, 1 - 1e-12)))
     size = -ndtri(np.clip(corrected, 1e-300, 1.0) / 2)
-    return np.asarray(np.sign(strongest * direction[best]) * size)
+    return np.asarray(np.sign(strongest[:, None] * direction[best]) * size[:, None])
 
 
-def imaging_risk(features: np.ndarray, y: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Return the out-of-fold risk (people,) of being a case by imaging.
+def imaging_prediction(features: np.ndarray, response: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Return the out-of-fold prediction (person, phenotype) of the response from imaging.
 
-    Ridge regression of the diagnosis on the region measurements, penalty by generalised
+    Ridge regression of the response on the region measurements, penalty by generalised
     cross-validation (Golub, Heath & Wahba 1979), in closed form. With `H` the matrix that gives
     fitted values and `e = y - H y`, what a fit without the people `o` says of them is
     ``y_o - (I - H_oo)^-1 e_o`` (Cook & Weisberg 1982, section 2.2.3): one decomposition for all
-    parts.
+    parts and phenotypes.
 
     Parameters
     ----------
-    features : float (people, feature)
+    features : float (person, feature)
         Standardised.
-    y : float (people,)
-        0 or 1.
-    part : int (people,)
-        A person's risk is fitted on the other parts; the penalty is the same for all parts.
+    response : float (person, phenotype)
+    part : int (person,)
+        A person is predicted by the other parts; the penalty is the same for all parts.
     """
     values = features.astype(np.float64)
     values -= values.mean(axis=0)
-    count, level = len(y), y.mean()
+    count = len(response)
     # The smaller of the two Gram matrices: left singular vectors and squared singular values.
     if values.shape[1] < count:
         squares, right = np.linalg.eigh(values.T @ values)
-        kept = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
-        squares, left = squares[kept], values @ right[:, kept] / np.sqrt(squares[kept])
+        used = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
+        squares, left = squares[used], values @ right[:, used] / np.sqrt(squares[used])
     else:
         squares, left = np.linalg.eigh(values @ values.T)
-        kept = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
-        squares, left = squares[kept], left[:, kept]
-    target = left.T @ (y - level)
+        used = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
+        squares, left = squares[used], left[:, used]
     penalties = count * 10.0 ** np.arange(-2.0, 4.0)
     shrink = squares / (squares + penalties[:, None])
-    residual = ((y - level) ** 2).sum() - (target**2 * (2 * shrink - shrink**2)).sum(axis=1)
     free = np.maximum(count - 1 - shrink.sum(axis=1), 1e-3)
-    best = shrink[int(np.argmin(residual / free**2))]
-    error = y - level - left @ (best * target)
-    risk = np.empty(count)
-    for number in np.unique(part):
-        outside = part == number
-        hat = 1 / count + (left[outside] * best) @ left[outside].T
-        risk[outside] = y[outside] - np.linalg.solve(np.eye(len(hat)) - hat, error[outside])
-    return np.clip(risk, 0.02, 0.98)
+    predicted = np.empty_like(response, dtype=np.float64)
+    for column, y in enumerate(response.T):
+        level = y.mean()
+        target = left.T @ (y - level)
+        residual = ((y - level) ** 2).sum() - (target**2 * (2 * shrink - shrink**2)).sum(axis=1)
+        best = shrink[int(np.argmin(residual / free**2))]
+        error = y - level - left @ (best * target)
+        for number in np.unique(part):
+            outside = part == number
+            hat = 1 / count + (left[outside] * best) @ left[outside].T
+            predicted[outside, column] = y[outside] - np.linalg.solve(
+                np.eye(len(hat)) - hat, error[outside]
+            )
+    low, high = response.min(axis=0), response.max(axis=0)
+    margin = CLIP * (high - low)
+    return np.clip(predicted, low + margin, high - margin)

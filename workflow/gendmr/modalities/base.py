@@ -216,5 +216,3 @@ class Transform(Protocol):
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Return what was fitted, to be kept beside the weights of a method."""
-
-

@@ -111,9 +111,7 @@ class ArrayReader:
                 stop = min(start + COLUMNS, data.shape[1])
                 yield start, self._block(variable, data, index, start, stop)
 
-    def _read(
-        self, variable: str, index: np.ndarray, columns: np.ndarray | None
-    ) -> np.ndarray:
+    def _read(self, variable: str, index: np.ndarray, columns: np.ndarray | None) -> np.ndarray:
         """Read block by block: only blocks with an instance that is asked for."""
         with self._open() as stored:
             data = stored[variable]

@@ -48,9 +48,7 @@ def attributions_schema(modalities: Sequence[str] | None = None) -> Schema:
             f"baseline_{name}": Variable(
                 table[:1], "float32", unit, "the modality without its instances", None, True
             ),
-            **{
-                one: replace(modality.schema[one], optional=True) for one in modality.named
-            },
+            **{one: replace(modality.schema[one], optional=True) for one in modality.named},
         }
     return schema
 

@@ -93,9 +93,7 @@ class Subset:
         """Return those who have a modality."""
         return self.take(self.present[modality])
 
-    def array(
-        self, modality: str, variable: str, columns: np.ndarray | None = None
-    ) -> np.ndarray:
+    def array(self, modality: str, variable: str, columns: np.ndarray | None = None) -> np.ndarray:
         """Return a variable (n, ...), what is missing as the variable's missing value.
 
         Parameters

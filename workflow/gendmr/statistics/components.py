@@ -72,9 +72,7 @@ class Components:
             empty = np.zeros(0)
             return cls(np.zeros(0, dtype=np.int64), empty, empty, np.zeros((0, 0)))
         dosage = read(common)
-        chosen = prune(
-            dosage, chromosome[common], position[common], np.arange(common.size), r2
-        )
+        chosen = prune(dosage, chromosome[common], position[common], np.arange(common.size), r2)
         chosen = np.sort(chosen)
         columns = common[chosen]
         mean, frequency = mean[columns], frequency[columns]

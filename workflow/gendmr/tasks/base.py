@@ -307,13 +307,29 @@ class Task(Protocol[OutcomeT]):
     def summary(self, predictions: pd.DataFrame) -> str:
         """Return a few words on held-out people for the log: `AUC 0.71`."""
 
-    def reference(self, outcome: Outcome) -> np.ndarray:
+    def score(self, output: np.ndarray, outcome: OutcomeT) -> float:
+        """Return the primary metric of an output, NaN where it cannot be told; for histories."""
+
+    def fewest(self, outcome: OutcomeT) -> int:
+        """Return how many people decide how finely training people can be cut.
+
+        People of the rarest class, with an event, or all of them.
+        """
+
+    def response(self, outcome: OutcomeT) -> np.ndarray:
+        """Return the outcome as numbers that a linear regression can explain (person, phenotype).
+
+        0 and 1; an indicator of each class; SDs; martingale residuals without covariates. As many
+        columns as `phenotypes` has.
+        """
+
+    def reference(self, outcome: OutcomeT) -> np.ndarray:
         """Return in whom Hardy-Weinberg equilibrium is expected, bool (person,).
 
         Controls, where there are any; everybody otherwise.
         """
 
-    def design(self, outcome: Outcome) -> np.ndarray:
+    def design(self, outcome: OutcomeT) -> np.ndarray:
         """Return columns that span what the outcome says, intercept included, float64 (person, k).
 
         Indicators of classes; a constant and the measurement; a constant, the event and the time.

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group()
@@ -14,31 +20,46 @@ def group() -> None:
     """Train one method on one fold; collect the metrics of a method."""
 
 
+def of_a_fold(command: F) -> F:
+    """Add the options of every job that fits in a fold."""
+    for option in reversed(
+        (
+            click.option("--method", required=True, help="Name of the method."),
+            click.option(
+                "--cohort",
+                type=FOLDER,
+                required=True,
+                help="Folder with participants.tsv, splits.tsv and the file of each modality.",
+            ),
+            click.option(
+                "--repeat", type=click.IntRange(min=0), required=True, help="Counted from 0."
+            ),
+            click.option(
+                "--fold", type=click.IntRange(min=0), required=True, help="Counted from 0."
+            ),
+            click.option(
+                "--options",
+                required=True,
+                help="JSON of the method's slice of the configuration, or a YAML file.",
+            ),
+            click.option("--seed", type=click.IntRange(min=0), required=True, help="Of the study."),
+            click.option(
+                "--device",
+                type=click.Choice(["auto", "cpu", "cuda"]),
+                default="auto",
+                show_default=True,
+                help="For networks; `auto` takes a GPU where there is one.",
+            ),
+            click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @group.command()
-@click.option("--method", required=True, help="Name of the method in the configuration.")
-@click.option(
-    "--cohort",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder with participants.tsv, splits.tsv, snp.nc and region.nc.",
-)
-@click.option("--repeat", type=click.IntRange(min=0), required=True, help="Counted from 0.")
-@click.option("--fold", type=click.IntRange(min=0), required=True, help="Counted from 0.")
-@click.option(
-    "--options", default="{}", help="JSON of the method's slice of `training`, or a YAML file."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the study.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="For networks; `auto` takes a GPU where there is one.",
-)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="A folder."
-)
+@of_a_fold
+@click.option("--output", type=FOLDER, required=True, help="A folder.")
 def fold(
     *,
     method: str,
@@ -51,7 +72,7 @@ def fold(
     threads: int,
     output: Path,
 ) -> None:
-    """Fit one method on one fold, predict everybody, read risks out."""
+    """Fit one method on one fold, predict everybody, attribute."""
     _limit_threads(threads)
     _say_where()
     from gendmr.config.training import MethodOptions
@@ -71,29 +92,9 @@ def fold(
 
 
 @group.command()
-@click.option("--method", required=True, help="Name of the method in the configuration.")
-@click.option(
-    "--cohort",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder with participants.tsv, splits.tsv, strata.tsv, snp.nc and region.nc.",
-)
-@click.option("--repeat", type=click.IntRange(min=0), required=True, help="Counted from 0.")
-@click.option("--fold", type=click.IntRange(min=0), required=True, help="Counted from 0.")
+@of_a_fold
 @click.option("--first", type=click.IntRange(min=0), required=True, help="First permutation.")
 @click.option("--count", type=click.IntRange(min=1), required=True, help="How many.")
-@click.option(
-    "--options", default="{}", help="JSON of the method's slice of `training`, or a YAML file."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the study.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="For networks; `auto` takes a GPU where there is one.",
-)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A file."
 )
@@ -111,7 +112,7 @@ def null(
     threads: int,
     output: Path,
 ) -> None:
-    """Fit one method in one fold under permuted diagnoses: scores of SNPs and regions."""
+    """Fit one method in one fold under permuted outcomes: scores of instances."""
     _limit_threads(threads)
     _say_where()
     from gendmr.config.training import MethodOptions
@@ -134,16 +135,23 @@ def null(
 
 @group.command()
 @click.option("--method", required=True, help="Name of the method in the configuration.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the study.")
+@click.option("--outcome", required=True, help="Name of its outcome.")
+@click.option("--task", required=True, help="JSON of the outcome's section.")
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Of the study.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A table."
 )
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
-def metrics(method: str, seed: int, output: Path, folders: tuple[Path, ...]) -> None:
+@click.argument("folders", nargs=-1, type=FOLDER)
+def metrics(
+    *, method: str, outcome: str, task: str, seed: int, output: Path, folders: tuple[Path, ...]
+) -> None:
     """Metrics of all FOLDERS (one per fold), their means with intervals, and pooled."""
-    from gendmr.training.metrics import collect_metrics
+    from gendmr.config.outcomes import parse_outcome
+    from gendmr.tasks import task_of
+    from gendmr.training.evaluate import collect_metrics
 
-    collect_metrics(folders, output, method=method, seed=seed)
+    built = task_of(outcome, parse_outcome(task, where=f"cohort.outcomes.{outcome}"))
+    collect_metrics(folders, output, method=method, task=built, seed=seed)
 
 
 def _limit_threads(threads: int) -> None:

@@ -1,10 +1,11 @@
-"""One job: fit one method on the training people of one fold, predict everybody, read risks out."""
+"""One job: fit one method on the training people of one fold, predict everybody, attribute."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,27 @@ import pandas as pd
 
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
+from gendmr.engine.checkpoint import Checkpoint
 from gendmr.errors import TrainingError
 from gendmr.files.atomic import atomic_path, sha256, write_json, write_text
 from gendmr.files.datasets import write_dataset
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.provenance import given_checksums, versions
 from gendmr.files.tables import write_table
-from gendmr.methods.base import Bag, Fitted, Method, Progress
+from gendmr.methods.base import Attribution, FitInputs, Fitted, Method, Progress
+from gendmr.modalities import modality_of
+from gendmr.modalities.store import attributions_schema
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import derive
-from gendmr.engine.checkpoint import Checkpoint
-from gendmr.preprocessing.preparation import People, Preparation
-from gendmr.training.scores import best_threshold, evaluate, sigmoid
+from gendmr.tasks import task_of
+from gendmr.tasks.base import Task
 
-INPUTS = ("participants.tsv", "participants.json", "splits.tsv", "snp.nc", "region.nc")
-PATTERNS = ("snp+region", "snp", "region", "none")
+
+def build_method(options: MethodOptions) -> Method:
+    """Return the method for its options, found by its kind."""
+    method: Method = importlib.import_module(f"gendmr.{options.method.module}").build(options)
+    return method
 
 
 def train_fold(
@@ -50,7 +58,7 @@ def train_fold(
     cohort : Path or str
         Folder that the stage `cohort` leaves.
     output : Path or str
-        Folder of model.safetensors, history.jsonl, metrics.json, predictions.tsv, attention.nc
+        Folder of model.safetensors, history.jsonl, fold.json, predictions.tsv, attributions.nc
         and run.json.
     method : str
         Its name in the configuration.
@@ -70,27 +78,30 @@ def train_fold(
 
     Raises
     ------
+    OutcomeError
+        The training people cannot be trained on: one class only, no event.
     TrainingError
-        One class only among the training people, nothing to train on, a loss that is not finite.
+        Nothing to train on, a loss that is not finite.
     FoldError, ConfigurationError, InputFileError, ModalityError
         See `FoldView` and `Preparation`.
     """
-    output = Path(output)
-    view = FoldView.open(cohort, repeat, fold)
+    cohort, output = Path(cohort), Path(output)
+    view = FoldView.open(
+        cohort,
+        repeat,
+        fold,
+        task=task_of(options.outcome, options.task),
+        modalities=tuple(options.modalities),
+    )
     preparation = Preparation.fit(view, options)
-    train = preparation.apply(view.train)
-    validation = preparation.apply(view.validation)
+    train, validation = preparation.apply(view.train), preparation.apply(view.validation)
+    sizes = [f"{len(preparation.instances(one))} {one}s" for one in preparation.reads]
     progress(
         f"{method}, repeat {repeat}, fold {fold}: {len(train)} people to train on,"
-        f" {len(validation)} to validate, {len(preparation.snps)} SNPs,"
-        f" {len(preparation.regions)} regions"
+        f" {len(validation)} to validate{''.join(f', {size}' for size in sizes)}"
     )
-    module = importlib.import_module(f"gendmr.{options.method.module}")
-    model: Method = module.build(options)
     fold_seed = derive(seed, "training", method, repeat, fold)
-    inputs = {
-        name: sha256(Path(cohort) / name) for name in INPUTS if (Path(cohort) / name).is_file()
-    }
+    inputs = checksums(cohort, tuple(options.modalities))
     checkpoint = Checkpoint(
         folder=output.parent.parent / "checkpoints",
         key=fold_key(options, method, repeat, fold, fold_seed, inputs, "training.fold"),
@@ -98,90 +109,97 @@ def train_fold(
         say=progress,
         place=(repeat, fold),
     )
-    fitted = model.fit(
-        train,
-        validation,
-        preparation,
-        seed=fold_seed,
+    fitted = build_method(options).fit(
+        FitInputs(train, validation, preparation, fold_seed),
         device=device,
         progress=progress,
         checkpoint=checkpoint,
     )
-    # The threshold is the last thing that is fitted.
-    threshold = best_threshold(validation.diagnosis, sigmoid(fitted.logits(validation)))
+    # The last things that are fitted: a threshold, a baseline hazard.
+    task = preparation.task
+    calibration = task.calibrate(
+        fitted.predict(validation), validation.outcome, fitted.predict(train), train.outcome
+    )
     view.seal()
     held_out = preparation.apply(view.held_out)
 
     predictions = pd.concat(
         [
-            _predictions(fitted, people, name, threshold)
-            for name, people in (
-                ("train", train),
-                ("validation", validation),
-                ("held-out", held_out),
-            )
+            _predictions(fitted, people, task, calibration)
+            for people in (train, validation, held_out)
         ],
         ignore_index=True,
     )
-    bags = fitted.bags(held_out)
+    attributions = fitted.attributions(held_out)
     notes = [*preparation.notes, *fitted.notes]
-    for rows in (view.train, view.validation):
-        notes += preparation.beyond(rows)
-    notes += _one_class(validation, "validation")
+    for subset in (view.train, view.validation):
+        notes += preparation.beyond(subset)
+    notes += task.notes(validation.outcome, "validation")
 
     _write_weights(output / "model.safetensors", fitted, preparation)
     write_text(
         output / "history.jsonl",
-        "".join(json.dumps(_plain(line), sort_keys=True) + "\n" for line in fitted.history),
+        "".join(json.dumps(_finite(line), sort_keys=True) + "\n" for line in fitted.history),
     )
     write_json(
-        output / "metrics.json",
+        output / "fold.json",
         {
             "method": method,
             "repeat": repeat,
             "fold": fold,
+            "outcome": options.outcome,
             "n_train": len(train),
             "n_validation": len(validation),
             "n_held_out": len(held_out),
-            "threshold": threshold,
-            "held_out": _evaluate(predictions, "held-out"),
-            "validation": _evaluate(predictions, "validation"),
-            "by_modality": _by_modality(predictions),
-            # Apart from those on the fit in run.json, which no held-out person can change.
-            "notes": [*preparation.beyond(view.held_out), *_one_class(held_out, "held-out")],
+            "calibration": calibration,
+            # Held-out notes stay out of run.json, which the leak test compares byte for byte.
+            "notes": [
+                *preparation.beyond(view.held_out),
+                *task.notes(held_out.outcome, "held-out"),
+            ],
         },
     )
     write_table(output / "predictions.tsv", predictions)
-    _write_attention(output / "attention.nc", bags, held_out, preparation)
+    _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
         {
             "status": "finished",
             "method": method,
             "kind": options.method.kind,
+            "outcome": options.outcome,
+            "task": options.task.kind,
+            "reads": list(options.reads),
             "repeat": repeat,
             "fold": fold,
             "seed": seed,
             "device": fitted.device,
             "epochs": len(fitted.history),
             "best_epoch": fitted.best_epoch,
+            "n_parameters": int(sum(value.size for value in fitted.weights.values())),
             "options": json.loads(options.dump()),
             "notes": notes,
-            "selection": preparation.selection,
+            "selection": preparation.counts,
             "people": {
                 name: int(value)
                 for name, value in sorted(
-                    pd.Series(train.modalities).value_counts().to_dict().items()
+                    pd.Series(train.patterns).value_counts().to_dict().items()
                 )
             },
             "versions": versions(*fitted.packages),
             "inputs": inputs,
-            "given": given_checksums(Path(cohort) / "inputs.json"),
+            "given": given_checksums(cohort / "inputs.json"),
         },
     )
     checkpoint.discard()
-    held = _evaluate(predictions, "held-out")["auc"]
-    progress(f"held-out AUC {'n/a' if held is None else f'{held:.3f}'} ({len(held_out)} people)")
+    rows = predictions[predictions["set"] == "held-out"]
+    progress(f"held-out {task.summary(rows)} ({len(held_out)} people)")
+
+
+def checksums(cohort: Path, modalities: tuple[str, ...], *more: str) -> dict[str, str]:
+    """Return SHA-256 of the files that a job reads, by name."""
+    files = [*FoldView.files(cohort, modalities), *(cohort / name for name in more)]
+    return {path.name: sha256(path) for path in files if path.is_file()}
 
 
 def fold_key(
@@ -190,71 +208,50 @@ def fold_key(
     repeat: int,
     fold: int,
     seed: int,
-    inputs: dict[str, str],
+    inputs: Mapping[str, str],
     module: str,
 ) -> str:
     """Return a hash of all that decides what a job does; `module` is the one that it runs."""
-    code = fingerprint(module, options.method.module)
+    code = fingerprint(*code_of(options, module))
     packages = {name: version(name) for name in ("numpy", "torch")}
-    parts = [options.dump(), method, repeat, fold, seed, inputs, code, packages]
+    parts = [options.dump(), method, repeat, fold, seed, dict(inputs), code, packages]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _one_class(people: People, name: str) -> list[str]:
-    """Return a note where no metric that compares cases with controls can be told."""
-    cases = int(people.diagnosis.sum())
-    if 0 < cases < len(people):
-        return []
-    rule = "; the threshold is 0.5" if name == "validation" else ""
-    return [
-        f"All {len(people)} {name} people are {'cases' if cases else 'controls'}: their AUC is"
-        f" n/a{rule}."
-    ]
+def code_of(options: MethodOptions, module: str) -> tuple[str, ...]:
+    """Return the modules that a job runs: those of no other member of the wings are among them."""
+    return (
+        module,
+        options.method.module,
+        f"config.methods.{options.method.kind}",
+        f"tasks.{options.task.kind}.task",
+        f"config.outcomes.{options.task.kind}",
+        *(f"modalities.{name}.transform" for name in options.modalities),
+        *(f"config.modalities.{name}" for name in options.modalities),
+    )
 
 
-def _predictions(fitted: Fitted, people: People, name: str, threshold: float) -> pd.DataFrame:
-    logit = fitted.logits(people)
-    if not np.isfinite(logit).all():
+def _predictions(
+    fitted: Fitted, people: PreparedSubset, task: Task, calibration: Mapping[str, Any]
+) -> pd.DataFrame:
+    output = fitted.predict(people)
+    finite = np.isfinite(output).all(axis=1)
+    if not finite.all():
         raise TrainingError(
-            f"{int((~np.isfinite(logit)).sum())} of {len(people)} {name} people have no finite"
-            " score",
+            f"{int((~finite).sum())} of {len(people)} {people.role} people have no finite output",
             cause="training diverged, or measurements of extreme size",
             next_step="lower training.optimisation.learning_rate, or look at the outliers in the"
             " quality tables",
         )
-    probability = sigmoid(logit)
-    return pd.DataFrame(
-        {
-            "participant_id": people.participants,
-            "set": name,
-            "diagnosis": people.diagnosis.astype(int),
-            "score": probability,
-            "logit": logit,
-            "predicted": (probability >= threshold).astype(int),
-            "modalities": people.modalities,
-        }
-    )
+    table = task.predictions(output, people.outcome, calibration)
+    table.insert(0, "participant_id", people.participants)
+    table.insert(1, "set", people.role)
+    table.insert(2, "modalities", people.patterns)
+    return table
 
 
-def _evaluate(predictions: pd.DataFrame, name: str) -> dict[str, float | None]:
-    chosen = predictions[predictions["set"] == name]
-    return evaluate(
-        chosen["diagnosis"].to_numpy(), chosen["score"].to_numpy(), chosen["predicted"].to_numpy()
-    )
-
-
-def _by_modality(predictions: pd.DataFrame) -> dict[str, dict[str, float | int | None]]:
-    held_out = predictions[predictions["set"] == "held-out"]
-    found: dict[str, dict[str, float | int | None]] = {}
-    for pattern in PATTERNS:
-        chosen = held_out[held_out["modalities"] == pattern]
-        if len(chosen):
-            found[pattern] = {"n": len(chosen), **_evaluate(chosen, "held-out")}
-    return found
-
-
-def _plain(line: dict[str, Any]) -> dict[str, Any]:
+def _finite(line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value
         for name, value in line.items()
@@ -264,28 +261,32 @@ def _plain(line: dict[str, Any]) -> dict[str, Any]:
 def _write_weights(path: Path, fitted: Fitted, preparation: Preparation) -> None:
     from safetensors.numpy import save
 
-    tensors = {**fitted.weights, **preparation.tensors()}
+    prepared = {f"preparation.{name}": value for name, value in preparation.tensors().items()}
+    tensors = {**fitted.weights, **prepared}
     with atomic_path(path) as temporary:
         temporary.write_bytes(
             save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
         )
 
 
-def _write_attention(
-    path: Path, bags: dict[str, Bag], people: People, preparation: Preparation
+def _write_attributions(
+    path: Path,
+    attributions: Mapping[str, Attribution],
+    people: PreparedSubset,
+    preparation: Preparation,
 ) -> None:
     import xarray as xr
 
     variables: dict[str, Any] = {}
-    coordinates: dict[str, Any] = {"participant": ("participant", people.participants.astype(str))}
-    for name, bag in bags.items():
-        variables[f"risk_{name}"] = (("participant", name), bag.risk)
-        variables[f"attention_{name}"] = (("participant", name), bag.attention)
-        variables[f"bias_{name}"] = (("participant",), bag.bias)
-    if "snp" in bags:
-        for name in ("snp", "chromosome", "gene"):
-            coordinates[name] = ("snp", preparation.snps[name].to_numpy(dtype=str))
-        coordinates["position"] = ("snp", preparation.snps["position"].to_numpy(dtype=np.int64))
-    if "region" in bags:
-        coordinates["region"] = ("region", preparation.regions.astype(str))
-    write_dataset(path, xr.Dataset(variables, coords=coordinates), "attention")
+    coordinates: dict[str, Any] = {"participant": ("participant", people.participants)}
+    for name, one in attributions.items():
+        variables[f"value_{name}"] = (("participant", name), one.value)
+        variables[f"baseline_{name}"] = (("participant",), one.baseline)
+        if one.attention is not None:
+            variables[f"attention_{name}"] = (("participant", name), one.attention)
+        instances = preparation.instances(name)
+        for coordinate in modality_of(name).named:
+            coordinates[coordinate] = (name, instances[coordinate].to_numpy())
+    write_dataset(
+        path, xr.Dataset(variables, coords=coordinates), attributions_schema(tuple(attributions))
+    )

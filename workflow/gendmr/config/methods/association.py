@@ -12,8 +12,8 @@ class AssociationMethod(SnpReader):
 
     kind: Literal["association"] = "association"
     """Chooses the method."""
-    channels: Literal["diagnosis", "both"] = "diagnosis"
-    """`diagnosis`: the test of each SNP; `both`: the two-channel score, root of the summed squares
+    channels: Literal["outcome", "both"] = "outcome"
+    """`outcome`: the test of each SNP; `both`: the two-channel score, root of the summed squares
     of the tests against the out-of-fold imaging risk and against what imaging leaves
     unexplained."""
 

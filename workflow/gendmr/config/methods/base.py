@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
@@ -54,6 +55,8 @@ class MethodSection(Section):
     """Modalities that it can read; None: any whose instances people share."""
     covariates: ClassVar[Literal["never", "always", "optional"]] = "never"
     """Whether `covariates` may stand in `reads`."""
+    adjusted: ClassVar[bool] = True
+    """Whether it uses covariates and ancestry components whatever it reads."""
     attributes: ClassVar[bool] = True
     """Whether it gives attributions, which are ranked."""
     resources: ClassVar[Resources] = Resources()
@@ -72,6 +75,10 @@ class MethodSection(Section):
         able = available if self.readable is None else self.readable
         names = tuple(name for name in available if name in able)
         return names + ((COVARIATES,) if self.covariates != "never" else ())
+
+    def needs_covariates(self, available: tuple[str, ...]) -> bool:
+        """Return whether covariates and ancestry components must be prepared."""
+        return self.adjusted or COVARIATES in self.reads_of(available)
 
     def ranked(self, available: tuple[str, ...]) -> bool:
         """Return whether there is something to rank: attributions of a modality that it reads."""
@@ -125,6 +132,18 @@ class NetworkSection(MethodSection):
     resources: ClassVar[Resources] = Resources(gpus=1)
     defaults: ClassVar[OptimisationSection] = OptimisationSection()
     """Defaults of the method."""
+
+    def bytes_of_fit(self, instances: Mapping[str, int], people: int) -> float:
+        """Return the memory of one fit that takes its steps together with others.
+
+        Parameters
+        ----------
+        instances : mapping of str to int
+            Instances that a fold can read, by modality.
+        people : int
+            To train on.
+        """
+        return 4.0 * people * max(sum(instances.values()), 1)
 
     def optimised(self, study: OptimisationSection) -> OptimisationSection:
         """Return the optimisation: the method's own keys over the study's over the defaults."""

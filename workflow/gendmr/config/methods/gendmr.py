@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -16,9 +17,9 @@ class GendmrMethod(SnpReader, NetworkSection):
     """Chooses the method."""
     reads: tuple[Literal["snp", "region"], ...] | None = Field(default=None, min_length=1)
     """The bags; without it, those of both that the study has."""
-    evidence: Literal["none", "diagnosis", "both", "all"] = "all"
+    evidence: Literal["none", "outcome", "both", "all"] = "all"
     """What the training people say about an instance, offered to its token: association with the
-    diagnosis; `both`: also with the out-of-fold imaging risk and with what imaging leaves
+    outcome; `both`: also with the out-of-fold imaging risk and with what imaging leaves
     unexplained; `all`: also with the single regions that differ between cases and controls."""
     position: Literal["genomic", "index", "none", "shuffled"] = "genomic"
     """Where a SNP lies: base pairs on its chromosome, its rank in the list, nowhere, or base pairs
@@ -73,3 +74,10 @@ class GendmrMethod(SnpReader, NetworkSection):
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
     readable: ClassVar[tuple[str, ...] | None] = ("snp", "region")
+
+    def bytes_of_fit(self, instances: Mapping[str, int], people: int) -> float:
+        """Return the memory of one fit: some forty tables live until the gradient is known."""
+        snps, regions = instances.get("snp", 0), instances.get("region", 0)
+        # SNPs have four dosage classes; regions a row for each person of a batch.
+        tables = 4 * max(snps, 1) + 64 * max(regions, 1)
+        return 4.0 * 40 * self.width * tables + people * max(snps, 1)

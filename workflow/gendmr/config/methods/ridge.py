@@ -25,6 +25,7 @@ class RidgeMethod(SnpReader):
     people by the cross-validated loss of the task."""
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
+    adjusted: ClassVar[bool] = False
     covariates: ClassVar[Literal["never", "always", "optional"]] = "optional"
 
     @field_validator("penalties")

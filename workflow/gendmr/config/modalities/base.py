@@ -12,6 +12,8 @@ class ModalitySection(Section):
 
     place: ClassVar[int] = 9
     """Place among the modalities in tables and texts; those of one place stand by name."""
+    adjusts: ClassVar[bool] = False
+    """Whether it offers covariates (ancestry components) to methods that do not read it."""
     stage: ClassVar[str | None] = None
     """Section of the study whose stage measures it: the study has the modality where it has that
     section. None: the study has it where `modalities` has an entry for it."""
@@ -29,3 +31,7 @@ class ModalitySection(Section):
     def given(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()
+
+    def most(self, instances: int) -> int:
+        """Return how many instances a fold reads at most, of those of the cohort."""
+        return instances

@@ -60,6 +60,7 @@ class SnpSection(ModalitySection):
     """Set by methods that choose their SNPs themselves."""
 
     place: ClassVar[int] = 0
+    adjusts: ClassVar[bool] = True
     stage: ClassVar[str | None] = "genotypes"
 
     def sources(self, results: str) -> dict[str, str]:
@@ -73,6 +74,10 @@ class SnpSection(ModalitySection):
             "genes": f"{results}/annotation/snp2gene.tsv",
             "annotation": f"{results}/annotation/summary.json",
         }
+
+    def most(self, instances: int) -> int:
+        """Return how many SNPs a fold reads at most."""
+        return instances if self.override else min(instances, self.selection.maximum)
 
     @field_validator("exclude")
     @classmethod

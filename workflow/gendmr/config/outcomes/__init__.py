@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from gendmr.config.base import Section
 from gendmr.config.members import sections_in, union_of
 from gendmr.config.outcomes.base import OutcomeSection
 
@@ -15,3 +16,20 @@ if TYPE_CHECKING:
     AnyOutcome = OutcomeSection
 else:
     AnyOutcome: Any = Annotated[union_of(KINDS), Field(discriminator="kind")]
+
+
+class OneOutcome(Section):
+    """An outcome alone: what a job is given."""
+
+    outcome: AnyOutcome
+
+
+def parse_outcome(text: str, *, where: str) -> OutcomeSection:
+    """Return the section of an outcome from its JSON.
+
+    Raises
+    ------
+    ConfigurationError
+        See `Section.parse`.
+    """
+    return OneOutcome.parse(f'{{"outcome": {text}}}', where=where).outcome

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Statistics of single instances."""

@@ -1,29 +1,24 @@
 """Statistics of single SNPs and single regions as a method: the ranking to compare with; no torch.
 
-`channels: diagnosis` is the usual test of each SNP against the diagnosis. `channels: both` is the
+`channels: outcome` is the usual test of each SNP against the outcome. `channels: both` is the
 two-channel score, which is ours: the root of the summed squares of the tests against the
-out-of-fold imaging risk and against what imaging leaves unexplained (`gendmr.methods.evidence`).
+out-of-fold prediction from imaging and against what imaging leaves unexplained
+(`gendmr.methods.evidence`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from gendmr.config.methods import AssociationMethod
+from gendmr.config.methods.association import AssociationMethod
 from gendmr.config.training import MethodOptions
-from gendmr.methods.additive import FittedAdditive, logistic, note_missing, only_epoch, standardise
-from gendmr.methods.base import OneByOne, Progress
+from gendmr.methods.additive import FittedAdditive, fit_scores, note_missing, only_epoch
+from gendmr.methods.base import FitInputs, Progress, SequentialFits
 from gendmr.methods.evidence import TWO_CHANNELS, Evidence, collect
 from gendmr.seeds import generator
-from gendmr.preprocessing.preparation import People, Preparation
-
-if TYPE_CHECKING:
-    from gendmr.engine.checkpoint import Checkpoint
 
 PARTS = 5
-SPREAD = 0.5  # SD of a bag's logit
+SPREAD = 0.5  # SD of a bag's output
 
 
 def build(options: MethodOptions) -> Association:
@@ -34,70 +29,62 @@ def build(options: MethodOptions) -> Association:
     return Association(method)
 
 
-class Association(OneByOne):
-    """Signed risks in proportion to statistics of one SNP or one region at a time.
+class Association(SequentialFits):
+    """Attributions in proportion to statistics of one SNP or one region at a time.
 
-    The statistic of a SNP is z (`diagnosis`), or the root of the summed squares of the two channels
-    with the sign of the diagnosis' z (`both`): a SNP whose channels disagree in direction is shown
-    in that of the diagnosis. The statistic of a region is the root mean square of z of its three
+    The statistic of a SNP is z (`outcome`), or the root of the summed squares of the two channels
+    with the sign of the outcome's z (`both`): a SNP whose channels disagree in direction is shown
+    in that of the outcome. The statistic of a region is the root mean square of z of its three
     measures.
 
-    The risk of a SNP is its statistic times the centred dosage over the mean absolute deviation of
-    the dosage, so that the mean of |risk| over the training people is the statistic, whatever the
-    allele frequency; with SDs a rarer allele would lose rank. The risk of a region is its statistic
-    times the z-weighted sum of its measures, over the mean of its absolute value. One factor per
-    bag makes the SD of the bag's logit 0.5 in people whose own statistics were left out.
+    The value of a SNP is its statistic times the centred dosage over the mean absolute deviation of
+    the dosage, so that the mean of |value| over the training people is the statistic, whatever the
+    allele frequency; with SDs a rarer allele would lose rank. The value of a region is its
+    statistic times the z-weighted sum of its measures, over the mean of its absolute value. One
+    factor per bag makes the SD of the bag's output 0.5 in people whose own statistics were left
+    out.
 
-    The logit of a person is an intercept and a multiple, at least 0, of the logit of each bag that
-    the person has; these three or two numbers come from a logistic regression on bags made of
-    statistics without the person's part of the training people.
+    The output of a person is an intercept and a multiple, at least 0, of the output of each bag
+    that the person has; these numbers come from the linear model of the task on bags made of
+    statistics without the person's part of the training people. With several outputs (classes),
+    everything is done for each.
     """
-
-    kind = "association"
-    task = "classification"
-    modalities = frozenset({"snp", "region"})
 
     def __init__(self, options: AssociationMethod) -> None:
         self.options = options
 
     def fit(
-        self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress,
-        checkpoint: Checkpoint | None = None,
+        self, inputs: FitInputs, *, device: str, progress: Progress, checkpoint: object = None
     ) -> FittedAdditive:
-        """Fit on `train`; see `Method.fit`. The device does not matter: it runs on the CPU."""
+        """Fit on the training people; see `Method.fit`. It runs on the CPU."""
+        train, preparation, task = inputs.train, inputs.preparation, inputs.task
         both = self.options.channels == "both"
         evidence = collect(
             train,
+            task,
             parts=PARTS,
             partitions=1,
-            channels=TWO_CHANNELS if both else ("diagnosis",),
-            random=generator(seed, "association"),
+            channels=TWO_CHANNELS if both else TWO_CHANNELS[:1],
+            random=generator(inputs.seed, "association"),
         )
         notes: list[str] = []
-        kept, scores = self._bags(train, preparation, evidence, notes)
-        if both and "snp" in kept and not evidence.imaging_people:
+        coefficients, scores = self._bags(inputs, evidence, notes)
+        if both and "snp" in coefficients and not evidence.imaging_people:
+            imaged = train.present.get("region", np.zeros(len(train), dtype=bool))
             notes.append(
-                f"{int(train.has_region.sum())} training people have region measurements,"
-                f" {int((train.has_region & train.has_snp).sum())} of them genotypes: too few for"
-                " imaging to say anything of SNPs; the statistic is that of the diagnosis alone."
+                f"{int(imaged.sum())} training people have region measurements,"
+                f" {int((imaged & train.present['snp']).sum())} of them genotypes: too few for"
+                " imaging to say anything of SNPs; the statistic is that of the outcome alone."
             )
-        notes += note_missing(train, tuple(kept))
-        y = train.diagnosis.astype(int)
-        _, slopes, intercept = logistic(np.zeros((len(train), 0)), y, scores)
+        notes += note_missing(train, tuple(coefficients), "it adds nothing to their score")
+        nothing = np.zeros((len(train), 0))
+        _, slopes, intercept = fit_scores(task, nothing, train.outcome, scores)
         fitted = FittedAdditive(
             preparation=preparation,
             intercept=intercept,
-            covariates=np.zeros(train.covariates.shape[1]),
-            snp=kept.get("snp"),
-            region=kept["region"].reshape(-1, 3) if "region" in kept else None,
-            share=dict(zip(kept, map(float, slopes), strict=True)),
+            covariates=np.zeros((train.covariates.shape[1], task.n_outputs)),
+            coefficients=coefficients,
+            share=dict(zip(coefficients, map(float, slopes), strict=True)),
             notes=notes,
             learned={
                 "statistic.snp": np.ascontiguousarray(evidence.snp_all[:, : len(TWO_CHANNELS)]),
@@ -110,76 +97,95 @@ class Association(OneByOne):
                     f"The bag of {name}s does not rise with the risk in people whom its statistics"
                     " were not made from: it is ranked, and adds nothing to the score."
                 )
-        fitted.history = only_epoch(fitted, train, validation)
-        progress(f"{len(preparation.snps)} SNPs, {len(preparation.regions)} regions")
+        fitted.history = only_epoch(fitted, inputs)
+        counts = [f"{len(preparation.instances(one))} {one}s" for one in preparation.reads]
+        progress(", ".join(counts))
         return fitted
 
     def _bags(
-        self, train: People, preparation: Preparation, evidence: Evidence, notes: list[str]
+        self, inputs: FitInputs, evidence: Evidence, notes: list[str]
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return the weights of each bag that has any, and its cross-fitted logits.
+        """Return the coefficients of each bag that has any, and its cross-fitted outputs.
 
         Returns
         -------
-        weights : dict of float64 (instance * measure,)
-            In logits of the bag per SD.
-        logits : float64 (people, bag)
+        coefficients : dict of float64 (instance, measure, output)
+            In outputs of the bag per SD.
+        scores : float64 (person, bag, output)
             From statistics without the person's part; 0 for people without the modality.
         """
-        dosage = standardise(train, preparation)
-        weights, logits = {}, []
-        for name, present, values, (all_people, others) in (
-            ("snp", train.has_snp, dosage, self._snp_weights(evidence, dosage[train.has_snp])),
-            (
-                "region",
-                train.has_region,
-                train.regions.reshape(len(train), -1),
-                _region_weights(evidence, train.regions[train.has_region]),
-            ),
-        ):
-            logit = _crossed(values, others, evidence.part[0]) * present
-            spread = float(logit[present].std()) if present.any() else 0.0
-            if spread > 0 and all_people.any():
-                weights[name] = all_people * (SPREAD / spread)
-                logits.append(logit * (SPREAD / spread))
+        train, outputs = inputs.train, inputs.task.n_outputs
+        coefficients: dict[str, np.ndarray] = {}
+        scores: list[np.ndarray] = []
+        for name in inputs.preparation.reads:
+            present = train.present[name]
+            design = inputs.preparation.design(train, name)
+            weigh = self._snp_weights if name == "snp" else _region_weights
+            everybody, others = weigh(evidence, design[present])
+            # One phenotype stands behind all outputs of a task that has several for one person.
+            if everybody.shape[-1] != outputs:
+                everybody = np.repeat(everybody, outputs, axis=-1)
+                others = np.repeat(others, outputs, axis=-1)
+            score = _crossed(design, others, evidence.part[0]) * present[:, None]
+            spread = float(score[present].std()) if present.any() else 0.0
+            if spread > 0 and everybody.any():
+                coefficients[name] = everybody * (SPREAD / spread)
+                scores.append(score * (SPREAD / spread))
             else:
                 notes.append(f"No {name} has a statistic: there is no such bag.")
-        return weights, np.column_stack(logits) if logits else np.zeros((len(train), 0))
+        if not scores:
+            return coefficients, np.zeros((len(train), 0, outputs))
+        return coefficients, np.stack(scores, axis=1)
 
     def _statistic(self, z: np.ndarray) -> np.ndarray:
-        """Return the signed statistic (..., snp) of the channels (..., snp, channel)."""
+        """Return the statistic (..., snp, phenotype) of channels (..., snp, channel, phenotype)."""
         z = z.astype(np.float64)
-        if self.options.channels == "diagnosis":
-            return z[..., 0]
-        return np.where(z[..., 0] < 0, -1.0, 1.0) * np.hypot(z[..., 1], z[..., 2])
+        if self.options.channels == "outcome":
+            return z[..., 0, :]
+        sign = np.where(z[..., 0, :] < 0, -1.0, 1.0)
+        return np.asarray(sign * np.hypot(z[..., 1, :], z[..., 2, :]))
 
     def _snp_weights(self, evidence: Evidence, dosage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights (snp,) from all training people and (part, snp) without each part."""
-        deviation = np.abs(dosage).mean(axis=0) if len(dosage) else np.zeros(dosage.shape[1])
-        scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0.0)
-        return self._statistic(evidence.snp_all) * scale, self._statistic(evidence.snp[0]) * scale
+        """Return weights (snp, 1, phenotype) from all training people and without each part."""
+        deviation = np.abs(dosage).mean(axis=0) if len(dosage) else np.zeros(dosage.shape[1:])
+        scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0.0)[..., None]
+        return (
+            self._statistic(evidence.snp_all)[:, None] * scale,
+            self._statistic(evidence.snp[0])[:, :, None] * scale,
+        )
 
 
 def _region_weights(evidence: Evidence, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights (region * 3,) from all training people and (part, region * 3) without each.
+    """Return weights (region, 3, phenotype) from all training people and without each part.
 
     Parameters
     ----------
     evidence : Evidence
-    regions : float32 (people, region, 3)
+    regions : float64 (person, region, 3)
         Training people with region measurements.
     """
     z = np.concatenate([evidence.region_all[None], evidence.region[0]]).astype(np.float64)
     statistic = np.sqrt((z**2).mean(axis=2))
-    found = np.zeros_like(z)
+    weights = np.zeros_like(z)
     if len(regions):
-        size = np.abs(np.einsum("irm,krm->kir", regions, z)).mean(axis=1)
+        size = np.abs(np.einsum("irm,krmp->kirp", regions, z)).mean(axis=1)
         scale = np.where(size > 0, statistic / np.where(size > 0, size, 1), 0.0)
-        found = z * scale[:, :, None]
-    flat = found.reshape(len(z), -1)
-    return flat[0], flat[1:]
+        weights = z * scale[:, :, None]
+    return weights[0], weights[1:]
 
 
-def _crossed(values: np.ndarray, weights: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Return sums of values (people, n) with the weights (part, n) of each person's part."""
-    return np.asarray(np.take_along_axis(values @ weights.T, part[:, None], axis=1)[:, 0])
+def _crossed(design: np.ndarray, weights: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Return sums (person, output) of a design with the weights of each person's part.
+
+    Parameters
+    ----------
+    design : float64 (person, instance, measure)
+    weights : float64 (part, instance, measure, output)
+    part : int (person,)
+    """
+    values = design.reshape(len(design), -1)
+    sums = np.zeros((len(design), weights.shape[-1]))
+    for number, weight in enumerate(weights):
+        inside = part == number
+        sums[inside] = values[inside] @ weight.reshape(values.shape[1], -1)
+    return sums

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Plain networks over modalities side by side."""

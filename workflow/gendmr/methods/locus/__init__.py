@@ -1,1 +1,1 @@
-"""TODO."""
+"""One locus with the covariates."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""A polygenic score."""

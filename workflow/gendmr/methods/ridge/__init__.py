@@ -1,1 +1,1 @@
-"""TODO."""
+"""Ridge regression."""

@@ -1,4 +1,4 @@
-"""Ridge logistic regression on one or several modalities side by side; no torch."""
+"""Ridge regression on one or several modalities side by side; no torch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from gendmr.config.methods import RidgeMethod
+from gendmr.config.methods.ridge import RidgeMethod
 from gendmr.config.training import MethodOptions
-from gendmr.methods.additive import bag_of, only_epoch, solve
-from gendmr.methods.base import Bag, OneByOne, Progress
-from gendmr.seeds import generator
-from gendmr.engine.checkpoint import Checkpoint
+from gendmr.methods.additive import attribution_of, note_missing, only_epoch
+from gendmr.methods.base import Attribution, FitInputs, Progress, SequentialFits
 from gendmr.preprocessing.partition import stratified_parts
-from gendmr.preprocessing.preparation import People, Preparation
-from gendmr.training.scores import class_weights, log_loss
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.seeds import generator
+
+COVARIATES = "covariates"
+FEWEST = 4  # of the rarest class, or with an event, to compare penalties
 
 
 def build(options: MethodOptions) -> Ridge:
@@ -23,104 +25,91 @@ def build(options: MethodOptions) -> Ridge:
     method = options.method
     if not isinstance(method, RidgeMethod):
         raise TypeError(f"options of {method.kind}, not of ridge")
-    return Ridge(method)
+    return Ridge(method, options.reads)
 
 
-class Ridge(OneByOne):
-    """Ridge logistic regression.
+class Ridge(SequentialFits):
+    """Ridge regression: logistic, multinomial, linear or Cox, as the task has it.
 
     Features are standardised by the training people and classes weighted equally. A person who
     lacks a modality gets the training mean of it: nobody is dropped. The penalty is the one with
-    the smallest cross-validated log loss within the training people.
+    the smallest cross-validated loss within the training people.
     """
 
-    kind = "ridge"
-    task = "classification"
-
-    def __init__(self, options: RidgeMethod) -> None:
+    def __init__(self, options: RidgeMethod, reads: tuple[str, ...]) -> None:
         self.options = options
-        self.modalities = frozenset(options.modalities)
+        self.reads = reads
 
     def fit(
-        self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress,
-        checkpoint: Checkpoint | None = None,
+        self, inputs: FitInputs, *, device: str, progress: Progress, checkpoint: object = None
     ) -> FittedRidge:
-        """Fit on `train`; see `Method.fit`. The device does not matter: it runs on the CPU."""
-        notes = []
-        for name, present in (("snp", train.has_snp), ("region", train.has_region)):
-            if name in self.modalities and (~present).any():
-                notes.append(
-                    f"{int((~present).sum())} of {len(train)} training people lack the modality"
-                    f" {name}: its training mean is used for them."
-                )
-        raw = _features(train, preparation, self.modalities)
+        """Fit on the training people; see `Method.fit`. It runs on the CPU."""
+        train, preparation, task = inputs.train, inputs.preparation, inputs.task
+        notes = note_missing(train, self.reads, "its training mean is used for them")
+        raw = _features(train, preparation, self.reads)
         centre, scale = raw.mean(axis=0), raw.std(axis=0)
         scale = np.where(scale > 1e-9, scale, np.inf)
         features = (raw - centre) / scale
         # The penalty is invariant under rotation: n columns do the work of many thousand.
         left, singular, right = np.linalg.svd(features, full_matrices=False)
-        kept = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
-        rotated, right = left[:, kept] * singular[kept], right[kept]
-        if not kept.any():
+        used = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
+        rotated, right = left[:, used] * singular[used], right[used]
+        if not used.any():
             notes.append("No feature varies in the training people: everybody gets one score.")
-        y = train.diagnosis.astype(int)
         penalties = sorted(self.options.penalties)
-        losses = self._cross_validate(rotated, y, train, penalties, seed)
+        losses = self._cross_validate(rotated, inputs, penalties)
         penalty = penalties[int(np.argmin(losses))]
-        coefficients, intercept = solve(rotated, y, penalty)
+        coefficients, intercept = task.linear(rotated, train.outcome, penalty)
         fitted = FittedRidge(
-            modalities=self.modalities,
+            reads=self.reads,
             preparation=preparation,
             centre=centre,
             scale=scale,
-            coefficients=coefficients @ right,
+            coefficients=right.T @ coefficients,
             intercept=intercept,
             notes=notes,
         )
         fitted.history = only_epoch(
-            fitted, train, validation, penalty=penalty, cross_validated_loss=min(losses)
+            fitted, inputs, penalty=penalty, cross_validated_loss=min(losses)
         )
         progress(f"penalty {penalty:g}, {features.shape[1]} features, {len(train)} people")
         return fitted
 
     @staticmethod
     def _cross_validate(
-        features: np.ndarray, y: np.ndarray, train: People, penalties: list[float], seed: int
+        features: np.ndarray, inputs: FitInputs, penalties: list[float]
     ) -> list[float]:
-        smaller = int(min(y.sum(), len(y) - y.sum()))
-        if len(penalties) == 1 or smaller < 4:
+        """Return the weighted mean loss of people left out, for each penalty."""
+        task, outcome = inputs.task, inputs.train.outcome
+        fewest = task.fewest(outcome)
+        if len(penalties) == 1 or fewest < FEWEST:
             return [0.0] * len(penalties)
-        part = stratified_parts(train, min(5, smaller), generator(seed, "ridge"))
-        weight = np.array(class_weights(train.diagnosis))[y]
+        part = stratified_parts(inputs.train, min(5, fewest), generator(inputs.seed, "ridge"))
+        weight = task.weights(outcome)
         total = np.zeros(len(penalties))
         for number in np.unique(part):
             outside = part == number
-            if len(np.unique(y[~outside])) < 2:
+            inside_outcome = outcome.take(~outside)
+            if not task.fewest(inside_outcome):
                 continue
             for place, penalty in enumerate(penalties):
-                coefficients, intercept = solve(features[~outside], y[~outside], penalty)
-                logit = features[outside] @ coefficients + intercept
-                total[place] += log_loss(y[outside], logit, weight[outside]) * weight[outside].sum()
+                coefficients, intercept = task.linear(features[~outside], inside_outcome, penalty)
+                output = features[outside] @ coefficients + intercept
+                losses = task.losses(output, outcome.take(outside))
+                total[place] += float((weight[outside] * losses).sum())
         return [float(value) for value in total / weight.sum()]
 
 
 @dataclass
 class FittedRidge:
-    """Coefficients of standardised features."""
+    """Coefficients of standardised features, (feature, output)."""
 
-    modalities: frozenset[str]
+    reads: tuple[str, ...]
     preparation: Preparation
     centre: np.ndarray
     scale: np.ndarray
     coefficients: np.ndarray
-    intercept: float
+    intercept: np.ndarray
     notes: list[str]
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 1
@@ -132,42 +121,51 @@ class FittedRidge:
         """Everything learned, by name."""
         return {
             "coefficients": self.coefficients,
-            "intercept": np.array([self.intercept]),
+            "intercept": self.intercept,
             "centre": self.centre,
             "scale": self.scale,
         }
 
-    def logits(self, people: People) -> np.ndarray:
-        """Return the logit of being a case, float64 (people,)."""
-        return np.asarray(self._parts(people).sum(axis=1) + self.intercept)
+    def predict(self, people: PreparedSubset) -> np.ndarray:
+        """Return the output, float64 (person, output)."""
+        return np.asarray(self._standardised(people) @ self.coefficients + self.intercept)
 
-    def bags(self, people: People) -> dict[str, Bag]:
-        """Return the terms of the sum: of a SNP, or of the three measures of a region."""
-        parts = self._parts(people)
-        snps, regions = len(self.preparation.snps), len(self.preparation.regions)
-        found = {}
-        start = 0
-        if "snp" in self.modalities:
-            found["snp"] = bag_of(parts[:, :snps], people.has_snp, self.intercept)
-            start = snps
-        if "region" in self.modalities:
-            block = parts[:, start : start + 3 * regions].reshape(len(people), regions, 3)
-            found["region"] = bag_of(block.sum(axis=2), people.has_region, self.intercept)
-        return {name: bag for name, bag in found.items() if bag.risk.shape[1]}
+    def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
+        """Return the terms of the sum: of an instance, those of its measures together."""
+        features = self._standardised(people)
+        contrast = self.preparation.task.contrast(features @ self.coefficients + self.intercept)
+        baseline = contrast @ self.intercept
+        attributions, start = {}, 0
+        for name in self.reads:
+            if name == COVARIATES:
+                continue
+            instances = len(self.preparation.instances(name))
+            shape = people.values[name].shape
+            measures = shape[2] if len(shape) > 2 else 1
+            block = slice(start, start + instances * measures)
+            start = block.stop
+            if instances:
+                value = np.zeros((len(people), instances))
+                for output in range(self.coefficients.shape[1]):
+                    terms = features[:, block] * self.coefficients[block, output]
+                    terms = terms.reshape(len(people), instances, measures).sum(axis=2)
+                    value += contrast[:, output : output + 1] * terms
+                attributions[name] = attribution_of(value, people.present[name], baseline)
+        return attributions
 
-    def _parts(self, people: People) -> np.ndarray:
-        raw = _features(people, self.preparation, self.modalities)
-        return np.asarray((raw - self.centre) / self.scale * self.coefficients)
+    def _standardised(self, people: PreparedSubset) -> np.ndarray:
+        return (_features(people, self.preparation, self.reads) - self.centre) / self.scale
 
 
-def _features(people: People, preparation: Preparation, modalities: frozenset[str]) -> np.ndarray:
-    """Return float64 (people, feature); a modality that a person lacks is its training mean."""
-    columns = []
-    if "snp" in modalities:
-        dosage = np.where(people.dosage < 0, preparation.mean_dosage, people.dosage)
-        columns.append((dosage - preparation.mean_dosage) / preparation.scale_dosage)
-    if "region" in modalities:
-        columns.append(people.regions.reshape(len(people), -1).astype(np.float64))
-    if "covariates" in modalities:
+def _features(
+    people: PreparedSubset, preparation: Preparation, reads: tuple[str, ...]
+) -> np.ndarray:
+    """Return float64 (person, feature); a modality that a person lacks is its training mean."""
+    columns = [
+        preparation.design(people, name).reshape(len(people), -1)
+        for name in reads
+        if name != COVARIATES
+    ]
+    if COVARIATES in reads:
         columns.append(people.covariates)
     return np.column_stack(columns)

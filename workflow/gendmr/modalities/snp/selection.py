@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gendmr.config.methods import OwnSnps, parse_interval
-from gendmr.config.training import SelectionSection
+from gendmr.config.modalities.snp import SelectionSection, SnpOverride
 from gendmr.files.chromosomes import chromosome_name
-from gendmr.statistics.association import hwe, mean_dosage
+from gendmr.files.intervals import parse_interval
+from gendmr.statistics.genotypes import PackedGenotypes
+from gendmr.statistics.hardy_weinberg import hardy_weinberg_test
 from gendmr.statistics.linkage import Linkage
 
 
@@ -210,9 +211,7 @@ class Candidates:
             },
         )
 
-    def _in_equilibrium(
-        self, reference: np.ndarray, order: np.ndarray
-    ) -> tuple[np.ndarray, int]:
+    def _in_equilibrium(self, reference: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, int]:
         """Return which of some candidates pass the test in the reference, in their order."""
         if self.options.hwe <= 0 or not order.size:
             return order, 0

@@ -12,7 +12,7 @@ import pandas as pd
 from gendmr.config.outcomes.binary import BinaryOutcome
 from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
-from gendmr.statistics.classification import best_threshold, sigmoid
+from gendmr.statistics.classification import auc, best_threshold, sigmoid
 from gendmr.statistics.intervals import bootstrap_auc
 from gendmr.tasks.base import Given, Task
 from gendmr.tasks.binary.figures import FIGURES
@@ -227,6 +227,26 @@ class BinaryTask:
         """Return the AUC."""
         value = area(predictions)
         return f"AUC {value:.3f}" if np.isfinite(value) else "AUC n/a"
+
+    def score(self, output: np.ndarray, outcome: CaseStatus) -> float:
+        """Return the AUC."""
+        return auc(outcome.case, output[:, 0])
+
+    def fewest(self, outcome: CaseStatus) -> int:
+        """Return the number of people in the smaller class."""
+        return int(min((outcome.case == 1).sum(), (outcome.case == 0).sum()))
+
+    def response(self, outcome: CaseStatus) -> np.ndarray:
+        """Return 1 for cases and 0 for controls."""
+        return (outcome.case == 1).astype(np.float64)[:, None]
+
+    def reference(self, outcome: CaseStatus) -> np.ndarray:
+        """Return the controls."""
+        return np.asarray(outcome.case == 0)
+
+    def design(self, outcome: CaseStatus) -> np.ndarray:
+        """Return indicators of cases and of controls."""
+        return np.column_stack([outcome.case == 1, outcome.case == 0]).astype(np.float64)
 
     def phenotypes(self, outcome: CaseStatus, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the logistic regression of the class on the covariates."""
