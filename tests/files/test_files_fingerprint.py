@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,58 @@ def test_an_edit_elsewhere_changes_nothing(package):
     before = fingerprint(package, "stage.step")
     (package / "stage" / "other.py").write_text("VALUE = 2\n")
     assert fingerprint(package, "stage.step") == before
+
+
+@pytest.mark.parametrize("place", ["page.html.j2", "templates/page.html.j2", "templates/a/b.css"])
+def test_data_beside_a_module_counts_for_whoever_runs_it_and_nobody_else(package, place):
+    (package / "house").mkdir()
+    (package / "house" / "__init__.py").write_text("")
+    (package / "house" / "reader.py").write_text("VALUE = 1\n")
+    data = package / "house" / place
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.write_text("old")
+    before = [fingerprint(package, name) for name in ("house.reader", "stage.step")]
+    data.touch()
+    assert [fingerprint(package, name) for name in ("house.reader", "stage.step")] == before
+    data.write_text("new")
+    after = [fingerprint(package, name) for name in ("house.reader", "stage.step")]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+    data.rename(data.with_name(f"other{data.suffix}"))
+    assert fingerprint(package, "house.reader") != after[0]
+
+
+def test_data_of_a_subpackage_is_its_own(package):
+    (package / "stage" / "inner").mkdir()
+    (package / "stage" / "inner" / "__init__.py").write_text("")
+    before = fingerprint(package, "stage.step")
+    (package / "stage" / "inner" / "rates.yaml").write_text("a: 1")
+    assert fingerprint(package, "stage.step") == before
+
+
+def test_every_data_file_of_the_package_has_a_suffix_that_counts_and_is_shipped(root):
+    shipped = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = shipped["package-data"]["gendmr"]
+    assert set(patterns) == {f"**/*{suffix}" for suffix in installed.DATA_SUFFIXES} | {"py.typed"}
+    others = {
+        path.name
+        for path in (root / "workflow" / "gendmr").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc", *installed.DATA_SUFFIXES)
+    }
+    assert others == {"py.typed"}
+
+
+def test_a_template_of_the_report_concerns_the_report_alone(root, tmp_path):
+    package = tmp_path / "gendmr"
+    shutil.copytree(root / "workflow" / "gendmr", package)
+    rules = "".join(path.read_text() for path in (root / "workflow" / "rules").glob("*.smk"))
+    modules = set(re.findall(r"fingerprint\(\s*\"([\w.]+)\"", rules))
+    assert modules > {"report.study", "cohort.join", "training.fold"}
+    before = {name: fingerprint(package, name) for name in modules}
+    template = package / "report" / "templates" / "genes.html.j2"
+    template.write_text(template.read_text().replace("Genes", "Loci"))
+    changed = {name for name in modules if fingerprint(package, name) != before[name]}
+    assert changed == {"report.study"}
 
 
 def test_an_unknown_module_is_refused(package):

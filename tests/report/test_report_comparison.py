@@ -22,25 +22,29 @@ from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.report.comparison import difference
 from gendmr.report.figures import draw_comparison
 from gendmr.report.performance import READS
+from gendmr.report.schema import FoldAuc, MethodSummary
 from gendmr.report.study import report_study
 from gendmr.report.summary import summarise
 from pictures import check_picture
 
 Maker = Callable[..., Path]
+LISTS = (
+    "reads", "exclude", "by_modality", "by_ancestry", "notes", "seeds", "devices", "best_epochs",
+)  # fmt: skip
 
 
 def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, sep="\t", keep_default_na=False)
 
 
-def method(values: list[float | None], repeats: int = 1) -> dict[str, Any]:
+def method(values: list[float | None], repeats: int = 1) -> MethodSummary:
     folds = len(values) // repeats
-    return {
-        "auc_of_folds": [
-            {"repeat": i // folds, "fold": i % folds, "auc": auc, "n_train": 80, "n_held_out": 20}
-            for i, auc in enumerate(values)
-        ]
-    }
+    empty: dict[str, Any] = {name: [] for name in LISTS} | {"metrics": {}, "versions": {}}
+    aucs = [
+        FoldAuc(i // folds, i % folds, auc, n_train=80, n_held_out=20)
+        for i, auc in enumerate(values)
+    ]
+    return MethodSummary(method="m", kind="ridge", auc_of_folds=aucs, people={}, **empty)
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
@@ -48,9 +52,9 @@ def test_difference_has_the_interval_of_nadeau_and_bengio(repeats: int) -> None:
     found = difference(method([0.8, 0.7, 0.9, 0.8], repeats), method([0.7] * 4, repeats))
     variance = (0 + 0.01 + 0.01 + 0) / 3
     half = 3.182446 * math.sqrt((1 / 4 + 20 / 80) * variance)  # t of 3 degrees of freedom
-    assert found["mean"] == pytest.approx(0.1)
-    assert (found["low"], found["high"]) == pytest.approx((0.1 - half, 0.1 + half), abs=1e-5)
-    assert found["folds"] == 4
+    assert found.mean == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((0.1 - half, 0.1 + half), abs=1e-5)
+    assert found.folds == 4
 
 
 @pytest.mark.parametrize(
@@ -65,17 +69,17 @@ def test_difference_has_the_interval_of_nadeau_and_bengio(repeats: int) -> None:
     ],
 )
 def test_a_tie_is_called_a_tie(values: list[float | None], verdict: str) -> None:
-    assert difference(method(values), method([0.7, 0.7, 0.7]))["verdict"] == verdict
+    assert difference(method(values), method([0.7, 0.7, 0.7])).verdict == verdict
 
 
 def test_folds_that_only_one_method_has_do_not_count() -> None:
     found = difference(method([0.9, 0.9, None, 0.9]), method([0.8, None, 0.1, 0.8]))
-    assert (found["mean"], found["folds"]) == (pytest.approx(0.1), 2)
+    assert (found.mean, found.folds) == (pytest.approx(0.1), 2)
 
 
 def test_table_holds_every_method_best_first(study: Maker) -> None:
     results = study()
-    summary = report_study(results, ReportSection())
+    summary = report_study(results, ReportSection()).to_json()
     table = read(results / "report" / "comparison.tsv").set_index("method")
     assert list(table.index) == [
         "gendmr", "ridge-region", "ridge", "ridge-snp", "ridge-covariates",
@@ -104,7 +108,7 @@ def test_table_holds_every_method_best_first(study: Maker) -> None:
 
 def test_another_reference_can_be_chosen(study: Maker) -> None:
     results = study()
-    summary = report_study(results, ReportSection(reference="ridge-snp"))
+    summary = report_study(results, ReportSection(reference="ridge-snp")).to_json()
     assert summary["comparison"]["reference"] == "ridge-snp"
     assert summary["main"] == "gendmr"  # whose ranking comes first is another question
     table = read(results / "report" / "comparison.tsv").set_index("method")
@@ -117,9 +121,9 @@ def test_another_reference_can_be_chosen(study: Maker) -> None:
 def test_reference_is_the_first_network_whatever_its_name(study: Maker) -> None:
     results = study()
     (results / "training" / "gendmr").rename(results / "training" / "zz-network")
-    assert summarise(results, ReportSection())["comparison"]["reference"] == "zz-network"
+    assert summarise(results, ReportSection()).to_json()["comparison"]["reference"] == "zz-network"
     baselines = ["ridge-snp", "ridge"]
-    summary = summarise(results, ReportSection(), methods=baselines, ranked=["ridge"])
+    summary = summarise(results, ReportSection(), methods=baselines, ranked=["ridge"]).to_json()
     assert summary["comparison"]["reference"] == "ridge-snp"
 
 
@@ -183,7 +187,7 @@ def test_counts_that_differ_between_methods_are_shown(study: Maker) -> None:
         table = pd.read_csv(path, sep="\t", dtype=str)
         table["modalities"] = table["modalities"].replace("snp", "none")  # no SNP was left
         table.to_csv(path, sep="\t", index=False)
-    summary = report_study(results, ReportSection())
+    summary = report_study(results, ReportSection()).to_json()
     found = {item["method"]: item for item in summary["methods"]}["ridge-snp"]["by_modality"]
     assert {row["modalities"] for row in found} == {"snp+region", "region", "none"}
     none = next(row for row in found if row["modalities"] == "none")
@@ -200,8 +204,8 @@ def test_figure_fits_a_column_with_five_and_with_twenty_five_methods(
 ) -> None:
     for results, methods in ((originals(), 5), (originals(many=True, folds=3), 25)):
         summary = summarise(results, ReportSection())
-        assert len(summary["methods"]) == methods
-        draw_comparison(summary, tmp_path / "comparison.png")
+        assert len(summary.methods) == methods
+        draw_comparison(results, summary, tmp_path / "comparison.png")
         with Image.open(tmp_path / "comparison.png") as picture:
             height = picture.height
         check_picture(tmp_path / "comparison.png", 85)

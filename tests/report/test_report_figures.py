@@ -1,4 +1,4 @@
-"""ROC curves, calibration, who led: the numbers behind the pictures, and what these say."""
+"""ROC curves, calibration, dominant modality: numbers behind the pictures, and what these say."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from gendmr.config.report import ReportSection
 from gendmr.files.atomic import sha256
 from gendmr.report.curves import GRID, calibration, local_linear, mean_roc, roc, wilson
-from gendmr.report.figures import draw_calibration, draw_leaders, draw_roc
-from gendmr.report.leaders import Leaders, read_leaders
+from gendmr.report.dominance import Dominance, read_dominance
+from gendmr.report.figures import draw_calibration, draw_dominance, draw_roc
 from gendmr.report.summary import summarise
 from pictures import check_picture, texts
 
@@ -165,28 +165,28 @@ def test_one_method_fills_a_column(originals: Maker, tmp_path: Path) -> None:
     assert texts(tmp_path / "roc.svg").count("gendmr") == 1  # no reference beside itself
 
 
-def test_leaders_differ_by_line_and_colour(originals: Maker, tmp_path: Path) -> None:
-    leaders = read_leaders(originals(), "gendmr", [(0, fold) for fold in range(5)])
-    assert leaders is not None
-    figure = draw_leaders(leaders, tmp_path / "leaders.png")
-    check_picture(tmp_path / "leaders.png", 85)
-    said = texts(tmp_path / "leaders.svg")
-    assert {"Cases", "Controls", "imaging", "genetics", "nobody", "epoch"} <= set(said)
+def test_dominant_modalities_differ_by_line_and_colour(originals: Maker, tmp_path: Path) -> None:
+    dominance = read_dominance(originals(), "gendmr", [(0, fold) for fold in range(5)])
+    assert dominance is not None
+    figure = draw_dominance(dominance, tmp_path / "dominance.png")
+    check_picture(tmp_path / "dominance.png", 85)
+    said = texts(tmp_path / "dominance.svg")
+    assert {"Cases", "Controls", "imaging", "genetics", "neither", "epoch"} <= set(said)
     means = [line for line in figure.axes[0].lines if line.get_label() in ("imaging", "genetics")]
     assert len({line.get_color() for line in means}) == 2
     assert len({str(line._dash_pattern) for line in means}) == 2
     shown = next(line for line in means if line.get_label() == "imaging")
-    assert shown.get_ydata() == pytest.approx(leaders.mean("imaging", "case"), nan_ok=True)
+    assert shown.get_ydata() == pytest.approx(dominance.mean("imaging", "case"), nan_ok=True)
 
 
 def test_one_epoch_is_a_dot(tmp_path: Path) -> None:
     shares = {
         (who, group): np.array([[1 / 3]])
-        for who in ("imaging", "genetics", "nobody")
+        for who in ("imaging", "genetics", "neither")
         for group in ("case", "control")
     }
-    figure = draw_leaders(Leaders("m", np.array([1]), shares), tmp_path / "leaders.png")
-    check_picture(tmp_path / "leaders.png", 85)
+    figure = draw_dominance(Dominance("m", np.array([1]), shares), tmp_path / "dominance.png")
+    check_picture(tmp_path / "dominance.png", 85)
     assert {line.get_marker() for line in figure.axes[0].lines} == {"None", "o"}
 
 

@@ -46,7 +46,7 @@ def gendmr(*arguments: object, check: bool = True) -> subprocess.CompletedProces
 
 
 def test_summary_counts_people_and_removals(study: Maker) -> None:
-    summary = summarise(study(), ReportSection())
+    summary = summarise(study(), ReportSection()).to_json()
     cases, controls, everybody = summary["people"]["groups"]
     assert (cases["n"], controls["n"], everybody["n"]) == (60, 60, 120)
     assert everybody["female"] + everybody["male"] == 120
@@ -63,7 +63,7 @@ def test_summary_counts_people_and_removals(study: Maker) -> None:
 
 def test_planted_genes_are_marked_only_with_a_truth(study: Maker) -> None:
     results = study()
-    marked = summarise(results, with_truth(results))
+    marked = summarise(results, with_truth(results)).to_json()
     assert [row["gene"] for row in marked["genes"]["rows"] if row["planted"]] == ["APOE", "GENE7"]
     assert marked["genes"]["among_first"] == 2
     assert {row["gene"]: row["rank"] for row in marked["genes"]["planted"]} == {
@@ -73,7 +73,7 @@ def test_planted_genes_are_marked_only_with_a_truth(study: Maker) -> None:
         "LOST": None,
     }
     assert marked["regions"]["rows"][0]["planted"] is True
-    plain = summarise(results, ReportSection())
+    plain = summarise(results, ReportSection()).to_json()
     assert plain["truth"] is None
     assert {row["planted"] for row in plain["genes"]["rows"]} == {None}
     assert "planted" not in json.dumps(plain["warnings"])
@@ -85,22 +85,22 @@ def test_methods_keep_the_order_of_the_configuration_and_leave_stale_ones_out(
     results = study()
     summary = summarise(
         results, ReportSection(), methods=["ridge-snp", "gendmr"], ranked=["gendmr"]
-    )
+    ).to_json()
     assert [item["method"] for item in summary["methods"]] == ["ridge-snp", "gendmr"]
     assert summary["other_rankings"] == []
 
 
 def test_stale_folds_are_left_out(study: Maker) -> None:
     results = study()
-    before = summarise(results, ReportSection())
+    before = summarise(results, ReportSection()).to_json()
     fold = results / "training" / "gendmr" / "repeat-0" / "fold-0"
     shutil.copytree(fold, fold.with_name("fold-9"))
-    assert summarise(results, ReportSection()) == before
+    assert summarise(results, ReportSection()).to_json() == before
 
 
 def test_study_without_images(study: Maker) -> None:
     results = study(images=False)
-    summary = report_study(results, ReportSection())
+    summary = report_study(results, ReportSection()).to_json()
     assert summary["registration"] is None
     assert summary["regions"] is None
     assert summary["detectable"]["region"] is None
@@ -113,7 +113,7 @@ def test_method_without_snps_ranks_no_genes(study: Maker) -> None:
     for name in ("gendmr", "ridge"):
         path = results / "ranking" / name / "genes.tsv"
         path.write_text(path.read_text().splitlines()[0] + "\n")
-    summary = report_study(results, with_truth(results))
+    summary = report_study(results, with_truth(results)).to_json()
     assert summary["genes"] is None
     assert summary["other_rankings"][0]["regions"]["rows"][0]["region"] == "Hippocampus"
     assert "No method of this study ranks genes" in (results / "report/summary.html").read_text()
@@ -125,7 +125,7 @@ def test_given_measurements_are_not_called_registrations(study: Maker) -> None:
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     table["dice"], table["outlier"] = "n/a", "True"
     table.to_csv(path, sep="\t", index=False)
-    summary = report_study(results, ReportSection())
+    summary = report_study(results, ReportSection()).to_json()
     notes = [item["note"] for item in summary["not_done"] if item["stage"] == "imaging"]
     assert len(notes) == 1
     assert "measurements of regions were given" in notes[0]
@@ -152,7 +152,7 @@ def test_scans_that_are_not_used_are_listed_with_the_reason(study: Maker) -> Non
         }
     )
     pd.concat([table, refused]).to_csv(path, sep="\t", index=False)
-    summary = report_study(results, ReportSection())
+    summary = report_study(results, ReportSection()).to_json()
     found = summary["registration"]
     assert found["n"] == len(table)
     assert found["n_left_out"] == 26
@@ -166,7 +166,7 @@ def test_scans_that_are_not_used_are_listed_with_the_reason(study: Maker) -> Non
 
 
 def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
-    notes = summarise(study(), ReportSection())["not_done"]
+    notes = summarise(study(), ReportSection()).to_json()["not_done"]
     assert {"stage": "cohort", "note": "2 people are kept without age"} in notes
     trained = [note for note in notes if note["stage"] == "training"]
     others = "ridge, ridge-covariates, ridge-region, ridge-snp"
@@ -184,7 +184,7 @@ def test_notes_of_single_folds_are_told_with_their_count(study: Maker) -> None:
         for name in ("gendmr", "ridge"):
             path = results / "training" / name / "repeat-0" / f"fold-{fold}" / "run.json"
             path.write_text(json.dumps(json.loads(path.read_text()) | {"notes": notes}))
-    summary = report_study(results, ReportSection(), methods=["gendmr", "ridge"])
+    summary = report_study(results, ReportSection(), methods=["gendmr", "ridge"]).to_json()
     found = {note["note"]: note.get("where") for note in summary["not_done"]}
     assert found["constant"] == found["5 SNPs left"] == "all methods: 1 of 5 folds"
     assert found["x"] == "all methods: 1 of 5 folds"  # twice in one fold is one fold
@@ -201,7 +201,7 @@ def test_p_values_are_shown_where_a_null_was_run(study: Maker) -> None:
     table = pd.read_csv(path, sep="\t")
     table[["p", "p_fwer", "q"]] = [[0.0125, 0.2, 0.1]] * len(table)
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
-    summary = report_study(results, ReportSection())
+    summary = report_study(results, ReportSection()).to_json()
     assert not any("P-values" in item["note"] for item in summary["not_done"])
     assert "0.0125" in (results / "report" / "summary.html").read_text()
     shown = gendmr("report", "table", "--results", results).stdout
@@ -245,7 +245,7 @@ def test_the_null_is_told(study: Maker) -> None:
     )
     note = "With age among the strata, fewer than 80% could change diagnoses: left out."
     write_json(results / "cohort" / "strata.json", {"notes": [note]})
-    summary = report_study(results, ReportSection())
+    summary = report_study(results, ReportSection()).to_json()
     assert {"stage": "cohort", "note": note} in summary["not_done"]
     text = " ".join((results / "report" / "summary.html").read_text().split())
     for words in (
@@ -343,7 +343,7 @@ def test_files_that_were_given_stand_on_the_page_and_changed_ones_first(
         path.write_text("as it was")
     record = results / "cohort" / "inputs.json"
     record_files({"tables": [str(table)], "images": [str(image)]}, record)
-    first = report_study(results, ReportSection())
+    first = report_study(results, ReportSection()).to_json()
     text = (results / "report" / "summary.html").read_text()
     digest = sha256(table)
     assert f"<td>{table}</td>" in text
@@ -355,13 +355,13 @@ def test_files_that_were_given_stand_on_the_page_and_changed_ones_first(
     assert f"python {made['report']['python']}" in text
 
     table.write_text("as it is now")
-    second = report_study(results, ReportSection())
+    second = report_study(results, ReportSection()).to_json()
     (warning,) = [line for line in second["warnings"] if "people.tsv" in line]
     assert f"SHA-256 {digest[:12]}… before, {sha256(table)[:12]}… now" in warning
     assert "results are of the file before" in warning
 
     record_files({"tables": [str(table)], "images": [str(image)]}, record)
-    third = report_study(results, ReportSection())
+    third = report_study(results, ReportSection()).to_json()
     assert not [line for line in third["warnings"] if "people.tsv" in line]
     notes = [item["note"] for item in third["not_done"] if item["stage"] == "cohort"]
     assert any("people.tsv is not what an earlier run read" in note for note in notes)
@@ -370,7 +370,7 @@ def test_files_that_were_given_stand_on_the_page_and_changed_ones_first(
 def test_rerun_gives_the_same_bytes(study: Maker) -> None:
     results = study()
     files = ["summary.json", "summary.html", "comparison.tsv", "by_modality.tsv"]
-    files += [f"figures/{name}.png" for name in ("comparison", "roc", "leaders-gendmr")]
+    files += [f"figures/{name}.png" for name in ("comparison", "roc", "dominance-gendmr")]
     report_study(results, with_truth(results))
     first = [sha256(results / "report" / file) for file in files]
     report_study(results, with_truth(results))

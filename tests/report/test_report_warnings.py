@@ -37,11 +37,13 @@ def write_snps(results: Path, name: str, *positions: int, chromosome: int = 19) 
 
 
 def warn(results: Path, **options: object) -> list[str]:
-    return summarise(results, ReportSection.parse(options))["warnings"]
+    return summarise(results, ReportSection.parse(options)).to_json()["warnings"]
 
 
 def warn_of_snps(results: Path, **options: object) -> list[str]:
-    found = summarise(results, ReportSection.parse(options), methods=["ridge-snp"], ranked=[])
+    found = summarise(
+        results, ReportSection.parse(options), methods=["ridge-snp"], ranked=[]
+    ).to_json()
     return found["warnings"]
 
 

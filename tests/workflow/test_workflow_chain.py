@@ -400,7 +400,7 @@ def little_room():
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
 
 
-def test_a_file_that_finds_no_room_costs_one_job_and_the_panel_says_how_to_run_it(finished):
+def test_a_file_that_finds_no_room_costs_one_job_and_the_console_says_how_to_run_it(finished):
     before = finished.sums("training/**/*")
     (finished.folder / FOLD).unlink()
     with finished.start(FOLD, preexec_fn=little_room) as process:

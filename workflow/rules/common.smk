@@ -11,12 +11,13 @@ shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(PACKAGE))} GENDMR_RUN=$PPID; set -euo pipefail; "
 )
 
+from gendmr.cli.console import changes_summary, failure_summary, start_summary, watch
 from gendmr.config.resources import growing
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, remember
 from gendmr.imaging.bids import find_images, there
-from gendmr.report.panel import changes_panel, failure_panel, start_panel, watch
+from gendmr.report.catalogue import DRAWING_MODULES, DRAWN, legend_file
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 
@@ -41,7 +42,7 @@ METHODS = list(STUDY.training.methods)
 # Made once, not for each of thousands of jobs.
 SLICES = {name: STUDY.training.method(name).dump() for name in METHODS}
 RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
-print(changes_panel(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
+print(changes_summary(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
 
 
 wildcard_constraints:
@@ -141,9 +142,9 @@ COHORT_REGIONS = study_files("cohort/region.nc") if STUDY.imaging else []
 
 
 onstart:
-    print(start_panel(STUDY, images=len(IMAGES)), file=sys.stderr)
+    print(start_summary(STUDY, images=len(IMAGES)), file=sys.stderr)
     follow_training(STUDY)
 
 
 onerror:
-    print(failure_panel(STUDY.study, FAILURES, sys.argv[1:]), file=sys.stderr)
+    print(failure_summary(STUDY.study, FAILURES, sys.argv[1:]), file=sys.stderr)

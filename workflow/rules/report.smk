@@ -11,14 +11,15 @@ rule report:
         study_files("report/summary.html", "report/summary.json"),
         study_files("report/comparison.tsv", "report/by_modality.tsv"),
         study_files("report/by_ancestry.tsv"),
-        study_files("report/figures/{name}.png", name=["comparison", "roc"]),
+        study_files(*[figure.path for figure in DRAWN.values()]),
 
 
 rule summarize_study:
     """Numbers, tables, figures and page of the whole study.
 
-    Methods that log who led in training also leave report/figures/leaders-<method>.png: which ones
-    is known from their histories only, so these are no outputs; the page holds them.
+    Methods that log the dominant modality of training people also leave
+    report/figures/dominance-<method>.png: which ones is known from their histories only, so these
+    are no outputs; the page holds them. The other figures are rows of gendmr.report.catalogue.
     """
     input:
         rules.genotypes.input,
@@ -89,35 +90,22 @@ rule summarize_study:
                 labels={"method": "all", "figure": "by ancestry group (table)"},
             )
         ),
-        figure=whole(
-            report(
-                "results/{study}/report/figures/comparison.png",
-                caption="../report/comparison.rst",
-                category="Training",
-                labels={"method": "all", "figure": "AUC and differences"},
-            )
-        ),
-        roc=whole(
-            report(
-                "results/{study}/report/figures/roc.png",
-                caption="../report/roc.rst",
-                category="Training",
-                labels={"method": "all", "figure": "ROC curves"},
-            )
-        ),
-        calibration=whole(
-            report(
-                "results/{study}/report/figures/calibration.png",
-                caption="../report/calibration.rst",
-                category="Training",
-                labels={"method": "all", "figure": "calibration"},
-            )
+        figures=whole(
+            [
+                report(
+                    "results/{study}/" + figure.path,
+                    caption=legend_file(name, Path(".snakemake/gendmr-captions")),
+                    category="Training",
+                    labels={"method": "all", "figure": figure.label},
+                )
+                for name, figure in DRAWN.items()
+            ]
         ),
         vectors=whole(
-            expand(
-                "results/{{study}}/report/figures/{name}.svg",
-                name=["comparison", "roc", "calibration"],
-            )
+            [
+                "results/{study}/" + figure.path.replace(".png", ".svg")
+                for figure in DRAWN.values()
+            ]
         ),
     log:
         "logs/{study}/report/summary.log",
@@ -134,7 +122,7 @@ rule summarize_study:
         methods=METHODS,
         ranked=RANKED,
         results=subpath(output.numbers, ancestor=2),
-        code=fingerprint("report.study"),
+        code=fingerprint("report.study", *DRAWING_MODULES),
     shell:
         "python -m gendmr report summarize --results {params.results}"
         " --options {params.options:q} --methods '{params.methods}'"

@@ -3,6 +3,11 @@
 Snakemake sees no change inside a package that a `shell:` calls. The fingerprint is a parameter of
 the rule instead: an edit that could change a result reruns it, a touched or reformatted file does
 not.
+
+Data files (templates, presets) count with the modules beside them: those in the folder of a module,
+or below it in folders that are no packages, belong to the hash of each rule that runs the module,
+byte by byte. Nobody declares them, because a file that is not declared would change results
+unseen; the price is that a rule may rerun for the data of a neighbouring module.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from gendmr.errors import OutputError
 from gendmr.files.atomic import write_text
 
 PACKAGE = Path(__file__).resolve().parents[1]
+DATA_SUFFIXES = (".css", ".html", ".j2", ".yaml")
 # Of a source, by the SHA-256 of its bytes: a digest of its code; what it imports, with names.
 Parsed = tuple[str, list[tuple[str, list[str]]]]
 _known: dict[str, Parsed] = {}
@@ -51,7 +57,7 @@ def remember(path: Path) -> None:
 
 @cache
 def fingerprint(*modules: str) -> str:
-    """Return 12 hexadecimal digits for modules of the package and all they import from it.
+    """Return 12 hexadecimal digits for modules of the package, all they import from it, their data.
 
     Parameters
     ----------
@@ -67,6 +73,9 @@ def fingerprint(*modules: str) -> str:
     digest = hashlib.sha256()
     for name in closure:
         digest.update(f"{name}\0{_code(name)}\0".encode())
+    for folder in sorted({_path(name).parent for name in closure}):
+        for relative, checksum in _data(folder):
+            digest.update(f"{relative}\0{checksum}\0".encode())
     return digest.hexdigest()[:12]
 
 
@@ -81,6 +90,19 @@ def _path(module: str) -> Path:
         if path.is_file():
             return path
     raise ModuleNotFoundError(module)
+
+
+@cache
+def _data(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Return path and checksum of the data files of a package, without those of its subpackages."""
+    checksums: list[tuple[str, str]] = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name != "__pycache__" and not (path / "__init__.py").exists():
+            checksums += _data(path)
+        elif path.suffix in DATA_SUFFIXES:
+            checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+            checksums.append((path.relative_to(PACKAGE).as_posix(), checksum))
+    return tuple(checksums)
 
 
 @cache

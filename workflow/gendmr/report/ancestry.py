@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.report.schema import MethodSummary
 from gendmr.seeds import generator
 
 STRATA: dict[str, Kind] = {"participant_id": "text", "diagnosis": "text", "ancestry": "text"}
@@ -112,14 +113,10 @@ def by_ancestry(
     return found
 
 
-def ancestry_table(methods: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def ancestry_table(methods: Sequence[MethodSummary]) -> pd.DataFrame:
     """Return `report/by_ancestry.tsv`: AUC by method and ancestry group."""
     columns = ["method", "group", "n", "cases", "controls", "auc", "low", "high", "note"]
     return pd.DataFrame(
-        [
-            {"method": method["method"], **row}
-            for method in methods
-            for row in method["by_ancestry"]
-        ],
+        [{"method": method.method, **row} for method in methods for row in method.by_ancestry],
         columns=columns,
     ).rename(columns={"n": "people"})

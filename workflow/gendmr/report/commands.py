@@ -37,7 +37,7 @@ def summarize(results: Path, options: str, methods: str | None, ranked: str | No
         methods=methods.split() if methods is not None else None,
         ranked=ranked.split() if ranked is not None else None,
     )
-    for warning in summary["warnings"]:
+    for warning in summary.warnings:
         click.echo(f"warning: {warning}", err=True)
 
 

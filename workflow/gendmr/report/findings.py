@@ -11,6 +11,7 @@ from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.report.performance import finite
+from gendmr.report.schema import RankedTable, Row
 
 NUMBERS: dict[str, Kind] = {
     "score": "number",
@@ -48,7 +49,7 @@ def read_truth(path: str | None) -> dict[str, Any] | None:
     return truth
 
 
-def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[str, Any] | None:
+def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> RankedTable | None:
     """Return the first genes of a ranking, and where the planted ones came out.
 
     None where the method reads no SNPs.
@@ -58,23 +59,19 @@ def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[
     if table.empty:
         return None
     planted = {str(item["gene"]): item for item in (truth or {}).get("genes", [])}
-    return {
-        **_ranking(table, ["gene"], top, set(planted) if truth else None),
-        "planted": [
-            {
-                "gene": gene,
-                "odds_ratio": item.get("odds_ratio"),
-                "through": item.get("through") or None,
-                "rank": _rank_of(table, table["gene"] == gene),
-            }
-            for gene, item in planted.items()
-        ]
-        if truth
-        else None,
-    }
+    positions: list[Row] = [
+        {
+            "gene": gene,
+            "odds_ratio": item.get("odds_ratio"),
+            "through": item.get("through") or None,
+            "rank": _rank_of(table, table["gene"] == gene),
+        }
+        for gene, item in planted.items()
+    ]
+    return _ranking(table, ["gene"], top, positions if truth else None)
 
 
-def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> dict[str, Any] | None:
+def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> RankedTable | None:
     """Return the first regions of a ranking, and where the planted ones came out.
 
     None where the method reads no regions.
@@ -87,28 +84,24 @@ def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> dic
     if table.empty:
         return None
     planted = {str(item["region"]): item for item in (truth or {}).get("regions", [])}
-    return {
-        **_ranking(
-            table, ["region", "hemisphere", "direction"], top, set(planted) if truth else None
-        ),
-        "planted": [
-            {
-                "region": region,
-                "effect": item.get("effect"),
-                "rank": _rank_of(table, table["region"] == region),
-            }
-            for region, item in planted.items()
-        ]
-        if truth
-        else None,
-    }
+    positions: list[Row] = [
+        {
+            "region": region,
+            "effect": item.get("effect"),
+            "rank": _rank_of(table, table["region"] == region),
+        }
+        for region, item in planted.items()
+    ]
+    columns_of_names = ["region", "hemisphere", "direction"]
+    return _ranking(table, columns_of_names, top, positions if truth else None)
 
 
 def _ranking(
-    table: pd.DataFrame, names: list[str], top: int, planted: set[str] | None
-) -> dict[str, Any]:
+    table: pd.DataFrame, names: list[str], top: int, positions: list[Row] | None
+) -> RankedTable:
+    planted = None if positions is None else {row[names[0]] for row in positions}
     ranked = table.dropna(subset=["rank"]).sort_values("rank", kind="stable")
-    rows = []
+    rows: list[Row] = []
     for row in ranked.head(top).to_dict("records"):
         entry: dict[str, Any] = {name: str(row[name]) for name in names if name in row}
         for name in (*NUMBERS, "n_snp", *P_VALUES):
@@ -118,15 +111,16 @@ def _ranking(
             entry["chromosome"] = str(row["chromosome"])
         entry["planted"] = None if planted is None else row[names[0]] in planted
         rows.append(entry)
-    return {
-        "n": len(ranked),
-        "rows": rows,
-        "p_values": bool("p" in table and table["p"].notna().any()),
-        "among_first": None
+    return RankedTable(
+        n=len(ranked),
+        rows=rows,
+        p_values=bool("p" in table and table["p"].notna().any()),
+        among_first=None
         if planted is None
         else sum(name in planted for name in ranked.head(top)[names[0]]),
-        "top": min(top, len(ranked)),
-    }
+        top=min(top, len(ranked)),
+        planted=positions,
+    )
 
 
 def _rank_of(table: pd.DataFrame, rows: pd.Series) -> int | None:

@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from gendmr.files.atomic import read_json
+from gendmr.report.schema import MethodSummary, StudySummary
 
 STAGES = ("simulate", "genotypes", "annotation", "imaging", "cohort", "training", "ranking")
 POWER, LEVEL = 0.8, 0.05
@@ -84,15 +85,14 @@ def _needed(what: str, tests: int) -> list[tuple[str, float]]:
 
 
 def not_done(
-    summary: dict[str, Any], results: Path, *, ranking: str | None = None
+    summary: StudySummary, results: Path, *, ranking: str | None = None
 ) -> list[dict[str, str]]:
     """Return what was not done or done differently: notes of all stages, and of the report.
 
     `ranking` is what the report itself has to say of the ranking.
     """
     notes = [{"stage": "ranking", "note": ranking}] if ranking else []
-    genes = summary["genes"]
-    if genes and not genes["p_values"]:
+    if summary.genes and not summary.genes.p_values:
         notes.append(
             {
                 "stage": "ranking",
@@ -101,10 +101,10 @@ def not_done(
                 " stability, and at what could have been found at all.",
             }
         )
-    registration = summary["registration"]
+    registration = summary.registration
     if registration is None:
         notes.append({"stage": "imaging", "note": "No images were analysed: there are no regions."})
-    elif registration["dice_median"] is None:
+    elif registration.dice_median is None:
         notes.append(
             {
                 "stage": "imaging",
@@ -113,14 +113,15 @@ def not_done(
             }
         )
     # Strata limit the permutations only: without a null their notes concern nobody.
-    found = summary["significance"]
-    permuted = [("cohort", "strata.json")] if found and found["null"].get("permutations") else []
+    significance = summary.significance
+    with_null = significance is not None and significance["null"].get("permutations")
+    permuted = [("cohort", "strata.json")] if with_null else []
     for stage, name in (*((stage, "summary.json") for stage in STAGES), *permuted):
         path = results / stage / name
         if path.is_file():
             stored = read_json(path)
             notes += [{"stage": stage, "note": _text(item)} for item in stored.get("notes", [])]
-    notes += _notes_of_methods(summary["methods"], results)
+    notes += _notes_of_methods(summary.methods, results)
     synced = results / "tracking" / "synced.json"
     if synced.is_file():
         notes += [{"stage": "tracking", "note": _text(n)} for n in read_json(synced)["notes"]]
@@ -131,7 +132,7 @@ def not_done(
             f" {item['before'][:12]}… then, {item['after'][:12]}… in the next run): what follows"
             " from it was made again.",
         }
-        for item in (summary["given"] or {}).get("earlier", [])
+        for item in (summary.given or {}).get("earlier", [])
     ]
     unique: list[dict[str, str]] = []
     for note in notes:
@@ -140,17 +141,17 @@ def not_done(
     return unique
 
 
-def _notes_of_methods(methods: list[dict[str, Any]], results: Path) -> list[dict[str, str]]:
+def _notes_of_methods(methods: list[MethodSummary], results: Path) -> list[dict[str, str]]:
     """Return each note of training and ranking once, with the methods and folds that left it."""
     trained: dict[str, dict[str, list[str]]] = {}
     ranked: dict[str, list[str]] = {}
     for method in methods:
-        for item in method["notes"]:
+        for item in method.notes:
             folds = f"{item['folds']} of {item['of']} folds"
-            trained.setdefault(item["note"], {}).setdefault(folds, []).append(method["method"])
-        path = results / "ranking" / method["method"] / "summary.json"
+            trained.setdefault(item["note"], {}).setdefault(folds, []).append(method.method)
+        path = results / "ranking" / method.method / "summary.json"
         for item in read_json(path).get("notes", []) if path.is_file() else []:
-            ranked.setdefault(_text(item), []).append(method["method"])
+            ranked.setdefault(_text(item), []).append(method.method)
     found = [
         {
             "stage": "training",
@@ -167,7 +168,7 @@ def _notes_of_methods(methods: list[dict[str, Any]], results: Path) -> list[dict
     ]
 
 
-def _named(names: list[str], methods: list[dict[str, Any]]) -> str:
+def _named(names: list[str], methods: list[MethodSummary]) -> str:
     return "all methods" if 1 < len(names) == len(methods) else ", ".join(names)
 
 

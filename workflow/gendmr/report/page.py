@@ -10,27 +10,34 @@ from pathlib import Path
 from typing import Any
 
 from gendmr.config.methods import parse_interval
-from gendmr.report.texts import STYLE, TEMPLATE
+from gendmr.report.catalogue import FIGURES, SECTIONS
+from gendmr.report.schema import MethodSummary, Row, StudySummary
 
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 PICTURE_WIDTH = 760  # pixels; registration pictures are made for a closer look than this page needs
 
 
-def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
+def render(results: Path, summary: StudySummary, registrations: int) -> str:
     """Return the page.
 
     Parameters
     ----------
     results : Path
         ``results/<study>``; figures that are not there are left out.
-    summary : dict
-        What `gendmr.report.summary.summarise` returns.
+    summary : StudySummary
     registrations : int
         Number of registration pictures: flagged ones first, then lowest overlap first.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(
         number=number,
@@ -43,61 +50,63 @@ def render(results: Path, summary: dict[str, Any], registrations: int) -> str:
         known=known,
         stretch=stretch,
     )
-    main = summary["main"] or ""
-    figures = {
-        "flow": results / "cohort/figures/flow.png",
-        "comparison": results / "report/figures/comparison.png",
-        "roc": results / "report/figures/roc.png",
-        "calibration": results / "report/figures/calibration.png",
-        "qq": results / "ranking" / main / "figures/qq.png",
-        "enrichment": results / "ranking" / main / "figures/enrichment.png",
-        "genome": results / "ranking" / main / "figures/genome.png",
-        "stability": results / "ranking" / main / "figures/stability.png",
-        "brain": results / "ranking" / main / "figures/brain.png",
-        "quality": results / "imaging/figures/quality.png",
-    }
-    uris = {name: data_uri(path) for name, path in figures.items()}
-    if summary["regions"] is None:
-        uris["brain"] = None
-    if not (summary["genes"] and summary["genes"]["p_values"]):
-        uris["qq"] = None
-    pictures = []
-    registered = summary["registration"]
-    if registered:
-        flagged = {row["participant_id"] for row in registered["outliers"]}
-        for who in registered["pictured"][:registrations]:
-            uri = picture(results / "imaging", who)
-            if uri:
-                pictures.append({"who": who, "uri": uri, "flagged": who in flagged})
-    by_name = {item["method"]: item for item in summary["methods"]}
-    return environment.from_string(TEMPLATE).render(
-        s=summary,
-        style=STYLE,
-        figures=uris,
-        pictures=pictures,
-        ordered=[by_name[name] for name in summary["comparison"]["order"]],
-        patterns=patterns(summary["methods"]),
-        leaders=[
-            {
-                "method": item["method"],
-                "uri": data_uri(results / "report/figures" / f"leaders-{item['method']}.png"),
-                "shown": item["method"] == main or len(summary["leaders"]) == 1,
-            }
-            for item in summary["leaders"]
-        ],
-        notes=alike(summary["not_done"]),
+    # Templates read what summary.json holds: whoever writes one can look it up there.
+    numbers = summary.to_json()
+    by_name = {item["method"]: item for item in numbers["methods"]}
+    return environment.get_template("page.html.j2").render(
+        s=numbers,
+        # Our own file, the only text that is not escaped.
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704
+        figures=figures_by_section(results, summary),
+        pictures=registration_pictures(results, summary, registrations),
+        ordered=[by_name[name] for name in summary.comparison.order],
+        patterns=patterns(summary.methods),
+        dominance=dominance_figures(results, summary),
+        notes=alike(numbers["not_done"]),
     )
 
 
-def patterns(methods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def figures_by_section(results: Path, summary: StudySummary) -> dict[str, list[dict[str, str]]]:
+    """Return what the page shows of each figure that is there, by section in the order of rows."""
+    shown: dict[str, list[dict[str, str]]] = {section: [] for section in SECTIONS}
+    for figure in FIGURES.values():
+        path = results / figure.path.format(main=summary.main or "")
+        uri = data_uri(path) if figure.shown(summary) else None
+        if uri is not None:
+            shown[figure.section].append({"uri": uri, "alt": figure.alt, "caption": figure.caption})
+    return shown
+
+
+def dominance_figures(results: Path, summary: StudySummary) -> list[dict[str, Any]]:
+    """Return the figures of dominant modalities; that of the first ranking is not folded away."""
+    methods = [item["method"] for item in summary.dominance]
+    uris = {
+        name: data_uri(results / "report" / "figures" / f"dominance-{name}.png") for name in methods
+    }
+    return [
+        {"method": name, "uri": uri, "shown": name == summary.main or len(methods) == 1}
+        for name, uri in uris.items()
+        if uri is not None
+    ]
+
+
+def registration_pictures(results: Path, summary: StudySummary, most: int) -> list[dict[str, Any]]:
+    """Return pictures of registrations, flagged ones first, then those of low overlap."""
+    if summary.registration is None:
+        return []
+    flagged = {row["participant_id"] for row in summary.registration.outliers}
+    uris = {who: picture(results / "imaging", who) for who in summary.registration.pictured[:most]}
+    return [{"who": who, "uri": uri, "flagged": who in flagged} for who, uri in uris.items() if uri]
+
+
+def patterns(methods: Sequence[MethodSummary]) -> list[Row]:
     """Return what may be known of a person, most first, with the largest counts of a method."""
-    found: dict[str, dict[str, Any]] = {}
+    largest: dict[str, Row] = {}
     for method in methods:
-        for row in method["by_modality"]:
-            held = found.setdefault(row["modalities"], row)
-            if row["n"] > held["n"]:
-                found[row["modalities"]] = row
-    return sorted(found.values(), key=lambda row: (-row["modalities"].count("+"), -row["n"]))
+        for row in method.by_modality:
+            if row["n"] > largest.setdefault(row["modalities"], row)["n"]:
+                largest[row["modalities"]] = row
+    return sorted(largest.values(), key=lambda row: (-row["modalities"].count("+"), -row["n"]))
 
 
 def alike(notes: Sequence[dict[str, str]]) -> list[list[dict[str, str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.report.ancestry import by_ancestry
+from gendmr.report.schema import Estimate, FoldAuc, MethodSummary
 
 METRICS: dict[str, Kind] = {
     "method": "text",
@@ -50,9 +51,7 @@ READS: dict[str, tuple[str, ...]] = {
 SUMMARIES = ("mean", "low", "high", "pooled", "pooled_low", "pooled_high")
 
 
-def method_summary(
-    results: Path, name: str, groups: dict[str, str] | None = None
-) -> dict[str, Any]:
+def method_summary(results: Path, name: str, groups: dict[str, str] | None = None) -> MethodSummary:
     """Collect the metrics, runs and notes of one method.
 
     Parameters
@@ -66,13 +65,8 @@ def method_summary(
 
     Returns
     -------
-    dict
-        ``metrics`` (metric: mean, low, high over folds, pooled over people), ``auc_of_folds``
-        (repeat, fold, auc, n_train, n_held_out), ``by_modality``, ``by_ancestry``, ``kind``,
-        ``reads`` (snp, region, covariates), ``exclude`` (stretches of the genome it does not see),
-        ``notes`` (each with the number of folds that left it), ``versions``, ``seeds``,
-        ``devices``, ``best_epochs`` and ``people`` (by fold, a digest of who was held out with
-        which diagnosis).
+    MethodSummary
+        Without a difference from the reference, which needs the other methods.
 
     Raises
     ------
@@ -108,33 +102,27 @@ def method_summary(
     options = (runs[0].get("options") or {}).get("method") or {}
     reads = tuple(options.get("modalities") or READS.get(kind, ()))
     predictions = held_out(results, name, [(repeat, fold) for repeat, fold, _ in folds])
-    return {
-        "method": name,
-        "kind": kind,
-        "reads": list(reads),
-        "exclude": list(options.get("exclude") or []),
-        "metrics": {metric: metrics[metric] for metric in SHOWN if metric in metrics},
-        "auc_of_folds": [
-            {
-                "repeat": repeat,
-                "fold": fold,
-                "auc": value,
-                "n_train": size[0],
-                "n_held_out": size[1],
-            }
-            for (repeat, fold, value), size in zip(folds, sizes, strict=True)
+    return MethodSummary(
+        method=name,
+        kind=kind,
+        reads=list(reads),
+        exclude=list(options.get("exclude") or []),
+        metrics={metric: Estimate(metrics[metric]) for metric in SHOWN if metric in metrics},
+        auc_of_folds=[
+            FoldAuc(repeat, fold, value, n_train=n_train, n_held_out=n_held_out)
+            for (repeat, fold, value), (n_train, n_held_out) in zip(folds, sizes, strict=True)
         ],
-        "by_modality": by_modality(metrics, predictions, reads),
-        "by_ancestry": by_ancestry(name, predictions, reads, groups) if groups else [],
-        "notes": [
+        by_modality=list(by_modality(metrics, predictions, reads)),
+        by_ancestry=list(by_ancestry(name, predictions, reads, groups)) if groups else [],
+        notes=[
             {"note": note, "folds": count, "of": len(runs)} for note, count in sorted(notes.items())
         ],
-        "versions": merged(run.get("versions") or {} for run in runs),
-        "seeds": sorted({int(run["seed"]) for run in runs if "seed" in run}),
-        "devices": sorted({str(run["device"]) for run in runs if "device" in run}),
-        "best_epochs": [run.get("best_epoch") for run in runs],
-        "people": digests(predictions),
-    }
+        versions=merged(run.get("versions") or {} for run in runs),
+        seeds=sorted({int(run["seed"]) for run in runs if "seed" in run}),
+        devices=sorted({str(run["device"]) for run in runs if "device" in run}),
+        best_epochs=[run.get("best_epoch") for run in runs],
+        people=digests(predictions),
+    )
 
 
 def held_out(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> pd.DataFrame:
@@ -216,7 +204,7 @@ def finite(value: float | None) -> float | None:
     return round(float(value), 6)
 
 
-def merged(dictionaries: Iterable[dict[str, Any]]) -> dict[str, str]:
+def merged(dictionaries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Merge versions by name; where they differ, all are named."""
     found: dict[str, set[str]] = {}
     for each in dictionaries:

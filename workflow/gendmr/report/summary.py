@@ -1,10 +1,10 @@
-"""All numbers of the page, in one dictionary."""
+"""All numbers of the page, in one record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gendmr import __version__
 from gendmr.config.report import ReportSection
@@ -17,14 +17,15 @@ from gendmr.report.comparison import (
     compare,
     reference_method,
 )
+from gendmr.report.dominance import dominance_of
+from gendmr.report.exclusion import exclusions, without_exclusion
 from gendmr.report.findings import ranked_genes, ranked_regions, read_truth
 from gendmr.report.genotyped import genotype_sets
-from gendmr.report.knockout import knockouts, not_knocked_out
-from gendmr.report.leaders import kept_shares, read_leaders
 from gendmr.report.limits import not_done, smallest_effects
 from gendmr.report.people import analysed, left
 from gendmr.report.performance import finite, merged, method_summary
 from gendmr.report.provenance import given_files, made_with
+from gendmr.report.schema import MethodSummary, Registration, StudySummary
 from gendmr.report.significance import significance, who_finds_what
 from gendmr.report.warnings import apoe_region, warnings
 
@@ -40,7 +41,7 @@ def summarise(
     *,
     methods: Sequence[str] | None = None,
     ranked: Sequence[str] | None = None,
-) -> dict[str, Any]:
+) -> StudySummary:
     """Collect what a study found from its finished files.
 
     Parameters
@@ -55,7 +56,7 @@ def summarise(
 
     Returns
     -------
-    dict
+    StudySummary
         What ``summary.json`` holds; numbers that do not exist are None.
 
     Raises
@@ -81,7 +82,7 @@ def summarise(
     groups = read_groups(results / "cohort")
     summaries = [method_summary(results, name, groups) for name in methods]
     check_same_people(summaries)
-    compared = compare(summaries, reference_method(summaries, options.reference))
+    summaries, comparison = compare(summaries, reference_method(summaries, options.reference))
     main = main_ranking(summaries, ranked)
     genes = {
         name: ranked_genes(results / "ranking" / name, options.top_genes, truth) for name in ranked
@@ -92,73 +93,68 @@ def summarise(
     }
     main_genes = genes.get(main) if main else None
     main_regions = regions.get(main) if main else None
-    summary: dict[str, Any] = {
-        "study": study,
-        "title": options.title or f"Study {study}",
-        "gendmr": __version__,
-        "main": main,
-        "truth": None if truth is None else {"null": bool(truth.get("null", False))},
-        "people": people,
-        "left": left(results / "cohort"),
-        "genotypes": genotype_sets(results),
-        "ancestry": count_groups(results / "cohort"),
-        "methods": summaries,
-        "comparison": compared,
-        "leaders": leaders_of(results, summaries),
-        "genes": main_genes,
-        "regions": main_regions,
-        "other_rankings": [
+    versions = merged(item.versions for item in summaries)
+    summary = StudySummary(
+        study=study,
+        title=options.title or f"Study {study}",
+        gendmr=__version__,
+        main=main,
+        truth=None if truth is None else {"null": bool(truth.get("null", False))},
+        people=people,
+        left=left(results / "cohort"),
+        genotypes=genotype_sets(results),
+        ancestry=count_groups(results / "cohort"),
+        methods=summaries,
+        comparison=comparison,
+        dominance=dominance_of(results, summaries),
+        genes=main_genes,
+        regions=main_regions,
+        other_rankings=[
             {"method": name, "genes": genes[name], "regions": regions[name]}
             for name in ranked
             if name != main and (genes[name] or regions[name])
         ],
-        "significance": significance(results / "ranking" / main, BLOCKS) if main else None,
-        "who_finds": who_finds_what(results / "ranking", truth, options.top_genes),
-        "knockouts": knockouts(results, summaries, ranked, options.top_genes),
-        "registration": registration(results / "imaging" / "quality.tsv")
+        significance=significance(results / "ranking" / main, BLOCKS) if main else None,
+        who_finds=who_finds_what(results / "ranking", truth, options.top_genes),
+        exclusions=exclusions(results, summaries, ranked, options.top_genes),
+        registration=registration(results / "imaging" / "quality.tsv")
         if any(group["both"] + group["region_only"] for group in people["groups"])
         else None,
-        "detectable": smallest_effects(
+        detectable=smallest_effects(
             people["groups"][:2],
-            main_genes["n"] if main_genes else 0,
-            main_regions["n"] if main_regions else 0,
+            main_genes.n if main_genes else 0,
+            main_regions.n if main_regions else 0,
         ),
-    }
-    for item in summaries:
-        del item["people"], item["best_epochs"]
-    summary["versions"] = merged(item.pop("versions") for item in summaries)
-    summary["made_with"] = made_with(results, ranked, summary["versions"])
-    summary["given"] = given_files(results)
-    summary["devices"] = sorted({device for item in summaries for device in item.pop("devices")})
-    summary["seeds"] = [
-        {"method": item["method"], "first": seeds[0], "n": len(seeds), "all": seeds}
-        for item in summaries
-        if (seeds := item.pop("seeds"))
-    ]
-    summary["warnings"] = warnings(summary, options, results)
-    missing = not_knocked_out(summary, apoe_region(options.apoe_region, results), results)
-    summary["not_done"] = not_done(summary, results, ranking=missing)
-    return summary
+        versions=versions,
+        made_with=made_with(results, ranked, versions),
+        given=given_files(results),
+        devices=sorted({device for item in summaries for device in item.devices}),
+        seeds=[
+            {
+                "method": item.method,
+                "first": item.seeds[0],
+                "n": len(item.seeds),
+                "all": item.seeds,
+            }
+            for item in summaries
+            if item.seeds
+        ],
+    )
+    missing = without_exclusion(summary, apoe_region(options.apoe_region, results), results)
+    return replace(
+        summary,
+        warnings=warnings(summary, options, results),
+        not_done=not_done(summary, results, ranking=missing),
+    )
 
 
-def main_ranking(methods: Sequence[dict[str, Any]], ranked: Sequence[str]) -> str | None:
+def main_ranking(methods: Sequence[MethodSummary], ranked: Sequence[str]) -> str | None:
     """Return the method whose ranking is shown first: the first network, else the first ranked."""
-    networks = [item["method"] for item in methods if item["kind"] == PREFERRED_KIND]
+    networks = [item.method for item in methods if item.kind == PREFERRED_KIND]
     return next((name for name in networks if name in ranked), next(iter(ranked), None))
 
 
-def leaders_of(results: Path, methods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return who led when the weights were kept, for each method with roles."""
-    found = []
-    for item in methods:
-        listed = [(each["repeat"], each["fold"]) for each in item["auc_of_folds"]]
-        leaders = read_leaders(results, item["method"], listed)
-        if leaders is not None:
-            found.append(kept_shares(leaders, item["best_epochs"]))
-    return found
-
-
-def registration(path: Path) -> dict[str, Any] | None:
+def registration(path: Path) -> Registration | None:
     """Summarise ``imaging/quality.tsv``: overlap with the template, who is flagged or left out.
 
     Where measurements were given nobody has an overlap.
@@ -176,29 +172,29 @@ def registration(path: Path) -> dict[str, Any] | None:
     reasons = (
         flagged["reason"] if "reason" in flagged else flagged["participant_id"].map(lambda _: "")
     )
-    return {
-        "n": len(table),
-        "dice_min": finite(dice.min()) if len(dice) else None,
-        "dice_median": finite(dice.median()) if len(dice) else None,
-        "dice_max": finite(dice.max()) if len(dice) else None,
-        "n_outliers": len(flagged),
-        "outliers": [
+    return Registration(
+        n=len(table),
+        dice_min=finite(dice.min()) if len(dice) else None,
+        dice_median=finite(dice.median()) if len(dice) else None,
+        dice_max=finite(dice.max()) if len(dice) else None,
+        n_outliers=len(flagged),
+        outliers=[
             {"participant_id": str(who), "dice": finite(value), "reason": str(reason)}
             for who, value, reason in zip(
                 flagged["participant_id"], flagged["dice"], reasons, strict=True
             )
         ][:20],
-        "n_left_out": len(out),
-        "left_out": [
+        n_left_out=len(out),
+        left_out=[
             {"participant_id": str(who), "status": str(status), "reason": str(reason)}
             for who, status, reason in zip(
                 out["participant_id"], out["status"], out["reason"], strict=True
             )
         ][:20],
-        "pictured": [
+        pictured=[
             str(who)
             for who in table.sort_values(
                 ["outlier", "dice"], ascending=[False, True], kind="stable"
             )["participant_id"][:60]
         ],
-    }
+    )

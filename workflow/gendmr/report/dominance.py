@@ -1,8 +1,8 @@
-"""Which modality led during training: shares of the training people, epoch by epoch.
+"""The dominant modality during training: shares of the training people, epoch by epoch.
 
-GenDMR decides for each training person who has genotypes and images which modality leads: that
-whose head gives the person's true diagnosis the higher probability, averaged over epochs, if it is
-ahead by more than a margin; else nobody leads. Its history holds the shares by diagnosis.
+GenDMR decides for each training person who has genotypes and images which modality is dominant:
+that whose head gives the person's true diagnosis the higher probability, averaged over epochs, if
+it is ahead by more than a margin; else neither is. Its history holds the shares by diagnosis.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ from typing import Any
 import numpy as np
 
 from gendmr.report.performance import finite
+from gendmr.report.schema import MethodSummary
 
-LEADERS = {"region": "imaging", "snp": "genetics", "none": "nobody"}
+MODALITIES = {"region": "imaging", "snp": "genetics", "none": "neither"}
 GROUPS = ("case", "control")
-COLUMNS = {f"lead_{column}_{group}" for column in LEADERS for group in GROUPS}
+COLUMNS = {f"lead_{column}_{group}" for column in MODALITIES for group in GROUPS}
 
 
 @dataclass(frozen=True)
-class Leaders:
-    """Shares of people led, of one method.
+class Dominance:
+    """Shares of training people by dominant modality, of one method.
 
     Attributes
     ----------
     method : str
     epochs : ndarray (epochs,) of int
         Counted from 1, up to the longest fold.
-    shares : dict of (leader, group) to ndarray (folds, epochs)
-        Leaders are the values of `LEADERS`; between 0 and 1; NaN after a fold has stopped, and
-        where it has nobody to be led.
+    shares : dict of (modality, group) to ndarray (folds, epochs)
+        Modalities are the values of `MODALITIES`; between 0 and 1; NaN after a fold has stopped,
+        and where it has nobody with both modalities.
     """
 
     method: str
     epochs: np.ndarray
     shares: dict[tuple[str, str], np.ndarray]
 
-    def mean(self, leader: str, group: str) -> np.ndarray:
+    def mean(self, modality: str, group: str) -> np.ndarray:
         """Return the mean over folds (epochs,); NaN where fewer than half of the folds go on."""
-        shares = self.shares[leader, group]
+        shares = self.shares[modality, group]
         present = np.isfinite(shares)
         count = present.sum(axis=0)
         total = np.where(present, shares, 0.0).sum(axis=0)
@@ -50,8 +51,8 @@ class Leaders:
         return np.where(enough & (count > 0), total / np.maximum(count, 1), np.nan)
 
 
-def read_leaders(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> Leaders | None:
-    """Read who led from ``history.jsonl`` of each fold.
+def read_dominance(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> Dominance | None:
+    """Read the shares from ``history.jsonl`` of each fold.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def read_leaders(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> 
 
     Returns
     -------
-    Leaders or None
+    Dominance or None
         None where no fold has the columns ``lead_<region, snp, none>_<case, control>``, or none
         holds a number: the method has no roles, or nobody had both modalities.
     """
@@ -75,7 +76,7 @@ def read_leaders(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> 
         histories.append([line for line in lines if line.keys() >= COLUMNS])
     longest = max((len(history) for history in histories), default=0)
     shares = {
-        (leader, group): np.array(
+        (modality, group): np.array(
             [
                 [_number(line[f"lead_{column}_{group}"]) for line in history]
                 + [np.nan] * (longest - len(history))
@@ -83,40 +84,52 @@ def read_leaders(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> 
             ],
             dtype=np.float64,
         )
-        for column, leader in LEADERS.items()
+        for column, modality in MODALITIES.items()
         for group in GROUPS
     }
     if not any(np.isfinite(values).any() for values in shares.values()):
         return None
-    return Leaders(name, np.arange(1, longest + 1), shares)
+    return Dominance(name, np.arange(1, longest + 1), shares)
 
 
-def kept_shares(leaders: Leaders, best_epochs: Sequence[int | None]) -> dict[str, Any]:
+def shares_at_best_epochs(
+    dominance: Dominance, best_epochs: Sequence[int | None]
+) -> dict[str, Any]:
     """Return the shares at the epoch whose weights were kept, averaged over folds.
 
     Parameters
     ----------
-    leaders : Leaders
+    dominance : Dominance
     best_epochs : sequence of int
         Of the same folds in the same order, counted from 1.
 
     Returns
     -------
     dict
-        ``method`` and, for `case` and `control`, the share of each leader.
+        ``method`` and, for `case` and `control`, the share of each modality.
     """
-    found: dict[str, Any] = {"method": leaders.method}
+    row: dict[str, Any] = {"method": dominance.method}
     for group in GROUPS:
-        found[group] = {}
-        for leader in LEADERS.values():
-            shares = leaders.shares[leader, group]
+        row[group] = {}
+        for modality in MODALITIES.values():
+            shares = dominance.shares[modality, group]
             values = [
-                row[epoch - 1]
-                for row, epoch in zip(shares, best_epochs, strict=True)
-                if epoch and epoch <= shares.shape[1] and np.isfinite(row[epoch - 1])
+                fold[epoch - 1]
+                for fold, epoch in zip(shares, best_epochs, strict=True)
+                if epoch and epoch <= shares.shape[1] and np.isfinite(fold[epoch - 1])
             ]
-            found[group][leader] = finite(float(np.mean(values))) if values else None
-    return found
+            row[group][modality] = finite(float(np.mean(values))) if values else None
+    return row
+
+
+def dominance_of(results: Path, methods: Sequence[MethodSummary]) -> list[dict[str, Any]]:
+    """Return the shares at the epoch whose weights were kept, for each method that has them."""
+    rows = []
+    for item in methods:
+        dominance = read_dominance(results, item.method, item.folds)
+        if dominance is not None:
+            rows.append(shares_at_best_epochs(dominance, item.best_epochs))
+    return rows
 
 
 def _number(value: float | None) -> float:

@@ -32,7 +32,7 @@ SEVERAL = {"--configfile", "--config", "--software-deployment-method", "--resour
 REPEATED = {"--profile"}
 
 
-def start_panel(study: Study, *, images: int) -> str:
+def start_summary(study: Study, *, images: int) -> str:
     """Return what is about to run and where it will be found."""
     name = study.study
     given = study.imaging.measurements if study.imaging else None
@@ -52,7 +52,7 @@ def start_panel(study: Study, *, images: int) -> str:
     )
 
 
-def changes_panel(study: str, whole: bool = True, folder: Path | str = "results") -> str:
+def changes_summary(study: str, whole: bool = True, folder: Path | str = "results") -> str:
     """Return which files of a study are not those that its results were made of; mostly nothing.
 
     Snakemake compares times: an older file that takes the place of a newer one escapes it.
@@ -151,7 +151,7 @@ def watch(workflow: Any) -> Failures:
     return failures
 
 
-def failure_panel(study: str, failures: Failures, words: Sequence[str]) -> str:
+def failure_summary(study: str, failures: Failures, words: Sequence[str]) -> str:
     """Return for each job that failed its rule, its last words, and how to run just it again.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Who led in training: from histories to numbers and figures."""
+"""The dominant modality in training: from histories to numbers and figures."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from gendmr.config.report import ReportSection
-from gendmr.report.leaders import read_leaders
+from gendmr.report.dominance import read_dominance
 from gendmr.report.study import report_study
 
 Maker = Callable[..., Path]
 
 
 def write_history(results: Path, fold: int, shares: list[float | None]) -> None:
-    """Of one fold: imaging leads these shares of cases, epoch by epoch; nobody the rest."""
+    """Of one fold: imaging is dominant for these shares of cases, neither for the rest."""
     lines = []
     for epoch, share in enumerate(shares, start=1):
         rest = None if share is None else 1 - share
@@ -33,12 +33,12 @@ def test_shares_are_those_of_the_kept_epoch(study: Maker) -> None:
     results = study()
     for fold in range(5):  # run.json: the third epoch is the best
         write_history(results, fold, [0.0, 0.1, 0.2 + fold / 10, 0.9])
-    found = report_study(results, ReportSection())["leaders"]
+    found = report_study(results, ReportSection()).to_json()["dominance"]
     assert [item["method"] for item in found] == ["gendmr"]
-    assert found[0]["case"] == pytest.approx({"imaging": 0.4, "genetics": 0, "nobody": 0.6})
-    assert found[0]["control"] == pytest.approx({"imaging": 0.25, "genetics": 0.5, "nobody": 0.25})
+    assert found[0]["case"] == pytest.approx({"imaging": 0.4, "genetics": 0, "neither": 0.6})
+    assert found[0]["control"] == pytest.approx({"imaging": 0.25, "genetics": 0.5, "neither": 0.25})
     page = (results / "report" / "summary.html").read_text()
-    assert "Who led in training" in page
+    assert "Dominant modality in training" in page
     assert '<td class="n">40 %</td>' in page
 
 
@@ -47,10 +47,10 @@ def test_mean_goes_on_as_long_as_half_of_the_folds(study: Maker) -> None:
     lengths = (2, 2, 3, 4, 4)
     for fold, length in enumerate(lengths):
         write_history(results, fold, [fold / 10] * length)
-    leaders = read_leaders(results, "gendmr", [(0, fold) for fold in range(5)])
-    assert leaders is not None
-    assert leaders.shares["imaging", "case"].shape == (5, 4)
-    mean = leaders.mean("imaging", "case")
+    dominance = read_dominance(results, "gendmr", [(0, fold) for fold in range(5)])
+    assert dominance is not None
+    assert dominance.shares["imaging", "case"].shape == (5, 4)
+    mean = dominance.mean("imaging", "case")
     assert mean[:3] == pytest.approx([0.2, 0.2, 0.3])
     assert np.isnan(mean[3])
 
@@ -60,29 +60,29 @@ def test_only_methods_with_roles_have_a_figure_and_old_ones_go(study: Maker) -> 
     figures = results / "report" / "figures"
     figures.mkdir(parents=True)
     for suffix in ("png", "svg"):
-        (figures / f"leaders-removed.{suffix}").touch()
+        (figures / f"dominance-removed.{suffix}").touch()
     report_study(results, ReportSection())
-    left = sorted(path.name for path in figures.glob("leaders-*"))
-    assert left == ["leaders-gendmr.png", "leaders-gendmr.svg"]
+    left = sorted(path.name for path in figures.glob("dominance-*"))
+    assert left == ["dominance-gendmr.png", "dominance-gendmr.svg"]
 
     for fold in range(5):
         path = results / "training" / "gendmr" / "repeat-0" / f"fold-{fold}" / "history.jsonl"
         path.write_text('{"epoch": 1, "train_loss": 0.7}\n')
-    summary = report_study(results, ReportSection())
-    assert summary["leaders"] == []
-    assert list(figures.glob("leaders-*")) == []
-    assert "Who led" not in (results / "report" / "summary.html").read_text()
+    summary = report_study(results, ReportSection()).to_json()
+    assert summary["dominance"] == []
+    assert list(figures.glob("dominance-*")) == []
+    assert "Dominant modality" not in (results / "report" / "summary.html").read_text()
 
 
 def test_nobody_with_both_modalities_is_no_number(study: Maker) -> None:
     results = study()
     for fold in range(5):
         write_history(results, fold, [None, None, None] if fold else [0.5, 0.5, 0.5])
-    found = report_study(results, ReportSection())["leaders"][0]
+    found = report_study(results, ReportSection()).to_json()["dominance"][0]
     assert found["case"]["imaging"] == 0.5  # of the one fold that has them
     path = results / "training" / "gendmr" / "repeat-0"
     for fold in range(5):
         empty = {f"lead_{who}_{group}": None for who in ("region", "snp", "none")
                  for group in ("case", "control")}  # fmt: skip
         (path / f"fold-{fold}" / "history.jsonl").write_text(json.dumps({"epoch": 1, **empty}))
-    assert report_study(results, ReportSection())["leaders"] == []
+    assert report_study(results, ReportSection()).to_json()["dominance"] == []

@@ -1,8 +1,9 @@
-"""What is left of a ranking without a stretch of the genome, such as the APOE region."""
+"""What remains of a ranking when a genomic interval, such as the APOE region, is excluded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gendmr.files.tables import Kind, read_table
 from gendmr.ranking.significance import LEVEL
 from gendmr.report.comparison import difference
 from gendmr.report.performance import finite
+from gendmr.report.schema import MethodSummary, StudySummary
 from gendmr.report.warnings import reads_region
 
 COLUMNS: dict[str, Kind] = {
@@ -29,10 +31,10 @@ SIGNIFICANT: dict[str, Kind] = {"p_fwer": "number"}
 FEWEST = 3  # genes of which a rank correlation says anything
 
 
-def knockouts(
-    results: Path, methods: Sequence[dict[str, Any]], ranked: Sequence[str], top: int
+def exclusions(
+    results: Path, methods: Sequence[MethodSummary], ranked: Sequence[str], top: int
 ) -> list[dict[str, Any]]:
-    """Compare each ranked method that does not see a stretch of the genome with the one that does.
+    """Compare each ranked method that excludes a genomic interval with the one that reads it.
 
     Two methods are such a pair where their options differ in `exclude` alone, and what the one
     leaves out contains what the other does.
@@ -41,8 +43,7 @@ def knockouts(
     ----------
     results : Path
         ``results/<study>``.
-    methods : sequence of dict
-        What `gendmr.report.performance.method_summary` returns.
+    methods : sequence of MethodSummary
     ranked : sequence of str
         Methods with a table of genes.
     top : int
@@ -51,56 +52,55 @@ def knockouts(
     Returns
     -------
     list of dict
-        ``method``, ``whole`` (the one that sees all), ``exclude``, ``auc`` (of the method minus
-        that of ``whole``, paired by fold), ``inside`` (genes of ``whole`` in the stretch: number,
+        ``method``, ``whole`` (the one that reads all), ``exclude``, ``auc`` (of the method minus
+        that of ``whole``, paired by fold), ``inside`` (genes of ``whole`` in the interval: number,
         best rank, first ones), ``outside`` (genes that both rank elsewhere: number, ``correlation``
         of their ranks, ``shared`` of the first ``top``), and ``kept``, ``lost``, ``gained``: genes
         elsewhere with a family-wise p of at most 5 %, None where one of the two has no null.
     """
-    by_name = {item["method"]: item for item in methods if item["method"] in ranked}
+    by_name = {item.method: item for item in methods if item.method in ranked}
     options = {name: _options(results, item) for name, item in by_name.items()}
-    found = []
+    comparisons = []
     for name, item in by_name.items():
         pairs = [
             other
             for other, whole in by_name.items()
-            if options[other] == options[name] and set(whole["exclude"]) < set(item["exclude"])
+            if options[other] == options[name] and set(whole.exclude) < set(item.exclude)
         ]
         if not pairs:
             continue
-        # Of several, the one that sees most.
-        whole = min(pairs, key=lambda other: len(by_name[other]["exclude"]))
+        # Of several, the one that excludes least: its ranking is the more complete one.
+        whole = min(pairs, key=lambda other: len(by_name[other].exclude))
         tables = [_genes(results / "ranking" / each) for each in (name, whole)]
         if any(table.empty for table in tables):
             continue
-        found.append(
+        comparisons.append(
             {
                 "method": name,
                 "whole": whole,
-                "exclude": sorted(set(item["exclude"]) - set(by_name[whole]["exclude"])),
-                "auc": difference(item, by_name[whole]),
-                **_compared(tables[0], tables[1], item["exclude"], top),
+                "exclude": sorted(set(item.exclude) - set(by_name[whole].exclude)),
+                "auc": asdict(difference(item, by_name[whole])),
+                **_compared(tables[0], tables[1], item.exclude, top),
             }
         )
-    return found
+    return comparisons
 
 
-def not_knocked_out(summary: dict[str, Any], region: str | None, results: Path) -> str | None:
-    """Return a note where the first ranking reads the APOE region and no method goes without.
+def without_exclusion(summary: StudySummary, region: str | None, results: Path) -> str | None:
+    """Return a note where the first ranking reads the APOE region and no method excludes it.
 
     Parameters
     ----------
-    summary : dict
-        With ``main``, ``methods`` and ``knockouts``.
+    summary : StudySummary
     region : str, optional
         The APOE region in the build of the study; None where it is not known.
     results : Path
         ``results/<study>``.
     """
-    main = summary["main"]
-    if region is None or main is None or any(k["whole"] == main for k in summary["knockouts"]):
+    main = summary.main
+    if region is None or main is None or any(row["whole"] == main for row in summary.exclusions):
         return None
-    method = next((item for item in summary["methods"] if item["method"] == main), None)
+    method = summary.method(main)
     if method is None or not reads_region(method, region, results):
         return None
     return (
@@ -109,11 +109,11 @@ def not_knocked_out(summary: dict[str, Any], region: str | None, results: Path) 
     )
 
 
-def _options(results: Path, item: dict[str, Any]) -> dict[str, Any]:
+def _options(results: Path, item: MethodSummary) -> dict[str, Any]:
     """Return the options of a method but for what it excludes."""
-    fold = item["auc_of_folds"][0]
-    place = f"repeat-{fold['repeat']}/fold-{fold['fold']}"
-    run = read_json(results / "training" / item["method"] / place / "run.json")
+    repeat, fold = item.folds[0]
+    folder = results / "training" / item.method / f"repeat-{repeat}" / f"fold-{fold}"
+    run = read_json(folder / "run.json")
     options = dict(run.get("options") or {})
     method = {key: value for key, value in options.get("method", {}).items() if key != "exclude"}
     return {**options, "method": method}

@@ -1,4 +1,4 @@
-"""Panels in the terminal: what starts, and what failed with its reason."""
+"""What the terminal shows of a run: what starts, and what failed with its reason."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
+from gendmr.cli.console import Failure, Failures, failure_summary, rerun_command, start_summary
 from gendmr.config.study import Study
-from gendmr.report.panel import Failure, Failures, failure_panel, rerun_command, start_panel
 
 MODEL = "results/s/training/gendmr/repeat-0/fold-1/model.safetensors"
 
@@ -33,7 +33,7 @@ def test_a_failed_job_is_shown_with_its_logs_and_the_command_for_just_it(tmp_pat
     slurm = write(tmp_path / "slurm_logs/12.log", "slurmstepd: oom_kill event\n")
     failures = Failures()
     tell(failures, "job_error", **job(3, [own, slurm]))
-    text = failure_panel("s", failures, ["--profile", "slurm", "--configfile", "a b.yaml"])
+    text = failure_summary("s", failures, ["--profile", "slurm", "--configfile", "a b.yaml"])
     for words in (
         f"train_fold failed: {MODEL}",
         f"log: {own}",
@@ -53,7 +53,7 @@ def test_a_job_that_a_later_attempt_finished_is_not_shown(tmp_path):
     tell(failures, "job_error", **job(3, [log]))
     tell(failures, "job_error", **job(4, [log], output="results/s/b", rule="rank_genes"))
     tell(failures, "job_finished", job_id=3)
-    text = failure_panel("s", failures, [])
+    text = failure_summary("s", failures, [])
     assert "rank_genes" in text and "train_fold" not in text
 
 
@@ -68,7 +68,7 @@ def test_of_a_group_only_the_job_that_failed_is_shown(tmp_path):
     tell(failures, "group_error", groupid="registration", aux_logs=[shared], job_error_info=group)
     for each in group:
         tell(failures, "job_error", **each)
-    text = failure_panel("s", failures, [])
+    text = failure_summary("s", failures, [])
     assert "imaging/1/regions.tsv" in text and "imaging/0/" not in text
     assert shared in text
 
@@ -77,7 +77,7 @@ def test_a_job_without_a_named_error_was_killed_from_outside(tmp_path):
     failures = Failures()
     tell(failures, "job_error", **job(1, [write(tmp_path / "a.log", "epoch 3\n")]))
     tell(failures, "job_error", **job(2, [str(tmp_path / "none.log")], output="results/s/b"))
-    text = failure_panel("s", failures, [])
+    text = failure_summary("s", failures, [])
     assert text.count("names no error: killed from outside") == 2
     assert "(empty or not there)" in text
 
@@ -87,14 +87,14 @@ def test_many_failures_end_in_a_list_of_commands(tmp_path):
     log = write(tmp_path / "a.log", "ImageError: no\n")
     for number in range(40):
         tell(failures, "job_error", **job(number, [log], f"results/s/{number:02d}"))
-    text = failure_panel("s", failures, ["--cores", "2"])
+    text = failure_summary("s", failures, ["--cores", "2"])
     assert "35 more jobs failed" in text
     assert text.count("snakemake results/s/") == 40
     assert text.count("ImageError") == 5
 
 
 def test_a_failure_of_no_job_says_where_to_look():
-    assert "the logs are in logs/s/" in failure_panel("s", Failures(), [])
+    assert "the logs are in logs/s/" in failure_summary("s", Failures(), [])
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_the_command_keeps_what_decides_on_the_study_and_drops_targets(words, ex
 
 def test_the_start_names_what_will_run(root):
     study = Study.parse(root / "config/config.yaml")
-    text = start_panel(study, images=62)
+    text = start_summary(study, images=62)
     for words in (
         *("study demo", "seed 2025", "62 participants", "gendmr, single-snp", "5 x 1"),
         f"null      {study.training.null.permutations} permutations of gendmr, single-snp",
@@ -130,4 +130,4 @@ def test_the_start_names_what_will_run(root):
     off = study.model_copy(
         update={"tracking": study.tracking.model_copy(update={"enabled": False})}
     )
-    assert "tracking  off" in start_panel(off, images=0)
+    assert "tracking  off" in start_summary(off, images=0)

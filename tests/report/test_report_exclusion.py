@@ -1,4 +1,4 @@
-"""What is left of a ranking without a stretch of the genome."""
+"""What is left of a ranking without a genomic interval."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def pair(study: Maker) -> Path:
     return results
 
 
-def knocked_out(results: Path, **options: Any) -> list[dict[str, Any]]:
+def excluded(results: Path, **options: Any) -> list[dict[str, Any]]:
     ranked = [WHOLE, WITHOUT]
-    found: list[dict[str, Any]] = summarise(results, ReportSection(**options), ranked=ranked)[
-        "knockouts"
-    ]
+    found: list[dict[str, Any]] = summarise(
+        results, ReportSection(**options), ranked=ranked
+    ).to_json()["exclusions"]
     return found
 
 
 def test_genes_inside_and_outside_are_told_apart(pair: Path) -> None:
-    (found,) = knocked_out(pair, top_genes=2)
+    (found,) = excluded(pair, top_genes=2)
     assert (found["method"], found["whole"], found["exclude"]) == (WITHOUT, WHOLE, [REGION])
     # A gene that reaches into the region counts; one elsewhere on the chromosome does not.
     assert found["inside"] == {"n": 2, "best_rank": 1, "first": ["APOE", "TOMM40"]}
@@ -77,7 +77,7 @@ def test_genes_inside_and_outside_are_told_apart(pair: Path) -> None:
 
 
 def test_the_difference_is_paired_by_fold(pair: Path) -> None:
-    (found,) = knocked_out(pair)
+    (found,) = excluded(pair)
     aucs = {
         name: [
             json.loads((path / "metrics.json").read_text())["held_out"]["auc"]
@@ -92,7 +92,7 @@ def test_the_difference_is_paired_by_fold(pair: Path) -> None:
 
 def test_without_a_null_nothing_is_said_of_significance(pair: Path) -> None:
     write_genes(pair, WITHOUT, ["GENE2", "GENE1", "GENE4", "GENE3"], null=False)
-    (found,) = knocked_out(pair)
+    (found,) = excluded(pair)
     assert found["kept"] is found["lost"] is found["gained"] is None
 
 
@@ -101,7 +101,7 @@ def test_methods_that_differ_in_more_are_no_pair(pair: Path) -> None:
         run = json.loads(path.read_text())
         run["options"]["method"]["position"] = "none"
         path.write_text(json.dumps(run))
-    assert knocked_out(pair) == []
+    assert excluded(pair) == []
 
 
 def test_the_page_tells_of_it(pair: Path) -> None:
@@ -118,12 +118,12 @@ def write_snps(results: Path, position: int) -> None:
 
 
 @pytest.mark.parametrize(("position", "said"), [(45_000_000, True), (50_000_000, False)])
-def test_a_missing_knock_out_is_noted_where_the_region_is_read(
+def test_a_missing_exclusion_is_noted_where_the_region_is_read(
     pair: Path, position: int, said: bool
 ) -> None:
     write_snps(pair, position)
-    alone = summarise(pair, ReportSection(), ranked=[WHOLE])
-    both = summarise(pair, ReportSection(), ranked=[WHOLE, WITHOUT])
+    alone = summarise(pair, ReportSection(), ranked=[WHOLE]).to_json()
+    both = summarise(pair, ReportSection(), ranked=[WHOLE, WITHOUT]).to_json()
     words = "No method was run without the APOE region"
     assert any(words in item["note"] for item in alone["not_done"]) is said
     assert not any(words in item["note"] for item in both["not_done"])
