@@ -2,11 +2,134 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import math
+from collections import Counter
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gendmr.config.base import Section
+from gendmr.errors import first_few
+
+# Columns that participants.tsv has anyway, or that the stage `cohort` adds.
+RESERVED_COLUMNS = frozenset(
+    {"participant_id", "diagnosis", "age", "sex", "site", "has_snp", "has_region", "family"}
+)
+ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+ClassLabel = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+-]{0,19}$")]
+
+
+class SimulatedOutcome(Section):
+    """What every further outcome has: a liability, standardised, and where it comes from."""
+
+    kind: str
+    """What is made of the liability."""
+    heritability: float = Field(0.25, ge=0.0, le=0.9)
+    """Share of the variance of the liability that the planted genes explain, those that act through
+    a region included."""
+    regional: float = Field(0.2, ge=0.0, le=0.9)
+    """Share of it that the susceptibilities of the named regions explain, again with the genes that
+    act through them."""
+    shared: float = Field(0.5, ge=0.0, le=1.0)
+    """How much of the liability is that of the diagnosis. Genes and regions have the weights that
+    they have for the diagnosis (1), random weights of their own, of either sign (0), or a mixture;
+    likewise the rest is what else decides the diagnosis, or noise of its own."""
+    missing: float = Field(0.05, ge=0.0, le=0.9)
+    """Share of people without a value (`n/a`), missing completely at random."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of participants.tsv, where named; else the outcome's name is the column."""
+        return ()
+
+    @model_validator(mode="after")
+    def _explained(self) -> Self:
+        if self.heritability + self.regional > 1 + 1e-9:
+            raise ValueError("heritability and regional: together at most 1")
+        return self
+
+
+class SimulatedQuantitative(SimulatedOutcome):
+    """A score that falls, or a measure that rises, in proportion to the liability."""
+
+    kind: Literal["quantitative"] = "quantitative"
+    """A number per person, in a column called like the outcome."""
+    mean: float = Field(50.0, ge=-1e6, le=1e6)
+    """Mean of the score."""
+    sd: float = Field(10.0, gt=0.0, le=1e6)
+    """Standard deviation of the score."""
+    worse: Literal["lower", "higher"] = "lower"
+    """Where a high liability puts a person: `lower` for a cognitive score."""
+
+
+class SimulatedSurvival(SimulatedOutcome):
+    """Time to an event: Weibull proportional hazards, the liability as logarithm of the hazard."""
+
+    kind: Literal["survival"] = "survival"
+    """A time in months and an event."""
+    time: ColumnName = "months"
+    """Column of the time to the event or to censoring, months, at least 0.1."""
+    event: ColumnName = "converted"
+    """Column with 1 where the event was seen, 0 where the time is censored."""
+    median: float = Field(36.0, ge=1.0, le=1200.0)
+    """Median time to the event of a person of mean liability, months."""
+    shape: float = Field(1.5, ge=0.3, le=5.0)
+    """Shape of the Weibull distribution; above 1 the hazard rises with time."""
+    log_hazard: float = Field(1.0, ge=0.0, le=3.0)
+    """Logarithm of the hazard ratio per standard deviation of the liability."""
+    censoring: float = Field(0.4, ge=0.0, le=0.95)
+    """Share of times that are censored."""
+    administrative: float = Field(0.5, ge=0.0, le=1.0)
+    """Share of the censoring that the end of the study would reach alone; the rest of the censored
+    left before, at a constant rate that does not depend on liability."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Time and event."""
+        return self.time, self.event
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> Self:
+        if self.time == self.event:
+            raise ValueError("time and event: two columns")
+        return self
+
+
+class SimulatedMulticlass(SimulatedOutcome):
+    """Classes along two axes, so that they are no mere steps of one liability.
+
+    The last label is of those whose liability is highest. The others are steps of a second axis,
+    which has weights and noise of its own.
+    """
+
+    kind: Literal["multiclass"] = "multiclass"
+    """A label per person, in a column called like the outcome."""
+    labels: tuple[ClassLabel, ...] = Field(("CN", "MCI", "AD"), min_length=3, max_length=20)
+    """The classes: steps of the second axis from low to high, and last the one of the first."""
+    shares: tuple[float, ...] = ()
+    """Share of the people in each class; absent: all alike."""
+    overlap: float = Field(0.5, ge=0.0, lt=1.0)
+    """Correlation of the second axis with the liability. Near 1 classes are steps of one axis."""
+
+    @property
+    def class_shares(self) -> tuple[float, ...]:
+        """Share of the people in each class."""
+        return self.shares or (1 / len(self.labels),) * len(self.labels)
+
+    @model_validator(mode="after")
+    def _classes(self) -> Self:
+        if twice := [label for label, count in Counter(self.labels).items() if count > 1]:
+            raise ValueError(f"labels: {first_few(twice)} appears twice")
+        if self.shares and len(self.shares) != len(self.labels):
+            raise ValueError(f"shares: {len(self.shares)} of them for {len(self.labels)} labels")
+        if min(self.class_shares) <= 0 or not math.isclose(sum(self.class_shares), 1, abs_tol=1e-6):
+            raise ValueError("shares: each above 0, their sum 1")
+        return self
+
+
+AnySimulatedOutcome = Annotated[
+    SimulatedQuantitative | SimulatedSurvival | SimulatedMulticlass, Field(discriminator="kind")
+]
 
 
 class SimulateSection(Section):
@@ -69,6 +192,9 @@ class SimulateSection(Section):
     """Smallest and largest edge of a voxel, mm. Small voxels look better and cost more."""
     faults: bool = True
     """Add the deliberate faults that a quality control must find; the truth file lists them."""
+    outcomes: dict[ColumnName, AnySimulatedOutcome] = Field(default_factory=dict)
+    """Further outcomes beside the diagnosis, by name; the truth file says what drives each. With
+    `null_mode` nothing that is planted or seen of a brain does."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -96,4 +222,22 @@ class SimulateSection(Section):
             and not self.regions
         ):
             raise ValueError("through_regions: needs at least one name in `regions`")
+        return self
+
+    @model_validator(mode="after")
+    def _further_outcomes(self) -> Self:
+        columns = Counter(
+            column for name, item in self.outcomes.items() for column in item.columns or (name,)
+        )
+        if taken := sorted(RESERVED_COLUMNS & set(columns)):
+            raise ValueError(f"outcomes: {first_few(taken)} are columns of something else")
+        if twice := sorted(column for column, count in columns.items() if count > 1):
+            raise ValueError(f"outcomes: {first_few(twice)} are columns of two outcomes")
+        if not self.regions and not self.null_mode:
+            named = [name for name, item in self.outcomes.items() if item.regional > 0]
+            if named:
+                raise ValueError(
+                    f"outcomes: {first_few(named)} need at least one name in `regions`,"
+                    " or `regional: 0`"
+                )
         return self

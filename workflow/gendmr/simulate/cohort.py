@@ -15,9 +15,11 @@ from gendmr.files.tables import write_table
 from gendmr.seeds import generator
 from gendmr.simulate.disease import Planted, choose_balanced, fall_ill, plant
 from gendmr.simulate.haplotypes import RECOMBINATION, Panel, simulate_panel
+from gendmr.simulate.outcomes import SimulatedColumns, causes_of, draw_outcomes
 from gendmr.simulate.plink import write_fileset
 from gendmr.simulate.reference import check_region_names, read_genes, read_regions
 from gendmr.simulate.roster import Roster, roster
+from gendmr.simulate.truth import describe_columns, truth_of
 
 POOL_FACTOR, POOL_EXTRA = 1.3, 60  # people simulated, so that both diagnoses are there
 MISSING = 0.002  # share of calls that fail by chance
@@ -40,6 +42,7 @@ class _People:
     table: pd.DataFrame  # label, diagnosis, age, sex (declared), site, man (by genotype), second
     haplotypes: np.ndarray  # (variants, people, 2)
     loss: np.ndarray  # (people, regions)
+    outcomes: dict[str, SimulatedColumns]  # of the pool; the table holds the columns of these rows
 
 
 def simulate_cohort(
@@ -113,16 +116,15 @@ def _draw_people(
 
     candidates = genes.loc[genes["candidate"], "symbol"].tolist()
     planted = plant(section, candidates, panel.variants, haplotypes.mean(axis=(1, 2)), seed)
-    risk_rows = [item.row for item in planted]
-    ancestral = np.array([not item.derived for item in planted], dtype=bool)
-    risk = np.abs(haplotypes[risk_rows] - ancestral[:, None, None]).sum(axis=2)
-    outcome = fall_ill(section, planted, risk, age, from_second, seed)
+    risk = _risk_copies(planted, haplotypes)
+    disease = fall_ill(section, planted, risk, age, from_second, seed)
+    outcomes = draw_outcomes(section, causes_of(section, planted, risk, disease), seed)
     planted = [
         replace(item, odds_ratio=round(float(ratio), 3)) if item.share is not None else item
-        for item, ratio in zip(planted, outcome.odds_ratios, strict=True)
+        for item, ratio in zip(planted, disease.odds_ratios, strict=True)
     ]
 
-    cases, controls = choose_balanced(outcome.case, section.people)
+    cases, controls = choose_balanced(disease.case, section.people)
     members = _label_order(cases, controls, section.images, random)
     spare = np.setdiff1d(np.arange(pool), members)
     rows: list[dict[str, Any]] = []
@@ -132,7 +134,7 @@ def _draw_people(
     def add(label: str, member: int, **changes: Any) -> None:
         row = {
             "label": label,
-            "diagnosis": "AD" if outcome.case[member] else "CN",
+            "diagnosis": "AD" if disease.case[member] else "CN",
             "age": age[member],
             "man": bool(man[member]),
             "site": int(site[member]),
@@ -141,7 +143,7 @@ def _draw_people(
         }
         rows.append(row | changes)
         columns.append(haplotypes[:, member])
-        losses.append(outcome.loss[member])
+        losses.append(disease.loss[member])
 
     for label, member in zip(names.core, members, strict=True):
         add(label, int(member))
@@ -172,7 +174,27 @@ def _draw_people(
     for fault in ("duplicate", "child"):
         here = table["label"] == names.with_fault(fault)
         table.loc[here, "other"] = [by_member[member] for member in table.loc[here, "member"]]
-    return planted, _People(table, np.stack(columns, axis=1), np.stack(losses))
+    table = _with_outcomes(table, outcomes, names)
+    return planted, _People(table, np.stack(columns, axis=1), np.stack(losses), outcomes)
+
+
+def _risk_copies(planted: list[Planted], haplotypes: np.ndarray) -> np.ndarray:
+    """Return copies of each planted risk allele, shape (planted, people)."""
+    ancestral = np.array([not item.derived for item in planted], dtype=bool)
+    alleles = haplotypes[[item.row for item in planted]]
+    return np.abs(alleles - ancestral[:, None, None]).sum(axis=2)
+
+
+def _with_outcomes(
+    table: pd.DataFrame, outcomes: dict[str, SimulatedColumns], names: Roster
+) -> pd.DataFrame:
+    """Add the columns of further outcomes, by each row's member of the pool."""
+    values = [item.table.iloc[table["member"]].reset_index(drop=True) for item in outcomes.values()]
+    table = pd.concat([table, *values], axis=1)
+    # The child has a parent's row in the pool, but not the parent's outcomes.
+    child = table["label"] == names.with_fault("child")
+    table.loc[child, [column for item in values for column in item]] = None
+    return table
 
 
 def _label_order(
@@ -347,11 +369,12 @@ def _write_tables(
     table.insert(0, "participant_id", "sub-" + table["label"])
     table["site"] = "site" + table["site"].astype(str)
     columns = ["participant_id", "diagnosis", "age", "sex", "site"]
+    columns += [str(name) for item in people.outcomes.values() for name in item.table]
     listed = table["label"] != names.with_fault("no_participant_row")
     write_table(
         folder / "participants.tsv", table.loc[listed, columns].sort_values("participant_id")
     )
-    write_json(folder / "participants.json", DESCRIPTION)
+    write_json(folder / "participants.json", describe_columns(people.outcomes))
 
     random = generator(seed, "simulate", "size")
     size = random.normal(1, SIZE_SPREAD, len(table)) * np.where(table["man"], SIZE_OF_MEN, 1)
@@ -369,73 +392,13 @@ def _write_tables(
         folder / "genes.gene.loc",
         "".join("\t".join(map(str, row)) + "\n" for row in order[fields].itertuples(index=False)),
     )
-    write_json(
-        folder / "truth.json", _truth(section, names, regions, people, variants, planted, seed)
+    truth = truth_of(
+        section, names, regions, people.table, people.outcomes, variants, planted, seed
     )
+    write_json(folder / "truth.json", truth)
 
 
 def _everywhere(section: SimulateSection, table: pd.DataFrame) -> pd.Series:
     """Return the share that all regions of a person have lost to age, or lack by ancestry."""
     older = (table["age"] - AGE[0]) / AGE[1]
     return section.age_atrophy * older + section.smaller_regions * table["second"]
-
-
-def _truth(
-    section: SimulateSection,
-    names: Roster,
-    regions: pd.DataFrame,
-    people: _People,
-    variants: pd.DataFrame,
-    planted: list[Planted],
-    seed: int,
-) -> dict[str, Any]:
-    """Return what was planted, as truth.json holds it."""
-    hemisphere = dict(zip(regions["region"], regions["hemisphere"], strict=True))
-    others = dict(zip(people.table["label"], people.table["other"], strict=True))
-    shrinking = () if section.null_mode or section.atrophy == 0 else section.regions
-    return {
-        "null": section.null_mode,
-        "seed": seed,
-        "build": "GRCh37",
-        "genes": [
-            {
-                "gene": item.gene,
-                "chromosome": str(variants["chromosome"].iloc[item.row]),
-                "position": int(variants["position"].iloc[item.row]),
-                "snp": str(variants["snp"].iloc[item.row]),
-                "risk_allele": str(
-                    variants["derived" if item.derived else "ancestral"].iloc[item.row]
-                ),
-                "odds_ratio": item.odds_ratio,
-                "through": item.through,
-                "variance_explained": None if item.share is None else section.variance_explained,
-            }
-            for item in planted
-        ],
-        "regions": [
-            {"region": name, "hemisphere": hemisphere[name], "effect": section.atrophy}
-            for name in shrinking
-        ],
-        "faults": [
-            {"participant_id": f"sub-{label}", "fault": fault}
-            | ({"other": f"sub-{others[label]}"} if others[label] else {})
-            for label, fault in sorted(names.faults.items())
-        ],
-        "variants": [
-            {"snp": snp, "fault": fault}
-            for snp, fault in zip(variants["snp"], variants["fault"], strict=True)
-            if fault
-        ],
-    }
-
-
-DESCRIPTION = {
-    "participant_id": {"Description": "Unique identifier; genotypes carry it as IID without sub-"},
-    "diagnosis": {
-        "Description": "Simulated diagnosis",
-        "Levels": {"AD": "Alzheimer's disease", "CN": "cognitively normal"},
-    },
-    "age": {"Description": "Age at the scan", "Units": "year"},
-    "sex": {"Description": "Declared sex", "Levels": {"F": "female", "M": "male"}},
-    "site": {"Description": "Recruiting site"},
-}

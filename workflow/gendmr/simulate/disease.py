@@ -126,7 +126,7 @@ def _check_shares(planted: list[Planted]) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DiseaseState:
     """What the disease model decides about each person of the pool.
 
     Attributes
@@ -137,11 +137,22 @@ class Outcome:
         images are bent; in measurements a region may also be larger than usual.
     odds_ratios : ndarray of float64, shape (planted,)
         Marginal odds ratios of the planted genes.
+    effects : ndarray of float64, shape (planted,)
+        Their log odds ratios per copy of the risk allele, given all other causes.
+    susceptibility : ndarray of float64, shape (people, regions)
+        Of each named region, the genes that act through it included. No region in null mode, where
+        susceptibilities have no part in any outcome.
+    unexplained : ndarray of float64, shape (people,)
+        What decides the diagnosis beside the logit, of mean 0 and variance 1: the error of the
+        latent variable whose positive values are cases.
     """
 
     case: np.ndarray
     loss: np.ndarray
     odds_ratios: np.ndarray
+    effects: np.ndarray
+    susceptibility: np.ndarray
+    unexplained: np.ndarray
 
 
 def fall_ill(
@@ -151,7 +162,7 @@ def fall_ill(
     age: np.ndarray,
     second: np.ndarray,
     seed: int,
-) -> Outcome:
+) -> DiseaseState:
     """Decide diagnoses by a logistic model, and atrophy by susceptibility and diagnosis.
 
     The logit is the sum of the direct genes' centred allele counts, of the regions'
@@ -179,7 +190,10 @@ def fall_ill(
     if section.null_mode:
         case = draw < np.median(draw)
         loss = HEALTHY_LOSS + section.susceptibility * susceptibility
-        return Outcome(case, _clip(section, loss), np.zeros(0))
+        none = np.zeros(0)
+        return DiseaseState(
+            case, _clip(section, loss), none, none, np.zeros((people, 0)), _latent_error(draw)
+        )
 
     frequency = risk_alleles.mean(axis=1) / 2
     variances = 2 * frequency * (1 - frequency)
@@ -204,7 +218,15 @@ def fall_ill(
     case = draw < 1 / (1 + np.exp(-(logit - _balance(logit))))
     loss = HEALTHY_LOSS + section.susceptibility * susceptibility
     loss += np.where(case, section.atrophy * severity, 0)[:, None]
-    return Outcome(case, _clip(section, loss), ratios)
+    return DiseaseState(
+        case, _clip(section, loss), ratios, effects, susceptibility, _latent_error(draw)
+    )
+
+
+def _latent_error(draw: np.ndarray) -> np.ndarray:
+    """Return the standardised logistic error that a uniform draw stands for; high: a case."""
+    inner = np.clip(draw, 1e-12, 1 - 1e-12)
+    return np.log(1 / inner - 1) * np.sqrt(3) / np.pi
 
 
 def _effects(
