@@ -95,6 +95,10 @@ def test_every_file_of_docs_is_shown_or_named_by_a_page(root):
     assert [path.name for path in files if path.suffix != ".md" and path.name not in text] == []
 
 
+def test_the_readme_is_short(root):
+    assert len((root / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
+
+
 @pytest.mark.parametrize(
     ("text", "targets"),
     [
