@@ -234,7 +234,7 @@ class Network:
         batch: Mapping[str, torch.Tensor],
         noise: Mapping[str, torch.Tensor] | None,
     ) -> dict[str, torch.Tensor]:
-        """Return the outputs; `logit` among them."""
+        """Return the outputs; `logit` (person,) among them."""
         raise NotImplementedError
 
     def loss(
