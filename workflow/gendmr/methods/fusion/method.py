@@ -103,7 +103,7 @@ class Net(nn.Module):
                     value[:, :width] = drawn * START * scale
 
     def forward(self, batch: Tensors, noise: Tensors | None) -> Tensors:
-        """Return the logit of people and of each of their modalities."""
+        """Return logits (person,), fused and of each modality."""
         outputs: Tensors = {}
         total = torch.zeros_like(batch["has_snp"])
         present = torch.zeros_like(total)
@@ -151,7 +151,7 @@ class FusionNetwork(Network):
         batch: Outputs,
         noise: Outputs | None,
     ) -> Tensors:
-        """Return the outputs for one replicate."""
+        """Return the outputs for one replicate: logits (person,)."""
         return call(module, parameters, batch, noise)
 
     def loss(self, outputs: Outputs, batch: Outputs) -> torch.Tensor:

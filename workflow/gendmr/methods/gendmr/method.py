@@ -148,7 +148,7 @@ class Net(nn.Module):
     def forward(
         self, fixed: Tensors, batch: Tensors, noise: Tensors | None, read_out: bool = False
     ) -> dict[str, torch.Tensor]:
-        """Return logits of the people of a batch; risks and attention too, for a read-out.
+        """Return logits (person,) of a batch; risks and attention too, for a read-out.
 
         There is no replicate axis here.
         """
@@ -310,7 +310,7 @@ class GendmrNetwork(Network):
         batch: Mapping[str, torch.Tensor],
         noise: Mapping[str, torch.Tensor] | None,
     ) -> dict[str, torch.Tensor]:
-        """Return the outputs for one replicate."""
+        """Return the outputs for one replicate, logits (person,) among them."""
         return call(module, parameters, fixed, batch, noise)
 
     def loss(
