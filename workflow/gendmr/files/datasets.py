@@ -202,6 +202,7 @@ def write_blocks(
                     name, schema[name].dims, dtype=str if text else np.dtype(schema[name].dtype)
                 )
                 variable[...] = values.astype(object) if text else values
+                variable.attrs.update(_described(schema[name]))
             large = stored.create_variable(
                 main,
                 declared.dims,
@@ -211,10 +212,16 @@ def write_blocks(
                 compression_opts=1,
                 shuffle=True,
             )
+            large.attrs.update(_described(declared))
             for start, values in blocks:
                 _refuse(declared, values, str(path), main)
                 large[:, start : start + values.shape[1]] = values
         sink.finish()
+
+
+def _described(variable: Variable) -> dict[str, str]:
+    said = {"units": variable.unit, "long_name": variable.meaning}
+    return {name: text for name, text in said.items() if text}
 
 
 def _refuse(variable: Variable, values: np.ndarray, where: str, name: str) -> None:
