@@ -1,5 +1,4 @@
-"""Participant-level folds in which families never straddle: repeated and stratified, or by a column.
-"""
+"""Participant-level folds in which families never straddle: stratified, or by a column."""
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gendmr.cohort.assignment import assign, independent_groups
-from gendmr.cohort.folds_by_column import HELD_OUT, TRAIN, VALIDATION, split_by_column
 from gendmr.cohort.fold_values import fold_values
+from gendmr.cohort.folds_by_column import HELD_OUT, TRAIN, VALIDATION, split_by_column
 from gendmr.cohort.outcomes import read_outcome, tasks_of
 from gendmr.cohort.participants import HAS
 from gendmr.config.cohort import CohortSection

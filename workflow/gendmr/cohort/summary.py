@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -114,10 +115,10 @@ def _flow(
         modalities[name] = _modality(joined, listing, modality, alone)
         for kind, count in listing.instances.items():
             rows = listing.attrition
-            steps = rows.loc[rows["kind"] == kind, "step"].map(lambda s: _spelt(s, modality))
+            steps = [_spelt(modality, step) for step in rows.loc[rows["kind"] == kind, "step"]]
             instances[kind] = {
                 "in": count + int((rows["kind"] == kind).sum()),
-                "removed": _counts(steps),
+                "removed": _counts(pd.Series(steps, dtype=object)),
                 "passed": count,
             }
     return {
@@ -141,7 +142,7 @@ def _modality(
     return {
         "label": modality.label,
         "in": len(listing.names) + len(rows),
-        "removed": _counts(rows["step"].map(lambda step: _spelt(step, modality))),
+        "removed": _counts(rows["step"].map(partial(_spelt, modality))),
         "passed": len(listing.names),
         "flagged": len(listing.flagged),
         "left": {
@@ -152,7 +153,7 @@ def _modality(
     }
 
 
-def _spelt(step: str, modality: Modality) -> str:
+def _spelt(modality: Modality, step: str) -> str:
     return modality.steps.get(step, step.replace("_", " "))
 
 

@@ -16,14 +16,16 @@ OUTCOME_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 NO_OUTCOMES = ("age", "sex", "site", "family", "fold", "repeat", "set", "modalities", "all")
 
 
+def _diagnosis() -> dict[str, AnyOutcome]:
+    return {"diagnosis": BinaryOutcome()}
+
+
 class CohortSection(Section):
     """Who is analysed, how identifiers join, and how the folds are split."""
 
     participants: str
     """Path of participants.tsv (BIDS): one row per person, tabs between columns."""
-    outcomes: dict[str, AnyOutcome] = Field(
-        default_factory=lambda: {"diagnosis": BinaryOutcome()}, min_length=1, max_length=20
-    )
+    outcomes: dict[str, AnyOutcome] = Field(default_factory=_diagnosis, min_length=1, max_length=20)
     """Outcomes by name; a method learns the first, or the one it names. Who lacks an outcome leaves
     only the methods of that outcome; who lacks all of them leaves the cohort."""
     covariates: tuple[str, ...] = ("age", "sex", "site")

@@ -188,6 +188,7 @@ def write_blocks(
         The disk is full.
     """
     import h5netcdf
+    import h5py
 
     declared = schema[main]
     with atomic_path(path) as temporary:
@@ -199,7 +200,9 @@ def write_blocks(
                 _refuse(schema[name], values, str(path), name)
                 text = schema[name].dtype == "text"
                 variable = stored.create_variable(
-                    name, schema[name].dims, dtype=str if text else np.dtype(schema[name].dtype)
+                    name,
+                    schema[name].dims,
+                    dtype=h5py.string_dtype() if text else np.dtype(schema[name].dtype),
                 )
                 variable[...] = values.astype(object) if text else values
                 variable.attrs.update(_described(schema[name]))

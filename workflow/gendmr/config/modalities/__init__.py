@@ -39,7 +39,6 @@ NamedModalities = Annotated[dict[str, SerializeAsAny[ModalitySection]], BeforeVa
 """Sections of some modalities by name: what a job is given."""
 
 
-
 class _SomeModalities(Section):
     """Sections of modalities alone: what a job is given."""
 
