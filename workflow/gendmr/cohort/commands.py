@@ -88,7 +88,7 @@ def collect(
     output: Path,
 ) -> None:
     """Write the file of one modality: a row for each person of the cohort who has it."""
-    from gendmr.cohort.join import collect_modality
+    from gendmr.cohort.collect import collect_modality
     from gendmr.config.cohort import CohortSection
     from gendmr.config.modalities import parse_modalities
 
