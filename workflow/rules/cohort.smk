@@ -3,6 +3,7 @@
 import json
 
 from gendmr.cohort.fold_values import fold_values
+from gendmr.config.resources import growing_with_input
 
 SECTIONS = STUDY.modality_sections()
 SOURCES = {
@@ -30,9 +31,7 @@ def as_json(value):
 
 def modality_options(names):
     """The sections of some modalities, without what only folds read."""
-    return {
-        name: SECTIONS[name].of_cohort().model_dump(mode="json") for name in names
-    }
+    return {name: SECTIONS[name].of_cohort().model_dump(mode="json") for name in names}
 
 
 localrules:
@@ -174,7 +173,7 @@ rule collect_modality:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing_with_input(MEMORY_FIRST, MEMORY_SHARE),
+        mem_mb=growing_with_input(1500, 0.5),
         runtime=growing_with_input(30, 0.02),
     params:
         options=options("cohort"),
