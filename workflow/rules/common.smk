@@ -38,10 +38,12 @@ remember(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
 FAILURES = watch(workflow)
-METHODS = list(STUDY.training.methods)
+MODALITIES = list(STUDY.modality_sections())
+METHODS = list(STUDY.methods)
 # Made once, not for each of thousands of jobs.
-SLICES = {name: STUDY.training.method(name).dump() for name in METHODS}
-RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
+SLICES = {name: STUDY.method_options(name) for name in METHODS}
+SLICE_TEXTS = {name: options.dump() for name, options in SLICES.items()}
+RANKED = STUDY.ranked_methods()
 print(changes_summary(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
 
 
@@ -74,17 +76,17 @@ def options(section):
 
 def method_options(wildcards):
     """The slice of one method: its own entry and what all methods share."""
-    return SLICES[wildcards.method]
+    return SLICE_TEXTS[wildcards.method]
 
 
 def method_code(wildcards):
     """The fingerprint of one method's code."""
-    return fingerprint("training.fold", STUDY.training.methods[wildcards.method].module)
+    return fingerprint(*SLICES[wildcards.method].code("training.fold"))
 
 
 def null_code(wildcards):
     """The fingerprint of the code of one method's null."""
-    return fingerprint("training.null", STUDY.training.methods[wildcards.method].module)
+    return fingerprint(*SLICES[wildcards.method].code("training.null"))
 
 
 def null_range(wildcards):
@@ -94,7 +96,7 @@ def null_range(wildcards):
 
 def null_chunks(wildcards):
     """The number of chunks of one method's null in each fold."""
-    return STUDY.training.null_chunks(wildcards.method)
+    return STUDY.null_chunks(wildcards.method)
 
 
 def null_files(wildcards):
@@ -113,9 +115,29 @@ def ranking_options(wildcards):
     return STUDY.ranking.of(wildcards.method).dump()
 
 
+def method_outcome(wildcards):
+    """The JSON of the outcome that a method learns."""
+    return SLICES[wildcards.method].task.dump()
+
+
+def method_outcome_name(wildcards):
+    """The name of that outcome."""
+    return SLICES[wildcards.method].outcome
+
+
+def metrics_code(wildcards):
+    """The fingerprint of the code of a method's metrics: those of its task."""
+    return fingerprint("training.evaluate", f"tasks.{SLICES[wildcards.method].task.kind}.task")
+
+
+def modality_files(wildcards):
+    """The cohort's files of the modalities that a method needs, and of no other."""
+    return study_files("cohort/{name}.nc", name=list(SLICES[wildcards.method].modalities))
+
+
 def method_gpus(wildcards):
     """Networks ask for one GPU; without one they run on the CPU and their run.json says so."""
-    return STUDY.training.methods[wildcards.method].gpus
+    return STUDY.methods[wildcards.method].resources.gpus
 
 
 def image_of(wildcards):
@@ -133,12 +155,13 @@ def mask_of(wildcards):
     return there(STUDY.imaging.mask_of(wildcards.participant))
 
 
-GENOTYPES = STUDY.genotypes.files
+GENOTYPES = STUDY.genotypes.files if STUDY.genotypes else []
 MEASUREMENTS = (STUDY.imaging and STUDY.imaging.measurements) or []
 REGIONS = (
     study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
 )
 COHORT_REGIONS = study_files("cohort/region.nc") if STUDY.imaging else []
+COHORT_FILES = study_files("cohort/{name}.nc", name=MODALITIES)
 
 
 onstart:
