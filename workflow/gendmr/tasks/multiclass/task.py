@@ -226,6 +226,26 @@ class MulticlassTask:
         value = macro_auc(predictions, self.classes)
         return f"macro AUC {value:.3f}" if np.isfinite(value) else "macro AUC n/a"
 
+    def score(self, output: np.ndarray, outcome: ClassLabels) -> float:
+        """Return the macro-averaged AUC."""
+        return macro_auc(self.predictions(output, outcome, {}), self.classes)
+
+    def fewest(self, outcome: ClassLabels) -> int:
+        """Return the number of people in the smallest class."""
+        return int(np.bincount(outcome.label[outcome.known], minlength=self.n_outputs).min())
+
+    def response(self, outcome: ClassLabels) -> np.ndarray:
+        """Return an indicator of each class."""
+        return (outcome.label[:, None] == np.arange(self.n_outputs)).astype(np.float64)
+
+    def reference(self, outcome: ClassLabels) -> np.ndarray:
+        """Return everybody: which class is unaffected is not known."""
+        return np.ones(len(outcome), dtype=bool)
+
+    def design(self, outcome: ClassLabels) -> np.ndarray:
+        """Return an indicator of each class."""
+        return self.response(outcome)
+
     def phenotypes(self, outcome: ClassLabels, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the multinomial regression on the covariates, a column per class."""
         from gendmr.statistics.residuals import multinomial_residuals

@@ -199,6 +199,27 @@ class QuantitativeTask:
         value = pearson(predictions)
         return f"r {value:.3f}" if np.isfinite(value) else "r n/a"
 
+    def score(self, output: np.ndarray, outcome: Measurements) -> float:
+        """Return Pearson's r."""
+        return pearson(pd.DataFrame({"observed": outcome.value, "predicted": output[:, 0]}))
+
+    def fewest(self, outcome: Measurements) -> int:
+        """Return the number of people; 0 where all have one value."""
+        values = outcome.value[outcome.known]
+        return len(values) if len(np.unique(values)) > 1 else 0
+
+    def response(self, outcome: Measurements) -> np.ndarray:
+        """Return the measurement in standard deviations of training people."""
+        return self._standardised(outcome)[:, None]
+
+    def reference(self, outcome: Measurements) -> np.ndarray:
+        """Return everybody: nobody is affected more than another."""
+        return np.ones(len(outcome), dtype=bool)
+
+    def design(self, outcome: Measurements) -> np.ndarray:
+        """Return a constant and the measurement."""
+        return np.column_stack([np.ones(len(outcome)), self._standardised(outcome)])
+
     def phenotypes(self, outcome: Measurements, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the linear regression on the covariates, in the unit."""
         from gendmr.statistics.residuals import linear_residuals

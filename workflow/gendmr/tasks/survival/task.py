@@ -13,7 +13,7 @@ from gendmr.config.outcomes.survival import SurvivalOutcome
 from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.intervals import percentile_interval, resample_counts
-from gendmr.statistics.survival import resampled_harrell_c
+from gendmr.statistics.survival import harrell_c, resampled_harrell_c
 from gendmr.tasks.base import Given, Task
 from gendmr.tasks.pooling import pool_people
 from gendmr.tasks.reading import check_minimum, own_numbers
@@ -232,6 +232,28 @@ class SurvivalTask:
         """Return Harrell's C."""
         value = harrell(predictions)
         return f"Harrell's C {value:.3f}" if np.isfinite(value) else "Harrell's C n/a"
+
+    def score(self, output: np.ndarray, outcome: CensoredTimes) -> float:
+        """Return Harrell's C."""
+        return harrell_c(outcome.time, outcome.event, self.model.log_risk(output))
+
+    def fewest(self, outcome: CensoredTimes) -> int:
+        """Return the number of people with the event."""
+        return int((outcome.event & outcome.known).sum())
+
+    def response(self, outcome: CensoredTimes) -> np.ndarray:
+        """Return martingale residuals without covariates."""
+        return self.phenotypes(outcome, np.zeros((len(outcome), 0)))
+
+    def reference(self, outcome: CensoredTimes) -> np.ndarray:
+        """Return everybody: who has the event is not known yet."""
+        return np.ones(len(outcome), dtype=bool)
+
+    def design(self, outcome: CensoredTimes) -> np.ndarray:
+        """Return a constant, the event and the martingale residual."""
+        return np.column_stack(
+            [np.ones(len(outcome)), outcome.event.astype(np.float64), self.response(outcome)]
+        )
 
     def phenotypes(self, outcome: CensoredTimes, covariates: np.ndarray) -> np.ndarray:
         """Return martingale residuals of the Cox regression on the covariates."""
