@@ -188,6 +188,7 @@ def write_blocks(
         The disk is full.
     """
     import h5netcdf
+    import h5py
 
     declared = schema[main]
     with atomic_path(path) as temporary:
@@ -198,9 +199,8 @@ def write_blocks(
             for name, values in coordinates.items():
                 _refuse(schema[name], values, str(path), name)
                 text = schema[name].dtype == "text"
-                variable = stored.create_variable(
-                    name, schema[name].dims, dtype=str if text else np.dtype(schema[name].dtype)
-                )
+                dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
+                variable = stored.create_variable(name, schema[name].dims, dtype=dtype)
                 variable[...] = values.astype(object) if text else values
             large = stored.create_variable(
                 main,
