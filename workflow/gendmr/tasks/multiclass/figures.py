@@ -44,7 +44,7 @@ def draw_confusion(
         for i in range(len(classes)):
             for j in range(len(classes)):
                 text = f"{share[i, j]:.0%}\n{table[i, j]}" if len(classes) <= 6 else table[i, j]
-                colour = "white" if share[i, j] > 0.55 else "black"
+                colour = "white" if share[i, j] > 0.7 else "black"
                 axes.text(j, i, text, ha="center", va="center", size=size, color=colour)
         axes.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(classes)), names)
