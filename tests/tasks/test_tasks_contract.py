@@ -345,3 +345,13 @@ def test_figures_of_nobody_say_so(kind, task, tmp_path):
     for figure in task.figures:
         figure.draw({"method": rows}, tmp_path / f"{figure.name}.png")
         assert (tmp_path / f"{figure.name}.svg").is_file()
+
+
+def test_the_page_of_outcomes_names_every_metric(kind, task, root):
+    page = (root / "docs" / "outcomes.md").read_text()
+    assert f"## `{task.kind}`" in page
+    section = page.split(f"## `{task.kind}`")[1].split("\n## ")[0]
+    for metric in task.metrics:
+        assert f"`{metric.name}`" in section
+    primary = next(line for line in section.splitlines() if "**Primary**" in line)
+    assert primary.startswith(f"| `{task.metrics[0].name}`")
