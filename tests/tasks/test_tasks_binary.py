@@ -96,6 +96,10 @@ def test_the_threshold_separates_best_and_is_a_half_without_both_classes():
     # A probability at the threshold is a case.
     at = TASK.predictions(logit, status, {"threshold": low})
     assert at["predicted"].tolist() == [0, 1, 1, 1]
+    # Who is neither case nor control has no say.
+    more = CaseStatus(np.array([0, 0, 1, 1, -1, -1]))
+    padded = np.append(logit, [[0.9], [0.9]], axis=0)
+    assert TASK.calibrate(padded, more, padded, more) == calibration
     ones = CaseStatus(np.ones(4, dtype=int))
     assert TASK.calibrate(logit, ones, logit, ones) == {"threshold": 0.5}
 

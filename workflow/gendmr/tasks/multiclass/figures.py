@@ -34,7 +34,8 @@ def draw_confusion(
     if not methods:
         return style.say("Nobody is held out: no class is predicted.", path)
     reference = next(iter(predictions))
-    figure, panels = drawing.panels(len(methods))
+    # Beside a single panel the bar of colours takes width, and leaves height over.
+    figure, panels = drawing.panels(len(methods), gap=-0.5 if len(methods) == 1 else 0)
     size = float(np.clip(30 / len(classes), 3, style.SMALL))
     names = [style.short(name) for name in classes]
     for axes, (method, rows) in zip(panels, methods.items(), strict=True):
