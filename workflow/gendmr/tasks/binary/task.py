@@ -187,7 +187,9 @@ class BinaryTask:
         train_outcome: CaseStatus,
     ) -> Mapping[str, Any]:
         """Return the threshold of the best balanced accuracy of the inner validation."""
-        return {"threshold": best_threshold(outcome.case, sigmoid(output[:, 0]))}
+        known = outcome.known
+        threshold = best_threshold(outcome.case[known], sigmoid(output[known, 0]))
+        return {"threshold": threshold}
 
     def predictions(
         self, output: np.ndarray, outcome: CaseStatus, calibration: Mapping[str, Any]

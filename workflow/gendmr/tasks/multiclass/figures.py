@@ -34,7 +34,8 @@ def draw_confusion(
     if not methods:
         return style.say("Nobody is held out: no class is predicted.", path)
     reference = next(iter(predictions))
-    figure, panels = drawing.panels(len(methods))
+    # Beside a single panel the bar of colours takes width, and leaves height over.
+    figure, panels = drawing.panels(len(methods), gap=-0.5 if len(methods) == 1 else 0)
     size = float(np.clip(30 / len(classes), 3, style.SMALL))
     names = [style.short(name) for name in classes]
     for axes, (method, rows) in zip(panels, methods.items(), strict=True):
@@ -44,7 +45,7 @@ def draw_confusion(
         for i in range(len(classes)):
             for j in range(len(classes)):
                 text = f"{share[i, j]:.0%}\n{table[i, j]}" if len(classes) <= 6 else table[i, j]
-                colour = "white" if share[i, j] > 0.55 else "black"
+                colour = "white" if share[i, j] > 0.7 else "black"
                 axes.text(j, i, text, ha="center", va="center", size=size, color=colour)
         axes.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(classes)), names)

@@ -21,7 +21,7 @@ def _people(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dots(axes: Any, x: np.ndarray, y: np.ndarray, colour: str) -> None:
-    axes.plot(x, y, "o", ms=1.8, mew=0, color=colour, alpha=float(np.clip(60 / len(x), 0.15, 0.7)))
+    axes.plot(x, y, "o", ms=1.8, mew=0, color=colour, alpha=float(np.clip(200 / len(x), 0.2, 0.8)))
 
 
 def draw_scatter(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis: str) -> Any:
