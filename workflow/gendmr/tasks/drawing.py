@@ -89,3 +89,5 @@ def finish(figure: Figure, x: str, y: str, handles: Sequence[Any], left_out: int
             ncols=2 if narrow else min(len(handles), 4),
             title=more,
         )
+    elif more:
+        figure.suptitle(more, size=6.5)
