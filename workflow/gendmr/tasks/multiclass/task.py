@@ -231,6 +231,10 @@ class MulticlassTask:
         value = macro_auc(predictions, self.classes)
         return f"macro AUC {value:.3f}" if np.isfinite(value) else "macro AUC n/a"
 
+    def fewest(self, outcome: ClassLabels) -> int:
+        """Return the number of people in the smallest class."""
+        return min(int((outcome.label == place).sum()) for place in range(len(self.classes)))
+
     def phenotypes(self, outcome: ClassLabels, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the multinomial regression on the covariates, a column per class."""
         from gendmr.statistics.residuals import multinomial_residuals

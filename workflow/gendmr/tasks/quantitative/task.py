@@ -204,6 +204,10 @@ class QuantitativeTask:
         value = pearson(predictions)
         return f"r {value:.3f}" if np.isfinite(value) else "r n/a"
 
+    def fewest(self, outcome: Measurements) -> int:
+        """Return the number of people who have been measured."""
+        return int(outcome.known.sum())
+
     def phenotypes(self, outcome: Measurements, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the linear regression on the covariates, in the unit."""
         from gendmr.statistics.residuals import linear_residuals

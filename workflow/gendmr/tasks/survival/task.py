@@ -240,6 +240,10 @@ class SurvivalTask:
         value = harrell(predictions)
         return f"Harrell's C {value:.3f}" if np.isfinite(value) else "Harrell's C n/a"
 
+    def fewest(self, outcome: CensoredTimes) -> int:
+        """Return the number of people with an event."""
+        return int((outcome.event & outcome.known).sum())
+
     def phenotypes(self, outcome: CensoredTimes, covariates: np.ndarray) -> np.ndarray:
         """Return martingale residuals of the Cox regression on the covariates."""
         from gendmr.statistics.residuals import martingale_residuals
