@@ -10,7 +10,7 @@ import pytest
 
 from gendmr.config.outcomes import KINDS
 from gendmr.errors import FoldError, OutcomeError
-from gendmr.tasks import kinds, task_of
+from gendmr.tasks import figures_of, kinds, task_of
 from outcomes import SECTIONS, simulate_table
 
 PARTS = np.array(["train"] * 200 + ["validation"] * 100 + ["held-out"] * 100, dtype=object)
@@ -330,8 +330,8 @@ def test_figures_are_drawn_for_any_number_of_methods(kind, task, methods, tmp_pa
     for number in range(methods):
         output = output_of(task, outcome, number) + 0.5 * signal[:, None]
         predictions[f"method {number}"] = as_held_out(predicted(task, outcome, output)[1], 2)
-    assert task.figures
-    for figure in task.figures:
+    assert figures_of(task)
+    for figure in figures_of(task):
         path = tmp_path / f"{figure.name}.png"
         figure.draw(predictions, path)
         assert min(Image.open(path).size) > 300
@@ -342,7 +342,7 @@ def test_figures_are_drawn_for_any_number_of_methods(kind, task, methods, tmp_pa
 def test_figures_of_nobody_say_so(kind, task, tmp_path):
     _, outcome = simulated(kind, task)
     rows = as_held_out(predicted(task, outcome, output_of(task, outcome))[1]).head(0)
-    for figure in task.figures:
+    for figure in figures_of(task):
         figure.draw({"method": rows}, tmp_path / f"{figure.name}.png")
         assert (tmp_path / f"{figure.name}.svg").is_file()
 

@@ -74,7 +74,16 @@ def mcc(rows: pd.DataFrame) -> float:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("auc", "AUC", "higher", area, 0.5, spread=(0, 1)),
+    Metric(
+        "auc",
+        "AUC",
+        "higher",
+        area,
+        0.5,
+        spread=(0, 1),
+        meaning="how often, of one case and one control taken at random, the case gets the higher"
+        " score",
+    ),
     Metric(
         "balanced_accuracy", "balanced accuracy", "higher", balanced_accuracy, 0.5, spread=(0, 1)
     ),

@@ -14,8 +14,7 @@ from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.classification import auc, best_threshold, sigmoid
 from gendmr.statistics.intervals import bootstrap_auc
-from gendmr.tasks.base import Given, Task
-from gendmr.tasks.binary.figures import FIGURES
+from gendmr.tasks.base import Effect, Given, Task
 from gendmr.tasks.binary.metrics import METRICS, area
 from gendmr.tasks.binary.outcome import SIDES, CaseStatus
 from gendmr.tasks.pooling import pool_people
@@ -25,6 +24,21 @@ if TYPE_CHECKING:
     import torch
 
 PARTS = ("train", "validation", "held-out")
+
+
+def information(outcome: CaseStatus) -> float:
+    """Return cases times controls over their sum."""
+    cases, controls = int((outcome.case == 1).sum()), int((outcome.case == 0).sum())
+    return cases * controls / max(cases + controls, 1)
+
+
+EFFECT = Effect(
+    information,
+    "n·φ(1−φ), φ the share of cases",
+    allele="odds ratio per allele",
+    measurement="difference between cases and controls, SD",
+    allele_ratio=True,
+)
 
 
 def build(name: str, section: BinaryOutcome) -> Task[CaseStatus]:
@@ -51,7 +65,7 @@ class BinaryTask:
     kind = "binary"
     n_outputs = 1
     metrics = METRICS
-    figures = FIGURES
+    effect = EFFECT
 
     def __post_init__(self) -> None:
         self.label = self.section.label or self.name

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gendmr.tasks.base import TaskFigure
-from gendmr.tasks.multiclass.metrics import counts, macro_auc, probabilities, probability_of
-from gendmr.tasks.pooling import pool_people
+from gendmr.tasks.multiclass.metrics import counts, macro_auc, pool_classes, probability_of
 
-
-def pool_classes(rows: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Return a row per person: probabilities averaged over repeats, and the most probable class."""
-    pooled = pool_people(rows, ("observed",), [probability_of(name) for name in classes])
-    called = probabilities(pooled, classes).argmax(axis=1)
-    pooled["predicted"] = np.array(classes, dtype=object)[called]
-    return pooled
+if TYPE_CHECKING:
+    from gendmr.tasks.multiclass.task import MulticlassTask
 
 
 def draw_confusion(
@@ -108,8 +102,9 @@ def draw_roc(
     return figure
 
 
-def figures(classes: tuple[str, ...]) -> tuple[TaskFigure, ...]:
-    """Return the figures of some classes."""
+def figures(task: MulticlassTask) -> tuple[TaskFigure, ...]:
+    """Return the figures of the classes of a task."""
+    classes = task.classes
     return (
         TaskFigure(
             "confusion",

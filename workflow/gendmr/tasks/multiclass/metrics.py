@@ -14,6 +14,7 @@ import pandas as pd
 
 from gendmr.statistics.classification import auc, confusion, matthews
 from gendmr.tasks.base import Metric
+from gendmr.tasks.pooling import pool_people
 
 
 def probability_of(name: str) -> str:
@@ -70,6 +71,14 @@ def mcc(rows: pd.DataFrame, classes: tuple[str, ...]) -> float:
     return matthews(counts(rows, classes))
 
 
+def pool_classes(rows: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Return a row per person: probabilities averaged over repeats, and the most probable class."""
+    pooled = pool_people(rows, ("observed",), [probability_of(name) for name in classes])
+    called = probabilities(pooled, classes).argmax(axis=1)
+    pooled["predicted"] = np.array(classes, dtype=object)[called]
+    return pooled
+
+
 def metrics(classes: tuple[str, ...]) -> tuple[Metric, ...]:
     """Return the metrics of some classes; the macro-averaged AUC is the primary one."""
     level = 1 / len(classes)
@@ -78,7 +87,16 @@ def metrics(classes: tuple[str, ...]) -> tuple[Metric, ...]:
         return partial(function, classes=classes)
 
     return (
-        Metric("macro_auc", "macro AUC", "higher", of(macro_auc), 0.5, spread=(0, 1)),
+        Metric(
+            "macro_auc",
+            "macro AUC",
+            "higher",
+            of(macro_auc),
+            0.5,
+            spread=(0, 1),
+            meaning="how often a person of a class gets a higher probability of it than a person of"
+            " another class, averaged over classes",
+        ),
         Metric(
             "balanced_accuracy",
             "balanced accuracy",

@@ -15,8 +15,13 @@ from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.classification import softmax
 from gendmr.statistics.intervals import percentile_interval, resample_counts, resampled_auc
 from gendmr.tasks.base import Given, Task
-from gendmr.tasks.multiclass.figures import figures, pool_classes
-from gendmr.tasks.multiclass.metrics import macro_auc, metrics, probabilities, probability_of
+from gendmr.tasks.multiclass.metrics import (
+    macro_auc,
+    metrics,
+    pool_classes,
+    probabilities,
+    probability_of,
+)
 from gendmr.tasks.multiclass.outcome import ClassLabels
 from gendmr.tasks.reading import MANY, blank, check_minimum, counted, positions, same_but_case
 
@@ -48,6 +53,7 @@ class MulticlassTask:
     class_weights: np.ndarray | None = None
 
     kind = "multiclass"
+    effect = None
 
     def __post_init__(self) -> None:
         self.classes = tuple(self.section.classes)
@@ -60,7 +66,6 @@ class MulticlassTask:
             **{probability_of(name): "number" for name in self.classes},
         }
         self.metrics = metrics(self.classes)
-        self.figures = figures(self.classes)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the column of the labels."""

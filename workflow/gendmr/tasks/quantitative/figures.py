@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gendmr.tasks.base import TaskFigure
 from gendmr.tasks.quantitative.metrics import arrays, pearson, r_squared
+
+if TYPE_CHECKING:
+    from gendmr.tasks.quantitative.task import QuantitativeTask
 
 
 def _people(rows: pd.DataFrame) -> pd.DataFrame:
@@ -101,14 +104,9 @@ def draw_agreement(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis:
     return figure
 
 
-def figures(label: str, unit: str) -> tuple[TaskFigure, ...]:
-    """Return the figures of a measurement.
-
-    Parameters
-    ----------
-    label, unit : str
-        For the axes.
-    """
+def figures(task: QuantitativeTask) -> tuple[TaskFigure, ...]:
+    """Return the figures of a measurement."""
+    label, unit = task.label, task.section.unit
     axis = f"{label} ({unit})" if unit else label
     return (
         TaskFigure(

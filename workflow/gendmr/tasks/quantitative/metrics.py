@@ -57,7 +57,15 @@ def spearman(rows: pd.DataFrame) -> float:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("r", "Pearson's r", "higher", pearson, 0.0, spread=(-1, 1)),
+    Metric(
+        "r",
+        "Pearson's r",
+        "higher",
+        pearson,
+        0.0,
+        spread=(-1, 1),
+        meaning="the correlation of predicted with observed values",
+    ),
     Metric("r2", "R²", "higher", r_squared, 0.0),
     Metric("mae", "mean absolute error", "lower", absolute_error),
     Metric("rmse", "root mean squared error", "lower", squared_error),

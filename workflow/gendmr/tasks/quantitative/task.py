@@ -17,9 +17,8 @@ from gendmr.statistics.intervals import (
     resample_counts,
     resampled_correlation,
 )
-from gendmr.tasks.base import Given, Task
+from gendmr.tasks.base import Effect, Given, Task
 from gendmr.tasks.pooling import pool_people
-from gendmr.tasks.quantitative.figures import figures
 from gendmr.tasks.quantitative.metrics import METRICS, arrays, pearson
 from gendmr.tasks.quantitative.outcome import Measurements
 from gendmr.tasks.reading import check_minimum, own_numbers, users_numbers
@@ -28,6 +27,12 @@ if TYPE_CHECKING:
     import torch
 
 PARTS = ("train", "validation", "held-out")
+EFFECT = Effect(
+    lambda outcome: int(outcome.known.sum()),
+    "the number of people",
+    allele="SD of the outcome per allele",
+    measurement="correlation with the outcome",
+)
 
 
 def build(name: str, section: QuantitativeOutcome) -> Task[Measurements]:
@@ -54,12 +59,12 @@ class QuantitativeTask:
     kind = "quantitative"
     n_outputs = 1
     metrics = METRICS
+    effect = EFFECT
 
     def __post_init__(self) -> None:
         self.label = self.section.label or self.name
         self.stored: Mapping[str, Kind] = {"": "number"}
         self.columns: Mapping[str, Kind] = {"observed": "number", "predicted": "number"}
-        self.figures = figures(self.label, self.section.unit)
 
     @property
     def mean_sd(self) -> tuple[float, float]:

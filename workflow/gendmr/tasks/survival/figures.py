@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ import pandas as pd
 from gendmr.statistics.survival import kaplan_meier, kaplan_meier_interval, logrank
 from gendmr.tasks.base import TaskFigure
 from gendmr.tasks.survival.metrics import HORIZONS, SURVIVAL, THIRDS, arrays, thirds
+
+if TYPE_CHECKING:
+    from gendmr.tasks.survival.task import SurvivalTask
 
 GROUPS, IN_GROUP = 5, 20  # at most so many groups of predicted risk, at least so many people each
 DRAWN = 3  # horizons
@@ -185,16 +188,9 @@ def _observed(people: pd.DataFrame, moment: float) -> np.ndarray:
     return np.array(points).reshape(-1, 4).T
 
 
-def figures(unit: str, horizons: tuple[float, ...]) -> tuple[TaskFigure, ...]:
-    """Return the figures of a time until an event.
-
-    Parameters
-    ----------
-    unit : str
-        Of the time.
-    horizons : tuple of float
-        At which predictions are calibrated; empty for quartiles of training people's event times.
-    """
+def figures(task: SurvivalTask) -> tuple[TaskFigure, ...]:
+    """Return the figures of a time until an event."""
+    unit, horizons = task.section.unit, task.section.horizons
     return (
         TaskFigure(
             "kaplan_meier",

@@ -90,7 +90,16 @@ def metrics(horizons: tuple[float, ...]) -> tuple[Metric, ...]:
     """
     auc = partial(mean_auc, horizons=horizons)
     return (
-        Metric("c_index", "Harrell's C", "higher", harrell, 0.5, spread=(0, 1)),
+        Metric(
+            "c_index",
+            "Harrell's C",
+            "higher",
+            harrell,
+            0.5,
+            spread=(0, 1),
+            meaning="how often, of two people of whom one is known to have had the event first,"
+            " that one gets the higher risk",
+        ),
         Metric("uno_c", "Uno's C", "higher", uno, 0.5, needs_train=True, spread=(0, 1)),
         Metric(
             "ibs",

@@ -14,12 +14,11 @@ from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.intervals import percentile_interval, resample_counts
 from gendmr.statistics.survival import harrell_c, resampled_harrell_c
-from gendmr.tasks.base import Given, Task
+from gendmr.tasks.base import Effect, Given, Task
 from gendmr.tasks.pooling import pool_people
 from gendmr.tasks.reading import check_minimum, own_numbers
 from gendmr.tasks.survival.cox import CoxModel
 from gendmr.tasks.survival.discrete import DiscreteModel
-from gendmr.tasks.survival.figures import figures
 from gendmr.tasks.survival.metrics import GRID, HORIZONS, SURVIVAL, arrays, harrell, metrics
 from gendmr.tasks.survival.outcome import CensoredTimes
 from gendmr.tasks.survival.users import users_times
@@ -28,6 +27,14 @@ if TYPE_CHECKING:
     import torch
 
 PARTS = ("train", "validation", "held-out")
+EFFECT = Effect(
+    lambda outcome: int(outcome.event.sum()),
+    "the number of events",
+    allele="hazard ratio per allele",
+    measurement="hazard ratio per SD",
+    allele_ratio=True,
+    measurement_ratio=True,
+)
 
 
 def build(name: str, section: SurvivalOutcome) -> Task[CensoredTimes]:
@@ -52,6 +59,7 @@ class SurvivalTask:
     model: CoxModel | DiscreteModel
 
     kind = "survival"
+    effect = EFFECT
 
     def __post_init__(self) -> None:
         self.label = self.section.label or self.name
@@ -65,7 +73,6 @@ class SurvivalTask:
             **dict.fromkeys(SURVIVAL, "number"),
         }
         self.metrics = metrics(self.section.horizons)
-        self.figures = figures(self.section.unit, self.section.horizons)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the columns of time and event."""
