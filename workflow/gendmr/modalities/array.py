@@ -60,9 +60,7 @@ class ArrayTransform:
                 f" or the same for, all {len(values)} training people with {cls.modality.label}:"
                 " they count for nobody."
             )
-        return cls(
-            train.instances(name), low, high, mean, np.where(varies, scale, np.inf), notes
-        )
+        return cls(train.instances(name), low, high, mean, np.where(varies, scale, np.inf), notes)
 
     def strengths(self, outcomes: Sequence[Outcome], task: Task) -> None:
         """Return None: nothing is selected."""
@@ -100,9 +98,7 @@ class ArrayTransform:
 
     def present(self, subset: Subset) -> np.ndarray:
         """Return who has the modality, bool (person,); nobody where nothing in it varies."""
-        return np.asarray(
-            subset.present[self.modality.name] & bool(np.isfinite(self.scale).any())
-        )
+        return np.asarray(subset.present[self.modality.name] & bool(np.isfinite(self.scale).any()))
 
     def apply(self, subset: Subset) -> np.ndarray:
         """Return numbers in SDs of the training people, float32 (person, instance); missing is 0."""

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gendmr.tasks.base import TaskFigure
-from gendmr.tasks.multiclass.metrics import counts, macro_auc, pool_classes, probability_of
+from gendmr.tasks.multiclass.columns import pool_classes, probability_of
+from gendmr.tasks.multiclass.metrics import counts, macro_auc
 
 if TYPE_CHECKING:
     from gendmr.tasks.multiclass.task import MulticlassTask

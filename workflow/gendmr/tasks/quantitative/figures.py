@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gendmr.tasks.base import TaskFigure
-from gendmr.tasks.quantitative.metrics import arrays, pearson, r_squared
+from gendmr.tasks.quantitative.metrics import pearson, r_squared
+from gendmr.tasks.quantitative.outcome import arrays
 
 if TYPE_CHECKING:
     from gendmr.tasks.quantitative.task import QuantitativeTask

@@ -12,7 +12,8 @@ import pandas as pd
 
 from gendmr.statistics.survival import kaplan_meier, kaplan_meier_interval, logrank
 from gendmr.tasks.base import TaskFigure
-from gendmr.tasks.survival.metrics import HORIZONS, SURVIVAL, THIRDS, arrays, thirds
+from gendmr.tasks.survival.columns import HORIZONS, SURVIVAL, arrays
+from gendmr.tasks.survival.metrics import THIRDS, thirds
 
 if TYPE_CHECKING:
     from gendmr.tasks.survival.task import SurvivalTask

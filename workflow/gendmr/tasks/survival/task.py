@@ -15,11 +15,12 @@ from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.intervals import percentile_interval, resample_counts
 from gendmr.statistics.survival import harrell_c, resampled_harrell_c
 from gendmr.tasks.base import Effect, Given, Task
+from gendmr.tasks.judged import Judged
 from gendmr.tasks.pooling import pool_people
 from gendmr.tasks.reading import check_minimum, own_numbers
+from gendmr.tasks.survival.columns import GRID, HORIZONS, SURVIVAL, arrays
 from gendmr.tasks.survival.cox import CoxModel
 from gendmr.tasks.survival.discrete import DiscreteModel
-from gendmr.tasks.survival.metrics import GRID, HORIZONS, SURVIVAL, arrays, harrell, metrics
 from gendmr.tasks.survival.outcome import CensoredTimes
 from gendmr.tasks.survival.users import users_times
 
@@ -44,7 +45,7 @@ def build(name: str, section: SurvivalOutcome) -> Task[CensoredTimes]:
 
 
 @dataclass
-class SurvivalTask:
+class SurvivalTask(Judged):
     """See `gendmr.tasks.base.Task`.
 
     Parameters
@@ -72,7 +73,6 @@ class SurvivalTask:
             **dict.fromkeys(HORIZONS, "number"),
             **dict.fromkeys(SURVIVAL, "number"),
         }
-        self.metrics = metrics(self.section.horizons)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the columns of time and event."""
@@ -234,11 +234,6 @@ class SurvivalTask:
             f"None of {int(outcome.known.sum())} {role} people had the event: their concordance is"
             " n/a."
         ]
-
-    def summary(self, predictions: pd.DataFrame) -> str:
-        """Return Harrell's C."""
-        value = harrell(predictions)
-        return f"Harrell's C {value:.3f}" if np.isfinite(value) else "Harrell's C n/a"
 
     def score(self, output: np.ndarray, outcome: CensoredTimes) -> float:
         """Return Harrell's C."""
