@@ -119,8 +119,7 @@ def joined(one: PreparedSubset, other: PreparedSubset) -> PreparedSubset:
             name: np.concatenate([who, other.present[name]]) for name, who in one.present.items()
         },
         values={
-            name: np.concatenate([value, other.values[name]])
-            for name, value in one.values.items()
+            name: np.concatenate([value, other.values[name]]) for name, value in one.values.items()
         },
         covariates=np.concatenate([one.covariates, other.covariates]),
     )

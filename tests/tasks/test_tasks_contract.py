@@ -348,7 +348,7 @@ def test_figures_of_nobody_say_so(kind, task, tmp_path):
 
 
 def test_the_page_of_outcomes_names_every_metric(kind, task, root):
-    page = (root / "docs" / "outcomes.md").read_text()
+    page = (root / "docs" / "reference" / "outcomes.md").read_text()
     assert f"## `{task.kind}`" in page
     section = page.split(f"## `{task.kind}`")[1].split("\n## ")[0]
     for metric in task.metrics:

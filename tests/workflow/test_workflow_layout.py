@@ -72,8 +72,10 @@ def violations(module, imported):
         # The command line names the commands of each stage, by string, not by import.
         if other == own:
             continue
-        if FLOOR[other] > FLOOR[own] or other not in PURE.get(own, {other}) or (
-            FLOOR[other] == FLOOR[own] and own in STRANGERS and other in STRANGERS
+        if (
+            FLOOR[other] > FLOOR[own]
+            or other not in PURE.get(own, {other})
+            or (FLOOR[other] == FLOOR[own] and own in STRANGERS and other in STRANGERS)
         ):
             yield f"{module} imports {name}"
 
