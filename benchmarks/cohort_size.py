@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         print(f"{arguments.people:,} people x {arguments.variants:,} variants", flush=True)
-        sources = make_inputs(folder, arguments.people, arguments.variants)
+        # In a process of its own: a command's peak counts from the memory of who started it.
+        with get_context("spawn").Pool(1) as pool:
+            sources = pool.apply(make_inputs, (folder, arguments.people, arguments.variants))
         kind = arguments.fold or "ridge"
         configuration = {
             "study": "size",

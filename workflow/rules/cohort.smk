@@ -174,7 +174,7 @@ rule collect_modality:
     threads: 1
     resources:
         mem_mb=growing_with_input(1500, 0.5),
-        runtime=growing_with_input(30, 0.02),
+        runtime=growing_with_input(30, 0.05),
     params:
         options=options("cohort"),
         sources=lambda wildcards: json.dumps(

@@ -14,6 +14,7 @@ from gendmr.files.datasets import (
     not_negative,
     read_dataset,
     share,
+    texts,
     write_dataset,
 )
 from gendmr.modalities import modality_of, names
@@ -40,10 +41,7 @@ def participants_in(path: Path | str) -> list[str]:
         The file is missing, damaged, or has no participants.
     """
     with opened(Path(path), "run the step that makes it") as stored:
-        return [
-            name.decode() if isinstance(name, bytes) else str(name)
-            for name in stored["participant"][:].tolist()
-        ]
+        return [str(name) for name in texts(stored["participant"][:])]
 
 
 def write_modality(path: Path | str, dataset: xr.Dataset, name: str) -> None:
