@@ -12,9 +12,9 @@ from gendmr.cohort.participants import HAS, describe, read_participants, with_ou
 from gendmr.cohort.summary import Joined, summarise
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
-from gendmr.errors import IdentifierError, TableError
+from gendmr.errors import IdentifierError
 from gendmr.files.atomic import write_json
-from gendmr.files.tables import read_table, write_table
+from gendmr.files.tables import write_table
 from gendmr.modalities import modality_of, source_of
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing, Modality
