@@ -299,7 +299,7 @@ def _check_last_byte(path: Path, n_people: int, n_variants: int, row: int) -> No
     """Detect a .fam that is up to three rows short or long: its size is the same."""
     in_last = (n_people - 1) % 4 + 1
     last = np.uint8(0)
-    # Mapped a part at a time: what was looked at counts as memory of the process while it is mapped.
+    # A part at a time: pages that were looked at count as memory while they are mapped.
     for start in range(0, n_variants, BLOCK):
         shape = (min(BLOCK, n_variants - start), row)
         genotypes = np.memmap(path, np.uint8, "r", HEADER + start * row, shape)
