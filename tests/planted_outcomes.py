@@ -25,7 +25,7 @@ COLUMNS: dict[str, tuple[str, dict[str, str]]] = {
 CLASSES = ["CN", "MCI", "AD"]
 
 
-def add_outcomes(cohort: Path, folder: Path, seed: int = 0, strength: float = 1.5) -> Path:
+def add_outcomes(cohort: Path, folder: Path, seed: int = 0, strength: float = 2.5) -> Path:
     """Copy a cohort and add columns of outcomes to its table of people; return `folder`.
 
     Copies of the effect allele of `factories.PLANTED_SNP` and a small `factories.PLANTED_REGION`

@@ -18,6 +18,7 @@ from gendmr.methods.additive import fit_scores
 from gendmr.statistics.classification import auc
 from gendmr.tasks import task_of
 from gendmr.tasks.binary.outcome import CaseStatus
+from outcomes import SECTIONS, simulate_table
 from studies import OUTCOMES
 
 LOCUS = {"kind": "locus", "interval": "19:1-2000000"}
@@ -200,6 +201,31 @@ def test_a_score_that_falls_with_the_outcome_is_left_out() -> None:
     assert auc(y, logit) > auc(y, good)
     residual = task.weights(outcome) * (y - 1 / (1 + np.exp(-logit)))
     assert residual.sum() == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", sorted(SECTIONS))
+def test_slopes_of_scores_are_where_the_loss_is_smallest(kind: str) -> None:
+    """Of any number of outputs: no other multiple of the slopes fits better."""
+    random = np.random.default_rng(3)
+    signal, noise = random.normal(size=(2, 400))
+    task = task_of("outcome", SECTIONS[kind])
+    table = simulate_table(kind, 1.5 * signal, random)
+    outcome = task.read(task.given(table, "participants.tsv").columns, "participants.tsv")
+    task = task.fit(outcome)
+    # A score for each output, as the statistics of its own phenotype would make it.
+    direction = np.linspace(-1, 1, 3) if kind == "multiclass" else np.ones(task.n_outputs)
+    scores = np.stack([signal, -signal, noise], axis=1)[:, :, None] * direction
+    nothing = np.zeros((400, 0))
+    _, slopes, intercept = fit_scores(task, nothing, outcome, scores)
+    assert slopes[0] > 0.3 and slopes[1] == pytest.approx(0, abs=1e-9) and slopes[2] < 0.3
+
+    def loss(factor: float) -> float:
+        output = intercept + factor * np.einsum("nso,s->no", scores, slopes)
+        return float((task.weights(outcome) * task.losses(output, outcome)).sum())
+
+    # The linear model of `discrete` is one of proportional hazards: near the best one of its loss.
+    factors = (0.5, 2.0) if kind == "discrete" else (0.5, 0.8, 1.3, 2.0)
+    assert loss(1.0) < min(map(loss, factors))
 
 
 def test_features_that_do_not_vary_and_separated_classes_stay_finite() -> None:
