@@ -173,9 +173,7 @@ def test_what_a_method_reads_is_in_the_order_of_the_study():
 )
 def test_a_method_that_cannot_be_trained_is_refused(method, available, words):
     with pytest.raises(ConfigurationError, match=words):
-        make_study(
-            {"m": method}, outcomes=OUTCOMES, available=available or ("snp", "region")
-        )
+        make_study({"m": method}, outcomes=OUTCOMES, available=available or ("snp", "region"))
 
 
 @pytest.mark.parametrize("name", ["", "../x", "-m", "a b", "m" * 41])

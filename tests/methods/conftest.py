@@ -67,9 +67,7 @@ def cohort(shared_cohort: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def planted(
-    shared_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def planted(shared_cohort: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """400 people with all outcomes of `studies.OUTCOMES`, planted in one SNP and one region."""
     cohort = shared_cohort(
         people=400, snps=120, genes=40, regions=6, imaged=0.8, unsequenced=0.1, effect=1.5

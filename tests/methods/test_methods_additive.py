@@ -141,9 +141,7 @@ def test_one_instance_and_one_region_are_enough(
 ) -> None:
     method = METHODS[name] | ({"snps": [PLANTED_SNP]} if name == "locus" else {})
     selection = {"genes": ["APOE"], "per_gene": 1}
-    fold = prepare(
-        planted, method, outcome=outcome, modalities={"snp": {"selection": selection}}
-    )
+    fold = prepare(planted, method, outcome=outcome, modalities={"snp": {"selection": selection}})
     assert len(fold.preparation.instances("snp")) == 1
     attributions = fold.fit().attributions(fold.held_out)
     value = attributions["snp"].value[fold.held_out.present["snp"]]

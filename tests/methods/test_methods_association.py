@@ -81,9 +81,7 @@ def test_statistics_are_score_tests_of_the_outcome(
     assert np.abs(z).max() > 4
 
 
-def lifelines_martingale(
-    time: np.ndarray, event: np.ndarray, covariates: np.ndarray
-) -> np.ndarray:
+def lifelines_martingale(time: np.ndarray, event: np.ndarray, covariates: np.ndarray) -> np.ndarray:
     """Martingale residuals of the Cox regression on the covariates, by lifelines."""
     lifelines = pytest.importorskip("lifelines")
     import pandas as pd
@@ -166,9 +164,7 @@ def test_on_noise_the_score_stays_near_the_intercept(tmp_path: Path, prepare: Pr
 
 
 @pytest.mark.parametrize("channels", ["outcome", "both"])
-def test_without_images_only_snps_are_ranked(
-    larger: Path, prepare: Prepare, channels: str
-) -> None:
+def test_without_images_only_snps_are_ranked(larger: Path, prepare: Prepare, channels: str) -> None:
     fold = prepare(larger, {"kind": "association", "channels": channels}).without("region")
     fitted = fold.fit()
     assert set(fitted.attributions(fold.held_out)) == {"snp"}

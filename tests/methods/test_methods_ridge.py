@@ -140,8 +140,6 @@ def test_too_few_people_of_a_class_leave_the_first_penalty(cohort: Path, prepare
     few = np.sort(np.concatenate([case[:3], np.flatnonzero(fold.train.outcome.case == 0)]))
     train = fold.train.take(few)
     task = fold.task.fit(train.outcome)
-    fitted = replace(
-        fold, train=train, preparation=replace(fold.preparation, task=task)
-    ).fit()
+    fitted = replace(fold, train=train, preparation=replace(fold.preparation, task=task)).fit()
     assert fitted.history[0]["penalty"] == min(fold.options.method.penalties)
     assert np.isfinite(fitted.predict(fold.held_out)).all()
