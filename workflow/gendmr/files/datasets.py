@@ -105,8 +105,8 @@ class _Sink(io.RawIOBase):
     disk did not take stays in memory. It is little, as the writer stops at the next `check`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w+b", buffering=0)
+    def __init__(self, temporary: Path) -> None:
+        self._file = temporary.open("w+b", buffering=0)
         self._place = self._size = 0
         self._untaken: list[tuple[int, bytes]] = []
         self.error: OSError | None = None
