@@ -49,7 +49,7 @@ class FiguresSection(Section):
     """Genes named in the figure along the genome."""
 
 
-class Aggregating(Section):
+class MethodAggregation(Section):
     """How the SNPs of a gene become its score, for one method."""
 
     aggregation: Literal["sum", "max", "mean", "squares"] = "sum"
@@ -93,7 +93,7 @@ class RankingSection(Section):
     sequential: int = Field(default=0, ge=0)
     """0, or h: a p-value is h / l where the h-th permutation that reaches the score is the l-th
     drawn (Besag & Clifford 1991); such values are marked."""
-    methods: dict[str, Aggregating] = Field(default_factory=dict)
+    methods: dict[str, MethodAggregation] = Field(default_factory=dict)
     """Aggregation of single methods in place of the above, by name."""
     figures: FiguresSection = Field(default_factory=FiguresSection)
     """A change of these draws the figures again and ranks nothing."""

@@ -58,12 +58,12 @@ class Significance:
     null: np.ndarray
 
     @property
-    def line(self) -> float | None:
-        """Return `family_wise_line` of the null."""
-        return family_wise_line(self.null)
+    def family_wise_threshold(self) -> float | None:
+        """Return `family_wise_threshold` of the null."""
+        return family_wise_threshold(self.null)
 
 
-def judge(
+def permutation_p_values(
     observed: np.ndarray,
     null: np.ndarray,
     *,
@@ -174,7 +174,7 @@ def z_scores(rows: np.ndarray) -> np.ndarray:
         first, second, third = (
             ((centred**k).sum(axis=0) - centred**k + further**k) / draws for k in (1, 2, 3)
         )
-        # Others that are all alike, and equal to the one more, have none of their own.
+        # Zero variance without this draw: fall back to a small share of the pooled variance.
         variance = np.maximum(second - first**2, SMALLEST_SHARE * spread[columns] ** 2)
         skew = (third - 3 * first * second + 2 * first**3) / variance**1.5
         found[:, columns] = _pearson_normal(
@@ -219,7 +219,7 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
     return rows / size[:, None] if (size > 0).all() else rows
 
 
-def family_wise_line(null: np.ndarray) -> float | None:
+def family_wise_threshold(null: np.ndarray) -> float | None:
     """Return the z above which a family-wise p is at most 5 %, or None with too few permutations.
 
     Parameters

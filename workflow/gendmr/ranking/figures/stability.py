@@ -31,7 +31,7 @@ MARKS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Panel:
+class TablePanel:
     """One table, what its rows are, and the length of the short list."""
 
     name: str
@@ -58,7 +58,7 @@ def draw_stability(
         PNG to write, one column wide for each table; the SVG is written beside it.
     """
     panels = [
-        Panel(name, table, length)
+        TablePanel(name, table, length)
         for name, table, length in (("gene", genes, k[0]), ("region", regions, k[1]))
         if len(table)
     ]
@@ -97,7 +97,7 @@ def region_names(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _draw(axes: Axes, panel: Panel, rows: int) -> None:
+def _draw(axes: Axes, panel: TablePanel, rows: int) -> None:
     table = panel.table.head(FIRST)
     total = len(panel.table)
     at = np.arange(len(table))

@@ -1,0 +1,27 @@
+"""What the attributions of each modality become: one module for each, found by its name.
+
+`gendmr.ranking.levels.<modality>` holds ``LEVEL``, a `gendmr.ranking.levels.base.Level`: genes, LD
+blocks and SNPs of genotypes, regions of images. A modality without a module of its own is ranked by
+`gendmr.ranking.levels.generic`: one table of its instances. Nothing else of the ranking knows a
+modality by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gendmr.ranking.levels.base import Level
+
+OWN = ("base", "generic")  # modules of this package that are no modality's
+
+
+def level_of(modality: str) -> type[Level]:
+    """Return the level of a modality: its own, or the generic one."""
+    name = f"{__name__}.{modality}"
+    own = modality not in OWN and importlib.util.find_spec(name) is not None
+    module = importlib.import_module(name if own else f"{__name__}.generic")
+    level: type[Level] = module.LEVEL
+    return level
