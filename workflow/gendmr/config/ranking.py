@@ -72,7 +72,7 @@ class RankingSection(Section):
     scores, without weights) do; p-values compare every gene with its own null."""
     ld_weighting: bool = True
     """Divide the risk of each SNP by 1 + the sum of its r2 with the gene's other SNPs, so that a
-    block of copies counts about once. r2 is of all genotyped people, without diagnoses."""
+    block of copies counts about once. r2 is of all genotyped people, without outcomes."""
     top_k: int = Field(default=25, ge=1, le=10_000)
     """Stability is the share of folds in which a gene or region is among the first `top_k`
     (regions: never more than a quarter of them)."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def growing(first: int) -> Callable[[Any, int], int]:
+def double_per_attempt(first: int) -> Callable[[Any, int], int]:
     """Return a resource of a rule that doubles at each attempt.
 
     A job that was killed for its memory or cut by its time limit asks for more when it is retried.

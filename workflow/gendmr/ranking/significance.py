@@ -1,4 +1,4 @@
-"""How often would chance do as well? p-values from scores under permuted diagnoses.
+"""How often would chance do as well? p-values from scores under permuted outcomes.
 
 Arrays have a row per permutation and a column per gene, block, SNP or region; larger is stronger.
 """
@@ -201,7 +201,7 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
 
     Attention is a share: a gene that takes a third of it takes it from all others, which then score
     less than they do when nothing is there. The size of a row is the median over columns of the
-    score over the column's mean of all rows; the true diagnoses are one of the rows, so that rows
+    score over the column's mean of all rows; the true outcomes are one of the rows, so that rows
     stay exchangeable when nothing is there. Columns that are 0 in more than a tenth of the rows do
     not count: genes whose SNPs are seldom selected say nothing of a row, and a median among many
     zeros would be noise. Rows stay as they are where fewer than 10 columns count.

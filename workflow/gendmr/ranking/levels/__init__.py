@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 OWN = ("base", "generic")  # modules of this package that are no modality's
 
 
+def module_of(modality: str) -> str:
+    """Return the module of a modality's level, below `gendmr`: its own, or the generic one."""
+    own = modality not in OWN and importlib.util.find_spec(f"{__name__}.{modality}") is not None
+    return f"ranking.levels.{modality if own else 'generic'}"
+
+
 def level_of(modality: str) -> type[Level]:
-    """Return the level of a modality: its own, or the generic one."""
-    name = f"{__name__}.{modality}"
-    own = modality not in OWN and importlib.util.find_spec(name) is not None
-    module = importlib.import_module(name if own else f"{__name__}.generic")
+    """Return the level of a modality."""
+    module = importlib.import_module(f"gendmr.{module_of(modality)}")
     level: type[Level] = module.LEVEL
     return level
