@@ -137,8 +137,7 @@ class AttributionReader:
         self.modality = modality
         self.people = level.people
         self.by_fold = [
-            _columns(path, modality, level.names, "fold", "train this fold again")
-            for path in paths
+            _columns(path, modality, level.names, "fold", "train this fold again") for path in paths
         ]
         read = [columns for columns in self.by_fold if columns is not None]
         self.columns = np.unique(np.concatenate(read)) if read else np.zeros(0, dtype=np.int64)

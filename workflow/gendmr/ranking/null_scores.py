@@ -112,9 +112,7 @@ def collect_null(
     options : RankingSection
     """
     folds = max(len(files), 1)
-    orders = {
-        name: pd.Index(one.level.names[one.read]) for name, one in collectors.items()
-    }
+    orders = {name: pd.Index(one.level.names[one.read]) for name, one in collectors.items()}
     for chunk in read_null(files, orders, options):
         for name, collector in collectors.items():
             collector.add(chunk.fold, chunk.rows.start, chunk.scores[name], folds)

@@ -138,9 +138,7 @@ def _notes(
             instance = modality_of(modality_of_table[name]).instance
             notes.append(f"{method} attributes nothing to a {instance}: no {name} are ranked.")
         elif not (table.rows["score"] > 0).any():
-            notes.append(
-                f"All {name} have a score of 0: their order is that of their names."
-            )
+            notes.append(f"All {name} have a score of 0: their order is that of their names.")
         p = agreement["top_k_overlap_p"]
         if p is not None and p > LEVEL:
             notes.append(

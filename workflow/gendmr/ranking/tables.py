@@ -55,7 +55,9 @@ class RankedTable:
     joint: bool = True
 
 
-def empty_table(key: str, columns: Sequence[str], top_k: int = 0, *, joint: bool = True) -> RankedTable:
+def empty_table(
+    key: str, columns: Sequence[str], top_k: int = 0, *, joint: bool = True
+) -> RankedTable:
     """Return a table without rows: no fold attributes anything to these instances."""
     nothing = np.zeros((0, 0))
     rows = pd.DataFrame(columns=pd.Index(columns))
@@ -158,7 +160,7 @@ def null_ranking_schema(keys: Sequence[str] | None = None) -> Schema:
     keys : sequence of str, optional
         Dimensions that must be there; without it those of all modalities may be.
     """
-    optional = keys is None
+    some = keys is None
     if keys is None:
         from gendmr.modalities import names
         from gendmr.ranking.levels import level_of
@@ -171,10 +173,15 @@ def null_ranking_schema(keys: Sequence[str] | None = None) -> Schema:
             (
                 f"z_{key}",
                 Variable(
-                    ("permutation", key), "float32", "SD", "z under permuted outcomes", None, optional
+                    ("permutation", key),
+                    "float32",
+                    "SD",
+                    "z under permuted outcomes",
+                    None,
+                    some,
                 ),
             ),
-            (key, Variable((key,), "text", "", "in the order of the table", None, optional)),
+            (key, Variable((key,), "text", "", "in the order of the table", None, some)),
         )
     }
 
@@ -193,7 +200,9 @@ def null_ranking(tables: Mapping[str, RankedTable], permutations: int) -> xr.Dat
     for table in tables.values():
         if not table.joint:
             continue
-        coordinates[table.key] = (table.key, table.rows[table.key].to_numpy(dtype=object))
+        names = table.rows[table.key].to_numpy(dtype=object)
+        # An empty array of objects would be stored as numbers.
+        coordinates[table.key] = (table.key, names if names.size else names.astype(str))
         null = table.null
         if not len(null):
             null = np.zeros((permutations, len(table.rows)), dtype=np.float32)

@@ -116,7 +116,9 @@ def _draw(axes: Axes, panel: TablePanel, rows: int) -> None:
     for row, share in enumerate(table["stability"]):
         axes.annotate(f"{100 * share:.0f} %", (1, row), **beside)
     axes.annotate(f"in first {panel.k}", (1, -1.1), **beside)
-    names = region_names(table) if panel.name == "region" else list(map(style.short, table[panel.name]))
+    names = (
+        region_names(table) if panel.name == "region" else list(map(style.short, table[panel.name]))
+    )
     axes.set_yticks(at, names, style="italic" if panel.name == "gene" else "normal")
     axes.tick_params(axis="y", length=0)
     axes.set(ylim=(rows - 0.4, -0.6), xlim=(1, max(total, 2)))

@@ -75,7 +75,7 @@ class InstanceLevel:
 
     def coordinates(self) -> pd.DataFrame:
         """Return what stands beside the name, one row an instance; no column of the ranking."""
-        others = self.file.instances.drop(columns=self.key)
+        others: pd.DataFrame = self.file.instances.drop(columns=self.key)
         taken = {name: f"{self.key}_{name}" for name in others if name in RANKED}
         return others.rename(columns=taken)
 
@@ -93,12 +93,16 @@ class InstanceLevel:
         beside = self.coordinates()
         columns = (self.key, *beside.columns, *RANKED)
         if folds is None:
-            return {self.table: empty_table(self.key, columns, top_k=region_top_k(self.options.top_k, 0))}
+            return {
+                self.table: empty_table(
+                    self.key, columns, top_k=region_top_k(self.options.top_k, 0)
+                )
+            }
         top_k = region_top_k(self.options.top_k, len(folds.columns))
         table = pd.DataFrame(
             {
                 self.key: self.names[folds.columns],
-                **{name: beside[name].to_numpy()[folds.columns] for name in beside},
+                **{str(name): beside[name].to_numpy()[folds.columns] for name in beside},
                 "score": folds.scores.mean(axis=0),
                 "direction": [WORDS[int(sign)] for sign in np.sign(folds.direction)],
                 **scores.stability(folds.scores, top_k),

@@ -235,9 +235,7 @@ class SnpLevel:
             null.first["genes"],
         )
 
-    def _blocks(
-        self, folds: FoldScores, genes: pd.DataFrame, null: NullScores
-    ) -> RankedTable:
+    def _blocks(self, folds: FoldScores, genes: pd.DataFrame, null: NullScores) -> RankedTable:
         groups = self.groups["blocks"]
         by_fold, _ = groups.score(self._spread(folds.scores))
         # Genes of a block in the order of their ranks.
