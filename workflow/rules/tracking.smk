@@ -25,7 +25,7 @@ rule sync_tracking:
             method=METHODS,
             repeat=REPEATS,
             fold=FOLDS,
-            file=["run.json", "metrics.json", "history.jsonl"],
+            file=["run.json", "fold.json", "history.jsonl"],
         ),
         ranking=rules.ranking.input,
     output:
