@@ -23,7 +23,7 @@ rule check_people:
         fams=[path for path in GENOTYPES if path.endswith(".fam")],
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
     output:
-        whole("results/{study}/cohort/check.json"),
+        nonempty("results/{study}/cohort/check.json"),
     log:
         "logs/{study}/cohort/check.log",
     benchmark:
@@ -33,8 +33,8 @@ rule check_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
         imaging=options("imaging"),
@@ -54,7 +54,7 @@ rule record_inputs:
         ],
         masks=[path for who in IMAGES for path in there(STUDY.imaging.mask_of(who))],
     output:
-        whole("results/{study}/cohort/inputs.json"),
+        nonempty("results/{study}/cohort/inputs.json"),
     log:
         "logs/{study}/cohort/inputs.log",
     benchmark:
@@ -63,8 +63,8 @@ rule record_inputs:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(60),
+        mem_mb=double_per_attempt(500),
+        runtime=double_per_attempt(60),
     params:
         imaging=options("imaging"),
         code=fingerprint("cohort.inputs", "files.provenance"),
@@ -86,13 +86,13 @@ rule join_cohort:
         images=REGIONS,
     output:
         # in studies with images or measurements only
-        whole(["results/{study}/cohort/region.nc"] if STUDY.imaging else []),
-        participants=whole("results/{study}/cohort/participants.tsv"),
-        description=whole("results/{study}/cohort/participants.json"),
-        attrition=whole("results/{study}/cohort/attrition.tsv"),
-        snp=whole("results/{study}/cohort/snp.nc"),
-        summary=whole("results/{study}/cohort/summary.json"),
-        flow=whole(
+        nonempty(["results/{study}/cohort/region.nc"] if STUDY.imaging else []),
+        participants=nonempty("results/{study}/cohort/participants.tsv"),
+        description=nonempty("results/{study}/cohort/participants.json"),
+        attrition=nonempty("results/{study}/cohort/attrition.tsv"),
+        snp=nonempty("results/{study}/cohort/snp.nc"),
+        summary=nonempty("results/{study}/cohort/summary.json"),
+        flow=nonempty(
             report(
                 "results/{study}/cohort/figures/flow.png",
                 caption="../report/flow.rst",
@@ -108,8 +108,8 @@ rule join_cohort:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=double_per_attempt(4000),
+        runtime=double_per_attempt(30),
     params:
         options=options("cohort"),
         genotypes=subpath(input.genotypes, strip_suffix=".bed"),
@@ -127,7 +127,7 @@ rule split_folds:
     input:
         participants="results/{study}/cohort/participants.tsv",
     output:
-        splits=whole("results/{study}/cohort/splits.tsv"),
+        splits=nonempty("results/{study}/cohort/splits.tsv"),
     log:
         "logs/{study}/cohort/splits.log",
     benchmark:
@@ -136,8 +136,8 @@ rule split_folds:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
         seed=STUDY.seed,
@@ -153,8 +153,8 @@ rule stratify_people:
         participants="results/{study}/cohort/participants.tsv",
         components="results/{study}/genotypes/components.tsv",
     output:
-        strata=whole("results/{study}/cohort/strata.tsv"),
-        summary=whole("results/{study}/cohort/strata.json"),
+        strata=nonempty("results/{study}/cohort/strata.tsv"),
+        summary=nonempty("results/{study}/cohort/strata.json"),
     log:
         "logs/{study}/cohort/strata.log",
     benchmark:
@@ -163,8 +163,8 @@ rule stratify_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
         seed=STUDY.seed,

@@ -12,7 +12,7 @@ shell.prefix(
 )
 
 from gendmr.cli.console import changes_summary, failure_summary, start_summary, watch
-from gendmr.config.resources import growing
+from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, remember
@@ -53,7 +53,7 @@ wildcard_constraints:
     chunk=r"\d+",
 
 
-def whole(files):
+def nonempty(files):
     """Outputs that are no results where they are empty, whatever the job's exit status says."""
     return ensure(files, non_empty=True)
 
