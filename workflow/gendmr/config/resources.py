@@ -77,3 +77,25 @@ def for_method(
         gpus=asked.gpus,
         threads=asked.threads,
     )
+
+
+def growing_with_input(first: int, share: float) -> Callable[[Any, Any, int], int]:
+    """Return a resource of a rule that grows with its input files, and doubles at each attempt.
+
+    Parameters
+    ----------
+    first : int
+        What the first attempt asks for, however small the files are: MB of memory or minutes.
+    share : float
+        More of it for each MB of the input files. A .bed holds people x variants / 4 bytes.
+
+    Returns
+    -------
+    callable
+        Of wildcards, input files and attempt, as Snakemake calls it.
+    """
+
+    def resource(wildcards: Any, input: Any, attempt: int) -> int:
+        return (first + int(share * input.size_mb)) * 2 ** (attempt - 1)
+
+    return resource

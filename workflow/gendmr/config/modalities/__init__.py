@@ -7,6 +7,7 @@ The name of the module is the name of the modality: key of the configuration, st
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny, create_model
@@ -41,6 +42,29 @@ def _by_name(value: Any) -> Any:
 
 NamedModalities = Annotated[dict[str, SerializeAsAny[ModalitySection]], BeforeValidator(_by_name)]
 """Sections of some modalities by name: what a job is given."""
+
+
+class _SomeModalities(Section):
+    """Sections of modalities alone: what a job is given."""
+
+    modalities: NamedModalities
+
+
+def in_order(sections: Mapping[str, ModalitySection]) -> dict[str, ModalitySection]:
+    """Return sections of modalities in the order of tables and texts."""
+    return dict(sorted(sections.items(), key=lambda item: (item[1].place, item[0])))
+
+
+def parse_modalities(text: str) -> dict[str, ModalitySection]:
+    """Return the sections of some modalities from their JSON, in the order of tables and texts.
+
+    Raises
+    ------
+    ConfigurationError
+        See `Section.parse`.
+    """
+    return in_order(_SomeModalities.parse(f'{{"modalities": {text}}}').modalities)
+
 
 if TYPE_CHECKING:
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from gendmr.config.base import Section
 
@@ -27,6 +27,10 @@ class ModalitySection(Section):
             `results/<study>`.
         """
         raise NotImplementedError
+
+    def of_cohort(self) -> Self:
+        """Return what decides the cohort's file: editing the rest of the section reruns no join."""
+        return self
 
     def given(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -62,6 +62,10 @@ class SnpSection(ModalitySection):
     place: ClassVar[int] = 0
     adjusts: ClassVar[bool] = True
     stage: ClassVar[str | None] = "genotypes"
+
+    def of_cohort(self) -> Self:
+        """Return the section without what only folds read: all of it."""
+        return type(self)()
 
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made."""
