@@ -3,7 +3,6 @@
 import json
 
 from gendmr.cohort.fold_values import fold_values
-from gendmr.config.resources import growing_with_input
 
 SECTIONS = STUDY.modality_sections()
 SOURCES = {
