@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from gendmr.report.ancestry import ENOUGH, by_ancestry
+from gendmr.training.scores import auc
 
 from gendmr.config.report import ReportSection
-from gendmr.report.ancestry import ENOUGH, by_ancestry
-from gendmr.report.study import report_study
-from gendmr.training.scores import auc
+from report.studies import report_study
 
 Maker = Callable[..., Path]
 

@@ -14,8 +14,7 @@ from markupsafe import escape
 from gendmr.config.report import ReportSection
 from gendmr.report.catalogue import DRAWN, FIGURES, SECTIONS, legend_file
 from gendmr.report.page import render
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
+from report.studies import report_study, summarise
 
 Maker = Callable[..., Path]
 NULL = {"permutations": 9, "smallest_p": 0.1, "tail": False, "sequential": 0}

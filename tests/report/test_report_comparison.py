@@ -23,9 +23,8 @@ from gendmr.report.comparison import difference
 from gendmr.report.figures import draw_comparison
 from gendmr.report.performance import READS
 from gendmr.report.schema import FoldAuc, MethodSummary
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
 from pictures import check_picture
+from report.studies import report_study, summarise
 
 Maker = Callable[..., Path]
 LISTS = (

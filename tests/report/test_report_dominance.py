@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gendmr.report.dominance import read_dominance
 
 from gendmr.config.report import ReportSection
-from gendmr.report.dominance import read_dominance
-from gendmr.report.study import report_study
+from report.studies import report_study
 
 Maker = Callable[..., Path]
 

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from gendmr.config.report import ReportSection
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
+from report.studies import report_study, summarise
 
 Maker = Callable[..., Path]
 WHOLE, WITHOUT = "gendmr", "gendmr-without-apoe"

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from gendmr.report.curves import GRID, calibration, local_linear, mean_roc, roc, wilson
+from gendmr.report.dominance import Dominance, read_dominance
 
 from gendmr.config.report import ReportSection
 from gendmr.files.atomic import sha256
-from gendmr.report.curves import GRID, calibration, local_linear, mean_roc, roc, wilson
-from gendmr.report.dominance import Dominance, read_dominance
 from gendmr.report.figures import draw_calibration, draw_dominance, draw_roc
-from gendmr.report.summary import summarise
 from pictures import check_picture, texts
+from report.studies import summarise
 
 Maker = Callable[..., Path]
 

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from gendmr.report.curves import GRID, mean_roc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,10 +25,8 @@ from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.files.atomic import sha256, write_json
 from gendmr.files.provenance import record_files
 from gendmr.files.tables import write_table
-from gendmr.report.curves import GRID, mean_roc
 from gendmr.report.limits import smallest_effects
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
+from report.studies import report_study, summarise
 
 Maker = Callable[..., Path]
 

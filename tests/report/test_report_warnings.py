@@ -12,7 +12,7 @@ import pytest
 
 from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError
-from gendmr.report.summary import summarise
+from report.studies import summarise
 
 Maker = Callable[..., Path]
 APOE = 45_411_941  # rs429358 in GRCh37
