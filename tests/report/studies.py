@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -48,7 +49,8 @@ MORE = {
     "fusion-ogm-ge": (BOTH, 0.74),
     "fusion-fixed-teacher": (BOTH, 0.75),
 }
-OUTCOMES = {"diagnosis": BinaryOutcome()}
+OUTCOMES: dict[str, OutcomeSection] = {"diagnosis": BinaryOutcome()}
+DEFAULTS = ReportSection()
 REGIONS = ("Hippocampus", "Amygdala", "Entorhinal cortex", "Precuneus", "Occipital pole")
 Maker = Callable[..., Path]
 
@@ -199,6 +201,14 @@ def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> 
     write_tsv(folder / "metrics.tsv", [{"method": name, **row} for row in rows])
 
 
+def copy_method(results: Path, name: str, copy: str) -> None:
+    """Give a method a twin that was trained in the same folds."""
+    folder = results / "training" / copy
+    shutil.copytree(results / "training" / name, folder)
+    for path in folder.rglob("fold.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"method": copy}))
+
+
 def write_ranking(results: Path, name: str, genes: list[str]) -> None:
     folder = results / "ranking" / name
     table = [
@@ -312,7 +322,7 @@ def make_study(
 
 def summarise(
     results: Path,
-    options: ReportSection = ReportSection(),
+    options: ReportSection = DEFAULTS,
     outcomes: Mapping[str, OutcomeSection] = OUTCOMES,
     **names: Sequence[str],
 ) -> StudySummary:
@@ -322,7 +332,7 @@ def summarise(
 
 def report_study(
     results: Path,
-    options: ReportSection = ReportSection(),
+    options: ReportSection = DEFAULTS,
     outcomes: Mapping[str, OutcomeSection] = OUTCOMES,
     **names: Sequence[str],
 ) -> StudySummary:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gendmr.report.dominance import read_dominance
 
 from gendmr.config.report import ReportSection
+from gendmr.report.sections.dominance import read_dominance
 from report.studies import report_study
 
 Maker = Callable[..., Path]
