@@ -16,7 +16,7 @@ RUN = snakemake --profile workflow/profiles/local --cores $(CORES) --configfile 
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: help setup demo run estimate test lint types check-workflow tests nightly coverage format schema lock audit clean-demo
+.PHONY: help setup demo run estimate test lint types check-workflow tests nightly coverage format schema reference lock audit clean-demo
 # make help   this list
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -74,6 +74,10 @@ format:
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+# make reference   writes the generated part of docs/reference/files.md anew
+reference:
+	@python -m gendmr reference docs/reference/files.md
 
 # make schema   writes the JSON schema of the configuration anew
 schema:

@@ -12,8 +12,8 @@ import xarray as xr
 from scipy.stats import norm
 
 from gendmr.files.atomic import write_json
-from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
+from gendmr.modalities.store import write_modality
 
 PLANTED_SNP = "rs429358"
 PLANTED_GENE = "APOE"
@@ -82,9 +82,9 @@ def make_cohort(folder: Path | str, **changes: Any) -> Path:
     write_json(folder / "participants.json", kinds)
     splits = make_splits(participants, options.folds, options.repeats, options.seed)
     write_table(folder / "splits.tsv", splits)
-    write_dataset(folder / "snp.nc", snp_dataset(participants, layout, dosage), "snp")
+    write_modality(folder / "snp.nc", snp_dataset(participants, layout, dosage), "snp")
     region = draw_regions(options, participants, random)
-    write_dataset(folder / "region.nc", region, "region")
+    write_modality(folder / "region.nc", region, "region")
     return folder
 
 

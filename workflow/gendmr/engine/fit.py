@@ -25,13 +25,13 @@ import torch
 from torch.func import functional_call, vmap
 
 from gendmr.config.training import OptimisationSection
-from gendmr.errors import TrainingError
 from gendmr.engine.batches import Randomness, Tensors
+from gendmr.errors import TrainingError
 from gendmr.training.scores import auc
 
 if TYPE_CHECKING:
-    from gendmr.methods.base import Network, Progress
     from gendmr.engine.checkpoint import Checkpoint
+    from gendmr.methods.base import Network, Progress
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 LARGEST_LOSS = 1e4  # a cross-entropy of thousands: the steps overshoot, whether or not it is finite

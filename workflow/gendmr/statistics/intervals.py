@@ -148,3 +148,13 @@ def resampled_correlation(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> n
     one, mx, my, xx, yy, xy = (counts @ columns).T
     spread = (one * xx - mx**2) * (one * yy - my**2)
     return np.where(spread > 0, (one * xy - mx * my) / np.sqrt(np.maximum(spread, 1e-300)), np.nan)
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Pearson's correlation of x and y (person,); NaN where one does not vary."""
+    if len(x) < 2:
+        return float("nan")
+    x, y = x - x.mean(), y - y.mean()
+    spread = np.sqrt((x @ x) * (y @ y))
+    # What rounding leaves of a constant is no variation.
+    return float(np.clip(x @ y / spread, -1, 1)) if spread > 1e-12 else float("nan")

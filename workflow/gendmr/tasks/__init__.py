@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,9 @@ def figures_of(task: Task) -> tuple[TaskFigure, ...]:
     They are found by name: no module that a fit runs imports them, so that a new figure trains
     nothing again.
     """
-    module = importlib.import_module(f"gendmr.tasks.{task.kind}.figures")
+    name = f"gendmr.tasks.{task.kind}.figures"
+    if importlib.util.find_spec(name) is None:
+        return ()
+    module = importlib.import_module(name)
     figures: tuple[TaskFigure, ...] = module.figures(task)
     return figures

@@ -180,8 +180,10 @@ class Task(Protocol[OutcomeT]):
     columns: Mapping[str, Kind]
     """Columns of predictions.tsv after `participant_id`, `set`, `modalities`; the observed outcome
     among them."""
-    metrics: tuple[Metric, ...]
-    """The first is the primary one: the comparison of methods is of it."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return the metrics; the first is the primary one: methods are compared by it."""
 
     @property
     def effect(self) -> Effect | None:

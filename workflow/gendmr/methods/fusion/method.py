@@ -31,16 +31,6 @@ from torch.nn import functional
 
 from gendmr.config.methods import FusionMethod
 from gendmr.config.training import MethodOptions, OptimisationSection
-from gendmr.methods.additive import bag_of, standardise
-from gendmr.methods.base import AuxiliaryLoss, Bag, Lot, Network, Progress
-from gendmr.methods.classification import (
-    MODALITIES,
-    OTHER,
-    binary_divergence,
-    cross_entropy,
-    usable_bags,
-)
-from gendmr.seeds import derive, generator
 from gendmr.engine.batches import (
     Randomness,
     Tensors,
@@ -51,7 +41,17 @@ from gendmr.engine.batches import (
 )
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.engine.fit import Fit, Layout, Task, call, choose_device, fit, set_up_device
+from gendmr.methods.additive import bag_of, standardise
+from gendmr.methods.base import AuxiliaryLoss, Bag, Lot, Network, Progress
+from gendmr.methods.classification import (
+    MODALITIES,
+    OTHER,
+    binary_divergence,
+    cross_entropy,
+    usable_bags,
+)
 from gendmr.preprocessing.preparation import People, Preparation
+from gendmr.seeds import derive, generator
 from gendmr.training.scores import class_weights
 
 BATCH = 64

@@ -28,9 +28,9 @@ import torch
 from torch.nn import functional
 
 from gendmr.config.methods import GendmrMethod
+from gendmr.engine.batches import Tensors
 from gendmr.methods.base import AuxiliaryLoss, Teacher
 from gendmr.methods.classification import MODALITIES, OTHER, binary_divergence
-from gendmr.engine.batches import Tensors
 
 Outputs = Mapping[str, torch.Tensor]
 TEMPERATURE_OF_VIEWS = 0.1

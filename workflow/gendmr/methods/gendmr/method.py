@@ -38,13 +38,6 @@ from torch.nn import functional
 
 from gendmr.config.methods import GendmrMethod
 from gendmr.config.training import MethodOptions, OptimisationSection
-from gendmr.errors import TrainingError
-from gendmr.methods.gendmr.attention import Block, GatedBag
-from gendmr.methods.base import Bag, Lot, Network, Progress
-from gendmr.methods.classification import MODALITIES, cross_entropy, usable_bags
-from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
-from gendmr.methods.gendmr.exchange import Exchange
-from gendmr.seeds import generator
 from gendmr.engine.batches import (
     Plan,
     Randomness,
@@ -56,7 +49,14 @@ from gendmr.engine.batches import (
 )
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.engine.fit import Fit, Layout, Runner, Task, call, choose_device, fit, set_up_device
+from gendmr.errors import TrainingError
+from gendmr.methods.base import Bag, Lot, Network, Progress
+from gendmr.methods.classification import MODALITIES, cross_entropy, usable_bags
+from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
+from gendmr.methods.gendmr.attention import Block, GatedBag
+from gendmr.methods.gendmr.exchange import Exchange
 from gendmr.preprocessing.preparation import People, Preparation
+from gendmr.seeds import generator
 from gendmr.training.scores import class_weights
 
 CLASSES, MISSING = 4, 3  # dosage 0, 1, 2, missing

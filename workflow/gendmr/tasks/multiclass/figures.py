@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gendmr.tasks.base import TaskFigure
-from gendmr.tasks.multiclass.metrics import counts, macro_auc, pool_classes, probability_of
+from gendmr.tasks.multiclass.columns import pool_classes, probability_of
+from gendmr.tasks.multiclass.metrics import counts, macro_auc
 
 if TYPE_CHECKING:
     from gendmr.tasks.multiclass.task import MulticlassTask
@@ -28,7 +29,8 @@ def draw_confusion(
     if not methods:
         return style.say("Nobody is held out: no class is predicted.", path)
     reference = next(iter(predictions))
-    figure, panels = drawing.panels(len(methods))
+    # Beside a single panel the bar of colours takes width, and leaves height over.
+    figure, panels = drawing.panels(len(methods), gap=-0.5 if len(methods) == 1 else 0)
     size = float(np.clip(30 / len(classes), 3, style.SMALL))
     names = [style.short(name) for name in classes]
     for axes, (method, rows) in zip(panels, methods.items(), strict=True):
@@ -38,7 +40,7 @@ def draw_confusion(
         for i in range(len(classes)):
             for j in range(len(classes)):
                 text = f"{share[i, j]:.0%}\n{table[i, j]}" if len(classes) <= 6 else table[i, j]
-                colour = "white" if share[i, j] > 0.55 else "black"
+                colour = "white" if share[i, j] > 0.7 else "black"
                 axes.text(j, i, text, ha="center", va="center", size=size, color=colour)
         axes.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(classes)), names)

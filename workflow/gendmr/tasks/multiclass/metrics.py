@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from gendmr.statistics.classification import auc, confusion, matthews
 from gendmr.tasks.base import Metric
-from gendmr.tasks.pooling import pool_people
+from gendmr.tasks.multiclass.columns import probabilities
 
-
-def probability_of(name: str) -> str:
-    """Return the column of the probability of a class."""
-    return f"probability:{name}"
-
-
-def probabilities(rows: pd.DataFrame, classes: tuple[str, ...]) -> np.ndarray:
-    """Return probabilities, float64 (person, class)."""
-    return rows[[probability_of(name) for name in classes]].to_numpy(float)
+if TYPE_CHECKING:
+    from gendmr.tasks.multiclass.task import MulticlassTask
 
 
 def counts(rows: pd.DataFrame, classes: tuple[str, ...]) -> np.ndarray:
@@ -71,16 +65,9 @@ def mcc(rows: pd.DataFrame, classes: tuple[str, ...]) -> float:
     return matthews(counts(rows, classes))
 
 
-def pool_classes(rows: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Return a row per person: probabilities averaged over repeats, and the most probable class."""
-    pooled = pool_people(rows, ("observed",), [probability_of(name) for name in classes])
-    called = probabilities(pooled, classes).argmax(axis=1)
-    pooled["predicted"] = np.array(classes, dtype=object)[called]
-    return pooled
-
-
-def metrics(classes: tuple[str, ...]) -> tuple[Metric, ...]:
-    """Return the metrics of some classes; the macro-averaged AUC is the primary one."""
+def metrics(task: MulticlassTask) -> tuple[Metric, ...]:
+    """Return the metrics of the classes of a task; the macro-averaged AUC is the primary one."""
+    classes = task.classes
     level = 1 / len(classes)
 
     def of(function: Callable[..., float]) -> Callable[..., float]:

@@ -12,16 +12,11 @@ import pandas as pd
 from gendmr.config.outcomes.multiclass import MulticlassOutcome
 from gendmr.errors import FoldError, OutcomeError, first_few
 from gendmr.files.tables import MISSING, Kind
-from gendmr.statistics.classification import softmax
+from gendmr.statistics.classification import auc, softmax
 from gendmr.statistics.intervals import percentile_interval, resample_counts, resampled_auc
 from gendmr.tasks.base import Given, Task
-from gendmr.tasks.multiclass.metrics import (
-    macro_auc,
-    metrics,
-    pool_classes,
-    probabilities,
-    probability_of,
-)
+from gendmr.tasks.judged import Judged
+from gendmr.tasks.multiclass.columns import pool_classes, probabilities, probability_of
 from gendmr.tasks.multiclass.outcome import ClassLabels
 from gendmr.tasks.reading import MANY, blank, check_minimum, counted, positions, same_but_case
 
@@ -37,7 +32,7 @@ def build(name: str, section: MulticlassOutcome) -> Task[ClassLabels]:
 
 
 @dataclass
-class MulticlassTask:
+class MulticlassTask(Judged):
     """See `gendmr.tasks.base.Task`.
 
     Parameters
@@ -65,7 +60,6 @@ class MulticlassTask:
             "predicted": "text",
             **{probability_of(name): "number" for name in self.classes},
         }
-        self.metrics = metrics(self.classes)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the column of the labels."""
@@ -226,14 +220,26 @@ class MulticlassTask:
             f" {rule}."
         ]
 
-    def summary(self, predictions: pd.DataFrame) -> str:
-        """Return the macro-averaged AUC."""
-        value = macro_auc(predictions, self.classes)
-        return f"macro AUC {value:.3f}" if np.isfinite(value) else "macro AUC n/a"
+    def score(self, output: np.ndarray, outcome: ClassLabels) -> float:
+        """Return the macro-averaged AUC of the logits."""
+        areas = [auc(outcome.label == k, output[:, k]) for k in range(self.n_outputs)]
+        return float(np.mean(areas)) if np.isfinite(areas).all() else float("nan")
 
     def fewest(self, outcome: ClassLabels) -> int:
         """Return the number of people in the smallest class."""
-        return min(int((outcome.label == place).sum()) for place in range(len(self.classes)))
+        return int(np.bincount(outcome.label[outcome.known], minlength=self.n_outputs).min())
+
+    def response(self, outcome: ClassLabels) -> np.ndarray:
+        """Return an indicator of each class."""
+        return (outcome.label[:, None] == np.arange(self.n_outputs)).astype(np.float64)
+
+    def reference(self, outcome: ClassLabels) -> np.ndarray:
+        """Return everybody: which class is unaffected is not known."""
+        return np.ones(len(outcome), dtype=bool)
+
+    def design(self, outcome: ClassLabels) -> np.ndarray:
+        """Return an indicator of each class."""
+        return self.response(outcome)
 
     def phenotypes(self, outcome: ClassLabels, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the multinomial regression on the covariates, a column per class."""

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gendmr.tasks.base import TaskFigure
-from gendmr.tasks.quantitative.metrics import arrays, pearson, r_squared
+from gendmr.tasks.quantitative.metrics import pearson, r_squared
+from gendmr.tasks.quantitative.outcome import arrays
 
 if TYPE_CHECKING:
     from gendmr.tasks.quantitative.task import QuantitativeTask
@@ -24,7 +25,7 @@ def _people(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dots(axes: Any, x: np.ndarray, y: np.ndarray, colour: str) -> None:
-    axes.plot(x, y, "o", ms=1.8, mew=0, color=colour, alpha=float(np.clip(60 / len(x), 0.15, 0.7)))
+    axes.plot(x, y, "o", ms=1.8, mew=0, color=colour, alpha=float(np.clip(200 / len(x), 0.2, 0.8)))
 
 
 def draw_scatter(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis: str) -> Any:

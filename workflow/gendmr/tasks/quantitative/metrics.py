@@ -5,26 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gendmr.tasks.base import Metric
-
-
-def arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return observed and predicted values."""
-    return rows["observed"].to_numpy(float), rows["predicted"].to_numpy(float)
-
-
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    if len(x) < 2:
-        return float("nan")
-    x, y = x - x.mean(), y - y.mean()
-    spread = np.sqrt((x @ x) * (y @ y))
-    # What rounding leaves of a constant is no variation.
-    return float(np.clip(x @ y / spread, -1, 1)) if spread > 1e-12 else float("nan")
+from gendmr.statistics.intervals import correlation
+from gendmr.tasks.base import Metric, Task
+from gendmr.tasks.quantitative.outcome import arrays
 
 
 def pearson(rows: pd.DataFrame) -> float:
     """Return Pearson's correlation of observed and predicted; NaN where one does not vary."""
-    return _pearson(*arrays(rows))
+    return correlation(*arrays(rows))
 
 
 def r_squared(rows: pd.DataFrame) -> float:
@@ -53,7 +41,7 @@ def squared_error(rows: pd.DataFrame) -> float:
 
 def spearman(rows: pd.DataFrame) -> float:
     """Return the correlation of ranks; equal values share their mean rank."""
-    return _pearson(*(pd.Series(values).rank().to_numpy() for values in arrays(rows)))
+    return correlation(*(pd.Series(values).rank().to_numpy() for values in arrays(rows)))
 
 
 METRICS: tuple[Metric, ...] = (
@@ -71,3 +59,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("rmse", "root mean squared error", "lower", squared_error),
     Metric("spearman", "Spearman's ρ", "higher", spearman, 0.0, spread=(-1, 1)),
 )
+
+
+def metrics(task: Task) -> tuple[Metric, ...]:
+    """Return the metrics of a measurement, which are the same for every task."""
+    return METRICS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from gendmr.files.tables import MISSING
 
@@ -48,3 +49,8 @@ class Measurements:
 
 
 Outcome = Measurements
+
+
+def arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return observed and predicted values."""
+    return rows["observed"].to_numpy(float), rows["predicted"].to_numpy(float)

@@ -13,14 +13,15 @@ from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.intervals import (
+    correlation,
     percentile_interval,
     resample_counts,
     resampled_correlation,
 )
 from gendmr.tasks.base import Effect, Given, Task
+from gendmr.tasks.judged import Judged
 from gendmr.tasks.pooling import pool_people
-from gendmr.tasks.quantitative.metrics import METRICS, arrays, pearson
-from gendmr.tasks.quantitative.outcome import Measurements
+from gendmr.tasks.quantitative.outcome import Measurements, arrays
 from gendmr.tasks.reading import check_minimum, own_numbers, users_numbers
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def build(name: str, section: QuantitativeOutcome) -> Task[Measurements]:
 
 
 @dataclass
-class QuantitativeTask:
+class QuantitativeTask(Judged):
     """See `gendmr.tasks.base.Task`.
 
     Parameters
@@ -58,7 +59,6 @@ class QuantitativeTask:
 
     kind = "quantitative"
     n_outputs = 1
-    metrics = METRICS
     effect = EFFECT
 
     def __post_init__(self) -> None:
@@ -199,14 +199,26 @@ class QuantitativeTask:
             " correlation is n/a."
         ]
 
-    def summary(self, predictions: pd.DataFrame) -> str:
+    def score(self, output: np.ndarray, outcome: Measurements) -> float:
         """Return Pearson's r."""
-        value = pearson(predictions)
-        return f"r {value:.3f}" if np.isfinite(value) else "r n/a"
+        return correlation(outcome.value, output[:, 0])
 
     def fewest(self, outcome: Measurements) -> int:
-        """Return the number of people who have been measured."""
-        return int(outcome.known.sum())
+        """Return the number of people; 0 where all have one value."""
+        values = outcome.value[outcome.known]
+        return len(values) if len(np.unique(values)) > 1 else 0
+
+    def response(self, outcome: Measurements) -> np.ndarray:
+        """Return the measurement in standard deviations of training people."""
+        return self._standardised(outcome)[:, None]
+
+    def reference(self, outcome: Measurements) -> np.ndarray:
+        """Return everybody: nobody is affected more than another."""
+        return np.ones(len(outcome), dtype=bool)
+
+    def design(self, outcome: Measurements) -> np.ndarray:
+        """Return a constant and the measurement."""
+        return np.column_stack([np.ones(len(outcome)), self._standardised(outcome)])
 
     def phenotypes(self, outcome: Measurements, covariates: np.ndarray) -> np.ndarray:
         """Return residuals of the linear regression on the covariates, in the unit."""

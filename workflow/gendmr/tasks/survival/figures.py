@@ -12,7 +12,8 @@ import pandas as pd
 
 from gendmr.statistics.survival import kaplan_meier, kaplan_meier_interval, logrank
 from gendmr.tasks.base import TaskFigure
-from gendmr.tasks.survival.metrics import HORIZONS, SURVIVAL, THIRDS, arrays, thirds
+from gendmr.tasks.survival.columns import HORIZONS, SURVIVAL, arrays
+from gendmr.tasks.survival.metrics import THIRDS, thirds
 
 if TYPE_CHECKING:
     from gendmr.tasks.survival.task import SurvivalTask
@@ -81,10 +82,19 @@ def draw_kaplan_meier(predictions: Mapping[str, pd.DataFrame], path: Path, *, un
             va="center",
             size=style.SMALL,
         )
-        drawing.title(axes, method, method == reference)
+        drawing.title(axes, method, method == reference, pad=10)
         p = logrank(time, event, third)[1]
         text = "p n/a" if not np.isfinite(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-        axes.text(0.04, 0.05, f"log-rank {text}", transform=axes.transAxes, va="bottom")
+        axes.annotate(
+            f"log-rank {text}",
+            (0.5, 1),
+            xycoords="axes fraction",
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            size=style.SMALL,
+        )
         axes.set_xlabel(_axis(unit))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.tick_params(labelleft=place % drawing.COLUMNS == 0)

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from gendmr.statistics import survival
 from gendmr.tasks.base import Metric
+from gendmr.tasks.survival.columns import HORIZONS, SURVIVAL, arrays
 
-GRID = 16  # times at which survival curves are stored
-HORIZONS = tuple(f"horizon_{number:02}" for number in range(1, GRID + 1))
-SURVIVAL = tuple(f"survival_{number:02}" for number in range(1, GRID + 1))
+if TYPE_CHECKING:
+    from gendmr.tasks.survival.task import SurvivalTask
+
 THIRDS = ("low", "middle", "high")
-
-
-def arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return time, event and risk."""
-    return (
-        rows["time"].to_numpy(float),
-        rows["event"].to_numpy(int) == 1,
-        rows["risk"].to_numpy(float),
-    )
 
 
 def quartiles(time: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -80,15 +73,13 @@ def logrank_p(rows: pd.DataFrame) -> float:
     return survival.logrank(time, event, thirds(risk))[1]
 
 
-def metrics(horizons: tuple[float, ...]) -> tuple[Metric, ...]:
+def metrics(task: SurvivalTask) -> tuple[Metric, ...]:
     """Return the metrics; Harrell's concordance is the primary one.
 
-    Parameters
-    ----------
-    horizons : tuple of float
-        Of the time-dependent AUC; empty for the quartiles of training people's event times.
+    The time-dependent AUC is of the configured horizons, or of the quartiles of training people's
+    event times.
     """
-    auc = partial(mean_auc, horizons=horizons)
+    auc = partial(mean_auc, horizons=task.section.horizons)
     return (
         Metric(
             "c_index",

@@ -13,13 +13,14 @@ from gendmr.config.outcomes.survival import SurvivalOutcome
 from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.intervals import percentile_interval, resample_counts
-from gendmr.statistics.survival import resampled_harrell_c
+from gendmr.statistics.survival import harrell_c, resampled_harrell_c
 from gendmr.tasks.base import Effect, Given, Task
+from gendmr.tasks.judged import Judged
 from gendmr.tasks.pooling import pool_people
 from gendmr.tasks.reading import check_minimum, own_numbers
+from gendmr.tasks.survival.columns import GRID, HORIZONS, SURVIVAL, arrays
 from gendmr.tasks.survival.cox import CoxModel
 from gendmr.tasks.survival.discrete import DiscreteModel
-from gendmr.tasks.survival.metrics import GRID, HORIZONS, SURVIVAL, arrays, harrell, metrics
 from gendmr.tasks.survival.outcome import CensoredTimes
 from gendmr.tasks.survival.users import users_times
 
@@ -44,7 +45,7 @@ def build(name: str, section: SurvivalOutcome) -> Task[CensoredTimes]:
 
 
 @dataclass
-class SurvivalTask:
+class SurvivalTask(Judged):
     """See `gendmr.tasks.base.Task`.
 
     Parameters
@@ -72,7 +73,6 @@ class SurvivalTask:
             **dict.fromkeys(HORIZONS, "number"),
             **dict.fromkeys(SURVIVAL, "number"),
         }
-        self.metrics = metrics(self.section.horizons)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the columns of time and event."""
@@ -235,14 +235,27 @@ class SurvivalTask:
             " n/a."
         ]
 
-    def summary(self, predictions: pd.DataFrame) -> str:
+    def score(self, output: np.ndarray, outcome: CensoredTimes) -> float:
         """Return Harrell's C."""
-        value = harrell(predictions)
-        return f"Harrell's C {value:.3f}" if np.isfinite(value) else "Harrell's C n/a"
+        return harrell_c(outcome.time, outcome.event, self.model.log_risk(output))
 
     def fewest(self, outcome: CensoredTimes) -> int:
-        """Return the number of people with an event."""
+        """Return the number of people with the event."""
         return int((outcome.event & outcome.known).sum())
+
+    def response(self, outcome: CensoredTimes) -> np.ndarray:
+        """Return martingale residuals without covariates."""
+        return self.phenotypes(outcome, np.zeros((len(outcome), 0)))
+
+    def reference(self, outcome: CensoredTimes) -> np.ndarray:
+        """Return everybody: who has the event is not known yet."""
+        return np.ones(len(outcome), dtype=bool)
+
+    def design(self, outcome: CensoredTimes) -> np.ndarray:
+        """Return a constant, the event and the martingale residual."""
+        return np.column_stack(
+            [np.ones(len(outcome)), outcome.event.astype(np.float64), self.response(outcome)]
+        )
 
     def phenotypes(self, outcome: CensoredTimes, covariates: np.ndarray) -> np.ndarray:
         """Return martingale residuals of the Cox regression on the covariates."""
