@@ -14,7 +14,7 @@ from gendmr.config.outcomes.binary import BinaryOutcome
 from gendmr.config.outcomes.multiclass import MulticlassOutcome
 from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.config.outcomes.survival import SurvivalOutcome
-from gendmr.report.detectable import FREQUENCIES, TestedUnits, smallest_effects
+from gendmr.report.detectable import FREQUENCIES, RankedUnits, smallest_effects
 from gendmr.report.outcomes import OutcomeOfPeople
 from gendmr.tasks import task_of
 
@@ -29,7 +29,7 @@ def entries(
     people = pd.DataFrame({"participant_id": [str(i) for i in range(len(outcome))]})
     people[f"has_{modality}"] = True
     known = OutcomeOfPeople(task, people["participant_id"].to_numpy(dtype=object), outcome)
-    found = smallest_effects({"outcome": known}, people, {modality: TestedUnits("gene", count)})
+    found = smallest_effects({"outcome": known}, people, {modality: RankedUnits("gene", count)})
     return list(found["outcomes"])
 
 

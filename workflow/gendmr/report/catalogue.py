@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,12 @@ def code_modules(outcomes: Mapping[str, OutcomeSection]) -> list[str]:
     The kinds of outcome are found by name, so that no import tells of them.
     """
     kinds = sorted({section.kind for section in outcomes.values()})
-    of_kinds = [f"tasks.{kind}.{module}" for kind in kinds for module in ("task", "figures")]
+    of_kinds = [
+        f"tasks.{kind}.{module}"
+        for kind in kinds
+        for module in ("task", "metrics", "figures")
+        if find_spec(f"gendmr.tasks.{kind}.{module}") is not None
+    ]
     return ["report.study", DRAWING_MODULE, *of_kinds]
 
 

@@ -20,7 +20,7 @@ FREQUENCIES = (0.05, 0.1, 0.3, 0.5)
 
 
 @dataclass(frozen=True)
-class TestedUnits:
+class RankedUnits:
     """What is tested of a modality.
 
     Parameters
@@ -36,7 +36,7 @@ class TestedUnits:
 
 
 def smallest_effects(
-    outcomes: Mapping[str, OutcomeOfPeople], people: pd.DataFrame, tests: Mapping[str, TestedUnits]
+    outcomes: Mapping[str, OutcomeOfPeople], people: pd.DataFrame, tests: Mapping[str, RankedUnits]
 ) -> dict[str, Any]:
     r"""Return the smallest effects that a test of one SNP or one measurement finds, with power 0.8.
 
@@ -51,7 +51,7 @@ def smallest_effects(
     outcomes : mapping of str to OutcomeOfPeople
     people : DataFrame
         As `gendmr.report.people.read_people` returns them.
-    tests : mapping of str to TestedUnits
+    tests : mapping of str to RankedUnits
         By modality.
 
     Returns
@@ -93,7 +93,7 @@ def _table(
     effect: Effect,
     people: pd.DataFrame,
     modality: str,
-    tested: TestedUnits,
+    tested: RankedUnits,
 ) -> dict[str, Any] | None:
     """Return the table of one modality; None where nothing can be found in so few people."""
     measured = people.loc[people[f"has_{modality}"], "participant_id"]
@@ -130,7 +130,7 @@ def _told(size: float, ratio: bool) -> float | None:
     return round(math.exp(size), 4) if size < 50 else None
 
 
-def _needed(tested: TestedUnits) -> Sequence[tuple[str, float]]:
+def _needed(tested: RankedUnits) -> Sequence[tuple[str, float]]:
     """Return the z that must be expected, for one test and for any of several."""
     normal = NormalDist()
     return [

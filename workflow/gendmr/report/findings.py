@@ -10,8 +10,8 @@ import pandas as pd
 from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import MISSING, Kind, read_table
-from gendmr.report.numbers import finite
 from gendmr.report.method_schema import Row
+from gendmr.report.numbers import finite
 from gendmr.report.schema import RankedTable
 
 NUMBERS: dict[str, Kind] = {

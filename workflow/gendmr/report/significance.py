@@ -66,7 +66,9 @@ def significance(ranking: Path, blocks: int) -> dict[str, Any] | None:
         "agreement": [
             {"name": name, **item}
             for name, item in stored.items()
-            if isinstance(item, dict) and item.get("count") and item.get("top_k_overlap") is not None
+            if isinstance(item, dict)
+            and item.get("count")
+            and item.get("top_k_overlap") is not None
         ],
         "bias": [
             {**item, "words": PROPERTIES.get(item["property"], item["property"])}

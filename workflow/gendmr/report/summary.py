@@ -20,7 +20,7 @@ from gendmr.report.comparison import (
     compare,
     reference_method,
 )
-from gendmr.report.detectable import TestedUnits, smallest_effects
+from gendmr.report.detectable import RankedUnits, smallest_effects
 from gendmr.report.findings import ranked_genes, ranked_instances, ranked_regions, read_truth
 from gendmr.report.limits import not_done
 from gendmr.report.method_schema import Comparison, MethodSummary, OutcomeSummary
@@ -250,6 +250,6 @@ def _other_instances(tables: Mapping[str, RankedTable]) -> dict[str, RankedTable
     return {name: table for name, table in tables.items() if name not in CHAPTERS}
 
 
-def _tests(modality: str, table: RankedTable | None) -> TestedUnits:
+def _tests(modality: str, table: RankedTable | None) -> RankedUnits:
     unit = "gene" if modality == genetics.MODALITY else modality_of(modality).instance
-    return TestedUnits(unit, table.n if table else 0)
+    return RankedUnits(unit, table.n if table else 0)
