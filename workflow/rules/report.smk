@@ -1,5 +1,12 @@
 """What was found and how far to believe it: one page, and the numbers behind it."""
 
+from gendmr.config.outcomes import dump_outcomes
+from gendmr.report.catalogue import code_modules, drawn_figures, legend_file
+
+OUTCOMES = STUDY.cohort.outcomes
+# Those of the outcomes that some method learns: a task with another figure reruns the report only.
+DRAWN = drawn_figures(OUTCOMES, {STUDY.outcome_of(name) for name in METHODS})
+
 
 localrules:
     report,
@@ -19,11 +26,11 @@ rule summarize_study:
 
     Methods that log the dominant modality of training people also leave
     report/figures/dominance-<method>.png: which ones is known from their histories only, so these
-    are no outputs; the page holds them. The other figures are rows of gendmr.report.catalogue.
+    are no outputs; the page holds them. The other figures are those of the tasks.
     """
     input:
-        rules.genotypes.input,
-        rules.annotation.input,
+        rules.genotypes.input if STUDY.genotypes else [],
+        rules.annotation.input if STUDY.genotypes else [],
         rules.imaging.input if STUDY.imaging else [],
         rules.cohort.input,
         rules.ranking.input,
@@ -34,7 +41,7 @@ rule summarize_study:
             method=METHODS,
             repeat=REPEATS,
             fold=FOLDS,
-            file=["run.json", "metrics.json", "history.jsonl", "predictions.tsv"],
+            file=["run.json", "fold.json", "history.jsonl", "predictions.tsv"],
         ),
         given="results/{study}/cohort/inputs.json",
         truth=STUDY.report.truth or [],
@@ -94,7 +101,7 @@ rule summarize_study:
             [
                 report(
                     "results/{study}/" + figure.path,
-                    caption=legend_file(name, Path(".snakemake/gendmr-captions")),
+                    caption=legend_file(name, figure, Path(".snakemake/gendmr-captions")),
                     category="Training",
                     labels={"method": "all", "figure": figure.label},
                 )
@@ -119,11 +126,13 @@ rule summarize_study:
         runtime=double_per_attempt(20),
     params:
         options=options("report"),
+        # Text would be searched for wildcards.
+        outcomes=lambda wildcards: dump_outcomes(OUTCOMES),
         methods=METHODS,
         ranked=RANKED,
         results=subpath(output.numbers, ancestor=2),
-        code=fingerprint("report.study", *DRAWING_MODULES),
+        code=fingerprint(*code_modules(OUTCOMES)),
     shell:
         "python -m gendmr report summarize --results {params.results}"
-        " --options {params.options:q} --methods '{params.methods}'"
-        " --ranked '{params.ranked}' &> {log}"
+        " --options {params.options:q} --outcomes {params.outcomes:q}"
+        " --methods '{params.methods}' --ranked '{params.ranked}' &> {log}"
