@@ -24,14 +24,16 @@ import numpy as np
 import torch
 from torch.func import functional_call, vmap
 
-from gendmr.config.training import OptimisationSection
+from gendmr.config.optimisation import OptimisationSection
 from gendmr.errors import TrainingError
 from gendmr.engine.batches import Randomness, Tensors
-from gendmr.training.scores import auc
+from gendmr.statistics.classification import auc
 
 if TYPE_CHECKING:
-    from gendmr.methods.base import Network, Progress
     from gendmr.engine.checkpoint import Checkpoint
+    from gendmr.engine.network import Network
+
+Progress = Callable[[str], None]
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 LARGEST_LOSS = 1e4  # a cross-entropy of thousands: the steps overshoot, whether or not it is finite
@@ -352,7 +354,7 @@ class Keeper:
         for replicate, line in lines.items():
             good = (
                 self._is_best(replicate, line)
-                if self.rule == "best_auc"
+                if self.rule == "best_metric"
                 else self._is_good(replicate, losses[replicate])
             )
             if good:

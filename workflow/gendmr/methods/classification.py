@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from gendmr.errors import TrainingError
-from gendmr.preprocessing.preparation import People, Preparation
+from gendmr.methods.base import FitInputs
+from gendmr.tasks.base import Task
 
 MODALITIES = ("snp", "region")
 OTHER = {"snp": "region", "region": "snp"}
@@ -27,7 +29,7 @@ def binary_divergence(teacher: torch.Tensor, student: torch.Tensor) -> torch.Ten
 
 
 def usable_bags(
-    train: People, preparation: Preparation, wanted: tuple[str, ...]
+    inputs: FitInputs, wanted: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the bags that can be trained and a note for each that cannot.
 
@@ -40,13 +42,11 @@ def usable_bags(
         None is left.
     """
     bags, notes = [], []
-    for name, present, instances in (
-        ("snp", train.has_snp, len(preparation.snps)),
-        ("region", train.has_region, len(preparation.regions)),
-    ):
-        if name not in wanted:
-            continue
-        cases = int(train.diagnosis[present].sum())
+    train = inputs.train
+    case = np.asarray(inputs.task.response(train.outcome)[:, 0], dtype=int)
+    for name in wanted:
+        present, instances = train.present[name], len(inputs.preparation.instances(name))
+        cases = int(case[present].sum())
         controls = int(present.sum()) - cases
         if instances and cases and controls:
             bags.append(name)
@@ -61,7 +61,7 @@ def usable_bags(
             cause="no SNP passed the selection and nobody in the fold has region measurements",
             next_step="relax training.selection, or use fewer folds",
         )
-    if len(bags) == 2 and not (train.has_snp & train.has_region).any():
+    if len(bags) == 2 and not (train.present["snp"] & train.present["region"]).any():
         notes.append(
             "None of the training people has both modalities: what they say together is not"
             " learned."

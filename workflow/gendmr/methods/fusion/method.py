@@ -29,10 +29,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from gendmr.config.methods import FusionMethod
-from gendmr.config.training import MethodOptions, OptimisationSection
-from gendmr.methods.additive import bag_of, standardise
-from gendmr.methods.base import AuxiliaryLoss, Bag, Lot, Network, Progress
+from gendmr.config.methods.fusion import FusionMethod
+from gendmr.config.optimisation import OptimisationSection
+from gendmr.config.training import MethodOptions
+from gendmr.methods.additive import attribution_of
+from gendmr.methods.base import Attribution, FitInputs, Progress
 from gendmr.methods.classification import (
     MODALITIES,
     OTHER,
@@ -51,10 +52,10 @@ from gendmr.engine.batches import (
 )
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.engine.fit import Fit, Layout, Task, call, choose_device, fit, set_up_device
-from gendmr.preprocessing.preparation import People, Preparation
-from gendmr.training.scores import class_weights
+from gendmr.engine.network import AuxiliaryLoss, Network
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.preprocessing.prepared import PreparedSubset
 
-BATCH = 64
 START = 0.3  # SD of what a layer gives for standardised inputs before the first step
 PACE = 1000  # inputs of a modality that learns at the stated rate; fewer learn faster
 HEAD_SPEED = 3.0  # of heads and biases, which are few
@@ -66,7 +67,7 @@ def build(options: MethodOptions) -> Fusion:
     method = options.method
     if not isinstance(method, FusionMethod):
         raise TypeError(f"options of {method.kind}, not of fusion")
-    return Fusion(method, options.optimisation or OptimisationSection())
+    return Fusion(method, options.optimisation or OptimisationSection(), options.reads)
 
 
 class Net(nn.Module):
@@ -131,7 +132,6 @@ class FusionNetwork(Network):
         Modalities that can be trained.
     """
 
-    task = "classification"
 
     def __init__(self, options: FusionMethod, bags: tuple[str, ...]) -> None:
         self.options = options
@@ -269,20 +269,18 @@ class Fusion:
     """Plain fusion with its options; `fit` is one replicate, `fit_replicates` any number."""
 
     kind = "fusion"
-    task = "classification"
-    modalities = frozenset(MODALITIES)
 
-    def __init__(self, options: FusionMethod, optimisation: OptimisationSection) -> None:
+    def __init__(
+        self, options: FusionMethod, optimisation: OptimisationSection, reads: tuple[str, ...]
+    ) -> None:
         self.options = options
+        self.reads = reads
         self.optimisation = optimisation
 
     def fit(
         self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
+        inputs: FitInputs,
         *,
-        seed: int,
         device: str,
         progress: Progress,
         checkpoint: Checkpoint | None = None,
@@ -294,30 +292,28 @@ class Fusion:
         TrainingError
             No modality can be trained, or the loss is not finite.
         """
-        (fitted,) = self._fit_lots(
-            [Lot(train, validation, preparation, seed)], device, progress, checkpoint
-        )
+        (fitted,) = self._fit_lots([inputs], device, progress, checkpoint)
         return fitted
 
     def fit_many(
-        self, lots: Sequence[Lot], *, device: str, progress: Progress
+        self, inputs: Sequence[FitInputs], *, device: str, progress: Progress
     ) -> list[FittedFusion]:
         """Fit each lot as `fit` does, all of them together; see `Method.fit_many`."""
-        return self._fit_lots(lots, device, progress, None)
+        return self._fit_lots(inputs, device, progress, None)
 
     def _fit_lots(
-        self, lots: Sequence[Lot], device: str, progress: Progress, checkpoint: Checkpoint | None
+        self, inputs: Sequence[FitInputs], device: str, progress: Progress, checkpoint: Checkpoint | None
     ) -> list[FittedFusion]:
         where = set_up_device(device)
         alike: dict[tuple[str, ...], list[int]] = {}
         made: list[tuple[Replicate, list[str]]] = []
-        for number, lot in enumerate(lots):
-            bags, notes = usable_bags(lot.train, lot.preparation, MODALITIES)
+        for number, given in enumerate(inputs):
+            bags, notes = usable_bags(given, self.reads)
             if len(bags) == 1:
                 notes.append(
                     f"There is nothing to fuse: the network sees the modality {bags[0]} only."
                 )
-            replicate = self.replicate(lot.train, lot.validation, lot.preparation, bags, lot.seed)
+            replicate = self.replicate(given, bags)
             made.append((replicate, notes))
             alike.setdefault(bags, []).append(number)
         fitted: dict[int, FittedFusion] = {}
@@ -339,7 +335,7 @@ class Fusion:
                 fitted[number] = FittedFusion(
                     module=module,
                     bag_names=bags,
-                    preparation=lots[number].preparation,
+                    preparation=inputs[number].preparation,
                     row=own,
                     taught=taught,
                     history=found.found.history[row],
@@ -347,7 +343,7 @@ class Fusion:
                     device=where.type,
                     notes=notes,
                 )
-        return [fitted[number] for number in range(len(lots))]
+        return [fitted[number] for number in range(len(inputs))]
 
     def fit_replicates(
         self,
@@ -386,21 +382,13 @@ class Fusion:
             early.discard()
         return dataclasses.replace(fitted, teachers=teachers)
 
-    def replicate(
-        self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
-        bags: tuple[str, ...],
-        seed: int,
-    ) -> Replicate:
+    def replicate(self, given: FitInputs, bags: tuple[str, ...]) -> Replicate:
         """Make the tensors of one replicate."""
-        weight = np.array(class_weights(train.diagnosis), dtype=np.float32)
-        people, outside = (tensors_of(rows, preparation, bags) for rows in (train, validation))
-        people["weight"] = torch.from_numpy(weight[train.diagnosis])
-        outside["weight"] = torch.from_numpy(weight[validation.diagnosis])
+        people, outside = (
+            tensors_of(rows, given.preparation, bags) for rows in (given.train, given.validation)
+        )
         sizes = {name: people[name].shape[1] for name in bags}
-        return Replicate(people, outside, sizes, seed)
+        return Replicate(people, outside, sizes, given.seed)
 
     def _answers(
         self,
@@ -459,11 +447,11 @@ class Fusion:
             [torch_generator(item.seed, "dropout") for item in replicates],
         )
         counts = [len(item.people["y"]) for item in replicates]
-        dropout = self.optimisation.dropout
+        dropout = self.options.dropout
 
         def batches(epoch: int) -> list[Tensors]:
             plans = [
-                plan_epoch(count, BATCH, shuffle)
+                plan_epoch(count, self.optimisation.batch_size, shuffle)
                 for count, shuffle in zip(counts, random.shuffles, strict=True)
             ]
             return gather_epoch(plans, people)
@@ -515,24 +503,24 @@ def _gradient_noise(
     return torch.cat(pieces)
 
 
-def tensors_of(people: People, preparation: Preparation, bags: tuple[str, ...]) -> Tensors:
+def tensors_of(people: PreparedSubset, preparation: Preparation, bags: tuple[str, ...]) -> Tensors:
     """Return what the network reads of people, without the replicate axis.
 
     Inputs are multiplied by `PACE` over their number. The steps of Adam have the same size for
     every weight, so that thousands of SNPs would run ahead of a few regions and learn the people by
     heart; so scaled, the codes of both move alike (Yang et al. 2022, arXiv 2203.03466, table 3).
     """
-    values = {
-        "snp": standardise(people, preparation).astype(np.float32),
-        "region": people.regions.reshape(len(people), -1),
+    task = preparation.task
+    found = {
+        "y": torch.from_numpy(task.target(people.outcome)["case"]),
+        "weight": torch.from_numpy(task.weights(people.outcome).astype(np.float32)),
     }
-    present = {"snp": people.has_snp, "region": people.has_region}
-    found = {"y": torch.from_numpy(people.diagnosis.astype(np.float32))}
     for name in MODALITIES:
-        seen = present[name] if name in bags else np.zeros(len(people), dtype=bool)
+        seen = people.present[name] if name in bags else np.zeros(len(people), dtype=bool)
         found[f"has_{name}"] = torch.from_numpy(seen.astype(np.float32))
         if name in bags:
-            found[name] = torch.from_numpy(values[name] * np.float32(PACE / values[name].shape[1]))
+            values = preparation.design(people, name).reshape(len(people), -1).astype(np.float32)
+            found[name] = torch.from_numpy(values * np.float32(PACE / values.shape[1]))
     return found
 
 
@@ -556,13 +544,13 @@ class FittedFusion:
         """Everything learned, by name; of the teachers too."""
         return {**_named(self.module, self.row), **self.taught}
 
-    def logits(self, people: People) -> np.ndarray:
-        """Return the logit of being a case, float64 (people,)."""
+    def predict(self, people: PreparedSubset) -> np.ndarray:
+        """Return the logit of being a case, float64 (person, 1)."""
         with torch.no_grad():
             outputs = self._run(self._tensors(people))
-        return outputs["logit"].cpu().numpy().astype(np.float64)
+        return outputs["logit"].cpu().numpy().astype(np.float64)[:, None]
 
-    def bags(self, people: People) -> dict[str, Bag]:
+    def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return signed risks: gradient times input of the logit of each modality.
 
         For a SNP its standardised dosage times the derivative of the logit by it, summed over the
@@ -580,10 +568,10 @@ class FittedFusion:
             if name == "region":
                 risk = risk.reshape(len(people), -1, 3).sum(axis=2)
             rest = logit.detach().cpu().numpy() - risk.sum(axis=1)
-            found[name] = bag_of(risk, people.has_snp if name == "snp" else people.has_region, rest)
+            found[name] = attribution_of(risk, people.present[name], rest)
         return found
 
-    def _tensors(self, people: People) -> Tensors:
+    def _tensors(self, people: PreparedSubset) -> Tensors:
         found = tensors_of(people, self.preparation, self.bag_names)
         return {name: value.to(self.row.device) for name, value in found.items()}
 

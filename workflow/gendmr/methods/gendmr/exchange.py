@@ -27,10 +27,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from gendmr.config.methods import GendmrMethod
-from gendmr.methods.base import AuxiliaryLoss, Teacher
+from gendmr.config.methods.gendmr import GendmrMethod
 from gendmr.methods.classification import MODALITIES, OTHER, binary_divergence
 from gendmr.engine.batches import Tensors
+from gendmr.engine.network import AuxiliaryLoss, Teacher
 
 Outputs = Mapping[str, torch.Tensor]
 TEMPERATURE_OF_VIEWS = 0.1

@@ -29,22 +29,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional
 
-from gendmr.config.methods import GendmrMethod
-from gendmr.config.training import MethodOptions, OptimisationSection
+from gendmr.config.methods.gendmr import GendmrMethod
+from gendmr.config.optimisation import OptimisationSection
+from gendmr.config.training import MethodOptions
 from gendmr.errors import TrainingError
 from gendmr.methods.gendmr.attention import Block, GatedBag
-from gendmr.methods.base import Bag, Lot, Network, Progress
+from gendmr.methods.base import Attribution, FitInputs, Progress
 from gendmr.methods.classification import MODALITIES, cross_entropy, usable_bags
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
 from gendmr.methods.gendmr.exchange import Exchange
+from gendmr.modalities.snp.transform import SnpTransform
 from gendmr.seeds import generator
+from gendmr.tasks.base import Task as FoldTask
 from gendmr.engine.batches import (
     Plan,
     Randomness,
@@ -56,11 +60,12 @@ from gendmr.engine.batches import (
 )
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.engine.fit import Fit, Layout, Runner, Task, call, choose_device, fit, set_up_device
-from gendmr.preprocessing.preparation import People, Preparation
-from gendmr.training.scores import class_weights
+from gendmr.engine.network import Network
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.preprocessing.prepared import PreparedSubset
 
+NO_SNPS = pd.DataFrame({name: [] for name in ("chromosome", "position", "gene", "distance")})
 CLASSES, MISSING = 4, 3  # dosage 0, 1, 2, missing
-BATCH = 64
 FEWEST_TO_EXCHANGE = 10  # people with both modalities
 FEATURES = 2 * len(CHANNELS)  # log(1 + z^2) of each channel, of a SNP and as the mean of its gene
 EMBEDDINGS = ("gene", "region_embedding")
@@ -85,7 +90,7 @@ def build(options: MethodOptions) -> Gendmr:
     method = options.method
     if not isinstance(method, GendmrMethod):
         raise TypeError(f"options of {method.kind}, not of gendmr")
-    return Gendmr(method, options.optimisation or OptimisationSection())
+    return Gendmr(method, options.optimisation or OptimisationSection(), options.reads)
 
 
 class Net(nn.Module):
@@ -293,7 +298,6 @@ def contrasted(options: GendmrMethod, bags: tuple[str, ...]) -> bool:
 class GendmrNetwork(Network):
     """Loss, forward pass and exchange of roles for the shared fit."""
 
-    task = "classification"
 
     def __init__(self, bags: tuple[str, ...], exchange: Exchange | None) -> None:
         self.bags = bags
@@ -356,10 +360,10 @@ class Replicate:
 class Gendmr:
     """GenDMR with its options; `fit` is one replicate, `fit_replicates` any number."""
 
-    kind = "gendmr"
-    task = "classification"
 
-    def __init__(self, options: GendmrMethod, optimisation: OptimisationSection) -> None:
+    def __init__(
+        self, options: GendmrMethod, optimisation: OptimisationSection, reads: tuple[str, ...]
+    ) -> None:
         if options.width % options.heads:
             raise TrainingError(
                 f"the width {options.width} is not a multiple of {options.heads} heads",
@@ -367,15 +371,12 @@ class Gendmr:
             )
         self.options = options
         self.optimisation = optimisation
-        self.modalities = frozenset(options.modalities)
+        self.reads = reads
 
     def fit(
         self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
+        inputs: FitInputs,
         *,
-        seed: int,
         device: str,
         progress: Progress,
         checkpoint: Checkpoint | None = None,
@@ -387,30 +388,26 @@ class Gendmr:
         TrainingError
             No modality can be trained, or the loss is not finite.
         """
-        (fitted,) = self._fit(
-            [Lot(train, validation, preparation, seed)], device, progress, checkpoint
-        )
+        (fitted,) = self._fit([inputs], device, progress, checkpoint)
         return fitted
 
     def fit_many(
-        self, lots: Sequence[Lot], *, device: str, progress: Progress
+        self, inputs: Sequence[FitInputs], *, device: str, progress: Progress
     ) -> list[FittedGendmr]:
         """Fit each lot as `fit` does, all of them together; see `Method.fit_many`."""
-        return self._fit(lots, device, progress, None)
+        return self._fit(inputs, device, progress, None)
 
     def _fit(
-        self, lots: Sequence[Lot], device: str, progress: Progress, checkpoint: Checkpoint | None
+        self, inputs: Sequence[FitInputs], device: str, progress: Progress, checkpoint: Checkpoint | None
     ) -> list[FittedGendmr]:
         where = set_up_device(device)
         # Networks of other bags or without an exchange are other networks.
         alike: dict[tuple[tuple[str, ...], bool], list[int]] = {}
         made: list[tuple[Replicate, list[str]]] = []
-        for number, lot in enumerate(lots):
-            bags, notes = usable_bags(lot.train, lot.preparation, self.options.modalities)
-            replicate, evidence = self.replicate(
-                lot.train, lot.validation, lot.preparation, bags, lot.seed
-            )
-            made.append((replicate, notes + self._notes(lot.train, bags, evidence)))
+        for number, given in enumerate(inputs):
+            bags, notes = usable_bags(given, self.reads)
+            replicate, evidence = self.replicate(given, bags)
+            made.append((replicate, notes + self._notes(given.train, bags, evidence)))
             kind = bags, _exchanges(self.options, bags, [replicate])
             alike.setdefault(kind, []).append(number)
         fitted: dict[int, FittedGendmr] = {}
@@ -425,7 +422,7 @@ class Gendmr:
                 fitted[number] = FittedGendmr(
                     module=task.module,
                     bag_names=bags,
-                    preparation=lots[number].preparation,
+                    preparation=inputs[number].preparation,
                     fixed={name: value[0] for name, value in fixed.items()},
                     row=found.weights[row],
                     history=found.history[row],
@@ -433,24 +430,26 @@ class Gendmr:
                     device=where.type,
                     notes=notes,
                 )
-        return [fitted[number] for number in range(len(lots))]
+        return [fitted[number] for number in range(len(inputs))]
 
-    def _notes(self, train: People, bags: tuple[str, ...], evidence: Evidence) -> list[str]:
+    def _notes(self, train: PreparedSubset, bags: tuple[str, ...], evidence: Evidence) -> list[str]:
         """Return what is not done in a fit for lack of people."""
         notes = []
+        nobody = np.zeros(len(train), dtype=bool)
+        typed, imaged = (train.present.get(name, nobody) for name in ("snp", "region"))
         if "imaging" in self._channels and not evidence.imaging_people:
             notes.append(
-                f"{int(train.has_region.sum())} training people have region measurements,"
-                f" {int((train.has_region & train.has_snp).sum())} of them genotypes: too few for"
-                " imaging to say anything of SNPs; the evidence is the diagnosis alone."
+                f"{int(imaged.sum())} training people have region measurements,"
+                f" {int((typed & imaged).sum())} of them genotypes: too few for"
+                " imaging to say anything of SNPs; the evidence is the outcome alone."
             )
-        if "diagnosis" in self._channels and "snp" in bags and not evidence.snp_all.any():
+        if "outcome" in self._channels and "snp" in bags and not evidence.snp_all.any():
             notes.append(
                 f"No SNP can be tested: beyond {train.covariates.shape[1]} covariates and"
-                f" components, nothing varies among {int(train.has_snp.sum())} training people with"
+                f" components, nothing varies among {int(typed.sum())} training people with"
                 " genotypes; SNPs have no evidence."
             )
-        both = int((train.has_snp & train.has_region).sum()) if len(bags) == 2 else 0
+        both = int((typed & imaged).sum()) if len(bags) == 2 else 0
         if both < FEWEST_TO_EXCHANGE and Exchange(self.options).active:
             notes.append(
                 f"{both} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}: no"
@@ -474,34 +473,27 @@ class Gendmr:
     def _channels(self) -> tuple[str, ...]:
         return {
             "none": (),
-            "diagnosis": ("diagnosis",),
+            "outcome": ("outcome",),
             "both": TWO_CHANNELS,
             "all": CHANNELS,
         }[self.options.evidence]
 
-    def replicate(
-        self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
-        bags: tuple[str, ...],
-        seed: int,
-    ) -> tuple[Replicate, Evidence]:
+    def replicate(self, given: FitInputs, bags: tuple[str, ...]) -> tuple[Replicate, Evidence]:
         """Make the tensors of one replicate."""
+        seed = given.seed
         evidence = collect(
-            train,
+            given.train,
+            given.task,
             parts=self.options.parts,
             partitions=self.options.partitions,
             channels=self._channels,
             random=generator(seed, "evidence"),
         )
-        fixed = self._fixed(preparation, evidence, bags, seed)
+        fixed = self._fixed(given.preparation, evidence, bags, seed)
         last = evidence.snp.shape[0] * evidence.snp.shape[1]
-        weight = np.array(class_weights(train.diagnosis), dtype=np.float32)
-        people = tensors_of(train, bags)
-        people["weight"] = torch.from_numpy(weight[train.diagnosis])
-        outside = tensors_of(validation, bags)
-        outside["weight"] = torch.from_numpy(weight[validation.diagnosis])
+        people, outside = (
+            tensors_of(people, given.task, bags) for people in (given.train, given.validation)
+        )
         outside["slot"] = torch.tensor(last)
         return Replicate(fixed, people, outside, evidence.part, seed), evidence
 
@@ -534,7 +526,7 @@ class Gendmr:
         def batches(epoch: int) -> list[Tensors]:
             partition = (epoch - 1) % self.options.partitions
             plans = [
-                plan_parts(item.part[partition], parts, partition * parts, BATCH, random)
+                plan_parts(item.part[partition], parts, partition * parts, options.batch_size, random)
                 for item, random in zip(replicates, shuffles, strict=True)
             ]
             return gather_epoch(plans, people)
@@ -549,8 +541,8 @@ class Gendmr:
                 gone = torch.zeros(size, dtype=torch.bool)
                 if count:
                     kept = torch.rand(count, self.options.width, generator=random)
-                    mask["fuse"][:count] = (kept >= options.dropout) / (1 - options.dropout)
-                    gone = torch.rand(size, generator=random) < options.token_dropout
+                    mask["fuse"][:count] = (kept >= self.options.dropout) / (1 - self.options.dropout)
+                    gone = torch.rand(size, generator=random) < self.options.token_dropout
                 if "snp" in bags:
                     # A bag keeps an instance.
                     mask["snp"] = (gone & ~gone.all()).float() * -1e4
@@ -564,7 +556,7 @@ class Gendmr:
             batches=batches,
             noise=noise,
             validation=validation,
-            decay=lambda name: _decay(name, options),
+            decay=lambda name: _decay(name, self.options, options.weight_decay),
             speed=_speed,
             random=Randomness(shuffles, dropouts),
             memory=exchange.start(people) if exchange else {},
@@ -575,7 +567,7 @@ class Gendmr:
     def _fixed(
         self, preparation: Preparation, evidence: Evidence, bags: tuple[str, ...], seed: int
     ) -> Tensors:
-        snps = preparation.snps
+        snps = preparation.instances("snp") if "snp" in preparation.reads else NO_SNPS
         count = len(snps)
         chromosome = snps["chromosome"].to_numpy(dtype=str)
         position = snps["position"].to_numpy(dtype=np.float64)
@@ -583,7 +575,7 @@ class Gendmr:
         _, gene = np.unique(
             np.array([text.split(";")[0] for text in snps["gene"]], dtype=str), return_inverse=True
         )
-        z = _slots(evidence.snp, evidence.snp_all)
+        z = _slots(evidence.snp[..., 0], evidence.snp_all[..., 0])
         fixed = {
             "snp_z": z,
             "snp_flip": z.sum(axis=2) < 0,
@@ -594,7 +586,7 @@ class Gendmr:
             "snp_fourier": self._fourier(chromosome, position, seed),
             "snp_coded": _coded(preparation),
             "classes": np.arange(CLASSES, dtype=np.uint8),
-            "region_z": _slots(evidence.region, evidence.region_all),
+            "region_z": _slots(evidence.region[..., 0], evidence.region_all[..., 0]),
             "snp_absent": np.zeros(max(count, 1), dtype=np.float32),
         }
         if self.options.blocks and "snp" in bags:
@@ -622,23 +614,22 @@ class Gendmr:
 LENGTHS_INDEX = {name: number for number, name in enumerate(CHROMOSOMES)}
 
 
-def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:
+def tensors_of(people: PreparedSubset, task: FoldTask, bags: tuple[str, ...]) -> Tensors:
     """Return what the network reads of people, without the replicate axis."""
     found = {
-        "has_snp": torch.from_numpy(people.has_snp.astype(np.float32)),
-        "has_region": torch.from_numpy(people.has_region.astype(np.float32)),
-        "y": torch.from_numpy(people.diagnosis.astype(np.float32)),
+        "y": torch.from_numpy(task.target(people.outcome)["case"]),
+        "weight": torch.from_numpy(task.weights(people.outcome).astype(np.float32)),
     }
-    if "snp" not in bags:
-        found["has_snp"] = torch.zeros_like(found["has_snp"])
-    else:
+    for name in MODALITIES:
+        has = people.present[name] if name in bags else np.zeros(len(people))
+        found[f"has_{name}"] = torch.from_numpy(has.astype(np.float32))
+    if "snp" in bags:
+        dosage = people.values["snp"]
         found["dosage"] = torch.from_numpy(
-            np.where(people.dosage < 0, MISSING, people.dosage).astype(np.uint8)
+            np.where(dosage < 0, MISSING, dosage).astype(np.uint8)
         )
-    if "region" not in bags:
-        found["has_region"] = torch.zeros_like(found["has_region"])
-    else:
-        found["regions"] = torch.from_numpy(people.regions)
+    if "region" in bags:
+        found["regions"] = torch.from_numpy(people.values["region"])
     return found
 
 
@@ -681,7 +672,10 @@ def _surroundings(snps: Any) -> np.ndarray:
 def _coded(preparation: Preparation) -> np.ndarray:
     """Return the standardised dosage of each class, 0 for missing (class, snp)."""
     dosage = np.arange(CLASSES, dtype=np.float64)[:, None]
-    coded = (dosage - preparation.mean_dosage) / preparation.scale_dosage
+    if "snp" not in preparation.reads:
+        return np.zeros((CLASSES, 0))
+    transform = cast(SnpTransform, preparation.transforms["snp"])
+    coded = (dosage - transform.mean_dosage) / transform.scale_dosage
     coded[MISSING] = 0.0
     return np.asarray(coded)
 
@@ -759,13 +753,13 @@ def _scale_bags(runner: Runner, people: Tensors, part: list[np.ndarray], parts: 
             start += width
 
 
-def _decay(name: str, options: OptimisationSection) -> float:
+def _decay(name: str, options: GendmrMethod, weight_decay: float) -> float:
     leaf = name.rsplit(".", 1)[-1]
     if name in EMBEDDINGS:
         return options.embedding_decay
     if leaf in PRIOR or name.endswith(DEPARTURES):
         return options.prior_decay
-    return options.weight_decay if leaf == "weight" and "norm" not in name else 0.0
+    return weight_decay if leaf == "weight" and "norm" not in name else 0.0
 
 
 def _speed(name: str) -> float:
@@ -797,11 +791,11 @@ class FittedGendmr:
         found["evidence.region"] = self.fixed["region_z"][-1].cpu().numpy()
         return found
 
-    def logits(self, people: People) -> np.ndarray:
-        """Return the logit of being a case, float64 (people,)."""
-        return np.asarray(self._run(people, ("logit",))["logit"], dtype=np.float64)
+    def predict(self, people: PreparedSubset) -> np.ndarray:
+        """Return the logit of being a case, float64 (person, 1)."""
+        return np.asarray(self._run(people, ("logit",))["logit"], dtype=np.float64)[:, None]
 
-    def bags(self, people: People) -> dict[str, Bag]:
+    def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return signed risks and attention of both bags."""
         wanted = [
             f"{kind}_{name}" for name in self.bag_names for kind in ("risk", "attention", "bias")
@@ -809,20 +803,22 @@ class FittedGendmr:
         outputs = self._run(people, tuple(wanted))
         found = {}
         for name in self.bag_names:
-            missing = ~(people.has_snp if name == "snp" else people.has_region)
+            missing = ~people.present[name]
             values = [outputs[f"{kind}_{name}"].copy() for kind in ("risk", "attention", "bias")]
             for value in values:
                 value[missing] = np.nan
-            found[name] = Bag(*values)
+            found[name] = Attribution(value=values[0], attention=values[1], baseline=values[2])
         return found
 
-    def _run(self, people: People, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+    def _run(self, people: PreparedSubset, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
         parameters = Layout(self.module).unflatten(self.row)
         slot = torch.tensor(self.fixed["snp_z"].shape[0] - 1, device=self.row.device)
         collected: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
         with torch.no_grad():
-            for start in range(0, len(people), BATCH):
-                batch = tensors_of(_slice(people, start, start + BATCH), self.bag_names)
+            for start in range(0, len(people), 64):
+                batch = tensors_of(
+                    people.take(slice(start, start + 64)), self.preparation.task, self.bag_names
+                )
                 batch = {name: value.to(self.row.device) for name, value in batch.items()}
                 batch["slot"] = slot
                 outputs = call(self.module, parameters, self.fixed, batch, None, True)
@@ -830,8 +826,3 @@ class FittedGendmr:
                     collected[name].append(outputs[name].cpu().numpy())
         return {name: np.concatenate(values) for name, values in collected.items()}
 
-
-def _slice(people: People, start: int, stop: int) -> People:
-    return People(
-        **{name: getattr(people, name)[start:stop] for name in People.__dataclass_fields__}
-    )
