@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
 
-from gendmr.engine.batches import BatchSource, shuffled
+from gendmr.engine.batches import BatchSource, Tensors, shuffled
 from gendmr.engine.network import OUTPUT, Step, Teacher, mean_loss
 from gendmr.tasks.base import Task
 
@@ -59,6 +60,8 @@ class Phase:
     epochs : int, optional
         At most; without it, those of the options.
     teachers : tuple of Teacher
+    forward : callable, optional
+        ``forward(module, batch)`` in place of `Network.forward`.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Phase:
     keep: StoppingRule | None = None
     epochs: int | None = None
     teachers: tuple[Teacher, ...] = ()
+    forward: Callable[[nn.Module, Tensors], Tensors] | None = None
 
 
 def task_term(task: Task) -> Term:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -20,6 +20,7 @@ from gendmr.errors import TrainingError
 from gendmr.seeds import derive
 
 Replicates = Literal["together", "apart"]
+ForwardPass = Callable[[nn.Module, Tensors], Tensors]
 
 
 class StepResult(NamedTuple):
@@ -45,15 +46,15 @@ class StepResult(NamedTuple):
 
 
 class _Bound(nn.Module):
-    """A module whose forward pass is that of the network."""
+    """A module whose forward pass is that of the network or of a phase."""
 
-    def __init__(self, network: Network, module: nn.Module) -> None:
+    def __init__(self, function: ForwardPass, module: nn.Module) -> None:
         super().__init__()
-        self.network, self.module = network, module
+        self.function, self.module = function, module
 
     def forward(self, batch: Tensors) -> Tensors:
         """Return the outputs of a batch."""
-        return self.network.forward(self.module, batch)
+        return self.function(self.module, batch)
 
 
 class Forward:
@@ -61,14 +62,15 @@ class Forward:
 
     Parameters
     ----------
-    network : Network
+    function : callable
+        ``function(module, batch)`` gives outputs.
     module : torch.nn.Module
     layout : Layout
     """
 
-    def __init__(self, network: Network, module: nn.Module, layout: Layout) -> None:
+    def __init__(self, function: ForwardPass, module: nn.Module, layout: Layout) -> None:
         self.module, self.layout = module, layout
-        self.bound = _Bound(network, module)
+        self.bound = _Bound(function, module)
 
     def __call__(
         self, row: torch.Tensor, buffers: Tensors, batch: Tensors, training: bool
@@ -132,7 +134,7 @@ class ReplicateStep:
                 next_step='set replicates = "apart" in its section, or use GroupNorm',
             )
         self.layout = Layout(module)
-        self.forward = Forward(network, module, self.layout)
+        self.forward = Forward(phase.forward or network.forward, module, self.layout)
         self.rows = Gatherer([one.train for one in problems], device, self.together)
         self.outside = Gatherer([one.validation for one in problems], device, self.together)
         if self.together:

@@ -32,6 +32,7 @@ from gendmr.modalities import modality_of
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import derive
+from gendmr.tasks import task_of
 from gendmr.tasks.base import Task
 
 CPU = torch.device("cpu")
@@ -86,6 +87,7 @@ class NetworkMethod(Network):
         self.section = section
         self.reads = tuple(name for name in options.reads if name != COVARIATES)
         self.optimisation = options.optimisation or OptimisationSection()
+        self.task = task_of(options.outcome, options.task)
 
     # -- what an author writes -------------------------------------------------------------------
 
@@ -388,7 +390,7 @@ class FittedNetwork:
         slopes : bool
             Keeps gradients by the tensors of modalities.
         """
-        forward = Forward(self.method, self.module, Layout(self.module))
+        forward = Forward(self.method.forward, self.module, Layout(self.module))
         found = []
         for piece in in_order(len(people), self.method.optimisation.batch_size):
             batch = self.method.people_tensors(
