@@ -6,9 +6,9 @@
 
 `run` makes cohort k from seed k and the study config/studies/calibration.yaml (`power`: with twelve
 planted genes and more people), trains its methods, runs their nulls and ranks, all through the
-workflow, and appends one row per method to docs/calibration.tsv. A row that is there already is not
-made again: a run that was stopped goes on where it stood. `page` writes the generated part of
-docs/calibration.md and its figures from that file alone.
+workflow, and appends one row per method to docs/explanation/calibration.tsv. A row that is there
+already is not made again: a run that was stopped goes on where it stood. `page` writes the
+generated part of docs/explanation/calibration.md and its figures from that file alone.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from gendmr.files.tables import Kind, read_table, write_table
 from planted import ROOT, run_workflow
 
 STUDY = ROOT / "config/studies/calibration.yaml"
-TABLE = ROOT / "docs/calibration.tsv"
-PAGE = ROOT / "docs/calibration.md"
+TABLE = ROOT / "docs/explanation/calibration.tsv"
+PAGE = ROOT / "docs/explanation/calibration.md"
 WORK = ROOT / "results/benchmark-calibration"
 POWER_PEOPLE = 600
 LEVEL = 0.05

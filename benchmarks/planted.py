@@ -4,9 +4,10 @@
     python benchmarks/planted.py page
 
 `run` makes cohort k from seed k and the study config/studies/planted.yaml, trains and ranks its
-methods through the workflow, and appends one row per method to docs/planted.tsv. A row that is
-there already, made by the same code and options, is not made again: a run that was stopped goes on
-where it stood. `page` writes the tables and figures of docs/planted.md from that file alone.
+methods through the workflow, and appends one row per method to docs/explanation/planted.tsv. A row
+that is there already, made by the same code and options, is not made again: a run that was stopped
+goes on where it stood. `page` writes the tables and figures of docs/explanation/planted.md from
+that file alone.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ from planted_page import write_page
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = ROOT / "config/studies/planted.yaml"
-TABLE = ROOT / "docs/planted.tsv"
-PAGE = ROOT / "docs/planted.md"
+TABLE = ROOT / "docs/explanation/planted.tsv"
+PAGE = ROOT / "docs/explanation/planted.md"
 WORK = ROOT / "results/benchmark-planted"
 MAIN, ORACLE = "gendmr", "oracle"
 FIRST = (12, 25)

@@ -8,7 +8,8 @@ two ancestries, chromosome 10, resampled from HapMap haplotypes with three causa
 package snpStats carries them; GENES a MAGMA gene.loc. The study is run through the workflow with
 ancestry components, without them, and without them while diagnoses are permuted over everybody;
 and once with SNPs selected gene by gene in place of the smallest p anywhere. `run` adds to
-docs/positive_control.tsv, `page` writes the generated part of docs/positive_control.md.
+docs/explanation/positive_control.tsv, `page` writes the generated part of
+docs/explanation/positive_control.md.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from planted import ROOT, run_workflow
 from planted_page import markdown
 
 LEADING = "rs870041"
-TABLE = ROOT / "docs/positive_control.tsv"
-PAGE = ROOT / "docs/positive_control.md"
+TABLE = ROOT / "docs/explanation/positive_control.tsv"
+PAGE = ROOT / "docs/explanation/positive_control.md"
 WORK = ROOT / "results/benchmark-positive-control"
 LEVEL = 0.05
 # What differs between the runs: ancestry components in the fold, and in the strata; selection.

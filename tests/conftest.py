@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
+from factories import make_cohort
 
 # Property tests of damaged input: HYPOTHESIS_PROFILE=nightly searches ten times longer.
 settings.register_profile("default", deadline=None, max_examples=200)
@@ -29,6 +34,30 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("GENDMR_REAL_DATA names no folder")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a job: threads that wait for each other cost more than they bring."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_cohort(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``shared_cohort(snps=60)``: a cohort of `factories`, written once for equal options.
+
+    Tests read it; whoever changes a cohort makes one of his own with `make_cohort`.
+    """
+    written: dict[tuple[tuple[str, Any], ...], Path] = {}
+
+    def cohort(**options: Any) -> Path:
+        key = tuple(sorted(options.items()))
+        if key not in written:
+            written[key] = make_cohort(tmp_path_factory.mktemp("shared") / "cohort", **options)
+        return written[key]
+
+    return cohort
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gendmr.config.cohort import CohortSection
 from gendmr.files.datasets import write_dataset

@@ -8,14 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from disks import small_disk
 from gendmr import style

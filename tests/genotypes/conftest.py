@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,6 @@ import pandas as pd
 import pytest
 
 from gendmr.genotypes.builds import BUILDS, read_reference
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 CODES = np.array([3, 2, 0, 1], dtype=np.uint8)  # 0, 1, 2 copies of A1; missing (-1) is last
 

@@ -15,7 +15,7 @@ from gendmr.imaging.scan import read_scan
 
 AFFINE = np.array([[3.0, 0, 0, -40], [0, 3, 0, -50], [0, 0, 3, -30], [0, 0, 0, 1]])
 SHAPE = (24, 30, 22)
-DOCS = Path(__file__).parents[2] / "docs" / "images.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "images.md"
 
 
 def table_of_affines() -> dict[str, list[str]]:

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from threadpoolctl import threadpool_limits
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from factories import make_cohort
 from leakage.garbage import spoil
 from leakage.kinds import train
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in a job: threads that wait for each other cost more than they bring."""
-    with threadpool_limits(1):
-        yield
-
-
 @pytest.fixture(scope="session")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cohort(shared_cohort: Callable[..., Path]) -> Path:
     """96 people, 60 SNPs, 8 regions; enough have both for imaging to speak of SNPs."""
-    return make_cohort(
-        tmp_path_factory.mktemp("clean") / "cohort",
-        people=96, snps=60, regions=8, genes=20, imaged=0.85, unsequenced=0.1, folds=3,
-    )  # fmt: skip
+    return shared_cohort(
+        people=96, snps=60, regions=8, genes=20, imaged=0.85, unsequenced=0.1, folds=3
+    )
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import write_table
+from gendmr.modalities.store import read_modality, write_modality
 
 
 def people_of(cohort: Path, role: str, fold: int = 0) -> list[str]:
@@ -37,17 +37,17 @@ def spoil(cohort: Path, folder: Path, role: str, fold: int = 0) -> Path:
     random = np.random.default_rng(11)
     chosen = people_of(cohort, role, fold)
     _spoil_table(folder / "participants.tsv", chosen, random)
-    snp = read_dataset(cohort / "snp.nc", "snp")
-    rows = np.isin(snp["participant"].values, chosen)
+    snp = read_modality(cohort / "snp.nc", "snp")
+    rows = np.isin(snp["participant"].values.astype(str), chosen)
     snp["dosage"].values[rows] = random.integers(-1, 3, (int(rows.sum()), snp.sizes["snp"]))
-    write_dataset(folder / "snp.nc", snp, "snp")
-    region = read_dataset(cohort / "region.nc", "region")
-    rows = np.isin(region["participant"].values, chosen)
+    write_modality(folder / "snp.nc", snp, "snp")
+    region = read_modality(cohort / "region.nc", "region")
+    rows = np.isin(region["participant"].values.astype(str), chosen)
     for name in ("volume", "mean", "spread", "icv"):
         values = region[name].values
         values[rows] = random.permutation(values[rows].reshape(-1)).reshape(values[rows].shape)
         values[rows] *= random.uniform(0.5, 2, values[rows].shape)
-    write_dataset(folder / "region.nc", region, "region")
+    write_modality(folder / "region.nc", region, "region")
     return folder
 
 
@@ -69,7 +69,7 @@ def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str
     """Return what is not the same in two results of a fold, whose `blind` people differ.
 
     Everything learned (weights, history, what run.json says but for the checksums of its inputs),
-    which instances the risks are of, and the predictions and metrics of all others. With validation
+    which instances the attributions are of, and the predictions of all others. With validation
     people as the blind ones, what they are for may differ: numbers of the validation in the
     history, the threshold, and calls made with it.
     """
@@ -83,10 +83,10 @@ def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str
         found.append("run.json")
     if _predictions(clean, blind) != _predictions(spoiled, blind):
         found.append("predictions.tsv")
-    if _metrics(clean, blind) != _metrics(spoiled, blind):
-        found.append("metrics.json")
+    if _described(clean, blind) != _described(spoiled, blind):
+        found.append("fold.json")
     if _instances(clean) != _instances(spoiled):
-        found.append("attention.nc")
+        found.append("attributions.nc")
     return found
 
 
@@ -122,16 +122,16 @@ def _predictions(folder: Path, blind: str) -> object:
     ]
 
 
-def _metrics(folder: Path, blind: str) -> object:
-    metrics = json.loads((folder / "metrics.json").read_text())
+def _described(folder: Path, blind: str) -> object:
+    described = json.loads((folder / "fold.json").read_text())
     if blind == "held-out":
-        gone: tuple[str, ...] = ("held_out", "by_modality", "notes")
+        gone: tuple[str, ...] = ("notes",)
     else:
-        gone = ("validation", "threshold", "held_out", "by_modality")
-    return {name: value for name, value in metrics.items() if name not in gone}
+        gone = ("calibration",)
+    return {name: value for name, value in described.items() if name not in gone}
 
 
 def _instances(folder: Path) -> object:
-    with xr.open_dataset(folder / "attention.nc", engine="h5netcdf") as stored:
+    with xr.open_dataset(folder / "attributions.nc", engine="h5netcdf") as stored:
         names = [name for name in ("snp", "gene", "region") if name in stored.coords]
         return {name: stored[name].values.tolist() for name in names}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from gendmr.config.methods import AnyMethod
+from gendmr.config.methods import KINDS
+from gendmr.config.methods.base import MethodSection
+from gendmr.config.study import Study
 from gendmr.config.training import MethodOptions
+from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.training.fold import train_fold
-from gendmr.preprocessing.preparation import People
 
 EVERYWHERE = "19:1-59000000"  # the planted gene of the made-up cohorts lies on chromosome 19
 METHODS: dict[str, dict[str, Any]] = {
@@ -22,14 +24,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "ridge": {"kind": "ridge"},
     "locus": {"kind": "locus", "interval": EVERYWHERE},
     "polygenic": {"kind": "polygenic"},
-    "association-diagnosis": {"kind": "association", "channels": "diagnosis"},
+    "association-outcome": {"kind": "association", "channels": "outcome"},
     "association-both": {"kind": "association", "channels": "both"},
     "fusion-concatenation": {"kind": "fusion", "mode": "concatenation", "width": 6},
     "fusion-late": {"kind": "fusion", "mode": "late", "width": 6},
     "fusion-ogm_ge": {"kind": "fusion", "mode": "ogm_ge", "width": 6},
     "fusion-fixed_teacher": {"kind": "fusion", "mode": "fixed_teacher", "width": 6},
 }
-NETWORKS = [name for name, method in METHODS.items() if method["kind"] in ("gendmr", "fusion")]
+NETWORKS = [name for name, method in METHODS.items() if KINDS[method["kind"]].network]
 # One of each kind, in its richest form.
 EACH_KIND = (
     "gendmr",
@@ -42,27 +44,46 @@ EACH_KIND = (
 SEED = 5
 
 
-def sections() -> dict[str, type]:
+def sections() -> dict[str, type[MethodSection]]:
     """Return the configuration type of each kind of method that a study can ask for."""
-    return {
-        section.model_fields["kind"].default: section
-        for section in get_args(get_args(AnyMethod)[0])
-    }
+    return KINDS
+
+
+def study(name: str, **changes: dict[str, Any]) -> Study:
+    """Return a study with one method of `METHODS`; SNPs are selected by the outcome.
+
+    Parameters
+    ----------
+    name : str
+        Of `METHODS`.
+    changes : dict
+        `selection`, `snp`, `region`, `optimisation`, `method`, `outcomes`: keys that differ.
+    """
+    selection = {"mode": "both", "maximum": 40} | changes.get("selection", {})
+    snp = {"components": 2, "selection": selection} | changes.get("snp", {})
+    cohort: dict[str, Any] = {"participants": "participants.tsv"}
+    if "outcomes" in changes:
+        cohort["outcomes"] = changes["outcomes"]
+    return Study.parse(
+        {
+            "study": "kinds",
+            "seed": SEED,
+            "genotypes": {"inputs": ["made-up"], "build": "GRCh37"},
+            "annotation": {"genes": "made-up", "format": "gene.loc", "build": "GRCh37"},
+            "imaging": {"measurements": "made-up"},
+            "modalities": {"snp": snp, "region": changes.get("region", {})},
+            "cohort": cohort,
+            "training": {
+                "methods": {name: METHODS[name] | changes.get("method", {})},
+                "optimisation": {"epochs": 3} | changes.get("optimisation", {}),
+            },
+        }
+    )
 
 
 def options(name: str, **changes: dict[str, Any]) -> MethodOptions:
-    """Return the slice of a method of `METHODS`; SNPs are selected by the diagnosis."""
-    shared: dict[str, dict[str, Any]] = {
-        "selection": {"mode": "both", "maximum": 40},
-        "adjustment": {"components": 2},
-        "optimisation": {"epochs": 3},
-    }
-    for section, values in changes.items():
-        shared[section] = shared.get(section, {}) | values
-    method = METHODS[name] | shared.pop("method", {})
-    if name not in NETWORKS:
-        del shared["optimisation"]
-    return MethodOptions.parse({"method": method, **shared})
+    """Return the slice of a method: see `study`."""
+    return study(name, **changes).method_options(name)
 
 
 def train(cohort: Path, output: Path, name: str, fold: int = 0, **changes: dict[str, Any]) -> Path:
@@ -82,15 +103,23 @@ def train(cohort: Path, output: Path, name: str, fold: int = 0, **changes: dict[
 
 def read(folder: Path, name: str) -> dict[str, Any]:
     """Return one of the JSON files of a fold."""
-    found: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+    return content
 
 
-def joined(one: People, other: People) -> People:
-    """Return people of two sets as one."""
-    return People(
-        **{
-            field.name: np.concatenate([getattr(one, field.name), getattr(other, field.name)])
-            for field in fields(People)
-        }
+def joined(one: PreparedSubset, other: PreparedSubset) -> PreparedSubset:
+    """Return people of two sets as one, with outcomes of binary tasks."""
+    case = np.concatenate([one.outcome.case, other.outcome.case])
+    return replace(
+        one,
+        participants=np.concatenate([one.participants, other.participants]),
+        family=np.concatenate([one.family, other.family]),
+        outcome=replace(one.outcome, case=case),
+        present={
+            name: np.concatenate([who, other.present[name]]) for name, who in one.present.items()
+        },
+        values={
+            name: np.concatenate([value, other.values[name]]) for name, value in one.values.items()
+        },
+        covariates=np.concatenate([one.covariates, other.covariates]),
     )

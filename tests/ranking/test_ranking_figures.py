@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -12,8 +10,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from scipy.stats import beta
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import AtlasError, RankingError

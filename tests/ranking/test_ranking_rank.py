@@ -13,8 +13,6 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from gendmr.config.ranking import FiguresSection, RankingSection
 from gendmr.errors import AnnotationError, ConfigurationError, InputFileError, RankingError
 from gendmr.files.atomic import sha256

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,6 @@ from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink, find
 from gendmr.genotypes.variants import filter_variants
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from positions import chain_between
 
 pytestmark = pytest.mark.real_data

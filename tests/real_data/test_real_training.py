@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import xarray as xr
 from scipy.stats import chi2
 
+from factories import make_splits
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import AdjustmentSection, MethodOptions, SelectionSection
 from gendmr.files.atomic import write_json
@@ -19,10 +19,6 @@ from gendmr.files.tables import write_table
 from gendmr.statistics.association import mean_dosage, score_test
 from gendmr.statistics.components import Components
 from gendmr.preprocessing.preparation import Preparation
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from factories import make_splits
 
 pytestmark = pytest.mark.real_data
 

@@ -85,7 +85,7 @@ def test_nothing_but_columns_and_entries_is_added(
 def test_without_outcomes_files_are_those_of_the_simulator_that_had_none(
     cohort: SimpleNamespace,
 ) -> None:
-    """Written by the release before outcomes; other versions of msprime draw other genotypes."""
+    """Digests of what the simulator wrote before it knew outcomes, with the locked versions."""
     if (version("msprime"), version("numpy")) != ("1.4.4", "2.4.6"):
         pytest.skip("digests are of msprime 1.4.4 and numpy 2.4.6")
     digests = {

@@ -269,6 +269,8 @@ def test_missing_values_have_their_share_and_leave_the_others_alone(pool: Pool) 
     known = pool.drawn["memory"].table["memory"].notna()
     assert (full.table["memory"] == pool.drawn["memory"].table["memory"])[known].all()
     assert full.table["memory"].notna().all()
+    correlation = np.corrcoef(known, full.liability.value)[0, 1]
+    assert abs(correlation) < 4 / np.sqrt(PEOPLE)
 
 
 def test_in_null_mode_nothing_planted_or_seen_of_a_brain_counts() -> None:

@@ -89,10 +89,17 @@ def test_the_threshold_separates_best_and_is_a_half_without_both_classes():
     case = np.array([0, 0, 1, 1])
     logit = np.array([[-2.0], [-1.0], [-0.5], [1.0]])
     status = CaseStatus(case)
-    low, high = 1 / (1 + np.exp([1.0, 0.5]))
+    low, high = TASK.predictions(logit, status, {"threshold": 0.5})["score"][1:3]
     calibration = TASK.calibrate(logit, status, logit, status)
     assert calibration == {"threshold": pytest.approx((low + high) / 2)}
     assert TASK.predictions(logit, status, calibration)["predicted"].tolist() == [0, 0, 1, 1]
+    # A probability at the threshold is a case.
+    at = TASK.predictions(logit, status, {"threshold": low})
+    assert at["predicted"].tolist() == [0, 1, 1, 1]
+    # Who is neither case nor control has no say.
+    more = CaseStatus(np.array([0, 0, 1, 1, -1, -1]))
+    padded = np.append(logit, [[0.9], [0.9]], axis=0)
+    assert TASK.calibrate(padded, more, padded, more) == calibration
     ones = CaseStatus(np.ones(4, dtype=int))
     assert TASK.calibrate(logit, ones, logit, ones) == {"threshold": 0.5}
 

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from factories import make_cohort
 from gendmr.errors import TrainingError
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import write_table
@@ -25,12 +24,11 @@ Change = Callable[[Any], None]
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cohort(shared_cohort: Callable[..., Path]) -> Path:
     """72 people, 60 SNPs, 8 regions; two thirds have images, some of them no genotypes."""
-    return make_cohort(
-        tmp_path_factory.mktemp("sound") / "cohort",
-        people=72, snps=60, regions=8, genes=20, imaged=0.67, unsequenced=0.2, folds=3,
-    )  # fmt: skip
+    return shared_cohort(
+        people=72, snps=60, regions=8, genes=20, imaged=0.67, unsequenced=0.2, folds=3
+    )
 
 
 def changed(

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from killable import kill, start
-
 from gendmr.config.training import MethodOptions
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.training.fold import train_fold
+from training.killable import kill, start
 
 OPTIONS = {
     "method": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from factories import make_cohort
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.methods import gendmr
@@ -23,8 +20,8 @@ has_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA devi
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_cohort(tmp_path_factory.mktemp("cohort"), snps=60, regions=8, genes=20)
+def cohort(shared_cohort: Callable[..., Path]) -> Path:
+    return shared_cohort(snps=60, regions=8, genes=20)
 
 
 def held_out_logits(

@@ -251,7 +251,7 @@ def one_more_row(finished):
     path.write_text("\n".join([*lines, "sub-9999\t" + lines[-1].partition("\t")[2]]) + "\n")
 
 
-# The rows of docs/reruns.md; seeds are asked for apart.
+# The rows of docs/how-to/reruns.md; seeds are asked for apart.
 RERUNS = {
     "nothing, a touched file, a `git checkout` there and back": (touch_everything, {}),
     "a comment or a docstring": (comment_everything, {}),
@@ -306,7 +306,7 @@ def test_only_what_must_runs_again(finished, restore, data, row):
 
 
 def test_the_page_of_reruns_says_what_is_tested(root):
-    page = (root / "docs/reruns.md").read_text()
+    page = (root / "docs/how-to/reruns.md").read_text()
     table = page.partition("| change | runs again |")[2].partition("\n\n")[0]
     assert [line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]] == list(RERUNS)
     for kept in set(re.findall(r"`(snakemake [^`]*)`", page)):

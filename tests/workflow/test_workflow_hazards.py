@@ -1,4 +1,4 @@
-"""docs/hazards.md: every hazard that it tells of is shown by a test that exists."""
+"""docs/reference/hazards.md: every hazard that it tells of is shown by a test that exists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ERRORS = {
 def rows(root: Path) -> list[tuple[str, list[str]]]:
     """Return the section and the cells of each row of the tables."""
     found, section = [], ""
-    for line in (root / "docs/hazards.md").read_text(encoding="utf-8").splitlines():
+    for line in (root / "docs/reference/hazards.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             section = line[3:]
         elif line.startswith("|") and not line.startswith(("| hazard |", "|---")):

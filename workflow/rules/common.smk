@@ -38,10 +38,9 @@ remember(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(STUDY.cohort.repeats)
 FOLDS = range(STUDY.cohort.folds)
 FAILURES = watch(workflow)
-METHODS = list(STUDY.training.methods)
-# Made once, not for each of thousands of jobs.
-SLICES = {name: STUDY.training.method(name).dump() for name in METHODS}
-RANKED = [name for name, method in STUDY.training.methods.items() if method.ranked]
+MODALITIES = list(STUDY.modality_sections())
+METHODS = list(STUDY.methods)
+RANKED = STUDY.ranked_methods()
 print(changes_summary(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
 
 
@@ -72,52 +71,6 @@ def options(section):
     return lambda wildcards: text
 
 
-def method_options(wildcards):
-    """The slice of one method: its own entry and what all methods share."""
-    return SLICES[wildcards.method]
-
-
-def method_code(wildcards):
-    """The fingerprint of one method's code."""
-    return fingerprint("training.fold", STUDY.training.methods[wildcards.method].module)
-
-
-def null_code(wildcards):
-    """The fingerprint of the code of one method's null."""
-    return fingerprint("training.null", STUDY.training.methods[wildcards.method].module)
-
-
-def null_range(wildcards):
-    """The first permutation of a chunk and how many."""
-    return STUDY.training.null_range(int(wildcards.chunk))
-
-
-def null_chunks(wildcards):
-    """The number of chunks of one method's null in each fold."""
-    return STUDY.training.null_chunks(wildcards.method)
-
-
-def null_files(wildcards):
-    """The null of one method: all chunks of all folds."""
-    return study_files(
-        "training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
-        method=wildcards.method,
-        repeat=REPEATS,
-        fold=FOLDS,
-        chunk=range(null_chunks(wildcards)),
-    )
-
-
-def ranking_options(wildcards):
-    """The section `ranking` for one method: without what is said of other methods."""
-    return STUDY.ranking.of(wildcards.method).dump()
-
-
-def method_gpus(wildcards):
-    """Networks ask for one GPU; without one they run on the CPU and their run.json says so."""
-    return STUDY.training.methods[wildcards.method].gpus
-
-
 def image_of(wildcards):
     """The T1w image of one participant."""
     return IMAGES[wildcards.participant][0]
@@ -133,12 +86,13 @@ def mask_of(wildcards):
     return there(STUDY.imaging.mask_of(wildcards.participant))
 
 
-GENOTYPES = STUDY.genotypes.files
+GENOTYPES = STUDY.genotypes.files if STUDY.genotypes else []
 MEASUREMENTS = (STUDY.imaging and STUDY.imaging.measurements) or []
 REGIONS = (
     study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
 )
 COHORT_REGIONS = study_files("cohort/region.nc") if STUDY.imaging else []
+COHORT_FILES = study_files("cohort/{name}.nc", name=MODALITIES)
 
 
 onstart:

@@ -18,28 +18,27 @@ rule training:
 
 
 rule train_fold:
-    """Fit one method on the training people of one fold, predict everybody, read attention out."""
+    """Fit one method on the training people of one fold, predict everybody, attribute."""
     input:
         participants="results/{study}/cohort/participants.tsv",
         description="results/{study}/cohort/participants.json",
         splits="results/{study}/cohort/splits.tsv",
-        snp="results/{study}/cohort/snp.nc",
-        region=COHORT_REGIONS,
-        # kept in run.json; whoever reads one of the given files reruns by its own inputs
-        given=ancient("results/{study}/cohort/inputs.json"),
+        modalities=modality_files,
+        # Copied into run.json as provenance; `ancient`, so that a new checksum alone retrains nothing.
+        provenance=ancient("results/{study}/cohort/inputs.json"),
     output:
         model=whole(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors"
         ),
         history="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/history.jsonl",
-        metrics=whole(
-            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/metrics.json"
+        fold=whole(
+            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/fold.json"
         ),
         predictions=whole(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv"
         ),
-        attention=whole(
-            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attention.nc"
+        attributions=whole(
+            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attributions.nc"
         ),
         run=whole(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json"
@@ -68,14 +67,13 @@ rule train_fold:
 
 
 rule train_null:
-    """Fit one method in one fold under some permutations of the diagnosis."""
+    """Fit one method in one fold under some permutations of the outcome."""
     input:
         participants="results/{study}/cohort/participants.tsv",
         description="results/{study}/cohort/participants.json",
         splits="results/{study}/cohort/splits.tsv",
         strata="results/{study}/cohort/strata.tsv",
-        snp="results/{study}/cohort/snp.nc",
-        region=COHORT_REGIONS,
+        modalities=modality_files,
     output:
         whole(
             "results/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc"
@@ -108,8 +106,8 @@ rule train_null:
 rule collect_metrics:
     """Metrics of all folds, their means with intervals, and pooled over people."""
     input:
-        metrics=expand(
-            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/metrics.json",
+        folds=expand(
+            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/fold.json",
             repeat=REPEATS,
             fold=FOLDS,
         ),
@@ -132,8 +130,10 @@ rule collect_metrics:
         runtime=growing(10),
     params:
         seed=STUDY.seed,
+        outcome=method_outcome_name,
+        task=method_outcome,
         folder=subpath(output.table, parent=True),
-        code=fingerprint("training.metrics"),
+        code=metrics_code,
     shell:
         "python -m gendmr training metrics --method {wildcards.method} --seed {params.seed}"
-        " --output {output.table} {params.folder}/repeat-*/fold-*/ &> {log}"
+        " --outcome {params.outcome} --task {params.task:q} --output {output.table} {params.folder}/repeat-*/fold-*/ &> {log}"

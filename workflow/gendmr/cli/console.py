@@ -178,7 +178,7 @@ def failure_summary(study: str, failures: Failures, words: Sequence[str]) -> str
         parts.append(f"\n  The disk is nearly full: {free / 1e6:.0f} MB are free.\n")
     parts.append(
         "\n  Mend it and give the same command again: what is finished stays, and all that is\n"
-        "  missing is made. docs/reruns.md says what to type after which accident.\n"
+        "  missing is made. docs/how-to/reruns.md says what to type after which accident.\n"
     )
     return "".join(parts)
 

@@ -66,6 +66,18 @@ def schema() -> None:
 
 
 @root.command()
+@click.argument("page", type=click.Path(exists=True, dir_okay=False))
+def reference(page: str) -> None:
+    """Make the generated part of PAGE (docs/reference/files.md) anew from the schemas."""
+    from pathlib import Path
+
+    from gendmr.cli.reference import updated
+    from gendmr.files.atomic import write_text
+
+    write_text(Path(page), updated(Path(page).read_text(encoding="utf-8")))
+
+
+@root.command()
 @click.option("--configfile", required=True, type=click.Path(), help="The study.")
 @click.option("--cores", default=2, show_default=True, type=click.IntRange(1))
 @click.option("--gpus", default=0, show_default=True, type=click.IntRange(0))

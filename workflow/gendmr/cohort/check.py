@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gendmr.modalities.attrition import Attrition
-from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
 from gendmr.cohort.participants import read_participants, with_diagnosis
 from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection
 from gendmr.files.atomic import write_json
 from gendmr.genotypes.filesets import read_fam
 from gendmr.imaging.bids import find_images
+from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
 
 
 def check_people(

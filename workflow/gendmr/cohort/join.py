@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from gendmr.modalities.attrition import Attrition
 from gendmr.cohort.families import connected_groups
+from gendmr.cohort.participants import describe, read_participants, with_diagnosis
+from gendmr.cohort.summary import summarise
+from gendmr.config.cohort import CohortSection
+from gendmr.errors import IdentifierError
+from gendmr.files.atomic import write_json
+from gendmr.files.datasets import write_dataset
+from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.matching import Matching, check_overlap, hint, loosened
 from gendmr.modalities.snp.files import (
     Genotyped,
@@ -18,13 +25,6 @@ from gendmr.modalities.snp.files import (
     region_dataset,
     snp_dataset,
 )
-from gendmr.cohort.participants import describe, read_participants, with_diagnosis
-from gendmr.cohort.summary import summarise
-from gendmr.config.cohort import CohortSection
-from gendmr.errors import IdentifierError
-from gendmr.files.atomic import write_json
-from gendmr.files.datasets import write_dataset
-from gendmr.files.tables import Kind, read_table, write_table
 
 KINSHIP: dict[str, Kind] = {"id1": "text", "id2": "text", "kinship": "number", "relation": "text"}
 NEEDED: dict[str, tuple[str, ...]] = {

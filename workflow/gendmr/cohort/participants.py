@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from gendmr.modalities.attrition import Attrition
-from gendmr.modalities.matching import bare
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
 from gendmr.files.identifiers import hostility, refuse_hostile
 from gendmr.files.tables import MISSING, Kind, numbers_in, read_table
 from gendmr.files.text import read_text_file
+from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.matching import bare
 
 AGES = (0.0, 120.0)  # years
 EXCEPTIONS = 0.05  # largest share of rows that may be bad one by one

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.cohort import CohortSection
-from gendmr.errors import ConfigurationError, first_few
+from gendmr.errors import ConfigurationError, FoldError, first_few
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.seeds import generator
+from gendmr.tasks.base import Outcome
 
 FACTORS = ("sex", "site", "ancestry", "age")
 ANCESTRY = "ancestry"

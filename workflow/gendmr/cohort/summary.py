@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from gendmr.modalities.snp.files import Genotyped, Imaged
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import first_few
 from gendmr.files.tables import MISSING
+from gendmr.modalities.snp.files import Genotyped, Imaged
 
 # Share of the cohort from which one family is no family any more.
 LARGE_FAMILY = 0.05

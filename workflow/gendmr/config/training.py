@@ -41,6 +41,24 @@ class MethodOptions(Section):
     optimisation: OptimisationSection | None = None
     """For networks."""
 
+    def code(self, job: str) -> tuple[str, ...]:
+        """Return the modules that a job runs: those of no other member of the wings are among them.
+
+        Parameters
+        ----------
+        job : str
+            `training.fold` or `training.null`.
+        """
+        return (
+            job,
+            self.method.module,
+            f"config.methods.{self.method.kind}",
+            f"tasks.{self.task.kind}.task",
+            f"config.outcomes.{self.task.kind}",
+            *(f"modalities.{name}.transform" for name in self.modalities),
+            *(f"config.modalities.{name}" for name in self.modalities),
+        )
+
 
 class TrainingSection(Section):
     """Settings of the stage `training`."""

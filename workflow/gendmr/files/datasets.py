@@ -18,6 +18,7 @@ from gendmr.errors import InputFileError, ModalityError
 from gendmr.files.atomic import atomic_path
 
 if TYPE_CHECKING:
+    import h5py
     import xarray as xr
 
 CHUNK = (256, 1024)  # people, instances
@@ -188,6 +189,7 @@ def write_blocks(
         The disk is full.
     """
     import h5netcdf
+    import h5py
 
     declared = schema[main]
     with atomic_path(path) as temporary:
@@ -198,9 +200,8 @@ def write_blocks(
             for name, values in coordinates.items():
                 _refuse(schema[name], values, str(path), name)
                 text = schema[name].dtype == "text"
-                variable = stored.create_variable(
-                    name, schema[name].dims, dtype=str if text else np.dtype(schema[name].dtype)
-                )
+                dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
+                variable = stored.create_variable(name, schema[name].dims, dtype=dtype)
                 variable[...] = values.astype(object) if text else values
             large = stored.create_variable(
                 main,
@@ -210,6 +211,9 @@ def write_blocks(
                 compression="gzip",
                 compression_opts=1,
                 shuffle=True,
+            )
+            large.attrs["coordinates"] = " ".join(
+                name for name in coordinates if name not in declared.dims
             )
             for start, values in blocks:
                 _refuse(declared, values, str(path), main)
@@ -232,15 +236,15 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
     ModalityError
         A variable is missing, unknown, or breaks its declaration.
     """
-    import xarray as xr
+    import h5py
 
     path = Path(path)
     if not path.is_file():
         raise InputFileError(f"{path}: no such file", next_step="run the step that makes it")
     try:
-        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as stored:
-            dataset = stored.load()
-    except (OSError, ValueError) as error:
+        with h5py.File(path, "r") as stored:
+            dataset = _dataset(stored)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise InputFileError(
             f"{path}: not readable as NetCDF ({error})",
             cause="the file is damaged",
@@ -248,6 +252,52 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
         ) from error
     check(dataset, schema, str(path))
     return dataset
+
+
+# What NetCDF and HDF5 keep for themselves among the attributes.
+INTERNAL = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue", "coordinates"}
+
+
+def _dataset(stored: h5py.File) -> xr.Dataset:
+    """Return a NetCDF-4 file in memory; text as Python strings, of whatever length each is.
+
+    xarray itself would give every text the width of the longest.
+    """
+    import xarray as xr
+
+    variables, coordinates = {}, {}
+    for name, data in stored.items():
+        if str(data.attrs.get("NAME", b"")).startswith("b'This is a netCDF dimension but"):
+            continue
+        dims = _dimensions(stored, name, data)
+        values = texts(data[:]) if data.dtype.kind in "OS" else data[:]
+        inner = {key: value for key, value in data.attrs.items() if not _internal(key)}
+        of_instances = len(dims) == 1 and dims[0] not in {"participant", "permutation"}
+        target = coordinates if name in dims or of_instances else variables
+        target[name] = (dims, values, inner)
+    attributes = {key: value for key, value in stored.attrs.items() if not _internal(key)}
+    return xr.Dataset(variables, coords=coordinates, attrs=attributes)
+
+
+def _internal(name: str) -> bool:
+    return name in INTERNAL or name.startswith(("_Netcdf4", "_NC"))
+
+
+def _dimensions(stored: h5py.File, name: str, data: h5py.Dataset) -> tuple[str, ...]:
+    if data.attrs.get("CLASS") == b"DIMENSION_SCALE" and "DIMENSION_LIST" not in data.attrs:
+        return (name,)
+    return tuple(str(stored[scales[0]].name).lstrip("/") for scales in data.attrs["DIMENSION_LIST"])
+
+
+def texts(values: np.ndarray) -> np.ndarray:
+    """Return text as Python strings, each different one once: alleles are few and may be long."""
+    known: dict[bytes | str, str] = {}
+    decoded = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values.tolist()):
+        if value not in known:
+            known[value] = value.decode() if isinstance(value, bytes) else str(value)
+        decoded[place] = known[value]
+    return decoded
 
 
 def check(dataset: xr.Dataset, schema: Schema, where: str) -> None:

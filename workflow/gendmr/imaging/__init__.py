@@ -8,9 +8,9 @@ and a picture.
 
 One scan goes this way, one process and one thread each, so that a rerun gives the same bytes:
 
-1. `scan` reads it. The affine is chosen by a written table (docs/images.md); a scan without one is
-   refused, for its left and right are unknown. Axes are turned to RAS+ without resampling, and
-   scans finer than the preset needs are averaged in whole blocks.
+1. `scan` reads it. The affine is chosen by a written table (docs/reference/images.md); a scan
+   without one is refused, for its left and right are unknown. Axes are turned to RAS+ without
+   resampling, and scans finer than the preset needs are averaged in whole blocks.
 2. `brain` finds the brain: what is above the background of a stripped scan, a mask that is given,
    or the template's mask carried to a whole head and fitted to its brightness.
 3. `registration` removes the slow change of brightness (N4) and maps the scan to the template:

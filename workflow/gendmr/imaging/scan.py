@@ -1,4 +1,4 @@
-"""Reading a scan: the header is believed only where a written table says so (docs/images.md)."""
+"""Reading a scan: the header is believed only where docs/reference/images.md says so."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ class Scan:
 def read_scan(path: Path | str) -> Scan:
     """Read a T1w image and check all that can be wrong with it.
 
-    The affine is chosen from the NIfTI header by the table of `docs/images.md`: the sform where
-    there is one, else the qform; refused where there is none, where the one that counts is no
-    affine, and where both are valid and disagree on left and right. Units other than millimetres
-    are converted; voxel sizes must agree with the affine.
+    The affine is chosen from the NIfTI header by the table of `docs/reference/images.md`: the
+    sform where there is one, else the qform; refused where there is none, where the one that
+    counts is no affine, and where both are valid and disagree on left and right. Units other than
+    millimetres are converted; voxel sizes must agree with the affine.
 
     Axes are flipped and swapped to RAS+ order by that affine; nothing is resampled, except where
     the affine has shears, which registration cannot express.
@@ -247,7 +247,7 @@ def _values(path: Path, raw: bytes, header: nib.Nifti1Header) -> np.ndarray:
 
 
 def _affine(path: Path, header: nib.Nifti1Header) -> tuple[np.ndarray, list[str]]:
-    """Choose the affine, mm, by the table of `docs/images.md`; return it and notes."""
+    """Choose the affine, mm, by the table of `docs/reference/images.md`; return it and notes."""
     scode, qcode = int(header["sform_code"]), int(header["qform_code"])
     if scode <= 0 and qcode <= 0:
         raise ImageError(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.errors import InputFileError, ModalityError, first_few
-from gendmr.files.datasets import Variable, missing_value
+from gendmr.files.datasets import Variable, missing_value, texts
 from gendmr.modalities.base import Modality
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ArrayReader:
         self._kept: dict[str, np.ndarray] = {}
         if present.any():
             with self._open() as stored:
-                index = pd.Index(_texts(stored["participant"][:]))
+                index = pd.Index(texts(stored["participant"][:]))
             rows = index.get_indexer(people[present])
             if (rows < 0).any():
                 absent = people[present][rows < 0]
@@ -178,15 +178,4 @@ class ArrayReader:
 
 def _values(data: h5py.Dataset) -> np.ndarray:
     values: np.ndarray = data[:]
-    return _texts(values) if values.dtype.kind in "OS" else values
-
-
-def _texts(values: np.ndarray) -> np.ndarray:
-    """Return text as Python strings, each different one once: alleles are few and may be long."""
-    known: dict[bytes | str, str] = {}
-    texts = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values.tolist()):
-        if value not in known:
-            known[value] = value.decode() if isinstance(value, bytes) else str(value)
-        texts[place] = known[value]
-    return texts
+    return texts(values) if values.dtype.kind in "OS" else values

@@ -110,3 +110,51 @@ def wilson(count: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = np.sqrt(z2 * (share * (1 - share) / of + z2 / (4 * of**2))) / (1 + z2 / of)
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+
+
+def resampled_auc(truth: np.ndarray, score: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the AUC of resampled people, float64 (draw,); NaN where a draw lacks a class.
+
+    Parameters
+    ----------
+    truth : bool (person,)
+    score : float (person,)
+    counts : float (draw, person)
+        See `resample_counts`.
+    """
+    _, place = np.unique(score, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    positive = np.where(truth, counts, 0.0)
+    negative = np.where(truth, 0.0, counts)[:, order]
+    total = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(negative, axis=1)], axis=1)
+    below = total[:, np.searchsorted(place[order], place, side="left")]
+    upto = total[:, np.searchsorted(place[order], place, side="right")]
+    wins = (positive * (below + upto) / 2).sum(axis=1)
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    return np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
+
+
+def resampled_correlation(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of resampled people, float64 (draw,).
+
+    Parameters
+    ----------
+    x, y : float (person,)
+    counts : float (draw, person)
+        See `resample_counts`.
+    """
+    x, y = x - x.mean(), y - y.mean()
+    columns = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
+    one, mx, my, xx, yy, xy = (counts @ columns).T
+    spread = (one * xx - mx**2) * (one * yy - my**2)
+    return np.where(spread > 0, (one * xy - mx * my) / np.sqrt(np.maximum(spread, 1e-300)), np.nan)
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Pearson's correlation of x and y (person,); NaN where one does not vary."""
+    if len(x) < 2:
+        return float("nan")
+    x, y = x - x.mean(), y - y.mean()
+    spread = np.sqrt((x @ x) * (y @ y))
+    # What rounding leaves of a constant is no variation.
+    return float(np.clip(x @ y / spread, -1, 1)) if spread > 1e-12 else float("nan")

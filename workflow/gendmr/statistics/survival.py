@@ -330,3 +330,24 @@ def logrank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> tuple[flo
     # The rows sum to 0: one of the groups says nothing new.
     chi2 = float(excess[1:] @ np.linalg.pinv(covariance[1:, 1:]) @ excess[1:])
     return chi2, float(chdtrc(len(names) - 1, chi2))
+
+
+def resampled_harrell_c(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Return `harrell_c` of resampled people, float64 (draw,).
+
+    Parameters
+    ----------
+    time, event, risk : (person,)
+    counts : float (draw, person)
+        How often each person was drawn; nobody is compared with himself.
+    """
+    weights = counts.astype(np.float32)
+    pairs, agreement = np.zeros(len(counts)), np.zeros(len(counts))
+    for start in range(0, len(time), CHUNK):
+        rows = slice(start, start + CHUNK)
+        comparable, concordant = pair_tables(time, event.astype(bool), risk, rows)
+        pairs += ((weights @ comparable.T) * weights[:, rows]).sum(axis=1, dtype=np.float64)
+        agreement += ((weights @ concordant.T) * weights[:, rows]).sum(axis=1, dtype=np.float64)
+    return np.where(pairs > 0, agreement / np.maximum(pairs, 1), np.nan)

@@ -92,6 +92,9 @@ class Metric:
         See `of`. Such metrics are told per fold, never pooled.
     spread : (float, float), optional
         The range in which it lies, for axes.
+    meaning : str
+        For a reader who meets it for the first time, after "is": `the share of people called what
+        they are`; empty where the label says it.
     """
 
     name: str
@@ -101,6 +104,41 @@ class Metric:
     chance: float | None = None
     needs_train: bool = False
     spread: tuple[float, float] | None = None
+    meaning: str = ""
+
+    @property
+    def best(self) -> float | None:
+        """Return its value for predictions without a fault, None where there is no such number."""
+        if self.spread is None:
+            return None
+        return self.spread[1] if self.better == "higher" else self.spread[0]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Sizes of effects that a test of one allele, or of one measurement, finds in so many people.
+
+    The expected z of an effect is its size times the square root of the information, times
+    ``sqrt(2 f (1 - f))`` for alleles of frequency f; measurements are in standard deviations.
+
+    Parameters
+    ----------
+    information : callable
+        ``information(outcome)`` of the people who are measured, 0 where nothing can be found.
+    words : str
+        What the information is: `n φ(1-φ), φ the share of cases`.
+    allele, measurement : str
+        What the size of an effect is called: `odds ratio per allele`.
+    allele_ratio, measurement_ratio : bool
+        The size is the logarithm of what is told.
+    """
+
+    information: Callable[[Any], float]
+    words: str
+    allele: str
+    measurement: str
+    allele_ratio: bool = False
+    measurement_ratio: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,9 +180,17 @@ class Task(Protocol[OutcomeT]):
     columns: Mapping[str, Kind]
     """Columns of predictions.tsv after `participant_id`, `set`, `modalities`; the observed outcome
     among them."""
-    metrics: tuple[Metric, ...]
-    """The first is the primary one: the comparison of methods is of it."""
-    figures: tuple[TaskFigure, ...]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return the metrics; the first is the primary one: methods are compared by it."""
+
+    @property
+    def effect(self) -> Effect | None:
+        """Return sizes of effects for what could have been found at all.
+
+        None where no single number says them.
+        """
 
     # -- the user's table and ours ---------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from gendmr import style
 
 PANELS = 8  # methods with panels of their own
 COLUMNS = 4  # panels side by side
+NARROW = 36  # letters of a legend that fit side by side into one column of a page
 DASHED: dict[str, Any] = {"lw": 0.7, "ls": (0, (4, 2))}
 
 
@@ -61,9 +62,9 @@ def unit_square(axes: Any) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
 
 
-def title(axes: Any, method: str, reference: bool) -> None:
-    """Write the name of a method above its panel, bold for the reference."""
-    axes.set_title(style.short(method), size=7, weight="bold" if reference else "normal", pad=3)
+def title(axes: Any, method: str, reference: bool, pad: float = 3) -> None:
+    """Write the name of a method above its panel by `pad` points, bold for the reference."""
+    axes.set_title(style.short(method), size=7, weight="bold" if reference else "normal", pad=pad)
 
 
 def finish(figure: Figure, x: str, y: str, handles: Sequence[Any], left_out: int) -> None:
@@ -81,11 +82,14 @@ def finish(figure: Figure, x: str, y: str, handles: Sequence[Any], left_out: int
     figure.supxlabel(x, size=7)
     figure.supylabel(y, size=7)
     narrow = figure.get_figwidth() < style.PAGE / 2 + 0.1
+    letters = sum(len(handle.get_label()) for handle in handles)
     more = f"{left_out} more methods are not drawn" if left_out else None
     if handles:
         figure.legend(
             handles=handles,
             loc="outside upper center",
-            ncols=2 if narrow else min(len(handles), 4),
+            ncols=2 if narrow and letters > NARROW else min(len(handles), 4),
             title=more,
         )
+    elif more:
+        figure.suptitle(more, size=6.5)

@@ -212,24 +212,11 @@ def fold_key(
     module: str,
 ) -> str:
     """Return a hash of all that decides what a job does; `module` is the one that it runs."""
-    code = fingerprint(*code_of(options, module))
+    code = fingerprint(*options.code(module))
     packages = {name: version(name) for name in ("numpy", "torch")}
     parts = [options.dump(), method, repeat, fold, seed, dict(inputs), code, packages]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def code_of(options: MethodOptions, module: str) -> tuple[str, ...]:
-    """Return the modules that a job runs: those of no other member of the wings are among them."""
-    return (
-        module,
-        options.method.module,
-        f"config.methods.{options.method.kind}",
-        f"tasks.{options.task.kind}.task",
-        f"config.outcomes.{options.task.kind}",
-        *(f"modalities.{name}.transform" for name in options.modalities),
-        *(f"config.modalities.{name}" for name in options.modalities),
-    )
 
 
 def _predictions(

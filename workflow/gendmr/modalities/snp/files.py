@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gendmr.modalities.attrition import COLUMNS, Attrition
-from gendmr.modalities.matching import GENOTYPE_IDS, Matching, bare, genotype_ids
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import AnnotationError, GenotypeFileError, first_few
 from gendmr.files.atomic import read_json
 from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.modalities.attrition import COLUMNS, Attrition
+from gendmr.modalities.matching import GENOTYPE_IDS, Matching, bare, genotype_ids
 
 if TYPE_CHECKING:
     import xarray as xr

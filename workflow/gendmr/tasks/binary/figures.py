@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gendmr.tasks.base import TaskFigure
+from gendmr.tasks.base import Task, TaskFigure
 from gendmr.tasks.binary.metrics import brier
 
 
@@ -108,3 +108,8 @@ FIGURES: tuple[TaskFigure, ...] = (
         draw_calibration,
     ),
 )
+
+
+def figures(task: Task) -> tuple[TaskFigure, ...]:
+    """Return the figures of cases and controls, which are the same for every task."""
+    return FIGURES

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.statistics.classification import auc, auprc, confusion, matthews
-from gendmr.tasks.base import Metric
+from gendmr.tasks.base import Metric, Task
 
 
 def _counts(rows: pd.DataFrame) -> tuple[int, int, int, int]:
@@ -74,7 +74,16 @@ def mcc(rows: pd.DataFrame) -> float:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("auc", "AUC", "higher", area, 0.5, spread=(0, 1)),
+    Metric(
+        "auc",
+        "AUC",
+        "higher",
+        area,
+        0.5,
+        spread=(0, 1),
+        meaning="how often, of one case and one control taken at random, the case gets the higher"
+        " score",
+    ),
     Metric(
         "balanced_accuracy", "balanced accuracy", "higher", balanced_accuracy, 0.5, spread=(0, 1)
     ),
@@ -86,3 +95,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("brier", "Brier score", "lower", brier, spread=(0, 1)),
     Metric("mcc", "MCC", "higher", mcc, 0.0, spread=(-1, 1)),
 )
+
+
+def metrics(task: Task) -> tuple[Metric, ...]:
+    """Return the metrics of cases and controls, which are the same for every task."""
+    return METRICS

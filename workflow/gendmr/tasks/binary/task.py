@@ -14,10 +14,9 @@ from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.classification import auc, best_threshold, sigmoid
 from gendmr.statistics.intervals import bootstrap_auc
-from gendmr.tasks.base import Given, Task
-from gendmr.tasks.binary.figures import FIGURES
-from gendmr.tasks.binary.metrics import METRICS, area
+from gendmr.tasks.base import Effect, Given, Task
 from gendmr.tasks.binary.outcome import SIDES, CaseStatus
+from gendmr.tasks.judged import Judged
 from gendmr.tasks.pooling import pool_people
 from gendmr.tasks.reading import blank, check_minimum, counted, positions, same_but_case
 
@@ -27,13 +26,28 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "held-out")
 
 
+def information(outcome: CaseStatus) -> float:
+    """Return cases times controls over their sum."""
+    cases, controls = int((outcome.case == 1).sum()), int((outcome.case == 0).sum())
+    return cases * controls / max(cases + controls, 1)
+
+
+EFFECT = Effect(
+    information,
+    "n·φ(1−φ), φ the share of cases",
+    allele="odds ratio per allele",
+    measurement="difference between cases and controls, SD",
+    allele_ratio=True,
+)
+
+
 def build(name: str, section: BinaryOutcome) -> Task[CaseStatus]:
     """Return the task of an outcome of cases and controls."""
     return BinaryTask(name, section)
 
 
 @dataclass
-class BinaryTask:
+class BinaryTask(Judged):
     """See `gendmr.tasks.base.Task`.
 
     Parameters
@@ -50,8 +64,7 @@ class BinaryTask:
 
     kind = "binary"
     n_outputs = 1
-    metrics = METRICS
-    figures = FIGURES
+    effect = EFFECT
 
     def __post_init__(self) -> None:
         self.label = self.section.label or self.name
@@ -187,7 +200,9 @@ class BinaryTask:
         train_outcome: CaseStatus,
     ) -> Mapping[str, Any]:
         """Return the threshold of the best balanced accuracy of the inner validation."""
-        return {"threshold": best_threshold(outcome.case, sigmoid(output[:, 0]))}
+        known = outcome.known
+        threshold = best_threshold(outcome.case[known], sigmoid(output[known, 0]))
+        return {"threshold": threshold}
 
     def predictions(
         self, output: np.ndarray, outcome: CaseStatus, calibration: Mapping[str, Any]
@@ -222,11 +237,6 @@ class BinaryTask:
             f"All {len(case)} {role} people are {'cases' if case.any() else 'controls'}: their AUC"
             f" is n/a{rule}."
         ]
-
-    def summary(self, predictions: pd.DataFrame) -> str:
-        """Return the AUC."""
-        value = area(predictions)
-        return f"AUC {value:.3f}" if np.isfinite(value) else "AUC n/a"
 
     def score(self, output: np.ndarray, outcome: CaseStatus) -> float:
         """Return the AUC."""

@@ -1,0 +1,249 @@
+"""What every method must keep with every task that it can learn, whatever it reads."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from safetensors.numpy import load_file
+
+from contract.conftest import Trained, train
+from contract.members import COMBINATIONS, options, without_example
+from gendmr.cohort.view import FoldView
+from gendmr.config.methods import KINDS
+from gendmr.files.tables import read_table
+from gendmr.methods.base import FitInputs
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.tasks import task_of
+from gendmr.training.evaluate import collect_metrics
+from gendmr.training.fold import build_method
+from gendmr.training.null import fit_null
+from leakage.garbage import differences
+
+FILES = {
+    "model.safetensors",
+    "history.jsonl",
+    "fold.json",
+    "predictions.tsv",
+    "attributions.nc",
+    "run.json",
+}
+EACH = pytest.mark.parametrize(("kind", "task"), COMBINATIONS)
+NETWORKS = pytest.mark.parametrize(
+    ("kind", "task"), [(kind, task) for kind, task in COMBINATIONS if KINDS[kind].network]
+)
+
+
+def test_every_kind_of_outcome_and_of_method_is_under_contract() -> None:
+    assert without_example() == []
+    assert {kind for kind, _ in COMBINATIONS} == set(KINDS)
+
+
+@EACH
+def test_garbage_in_held_out_people_teaches_nothing(
+    trained: Trained, spoiled: Path, tmp_path: Path, kind: str, task: str
+) -> None:
+    clean, other = trained(kind, task), train(spoiled, tmp_path / "out", kind, task)
+    assert differences(clean, other) == []
+    # A method that reads nothing would pass: the garbage has to show in the held-out people.
+    tables = [(folder / "predictions.tsv").read_bytes() for folder in (clean, other)]
+    assert tables[0] != tables[1]
+
+
+@EACH
+def test_the_same_fold_has_the_same_bytes(
+    cohort: Path, trained: Trained, tmp_path: Path, kind: str, task: str
+) -> None:
+    clean, again = trained(kind, task), train(cohort, tmp_path / "again", kind, task)
+    assert {path.name for path in clean.iterdir()} == FILES
+    for name in FILES:
+        assert (clean / name).read_bytes() == (again / name).read_bytes(), name
+
+
+class Interrupted(Exception):
+    """Stands for a job that ends in the middle of a fit."""
+
+
+@NETWORKS
+def test_an_interrupted_fit_goes_on_to_the_same_bytes(
+    cohort: Path,
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    task: str,
+) -> None:
+    from gendmr.engine.checkpoint import Checkpoint
+
+    save, saved = Checkpoint.save, []
+
+    def save_and_stop(self: Checkpoint, *arguments: object) -> None:
+        save(self, *arguments)  # type: ignore[arg-type]
+        saved.append(self)
+        raise Interrupted
+
+    output = tmp_path / kind / "repeat-0" / "fold-0"
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_and_stop)
+        with pytest.raises(Interrupted):
+            train(cohort, output, kind, task, checkpoint_every=1)
+    assert saved and not (output / "model.safetensors").exists()
+    said: list[str] = []
+    train(cohort, output, kind, task, checkpoint_every=1, progress=said.append)
+    assert any("going on from the checkpoint" in line for line in said)
+    for name in FILES:
+        assert (trained(kind, task) / name).read_bytes() == (output / name).read_bytes(), name
+
+
+@EACH
+def test_predictions_are_what_the_task_declares(trained: Trained, kind: str, task: str) -> None:
+    chosen = options(kind, task)
+    declared = task_of(task, chosen.task)
+    first = {"participant_id": "text", "set": "text", "modalities": "text"}
+    table = read_table(trained(kind, task) / "predictions.tsv", {**first, **declared.columns})
+    assert list(table.columns) == [*first, *declared.columns]
+    assert set(table["set"]) == {"train", "validation", "held-out"}
+    # People without a modality are predicted like all others.
+    assert {"snp+region", "snp", "region"} <= {
+        "+".join(sorted(set(text.split("+")) & {"snp", "region"}, reverse=True))
+        for text in table["modalities"]
+    }
+
+
+@EACH
+def test_attributions_are_of_held_out_people_who_have_the_modality(
+    trained: Trained, kind: str, task: str
+) -> None:
+    folder = trained(kind, task)
+    with xr.open_dataset(folder / "attributions.nc", engine="h5netcdf") as stored:
+        attributions = stored.load()
+    rows = read_table(folder / "predictions.tsv", {"participant_id": "text"}, extra=True)
+    held_out = rows[rows["set"] == "held-out"]
+    assert attributions["participant"].values.astype(str).tolist() == (
+        held_out["participant_id"].tolist()
+    )
+    named = [str(name) for name in attributions.data_vars if str(name).startswith("value_")]
+    assert bool(named) == KINDS[kind].attributes
+    for name in named:
+        modality = name.removeprefix("value_")
+        has = held_out["modalities"].str.split("+").map(lambda some, one=modality: one in some)
+        finite = np.isfinite(attributions[name].values)
+        assert finite[has.to_numpy()].all() and not finite[~has.to_numpy()].any()
+
+
+@EACH
+def test_one_person_alone_gets_what_he_gets_among_others(
+    cohort: Path, kind: str, task: str
+) -> None:
+    chosen = options(kind, task)
+    view = FoldView.open(
+        cohort,
+        0,
+        0,
+        task=task_of(task, chosen.task),
+        modalities=tuple(chosen.modalities),
+    )
+    preparation = Preparation.fit(view, chosen)
+    fitted = build_method(chosen).fit(
+        FitInputs(
+            preparation.apply(view.train), preparation.apply(view.validation), preparation, 1
+        ),
+        device="cpu",
+        progress=lambda line: None,
+    )
+    view.seal()
+    people = preparation.apply(view.held_out)
+    together, attributed = fitted.predict(people), fitted.attributions(people)
+    for place in (0, len(people) - 1):
+        alone = people.take(np.array([place]))
+        np.testing.assert_allclose(fitted.predict(alone)[0], together[place], atol=1e-5)
+        for name, one in fitted.attributions(alone).items():
+            np.testing.assert_allclose(
+                one.value[0], attributed[name].value[place], atol=1e-5, equal_nan=True
+            )
+
+
+@EACH
+def test_nothing_is_pickled(trained: Trained, kind: str, task: str) -> None:
+    folder = trained(kind, task)
+    assert load_file(folder / "model.safetensors")
+    for name in ("run.json", "fold.json"):
+        assert json.loads((folder / name).read_text(encoding="utf-8"))
+    for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines():
+        assert json.loads(line)["epoch"] >= 1
+    assert (folder / "attributions.nc").read_bytes()[1:4] == b"HDF"
+    assert not [path for path in folder.iterdir() if path.read_bytes()[:1] == b"\x80"]
+
+
+@EACH
+def test_every_metric_of_the_task_is_made_of_predictions(
+    trained: Trained, tmp_path: Path, kind: str, task: str
+) -> None:
+    built = task_of(task, options(kind, task).task)
+    collect_metrics(
+        [trained(kind, task)], tmp_path / "metrics.tsv", method=kind, task=built, seed=3
+    )
+    columns = {"method": "text", "repeat": "text", "fold": "text", "metric": "text"}
+    table = read_table(tmp_path / "metrics.tsv", {**columns, "value": "number"})
+    of_fold = table[table["fold"] == "0"].set_index("metric")["value"]
+    assert {metric.name for metric in built.metrics} <= set(of_fold.index)
+    assert np.isfinite(of_fold[built.metrics[0].name])
+    pooled = table[table["fold"] == "pooled"].set_index("metric")["value"]
+    assert np.isfinite(pooled[built.metrics[0].name])
+
+
+@EACH
+def test_a_permutation_is_the_same_whatever_was_drawn_before(
+    cohort: Path, tmp_path: Path, kind: str, task: str
+) -> None:
+    if not KINDS[kind].attributes:
+        pytest.skip("nothing is ranked")
+    strata = read_table(cohort / "participants.tsv", {"participant_id": "text"}, extra=True)
+    table = strata[["participant_id", "family"]].assign(stratum="all", ancestry="n/a")
+    table.to_csv(cohort / "strata.tsv", sep="\t", index=False)
+    scores = {}
+    for first, count in ((0, 2), (1, 1)):
+        fit_null(
+            cohort,
+            tmp_path / f"chunk-{first}.nc",
+            method=kind,
+            repeat=0,
+            fold=0,
+            first=first,
+            count=count,
+            options=options(kind, task),
+            seed=3,
+            device="cpu",
+        )
+        with xr.open_dataset(tmp_path / f"chunk-{first}.nc", engine="h5netcdf") as stored:
+            scores[first] = stored.load()
+    for name in scores[1].data_vars:
+        dimension = str(scores[1][name].dims[1])
+        names = scores[1][dimension].values.astype(str).tolist()
+        both = scores[0].assign_coords({dimension: scores[0][dimension].values.astype(str)})
+        np.testing.assert_allclose(
+            scores[1][name].values[0],
+            both[name].sel(permutation=1, **{dimension: names}).values,
+            rtol=1e-3,
+            atol=1e-5,
+        )
+
+
+def test_the_methods_package_names_no_member_elsewhere(root: Path) -> None:
+    """The spine knows members by listing: none is imported by name outside its own wing."""
+    package = root / "workflow" / "gendmr"
+    spine = ("training", "preprocessing", "engine", "report", "tracking", "estimate", "cohort")
+    wings = [f"gendmr.methods.{kind}" for kind in KINDS]
+    wrong = [
+        f"{path}: {wing}"
+        for room in spine
+        for path in (package / room).rglob("*.py")
+        for wing in wings
+        if wing + " import" in path.read_text() or wing + "." in path.read_text()
+    ]
+    assert wrong == []
+    assert importlib.import_module("gendmr.methods.ridge.method")

@@ -1,0 +1,138 @@
+"""The language of the package: names of classes, lengths of files, shapes of tensors.
+
+The exceptions below may only shrink: who mends one strikes it off, and a test asks for that.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+LONGEST = 400  # lines of a file
+
+# Classes of these names exist so many times.
+SAME_CLASS_NAME = {
+    "Bag": 2,
+    "Evidence": 2,
+    "Method": 2,
+    "Net": 2,
+    "Outcome": 2,
+    "Panel": 2,
+    "Replicate": 2,
+    "Task": 2,
+}
+
+# Files of workflow/gendmr that are longer, with as many lines as they may have.
+LONGER = {
+    "genotypes/merging.py": 612,
+    "genotypes/participants.py": 462,
+    "imaging/scan.py": 495,
+    "methods/fusion.py": 595,
+    "methods/gendmr.py": 837,
+    "ranking/figures/brain.py": 424,
+    "ranking/rank.py": 638,
+    "report/texts.py": 615,
+    "simulate/cohort.py": 441,
+    "training/fit.py": 643,
+    "training/preparation.py": 497,
+}
+
+# `(person, snp, width)`, `(snp,)`, `(B, 3, 32)`, `(..., width)`
+SHAPE = re.compile(r"\((?:\.\.\.|[A-Za-z_]\w*|\d{1,3})(?:,\s*(?:[A-Za-z_]\w*|\d{1,3}))*,?\)")
+
+
+def package(root: Path) -> Path:
+    return root / "workflow" / "gendmr"
+
+
+def sources(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield path below the package and text of every module."""
+    for path in sorted(package(root).rglob("*.py")):
+        yield path.relative_to(package(root)).as_posix(), path.read_text(encoding="utf-8")
+
+
+def class_names(text: str) -> Iterator[str]:
+    """Yield the names of all classes of a module, nested ones too."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+
+
+def states_shape(text: str, function: ast.FunctionDef) -> bool:
+    """Return whether the docstring or a comment of a function holds the shape of a tensor."""
+    lines = text.splitlines()[function.lineno - 1 : function.end_lineno]
+    source = "\n".join(line[function.col_offset :] for line in lines) + "\n"
+    comments = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    words = "\n".join([ast.get_docstring(function) or "", *comments])
+    return any("," in shape for shape in SHAPE.findall(words))
+
+
+def forwards_without_shape(text: str) -> Iterator[int]:
+    """Yield the first line of each method `forward` that states no shape."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            for method in node.body:
+                is_forward = isinstance(method, ast.FunctionDef) and method.name == "forward"
+                if is_forward and not states_shape(text, method):
+                    yield method.lineno
+
+
+def test_a_class_name_is_unique_in_the_package(root):
+    count = Counter(name for _, text in sources(root) for name in class_names(text))
+    assert count
+    new = {name: n for name, n in count.items() if n > SAME_CLASS_NAME.get(name, 1)}
+    assert new == {}, "name it after what only it is"
+
+
+def test_no_file_is_longer_than_400_lines(root):
+    lines = {name: len(text.splitlines()) for name, text in sources(root)}
+    assert lines
+    new = {name: n for name, n in lines.items() if n > LONGER.get(name, LONGEST)}
+    assert new == {}, "split it"
+
+
+def test_every_forward_states_shapes(root):
+    wrong = [
+        f"{name}:{line}" for name, text in sources(root) for line in forwards_without_shape(text)
+    ]
+    assert wrong == [], "say shapes where they change: # (person, snp, width)"
+
+
+def test_exceptions_only_shrink(root):
+    count = Counter(name for _, text in sources(root) for name in class_names(text))
+    lines = {name: len(text.splitlines()) for name, text in sources(root)}
+    unneeded = [name for name, n in SAME_CLASS_NAME.items() if count[name] < n]
+    unneeded += [name for name in LONGER if lines.get(name, 0) <= LONGEST]
+    assert unneeded == [], "strike them off"
+
+
+@pytest.mark.parametrize(
+    ("body", "states"),
+    [
+        ('"""Return the logit."""', False),
+        ('"""Return the logit (person,)."""', True),
+        ('"""Mix (Ilse et al. 2018) the context."""', False),
+        ('"""Mix."""\n        x = x.sum(1)  # (person, width)', True),
+        ('"""Mix."""\n        x = f(person, width)', False),
+        ('"""Mix."""\n        # (..., width)', True),
+    ],
+)
+def test_states_shape__reads_docstrings_and_comments_only(body, states):
+    text = f"class Net:\n    def forward(self, x):\n        {body}\n        return x\n"
+    assert list(forwards_without_shape(text)) == ([] if states else [2])
+
+
+def test_class_names__include_nested_ones():
+    text = "class A:\n    class B: ...\ndef f():\n    class C: ...\n"
+    assert sorted(class_names(text)) == ["A", "B", "C"]

@@ -1,0 +1,32 @@
+"""Metrics of a task, found by name: what judges predictions trains nothing."""
+
+from __future__ import annotations
+
+import importlib
+import math
+
+import pandas as pd
+
+from gendmr.tasks.base import Metric
+
+
+class Judged:
+    """What all tasks have: metrics that live in the module `metrics` of their package.
+
+    No module that a fit runs imports that one, so that a new metric trains nothing again.
+    """
+
+    kind: str
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return the metrics; the first is the primary one."""
+        module = importlib.import_module(f"gendmr.tasks.{self.kind}.metrics")
+        metrics: tuple[Metric, ...] = module.metrics(self)
+        return metrics
+
+    def summary(self, predictions: pd.DataFrame) -> str:
+        """Return the primary metric of some predictions, for the log."""
+        primary = self.metrics[0]
+        value = float(primary.of(predictions))
+        return f"{primary.label} {value:.3f}" if math.isfinite(value) else f"{primary.label} n/a"

@@ -1,0 +1,85 @@
+"""Times and events of the user's table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.outcomes.survival import SurvivalOutcome
+from gendmr.errors import OutcomeError
+from gendmr.files.tables import MISSING, numbers_in
+from gendmr.tasks.reading import EXCEPTIONS, blank, counted, users_numbers
+
+
+def users_times(
+    table: pd.DataFrame, where: str, section: SurvivalOutcome, name: str
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Return times, events (0, 1 or NaN) and why a person has none.
+
+    Parameters
+    ----------
+    table : DataFrame of text
+    where : str
+        Path of the file, for errors.
+    section : SurvivalOutcome
+    name : str
+        Of the outcome.
+
+    Raises
+    ------
+    OutcomeError
+        An event that is neither 0 nor 1, nobody with an event; more than 5 % of the times are no
+        numbers above 0, or of the events without a time.
+    """
+    event = _events(table[section.event], where, section, name)
+    time, reason = users_numbers(table[section.time], where, section.time, positive=True)
+    no_time = blank(table[section.time])
+    # Without a time, an event cannot be used; without either the person was never followed up.
+    reason = reason.mask(no_time & (event == 1), f"an event, but no {section.time}")
+    reason = reason.mask(event.isna() & (reason == ""), f"no {section.event}")
+    timeless = (event == 1) & no_time
+    if int(timeless.sum()) > EXCEPTIONS * int((event == 1).sum()):
+        raise OutcomeError(
+            f"{where}: {int(timeless.sum())} of {int((event == 1).sum())} people with an event"
+            f" ({section.event}) have no {section.time}",
+            cause="two tables that were joined by the wrong key, or dates that were not turned into"
+            " times",
+            next_step=f"write the time from baseline to the event into {section.time}",
+        )
+    if not ((event == 1) & (reason == "")).any():
+        raise OutcomeError(
+            f"{where}: nobody with a {section.time} has the event ({section.event} is 1)",
+            cause="another column is meant, or nobody was followed up long enough",
+            next_step=f"set cohort.outcomes.{name}.event to the column of the event",
+        )
+    return time, event, reason
+
+
+def _events(texts: pd.Series, where: str, section: SurvivalOutcome, name: str) -> pd.Series:
+    """Return 0, 1 or NaN; refuse any other coding, since 1 might mean censored in it."""
+    missing = blank(texts)
+    numbers = numbers_in(texts.where(~missing, "").astype(str))
+    wrong = ~missing & ~numbers.isin([0, 1])
+    if not wrong.any():
+        return numbers
+    labels = set(texts[~missing].str.casefold())
+    seen = counted(texts[~missing])
+    if labels <= {"1", "2", "1.0", "2.0", "0", "0.0"}:
+        cause, fix = "a coding in which 2 is the event and 1 is not", "subtract 1"
+    elif labels <= {"true", "false", "yes", "no", "t", "f", "y", "n"}:
+        cause, fix = "words for yes and no", "write 1 for yes and 0 for no"
+    elif np.isfinite(numbers[~missing]).all() and len(labels) > 2:
+        cause = "a time or several kinds of event in this column"
+        fix = "write 1 for the event that is studied and 0 for anything else"
+    else:
+        cause, fix = (
+            "labels in place of 0 and 1",
+            "write 1 where the event was seen and 0 elsewhere",
+        )
+    raise OutcomeError(
+        f"{where}: column {section.event}: {int(wrong.sum())} of {int((~missing).sum())} values are"
+        f" neither 0 nor 1; found: {seen}",
+        cause=cause,
+        next_step=f"{fix}, and {MISSING} where it is unknown; or name another column in"
+        f" cohort.outcomes.{name}.event",
+    )
