@@ -23,13 +23,12 @@ class Piece(NamedTuple):
 
     Parameters
     ----------
-    index : int64 (person,)
-        Rows.
+    rows : int64 (person,)
     slot : int
         Which of several tables of `FitProblem.fixed` the step reads.
     """
 
-    index: np.ndarray
+    rows: np.ndarray
     slot: int = 0
 
 
@@ -96,7 +95,7 @@ class PaddedStep(NamedTuple):
 def align(sources: Sequence[Iterator[Piece]]) -> list[PaddedStep]:
     """Return steps of all replicates side by side: numbers of rows alone, no measurements."""
     return [
-        PaddedStep(step, max(len(one.index) for one in step if one is not None))
+        PaddedStep(step, max(len(one.rows) for one in step if one is not None))
         for step in zip_longest(*sources)
     ]
 
@@ -153,8 +152,8 @@ class Gatherer:
         slot = np.zeros(len(self.rows), dtype=np.int64)
         for row, piece in enumerate(step.pieces):
             if piece is not None:
-                count, slot[row] = len(piece.index), piece.slot
-                index[row, :count] = person[row, :count] = piece.index
+                count, slot[row] = len(piece.rows), piece.slot
+                index[row, :count] = person[row, :count] = piece.rows
         if self.stacked is not None:
             rows = torch.arange(len(self.rows), device=self.device)[:, None]
             columns = torch.from_numpy(index).to(self.device)
@@ -162,7 +161,7 @@ class Gatherer:
         else:
             nobody = Piece(np.zeros(0, dtype=np.int64))
             own = [
-                one.take((piece or nobody).index)
+                one.take((piece or nobody).rows)
                 for one, piece in zip(self.rows, step.pieces, strict=True)
             ]
             batch = stack(own, self.device)
@@ -173,8 +172,8 @@ class Gatherer:
 
     def apart(self, replicate: int, piece: Piece) -> Tensors:
         """Return tensors (person, ...) of one replicate, without padding."""
-        own = self.rows[replicate].take(piece.index)
+        own = self.rows[replicate].take(piece.rows)
         batch = {name: value.to(self.device) for name, value in own.items()}
-        batch["person"] = torch.from_numpy(piece.index).to(self.device)
+        batch["person"] = torch.from_numpy(piece.rows).to(self.device)
         batch["slot"] = torch.tensor(piece.slot, device=self.device)
         return batch

@@ -163,7 +163,11 @@ class Network:
         return weights
 
     def on_before_optimizer_step(
-        self, gradients: Mapping[str, torch.Tensor], outputs: Tensors, batch: Tensors, layout: Layout
+        self,
+        gradients: Mapping[str, torch.Tensor],
+        outputs: Tensors,
+        batch: Tensors,
+        layout: Layout,
     ) -> torch.Tensor:
         """Return the gradient (replicate, weight) to step along, from those of each term.
 
@@ -203,9 +207,7 @@ def overrides(network: Network, hook: str) -> bool:
 def target_of(batch: Tensors) -> Tensors:
     """Return what `Task.loss` reads of the people of a batch."""
     return {
-        name.removeprefix(TARGET): value
-        for name, value in batch.items()
-        if name.startswith(TARGET)
+        name.removeprefix(TARGET): value for name, value in batch.items() if name.startswith(TARGET)
     }
 
 

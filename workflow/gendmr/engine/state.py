@@ -78,9 +78,7 @@ class State:
             **{f"memory.{name}": value for name, value in self.memory.items()},
             **{f"buffer.{name}": value for name, value in self.buffers.items()},
         }
-        return {name: value.cpu().numpy() for name, value in tensors.items()}, {
-            "epoch": self.epoch
-        }
+        return {name: value.cpu().numpy() for name, value in tensors.items()}, {"epoch": self.epoch}
 
     def restore(self, tensors: dict[str, np.ndarray], values: dict[str, Any]) -> None:
         """Go to where a checkpoint stands."""

@@ -65,7 +65,9 @@ def ignorant(task: Task, output: torch.Tensor, weight: torch.Tensor) -> torch.Te
     return mean.expand_as(output)
 
 
-def is_right(task: Task, output: torch.Tensor, batch: Tensors, weight: torch.Tensor) -> torch.Tensor:
+def is_right(
+    task: Task, output: torch.Tensor, batch: Tensors, weight: torch.Tensor
+) -> torch.Tensor:
     """Return 1 where the loss of a person is not above that of knowing nothing, (person,).
 
     For cases and controls: where the logit is on the person's side.
@@ -76,7 +78,9 @@ def is_right(task: Task, output: torch.Tensor, batch: Tensors, weight: torch.Ten
     return (known <= nothing).to(output.dtype)
 
 
-def rightness(task: Task, output: torch.Tensor, batch: Tensors, weight: torch.Tensor) -> torch.Tensor:
+def rightness(
+    task: Task, output: torch.Tensor, batch: Tensors, weight: torch.Tensor
+) -> torch.Tensor:
     """Return how right an output is for each person, 0 to 1, (person,): falls as the loss grows.
 
     ``exp(-loss)``: the probability of the true class; of a measurement, its density as a share of

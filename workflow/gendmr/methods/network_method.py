@@ -8,7 +8,7 @@ here: checks, batches, fitting, checkpoints, early stopping and prediction in ba
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,16 +18,18 @@ from torch import nn
 from gendmr.config.methods.base import COVARIATES, NetworkSection
 from gendmr.config.optimisation import OptimisationSection
 from gendmr.config.training import MethodOptions
-from gendmr.engine.batches import TensorRows, Tensors, in_order, stack
+from gendmr.engine.batches import TensorRows, Tensors, stack
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.engine.device import seeded, set_up_device
 from gendmr.engine.fit import Fit, fit
+from gendmr.engine.forward import fixed_of
 from gendmr.engine.layout import Layout
-from gendmr.engine.network import OUTPUT, TARGET, FitProblem, Network
+from gendmr.engine.network import TARGET, FitProblem, Network
 from gendmr.engine.phase import TASK, Phase, task_term
-from gendmr.engine.step import Forward, Replicates, fixed_of
+from gendmr.engine.training import Replicates
 from gendmr.errors import TrainingError
 from gendmr.methods.base import Attribution, FitInputs, Progress
+from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.modalities import modality_of
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -145,9 +147,7 @@ class NetworkMethod(Network):
         """Return the phases: without being overridden one, with the loss of the task."""
         return (Phase("fit", {TASK: task_term(problems[0].task)}),)
 
-    def attributions(
-        self, fitted: FittedNetwork, people: PreparedSubset
-    ) -> dict[str, Attribution]:
+    def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; without being overridden none."""
         return {}
 
@@ -335,76 +335,3 @@ class NetworkMethod(Network):
             device=device.type,
             notes=prepared.notes,
         )
-
-
-@dataclass
-class FittedNetwork:
-    """A fitted network of one replicate; parameters as `NetworkMethod._fitted` has them."""
-
-    method: NetworkMethod
-    module: nn.Module
-    modalities: tuple[str, ...]
-    preparation: Preparation
-    fixed: Tensors
-    slot: int
-    row: torch.Tensor
-    buffers: Tensors
-    history: list[dict[str, Any]]
-    best_epoch: int
-    device: str
-    notes: list[str] = field(default_factory=list)
-    packages: tuple[str, ...] = ("numpy", "scipy", "torch")
-
-    @property
-    def task(self) -> Task:
-        """The task of the fold."""
-        return self.preparation.task
-
-    @property
-    def weights(self) -> dict[str, np.ndarray]:
-        """Everything learned, by name."""
-        named = {**Layout(self.module).unflatten(self.row), **self.buffers}
-        found = {name: value.cpu().numpy() for name, value in named.items()}
-        return {**found, **self.method.learned(self)}
-
-    def predict(self, people: PreparedSubset) -> np.ndarray:
-        """Return the output, float64 (person, n_outputs)."""
-        batches = [outputs[OUTPUT].cpu().numpy() for outputs, _ in self.outputs(people)]
-        shape = (0, self.task.n_outputs)
-        return np.concatenate(batches).astype(np.float64) if batches else np.zeros(shape)
-
-    def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
-        """Return attributions by modality; see `Method`."""
-        return self.method.attributions(self, people)
-
-    def outputs(
-        self, people: PreparedSubset, read_out: bool = False, slopes: bool = False
-    ) -> list[tuple[Tensors, Tensors]]:
-        """Return outputs and batch of people in their order, in batches.
-
-        Parameters
-        ----------
-        people : PreparedSubset
-        read_out : bool
-            Adds `read_out` to the batch: forward passes may then give more than training needs.
-        slopes : bool
-            Keeps gradients by the tensors of modalities.
-        """
-        forward = Forward(self.method.forward, self.module, Layout(self.module))
-        found = []
-        for piece in in_order(len(people), self.method.optimisation.batch_size):
-            batch = self.method.people_tensors(
-                people.take(piece.index), self.preparation, self.modalities
-            )
-            batch = {name: value.to(self.row.device) for name, value in batch.items()}
-            batch["slot"] = torch.tensor(self.slot, device=self.row.device)
-            batch["person"] = torch.from_numpy(piece.index).to(self.row.device)
-            if read_out:
-                batch["read_out"] = torch.ones((), device=self.row.device)
-            if slopes:
-                for name in self.modalities:
-                    batch[name].requires_grad_(True)
-            with torch.set_grad_enabled(slopes):
-                outputs = forward(self.row, self.buffers, {**self.fixed, **batch}, False)
-            found.append((outputs, batch))
-        return found

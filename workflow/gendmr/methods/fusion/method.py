@@ -39,9 +39,10 @@ from gendmr.engine.phase import TASK, Phase, Term, task_term
 from gendmr.methods.additive import attribution_of
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.distillation import divergence, is_right
+from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.fusion.modulation import gradient_noise, modulate
 from gendmr.methods.fusion.network import PACE, TEACHER, FusionNet, is_table
-from gendmr.methods.network_method import Architecture, FittedNetwork, NetworkMethod
+from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 
@@ -191,9 +192,7 @@ class Fusion(NetworkMethod):
         """Return the multiple of the learning rate: heads and biases are few."""
         return 1.0 if is_table(name) else HEAD_SPEED
 
-    def attributions(
-        self, fitted: FittedNetwork, people: PreparedSubset
-    ) -> dict[str, Attribution]:
+    def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return gradient times input of each modality's output, contrasted by the task.
 
         For a SNP its standardised dosage times the derivative by it, summed over the hidden units;
@@ -249,9 +248,7 @@ class ModulatedFusion(Fusion):
         names = tuple(name for name in self.reads if f"output_{name}" in outputs)
         if len(names) < 2:
             return gradient
-        return modulate(
-            gradient, outputs, batch, layout, self.task, names, self.options.strength
-        )
+        return modulate(gradient, outputs, batch, layout, self.task, names, self.options.strength)
 
 
 def _inputs(problem: FitProblem, modalities: tuple[str, ...]) -> dict[str, int]:

@@ -102,7 +102,9 @@ class Block(nn.Module):
         """
         mixed = self.query_key_value(self.norm(context))
         reach = functional.softplus(self.range)[:, None, None]
-        mixed_by_chromosome = [self._attend(mixed[members], reach * far) for members, far in chromosomes]
+        mixed_by_chromosome = [
+            self._attend(mixed[members], reach * far) for members, far in chromosomes
+        ]
         context = context + self.out(torch.cat(mixed_by_chromosome)[place])
         return context + self.down(functional.gelu(self.up(self.norm_mlp(context))))
 

@@ -49,6 +49,7 @@ from gendmr.engine.phase import TASK, Phase, Term, task_term
 from gendmr.errors import TrainingError
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
+from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.gendmr.exchange import Exchange
 from gendmr.methods.gendmr.network import (
     DEPARTURES,
@@ -59,7 +60,7 @@ from gendmr.methods.gendmr.network import (
     GendmrNet,
 )
 from gendmr.methods.gendmr.tokens import MISSING, mark_padding, tables
-from gendmr.methods.network_method import Architecture, FittedNetwork, NetworkMethod
+from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
@@ -143,7 +144,7 @@ class Gendmr(NetworkMethod):
     def tensors(
         self, people: PreparedSubset, preparation: Preparation, modalities: Sequence[str]
     ) -> Tensors:
-        """Return dosage classes uint8 (person, snp), regions (person, region, measure), presence."""
+        """Return dosage classes (person, snp), regions (person, region, measure), presence."""
         tensors: Tensors = {}
         for name in MODALITIES:
             present = people.present[name] if name in modalities else np.zeros(len(people))
@@ -171,7 +172,9 @@ class Gendmr(NetworkMethod):
     ) -> tuple[Any, ...]:
         """Return whether modalities teach one another, and the groups that shares are told of."""
         names, _ = task_groups(inputs.task.groups(inputs.train.outcome))
-        exchanges = Exchange.wanted(self.options) and _both(inputs, modalities) >= FEWEST_TO_EXCHANGE
+        exchanges = (
+            Exchange.wanted(self.options) and _both(inputs, modalities) >= FEWEST_TO_EXCHANGE
+        )
         return exchanges, tuple(names)
 
     def _notes(
@@ -242,7 +245,9 @@ class Gendmr(NetworkMethod):
         terms = {TASK: task_term(task), "heads": Term(_heads(task, net.modalities))}
         if net.exchange is None:
             return (Phase("fit", terms, self._batches),)
-        return (Phase("fit", terms | net.exchange.terms, self._batches, teachers=net.exchange.teachers),)
+        return (
+            Phase("fit", terms | net.exchange.terms, self._batches, teachers=net.exchange.teachers),
+        )
 
     def _batches(self, problem: FitProblem, phase: str, epoch: int, size: int) -> Iterator[Piece]:
         """Give steps within one part of the training people, whose evidence is from the others.
@@ -321,9 +326,7 @@ class Gendmr(NetworkMethod):
 
     # -- what a fitted network says --------------------------------------------------------------
 
-    def attributions(
-        self, fitted: FittedNetwork, people: PreparedSubset
-    ) -> dict[str, Attribution]:
+    def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return signed risks and attention of the bags, for the contrast of the task."""
         task = fitted.task
         collected: dict[str, list[tuple[np.ndarray, ...]]] = {}
@@ -343,12 +346,10 @@ class Gendmr(NetworkMethod):
                 collected.setdefault(name, []).append(tuple(one.cpu().numpy() for one in parts))
         attributions = {}
         for name, batches in collected.items():
-            value, baseline, attention = (
-                np.concatenate(values) for values in zip(*batches, strict=True)
-            )
-            for values in (value, baseline, attention):
+            joined = [np.concatenate(values) for values in zip(*batches, strict=True)]
+            for values in joined:
                 values[~people.present[name]] = np.nan
-            attributions[name] = Attribution(value, baseline, attention)
+            attributions[name] = Attribution(*joined)
         return attributions
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:

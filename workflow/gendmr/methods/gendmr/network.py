@@ -60,9 +60,7 @@ class GendmrNet(nn.Module):
             self.modulate = nn.Linear(width, width, bias=False)
             self.token_norm = nn.LayerNorm(width)
             self.blocks = nn.ModuleList(Block(width, options.heads) for _ in range(options.blocks))
-            self.snp = GatedBag(
-                width, options.attention, len(CHANNELS), risks, outputs, evidence
-            )
+            self.snp = GatedBag(width, options.attention, len(CHANNELS), risks, outputs, evidence)
         if "region" in self.modalities:
             self.measure_in = nn.Linear(MEASURES, width)
             self.measure_out = nn.Linear(width, width)
@@ -73,10 +71,7 @@ class GendmrNet(nn.Module):
         self.contrasted = options.contrast > 0 and len(self.modalities) == 2
         if self.contrasted:
             self.view = nn.ModuleDict(
-                {
-                    name: nn.Linear(width, options.projection, bias=False)
-                    for name in self.modalities
-                }
+                {name: nn.Linear(width, options.projection, bias=False) for name in self.modalities}
             )
         # By pattern of presence: none, region, snp, both.
         self.gate = nn.Parameter(torch.zeros(4, 2))

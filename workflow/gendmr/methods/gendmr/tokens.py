@@ -138,6 +138,7 @@ def _strongest(z: np.ndarray) -> np.ndarray:
     best = np.abs(z).argmax(axis=-1)[..., None]
     return np.asarray(np.take_along_axis(z, best, axis=-1)[..., 0])
 
+
 def _slots(parts: np.ndarray, everybody: np.ndarray) -> np.ndarray:
     """Return the evidence of every part of every partition, then that of all (slot, ...)."""
     return np.concatenate([part for row in parts for part in row[:, None]] + [everybody[None]])
