@@ -24,7 +24,7 @@ rule check_people:
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
         given=GIVEN_SOURCES,
     output:
-        whole("results/{study}/cohort/check.json"),
+        nonempty("results/{study}/cohort/check.json"),
     log:
         "logs/{study}/cohort/check.log",
     benchmark:
@@ -34,8 +34,8 @@ rule check_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
         modalities=modalities_json,
@@ -58,7 +58,7 @@ rule record_inputs:
         ],
         masks=[path for who in IMAGES for path in there(STUDY.imaging.mask_of(who))],
     output:
-        whole("results/{study}/cohort/inputs.json"),
+        nonempty("results/{study}/cohort/inputs.json"),
     log:
         "logs/{study}/cohort/inputs.log",
     benchmark:
@@ -67,8 +67,8 @@ rule record_inputs:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(60),
+        mem_mb=double_per_attempt(500),
+        runtime=double_per_attempt(60),
     params:
         imaging=options("imaging"),
         code=fingerprint("cohort.inputs", "files.provenance"),
@@ -83,11 +83,11 @@ rule join_people:
         participants=STUDY.cohort.participants,
         sources=ALL_SOURCES,
     output:
-        participants=whole("results/{study}/cohort/participants.tsv"),
-        description=whole("results/{study}/cohort/participants.json"),
-        attrition=whole("results/{study}/cohort/attrition.tsv"),
-        summary=whole("results/{study}/cohort/summary.json"),
-        flow=whole(
+        participants=nonempty("results/{study}/cohort/participants.tsv"),
+        description=nonempty("results/{study}/cohort/participants.json"),
+        attrition=nonempty("results/{study}/cohort/attrition.tsv"),
+        summary=nonempty("results/{study}/cohort/summary.json"),
+        flow=nonempty(
             report(
                 "results/{study}/cohort/figures/flow.png",
                 caption="../report/flow.rst",
@@ -103,8 +103,8 @@ rule join_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(30),
     params:
         options=options("cohort"),
         sources=as_json(SOURCES),
@@ -123,7 +123,7 @@ rule collect_modality:
         participants="results/{study}/cohort/participants.tsv",
         sources=sources_of_modality,
     output:
-        whole("results/{study}/cohort/{modality}.nc"),
+        nonempty("results/{study}/cohort/{modality}.nc"),
     log:
         "logs/{study}/cohort/collect-{modality}.log",
     benchmark:
@@ -134,8 +134,8 @@ rule collect_modality:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500, per_input_mb=0.5),
-        runtime=growing(30, per_input_mb=0.05),
+        mem_mb=double_per_attempt(1500, per_input_mb=0.5),
+        runtime=double_per_attempt(30, per_input_mb=0.05),
     params:
         options=options("cohort"),
         sources=sources_json,
@@ -153,8 +153,8 @@ rule split_folds:
     input:
         participants="results/{study}/cohort/participants.tsv",
     output:
-        splits=whole("results/{study}/cohort/splits.tsv"),
-        summary=whole("results/{study}/cohort/splits.json"),
+        splits=nonempty("results/{study}/cohort/splits.tsv"),
+        summary=nonempty("results/{study}/cohort/splits.json"),
     log:
         "logs/{study}/cohort/splits.log",
     benchmark:
@@ -163,8 +163,8 @@ rule split_folds:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
         values=as_json(FOLD_VALUES),
@@ -185,8 +185,8 @@ rule stratify_people:
             "results/{study}/genotypes/components.tsv" if STUDY.genotypes else []
         ),
     output:
-        strata=whole("results/{study}/cohort/strata.tsv"),
-        summary=whole("results/{study}/cohort/strata.json"),
+        strata=nonempty("results/{study}/cohort/strata.tsv"),
+        summary=nonempty("results/{study}/cohort/strata.json"),
     log:
         "logs/{study}/cohort/strata.log",
     benchmark:
@@ -195,8 +195,8 @@ rule stratify_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
         components="--components" if STUDY.genotypes else "",

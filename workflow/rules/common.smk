@@ -13,12 +13,12 @@ shell.prefix(
 
 from gendmr.cli.console import changes_summary, failure_summary, start_summary, watch
 from gendmr.cohort.fold_values import size_of_split
-from gendmr.config.resources import growing
+from gendmr.config.resources import double_per_attempt, growing_with_input
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, remember
 from gendmr.imaging.bids import find_images, there
-from gendmr.report.catalogue import DRAWING_MODULES, DRAWN, legend_file
+
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 
@@ -55,7 +55,7 @@ wildcard_constraints:
     chunk=r"\d+",
 
 
-def whole(files):
+def nonempty(files):
     """Outputs that are no results where they are empty, whatever the job's exit status says."""
     return ensure(files, non_empty=True)
 

@@ -150,7 +150,14 @@ class Study(Section):
                     f" it reads {first_few(able)}",
                     next_step="take them out of reads, or choose another method",
                 )
-            if absent or not method.reads_of(available):
+            named = any(one != COVARIATES for one in method.reads_of(available))
+            if not named and method.reads is not None and method.covariates == "always":
+                raise ConfigurationError(
+                    f"{where}.reads: the method {method.kind} reads more than covariates:"
+                    f" {first_few(able)}",
+                    next_step="name a modality too, or choose the method ridge",
+                )
+            if absent or not (named or method.covariates == "optional"):
                 raise ConfigurationError(
                     f"{where}.reads: the study has no modality"
                     f" {first_few(absent or method.readable or ())}; it has {first_few(available)}",

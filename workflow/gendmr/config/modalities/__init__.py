@@ -21,7 +21,10 @@ SECTIONS: dict[str, type[ModalitySection]] = sections_in(__name__, __path__, Mod
 
 
 def _by_name(value: Any) -> Any:
-    """Give each entry of a mapping the type that its key asks for."""
+    """Give each entry of a mapping the type that its key asks for, in the order of studies.
+
+    JSON on the command line is sorted by key: the order of modalities must not depend on that.
+    """
     if not isinstance(value, dict):
         return value
     unknown = sorted(set(value) - set(SECTIONS))
@@ -31,7 +34,9 @@ def _by_name(value: Any) -> Any:
         name: entry
         if isinstance(entry, ModalitySection)
         else SECTIONS[name].model_validate_json(json.dumps(entry), strict=True)
-        for name, entry in value.items()
+        for name, entry in sorted(
+            value.items(), key=lambda item: (SECTIONS[item[0]].place, item[0])
+        )
     }
 
 

@@ -36,6 +36,26 @@ class ModalitySection(Section):
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()
 
-    def most(self, instances: int) -> int:
-        """Return how many instances a fold reads at most, of those of the cohort."""
+    def most(self, instances: int, groups: int | None = None) -> int:
+        """Return how many instances a fold reads at most, of those of the cohort.
+
+        Parameters
+        ----------
+        instances : int
+            Of the cohort.
+        groups : int, optional
+            What instances belong to (genes), where that is known.
+        """
         return instances
+
+    def bytes_of_fold(self, people: int, instances: int) -> float:
+        """Return the memory that the modality takes in a fold.
+
+        By default all values in double precision, as read and as prepared.
+
+        Parameters
+        ----------
+        people, instances : int
+            Of the cohort.
+        """
+        return 16.0 * people * instances
