@@ -11,9 +11,6 @@ from gendmr.config.training import MethodOptions
 TOGETHER_MB = 1000  # of networks that are fitted together: `gendmr.training.null.MEMORY`
 LONGER = 2  # the job of some permutations, against that of a fold
 
-Resource = Callable[[Any, int], int]
-"""Of wildcards and attempt (counted from 1), as Snakemake calls it."""
-
 
 def double_per_attempt(first: int, per_input_mb: float = 0.0) -> Callable[..., int]:
     """Return a resource of a rule that doubles at each attempt.
