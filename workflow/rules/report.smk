@@ -101,7 +101,9 @@ rule summarize_study:
             [
                 report(
                     "results/{study}/" + figure.path,
-                    caption=legend_file(name, figure, Path(".snakemake/gendmr-captions")),
+                    caption=legend_file(
+                        name, figure, Path(".snakemake/gendmr-captions")
+                    ),
                     category="Training",
                     labels={"method": "all", "figure": figure.label},
                 )
