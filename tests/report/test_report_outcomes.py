@@ -14,7 +14,8 @@ from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.files.tables import write_table
 from gendmr.report.table import study_table
-from report.studies import SEVERAL, make_several_outcomes, report_study, summarise, write_tsv
+from report.several import SEVERAL, make_several_outcomes
+from report.studies import report_study, summarise, write_tsv
 
 
 @pytest.fixture(scope="module")

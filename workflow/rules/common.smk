@@ -17,7 +17,6 @@ from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, remember
 from gendmr.imaging.bids import find_images, there
-from gendmr.report.catalogue import DRAWING_MODULES, DRAWN, legend_file
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 
