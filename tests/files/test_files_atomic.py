@@ -16,6 +16,7 @@ import xarray as xr
 
 from disks import small_disk
 from gendmr import style
+from gendmr.engine.checkpoint import Checkpoint
 from gendmr.errors import OutputError
 from gendmr.files.atomic import (
     atomic_path,
@@ -25,11 +26,10 @@ from gendmr.files.atomic import (
     write_json,
     write_text,
 )
-from gendmr.files.datasets import write_dataset
+from gendmr.files.datasets import Variable, write_blocks, write_dataset
 from gendmr.files.tables import write_table
 from gendmr.imaging.scan import write_image
 from gendmr.simulate.nifti import ALIGNED, write_nifti
-from gendmr.engine.checkpoint import Checkpoint
 
 ROOM = 20_000  # bytes; each writer below wants several times as much
 NOISE = np.random.default_rng(0).normal(size=(40, 40, 40))
@@ -41,7 +41,7 @@ SCRATCH = {
     "imaging/registration.py": {"start"},
     "tracking/replay.py": {"path", "fresh"},  # a lock; tables of a database
     "tracking/launch.py": {"log"},
-    "training/checkpoint.py": {"self"},  # a checkpoint set aside: renamed, not written
+    "engine/checkpoint.py": {"self"},  # a checkpoint set aside: renamed, not written
     "files/session.py": {"folder"},
     "files/atomic.py": {"source"},  # the one rename that all others go through
 }
@@ -57,22 +57,29 @@ def draw(path):
     style.save(figure, path)
 
 
-def null_ranking():
-    sizes = {"gene": 400, "block": 300, "region": 20}
-    rng = np.random.default_rng(0)
-    return xr.Dataset(
-        {
-            f"z_{name}": (("permutation", name), rng.normal(size=(50, size)).astype("float32"))
-            for name, size in sizes.items()
-        },
-        coords={name: np.arange(size).astype(str) for name, size in sizes.items()},
-    )
+SCHEMA = {
+    "z": Variable(("permutation", "gene"), "float32", "", "noise"),
+    "gene": Variable(("gene",), "text", "", "name"),
+}
+GENES = np.arange(4096).astype(str)
+DRAWS = np.random.default_rng(0).normal(size=(50, GENES.size)).astype("float32")
+
+
+def write_whole(path):
+    dataset = xr.Dataset({"z": (("permutation", "gene"), DRAWS)}, coords={"gene": GENES})
+    write_dataset(path, dataset, SCHEMA)
+
+
+def write_by_blocks(path):
+    blocks = ((start, DRAWS[:, start : start + 1024]) for start in range(0, GENES.size, 1024))
+    write_blocks(path, SCHEMA, "z", DRAWS.shape, {"gene": GENES}, blocks, {})
 
 
 EVERY_KIND = {
     "a.tsv": lambda path: write_table(path, pd.DataFrame(NOISE[0])),
     "a.json": lambda path: write_json(path, NOISE[0].tolist()),
-    "a.nc": lambda path: write_dataset(path, null_ranking(), "null_ranking"),
+    "a.nc": write_whole,
+    "b.nc": write_by_blocks,
     "a.png": draw,
     "a.nii.gz": lambda path: write_image(path, NOISE, np.eye(4)),
     "b.nii.gz": lambda path: write_nifti(path, NOISE * 1000, np.eye(4), ALIGNED),

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gendmr.modalities.matching import Matching
-from gendmr.modalities.snp.files import read_imaged
 from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.modalities.region import RegionSection
 from gendmr.errors import (
     AtlasError,
     ConfigurationError,
@@ -23,6 +22,7 @@ from gendmr.files.atomic import read_json
 from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import read_table
 from gendmr.imaging.measurements import read_measurements, side_of
+from gendmr.modalities.region.source import SOURCE
 
 HEADER = "participant_id\ticv\thippocampus_L_volume\thippocampus_L_mean\trh_insula_volume"
 PEOPLE = 12
@@ -81,8 +81,8 @@ def test_the_cohort_joins_them_and_hears_of_outliers_and_of_who_has_nothing(tabl
     lines[5] = lines[5].replace("3600", "n/a")
     folder = table(lines)
     assert np.isnan(read_dataset(folder / "regions.nc", "region")["volume"].values[4, 0])
-    matching = Matching.of(CohortSection(participants="unused"))
-    imaged = read_imaged(str(folder / "regions.nc"), folder / "quality.tsv", matching)
+    files = {"regions": str(folder / "regions.nc"), "quality": str(folder / "quality.tsv")}
+    imaged = SOURCE.people(files, RegionSection(), CohortSection(participants="unused"))
     assert imaged.flagged == ["NA"]
     listed = imaged.attrition.set_index("id")
     assert listed.loc["01", "reason"] == "no regions measured: no volume given"

@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gendmr.modalities.matching import Matching
-from gendmr.modalities.snp.files import read_imaged
+from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.modalities.region import RegionSection
 from gendmr.errors import ImageError, ToolError
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.datasets import read_dataset
 from gendmr.imaging.collect import collect_regions
 from gendmr.imaging.participant import register_participant
 from gendmr.imaging.scan import read_image
+from gendmr.modalities.region.source import SOURCE
 
 OUTPUTS = ("regions.tsv", "quality.json", "registration.png", "warped.nii.gz", "grey.nii.gz")
 
@@ -111,7 +112,8 @@ def test_the_others_go_on_and_the_refused_are_listed_everywhere(
     assert notes[0].startswith(
         "Left out, for they cannot be used: 3 scans, 'lost', 'nan', 'volumes';"
     )
-    imaged = read_imaged(str(tmp_path / "regions.nc"), tmp_path / "quality.tsv", Matching())
+    files = {"regions": str(tmp_path / "regions.nc"), "quality": str(tmp_path / "quality.tsv")}
+    imaged = SOURCE.people(files, RegionSection(), CohortSection(participants="unused"))
     assert not set(REFUSED) & set(imaged.names)
     listed = imaged.attrition[imaged.attrition["step"] == "scan refused"]
     assert listed["id"].tolist() == REFUSED

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gendmr.training.scores import auc
 
 from factories import PLANTED_REGION, make_cohort
-from gendmr.methods import fusion
-from gendmr.seeds import derive
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.engine.fit import Layout
+from gendmr.methods import fusion
 from gendmr.preprocessing.preparation import People
-from gendmr.training.scores import auc
+from gendmr.seeds import derive
 
 MODES = ["concatenation", "late", "ogm_ge", "fixed_teacher"]
 

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gendmr.training.scores import auc
 
 from factories import PLANTED_GENE, PLANTED_REGION, make_cohort
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
+from gendmr.engine.fit import Layout, Runner, State, choose_device
 from gendmr.errors import TrainingError
 from gendmr.methods import gendmr, ridge
 from gendmr.methods.evidence import collect, imaging_risk
-from gendmr.engine.fit import Layout, Runner, State, choose_device
 from gendmr.preprocessing.preparation import People, Preparation
-from gendmr.training.scores import auc
 
 SMALL = {"width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
 

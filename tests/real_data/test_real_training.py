@@ -16,9 +16,9 @@ from gendmr.config.training import AdjustmentSection, MethodOptions, SelectionSe
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
+from gendmr.preprocessing.preparation import Preparation
 from gendmr.statistics.association import mean_dosage, score_test
 from gendmr.statistics.components import Components
-from gendmr.preprocessing.preparation import Preparation
 
 pytestmark = pytest.mark.real_data
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from gendmr.statistics import residuals
-from gendmr.training.association import score_test
+from gendmr.statistics.association import score_test
 
 PEOPLE, SNPS = 600, 300
 

@@ -145,7 +145,7 @@ def test_every_job_states_its_needs(root, stage):
         if "shell:" not in block:
             continue
         needs = ("log:", "benchmark:", "conda:", "threads:", "code=")
-        for needed in (*needs, "mem_mb=growing(", "runtime=growing("):
+        for needed in (*needs, "mem_mb=double_per_attempt(", "runtime=double_per_attempt("):
             assert needed in block, f"{name} lacks {needed}"
 
 
@@ -163,7 +163,7 @@ def test_an_empty_output_is_no_result(root, stage):
         assert items
         for item in items:
             may_be_empty = any(f"/{name}" in item for name in MAY_BE_EMPTY)
-            assert may_be_empty or re.match(r"(\w+=)?whole\(", item), item
+            assert may_be_empty or re.match(r"(\w+=)?nonempty\(", item), item
 
 
 def test_the_link_for_profile_slurm_works_in_a_clone(root):

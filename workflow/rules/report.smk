@@ -46,7 +46,7 @@ rule summarize_study:
         given="results/{study}/cohort/inputs.json",
         truth=STUDY.report.truth or [],
     output:
-        page=whole(
+        page=nonempty(
             report(
                 "results/{study}/report/summary.html",
                 caption="../report/summary.rst",
@@ -54,7 +54,7 @@ rule summarize_study:
                 labels={"page": "the study on one page"},
             )
         ),
-        numbers=whole(
+        numbers=nonempty(
             report(
                 "results/{study}/report/summary.json",
                 caption="../report/numbers.rst",
@@ -62,7 +62,7 @@ rule summarize_study:
                 labels={"page": "its numbers (JSON)"},
             )
         ),
-        versions=whole(
+        versions=nonempty(
             report(
                 "results/{study}/report/versions.json",
                 caption="../report/versions.rst",
@@ -70,7 +70,7 @@ rule summarize_study:
                 labels={"page": "versions by stage (JSON)"},
             )
         ),
-        comparison=whole(
+        comparison=nonempty(
             report(
                 "results/{study}/report/comparison.tsv",
                 caption="../report/comparison_table.rst",
@@ -78,7 +78,7 @@ rule summarize_study:
                 labels={"method": "all", "figure": "comparison (table)"},
             )
         ),
-        by_modality=whole(
+        by_modality=nonempty(
             report(
                 "results/{study}/report/by_modality.tsv",
                 caption="../report/by_modality.rst",
@@ -89,7 +89,7 @@ rule summarize_study:
                 },
             )
         ),
-        by_ancestry=whole(
+        by_ancestry=nonempty(
             report(
                 "results/{study}/report/by_ancestry.tsv",
                 caption="../report/by_ancestry.rst",
@@ -97,7 +97,7 @@ rule summarize_study:
                 labels={"method": "all", "figure": "by ancestry group (table)"},
             )
         ),
-        figures=whole(
+        figures=nonempty(
             [
                 report(
                     "results/{study}/" + figure.path,
@@ -110,7 +110,7 @@ rule summarize_study:
                 for name, figure in DRAWN.items()
             ]
         ),
-        vectors=whole(
+        vectors=nonempty(
             [
                 "results/{study}/" + figure.path.replace(".png", ".svg")
                 for figure in DRAWN.values()
@@ -124,8 +124,8 @@ rule summarize_study:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(20),
     params:
         options=options("report"),
         # Text would be searched for wildcards.

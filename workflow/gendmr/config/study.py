@@ -15,7 +15,7 @@ from gendmr.config.imaging import ImagingSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
-from gendmr.config.modalities import SECTIONS, ModalitiesSection
+from gendmr.config.modalities import SECTIONS, ModalitiesSection, in_order
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.ranking import RankingSection
 from gendmr.config.report import ReportSection
@@ -80,7 +80,7 @@ class Study(Section):
             measured = section.stage is not None and getattr(self, section.stage) is not None
             if measured or (section.stage is None and entry is not None):
                 sections[name] = entry if entry is not None else section()
-        return dict(sorted(sections.items(), key=lambda item: (item[1].place, item[0])))
+        return in_order(sections)
 
     def _check_modalities(self) -> None:
         if self.genotypes is not None and self.annotation is None:
@@ -150,7 +150,14 @@ class Study(Section):
                     f" it reads {first_few(able)}",
                     next_step="take them out of reads, or choose another method",
                 )
-            if absent or not method.reads_of(available):
+            named = any(one != COVARIATES for one in method.reads_of(available))
+            if not named and method.reads is not None and method.covariates == "always":
+                raise ConfigurationError(
+                    f"{where}.reads: the method {method.kind} reads more than covariates:"
+                    f" {first_few(able)}",
+                    next_step="name a modality too, or choose the method ridge",
+                )
+            if absent or not (named or method.covariates == "optional"):
                 raise ConfigurationError(
                     f"{where}.reads: the study has no modality"
                     f" {first_few(absent or method.readable or ())}; it has {first_few(available)}",

@@ -1,40 +1,120 @@
-"""Batches of replicates: tensors stacked with padding, steps planned and people gathered."""
+"""Batches: which people take part in a step, and their tensors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
-from gendmr.seeds import derive
+from gendmr.seeds import generator
+
+if TYPE_CHECKING:
+    from gendmr.engine.network import FitProblem
 
 Tensors = dict[str, torch.Tensor]
-Plan = list[tuple[int, np.ndarray]]
 
 
-def torch_generator(seed: int, purpose: str) -> torch.Generator:
-    """Return a generator on the CPU for one purpose."""
-    return torch.Generator().manual_seed(derive(seed, purpose))
+class Piece(NamedTuple):
+    """Who takes part in one step of a replicate.
+
+    Parameters
+    ----------
+    rows : int64 (person,)
+    slot : int
+        Which of several tables of `FitProblem.fixed` the step reads.
+    """
+
+    rows: np.ndarray
+    slot: int = 0
 
 
-def stack(items: Sequence[Tensors], device: torch.device) -> Tensors:
+class Rows(Protocol):
+    """Tensors of people; a modality whose people do not fit into memory reads them in `take`."""
+
+    def __len__(self) -> int:
+        """Return the number of people."""
+
+    def take(self, index: np.ndarray) -> Tensors:
+        """Return tensors (person, ...) of some people, `weight` among them."""
+
+
+class TensorRows:
+    """People in memory.
+
+    Parameters
+    ----------
+    tensors : dict of Tensor (person, ...)
+    """
+
+    def __init__(self, tensors: Tensors) -> None:
+        self.tensors = tensors
+
+    def __len__(self) -> int:
+        return len(self.tensors["weight"])
+
+    def take(self, index: np.ndarray) -> Tensors:
+        """Return tensors (person, ...) of some people."""
+        where = torch.from_numpy(index)
+        return {name: value[where] for name, value in self.tensors.items()}
+
+
+BatchSource = Callable[["FitProblem", str, int, int], Iterator[Piece]]
+"""``source(problem, phase, epoch, size)`` gives the steps of one replicate in an epoch, counted
+from 1, with at most `size` people each."""
+
+
+def shuffled(problem: FitProblem, phase: str, epoch: int, size: int) -> Iterator[Piece]:
+    """Give all training people in random order."""
+    order = generator(problem.seed, "batches", phase, epoch).permutation(len(problem.train))
+    for index in np.array_split(order, max(math.ceil(len(order) / size), 1)):
+        yield Piece(index)
+
+
+def in_order(people: int, size: int, slot: int = 0) -> Iterator[Piece]:
+    """Give people in their order: for validation and prediction."""
+    for first in range(0, people, size):
+        yield Piece(np.arange(first, min(first + size, people)), slot)
+
+
+class PaddedStep(NamedTuple):
+    """One step of all replicates: None for those without people in it."""
+
+    pieces: tuple[Piece | None, ...]
+    size: int
+
+    @property
+    def takes_part(self) -> list[bool]:
+        """Return which replicates have people in it."""
+        return [piece is not None for piece in self.pieces]
+
+
+def align(sources: Sequence[Iterator[Piece]]) -> list[PaddedStep]:
+    """Return steps of all replicates side by side: numbers of rows alone, no measurements."""
+    return [
+        PaddedStep(step, max(len(one.rows) for one in step if one is not None))
+        for step in zip_longest(*sources)
+    ]
+
+
+def stack(items: Sequence[Tensors], device: torch.device | None = None) -> Tensors:
     """Stack tensors of replicates, the replicate axis first.
 
-    Replicates may differ in their numbers of people and SNPs: smaller tensors are padded with
+    Replicates may differ in their numbers of people and instances: smaller tensors are padded with
     zeros at the end of every axis. Weight 0 marks a padded person; what marks a padded instance is
-    the method's business.
+    the network's business (`Network.pad_fixed`).
     """
-    found = {}
+    stacked = {}
     for name in items[0]:
         values = [item[name] for item in items]
         shape = [max(sizes) for sizes in zip(*(value.shape for value in values), strict=True)]
         if any(list(value.shape) != shape for value in values):
             values = [_pad(value, shape) for value in values]
-        found[name] = torch.stack(values).to(device)
-    return found
+        stacked[name] = torch.stack(values).to(device)
+    return stacked
 
 
 def _pad(value: torch.Tensor, shape: list[int]) -> torch.Tensor:
@@ -43,105 +123,57 @@ def _pad(value: torch.Tensor, shape: list[int]) -> torch.Tensor:
     return padded
 
 
-def plan_epoch(people: int, size: int, random: np.random.Generator) -> Plan:
-    """Return one epoch's steps over all people, in random order; the slot of each is 0."""
-    order = random.permutation(people)
-    return [(0, piece) for piece in np.array_split(order, math.ceil(people / size))]
-
-
-def plan_parts(
-    part: np.ndarray, parts: int, first_slot: int, size: int, random: np.random.Generator
-) -> Plan:
-    """Return one epoch's steps, each within one part of the people, in random order.
+class Gatherer:
+    """Makes the batches of a step from rows.
 
     Parameters
     ----------
-    part : int (people,)
-        The part of each person; people of other numbers are left out.
-    parts : int
-    first_slot : int
-        Slot of part 0: which of several tables a step reads.
-    size : int
-        Largest number of people in a step.
-    random : numpy.random.Generator
-    """
-    plan = []
-    for number in random.permutation(parts):
-        people = random.permutation(np.flatnonzero(part == number))
-        if people.size:
-            pieces = np.array_split(people, math.ceil(people.size / size))
-            plan += [(first_slot + int(number), piece) for piece in pieces]
-    return plan
-
-
-def gather(plans: Sequence[Plan], step: int, size: int, people: Tensors) -> Tensors:
-    """Return one step of all replicates.
-
-    Parameters
-    ----------
-    plans : sequence of list
-        One for each replicate; a shorter one takes part with weight 0.
-    step : int
-    size : int
-        People of the batch; fewer are padded with weight 0.
-    people : dict of tensors (replicate, person, ...)
-        `weight` among them.
-
-    Returns
-    -------
-    dict of tensors (replicate, size, ...)
-        With `slot` (replicate,) and `person` (replicate, size): the row in `people`, or the number
-        of rows for padding.
-    """
-    device = people["y"].device
-    count = people["y"].shape[1]
-    index = np.zeros((len(plans), size), dtype=np.int64)
-    person = np.full((len(plans), size), count, dtype=np.int64)
-    slot = np.zeros(len(plans), dtype=np.int64)
-    for row, plan in enumerate(plans):
-        slot[row], chosen = plan[step] if step < len(plan) else (plan[0][0], np.zeros(0, np.int64))
-        index[row, : len(chosen)] = person[row, : len(chosen)] = chosen
-    rows = torch.arange(len(plans), device=device)[:, None]
-    columns = torch.from_numpy(index).to(device)
-    batch = {name: value[rows, columns] for name, value in people.items()}
-    batch["person"] = torch.from_numpy(person).to(device)
-    batch["weight"] = batch["weight"] * (batch["person"] < count)
-    batch["slot"] = torch.from_numpy(slot).to(device)
-    return batch
-
-
-def gather_epoch(plans: Sequence[Plan], people: Tensors) -> list[Tensors]:
-    """Return all steps of the plans of the replicates: see `gather`."""
-    length = max(len(plan) for plan in plans)
-    size = max(len(index) for plan in plans for _, index in plan)
-    return [gather(plans, step, size, people) for step in range(length)]
-
-
-@dataclass(frozen=True)
-class Randomness:
-    """The generators of all replicates: a checkpoint holds where they stand.
-
-    Parameters
-    ----------
-    shuffles : list of numpy.random.Generator
-        Order of people.
-    dropouts : list of torch.Generator
-        Noise in the network.
+    rows : sequence of Rows
+        Of each replicate.
+    device : torch.device
+    together : bool
+        Whether replicates are stacked.
     """
 
-    shuffles: list[np.random.Generator]
-    dropouts: list[torch.Generator]
-
-    def state(self) -> tuple[list[dict[str, object]], Tensors]:
-        """Return the states of the NumPy and of the torch generators."""
-        return (
-            [dict(random.bit_generator.state) for random in self.shuffles],
-            {f"dropout.{n}": random.get_state() for n, random in enumerate(self.dropouts)},
+    def __init__(self, rows: Sequence[Rows], device: torch.device, together: bool) -> None:
+        self.rows = rows
+        self.device = device
+        self.most = max(len(one) for one in rows)
+        in_memory = [one.tensors for one in rows if isinstance(one, TensorRows)]
+        self.stacked = (
+            stack(in_memory, device) if together and len(in_memory) == len(rows) else None
         )
 
-    def restore(self, shuffles: list[dict[str, object]], dropouts: Tensors) -> None:
-        """Go back to a state."""
-        for random, state in zip(self.shuffles, shuffles, strict=True):
-            random.bit_generator.state = state
-        for number, generator in enumerate(self.dropouts):
-            generator.set_state(dropouts[f"dropout.{number}"])
+    def together(self, step: PaddedStep) -> Tensors:
+        """Return tensors (replicate, person, ...) of a step, padded."""
+        shape = (len(self.rows), step.size)
+        index = np.zeros(shape, dtype=np.int64)
+        person = np.full(shape, self.most, dtype=np.int64)
+        slot = np.zeros(len(self.rows), dtype=np.int64)
+        for row, piece in enumerate(step.pieces):
+            if piece is not None:
+                count, slot[row] = len(piece.rows), piece.slot
+                index[row, :count] = person[row, :count] = piece.rows
+        if self.stacked is not None:
+            rows = torch.arange(len(self.rows), device=self.device)[:, None]
+            columns = torch.from_numpy(index).to(self.device)
+            batch = {name: value[rows, columns] for name, value in self.stacked.items()}
+        else:
+            nobody = Piece(np.zeros(0, dtype=np.int64))
+            own = [
+                one.take((piece or nobody).rows)
+                for one, piece in zip(self.rows, step.pieces, strict=True)
+            ]
+            batch = stack(own, self.device)
+        batch["person"] = torch.from_numpy(person).to(self.device)
+        batch["weight"] = batch["weight"] * (batch["person"] < self.most)
+        batch["slot"] = torch.from_numpy(slot).to(self.device)
+        return batch
+
+    def apart(self, replicate: int, piece: Piece) -> Tensors:
+        """Return tensors (person, ...) of one replicate, without padding."""
+        own = self.rows[replicate].take(piece.rows)
+        batch = {name: value.to(self.device) for name, value in own.items()}
+        batch["person"] = torch.from_numpy(piece.rows).to(self.device)
+        batch["slot"] = torch.tensor(piece.slot, device=self.device)
+        return batch

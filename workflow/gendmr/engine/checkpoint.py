@@ -88,7 +88,8 @@ class Checkpoint:
         if state.pop("key") != self.key:
             self._set_aside("refused", "it belongs to another configuration")
             return None
-        self.say(f"going on from the checkpoint of epoch {state['epoch']}")
+        phase = f" of phase {state['phase'] + 1}" if state.get("phase") else ""
+        self.say(f"going on from the checkpoint of epoch {state['epoch']}{phase}")
         return tensors, state
 
     def show(self, history: Sequence[Mapping[str, Any]]) -> None:

@@ -75,6 +75,9 @@ def write_dataset(path: Path | str, dataset: xr.Dataset, schema: Schema) -> None
     encoding: dict[str, dict[str, Any]] = {}
     for name in dataset.variables:
         variable = dataset[name]
+        if schema[str(name)].dtype == "text" and not variable.size:
+            # xarray takes an array of no Python strings for one of numbers.
+            dataset = dataset.assign_coords({name: (variable.dims, variable.values.astype(str))})
         if variable.dtype.kind in "fiu" and variable.ndim == 2:
             encoding[str(name)] = {"zlib": True, "complevel": 1, "shuffle": True}
             if variable.dtype.kind != "f":
@@ -96,43 +99,64 @@ def chunks_of(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 class _Sink(io.RawIOBase):
-    """A file for HDF5, which does not survive a full disk: the first error is kept for later."""
+    """A file for HDF5, which does not survive a full disk: the first error is kept for `check`.
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w+b")
+    HDF5 reads again what it has written, and crashes the process where that is not there: what the
+    disk did not take stays in memory. It is little, as the writer stops at the next `check`.
+    """
+
+    def __init__(self, temporary: Path) -> None:
+        self._file = temporary.open("w+b", buffering=0)
+        self._place = self._size = 0
+        self._untaken: list[tuple[int, bytes]] = []
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
+        content = bytes(data)
         if self.error is None:
             try:
-                self._file.write(data)
+                self._file.seek(self._place)
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
             except OSError as error:
                 self.error = error
-        return len(data)
+        if self.error is not None:
+            self._untaken.append((self._place, content))
+        self._place += len(content)
+        self._size = max(self._size, self._place)
+        return len(content)
 
     def readinto(self, buffer: Any) -> int:
-        return self._file.readinto(buffer) if self.error is None else len(buffer)
+        view = memoryview(buffer).cast("B")
+        self._file.seek(self._place)
+        content = self._file.read(len(view))
+        view[:] = content + bytes(len(view) - len(content))
+        for place, untaken in self._untaken:
+            first = max(place, self._place)
+            last = min(place + len(untaken), self._place + len(view))
+            if first < last:
+                view[first - self._place : last - self._place] = untaken[
+                    first - place : last - place
+                ]
+        self._place += len(view)
+        return len(view)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence) if self.error is None else offset
+        self._place = offset + (0, self._place, self._size)[whence]
+        return self._place
 
     def tell(self) -> int:
-        return self._file.tell() if self.error is None else 0
+        return self._place
 
     def truncate(self, size: int | None = None) -> int:
+        self._size = self._place if size is None else size
         if self.error is None:
             try:
-                return self._file.truncate(size)
+                self._file.truncate(self._size)
             except OSError as error:
                 self.error = error
-        return size or 0
-
-    def flush(self) -> None:
-        if self.error is None:
-            try:
-                self._file.flush()
-            except OSError as error:
-                self.error = error
+        return self._size
 
     def readable(self) -> bool:
         return True
@@ -143,15 +167,19 @@ class _Sink(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def finish(self) -> None:
-        """Close the file, and raise what went wrong while it was written."""
-        self.flush()
-        try:
-            self._file.close()
-        except OSError as error:
-            self.error = self.error or error
+    def check(self) -> None:
+        """Raise what went wrong while the file was written."""
         if self.error is not None:
             raise self.error
+
+    def close(self) -> None:
+        """Close the file; an error on the way counts like one of writing."""
+        if not self.closed:
+            try:
+                self._file.close()
+            except OSError as error:
+                self.error = self.error or error
+        super().close()
 
 
 def write_blocks(
@@ -194,31 +222,46 @@ def write_blocks(
     declared = schema[main]
     with atomic_path(path) as temporary:
         sink = _Sink(temporary)
-        with h5netcdf.File(sink, "w") as stored:
-            stored.dimensions = dict(zip(declared.dims, shape, strict=True))
-            stored.attrs.update({name: str(value) for name, value in attributes.items()})
-            for name, values in coordinates.items():
-                _refuse(schema[name], values, str(path), name)
-                text = schema[name].dtype == "text"
-                dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
-                variable = stored.create_variable(name, schema[name].dims, dtype=dtype)
-                variable[...] = values.astype(object) if text else values
-            large = stored.create_variable(
-                main,
-                declared.dims,
-                dtype=np.dtype(declared.dtype),
-                chunks=chunks_of(shape),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-            )
-            large.attrs["coordinates"] = " ".join(
-                name for name in coordinates if name not in declared.dims
-            )
-            for start, values in blocks:
-                _refuse(declared, values, str(path), main)
-                large[:, start : start + values.shape[1]] = values
-        sink.finish()
+        try:
+            with h5netcdf.File(sink, "w") as stored:
+                stored.dimensions = dict(zip(declared.dims, shape, strict=True))
+                stored.attrs.update({name: str(value) for name, value in attributes.items()})
+                for name, values in coordinates.items():
+                    _refuse(schema[name], values, str(path), name)
+                    text = schema[name].dtype == "text"
+                    dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
+                    variable = stored.create_variable(name, schema[name].dims, dtype=dtype)
+                    variable[...] = values.astype(object) if text else values
+                    variable.attrs.update(_described(schema[name]))
+                    sink.check()
+                large = stored.create_variable(
+                    main, declared.dims, dtype=np.dtype(declared.dtype), **_packed(shape)
+                )
+                large.attrs.update(_described(declared))
+                large.attrs["coordinates"] = " ".join(
+                    name for name in coordinates if name not in declared.dims
+                )
+                for start, values in blocks:
+                    _refuse(declared, values, str(path), main)
+                    large[:, start : start + values.shape[1]] = values
+                    sink.check()
+        finally:
+            sink.close()
+        sink.check()
+
+
+def _packed(shape: tuple[int, int]) -> dict[str, Any]:
+    """Return how a table is stored: in compressed chunks, unless there is nothing in it."""
+    if 0 in shape:
+        return {}
+    return {
+        "chunks": chunks_of(shape), "compression": "gzip", "compression_opts": 1, "shuffle": True,
+    }  # fmt: skip
+
+
+def _described(variable: Variable) -> dict[str, str]:
+    said = {"units": variable.unit, "long_name": variable.meaning}
+    return {name: text for name, text in said.items() if text}
 
 
 def _refuse(variable: Variable, values: np.ndarray, where: str, name: str) -> None:
@@ -265,7 +308,8 @@ def _dataset(stored: h5py.File) -> xr.Dataset:
     """
     import xarray as xr
 
-    variables, coordinates = {}, {}
+    variables: dict[str, Any] = {}
+    coordinates: dict[str, Any] = {}
     for name, data in stored.items():
         if str(data.attrs.get("NAME", b"")).startswith("b'This is a netCDF dimension but"):
             continue

@@ -135,37 +135,78 @@ def fit_scores(
     coefficients, slopes, intercept : float64 (feature, output), (score,), (output,)
         Of features and scores, per unit; slopes are at least 0.
     """
-    count, outputs = features.shape[1], task.n_outputs
-    usable = np.ones(scores.shape[1], dtype=bool)
+    if not (scores == scores[:, :, :1]).all():
+        return _fit_apart(task, features, outcome, scores)
+    # Scores that are the same for all outputs are one column each.
+    columns = scores[:, :, 0]
+    count, usable = features.shape[1], np.ones(columns.shape[1], dtype=bool)
     while True:
-        coefficients, slopes, intercept = _fit_once(
-            task, features, outcome, scores[:, usable], outputs
-        )
+        coefficients, intercept = _fit_once(task, features, outcome, columns[:, usable])
+        slopes = coefficients[count:].mean(axis=1)
         if (slopes >= 0).all():
             break
         usable[np.flatnonzero(usable)[slopes < 0]] = False
-    every = np.zeros(scores.shape[1])
+    every = np.zeros(columns.shape[1])
     every[usable] = slopes
     return coefficients[:count], every, intercept
 
 
 def _fit_once(
-    task: Task, features: np.ndarray, outcome: Outcome, scores: np.ndarray, outputs: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fit once; with one output scores are columns, with several their contrasts are."""
-    values = np.column_stack([features, *(scores[:, :, output] for output in range(outputs))])
-    mean, spread = values.mean(axis=0), values.std(axis=0)
-    used = spread > 1e-9 * (1 + np.abs(mean))
-    unit = (values[:, used] - mean[used]) / spread[used]
-    coefficients = np.zeros((values.shape[1], outputs))
-    coefficients[used], level = task.linear(unit, outcome, PENALTY)
+    task: Task, features: np.ndarray, outcome: Outcome, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients (feature and column, output), per unit, and the intercept (output,)."""
+    values = np.column_stack([features, columns])
+    unit, mean, spread = _in_sds(values)
+    used = spread > 0
+    coefficients = np.zeros((values.shape[1], task.n_outputs))
+    coefficients[used], level = task.linear(unit[:, used], outcome, PENALTY)
     coefficients[used] /= spread[used][:, None]
-    count, width = features.shape[1], scores.shape[1]
-    of_scores = coefficients[count:].reshape(outputs, width, outputs)
-    # The slope of a score is what its own column says of its own output.
-    slopes = np.mean([of_scores[output, :, output] for output in range(outputs)], axis=0)
-    said = mean[count:].reshape(outputs, width) @ slopes
-    return coefficients[:count], slopes, level - mean[:count] @ coefficients[:count] - said
+    # Feature by feature: the order of these sums decides the last digits of every result.
+    count = features.shape[1]
+    said = mean[count:] @ coefficients[count:]
+    return coefficients, level - mean[:count] @ coefficients[:count] - said
+
+
+def _fit_apart(
+    task: Task, features: np.ndarray, outcome: Outcome, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit scores that differ between the outputs: one slope each, of the task's own losses.
+
+    Scores of classes tell nearly the same of each other, so that a regression on all of them as
+    columns would share one effect among them; see `fit_scores`.
+    """
+    from scipy.optimize import minimize
+
+    people, width, outputs = scores.shape
+    unit, mean, spread = _in_sds(features)
+    size = np.sqrt(((scores - scores.mean(axis=0)) ** 2).mean(axis=(0, 2)))
+    scaled = scores / np.where(size > 0, size, 1)[:, None]
+    weight, count = task.weights(outcome), features.shape[1]
+
+    def parts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        slopes, rest = values[:width], values[width:].reshape(count + 1, outputs)
+        return slopes, rest[:count], rest[count]
+
+    def objective(values: np.ndarray) -> float:
+        slopes, coefficients, level = parts(values)
+        output = level + unit @ coefficients + np.einsum("nso,s->no", scaled, slopes)
+        loss = float((weight * task.losses(output, outcome)).sum())
+        return (loss + PENALTY / 2 * float((slopes**2).sum() + (coefficients**2).sum())) / people
+
+    start = np.zeros(width + (count + 1) * outputs)
+    bounds = [(0.0, None)] * width + [(None, None)] * (len(start) - width)
+    slopes, coefficients, level = parts(minimize(objective, start, bounds=bounds).x)
+    coefficients = coefficients / np.where(spread > 0, spread, 1)[:, None]
+    slopes = np.where(size > 0, slopes / np.where(size > 0, size, 1), 0.0)
+    return coefficients, slopes, level - mean @ coefficients
+
+
+def _in_sds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns in SDs (0 where one does not vary), their means and SDs (0 likewise)."""
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    spread = np.where(spread > 1e-9 * (1 + np.abs(mean)), spread, 0.0)
+    unit = np.where(spread > 0, values - mean, 0.0) / np.where(spread > 0, spread, 1.0)
+    return unit, mean, spread
 
 
 def only_epoch(fitted: Fitted, inputs: FitInputs, **more: float) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,21 +160,33 @@ class ArrayReader:
             )
         return values
 
-    def _open(self) -> h5py.File:
-        import h5py
+    def _open(self) -> AbstractContextManager[h5py.File]:
+        return opened(self.path, "run the rule collect_modality again")
 
-        if not self.path.is_file():
-            raise InputFileError(
-                f"{self.path}: no such file", next_step="run the rule collect_modality again"
-            )
-        try:
-            return h5py.File(self.path, "r")
-        except OSError as error:
-            raise InputFileError(
-                f"{self.path}: not readable as NetCDF ({error})",
-                cause="the file is damaged",
-                next_step=f"rm {self.path} and run again",
-            ) from error
+
+@contextmanager
+def opened(path: Path, next_step: str) -> Iterator[h5py.File]:
+    """Open a file of a modality; whatever HDF5 says of it, then or while it is read, is damage.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing or damaged.
+    """
+    import h5py
+
+    if not path.is_file():
+        raise InputFileError(f"{path}: no such file", next_step=next_step)
+    try:
+        with h5py.File(path, "r") as stored:
+            yield stored
+    # h5py: a chunk that cannot be inflated is an OSError, a lost variable a KeyError.
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputFileError(
+            f"{path}: not readable as NetCDF ({error})",
+            cause="the file is damaged",
+            next_step=f"rm {path} and run again",
+        ) from error
 
 
 def _values(data: h5py.Dataset) -> np.ndarray:

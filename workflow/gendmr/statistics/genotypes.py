@@ -67,7 +67,7 @@ class PackedGenotypes:
     def rows(self, columns: np.ndarray | slice) -> np.ndarray:
         """Return dosages of some SNPs, int8 (snp, people), -1 missing."""
         codes = self.codes[columns]
-        return _DOSAGES[codes].reshape(len(codes), -1)[:, : self.people]
+        return _DOSAGES[codes].reshape(len(codes), 4 * codes.shape[1])[:, : self.people]
 
     def dosage(self, columns: np.ndarray) -> np.ndarray:
         """Return dosages of some SNPs, int8 (people, snp), -1 missing."""

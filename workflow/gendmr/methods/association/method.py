@@ -187,5 +187,5 @@ def _crossed(design: np.ndarray, weights: np.ndarray, part: np.ndarray) -> np.nd
     sums = np.zeros((len(design), weights.shape[-1]))
     for number, weight in enumerate(weights):
         inside = part == number
-        sums[inside] = values[inside] @ weight.reshape(values.shape[1], -1)
+        sums[inside] = values[inside] @ weight.reshape(values.shape[1], weights.shape[-1])
     return sums

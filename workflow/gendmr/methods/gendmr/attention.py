@@ -13,16 +13,18 @@ from torch.nn import functional
 class GatedBag(nn.Module):
     """Gated attention (Ilse, Tomczak & Welling 2018, eq. 9) with signed risks that add up."""
 
-    def __init__(self, width: int, hidden: int, channels: int, evidence: bool) -> None:
+    def __init__(
+        self, width: int, hidden: int, channels: int, risks: int, outputs: int, evidence: bool
+    ) -> None:
         super().__init__()
         self.evidence = evidence
         self.tanh = nn.Linear(width, hidden)
         self.gate_ = nn.Linear(width, hidden)
         self.attend = nn.Linear(hidden, 1, bias=False)
-        self.free = nn.Linear(width, 1, bias=False)
-        self.gain = nn.Linear(width, 1, bias=False)
+        self.free = nn.Linear(width, risks, bias=False)
+        self.gain = nn.Linear(width, risks, bias=False)
         self.log_scale = nn.Parameter(torch.zeros(1))
-        self.bias = nn.Parameter(torch.zeros(1))
+        self.bias = nn.Parameter(torch.zeros(outputs))
         self.trust = nn.Parameter(torch.zeros(channels))
         self.caution = nn.Parameter(torch.zeros(1))
         self.mixture = nn.Parameter(torch.zeros(channels))
@@ -38,17 +40,27 @@ class GatedBag(nn.Module):
                     layer.weight.zero_()
 
     def score(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the gated part of the attention logit of tokens (..., width)."""
+        """Return the gated part (...,) of the attention logit of tokens (..., width)."""
         hidden = torch.tanh(self.tanh(tokens)) * torch.sigmoid(self.gate_(tokens))
         return self.attend(hidden).squeeze(-1) / math.sqrt(hidden.shape[-1])
 
+    def weighted(self, statistics: torch.Tensor) -> torch.Tensor:
+        """Return each channel's share of the effect (instance, channel, phenotype).
+
+        Shares are positive: no channel is believed backwards.
+        """
+        return statistics * functional.softplus(self.mixture)[:, None]
+
     def effect(self, statistics: torch.Tensor) -> torch.Tensor:
-        """Return the signed mixture of the channels (instance, ...): none is believed backwards."""
-        return statistics * functional.softplus(self.mixture)
+        """Return the signed mixture of the channels (instance, phenotype)."""
+        return self.weighted(statistics).sum(-2)
 
     def prior(self, statistics: torch.Tensor) -> torch.Tensor:
-        """Return the log probability of being worth attention, from z (instance, channel)."""
-        support = (functional.softplus(self.trust) * statistics**2).sum(-1)
+        """Return the log probability (instance,) of being worth attention.
+
+        Of the phenotype that an instance says most of; from z (instance, channel, phenotype).
+        """
+        support = (functional.softplus(self.trust)[:, None] * statistics**2).sum(-2).amax(-1)
         return functional.logsigmoid(0.5 * support - self.caution)
 
 
@@ -90,8 +102,10 @@ class Block(nn.Module):
         """
         mixed = self.query_key_value(self.norm(context))
         reach = functional.softplus(self.range)[:, None, None]
-        found = [self._attend(mixed[members], reach * far) for members, far in chromosomes]
-        context = context + self.out(torch.cat(found)[place])
+        mixed_by_chromosome = [
+            self._attend(mixed[members], reach * far) for members, far in chromosomes
+        ]
+        context = context + self.out(torch.cat(mixed_by_chromosome)[place])
         return context + self.down(functional.gelu(self.up(self.norm_mlp(context))))
 
     def _attend(self, mixed: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ A SNP's token joins its dosage class, its place and what the training people say
     token_gj   = LayerNorm(context_j + G[g] * (1 + W4 context_j))        g in 0, 1, 2, missing
     attention  = softmax_j( w'(tanh(V h) * sigmoid(U h)) / sqrt(L) + log sigmoid(s'e_j^2/2 - c) )
     value_gj   = x_gj (m'e_j) (1 + tanh(v'h)) + d'h
-    risk_ij    = kappa attention_ij value_ij          bag logit = sum_j risk_ij + bias
+    risk_ij    = kappa attention_ij value_ij          bag output = sum_j risk_ij + bias
 
 with `u_j` the position as a share of the chromosome's length, `F` sines and cosines, `c_j` the
 distances to the neighbours and to the gene, `e_j` the cross-fitted evidence
@@ -21,63 +21,54 @@ where that helps people whose own evidence was left out. Attention blocks let th
 take up that of its neighbours on the chromosome. Tokens are computed once per SNP and dosage class,
 not per person.
 
+With several phenotypes (classes), `m'e_j`, `v` and `d` have a column for each, attention is shared,
+and an instance counts by the phenotype that it says most of; with several outputs of one phenotype
+(intervals of time), outputs share the risk and have a bias each.
+
 Regions likewise, with an MLP of the three measures in place of the dosage class. Who leads and who
 teaches: `gendmr.methods.gendmr.exchange`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
-from gendmr.config.methods import GendmrMethod
-from gendmr.config.training import MethodOptions, OptimisationSection
-from gendmr.engine.batches import (
-    Plan,
-    Randomness,
-    Tensors,
-    gather_epoch,
-    plan_parts,
-    stack,
-    torch_generator,
-)
-from gendmr.engine.checkpoint import Checkpoint
-from gendmr.engine.fit import Fit, Layout, Runner, Task, call, choose_device, fit, set_up_device
+from gendmr.config.methods.gendmr import GendmrMethod
+from gendmr.config.optimisation import OptimisationSection
+from gendmr.config.training import MethodOptions
+from gendmr.engine.batches import Piece, TensorRows, Tensors
+from gendmr.engine.device import torch_generator
+from gendmr.engine.layout import Layout
+from gendmr.engine.network import FitProblem, Step, mean_loss
+from gendmr.engine.phase import TASK, Phase, Term, task_term
 from gendmr.errors import TrainingError
-from gendmr.methods.base import Bag, Lot, Network, Progress
-from gendmr.methods.classification import MODALITIES, cross_entropy, usable_bags
+from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
-from gendmr.methods.gendmr.attention import Block, GatedBag
+from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.gendmr.exchange import Exchange
-from gendmr.preprocessing.preparation import People, Preparation
+from gendmr.methods.gendmr.network import (
+    DEPARTURES,
+    EMBEDDINGS,
+    LEVELS,
+    MODALITIES,
+    PRIOR,
+    GendmrNet,
+)
+from gendmr.methods.gendmr.tokens import MISSING, mark_padding, tables
+from gendmr.methods.network_method import Architecture, NetworkMethod
+from gendmr.preprocessing.preparation import Preparation
+from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
-from gendmr.training.scores import class_weights
+from gendmr.tasks.base import Task
 
-CLASSES, MISSING = 4, 3  # dosage 0, 1, 2, missing
-BATCH = 64
 FEWEST_TO_EXCHANGE = 10  # people with both modalities
-FEATURES = 2 * len(CHANNELS)  # log(1 + z^2) of each channel, of a SNP and as the mean of its gene
-EMBEDDINGS = ("gene", "region_embedding")
-# The prior of the evidence: may move, is pulled back. Departures from it start at zero.
-PRIOR = ("trust", "caution", "mixture", "gate", "presence")
-LEVELS = ("log_scale", "bias")
-DEPARTURES = ("attend.weight", "free.weight", "gain.weight", "fuse_out.weight")
-
-# Lengths of the chromosomes in GRCh37 (bp), for positions as a share; GRCh38 differs by < 1 %.
-LENGTHS = {
-    "1": 249250621, "2": 243199373, "3": 198022430, "4": 191154276, "5": 180915260,
-    "6": 171115067, "7": 159138663, "8": 146364022, "9": 141213431, "10": 135534747,
-    "11": 135006516, "12": 133851895, "13": 115169878, "14": 107349540, "15": 102531392,
-    "16": 90354753, "17": 81195210, "18": 78077248, "19": 59128983, "20": 63025520,
-    "21": 48129895, "22": 51304566, "X": 155270560,
-}  # fmt: skip
-CHROMOSOMES = tuple(LENGTHS)
+HEAD = 0.5  # weight of the loss of each bag's own head
+START = 0.5  # SD of what a bag says of training people before the first step
 
 
 def build(options: MethodOptions) -> Gendmr:
@@ -85,753 +76,325 @@ def build(options: MethodOptions) -> Gendmr:
     method = options.method
     if not isinstance(method, GendmrMethod):
         raise TypeError(f"options of {method.kind}, not of gendmr")
-    return Gendmr(method, options.optimisation or OptimisationSection())
+    return Gendmr(method, options)
 
 
-class Net(nn.Module):
-    """The network; pure: everything it needs besides weights comes in `fixed` and `batch`."""
+class Gendmr(NetworkMethod):
+    """GenDMR with its options.
 
-    def __init__(
-        self, options: GendmrMethod, genes: int, regions: int, bags: tuple[str, ...]
-    ) -> None:
-        super().__init__()
-        width, evidence = options.width, options.evidence != "none"
-        self.options, self.bags = options, bags
-        if "snp" in bags:
-            self.dosage_class = nn.Parameter(torch.zeros(CLASSES, width))
-            self.chromosome = nn.Parameter(torch.zeros(len(CHROMOSOMES), width))
-            self.gene = nn.Parameter(torch.zeros(genes, width))
-            self.place = nn.Linear(2 * options.fourier, width, bias=False)
-            self.surroundings = nn.Linear(4, width, bias=False)
-            self.says = nn.Linear(FEATURES, width, bias=False)
-            self.modulate = nn.Linear(width, width, bias=False)
-            self.token_norm = nn.LayerNorm(width)
-            self.blocks = nn.ModuleList(Block(width, options.heads) for _ in range(options.blocks))
-            self.snp = GatedBag(width, options.attention, len(CHANNELS), evidence)
-        if "region" in bags:
-            self.measure_in = nn.Linear(3, width)
-            self.measure_out = nn.Linear(width, width)
-            self.region_embedding = nn.Parameter(torch.zeros(regions, width))
-            self.region_says = nn.Linear(3, width, bias=False)
-            self.region_norm = nn.LayerNorm(width)
-            self.region = GatedBag(width, options.attention, 3, evidence)
-        if contrasted(options, bags):
-            self.view = nn.ModuleDict(
-                {name: nn.Linear(width, options.projection, bias=False) for name in bags}
-            )
-        # By pattern of presence: none, region, snp, both.
-        self.gate = nn.Parameter(torch.zeros(4, 2))
-        self.presence = nn.Parameter(torch.zeros(4))
-        self.fuse_in = nn.Linear(2 * width + 2, width)
-        self.fuse_out = nn.Linear(width, 1, bias=False)
+    Raises
+    ------
+    TrainingError
+        The heads do not divide the width.
+    """
 
-    def reset(self, random: torch.Generator) -> None:
-        """Draw initial weights."""
-        with torch.no_grad():
-            for name, value in self.named_parameters():
-                leaf = name.rsplit(".", 1)[-1]
-                zero = name == "gate" or name in EMBEDDINGS
-                # A block starts as the identity, the fused head as the sum of both bags.
-                zero |= name.endswith(("out.weight", "down.weight")) and "measure" not in name
-                if value.ndim == 2 and not zero:
-                    fan = value.shape[1] if leaf == "weight" else value.shape[1] * 4
-                    value.normal_(0, fan**-0.5, generator=random)
-                elif "norm" in name and leaf == "weight":
-                    value.fill_(1.0)
-                else:
-                    value.zero_()
-            if "snp" in self.bags:
-                self.snp.start((0.3, 0.05, 0.3, 0.45), 6.0, (0.4, 0.1, 0.4, 0.15))
-            if "region" in self.bags:
-                self.region.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
-
-    def forward(
-        self, fixed: Tensors, batch: Tensors, noise: Tensors | None, read_out: bool = False
-    ) -> dict[str, torch.Tensor]:
-        """Return logits (person,) of a batch; risks and attention too, for a read-out.
-
-        There is no replicate axis here.
-        """
-        people = batch["has_snp"].shape[0]
-        outputs: dict[str, torch.Tensor] = {}
-        zero = batch["has_snp"].new_zeros(people)
-        vectors = {name: zero[:, None].expand(-1, self.options.width) for name in ("snp", "region")}
-        if "snp" in self.bags:
-            vectors["snp"] = self._snps(fixed, batch, noise, outputs, read_out)
-        if "region" in self.bags:
-            vectors["region"] = self._regions(fixed, batch, noise, outputs)
-        if contrasted(self.options, self.bags):
-            for name in self.bags:
-                outputs[f"view_{name}"] = functional.normalize(
-                    self.view[name](vectors[name]), dim=-1
-                )
-        has_snp, has_region = batch["has_snp"], batch["has_region"]
-        pattern = torch.stack(
-            [
-                (1 - has_snp) * (1 - has_region),
-                (1 - has_snp) * has_region,
-                has_snp * (1 - has_region),
-                has_snp * has_region,
-            ],
-            dim=1,
-        )
-        gates = torch.exp(pattern @ self.gate)
-        both = torch.cat(
-            [
-                vectors["snp"] * has_snp[:, None],
-                vectors["region"] * has_region[:, None],
-                has_snp[:, None],
-                has_region[:, None],
-            ],
-            dim=1,
-        )
-        hidden = functional.gelu(self.fuse_in(both))
-        if noise is not None:
-            hidden = hidden * noise["fuse"]
-        outputs["logit"] = (
-            gates[:, 0] * outputs.get("logit_snp", zero) * has_snp
-            + gates[:, 1] * outputs.get("logit_region", zero) * has_region
-            + self.fuse_out(hidden).squeeze(-1)
-            + pattern @ self.presence
-        )
-        return outputs
-
-    def _snps(
-        self,
-        fixed: Tensors,
-        batch: Tensors,
-        noise: Tensors | None,
-        outputs: Tensors,
-        read_out: bool,
-    ) -> torch.Tensor:
-        scores, values, tokens = self._table(fixed, batch["slot"])
-        if noise is not None:
-            scores = scores + noise["snp"]
-        # A person carries one class of each SNP, so that all exponentials of the softmax are in the
-        # table: sums over a person's SNPs are one product with it.
-        shares = torch.exp(scores - scores.detach().amax())
-        carried = (batch["dosage"][:, None] == fixed["classes"][:, None]).to(shares.dtype)
-        summed = torch.cat(
-            [shares[..., None], (shares * values)[..., None], shares[..., None] * tokens], dim=-1
-        )
-        found = carried.flatten(1) @ summed.flatten(0, 1)
-        total, scale = found[:, :1].clamp(min=1e-30), torch.exp(self.snp.log_scale)
-        outputs["bias_snp"] = self.snp.bias.expand(len(total))
-        outputs["logit_snp"] = scale * found[:, 1] / total[:, 0] + self.snp.bias
-        if read_out:
-            outputs["attention_snp"] = (carried * shares).sum(1) / total
-            outputs["risk_snp"] = scale * (carried * (shares * values)).sum(1) / total
-        return found[:, 2:] / total
-
-    def _table(
-        self, fixed: Tensors, slot: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return attention logits (class, snp), values (class, snp) and tokens of every class."""
-        statistics = fixed["snp_z"][slot]
-        context = self.chromosome[fixed["snp_chromosome"]] + self.gene[fixed["snp_gene"]]
-        context = context + self.surroundings(fixed["snp_surroundings"])
-        if self.options.position != "none":
-            context = context + self.place(fixed["snp_fourier"])
-        bag = self.snp
-        if bag.evidence:
-            context = context + self.says(fixed["snp_features"][slot])
-        if self.blocks:
-            chromosomes = [
-                (fixed[f"members_{name}"], fixed[f"far_{name}"])
-                for name in CHROMOSOMES
-                if f"members_{name}" in fixed
-            ]
-            for block in self.blocks:
-                context = block(context, chromosomes, fixed["place"])
-        tokens = self.token_norm(
-            context + self.dosage_class[:, None] * (1 + self.modulate(context))
-        )  # (class, snp, width), classes counted in alleles that the evidence calls risky
-        scores = bag.score(tokens) + fixed["snp_absent"]
-        values = bag.free(tokens).squeeze(-1)
-        if not bag.evidence:
-            return scores, values, tokens
-        gain = bag.gain(tokens).squeeze(-1)
-        risky = fixed["snp_flip"][slot]
-
-        def in_effect_alleles(table: torch.Tensor) -> torch.Tensor:
-            turned = risky.reshape(risky.shape + (1,) * (table.ndim - 2))
-            return torch.where(turned, table[[2, 1, 0, 3]], table)
-
-        scores, values, gain, tokens = map(in_effect_alleles, (scores, values, gain, tokens))
-        effect = fixed["snp_coded"] * bag.effect(statistics).sum(-1)
-        return scores + bag.prior(statistics), values + effect * (1 + torch.tanh(gain)), tokens
-
-    def _regions(
-        self, fixed: Tensors, batch: Tensors, noise: Tensors | None, outputs: Tensors
-    ) -> torch.Tensor:
-        measures = batch["regions"]
-        statistics = fixed["region_z"][batch["slot"]]
-        tokens = self.measure_out(functional.gelu(self.measure_in(measures)))
-        tokens = tokens + self.region_embedding
-        bag = self.region
-        if bag.evidence:
-            tokens = tokens + self.region_says(torch.log1p(statistics**2))
-        tokens = self.region_norm(tokens)
-        score, value = bag.score(tokens), bag.free(tokens).squeeze(-1)
-        if bag.evidence:
-            score = score + bag.prior(statistics)
-            effect = (measures * bag.effect(statistics)).sum(-1)
-            value = value + effect * (1 + torch.tanh(bag.gain(tokens).squeeze(-1)))
-        attention = torch.softmax(score, dim=-1)
-        risk = torch.exp(bag.log_scale) * attention * value
-        outputs["attention_region"], outputs["risk_region"] = attention, risk
-        outputs["bias_region"] = bag.bias.expand(risk.shape[0])
-        outputs["logit_region"] = risk.sum(-1) + bag.bias
-        return torch.einsum("br,brd->bd", attention, tokens)
-
-
-def contrasted(options: GendmrMethod, bags: tuple[str, ...]) -> bool:
-    """Return whether views of both bags are needed."""
-    return options.contrast > 0 and set(bags) == set(MODALITIES)
-
-
-class GendmrNetwork(Network):
-    """Loss, forward pass and exchange of roles for the shared fit."""
-
-    task = "classification"
-
-    def __init__(self, bags: tuple[str, ...], exchange: Exchange | None) -> None:
-        self.bags = bags
-        self.exchange = exchange
-        if exchange is not None:
-            self.auxiliary_losses = exchange.losses
-            self.teachers = exchange.teachers
-
-    def forward(
-        self,
-        module: nn.Module,
-        parameters: Mapping[str, torch.Tensor],
-        fixed: Mapping[str, torch.Tensor],
-        batch: Mapping[str, torch.Tensor],
-        noise: Mapping[str, torch.Tensor] | None,
-    ) -> dict[str, torch.Tensor]:
-        """Return the outputs for one replicate, logits (person,) among them."""
-        return call(module, parameters, fixed, batch, noise)
-
-    def loss(
-        self, outputs: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor]
-    ) -> torch.Tensor:
-        """Return CE of the fused head and half of that of each bag, over people who have it."""
-        total = cross_entropy(outputs["logit"], batch["y"], batch["weight"])
-        for name in self.bags:
-            weight = batch["weight"] * batch[f"has_{name}"]
-            total = total + 0.5 * cross_entropy(outputs[f"logit_{name}"], batch["y"], weight)
-        return total
-
-    def remember(
-        self,
-        memory: Tensors,
-        student: Mapping[str, torch.Tensor],
-        teachers: Mapping[str, Mapping[str, torch.Tensor]],
-        batch: Mapping[str, torch.Tensor],
-    ) -> Tensors:
-        """Return what is known of people and views after a step."""
-        return self.exchange.remember(memory, student, teachers, batch) if self.exchange else memory
-
-    def turn(self, memory: Tensors) -> Tensors:
-        """Return the memory with which the next epoch starts."""
-        return self.exchange.turn(memory) if self.exchange else memory
-
-    def summarise(self, memory: Mapping[str, torch.Tensor]) -> Tensors:
-        """Return who led whom in the epoch."""
-        return self.exchange.summarise(memory) if self.exchange else {}
-
-
-@dataclass(frozen=True)
-class Replicate:
-    """Everything one replicate brings: tensors without the replicate axis."""
-
-    fixed: Tensors
-    people: Tensors
-    validation: Tensors
-    part: np.ndarray
-    seed: int
-
-
-class Gendmr:
-    """GenDMR with its options; `fit` is one replicate, `fit_replicates` any number."""
-
-    kind = "gendmr"
-    task = "classification"
-
-    def __init__(self, options: GendmrMethod, optimisation: OptimisationSection) -> None:
-        if options.width % options.heads:
+    def __init__(self, section: GendmrMethod, options: MethodOptions) -> None:
+        if section.width % section.heads:
             raise TrainingError(
-                f"the width {options.width} is not a multiple of {options.heads} heads",
+                f"the width {section.width} is not a multiple of {section.heads} heads",
                 next_step="change width or heads of the method",
             )
-        self.options = options
-        self.optimisation = optimisation
-        self.modalities = frozenset(options.modalities)
-
-    def fit(
-        self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress,
-        checkpoint: Checkpoint | None = None,
-    ) -> FittedGendmr:
-        """Fit on `train`; see `Method.fit`.
-
-        Raises
-        ------
-        TrainingError
-            No modality can be trained, or the loss is not finite.
-        """
-        (fitted,) = self._fit(
-            [Lot(train, validation, preparation, seed)], device, progress, checkpoint
-        )
-        return fitted
-
-    def fit_many(
-        self, lots: Sequence[Lot], *, device: str, progress: Progress
-    ) -> list[FittedGendmr]:
-        """Fit each lot as `fit` does, all of them together; see `Method.fit_many`."""
-        return self._fit(lots, device, progress, None)
-
-    def _fit(
-        self, lots: Sequence[Lot], device: str, progress: Progress, checkpoint: Checkpoint | None
-    ) -> list[FittedGendmr]:
-        where = set_up_device(device)
-        # Networks of other bags or without an exchange are other networks.
-        alike: dict[tuple[tuple[str, ...], bool], list[int]] = {}
-        made: list[tuple[Replicate, list[str]]] = []
-        for number, lot in enumerate(lots):
-            bags, notes = usable_bags(lot.train, lot.preparation, self.options.modalities)
-            replicate, evidence = self.replicate(
-                lot.train, lot.validation, lot.preparation, bags, lot.seed
-            )
-            made.append((replicate, notes + self._notes(lot.train, bags, evidence)))
-            kind = bags, _exchanges(self.options, bags, [replicate])
-            alike.setdefault(kind, []).append(number)
-        fitted: dict[int, FittedGendmr] = {}
-        for (bags, _), numbers in alike.items():
-            task, network = self.task_of([made[number][0] for number in numbers], bags, where)
-            found = fit(network, task, self.optimisation, progress, checkpoint)
-            for row, number in enumerate(numbers):
-                replicate, notes = made[number]
-                # Its own tensors: those of the task may be padded to the size of a neighbour.
-                fixed = stack([replicate.fixed], where)
-                _mark_padding(fixed, [replicate])
-                fitted[number] = FittedGendmr(
-                    module=task.module,
-                    bag_names=bags,
-                    preparation=lots[number].preparation,
-                    fixed={name: value[0] for name, value in fixed.items()},
-                    row=found.weights[row],
-                    history=found.history[row],
-                    best_epoch=found.best_epoch[row],
-                    device=where.type,
-                    notes=notes,
-                )
-        return [fitted[number] for number in range(len(lots))]
-
-    def _notes(self, train: People, bags: tuple[str, ...], evidence: Evidence) -> list[str]:
-        """Return what is not done in a fit for lack of people."""
-        notes = []
-        if "imaging" in self._channels and not evidence.imaging_people:
-            notes.append(
-                f"{int(train.has_region.sum())} training people have region measurements,"
-                f" {int((train.has_region & train.has_snp).sum())} of them genotypes: too few for"
-                " imaging to say anything of SNPs; the evidence is the diagnosis alone."
-            )
-        if "diagnosis" in self._channels and "snp" in bags and not evidence.snp_all.any():
-            notes.append(
-                f"No SNP can be tested: beyond {train.covariates.shape[1]} covariates and"
-                f" components, nothing varies among {int(train.has_snp.sum())} training people with"
-                " genotypes; SNPs have no evidence."
-            )
-        both = int((train.has_snp & train.has_region).sum()) if len(bags) == 2 else 0
-        if both < FEWEST_TO_EXCHANGE and Exchange(self.options).active:
-            notes.append(
-                f"{both} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}: no"
-                " modality teaches the other in this fold."
-            )
-        return notes
-
-    def fit_replicates(
-        self,
-        replicates: list[Replicate],
-        bags: tuple[str, ...],
-        *,
-        device: str = "cpu",
-        progress: Progress = lambda line: None,
-    ) -> Fit:
-        """Fit replicates together; people and SNPs may differ in number, regions are the same."""
-        task, network = self.task_of(replicates, bags, choose_device(device))
-        return fit(network, task, self.optimisation, progress)
+        super().__init__(section, options)
+        self.options = section
 
     @property
-    def _channels(self) -> tuple[str, ...]:
+    def channels(self) -> tuple[str, ...]:
+        """Channels of the evidence."""
         return {
             "none": (),
-            "diagnosis": ("diagnosis",),
+            "outcome": ("outcome",),
             "both": TWO_CHANNELS,
             "all": CHANNELS,
         }[self.options.evidence]
 
-    def replicate(
-        self,
-        train: People,
-        validation: People,
-        preparation: Preparation,
-        bags: tuple[str, ...],
-        seed: int,
-    ) -> tuple[Replicate, Evidence]:
-        """Make the tensors of one replicate."""
+    # -- a replicate -----------------------------------------------------------------------------
+
+    def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:
+        """Return tensors of a replicate, with cross-fitted evidence."""
+        train, task = inputs.train, inputs.task
         evidence = collect(
             train,
+            task,
             parts=self.options.parts,
             partitions=self.options.partitions,
-            channels=self._channels,
-            random=generator(seed, "evidence"),
+            channels=self.channels,
+            random=generator(inputs.seed, "evidence"),
         )
-        fixed = self._fixed(preparation, evidence, bags, seed)
-        last = evidence.snp.shape[0] * evidence.snp.shape[1]
-        weight = np.array(class_weights(train.diagnosis), dtype=np.float32)
-        people = tensors_of(train, bags)
-        people["weight"] = torch.from_numpy(weight[train.diagnosis])
-        outside = tensors_of(validation, bags)
-        outside["weight"] = torch.from_numpy(weight[validation.diagnosis])
-        outside["slot"] = torch.tensor(last)
-        return Replicate(fixed, people, outside, evidence.part, seed), evidence
-
-    def task_of(
-        self, replicates: list[Replicate], bags: tuple[str, ...], device: torch.device
-    ) -> tuple[Task, GendmrNetwork]:
-        """Stack replicates into what the shared fit takes."""
-        fixed = stack([item.fixed for item in replicates], device)
-        people = stack([item.people for item in replicates], device)
-        validation = stack([item.validation for item in replicates], device)
-        _mark_padding(fixed, replicates)
-        genes = 1 + max(int(item.fixed["snp_gene"].max()) for item in replicates)
-        regions = fixed["region_z"].shape[2]
-        module = Net(self.options, genes, regions, bags)
-        layout = Layout(module)
-        exchange = Exchange(self.options) if _exchanges(self.options, bags, replicates) else None
-        network = GendmrNetwork(bags, exchange)
-        rows = []
-        for item in replicates:
-            module.reset(torch_generator(item.seed, "weights"))
-            rows.append(layout.flatten(module))
-        start = torch.stack(rows).to(device)
-        module = module.to(device)
-        shuffles = [generator(item.seed, "batches") for item in replicates]
-        dropouts = [torch_generator(item.seed, "dropout") for item in replicates]
-        options = self.optimisation
-        parts = self.options.parts
-        sizes = [len(item.fixed["snp_gene"]) for item in replicates]
-
-        def batches(epoch: int) -> list[Tensors]:
-            partition = (epoch - 1) % self.options.partitions
-            plans = [
-                plan_parts(item.part[partition], parts, partition * parts, BATCH, random)
-                for item, random in zip(replicates, shuffles, strict=True)
-            ]
-            return gather_epoch(plans, people)
-
-        def noise(batch: Tensors) -> Tensors:
-            """Draw for a replicate's own people and SNPs, whatever its neighbours bring."""
-            shape = batch["y"].shape[1]
-            here = (batch["person"] < people["y"].shape[1]).sum(1).tolist()
-            masks = []
-            for random, size, count in zip(dropouts, sizes, here, strict=True):
-                mask = {"fuse": torch.ones(shape, self.options.width)}
-                gone = torch.zeros(size, dtype=torch.bool)
-                if count:
-                    kept = torch.rand(count, self.options.width, generator=random)
-                    mask["fuse"][:count] = (kept >= options.dropout) / (1 - options.dropout)
-                    gone = torch.rand(size, generator=random) < options.token_dropout
-                if "snp" in bags:
-                    # A bag keeps an instance.
-                    mask["snp"] = (gone & ~gone.all()).float() * -1e4
-                masks.append(mask)
-            return stack(masks, device)
-
-        task = Task(
-            module=module,
-            start=start,
-            fixed=fixed,
-            batches=batches,
-            noise=noise,
-            validation=validation,
-            decay=lambda name: _decay(name, options),
-            speed=_speed,
-            random=Randomness(shuffles, dropouts),
-            memory=exchange.start(people) if exchange else {},
+        people = self.people_tensors(train, inputs.preparation, modalities)
+        for name, groups in (
+            ("stratum", task_groups(train.outcome.strata())),
+            ("group", task_groups(task.groups(train.outcome))),
+        ):
+            people[name] = torch.from_numpy(groups[1].astype(np.float32))
+        return FitProblem(
+            seed=inputs.seed,
+            task=task,
+            train=TensorRows(people),
+            validation=TensorRows(
+                self.people_tensors(inputs.validation, inputs.preparation, modalities)
+            ),
+            outcome=train.outcome,
+            validation_outcome=inputs.validation.outcome,
+            fixed=tables(self.options, inputs.preparation, evidence, modalities, inputs.seed),
+            slot=evidence.part.shape[0] * self.options.parts,
+            part=evidence.part,
+            notes=self._notes(train, modalities, evidence),
         )
-        _scale_bags(Runner(network, task), people, [item.part[0] for item in replicates], parts)
-        return task, network
 
-    def _fixed(
-        self, preparation: Preparation, evidence: Evidence, bags: tuple[str, ...], seed: int
+    def tensors(
+        self, people: PreparedSubset, preparation: Preparation, modalities: Sequence[str]
     ) -> Tensors:
-        snps = preparation.snps
-        count = len(snps)
-        chromosome = snps["chromosome"].to_numpy(dtype=str)
-        position = snps["position"].to_numpy(dtype=np.float64)
-        code = np.array([LENGTHS_INDEX.get(name, 0) for name in chromosome], dtype=np.int64)
-        _, gene = np.unique(
-            np.array([text.split(";")[0] for text in snps["gene"]], dtype=str), return_inverse=True
-        )
-        z = _slots(evidence.snp, evidence.snp_all)
-        fixed = {
-            "snp_z": z,
-            "snp_flip": z.sum(axis=2) < 0,
-            "snp_features": _features(z, gene),
-            "snp_chromosome": code,
-            "snp_gene": gene.reshape(-1).astype(np.int64) if count else np.zeros(1, np.int64),
-            "snp_surroundings": _surroundings(snps),
-            "snp_fourier": self._fourier(chromosome, position, seed),
-            "snp_coded": _coded(preparation),
-            "classes": np.arange(CLASSES, dtype=np.uint8),
-            "region_z": _slots(evidence.region, evidence.region_all),
-            "snp_absent": np.zeros(max(count, 1), dtype=np.float32),
-        }
-        if self.options.blocks and "snp" in bags:
-            fixed |= _chromosomes(code, position)
+        """Return dosage classes (person, snp), regions (person, region, measure), presence."""
+        tensors: Tensors = {}
+        for name in MODALITIES:
+            present = people.present[name] if name in modalities else np.zeros(len(people))
+            tensors[f"has_{name}"] = torch.from_numpy(present.astype(np.float32))
+        if "snp" in modalities:
+            dosage = people.values["snp"]
+            classes = np.where(dosage < 0, MISSING, dosage).astype(np.uint8)
+            tensors["dosage"] = torch.from_numpy(classes)
+        if "region" in modalities:
+            tensors["regions"] = torch.from_numpy(people.values["region"])
+        return tensors
+
+    def sizes(
+        self, inputs: FitInputs, problem: FitProblem, modalities: tuple[str, ...]
+    ) -> dict[str, int]:
+        """Return numbers of genes, regions and phenotypes of the evidence."""
         return {
-            name: torch.from_numpy(value.astype(np.float32) if value.dtype == np.float64 else value)
-            for name, value in fixed.items()
+            "gene": 1 + int(problem.fixed["snp_gene"].max()),
+            "region": problem.fixed["region_z"].shape[1],
+            "phenotype": problem.fixed["snp_z"].shape[-1],
         }
 
-    def _fourier(self, chromosome: np.ndarray, position: np.ndarray, seed: int) -> np.ndarray:
-        """Return sines and cosines of 2^k pi u, computed in float64, as (snp, 2 octaves)."""
-        length = np.array([max(LENGTHS.get(name, 0), 1) for name in chromosome], dtype=np.float64)
-        for name in np.unique(chromosome):
-            here = chromosome == name
-            length[here] = np.maximum(length[here], position[here].max())
-        share = position / length
-        if self.options.position == "index":
-            share = (np.arange(len(share)) + 0.5) / max(len(share), 1)
-        elif self.options.position == "shuffled":
-            share = generator(seed, "position").permutation(share)
-        angle = np.pi * share[:, None] * 2.0 ** np.arange(self.options.fourier)
-        return np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
-
-
-LENGTHS_INDEX = {name: number for number, name in enumerate(CHROMOSOMES)}
-
-
-def tensors_of(people: People, bags: tuple[str, ...]) -> Tensors:
-    """Return what the network reads of people, without the replicate axis."""
-    found = {
-        "has_snp": torch.from_numpy(people.has_snp.astype(np.float32)),
-        "has_region": torch.from_numpy(people.has_region.astype(np.float32)),
-        "y": torch.from_numpy(people.diagnosis.astype(np.float32)),
-    }
-    if "snp" not in bags:
-        found["has_snp"] = torch.zeros_like(found["has_snp"])
-    else:
-        found["dosage"] = torch.from_numpy(
-            np.where(people.dosage < 0, MISSING, people.dosage).astype(np.uint8)
+    def switches(
+        self, inputs: FitInputs, problem: FitProblem, modalities: tuple[str, ...]
+    ) -> tuple[Any, ...]:
+        """Return whether modalities teach one another, and the groups that shares are told of."""
+        names, _ = task_groups(inputs.task.groups(inputs.train.outcome))
+        exchanges = (
+            Exchange.wanted(self.options) and _both(inputs, modalities) >= FEWEST_TO_EXCHANGE
         )
-    if "region" not in bags:
-        found["has_region"] = torch.zeros_like(found["has_region"])
-    else:
-        found["regions"] = torch.from_numpy(people.regions)
-    return found
+        return exchanges, tuple(names)
 
+    def _notes(
+        self, train: PreparedSubset, modalities: tuple[str, ...], evidence: Evidence
+    ) -> tuple[str, ...]:
+        """Return what is not done in a fit for lack of people."""
+        notes = []
+        nobody = np.zeros(len(train), dtype=bool)
+        typed, imaged = (train.present.get(name, nobody) for name in MODALITIES)
+        if "imaging" in self.channels and not evidence.imaging_people:
+            notes.append(
+                f"{int(imaged.sum())} training people have region measurements,"
+                f" {int((imaged & typed).sum())} of them genotypes: too few for"
+                " imaging to say anything of SNPs; the evidence is the outcome alone."
+            )
+        if "outcome" in self.channels and "snp" in modalities and not evidence.snp_all.any():
+            notes.append(
+                f"No SNP can be tested: beyond {train.covariates.shape[1]} covariates and"
+                f" components, nothing varies among {int(typed.sum())} training people with"
+                " genotypes; SNPs have no evidence."
+            )
+        both = int((typed & imaged).sum()) if len(modalities) == 2 else 0
+        if both < FEWEST_TO_EXCHANGE and Exchange.wanted(self.options):
+            notes.append(
+                f"{both} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}: no"
+                " modality teaches the other in this fold."
+            )
+        return tuple(notes)
 
-def _slots(parts: np.ndarray, everybody: np.ndarray) -> np.ndarray:
-    """Return the evidence of every part of every partition, then that of all (slot, ...)."""
-    return np.concatenate([part for row in parts for part in row[:, None]] + [everybody[None]])
+    # -- the network -----------------------------------------------------------------------------
 
+    def network(self, architecture: Architecture) -> GendmrNet:
+        """Return the network, with an exchange where modalities teach one another."""
+        exchanges, groups = architecture.switches
+        exchange = Exchange(self.options, architecture.task, groups) if exchanges else None
+        return GendmrNet(self.options, architecture, exchange)
 
-def _features(z: np.ndarray, gene: np.ndarray) -> np.ndarray:
-    """Return log(1 + z^2) by channel, of the SNP and as its gene's mean (slot, snp, feature)."""
-    square = z.astype(np.float64) ** 2
-    genes = int(gene.max(initial=0)) + 1
-    size = np.maximum(np.bincount(gene.reshape(-1), minlength=genes), 1)
-    pooled = np.zeros((genes, z.shape[0], z.shape[2]))
-    np.add.at(pooled, gene.reshape(-1), square.swapaxes(0, 1))
-    pooled = (pooled / size[:, None, None])[gene.reshape(-1)].swapaxes(0, 1)
-    return np.concatenate([np.log1p(square), np.log1p(pooled)], axis=2).astype(np.float32)
+    def reset(self, module: nn.Module, seed: int) -> None:
+        """Draw initial weights."""
+        cast(GendmrNet, module).reset(torch_generator(seed, "weights"))
 
+    def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
+        """Return `output` and `output_<modality>` (person, n_outputs), and views."""
+        outputs: Tensors = module(batch)
+        return outputs
 
-def _surroundings(snps: Any) -> np.ndarray:
-    """Return log distances to the neighbours and to the gene, and whether inside (snp, 4)."""
-    chromosome = snps["chromosome"].to_numpy(dtype=str)
-    position = snps["position"].to_numpy(dtype=np.float64)
-    count = len(snps)
-    order = np.lexsort((position, chromosome))
-    gap = np.full(count + 1, 1e6)
-    if count > 1:
-        same = chromosome[order][1:] == chromosome[order][:-1]
-        gap[1:-1] = np.where(same, np.diff(position[order]), 1e6)
-    values = np.zeros((count, 4))
-    values[order, 0] = np.log1p(np.clip(gap[:-1], 0, 1e6)) / 10
-    values[order, 1] = np.log1p(np.clip(gap[1:], 0, 1e6)) / 10
-    distance = snps["distance"].to_numpy(dtype=np.float64)
-    near = np.nan_to_num(distance)
-    values[:, 2] = np.sign(near) * np.log1p(np.abs(near)) / 10
-    values[:, 3] = np.isfinite(distance) & (near == 0)
-    return values
+    def pad_fixed(self, fixed: Tensors, problems: Sequence[FitProblem]) -> None:
+        """Keep padded SNPs out of every attention."""
+        mark_padding(fixed, [one.fixed for one in problems])
 
+    def noise(
+        self, module: nn.Module, problem: FitProblem, people: int, random: torch.Generator
+    ) -> Tensors:
+        """Return dropout of the fused head (person, width), and SNPs that are hidden (snp,)."""
+        options = self.options
+        kept = torch.rand(people, options.width, generator=random) >= options.dropout
+        noise = {"fuse": kept / (1 - options.dropout)}
+        if "snp" in cast(GendmrNet, module).modalities:
+            count = len(problem.fixed["snp_absent"])
+            hidden = torch.rand(count, generator=random) < options.token_dropout
+            # Never hide all SNPs: the softmax would be empty.
+            noise["snp"] = (hidden & ~hidden.all()).float() * -1e4
+        return noise
 
-def _coded(preparation: Preparation) -> np.ndarray:
-    """Return the standardised dosage of each class, 0 for missing (class, snp)."""
-    dosage = np.arange(CLASSES, dtype=np.float64)[:, None]
-    coded = (dosage - preparation.mean_dosage) / preparation.scale_dosage
-    coded[MISSING] = 0.0
-    return np.asarray(coded)
+    def phases(self, module: nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
+        """Return one phase: the loss of the fused head, of each bag's, and of the exchange."""
+        net, task = cast(GendmrNet, module), problems[0].task
+        terms = {TASK: task_term(task), "heads": Term(_heads(task, net.modalities))}
+        if net.exchange is None:
+            return (Phase("fit", terms, self._batches),)
+        return (
+            Phase("fit", terms | net.exchange.terms, self._batches, teachers=net.exchange.teachers),
+        )
 
+    def _batches(self, problem: FitProblem, phase: str, epoch: int, size: int) -> Iterator[Piece]:
+        """Give steps within one part of the training people, whose evidence is from the others.
 
-def _chromosomes(code: np.ndarray, position: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the SNPs of each chromosome and the log distances between them.
+        Epochs use the partitions in turn.
+        """
+        if problem.part is None:
+            raise ValueError("people are not cut into parts")
+        partition = (epoch - 1) % self.options.partitions
+        random = generator(problem.seed, "batches", phase, epoch)
+        part, parts = problem.part[partition], self.options.parts
+        for number in random.permutation(parts):
+            people = random.permutation(np.flatnonzero(part == number))
+            if people.size:
+                for index in np.array_split(people, -(-people.size // size)):
+                    yield Piece(index, partition * parts + int(number))
 
-    Every chromosome has a slot, so that replicates with other SNPs stack.
-    """
-    found: dict[str, np.ndarray] = {"place": np.zeros(code.size, dtype=np.int64)}
-    for number, name in enumerate(CHROMOSOMES):
-        inside = np.flatnonzero(code == number)
-        apart = np.abs(position[inside][:, None] - position[inside][None])
-        found[f"members_{name}"] = inside
-        found[f"far_{name}"] = np.log1p(apart / 1e4)
-    return found
-
-
-def _mark_padding(fixed: Tensors, replicates: list[Replicate]) -> None:
-    """Keep padded SNPs out of every attention; tell where each SNP stands among the slots."""
-    for row, item in enumerate(replicates):
-        fixed["snp_absent"][row, len(item.fixed["snp_absent"]) :] = -1e9
-        start = 0
-        for name in CHROMOSOMES:
-            if f"members_{name}" not in fixed:
-                continue
-            count = len(item.fixed[f"members_{name}"])
-            fixed[f"far_{name}"][row, :, count:] = 1e9
-            slots = fixed[f"members_{name}"].shape[1]
-            members = fixed[f"members_{name}"][row, :count]
-            fixed["place"][row, members] = torch.arange(start, start + count, device=members.device)
-            start += slots
-    for name in CHROMOSOMES:
-        if f"members_{name}" in fixed and not fixed[f"members_{name}"].shape[1]:
-            del fixed[f"members_{name}"], fixed[f"far_{name}"]
-
-
-def _exchanges(options: GendmrMethod, bags: tuple[str, ...], replicates: list[Replicate]) -> bool:
-    """Return whether modalities teach one another: enough people have both in every replicate."""
-    if len(bags) < 2 or not Exchange(options).active:
-        return False
-    both = [int((item.people["has_snp"] * item.people["has_region"]).sum()) for item in replicates]
-    return min(both) >= FEWEST_TO_EXCHANGE
-
-
-def _scale_bags(runner: Runner, people: Tensors, part: list[np.ndarray], parts: int) -> None:
-    """Let bag logits start with an SD of one half in the training people, whatever the bag's size.
-
-    Changes the initial weights of the task.
-    """
-    task, layout = runner.task, runner.layout
-    bags = [name for name in ("snp", "region") if f"{name}.log_scale" in layout.names]
-    plans: list[Plan] = [
-        [(number, np.flatnonzero(row == number)) for number in range(parts)] for row in part
-    ]
-    logits: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
-    present: dict[str, list[torch.Tensor]] = {name: [] for name in bags}
-    with torch.no_grad():
-        for batch in gather_epoch(plans, people):
-            outputs = runner.outputs(task.start, batch)
-            for name in bags:
-                logits[name].append(outputs[f"logit_{name}"])
-                present[name].append(batch[f"has_{name}"] * (batch["weight"] > 0))
+    def on_fit_start(
+        self,
+        module: nn.Module,
+        layout: Layout,
+        weights: torch.Tensor,
+        survey: Callable[[], list[list[tuple[Tensors, Tensors]]]],
+    ) -> torch.Tensor:
+        """Let outputs of bags start with the same SD, whatever the number of instances."""
+        said = survey()
+        weights = weights.clone()
         start = 0
         for name, width in zip(layout.names, layout.sizes, strict=True):
-            for bag in bags:
-                if name == f"{bag}.log_scale":
-                    values, weight = torch.cat(logits[bag], 1), torch.cat(present[bag], 1)
-                    count = weight.sum(1).clamp(min=1)
-                    mean = (values * weight).sum(1) / count
-                    spread = (((values - mean[:, None]) ** 2 * weight).sum(1) / count).sqrt()
-                    factor = torch.log(0.5 / spread.clamp(min=1e-4)).clamp(-4, 4)
-                    # A bag that says nothing yet is not turned up.
-                    task.start[:, start] = torch.where(spread > 1e-4, factor, 0.0)
+            bag, _, leaf = name.rpartition(".")
+            if leaf == "log_scale":
+                for row, steps in enumerate(said):
+                    weights[row, start] = _log_scale(steps, bag)
             start += width
+        return weights
+
+    # -- hooks: what the exchange of roles remembers -----------------------------------------------
+
+    def memory(self, module: nn.Module, problem: FitProblem) -> Tensors:
+        """Return what the exchange remembers before the first step."""
+        exchange = cast(GendmrNet, module).exchange
+        if exchange is None or not isinstance(problem.train, TensorRows):
+            return {}
+        return exchange.start(problem.train.tensors)
+
+    def on_train_batch_end(self, step: Step) -> Tensors:
+        """Return what is known of people and views after a step."""
+        exchange = cast(GendmrNet, step.module).exchange
+        return step.memory if exchange is None else exchange.after_batch(step)
+
+    def on_train_epoch_end(self, module: nn.Module, memory: Tensors) -> Tensors:
+        """Return the memory with which the next epoch starts."""
+        exchange = cast(GendmrNet, module).exchange
+        return memory if exchange is None else exchange.after_epoch(memory)
+
+    def epoch_metrics(self, module: nn.Module, memory: Tensors) -> Tensors:
+        """Return which modality led whom in the epoch."""
+        exchange = cast(GendmrNet, module).exchange
+        return {} if exchange is None else exchange.metrics(memory)
+
+    def weight_decay(
+        self, name: str, shape: tuple[int, ...], optimisation: OptimisationSection
+    ) -> float:
+        """Return the decay of a parameter: embeddings and the prior have their own."""
+        leaf = name.rsplit(".", 1)[-1]
+        if name in EMBEDDINGS:
+            return self.options.embedding_decay
+        if leaf in PRIOR or name.endswith(DEPARTURES):
+            return self.options.prior_decay
+        return optimisation.weight_decay if leaf == "weight" and "norm" not in name else 0.0
+
+    def lr_multiplier(self, name: str) -> float:
+        """Return the multiple of the learning rate: few numbers that decide much learn faster."""
+        leaf = name.rsplit(".", 1)[-1]
+        return 3.0 if leaf in PRIOR else 10.0 if leaf in LEVELS else 1.0
+
+    # -- what a fitted network says --------------------------------------------------------------
+
+    def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
+        """Return signed risks and attention of the bags, for the contrast of the task."""
+        task = fitted.task
+        collected: dict[str, list[tuple[np.ndarray, ...]]] = {}
+        named = Layout(fitted.module).unflatten(fitted.row)
+        for outputs, _ in fitted.outputs(people, read_out=True):
+            output = outputs["output"].cpu().numpy()
+            contrast = torch.from_numpy(
+                np.asarray(task.contrast(output.astype(np.float64)), dtype=np.float32)
+            ).to(fitted.row.device)  # (person, output)
+            for name in fitted.modalities:
+                risk = outputs[f"risk_{name}"]  # (person, instance, risk)
+                # Outputs that share a risk share its weight.
+                shares = contrast if risk.shape[2] > 1 else contrast.sum(1, keepdim=True)
+                value = (risk * shares[:, None]).sum(2)
+                baseline = (contrast * named[f"{name}.bias"]).sum(1)
+                parts = (value, baseline, outputs[f"attention_{name}"])
+                collected.setdefault(name, []).append(tuple(one.cpu().numpy() for one in parts))
+        attributions = {}
+        for name, batches in collected.items():
+            joined = [np.concatenate(values) for values in zip(*batches, strict=True)]
+            for values in joined:
+                values[~people.present[name]] = np.nan
+            attributions[name] = Attribution(*joined)
+        return attributions
+
+    def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
+        """Return the evidence that tokens of people outside training read."""
+        return {
+            f"evidence.{name}": fitted.fixed[f"{name}_z"][fitted.slot].cpu().numpy()
+            for name in MODALITIES
+        }
 
 
-def _decay(name: str, options: OptimisationSection) -> float:
-    leaf = name.rsplit(".", 1)[-1]
-    if name in EMBEDDINGS:
-        return options.embedding_decay
-    if leaf in PRIOR or name.endswith(DEPARTURES):
-        return options.prior_decay
-    return options.weight_decay if leaf == "weight" and "norm" not in name else 0.0
+def task_groups(names: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return names of groups, sorted, and the place of each person's (person,)."""
+    found, code = np.unique(names.astype(str), return_inverse=True)
+    return found.tolist(), code.reshape(-1)
 
 
-def _speed(name: str) -> float:
-    leaf = name.rsplit(".", 1)[-1]
-    return 3.0 if leaf in PRIOR else 10.0 if leaf in LEVELS else 1.0
+def _both(inputs: FitInputs, modalities: tuple[str, ...]) -> int:
+    """Return the number of training people with both modalities."""
+    if len(modalities) < 2:
+        return 0
+    present = inputs.train.present
+    return int((present["snp"] & present["region"]).sum())
 
 
-@dataclass
-class FittedGendmr:
-    """A fitted network of one replicate."""
+def _heads(task: Task, modalities: tuple[str, ...]) -> Callable[[Step], torch.Tensor]:
+    """Return the loss of each bag's own head, over people who have the modality."""
 
-    module: nn.Module
-    bag_names: tuple[str, ...]
-    preparation: Preparation
-    fixed: Tensors
-    row: torch.Tensor
-    history: list[dict[str, Any]]
-    best_epoch: int
-    device: str
-    notes: list[str]
-    packages: tuple[str, ...] = ("numpy", "scipy", "torch")
-
-    @property
-    def weights(self) -> dict[str, np.ndarray]:
-        """Everything learned, with the evidence that tokens read."""
-        layout = Layout(self.module)
-        found = {name: value.cpu().numpy() for name, value in layout.unflatten(self.row).items()}
-        found["evidence.snp"] = self.fixed["snp_z"][-1].cpu().numpy()
-        found["evidence.region"] = self.fixed["region_z"][-1].cpu().numpy()
-        return found
-
-    def logits(self, people: People) -> np.ndarray:
-        """Return the logit of being a case, float64 (people,)."""
-        return np.asarray(self._run(people, ("logit",))["logit"], dtype=np.float64)
-
-    def bags(self, people: People) -> dict[str, Bag]:
-        """Return signed risks and attention of both bags."""
-        wanted = [
-            f"{kind}_{name}" for name in self.bag_names for kind in ("risk", "attention", "bias")
+    def loss(step: Step) -> torch.Tensor:
+        each = [
+            mean_loss(task, step.outputs[f"output_{name}"], step.batch, step.batch[f"has_{name}"])
+            for name in modalities
         ]
-        outputs = self._run(people, tuple(wanted))
-        found = {}
-        for name in self.bag_names:
-            missing = ~(people.has_snp if name == "snp" else people.has_region)
-            values = [outputs[f"{kind}_{name}"].copy() for kind in ("risk", "attention", "bias")]
-            for value in values:
-                value[missing] = np.nan
-            found[name] = Bag(*values)
-        return found
+        return HEAD * torch.stack(each).sum()
 
-    def _run(self, people: People, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
-        parameters = Layout(self.module).unflatten(self.row)
-        slot = torch.tensor(self.fixed["snp_z"].shape[0] - 1, device=self.row.device)
-        collected: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-        with torch.no_grad():
-            for start in range(0, len(people), BATCH):
-                batch = tensors_of(_slice(people, start, start + BATCH), self.bag_names)
-                batch = {name: value.to(self.row.device) for name, value in batch.items()}
-                batch["slot"] = slot
-                outputs = call(self.module, parameters, self.fixed, batch, None, True)
-                for name in wanted:
-                    collected[name].append(outputs[name].cpu().numpy())
-        return {name: np.concatenate(values) for name, values in collected.items()}
+    return loss
 
 
-def _slice(people: People, start: int, stop: int) -> People:
-    return People(
-        **{name: getattr(people, name)[start:stop] for name in People.__dataclass_fields__}
-    )
+def _log_scale(steps: list[tuple[Tensors, Tensors]], bag: str) -> torch.Tensor:
+    """Return the log of the factor that gives a bag's outputs the SD `START`."""
+    values = torch.cat([outputs[f"output_{bag}"] for outputs, _ in steps])  # (person, output)
+    present = [batch[f"has_{bag}"] * (batch["weight"] > 0) for _, batch in steps]
+    weight = torch.cat(present)[:, None]
+    count = weight.sum().clamp(min=1)
+    mean = (values * weight).sum(0) / count
+    spread = (((values - mean) ** 2 * weight).sum(0) / count).sqrt().mean()
+    factor = torch.log(START / spread.clamp(min=1e-4)).clamp(-4, 4)
+    # Constant outputs would give an infinite scale: leave it at 1.
+    return torch.where(spread > 1e-4, factor, torch.zeros_like(factor))

@@ -28,6 +28,8 @@ class RegionTransform:
     ----------
     measured : Subset
         Training people who have measurements.
+    who : bool (training person,)
+        Whether they are among those.
     regions : DataFrame
         Regions of the cohort.
     icv : bool
@@ -46,6 +48,7 @@ class RegionTransform:
     """
 
     measured: Subset
+    who: np.ndarray
     regions: pd.DataFrame
     icv: bool
     covariates: Covariates
@@ -81,6 +84,7 @@ class RegionTransform:
             nuisance = np.column_stack([nuisance, np.where(np.isfinite(head), head, icv_mean)])
         return cls(
             measured=measured,
+            who=train.present[NAME],
             regions=train.instances(NAME),
             icv=section.icv,
             covariates=adjusted_for,
@@ -134,7 +138,7 @@ class RegionTransform:
 
     def _among(self, outcome: Outcome) -> Outcome:
         """Return the outcome of those who have measurements, out of that of all training people."""
-        return outcome.take(self.measured.index)
+        return outcome.take(self.who)
 
     @property
     def instances(self) -> pd.DataFrame:
@@ -177,7 +181,7 @@ class RegionTransform:
         return {**self.covariates.beyond(subset.covariates), **measures, "icv": outside}
 
     def apply(self, subset: Subset) -> np.ndarray:
-        """Return measurements, float32 (person, region, measure): adjusted, in SDs; missing is 0."""
+        """Return adjusted measurements in SDs, float32 (person, region, measure); missing is 0."""
         nuisance = self.covariates.apply(subset.covariates)
         if self.icv:
             head = inside(subset.array(NAME, "icv"), *self.icv_limits)

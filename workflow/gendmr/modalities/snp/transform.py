@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from gendmr.statistics.hardy_weinberg import genotype_counts
 from gendmr.tasks.base import Outcome, Task
 
 NAME = "snp"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class SnpTransform:
     covariates : float64 (typed, covariate)
         Covariates and components of the training people with genotypes.
     candidates : Candidates
-    scores : dict of str to float64 (person, component)
+    scores : dict of str to (participants, float64 (person, component))
         Components of a role's people, computed once.
-    packed : dict of str to (PackedGenotypes, people)
+    packed : dict of str to (participants, PackedGenotypes)
         Candidates of a role's people who have genotypes, where many outcomes will ask for them.
     columns, counts, mean_dosage, scale_dosage
         Selected SNPs, after `condition`.
@@ -52,8 +53,8 @@ class SnpTransform:
     covariates: np.ndarray
     candidates: Candidates
     notes: list[str]
-    scores: dict[str, np.ndarray] = field(default_factory=dict)
-    packed: dict[str, PackedGenotypes] = field(default_factory=dict)
+    scores: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    packed: dict[str, tuple[np.ndarray, PackedGenotypes]] = field(default_factory=dict)
     columns: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     counts: Mapping[str, int] = field(default_factory=dict)
     mean_dosage: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -110,7 +111,7 @@ class SnpTransform:
             covariates=np.column_stack([covariates[who], scores]),
             candidates=candidates,
             notes=notes,
-            packed={"train": candidates.genotypes},
+            packed={"train": (train.participants, candidates.genotypes)},
         )
 
     def strengths(self, outcomes: Sequence[Outcome], task: Task) -> np.ndarray | None:
@@ -164,15 +165,15 @@ class SnpTransform:
 
     def adjustment(self, subset: Subset) -> np.ndarray:
         """Return the ancestry components, float64 (person, component); 0 without genotypes."""
-        scores = self.scores.get(subset.role)
-        if scores is None or len(scores) != len(subset):
+        scores = _of_these(self.scores, subset)
+        if scores is None:
             scores = np.zeros((len(subset), self.components.loadings.shape[1]))
             who = subset.present[NAME]
             typed = subset.having(NAME)
             scores[who] = self.components.apply(
                 typed.array(NAME, "dosage", self.components.columns)
             )
-            self.scores[subset.role] = scores
+            self.scores[subset.role] = subset.participants, scores
         return scores
 
     @property
@@ -182,8 +183,9 @@ class SnpTransform:
 
     def keep(self, subset: Subset) -> None:
         """Keep a role's genotypes packed: many selections will ask for them."""
-        if subset.role not in self.packed:
-            self.packed[subset.role] = _pack(subset.having(NAME), self.candidates.columns)
+        if _of_these(self.packed, subset) is None:
+            packed = _pack(subset.having(NAME), self.candidates.columns)
+            self.packed[subset.role] = subset.participants, packed
 
     def present(self, subset: Subset) -> np.ndarray:
         """Return who has genotypes, bool (person,); nobody where no SNP is selected."""
@@ -192,8 +194,8 @@ class SnpTransform:
     def apply(self, subset: Subset) -> np.ndarray:
         """Return dosages of the selected SNPs, int8 (person, snp), -1 missing."""
         who = subset.present[NAME]
-        packed = self.packed.get(subset.role)
-        if packed is None or packed.people != int(who.sum()):
+        packed = _of_these(self.packed, subset)
+        if packed is None:
             return subset.array(NAME, "dosage", self.columns)
         dosage = np.full((len(subset), self.columns.size), -1, dtype=np.int8)
         dosage[who] = packed.dosage(self._places(self.columns))
@@ -222,6 +224,14 @@ class SnpTransform:
     def _places(self, columns: np.ndarray) -> np.ndarray:
         """Return the places of SNPs among the candidates."""
         return np.searchsorted(self.candidates.columns, columns)
+
+
+def _of_these(stored: Mapping[str, tuple[np.ndarray, T]], subset: Subset) -> T | None:
+    """Return what is kept of a role, if it is of just these people."""
+    if subset.role not in stored:
+        return None
+    people, value = stored[subset.role]
+    return value if np.array_equal(people, subset.participants) else None
 
 
 def _carriers(typed: Subset, snps: int) -> GenotypeCounts:

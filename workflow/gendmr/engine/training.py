@@ -1,0 +1,229 @@
+"""The epochs of one phase: steps, validation, and a line of the history for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from gendmr.config.optimisation import OptimisationSection
+from gendmr.engine.apart import ApartStep
+from gendmr.engine.batches import PaddedStep, Tensors, align, in_order, stack
+from gendmr.engine.history import mean_over_steps, performance, train_outputs
+from gendmr.engine.network import OUTPUT, FitProblem, Network
+from gendmr.engine.optimiser import AdamW
+from gendmr.engine.phase import TASK, Phase
+from gendmr.engine.schedule import learning_rates
+from gendmr.engine.state import State
+from gendmr.engine.step import StepResult
+from gendmr.engine.stopping import EarlyStopping
+from gendmr.engine.together import TogetherStep
+from gendmr.errors import TrainingError
+
+LARGEST_GROWTH = 1e4  # of the loss: the steps overshoot, whether or not it is finite
+Replicates = Literal["together", "apart"]
+Lines = dict[int, dict[str, Any]]
+
+
+class PhaseTraining:
+    """The epochs of one phase; parameters as in `gendmr.engine.fit.fit`."""
+
+    def __init__(
+        self,
+        network: Network,
+        module: nn.Module,
+        problems: Sequence[FitProblem],
+        phase: Phase,
+        options: OptimisationSection,
+        replicates: Replicates,
+        device: torch.device,
+        named: bool,
+    ) -> None:
+        self.network, self.module, self.problems = network, module, problems
+        self.phase, self.options, self.named = phase, options, named
+        self.epochs = phase.epochs or options.epochs
+        kind = TogetherStep if replicates == "together" else ApartStep
+        self.step = kind(
+            network, module, problems, phase, options, device, compiled=options.compiled
+        )
+        self.columns = self.step.layout.columns(phase.trainable)
+        self.optimiser = AdamW(network, self.step.layout, options, self.columns, device)
+        self.device = device
+
+    def start(self, weights: torch.Tensor, buffers: Tensors) -> tuple[State, EarlyStopping]:
+        """Return state and early stopping before the first step."""
+        memory = [self.network.memory(self.module, problem) for problem in self.problems]
+        state = State.start(
+            weights,
+            buffers,
+            weights.shape[1] if self.columns is None else len(self.columns),
+            [teacher.name for teacher in self.phase.teachers],
+            stack(memory, self.device),
+        )
+        metric = self.problems[0].task.metrics[0]
+        rule = self.phase.keep or self.options.stopping
+        return state, EarlyStopping(
+            weights, buffers, rule, self.options.patience, metric.better == "higher"
+        )
+
+    def goes_on(self, state: State, stopping: EarlyStopping) -> bool:
+        """Return whether there is an epoch to train."""
+        return state.epoch < self.epochs and bool(stopping.active.any())
+
+    def steps(self, epoch: int) -> list[PaddedStep]:
+        """Return the steps of an epoch."""
+        name, size = self.phase.name, self.options.batch_size
+        return align([self.phase.batches(one, name, epoch, size) for one in self.problems])
+
+    def survey(
+        self, weights: torch.Tensor, buffers: Tensors
+    ) -> list[list[tuple[Tensors, Tensors]]]:
+        """Return outputs and batch of each replicate's steps of the first epoch, without noise."""
+        found: list[list[tuple[Tensors, Tensors]]] = [[] for _ in self.problems]
+        for step in self.steps(1):
+            for number, outputs, batch in self.step.evaluate(
+                weights, buffers, step, self.step.train
+            ):
+                found[number].append((outputs, batch))
+        return found
+
+    def epoch(self, state: State, stopping: EarlyStopping) -> Lines:
+        """Train an epoch; return the line of every replicate that still trained."""
+        state.epoch += 1
+        seen, rate = self._train(state, stopping)
+        state.memory = self.step.each(
+            lambda memory: self.network.on_train_epoch_end(self.module, memory), state.memory
+        )
+        lines, scores, losses = self._judge(state, stopping, seen, rate)
+        stopping.update(state.weights, state.buffers, state.epoch, scores, losses)
+        return lines
+
+    def _train(
+        self, state: State, stopping: EarlyStopping
+    ) -> tuple[list[tuple[PaddedStep, StepResult]], torch.Tensor]:
+        """Take the steps of an epoch; return what each gave and the last learning rates."""
+        steps = self.steps(state.epoch)
+        device = state.weights.device
+        parts = [torch.tensor(step.takes_part, device=device) for step in steps]
+        own = torch.stack(parts).sum(0)
+        scale = {
+            name: torch.tensor(float(term.weight(state.epoch)), device=device)
+            for name, term in self.phase.terms.items()
+        }
+        seen: list[tuple[PaddedStep, StepResult]] = []
+        rate = torch.zeros(len(own), 1, device=device)
+        for place, (step, part) in enumerate(zip(steps, parts, strict=True)):
+            result = self.step.take(state, step, place, scale)
+            self._refuse_divergence(result.total, stopping.active & part, state)
+            now = learning_rates(state.steps, self.options, self.epochs, own)[:, None]
+            rate = torch.where(part[:, None], now, rate)
+            decays = {
+                teacher.name: torch.tensor(
+                    [[teacher.decay(count)] for count in state.steps.tolist()], device=device
+                )
+                for teacher in self.phase.teachers
+            }
+            state.steps = state.steps + part
+            moving = (stopping.active & part)[:, None]
+            self.optimiser.update(state, result.gradient, rate, moving)
+            for name, keep in decays.items():
+                moved = keep * state.teachers[name] + (1 - keep) * state.weights
+                state.teachers[name] = torch.where(part[:, None], moved, state.teachers[name])
+            state.memory = _where(part, result.memory, state.memory)
+            state.buffers = _where(part, result.buffers, state.buffers)
+            seen.append((step, result))
+        return seen, rate
+
+    def _judge(
+        self,
+        state: State,
+        stopping: EarlyStopping,
+        seen: list[tuple[PaddedStep, StepResult]],
+        rate: torch.Tensor,
+    ) -> tuple[Lines, dict[int, tuple[float, float]], dict[int, np.ndarray]]:
+        """Return lines of the history, validation scores and losses by running replicate."""
+        said = self._validation_outputs(state)
+        memory = self.step.each(
+            lambda memory: self.network.epoch_metrics(self.module, memory), state.memory
+        )
+        lines: Lines = {}
+        scores: dict[int, tuple[float, float]] = {}
+        losses: dict[int, np.ndarray] = {}
+        for number in stopping.running:
+            problem = self.problems[number]
+            line: dict[str, Any] = {"phase": self.phase.name} if self.named else {}
+            line |= {"epoch": state.epoch, "step": int(state.steps[number])}
+            took_part = [(step.pieces[number], result) for step, result in seen]
+            results = [result for piece, result in took_part if piece is not None]
+            line["train_loss"] = mean_over_steps([result.total[number] for result in results])
+            output = train_outputs(took_part, number)
+            if output is not None:
+                index, values = output
+                told = performance("train", problem.task, values, problem.outcome.take(index))
+                line |= told[0]
+            scores[number], losses[number] = (math.nan, math.nan), np.zeros(1)
+            if number in said:
+                told = performance(
+                    "validation", problem.task, said[number], problem.validation_outcome
+                )
+                line |= told[0]
+                losses[number] = told[1]
+                scores[number] = (told[2], line["validation_loss"])
+                if not np.isfinite(losses[number]).all():
+                    raise _diverged(math.nan, number, state)
+            line["learning_rate"] = float(rate[number])
+            line |= {
+                name: mean_over_steps([result.terms[name][number] for result in results])
+                for name in self.phase.terms
+                if name != TASK
+            }
+            lines[number] = line | {name: float(value[number]) for name, value in memory.items()}
+        return lines, scores, losses
+
+    def _validation_outputs(self, state: State) -> dict[int, np.ndarray]:
+        """Return the output (person, n_outputs) of each replicate's validation people."""
+        size = self.options.batch_size
+        collected: dict[int, list[np.ndarray]] = {}
+        for step in align([in_order(len(one.validation), size, one.slot) for one in self.problems]):
+            for number, outputs, _ in self.step.evaluate(
+                state.weights, state.buffers, step, self.step.validation
+            ):
+                piece = step.pieces[number]
+                if piece is not None and OUTPUT in outputs:
+                    values = outputs[OUTPUT][: len(piece.rows)].cpu().numpy()
+                    collected.setdefault(number, []).append(values)
+        return {number: np.concatenate(values) for number, values in collected.items()}
+
+    def _refuse_divergence(self, loss: torch.Tensor, active: torch.Tensor, state: State) -> None:
+        limit = LARGEST_GROWTH * state.first_loss
+        wrong = active & (~torch.isfinite(loss) | (loss.abs() > limit))
+        if wrong.any():
+            replicate = int(torch.nonzero(wrong).reshape(-1)[0])
+            raise _diverged(float(loss[replicate]), replicate, state)
+        unset = active & torch.isnan(state.first_loss) & (loss != 0)
+        state.first_loss = torch.where(unset, loss.abs(), state.first_loss)
+
+
+def _diverged(value: float, replicate: int, state: State) -> TrainingError:
+    size = f"{value:.3g}" if math.isfinite(value) else "not finite"
+    return TrainingError(
+        f"the loss is {size} in epoch {state.epoch}, step {int(state.steps[replicate])}"
+        f" (replicate {replicate})",
+        cause="a learning rate that is too large, or measurements of extreme size",
+        next_step="lower training.optimisation.learning_rate, or look at the outliers in the"
+        " quality tables",
+    )
+
+
+def _where(part: torch.Tensor, new: Tensors, old: Tensors) -> Tensors:
+    """Return new values (replicate, ...) of those who take part."""
+    return {
+        name: torch.where(
+            part.reshape(part.shape + (1,) * (value.ndim - 1)), value.detach(), old[name]
+        )
+        for name, value in new.items()
+    }
