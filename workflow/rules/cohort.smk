@@ -1,37 +1,5 @@
 """Who is analysed: people and what is measured of them joined; folds that never split kin."""
 
-import json
-
-from gendmr.cohort.fold_values import fold_values
-
-SECTIONS = STUDY.modality_sections()
-SOURCES = {
-    name: section.sources(f"results/{STUDY.study}")
-    for name, section in SECTIONS.items()
-}
-SOURCE_CODE = [f"modalities.{name}.source" for name in MODALITIES]
-TASK_CODE = sorted(
-    {f"tasks.{outcome.kind}.task" for outcome in STUDY.cohort.outcomes.values()}
-)
-try:
-    # With cohort.fold_by: the value that each fold holds out.
-    FOLD_VALUES = (
-        fold_values(STUDY.cohort, STUDY.simulate) if STUDY.cohort.fold_by else []
-    )
-except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
-
-
-def as_json(value):
-    """A parameter of JSON: text would be searched for wildcards."""
-    text = json.dumps(value, sort_keys=True)
-    return lambda wildcards: text
-
-
-def modality_options(names):
-    """The sections of some modalities, without what only folds read."""
-    return {name: SECTIONS[name].of_cohort().model_dump(mode="json") for name in names}
-
 
 localrules:
     cohort,
@@ -43,7 +11,7 @@ rule cohort:
         study_files(
             "cohort/participants.tsv", "cohort/attrition.tsv", "cohort/splits.tsv"
         ),
-        study_files("cohort/{modality}.nc", modality=MODALITIES),
+        COHORT_FILES,
         study_files("cohort/figures/flow.png", "cohort/inputs.json"),
         study_files("cohort/check.json", "cohort/strata.tsv"),
 
@@ -54,7 +22,7 @@ rule check_people:
         participants=STUDY.cohort.participants,
         fams=[path for path in GENOTYPES if path.endswith(".fam")],
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
-        given=[path for section in SECTIONS.values() for path in section.given()],
+        given=GIVEN_SOURCES,
     output:
         nonempty("results/{study}/cohort/check.json"),
     log:
@@ -70,14 +38,8 @@ rule check_people:
         runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
-        modalities=as_json(modality_options(MODALITIES)),
-        stages=as_json(
-            {
-                name: getattr(STUDY, section.stage).model_dump(mode="json")
-                for name, section in SECTIONS.items()
-                if section.stage
-            }
-        ),
+        modalities=modalities_json,
+        stages=as_json(MEASURING_STAGES),
         simulated="--simulated" if STUDY.simulate else "",
         code=fingerprint("cohort.check", *SOURCE_CODE, *TASK_CODE),
     shell:
@@ -119,7 +81,7 @@ rule join_people:
     """Join by identifier; list who does not join, and why; keep who lacks one modality."""
     input:
         participants=STUDY.cohort.participants,
-        sources=[path for files in SOURCES.values() for path in files.values()],
+        sources=ALL_SOURCES,
     output:
         participants=nonempty("results/{study}/cohort/participants.tsv"),
         description=nonempty("results/{study}/cohort/participants.json"),
@@ -146,7 +108,7 @@ rule join_people:
     params:
         options=options("cohort"),
         sources=as_json(SOURCES),
-        modalities=as_json(modality_options(MODALITIES)),
+        modalities=modalities_json,
         folder=subpath(output.participants, parent=True),
         code=fingerprint("cohort.join", *SOURCE_CODE, *TASK_CODE),
     shell:
@@ -159,7 +121,7 @@ rule collect_modality:
     """The file of one modality: a row for each person of the cohort who has it."""
     input:
         participants="results/{study}/cohort/participants.tsv",
-        sources=lambda wildcards: list(SOURCES[wildcards.modality].values()),
+        sources=sources_of_modality,
     output:
         nonempty("results/{study}/cohort/{modality}.nc"),
     log:
@@ -172,17 +134,13 @@ rule collect_modality:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing_with_input(1500, 0.5),
-        runtime=growing_with_input(30, 0.05),
+        mem_mb=double_per_attempt(1500, per_input_mb=0.5),
+        runtime=double_per_attempt(30, per_input_mb=0.05),
     params:
         options=options("cohort"),
-        sources=lambda wildcards: json.dumps(
-            {wildcards.modality: SOURCES[wildcards.modality]}
-        ),
-        modalities=lambda wildcards: json.dumps(modality_options([wildcards.modality])),
-        code=lambda wildcards: fingerprint(
-            "cohort.collect", f"modalities.{wildcards.modality}.source"
-        ),
+        sources=sources_json,
+        modalities=modality_json,
+        code=collect_code,
     shell:
         "python -m gendmr cohort collect --modality {wildcards.modality}"
         " --sources {params.sources:q} --modalities {params.modalities:q}"
@@ -241,12 +199,11 @@ rule stratify_people:
         runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
-        components=lambda wildcards, input: (
-            f"--components {input.components}" if input.components else ""
-        ),
+        components="--components" if STUDY.genotypes else "",
         seed=STUDY.seed,
         code=fingerprint("cohort.strata", *TASK_CODE),
     shell:
         "python -m gendmr cohort strata --participants {input.participants}"
-        " {params.components} --options {params.options:q} --seed {params.seed}"
+        " {params.components} {input.components} --options {params.options:q}"
+        " --seed {params.seed}"
         " --output {output.strata} &> {log}"

@@ -13,7 +13,7 @@ shell.prefix(
 
 from gendmr.cli.console import changes_summary, failure_summary, start_summary, watch
 from gendmr.cohort.fold_values import size_of_split
-from gendmr.config.resources import double_per_attempt, growing_with_input
+from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, remember

@@ -192,11 +192,11 @@ def _families(
     for listing in listings:
         if listing.kin is None:
             continue
-        people = _People(listing, table.index, matching)
+        aliases = _Aliases(listing, table.index, matching)
         pairs = listing.kin[listing.kin["kinship"] >= options.kinship]
         for one, other in zip(pairs["id1"], pairs["id2"], strict=True):
             # An alias that several people bear ties all of them: one tie too many costs little.
-            everyone = [*people.keys_of(one), *people.keys_of(other)]
+            everyone = [*aliases.keys_of(one), *aliases.keys_of(other)]
             ties += [(everyone[0], key) for key in everyone[1:]]
     groups = connected_groups(table.index.tolist(), ties)
     name = dict(zip(table.index, table["participant_id"], strict=True))
@@ -206,7 +206,7 @@ def _families(
     return [first[groups[key]] for key in table.index]
 
 
-class _People:
+class _Aliases:
     """Whom the aliases of a modality mean, those who left its file too.
 
     Parameters
@@ -246,11 +246,11 @@ def _named(listing: Listing, keys: Mapping[str, str], matching: Matching) -> pd.
         Key to `participant_id` of everybody listed.
     matching : Matching
     """
-    people = _People(listing, keys, matching)
+    aliases = _Aliases(listing, keys, matching)
     rows = listing.attrition.copy()
     names = []
     for alias in rows.loc[rows["kind"] == "participant", "id"]:
-        meant = [keys[key] for key in people.keys_of(alias) if key in keys]
+        meant = [keys[key] for key in aliases.keys_of(alias) if key in keys]
         names.append(meant[0] if len(meant) == 1 else alias)
     rows.loc[rows["kind"] == "participant", "id"] = names
     return rows

@@ -11,11 +11,8 @@ from gendmr.config.training import MethodOptions
 TOGETHER_MB = 1000  # of networks that are fitted together: `gendmr.training.null.MEMORY`
 LONGER = 2  # the job of some permutations, against that of a fold
 
-Resource = Callable[[Any, int], int]
-"""Of wildcards and attempt (counted from 1), as Snakemake calls it."""
 
-
-def double_per_attempt(first: int) -> Resource:
+def double_per_attempt(first: int, per_input_mb: float = 0.0) -> Callable[..., int]:
     """Return a resource of a rule that doubles at each attempt.
 
     A job that was killed for its memory or cut by its time limit asks for more when it is retried.
@@ -24,12 +21,23 @@ def double_per_attempt(first: int) -> Resource:
     ----------
     first : int
         What the first attempt asks for: MB of memory or minutes.
+    per_input_mb : float
+        More of it for each MB of the input files: a .bed holds people x variants / 4 bytes.
+
+    Returns
+    -------
+    callable
+        Of wildcards, input files where their size counts, and attempt (counted from 1), as
+        Snakemake calls it.
     """
 
     def resource(wildcards: Any, attempt: int) -> int:
         return first * 2 ** (attempt - 1)
 
-    return resource
+    def resource_of_input(wildcards: Any, input: Any, attempt: int) -> int:
+        return (first + int(per_input_mb * input.size_mb)) * 2 ** (attempt - 1)
+
+    return resource_of_input if per_input_mb else resource
 
 
 @dataclass(frozen=True)
@@ -77,25 +85,3 @@ def for_method(
         gpus=asked.gpus,
         threads=asked.threads,
     )
-
-
-def growing_with_input(first: int, share: float) -> Callable[[Any, Any, int], int]:
-    """Return a resource of a rule that grows with its input files, and doubles at each attempt.
-
-    Parameters
-    ----------
-    first : int
-        What the first attempt asks for, however small the files are: MB of memory or minutes.
-    share : float
-        More of it for each MB of the input files. A .bed holds people x variants / 4 bytes.
-
-    Returns
-    -------
-    callable
-        Of wildcards, input files and attempt, as Snakemake calls it.
-    """
-
-    def resource(wildcards: Any, input: Any, attempt: int) -> int:
-        return (first + int(share * input.size_mb)) * 2 ** (attempt - 1)
-
-    return resource
