@@ -14,7 +14,7 @@ import pytest
 
 from factories import PLANTED_SNP, make_cohort
 from gendmr.cohort.outcomes import everybody
-from gendmr.cohort.permutation import Permutations
+from gendmr.cohort.permutations import Permutations
 from gendmr.config.training import MethodOptions
 from gendmr.errors import FoldError
 from gendmr.files.atomic import sha256
