@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gendmr.cohort.view import FoldView
-from gendmr.config.methods import GendmrMethod
-from gendmr.config.training import MethodOptions
-from gendmr.methods import gendmr
-from gendmr.methods.classification import binary_divergence
+from gendmr.config.methods.gendmr import GendmrMethod
+from gendmr.config.outcomes.binary import BinaryOutcome
+from gendmr.engine.network import Step
 from gendmr.methods.gendmr.exchange import TEACHER, Exchange, decay
-from gendmr.preprocessing.preparation import Preparation
+from gendmr.tasks import task_of
+from studies import OUTCOMES
 
 PEOPLE = 12
 T = 3.0
@@ -32,7 +32,8 @@ def step() -> dict[str, Any]:
         return torch.randn(*shape, generator=random)
 
     batch = {
-        "y": (torch.arange(PEOPLE) % 2).float(),
+        "target.case": (torch.arange(PEOPLE) % 2).float(),
+        "stratum": (torch.arange(PEOPLE) % 2).float(),
         "has_snp": torch.ones(PEOPLE),
         "has_region": torch.ones(PEOPLE),
         "weight": torch.linspace(0.5, 1.5, PEOPLE),
@@ -43,8 +44,8 @@ def step() -> dict[str, Any]:
 
     def said() -> dict[str, torch.Tensor]:
         return {
-            "logit_snp": draw(PEOPLE),
-            "logit_region": 2 * draw(PEOPLE),
+            "output_snp": draw(PEOPLE, 1),
+            "output_region": 2 * draw(PEOPLE, 1),
             "view_snp": functional.normalize(draw(PEOPLE, 8), dim=1),
             "view_region": functional.normalize(draw(PEOPLE, 8), dim=1),
         }
@@ -53,13 +54,20 @@ def step() -> dict[str, Any]:
 
 
 def exchange(**options: Any) -> Exchange:
-    return Exchange(GendmrMethod(projection=8, queue=16, **options))
+    section = GendmrMethod(projection=8, queue=16, **options)
+    task = task_of("diagnosis", BinaryOutcome.model_validate(OUTCOMES["diagnosis"]))
+    return Exchange(section, task, ("case", "control"))
+
+
+def step_of(step: dict[str, Any], memory: dict[str, torch.Tensor]) -> Step:
+    """Return the step as terms and hooks see it."""
+    return Step(torch.nn.Module(), step["student"], step["batch"], step["teachers"], memory)
 
 
 def memory_of(rule: Exchange, step: dict[str, Any], snp: float = 0.6) -> dict[str, torch.Tensor]:
     """A memory in which imaging was right with 0.6 and genetics with `snp`."""
-    people = {name: torch.ones(1, PEOPLE + 4) for name in ("y", "has_snp", "has_region", "weight")}
-    memory = {name: value[0] for name, value in rule.start(people).items()}
+    names = ("stratum", "group", "has_snp", "has_region", "weight")
+    memory = rule.start({name: torch.ones(PEOPLE + 4) for name in names})
     spread = torch.linspace(-0.3, 0.3, PEOPLE + 5)
     memory["right_region"] = 0.6 + spread
     memory["right_snp"] = torch.full_like(spread, snp)
@@ -118,10 +126,10 @@ def test_distillation_is_the_divergence_from_a_teacher_that_leads_and_is_right(
         weight += w
         for pupil, leader, sign in (("snp", "region", 1), ("region", "snp", -1)):
             learns = taught in (pupil, "both") or (taught == "by leader" and leads[i] == sign)
-            answer = float(teacher[f"logit_{leader}"][i])
-            if learns and (answer > 0) == (batch["y"][i] > 0.5):
-                total += w * kl(answer, float(student[f"logit_{pupil}"][i]))
-    found = float(rule.distil(student, step["teachers"], batch, memory))
+            answer = float(teacher[f"output_{leader}"][i, 0])
+            if learns and (answer > 0) == (batch["stratum"][i] > 0.5):
+                total += w * kl(answer, float(student[f"output_{pupil}"][i, 0]))
+    found = float(rule.distil(step_of(step, memory)))
     assert found == pytest.approx(T * T * total / weight, rel=1e-5)
     assert found > 0
 
@@ -133,7 +141,7 @@ def test_contrast_is_the_supervised_information_loss(step: Any) -> None:
     random = torch.Generator().manual_seed(4)
     for name in ("snp", "region"):
         memory[f"queue_{name}"] = functional.normalize(torch.randn(16, 8, generator=random), dim=1)
-    memory["queue_y"] = (torch.arange(16) % 3 == 0).float()
+    memory["queue_stratum"] = (torch.arange(16) % 3 == 0).float()
     memory["queue_real"] = (torch.arange(16) < 10).float()
     memory["queue_person"] = torch.arange(16) + 5
     leads = rule.leads(memory, batch)
@@ -146,23 +154,27 @@ def test_contrast_is_the_supervised_information_loss(step: Any) -> None:
             if leads[i] != sign:
                 continue
             keys = [
-                (teacher[f"view_{leader}"][k], batch["y"][k], batch["person"][k])
+                (teacher[f"view_{leader}"][k], batch["stratum"][k], batch["person"][k])
                 for k in range(PEOPLE)
                 if both(batch, k)
             ] + [
-                (memory[f"queue_{leader}"][k], memory["queue_y"][k], memory["queue_person"][k])
+                (
+                    memory[f"queue_{leader}"][k],
+                    memory["queue_stratum"][k],
+                    memory["queue_person"][k],
+                )
                 for k in range(10)
             ]
             close = np.array([float(student[f"view_{pupil}"][i] @ key) / 0.1 for key, _, _ in keys])
             log_share = close - np.log(np.exp(close).sum())
             positive = np.array(
                 [
-                    1.0 if who == batch["person"][i] else 0.5 * float(y == batch["y"][i])
+                    1.0 if who == batch["person"][i] else 0.5 * float(y == batch["stratum"][i])
                     for _, y, who in keys
                 ]
             )
             total += -(positive * log_share).sum() / positive.sum()
-    found = float(rule.contrast(student, step["teachers"], batch, memory))
+    found = float(rule.contrast(step_of(step, memory)))
     assert found == pytest.approx(total / count, rel=1e-4)
 
 
@@ -172,9 +184,9 @@ def test_the_memory_averages_what_the_students_gave_the_true_class(step: Any) ->
     memory = memory_of(rule, step)
     memory["seen"][batch["person"][4]] = 0
     before = memory["right_region"].clone()
-    after = rule.remember(memory, student, step["teachers"], batch)
+    after = rule.after_batch(step_of(step, memory))
     for i, person in enumerate(batch["person"].tolist()):
-        logit = float(student["logit_region"][i]) * (1 if batch["y"][i] > 0.5 else -1)
+        logit = float(student["output_region"][i, 0]) * (1 if batch["stratum"][i] > 0.5 else -1)
         right = 1 / (1 + math.exp(-logit))
         keep = 0.0 if i == 4 else 0.9
         expected = keep * float(before[person]) + (1 - keep) * right
@@ -182,16 +194,10 @@ def test_the_memory_averages_what_the_students_gave_the_true_class(step: Any) ->
     assert float(after["right_region"][0]) == float(before[0])  # not in this batch
     assert after["queue_person"][:PEOPLE].tolist() == batch["person"].tolist()
     assert float(after["queue_real"][2]) == 0  # no image
-    shares = rule.summarise(after)
+    shares = rule.metrics(after)
     for group in ("case", "control"):
         total = sum(float(shares[f"lead_{name}_{group}"]) for name in ("region", "snp", "none"))
         assert total in (pytest.approx(0.0), pytest.approx(1.0))
-
-
-def test_divergence_is_zero_between_equals_and_positive_else() -> None:
-    logit = torch.linspace(-4, 4, 9)
-    assert float(binary_divergence(logit, logit).abs().max()) < 1e-7
-    assert (binary_divergence(logit, logit + 1) > 0).all()
 
 
 def test_a_teacher_follows_fast_at_first() -> None:
@@ -199,34 +205,22 @@ def test_a_teacher_follows_fast_at_first() -> None:
     assert kept[0] < 0.2 and kept == sorted(kept) and 0.99 < kept[-1] <= 0.999
 
 
-def history(cohort: Path, **method: Any) -> list[dict[str, Any]]:
-    chosen = MethodOptions.parse(
-        {
-            "method": {
-                "kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "parts": 3,
-                "partitions": 2, "projection": 8, "queue": 32, **method,
-            },
-            "adjustment": {"components": 2},
-            "optimisation": {"epochs": 4},
-        }
-    )  # fmt: skip
-    view = FoldView.open(cohort, 0, 0)
-    preparation = Preparation.fit(view, chosen)
-    return (
-        gendmr.build(chosen)
-        .fit(
-            preparation.apply(view.train),
-            preparation.apply(view.validation),
-            preparation,
-            seed=1,
-            device="cpu",
-            progress=lambda line: None,
-        )
-        .history
-    )
+@pytest.fixture
+def history(cohort: Path, prepare: Callable[..., Any]) -> Callable[..., list[dict[str, Any]]]:
+    """Return the history of a fit with some options."""
+
+    def trained(**method: Any) -> list[dict[str, Any]]:
+        small = {
+            "kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "parts": 3, "partitions": 2,
+            "projection": 8, "queue": 32,
+        }  # fmt: skip
+        lines: list[dict[str, Any]] = prepare(cohort, {**small, **method}, epochs=4).fit().history
+        return lines
+
+    return trained
 
 
-def test_every_switch_changes_the_fit_and_who_leads_is_told(cohort: Path) -> None:
+def test_every_switch_changes_the_fit_and_who_leads_is_told(history: Any) -> None:
     variants: list[dict[str, Any]] = [
         {},
         {"roles": "imaging"},
@@ -239,7 +233,7 @@ def test_every_switch_changes_the_fit_and_who_leads_is_told(cohort: Path) -> Non
     ]
     losses = []
     for variant in variants:
-        lines = history(cohort, **variant)
+        lines = history(**variant)
         losses.append(round(lines[-1]["validation_loss"], 9))
         assert ("distillation" in lines[0]) == (variant.get("distillation") != 0.0)
         assert ("contrast" in lines[0]) == (variant.get("contrast") != 0.0)
@@ -247,10 +241,10 @@ def test_every_switch_changes_the_fit_and_who_leads_is_told(cohort: Path) -> Non
             told = sum(lines[-1][f"lead_{name}_case"] for name in ("region", "snp", "none"))
             assert told == pytest.approx(1, abs=1e-5)
     assert len(set(losses)) == len(losses)
-    imaging = history(cohort, roles="imaging")[-1]
+    imaging = history(roles="imaging")[-1]
     assert imaging["lead_region_case"] == imaging["lead_region_control"] == 1
 
 
-def test_without_people_who_have_both_nobody_teaches(cohort: Path) -> None:
-    lines = history(cohort, modalities=["snp"])
+def test_without_people_who_have_both_nobody_teaches(history: Any) -> None:
+    lines = history(reads=["snp"])
     assert not [name for name in lines[0] if name.startswith(("lead", "distil", "contrast"))]

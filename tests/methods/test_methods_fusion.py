@@ -10,14 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gendmr.training.scores import auc
 
 from factories import PLANTED_REGION, make_cohort
+from gendmr.config.outcomes.binary import BinaryOutcome
 from gendmr.engine.checkpoint import Checkpoint
-from gendmr.engine.fit import Layout
-from gendmr.methods import fusion
-from gendmr.preprocessing.preparation import People
-from gendmr.seeds import derive
+from gendmr.engine.layout import Layout
+from gendmr.engine.network import Step
+from gendmr.methods.base import FitInputs
+from gendmr.methods.fusion.method import build
+from gendmr.methods.fusion.modulation import modulate
+from gendmr.methods.fusion.network import FusionNet
+from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.statistics.classification import auc
+from gendmr.tasks import task_of
 
 MODES = ["concatenation", "late", "ogm_ge", "fixed_teacher"]
 
@@ -28,8 +33,17 @@ def quiet(line: str) -> None:
 
 def fit(fold: Any, seed: int = 1, **more: Any) -> Any:
     more = {"progress": quiet, **more}
-    return fusion.build(fold.options).fit(
-        fold.train, fold.validation, fold.preparation, seed=seed, device="cpu", **more
+    return build(fold.options).fit(inputs(fold, seed), device="cpu", **more)
+
+
+def inputs(fold: Any, seed: int) -> FitInputs:
+    return FitInputs(fold.train, fold.validation, fold.preparation, seed)
+
+
+def changed(people: PreparedSubset, modality: str, **changes: np.ndarray) -> PreparedSubset:
+    """Return people with other `values` or `present` of a modality."""
+    return dataclasses.replace(
+        people, **{name: {**getattr(people, name), modality: one} for name, one in changes.items()}
     )
 
 
@@ -44,17 +58,18 @@ def test_risks_add_up_to_the_modality_and_modalities_to_the_score(
     fold = prepare(cohort, method(mode))
     fitted = fit(fold)
     people = fold.held_out
-    bags = fitted.bags(people)
+    bags = fitted.attributions(people)
     total = {}
-    for name, there in (("snp", people.has_snp), ("region", people.has_region)):
-        total[name] = bags[name].risk.astype(float).sum(axis=1) + bags[name].bias
+    for name, there in people.present.items():
+        total[name] = bags[name].value.astype(float).sum(axis=1) + bags[name].baseline
         assert (np.isfinite(total[name]) == there).all() and (~there).any()
         np.testing.assert_allclose(bags[name].attention[there].sum(axis=1), 1, atol=1e-5)
-    both = people.has_snp & people.has_region
+    both = people.present["snp"] & people.present["region"]
     joined = total["snp"] + total["region"]
     expected = (joined / 2 if mode == "late" else joined)[both]
-    np.testing.assert_allclose(fitted.logits(people)[both], expected, atol=1e-5)
-    assert len(fitted.history) == 3 and fitted.history[0]["train_loss"] > 0
+    np.testing.assert_allclose(fitted.predict(people)[:, 0][both], expected, atol=1e-5)
+    epochs = 6 if mode == "fixed_teacher" else 3
+    assert len(fitted.history) == epochs and fitted.history[0]["train_loss"] > 0
 
 
 def test_a_risk_is_what_the_logit_loses_with_its_region(
@@ -63,19 +78,19 @@ def test_a_risk_is_what_the_logit_loses_with_its_region(
     fold = prepare(cohort, method("concatenation"))
     fitted = fit(fold)
 
-    def logit(people: People) -> np.ndarray:
-        bag = fitted.bags(people)["region"]
-        return bag.risk.astype(float).sum(axis=1) + bag.bias
+    def logit(people: PreparedSubset) -> np.ndarray:
+        bag = fitted.attributions(people)["region"]
+        return bag.value.astype(float).sum(axis=1) + bag.baseline
 
     people = fold.held_out
-    risk = fitted.bags(people)["region"].risk
+    risk = fitted.attributions(people)["region"].value
     for region in range(3):
         moved = []
         for step in (-0.05, 0.05):
-            regions = people.regions.copy()
+            regions = people.values["region"].copy()
             regions[:, region] *= 1 + step
-            moved.append(logit(dataclasses.replace(people, regions=regions)))
-        there = people.has_region
+            moved.append(logit(changed(people, "region", values=regions)))
+        there = people.present["region"]
         slope = (moved[1] - moved[0])[there] / 0.1
         np.testing.assert_allclose(slope, risk[there, region], atol=2e-3)
         assert np.abs(slope).max() > 0.01
@@ -89,60 +104,56 @@ def test_a_missing_modality_does_not_reach_the_score(
     fitted = fit(fold)
     people = fold.held_out
     nobody = np.zeros(len(people), dtype=bool)
-    without = dataclasses.replace(people, has_region=nobody)
-    moved = dataclasses.replace(without, regions=people.regions + 7)
-    np.testing.assert_array_equal(fitted.logits(without), fitted.logits(moved))
-    seen = dataclasses.replace(people, regions=people.regions + 7)
-    assert ((fitted.logits(seen) != fitted.logits(people)) == people.has_region).all()
-    empty = dataclasses.replace(without, has_snp=nobody)
-    assert np.unique(fitted.logits(empty)).size == 1 and np.isfinite(fitted.logits(empty)).all()
+    without = changed(people, "region", present=nobody)
+    moved = changed(without, "region", values=people.values["region"] + 7)
+    np.testing.assert_array_equal(fitted.predict(without)[:, 0], fitted.predict(moved)[:, 0])
+    seen = changed(people, "region", values=people.values["region"] + 7)
+    assert (
+        (fitted.predict(seen)[:, 0] != fitted.predict(people)[:, 0]) == people.present["region"]
+    ).all()
+    empty = changed(without, "snp", present=nobody)
+    assert (
+        np.unique(fitted.predict(empty)[:, 0]).size == 1
+        and np.isfinite(fitted.predict(empty)[:, 0]).all()
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_replicate_does_not_depend_on_its_neighbours(
     cohort: Path, prepare: Callable[..., Any], mode: str
 ) -> None:
-    made, bags = [], ("snp", "region")
-    for number, limit in ((0, 40), (1, 25)):  # other people, other SNPs
-        fold = prepare(
-            cohort, method(mode), fold=number, selection={"mode": "both", "maximum": limit}
+    folds = [
+        prepare(
+            cohort, method(mode), fold=number,
+            modalities={"snp": {"selection": {"mode": "both", "maximum": limit}}},
         )
-        built = fusion.build(fold.options)
-        made.append(
-            built.replicate(fold.train, fold.validation, fold.preparation, bags, seed=number)
-        )
-    together = built.fit_replicates(made, bags)
-    for place, replicate in enumerate(made):
-        alone = built.fit_replicates([replicate], bags)
-        assert alone.found.best_epoch[0] == together.found.best_epoch[place]
-        own = Layout(alone.module).unflatten(alone.found.weights[0])
-        beside = Layout(together.module).unflatten(together.found.weights[place])
-        for name, value in own.items():
+        for number, limit in ((0, 40), (1, 25))  # other people, other SNPs
+    ]  # fmt: skip
+    built = build(folds[0].options)
+    given = [inputs(fold, seed) for seed, fold in enumerate(folds)]
+    together = built.fit_many(given, device="cpu", progress=quiet)
+    for beside, one in zip(together, given, strict=True):
+        alone = built.fit(one, device="cpu", progress=quiet)
+        assert alone.best_epoch == beside.best_epoch
+        for name, value in alone.weights.items():
             # Batched products may sum in another order: not the same bits, the same numbers.
-            shared = beside[name][tuple(slice(size) for size in value.shape)]
-            torch.testing.assert_close(value, shared, rtol=1e-3, atol=1e-4)
-    assert (together.found.weights[0] - together.found.weights[1]).abs().max() > 0.01
+            np.testing.assert_allclose(value, beside.weights[name], rtol=1e-3, atol=1e-4)
+    first, second = (fitted.weights["encode.region.weight"] for fitted in together)
+    assert np.abs(first - second).max() > 0.01
 
 
 @pytest.mark.parametrize("mode", ["concatenation", "ogm_ge"])
 def test_a_replicate_of_fewer_people_takes_fewer_steps(
     tmp_path: Path, prepare: Callable[..., Any], mode: str
 ) -> None:
-    make_cohort(tmp_path, people=300, snps=20, genes=10)
-    fold = prepare(tmp_path, method(mode))
-    built = fusion.build(fold.options)
-    bags = ("snp", "region")
-    made = []
-    for seed, count in ((1, len(fold.train)), (2, 50)):
-        some = People(**{name: getattr(fold.train, name)[:count] for name in vars(fold.train)})
-        made.append(built.replicate(some, fold.validation, fold.preparation, bags, seed=seed))
-    together = built.fit_replicates(made, bags)
-    steps = [history[-1]["step"] for history in together.found.history]
-    assert steps[0] > steps[1]
-    alone = built.fit_replicates(made[1:], bags)
-    torch.testing.assert_close(
-        alone.found.weights[0], together.found.weights[1], rtol=1e-3, atol=1e-4
-    )
+    fold = prepare(make_cohort(tmp_path, people=300, snps=20, genes=10), method(mode))
+    built = build(fold.options)
+    some = dataclasses.replace(inputs(fold, 2), train=fold.train.take(np.arange(50)))
+    together = built.fit_many([inputs(fold, 1), some], device="cpu", progress=quiet)
+    assert together[0].history[-1]["step"] > together[1].history[-1]["step"]
+    alone = built.fit(some, device="cpu", progress=quiet)
+    for name, value in alone.weights.items():
+        np.testing.assert_allclose(value, together[1].weights[name], rtol=1e-3, atol=1e-4)
 
 
 def test_networks_of_late_fusion_do_not_hear_of_each_other(
@@ -153,41 +164,42 @@ def test_networks_of_late_fusion_do_not_hear_of_each_other(
     for mode in ("late", "concatenation"):
         fold = prepare(cohort, method(mode), optimisation=optimisation)
         # A hundred times the measurements: a score that is far too large moves the other's step.
-        louder = dataclasses.replace(fold.train, regions=100 * fold.train.regions)
+        louder = changed(fold.train, "region", values=100 * fold.train.values["region"])
         found[mode] = [
-            fit(fold._replace(train=train)).weights["encode.snp.weight"]
+            fit(dataclasses.replace(fold, train=train)).weights["encode.snp.weight"]
             for train in (fold.train, louder)
         ]
     np.testing.assert_array_equal(*found["late"])
     assert (found["concatenation"][0] != found["concatenation"][1]).any()
 
 
+def binary() -> Any:
+    return task_of("diagnosis", BinaryOutcome())
+
+
 def modulation(strength: float) -> tuple[torch.Tensor, torch.Tensor, list[str], torch.Tensor]:
     """Gradient before and after, names of its parts, and the noise; one replicate each way."""
-    fold_options = fusion.FusionMethod(mode="ogm_ge", strength=strength)
-    network = fusion.FusionNetwork(fold_options, ("snp", "region"))
-    layout = Layout(fusion.Net(4, {"snp": 50, "region": 30}, late=False))
-    weights = sum(layout.sizes)
+    layout = Layout(FusionNet(4, {"snp": 50, "region": 30}, 1, late=False))
     random = torch.Generator().manual_seed(0)
-    gradient = torch.randn(2, weights, generator=random)
-    noise = torch.randn(2, weights, generator=random)
+    gradient = torch.randn(2, layout.width, generator=random)
+    noise = torch.randn(2, layout.width, generator=random)
     # Replicate 0: imaging is right and sure, genetics undecided. Replicate 1: the other way. The
     # last two people do not count: one has no image, one is padding.
     y = torch.tensor([[1.0, 0.0, 1.0, 0.0]]).repeat(2, 1)
     sure, undecided = 4 * (2 * y - 1), torch.zeros(2, 4)
     outputs = {
-        "logit_snp": torch.stack([undecided[0], sure[1]]),
-        "logit_region": torch.stack([sure[0], undecided[1]]),
+        "output_snp": torch.stack([undecided[0], sure[1]])[:, :, None],
+        "output_region": torch.stack([sure[0], undecided[1]])[:, :, None],
     }
-    outputs["logit_snp"][:, 2:] = 100.0
+    outputs["output_snp"][:, 2:] = 100.0
     batch = {
-        "y": y,
+        "target.case": y,
         "has_snp": torch.ones(2, 4),
         "has_region": torch.tensor([[1.0, 1.0, 0.0, 1.0]]).repeat(2, 1),
         "weight": torch.tensor([[1.0, 1.0, 1.0, 0.0]]).repeat(2, 1),
+        "noise.gradient": noise,
     }
-    assert network.modulate is not None
-    after = network.modulate(gradient, outputs, batch, {"gradient": noise}, layout)
+    after = modulate(gradient, outputs, batch, layout, binary(), ("snp", "region"), strength)
     names = [
         name for name, size in zip(layout.names, layout.sizes, strict=True) for _ in range(size)
     ]
@@ -223,21 +235,28 @@ def test_modulation_reaches_the_weights(cohort: Path, prepare: Callable[..., Any
     assert all((found[a] != found[b]).any() for a, b in ((0, 1), (1, 2)))
 
 
-def test_a_teacher_teaches_only_where_it_is_right() -> None:
-    options = fusion.FusionMethod(mode="fixed_teacher", temperature=2.0)
-    (lesson,) = fusion.FusionNetwork(options, ("snp", "region")).auxiliary_losses
+def test_a_teacher_teaches_only_where_it_is_right(
+    cohort: Path, prepare: Callable[..., Any]
+) -> None:
+    fold = prepare(cohort, method("fixed_teacher", temperature=2.0))
+    built = build(fold.options)
+    prepared = built.prepare(inputs(fold, 1))
+    term = built.phases(built.network(prepared.architecture), [prepared.problem])[1].terms[
+        "distillation"
+    ]
 
-    def cost(y: list[float], has_region: list[float], found: float) -> float:
-        student = {"logit_snp": torch.full((2,), found), "logit_region": torch.full((2,), found)}
+    def cost(y: list[float], has_region: list[float], said: float) -> float:
+        outputs = {}
+        for name in ("snp", "region"):
+            outputs[f"output_{name}"] = torch.full((2, 1), said)
+            outputs[f"teacher.output_{name}"] = torch.full((2, 1), 3.0)
         batch = {
-            "y": torch.tensor(y),
+            "target.case": torch.tensor(y),
             "weight": torch.ones(2),
             "has_snp": torch.zeros(2),
             "has_region": torch.tensor(has_region),
-            "taught_snp": torch.full((2,), 3.0),
-            "taught_region": torch.full((2,), 3.0),
         }
-        return float(lesson.term(student, {}, batch, {}))
+        return float(term.loss(Step(torch.nn.Module(), outputs, batch, {}, {})))
 
     assert cost([0.0, 0.0], [1.0, 1.0], -1.0) == 0  # says case of controls
     assert cost([1.0, 1.0], [0.0, 0.0], -1.0) == 0  # nobody has the modality
@@ -250,8 +269,11 @@ def test_a_teacher_teaches_only_where_it_is_right() -> None:
 def test_teachers_are_the_late_networks_and_stay_as_they_are(
     cohort: Path, prepare: Callable[..., Any]
 ) -> None:
-    late = fit(prepare(cohort, method("late")), seed=derive(1, "teachers")).weights
-    taught = fit(prepare(cohort, method("fixed_teacher"))).weights
+    late = fit(prepare(cohort, method("late"))).weights
+    fitted = fit(prepare(cohort, method("fixed_teacher")))
+    taught = fitted.weights
+    assert [line["phase"] for line in fitted.history] == ["modalities"] * 3 + ["fit"] * 3
+    assert [line["epoch"] for line in fitted.history] == [1, 2, 3, 4, 5, 6]
     for name, value in late.items():
         np.testing.assert_array_equal(taught[f"teacher.{name}"], value)
     plain = fit(prepare(cohort, method("concatenation"))).weights
@@ -261,17 +283,15 @@ def test_teachers_are_the_late_networks_and_stay_as_they_are(
     assert (taught["encode.snp.weight"] != plain["encode.snp.weight"]).any()
 
 
-@pytest.mark.parametrize("interrupted_at", [2, 6])
+@pytest.mark.parametrize("interrupted_at", ["epoch 5", "phase fit", "epoch 11"])
 def test_an_interrupted_fit_with_teachers_goes_on_to_the_same_weights(
-    cohort: Path, prepare: Callable[..., Any], tmp_path: Path, interrupted_at: int
+    cohort: Path, prepare: Callable[..., Any], tmp_path: Path, interrupted_at: str
 ) -> None:
     fold = prepare(cohort, method("fixed_teacher"), optimisation={"epochs": 6, "patience": 6})
     whole = fit(fold)
-    lines: list[str] = []
 
     def stop(line: str) -> None:
-        lines.append(line)
-        if len(lines) == interrupted_at:
+        if line.startswith(interrupted_at):
             raise KeyboardInterrupt
 
     said: list[str] = []
@@ -283,7 +303,8 @@ def test_an_interrupted_fit_with_teachers_goes_on_to_the_same_weights(
         np.testing.assert_array_equal(again.weights[name], value)
     checkpoint.discard()
     assert not (tmp_path / "checkpoints").exists()
-    assert bool(said) == (interrupted_at == 6)
+    (line,) = said
+    assert line.endswith("phase 2") == (interrupted_at != "epoch 5")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -291,15 +312,10 @@ def test_without_images_genetics_is_left(
     cohort: Path, prepare: Callable[..., Any], mode: str
 ) -> None:
     fold = prepare(cohort, method(mode))
-    bare = dataclasses.replace(
-        fold.train,
-        has_region=np.zeros(len(fold.train), dtype=bool),
-        regions=np.zeros_like(fold.train.regions),
-    )
-    fitted = fit(fold._replace(train=bare))
-    assert set(fitted.bags(fold.held_out)) == {"snp"}
+    fitted = fit(fold.without("region"))
+    assert set(fitted.attributions(fold.held_out)) == {"snp"}
     assert "nothing to fuse" in " ".join(fitted.notes)
-    assert np.isfinite(fitted.logits(fold.held_out)).all()
+    assert np.isfinite(fitted.predict(fold.held_out)[:, 0]).all()
 
 
 @pytest.mark.slow
@@ -310,9 +326,12 @@ def test_it_learns_what_was_planted(tmp_path: Path, prepare: Callable[..., Any],
     for number in range(2):
         fold = prepare(planted, method(mode, width=16), fold=number, optimisation={"epochs": 20})
         fitted = fit(fold)
-        y.append(fold.held_out.diagnosis)
-        logit.append(fitted.logits(fold.held_out))
-        found = fitted.bags(fold.held_out)["region"].risk
+        y.append(fold.held_out.outcome.case)
+        logit.append(fitted.predict(fold.held_out)[:, 0])
+        found = fitted.attributions(fold.held_out)["region"].value
         risk.append(np.nanmean(np.abs(found), axis=0))
     assert auc(np.concatenate(y), np.concatenate(logit)) > 0.65
-    assert fold.preparation.regions[np.mean(risk, axis=0).argmax()] == PLANTED_REGION
+    assert (
+        fold.preparation.instances("region")["region"][int(np.mean(risk, axis=0).argmax())]
+        == PLANTED_REGION
+    )

@@ -217,3 +217,24 @@ def test_a_ranking_of_blocks_of_snps_is_that_of_all_at_once(make_study, tmp_path
             path.name: path.read_bytes() for path in Path(tmp_path / name).glob("*.tsv")
         }
     assert tables["small"] == tables["large"] and len(tables["small"]) == 4
+
+
+def test_genotypes_are_never_read_whole(make_study, tmp_path, monkeypatch):
+    arguments = make_study(chunks=1).write()
+    asked = []
+    read = CohortFile.array
+
+    def counted(self, variable, columns=None):
+        if variable == "dosage":
+            asked.append(None if columns is None else len(columns))
+        return read(self, variable, columns)
+
+    monkeypatch.setattr(CohortFile, "array", counted)
+    monkeypatch.setattr(dosages, "BLOCK", 10)
+    for path in arguments["attributions"]:
+        dataset = read_dataset(path, attributions_schema())
+        write_dataset(path, dataset.isel(snp=slice(0, 20)), attributions_schema())
+    rank_method(method="toy", options=RankingSection(), output=tmp_path / "out", **arguments)
+    assert len(asked) > 5 and None not in asked
+    # The SNPs that the folds read at once, all others in blocks.
+    assert asked[0] == 20 and max(asked[1:]) == 10

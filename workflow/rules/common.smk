@@ -18,7 +18,6 @@ from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, remember
 from gendmr.imaging.bids import find_images, there
-
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gendmr.modalities.reader import as_slice
 from gendmr.statistics.association import mean_dosage
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Dosages:
         block = columns // BLOCK
         for number in np.unique(block).tolist():
             chosen = np.flatnonzero(block == number)
-            dosage[:, chosen] = self._block(number)[:, columns[chosen] - number * BLOCK]
+            within = as_slice(columns[chosen] - number * BLOCK)
+            dosage[:, as_slice(chosen)] = self._block(number)[:, within]
         return dosage
 
     @cached_property

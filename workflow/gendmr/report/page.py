@@ -15,7 +15,7 @@ from gendmr.report.catalogue import FIGURES, SECTIONS, ReportFigure
 from gendmr.report.method_schema import MethodSummary, Row
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections import genetics, imaging
-from gendmr.report.words import pattern_words
+from gendmr.report.words import pattern_place, pattern_words
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 PICTURE_WIDTH = 760  # pixels; registration pictures are made for a closer look than this page needs
@@ -136,7 +136,7 @@ def patterns(methods: Sequence[MethodSummary]) -> list[Row]:
         for row in method.by_modality:
             if row["n"] > largest.setdefault(row["modalities"], row)["n"]:
                 largest[row["modalities"]] = row
-    return sorted(largest.values(), key=lambda row: (-row["modalities"].count("+"), -row["n"]))
+    return sorted(largest.values(), key=lambda row: pattern_place(row["modalities"], row["n"]))
 
 
 def group_similar_notes(notes: Sequence[dict[str, str]]) -> list[list[dict[str, str]]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from gendmr.files.tables import Kind, read_table
 from gendmr.modalities import modality_of, names
 from gendmr.report.outcomes import OutcomeOfPeople
-from gendmr.report.words import NOTHING
+from gendmr.report.words import NOTHING, pattern_place
 
 COVARIATES: dict[str, Kind] = {"age": "number", "sex": "text"}
 ATTRITION: dict[str, Kind] = {
@@ -64,7 +64,7 @@ def analysed(people: pd.DataFrame) -> dict[str, Any]:
     families = people["family"].value_counts() if "family" in people else pd.Series(dtype=int)
     sites = people["site"] if "site" in people else pd.Series(dtype=str)
     patterns = people["pattern"].value_counts()
-    ordered = sorted(patterns.items(), key=lambda item: (-str(item[0]).count("+"), -item[1]))
+    ordered = sorted(patterns.items(), key=lambda item: pattern_place(str(item[0]), item[1]))
     return {
         "n": len(people),
         "modalities": [

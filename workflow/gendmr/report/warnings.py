@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from gendmr.config.report import ReportSection
@@ -30,6 +30,8 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         ``results/<study>``: which SNPs a method read is looked up in its ranking.
     """
     leaks, milder = snps_predict_too_well(summary.methods, options, results)
+    # A ranking is shown of these, and asked to be believed.
+    shown = {summary.main, *(row["method"] for row in summary.other_rankings)}
     main = {one.name: _main_method(summary, one) for one in summary.outcomes}
     learners = {
         one.name: [item for item in summary.methods if item.outcome == one.name]
@@ -50,7 +52,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         *(
             text
             for one in summary.outcomes
-            for text in _against_baselines(learners[one.name], main[one.name])
+            for text in _against_baselines(learners[one.name], main[one.name], shown)
         ),
         *registration_warnings(summary.registration),
         *_few_people(summary.outcomes),
@@ -167,9 +169,11 @@ def _article(label: str) -> str:
     return f"an {label}" if label[:1].upper() in "AEIOR" and label.isupper() else f"a {label}"
 
 
-def _against_baselines(methods: Sequence[MethodSummary], main: MethodSummary | None) -> list[str]:
+def _against_baselines(
+    methods: Sequence[MethodSummary], main: MethodSummary | None, shown: Collection[str | None]
+) -> list[str]:
     """Compare with the best method of another kind: ablations of the main one claim nothing."""
-    if main is None or main.estimate.mean is None:
+    if main is None or main.method not in shown or main.estimate.mean is None:
         return []
     others = [
         method

@@ -24,6 +24,11 @@ def pattern_words(pattern: str, labels: Mapping[str, str]) -> str:
     return f"{words} only" if len(parts) == 1 and len(labels) > 1 else words
 
 
+def pattern_place(pattern: str, people: int) -> tuple[bool, int, int]:
+    """Return the place of a pattern in tables: most modalities first, then most people."""
+    return pattern == NOTHING, -pattern.count("+"), -people
+
+
 def no_modality(labels: Sequence[str]) -> str:
     """Return `neither genotypes nor images` for the modalities of a study."""
     if len(labels) == 2:

@@ -8,31 +8,31 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.killable import kill, start
 from gendmr.config.training import MethodOptions
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.training.fold import train_fold
-from training.killable import kill, start
+from studies import slice_of
 
-OPTIONS = {
-    "method": {
-        "kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "parts": 3, "partitions": 2,
-        "projection": 8, "queue": 32,
-    },
-    "adjustment": {"components": 2},
-    "optimisation": {"epochs": 6},
+METHOD = {
+    "kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "parts": 3, "partitions": 2,
+    "projection": 8, "queue": 32,
 }  # fmt: skip
+OPTIONS = slice_of(METHOD, epochs=6)
+OTHER = slice_of(METHOD, optimisation={"epochs": 6, "learning_rate": 0.01})
 
 
 class Killed(RuntimeError):
     """Stands for the signal."""
 
 
-def train(cohort: Path, output: Path, stop_at: str | None = None, **changes: Any) -> list[str]:
+def train(
+    cohort: Path, output: Path, stop_at: str | None = None, options: Any = OPTIONS
+) -> list[str]:
     said = []
 
     def progress(line: str) -> None:
@@ -46,7 +46,7 @@ def train(cohort: Path, output: Path, stop_at: str | None = None, **changes: Any
         method="gendmr",
         repeat=0,
         fold=0,
-        options=MethodOptions.parse({**OPTIONS, **changes}),
+        options=options,
         seed=5,
         device="cpu",
         checkpoint_every=2,
@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_configuration_is_not_used(
 ) -> None:
     output = tmp_path / "repeat-0" / "fold-0"
     with pytest.raises(Killed):
-        train(cohort, output, stop_at="epoch 5", optimisation={"epochs": 6, "learning_rate": 0.01})
+        train(cohort, output, stop_at="epoch 5", options=OTHER)
     said = train(cohort, output)
     assert not [line for line in said if "checkpoint" in line]
     assert contents(output) == whole
@@ -99,9 +99,9 @@ def test_a_checkpoint_under_a_wrong_name_is_refused(
     cohort: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     output = tmp_path / "repeat-0" / "fold-0"
-    for changes in ({"optimisation": {"epochs": 6, "learning_rate": 0.01}}, {}):
+    for options in (OTHER, OPTIONS):
         with pytest.raises(Killed):
-            train(cohort, output, stop_at="epoch 5", **changes)
+            train(cohort, output, stop_at="epoch 5", options=options)
     other, mine = sorted(checkpoints(tmp_path), key=lambda path: path.stat().st_mtime_ns)
     other.replace(mine)
     said = train(cohort, output)

@@ -8,7 +8,6 @@ import os
 import signal
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
 
 from gendmr.config.training import MethodOptions
 from gendmr.training.fold import train_fold
@@ -26,17 +25,17 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([*LOADED, "gendmr.training.fold", "gendmr.methods.gendmr.method"])
 
 
-def train(cohort: Path, output: Path, options: dict[str, Any]) -> None:
+def train(cohort: Path, output: Path, options: MethodOptions) -> None:
     import torch
 
     torch.set_num_threads(1)
     train_fold(
         cohort, output, method="gendmr", repeat=0, fold=0, seed=5, device="cpu",
-        options=MethodOptions.parse(options), checkpoint_every=1,
+        options=options, checkpoint_every=1,
     )  # fmt: skip
 
 
-def start(cohort: Path, output: Path, options: dict[str, Any]) -> ForkServerProcess:
+def start(cohort: Path, output: Path, options: MethodOptions) -> ForkServerProcess:
     """Start a training that leaves a checkpoint after every epoch."""
     process = _context.Process(target=train, args=(cohort, output, options))
     process.start()
