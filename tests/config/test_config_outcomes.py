@@ -99,8 +99,11 @@ def test_columns_that_clash_are_refused(cohort, words):
 
 
 def test_a_column_of_folds_may_be_any():
-    study = with_cohort(fold_by="site", columns={"sex": "gender"}, group_by="hospital")
-    assert study.cohort.fold_by == "site" and study.cohort.group_by == "hospital"
+    study = with_cohort(fold_by="hospital", columns={"sex": "gender"})
+    assert study.cohort.fold_by == "hospital"
+    assert with_cohort(group_by="hospital").cohort.group_by == "hospital"
+    with pytest.raises(ConfigurationError, match="group_by and fold_by together"):
+        with_cohort(fold_by="site", group_by="hospital")
 
 
 def test_methods_of_outcomes_that_are_gone_are_refused():
