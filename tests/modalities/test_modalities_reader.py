@@ -160,9 +160,7 @@ def test_values_that_cannot_be_are_an_error_for_those_who_have_them(
         make_reader(path, names[:5]).array("dosage", np.arange(5))
 
 
-def test_instances_and_attributes_are_as_the_file_names_them(
-    cohort: Path, tmp_path: Path
-) -> None:
+def test_instances_and_attributes_are_as_the_file_names_them(cohort: Path, tmp_path: Path) -> None:
     dataset = read_modality(cohort / "snp.nc", "snp")
     dataset["effect_allele"].values[3] = "A" * 500
     write_modality(tmp_path / "snp.nc", dataset, "snp")

@@ -116,9 +116,7 @@ def test_no_snp_masks_the_modality_with_a_note(fitted: Any) -> None:
     assert transform.counts["selected"] == 0
 
 
-def test_strengths_are_asked_for_only_where_they_select(
-    open_view: OpenView, task: Task
-) -> None:
+def test_strengths_are_asked_for_only_where_they_select(open_view: OpenView, task: Task) -> None:
     view = open_view()
     nothing = np.zeros((len(view.train), 0))
     outcome = view.train.outcome

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gendmr.statistics.linkage import Linkage, prune
+from gendmr.statistics.linkage import BLOCK, Linkage, prune
 from made_up_genotypes import draw_genotypes
 
 
@@ -48,7 +48,7 @@ def slow_prune(
     return kept
 
 
-@pytest.mark.parametrize("snps", [1, 63, 64, 65, 200])
+@pytest.mark.parametrize("snps", [1, BLOCK - 1, BLOCK, BLOCK + 1])
 def test_linkage_found_once_serves_every_order(snps: int) -> None:
     random = np.random.default_rng(snps)
     dosage = draw_genotypes(50, snps, snps, missing=0.05)
@@ -68,19 +68,20 @@ def test_linkage_found_once_serves_every_order(snps: int) -> None:
 
 
 def test_neighbours_are_looked_at_only_when_they_are_needed() -> None:
-    dosage = draw_genotypes(50, 200, 1)
+    snps = 3 * BLOCK
+    dosage = draw_genotypes(50, snps, 1)
     asked: list[int] = []
 
     def rows(columns: np.ndarray) -> np.ndarray:
         asked.extend(columns.tolist())
         return np.ascontiguousarray(dosage.T[columns])
 
-    linkage = Linkage(rows, np.full(200, "1"), np.arange(200) * 100_000, 0.3)
+    linkage = Linkage(rows, np.full(snps, "1"), np.arange(snps) * 100_000, 0.3)
     linkage.prune(np.arange(5))
-    # 64 SNPs of the first block, and those within 1 Mb of them.
-    assert set(asked) == set(range(74))
+    # SNPs of the first block, and those within 1 Mb of them.
+    assert set(asked) == set(range(BLOCK + 10))
     before = len(asked)
-    linkage.prune(np.arange(60))
+    linkage.prune(np.arange(BLOCK))
     assert len(asked) == before
-    assert Linkage(rows, np.full(200, "1"), np.arange(200), 1.0).prune(np.arange(9)).size == 9
-    assert len(asked) == before  # of any r2 up to 1, none is in LD
+    assert Linkage(rows, np.full(snps, "1"), np.arange(snps), 1.0).prune(np.arange(9)).size == 9
+    assert len(asked) == before  # with a limit of 1, none is in LD

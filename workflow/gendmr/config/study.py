@@ -185,10 +185,10 @@ class Study(Section):
         methods: dict[str, AnyMethod] = {}
         network = METHODS["gendmr"]
         if set(network.readable or ()) & set(available) and outcome.kind in network.tasks:
-            methods["gendmr"] = network()
-        methods["ridge"] = ridge()
+            methods["gendmr"] = network(kind="gendmr")
+        methods["ridge"] = ridge(kind="ridge")
         for name in (*available, COVARIATES):
-            methods[f"ridge-{name}"] = ridge(reads=(name,))
+            methods[f"ridge-{name}"] = ridge(kind="ridge", reads=(name,))
         return methods
 
     def outcome_of(self, name: str) -> str:

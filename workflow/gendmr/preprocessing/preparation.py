@@ -50,7 +50,7 @@ class OutcomeFree:
             for name, section in options.modalities.items()
         }
 
-    def strengths(self, outcomes: Sequence[Outcome]) -> list[Mapping[str, np.ndarray]]:
+    def strengths(self, outcomes: Sequence[Outcome]) -> Sequence[Mapping[str, np.ndarray]]:
         """Return what `condition` takes for each of many outcomes of the training people."""
         found: list[dict[str, np.ndarray]] = [{} for _ in outcomes]
         for name, transform in self.transforms.items():
