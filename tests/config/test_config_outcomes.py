@@ -99,14 +99,9 @@ def test_columns_that_clash_are_refused(cohort, words):
 
 
 def test_a_column_of_folds_may_be_any():
-<<<<<<< HEAD
-    study = with_cohort(fold_by="hospital", columns={"hospital": "clinic"})
-    assert study.cohort.fold_by == "hospital"
-=======
     study = with_cohort(fold_by="hospital", columns={"sex": "gender"})
     assert study.cohort.fold_by == "hospital"
     assert with_cohort(group_by="hospital").cohort.group_by == "hospital"
->>>>>>> unittests
     with pytest.raises(ConfigurationError, match="group_by and fold_by together"):
         with_cohort(fold_by="site", group_by="hospital")
 

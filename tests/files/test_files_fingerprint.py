@@ -48,6 +48,18 @@ def test_comments_docstrings_and_layout_change_nothing(package):
     assert fingerprint(package, "stage.step") == before
 
 
+def test_what_jobs_ask_for_changes_nothing(package):
+    """Rates and resources of a section say what a job takes, not what it does."""
+    (package / "here.py").write_text("class S:\n    rates: dict = {}\n    width: int = 1\n")
+    before = fingerprint("here")
+    (package / "here.py").write_text("class S:\n    rates: dict = {1: 2}\n    width: int = 1\n")
+    clear()
+    assert fingerprint("here") == before
+    (package / "here.py").write_text("class S:\n    rates: dict = {}\n    width: int = 2\n")
+    clear()
+    assert fingerprint("here") != before
+
+
 def test_an_edit_in_what_is_imported_inside_a_function_changes_it(package):
     before = fingerprint(package, "stage.step")
     (package / "stage" / "helper.py").write_text("VALUE = 2\n")
@@ -123,7 +135,7 @@ def test_what_was_remembered_changes_nothing_but_the_time(package, tmp_path, dam
     store = tmp_path / "code.json"
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
-        "from gendmr.files import fingerprint as f; f.remember(Path(sys.argv[2]));"
+        "from gendmr.files import fingerprint as f; f.persist_cache(Path(sys.argv[2]));"
         "real, calls = f._parse, [];"
         "f._parse = lambda source: calls.append(1) or real(source);"
         "print(f.fingerprint('stage.step'), len(calls))"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gendmr.errors import InputFileError
-from gendmr.imaging.bids import find_images, there
+from gendmr.imaging.bids import find_images, if_exists
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -61,9 +61,9 @@ def test_links_that_were_not_fetched_are_no_inputs_of_a_rule(tmp_path):
     link.parent.mkdir(parents=True)
     link.symlink_to(tmp_path / "annex/objects/none")
     assert find_images(str(tmp_path)) == {"1": (str(link),)}
-    assert there(str(link)) == []
-    assert there(None) == []
-    assert there(str(tmp_path)) == [str(tmp_path)]
+    assert if_exists(str(link)) == []
+    assert if_exists(None) == []
+    assert if_exists(str(tmp_path)) == [str(tmp_path)]
 
 
 def test_the_path_begins_as_it_was_given(tmp_path, monkeypatch):

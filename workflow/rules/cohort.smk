@@ -54,9 +54,11 @@ rule record_inputs:
         files=[*GENOTYPES, *STUDY.tables()],
         # who lacks an image or a mask is listed by the stage imaging
         images=[
-            paths[0] for paths in IMAGES.values() if STUDY.simulate or there(paths[0])
+            paths[0]
+            for paths in IMAGES.values()
+            if STUDY.simulate or if_exists(paths[0])
         ],
-        masks=[path for who in IMAGES for path in there(STUDY.imaging.mask_of(who))],
+        masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
     output:
         nonempty("results/{study}/cohort/inputs.json"),
     log:

@@ -16,8 +16,8 @@ from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
-from gendmr.files.fingerprint import fingerprint, remember
-from gendmr.imaging.bids import find_images, there
+from gendmr.files.fingerprint import fingerprint, persist_cache
+from gendmr.imaging.bids import find_images, if_exists
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 
@@ -35,7 +35,7 @@ try:
 except GendmrError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from None
 
-remember(Path(".snakemake/gendmr-code.json"))
+persist_cache(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(n_repeats)
 FOLDS = range(n_folds)
 FAILURES = watch(workflow)
@@ -77,14 +77,14 @@ def image_of(wildcards):
     return IMAGES[wildcards.participant][0]
 
 
-def image_there(wildcards):
+def existing_image(wildcards):
     """The same as an input: one that was not fetched is for the rule to list."""
-    return image_of(wildcards) if STUDY.simulate else there(image_of(wildcards))
+    return image_of(wildcards) if STUDY.simulate else if_exists(image_of(wildcards))
 
 
 def mask_of(wildcards):
     """The brain mask of one participant, where masks are given and it is there."""
-    return there(STUDY.imaging.mask_of(wildcards.participant))
+    return if_exists(STUDY.imaging.mask_of(wildcards.participant))
 
 
 GENOTYPES = STUDY.genotypes.files if STUDY.genotypes else []

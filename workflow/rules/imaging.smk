@@ -53,7 +53,7 @@ rule prepare_template:
 rule register_t1w:
     """One scan: header, bias, brain, registration, tissues, volumes, a picture; or why not."""
     input:
-        image=image_there,
+        image=existing_image,
         mask=mask_of,
         template=rules.prepare_template.output,
         described=rules.prepare_template.output.summary,

@@ -1,8 +1,25 @@
 """What the rules of training and ranking ask of one method: its slice, its files, its code."""
 
+from gendmr.config.resources import for_method
+from gendmr.estimate.size import known_size
+
 # Made once, not for each of thousands of jobs.
 SLICES = {name: STUDY.method_options(name) for name in METHODS}
 SLICE_TEXTS = {name: slice.dump() for name, slice in SLICES.items()}
+# Where files do not tell how large the study is, a method asks for what it takes at least.
+SIZE = known_size(STUDY)
+NEEDS, NULL_NEEDS = (
+    {
+        name: for_method(
+            slice,
+            SIZE.people if SIZE else 0,
+            SIZE.available if SIZE else {},
+            null=null,
+        )
+        for name, slice in SLICES.items()
+    }
+    for null in (False, True)
+)
 
 
 def method_options(wildcards):
@@ -58,9 +75,8 @@ def method_outcome_name(wildcards):
 
 def metrics_code(wildcards):
     """The fingerprint of the code of a method's metrics: those of its task."""
-    return fingerprint(
-        "training.evaluate", f"tasks.{SLICES[wildcards.method].task.kind}.task"
-    )
+    kind = SLICES[wildcards.method].task.kind
+    return fingerprint("training.evaluate", f"tasks.{kind}.task", f"tasks.{kind}.metrics")
 
 
 def modality_files(wildcards):
@@ -72,4 +88,31 @@ def modality_files(wildcards):
 
 def method_gpus(wildcards):
     """Networks ask for one GPU; without one they run on the CPU and their run.json says so."""
-    return STUDY.methods[wildcards.method].resources.gpus
+    return NEEDS[wildcards.method].gpus
+
+
+def method_threads(wildcards):
+    """Threads of a fold."""
+    return NEEDS[wildcards.method].threads
+
+
+def fold_memory(wildcards, attempt):
+    """MB of a fold: what the method takes, and what its modalities hold."""
+    return double_per_attempt(NEEDS[wildcards.method].memory_mb)(wildcards, attempt)
+
+
+def fold_minutes(wildcards, attempt):
+    """Minutes of a fold."""
+    return double_per_attempt(NEEDS[wildcards.method].minutes)(wildcards, attempt)
+
+
+def null_memory(wildcards, attempt):
+    """MB of a chunk of the null."""
+    return double_per_attempt(NULL_NEEDS[wildcards.method].memory_mb)(
+        wildcards, attempt
+    )
+
+
+def null_minutes(wildcards, attempt):
+    """Minutes of a chunk of the null."""
+    return double_per_attempt(NULL_NEEDS[wildcards.method].minutes)(wildcards, attempt)

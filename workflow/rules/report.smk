@@ -129,7 +129,7 @@ rule summarize_study:
     params:
         options=options("report"),
         # Text would be searched for wildcards.
-        outcomes=lambda wildcards: dump_outcomes(OUTCOMES),
+        outcomes=as_json(dump_outcomes(OUTCOMES)),
         methods=METHODS,
         ranked=RANKED,
         results=subpath(output.numbers, ancestor=2),

@@ -49,10 +49,10 @@ rule train_fold:
         "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.benchmark.tsv"
     conda:
         "../../envs/training.yaml"
-    threads: 1
+    threads: method_threads
     resources:
-        mem_mb=double_per_attempt(3000),
-        runtime=double_per_attempt(120),
+        mem_mb=fold_memory,
+        runtime=fold_minutes,
         gpu=method_gpus,
     params:
         options=method_options,
@@ -84,10 +84,10 @@ rule train_null:
         "logs/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.benchmark.tsv"
     conda:
         "../../envs/training.yaml"
-    threads: 1
+    threads: method_threads
     resources:
-        mem_mb=double_per_attempt(4000),
-        runtime=double_per_attempt(240),
+        mem_mb=null_memory,
+        runtime=null_minutes,
         gpu=method_gpus,
     params:
         options=method_options,

@@ -23,6 +23,8 @@ from pathlib import Path
 from gendmr.errors import OutputError
 from gendmr.files.atomic import write_text
 
+# Class variables of sections that say what jobs take, not what they do.
+NO_RESULT = {"rates", "resources"}
 PACKAGE = Path(__file__).resolve().parents[1]
 DATA_SUFFIXES = (".css", ".html", ".j2", ".yaml")
 # Of a source, by the SHA-256 of its bytes: a digest of its code; what it imports, with names.
@@ -30,7 +32,7 @@ Parsed = tuple[str, list[tuple[str, list[str]]]]
 _known: dict[str, Parsed] = {}
 
 
-def remember(path: Path) -> None:
+def persist_cache(path: Path) -> None:
     """Keep between processes what parsing has told: it is a third of each start of Snakemake.
 
     A file that cannot be read, or written at the end, only costs the time again.
@@ -129,16 +131,21 @@ def _parse(source: bytes) -> Parsed:
         elif isinstance(node, ast.ImportFrom):
             imports.append((node.module or "", [alias.name for alias in node.names]))
         body = getattr(node, "body", None)
-        if (
-            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            del body[0]
+        if isinstance(body, list):
+            body[:] = [statement for statement in body if not _says_nothing(statement)]
     ours = [entry for entry in imports if entry[0].split(".")[0] == "gendmr"]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), ours
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    """Return whether no result depends on a statement: a docstring, or what a job may ask for."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+    return (
+        isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        and statement.target.id in NO_RESULT
+    )
 
 
 @cache

@@ -80,7 +80,7 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
     return kept
 
 
-def there(path: str | None) -> list[str]:
+def if_exists(path: str | None) -> list[str]:
     """Return the path of a file that is there, else nothing.
 
     A link whose target was not fetched, or a mask that was forgotten, is one participant's trouble:
