@@ -50,14 +50,13 @@ def test_comments_docstrings_and_layout_change_nothing(package):
 
 def test_what_jobs_ask_for_changes_nothing(package):
     """Rates and resources of a section say what a job takes, not what it does."""
-    (package / "here.py").write_text("class S:\n    rates: dict = {}\n    width: int = 1\n")
-    before = fingerprint("here")
-    (package / "here.py").write_text("class S:\n    rates: dict = {1: 2}\n    width: int = 1\n")
-    clear()
-    assert fingerprint("here") == before
-    (package / "here.py").write_text("class S:\n    rates: dict = {}\n    width: int = 2\n")
-    clear()
-    assert fingerprint("here") != before
+    section = package / "stage" / "helper.py"
+    section.write_text("class S:\n    rates: dict = {}\n    width: int = 1\n")
+    before = fingerprint(package, "stage.step")
+    section.write_text("class S:\n    rates: dict = {1: 2}\n    width: int = 1\n")
+    assert fingerprint(package, "stage.step") == before
+    section.write_text("class S:\n    rates: dict = {}\n    width: int = 2\n")
+    assert fingerprint(package, "stage.step") != before
 
 
 def test_an_edit_in_what_is_imported_inside_a_function_changes_it(package):
