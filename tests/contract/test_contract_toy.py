@@ -118,7 +118,7 @@ def test_a_new_metric_or_figure_trains_nothing_again(
     figures = package / "gendmr/tasks/quantitative/figures.py"
     figures.write_text(figures.read_text() + "\n\nEXTRA = 1\n")
     assert json.loads(run(root, package, "-c", PLAN)) == before
-    code = METRICS.format("training.evaluate"), METRICS.format("tasks.quantitative.task")
+    code = METRICS.format("training.evaluate"), METRICS.format("tasks.quantitative.metrics")
     assert run(root, package, "-c", code[0]) == run(root, root / "workflow", "-c", code[0])
     assert run(root, package, "-c", code[1]) != run(root, root / "workflow", "-c", code[1])
 
