@@ -11,9 +11,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gendmr.cohort.collect import collect_modality
+from gendmr.cohort.join import join_people
 from gendmr.config.cohort import CohortSection
-from gendmr.files.datasets import write_dataset
+from gendmr.config.modalities.region import RegionSection
+from gendmr.config.modalities.snp import SnpSection
 from gendmr.files.tables import write_table
+from gendmr.modalities.store import write_modality
 
 CODES = {2: 0b00, -1: 0b01, 1: 0b10, 0: 0b11}  # copies of A1 to the bits of a .bed
 
@@ -48,9 +52,11 @@ class Inputs:
     options: dict = field(default_factory=dict)
     chromosomes: tuple[str, ...] = ("1", "1", "2", "19", "X")
     images: bool = True
+    genotypes: bool = True
+    long_allele: int = 1  # bases of the other allele of the first variant
 
     def write(self):
-        """Write all; return the arguments of `join_cohort` but for `output`."""
+        """Write all; return the arguments of `join_people` but for `output`."""
         folder = self.folder
         folder.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(0)
@@ -58,7 +64,8 @@ class Inputs:
         table = pd.DataFrame(self.participants, columns=columns)
         write_table(folder / "participants.tsv", table)
         bim = [
-            (chrom, f"rs{i}", 1000 * (i + 1), "A", "G") for i, chrom in enumerate(self.chromosomes)
+            (chrom, f"rs{i}", 1000 * (i + 1), "A", "G" if i else "G" * self.long_allele)
+            for i, chrom in enumerate(self.chromosomes)
         ]
         self.dosage = rng.integers(-1, 3, (len(self.fam), len(bim))).astype(np.int8)
         write_plink(folder / "qc", self.fam, bim, self.dosage)
@@ -83,14 +90,24 @@ class Inputs:
         (folder / "summary.json").write_text(json.dumps({"build": "GRCh37"}))
         if self.images:
             self.write_images(rng)
+        return self.arguments()
+
+    def arguments(self):
+        """The arguments of `join_people` but for `output`."""
+        folder = self.folder
+        files = {"snp": {"genotypes": "qc.bed", "variants": "qc.bim", "people": "qc.fam"}}
+        files["snp"] |= {"attrition": "attrition.tsv", "kinship": "kinship.tsv"}
+        files["snp"] |= {"genes": "snp2gene.tsv", "annotation": "summary.json"}
+        files["region"] = {"regions": "regions.nc", "quality": "quality.tsv"}
+        sections = {"snp": SnpSection(), "region": RegionSection()}
+        having = {"snp": self.genotypes, "region": self.images}
         return {
-            "genotypes": str(folder / "qc"),
-            "genotype_attrition": folder / "attrition.tsv",
-            "kinship": folder / "kinship.tsv",
-            "snp_to_gene": folder / "snp2gene.tsv",
-            "annotation_summary": folder / "summary.json",
-            "regions": str(folder / "regions.nc") if self.images else None,
-            "quality": folder / "quality.tsv" if self.images else None,
+            "sources": {
+                name: {role: str(folder / file) for role, file in roles.items()}
+                for name, roles in files.items()
+                if having[name]
+            },
+            "sections": {name: entry for name, entry in sections.items() if having[name]},
             "options": self.section(),
         }
 
@@ -117,7 +134,7 @@ class Inputs:
             },
             attrs={"space": "MNI152NLin2009aSym", "atlas": "toy"},
         )
-        write_dataset(self.folder / "regions.nc", dataset, "region")
+        write_modality(self.folder / "regions.nc", dataset, "region")
         rows = [
             (
                 name,
@@ -131,6 +148,20 @@ class Inputs:
         rows += [(name, False, "ImageError: no affine", "refused") for name in self.refused]
         table = pd.DataFrame(rows, columns=["participant_id", "outlier", "reason", "status"])
         write_table(self.folder / "quality.tsv", table)
+
+
+def join_all(arguments, output):
+    """Join, and collect each modality."""
+    join_people(**arguments, output=output)
+    for name, section in arguments["sections"].items():
+        collect_modality(
+            name,
+            arguments["sources"][name],
+            section,
+            output / "participants.tsv",
+            arguments["options"],
+            output / f"{name}.nc",
+        )
 
 
 def people(n, **changes):
@@ -162,6 +193,24 @@ def study(folder, n=40, n_imaged=16):
 @pytest.fixture(scope="session")
 def make_study():
     return study
+
+
+@pytest.fixture(scope="session")
+def join_cohort():
+    """`join_cohort(arguments, output)`: the stage up to the files of the modalities."""
+    return join_all
+
+
+@pytest.fixture
+def join(join_cohort):
+    """`join(inputs)`: the folder of the cohort of these inputs."""
+
+    def run(inputs):
+        out = inputs.folder.parent / "cohort"
+        join_cohort(inputs.write(), out)
+        return out
+
+    return run
 
 
 @pytest.fixture

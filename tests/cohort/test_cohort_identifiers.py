@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gendmr.cli.main import main
-from gendmr.modalities.matching import Matching
 from gendmr.cohort.participants import read_participants
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import GendmrError, IdentifierError
 from gendmr.files.identifiers import hostility
 from gendmr.files.tables import read_table
 from gendmr.imaging.bids import find_images
+from gendmr.modalities.matching import Matching
 
 PLAIN = ["007", "1e5", "NA", "nan", "None", "0", "TRUE", "1.0", "a" * 40, "002_S_0295", "Zoë-1"]
 HOSTILE = {
@@ -79,12 +79,11 @@ def command_line(inputs, command):
 
     def run(arguments=None):
         given = arguments or inputs.write()
+        sections = {name: entry.model_dump() for name, entry in given["sections"].items()}
         return command(
-            *("cohort", "join", "--genotypes", given["genotypes"], "--kinship", given["kinship"]),
-            *("--attrition", given["genotype_attrition"], "--genes", given["snp_to_gene"]),
-            *("--annotation", given["annotation_summary"]),
+            *("cohort", "join", "--sources", json.dumps(given["sources"])),
+            *("--modalities", json.dumps(sections)),
             *("--options", inputs.section().dump(), "--output", inputs.folder.parent / "cohort"),
-            *(given["regions"], given["quality"]),
         )
 
     return run
@@ -115,7 +114,7 @@ def section(tmp_path):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_an_identifier_that_looks_like_something_else_is_text(section, name):
-    table = read_participants(section([name, f"sub-x{name}"]))
+    table = read_participants(section([name, f"sub-x{name}"])).people
     assert table["participant_id"].tolist() == [name, f"x{name}"]
 
 
@@ -156,7 +155,7 @@ def test_hostile_people_of_the_genotypes_who_are_not_listed_harm_nothing(inputs,
 def test_any_identifier_is_kept_as_it_is_or_refused_by_name(section, ids):
     options = section(ids)
     try:
-        read = read_participants(options)["participant_id"].tolist()
+        read = read_participants(options).people["participant_id"].tolist()
     except GendmrError as error:
         assert "participants.tsv" in str(error)
         return
@@ -232,9 +231,9 @@ def test_composed_and_decomposed_letters_are_the_same_person():
         ({"age": "inf"}, "TableError", ["from 0 to 120 years"]),
         ({"age": "89+"}, "TableError", ["column age: 24 of 24 values are no ages", "'000: 89+'"]),
         ({"age": "70,5"}, "TableError", ["decimal commas"]),
-        ({"diagnosis": "case"}, "TableError", ["nobody's diagnosis is 'control'", "'case' (24)"]),
-        ({"diagnosis": "MCI"}, "TableError", ["nobody's diagnosis is 'case'", "'MCI' (24)"]),
-        ({"diagnosis": "n/a"}, "TableError", ["found: no label at all"]),
+        ({"diagnosis": "case"}, "OutcomeError", ["nobody's diagnosis is 'control'", "'case' (24)"]),
+        ({"diagnosis": "MCI"}, "OutcomeError", ["nobody's diagnosis is 'case'", "'MCI' (24)"]),
+        ({"diagnosis": "n/a"}, "OutcomeError", ["found: no label at all"]),
         ({"participant_id": "sub-1"}, "TableError", ["1 values of participant_id appear more"]),
         ({"participant_id": ""}, "TableError", ["24 rows have no participant_id", "line 2"]),
         ({"site": "A\0B"}, "InputFileError", ["NUL bytes"]),
@@ -322,7 +321,7 @@ def test_a_diagnosis_in_other_letters_is_listed_and_noted(inputs, command_line):
     assert done.status == 0, done.stderr
     out = inputs.folder.parent / "cohort"
     left = pd.read_csv(out / "attrition.tsv", sep="\t", dtype=str)
-    reasons = set(left.loc[left["step"] == "diagnosis", "reason"])
+    reasons = set(left.loc[left["step"] == "outcome", "reason"])
     assert reasons == {
         "diagnosis 'Case' is neither case nor control ('case' differs only in letter case)"
     }
@@ -378,15 +377,21 @@ def test_what_does_not_join_is_told_before_anything_is_computed(inputs, tmp_path
     imaging = {"bids": str(tmp_path / "bids"), "atlas": {"labels": "l.nii", "table": "l.tsv"}}
 
     def check():
-        words = ["cohort", "check", "--imaging", json.dumps(imaging)]
+        genotypes = {"inputs": [str(inputs.folder / "qc")], "build": "GRCh37"}
+        stages = {"snp": genotypes, "region": imaging}
+        words = ["cohort", "check", "--stages", json.dumps(stages)]
+        words += ["--modalities", json.dumps({"snp": {}, "region": {}})]
         words += ["--options", inputs.section().dump(), "--output", tmp_path / "check.json"]
-        return command(*words, inputs.folder / "qc.fam")
+        return command(*words)
 
     assert check().status == 0
     assert json.loads((tmp_path / "check.json").read_text()) == {
-        "participants": {"listed": 24, "diagnosed": 24},
-        "genotypes": {"found": 20, "joined": 20},
-        "images": {"found": 10, "joined": 10},
+        "participants": {"listed": 24, "with_outcome": 24},
+        "outcomes": {"diagnosis": 24},
+        "modalities": {
+            "snp": {"found": 20, "joined": 20},
+            "region": {"found": 10, "joined": 10},
+        },
     }
     (tmp_path / "bids").rename(tmp_path / "other")
     image = tmp_path / "bids/sub-elsewhere1/anat/sub-elsewhere1_T1w.nii.gz"

@@ -13,8 +13,6 @@ import pytest
 import xarray as xr
 import yaml
 
-from gendmr.cohort.join import join_cohort
-from gendmr.modalities.snp.files import NO_DISTANCE
 from gendmr.cohort.participants import read_participants
 from gendmr.errors import (
     AnnotationError,
@@ -22,19 +20,19 @@ from gendmr.errors import (
     GenotypeFileError,
     IdentifierError,
     InputFileError,
+    OutcomeError,
     TableError,
 )
 from gendmr.files.atomic import sha256
-from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import read_table
+from gendmr.modalities.snp.modality import NO_DISTANCE
+from gendmr.modalities.store import read_modality
 
 HOSTILE = ["0070", "7x", "1e5", "NA", "n-a", "a" * 40, "002_S_0295", "None", "0", "TRUE", "1.0"]
 
 
-def join(inputs):
-    out = inputs.folder.parent / "cohort"
-    join_cohort(**inputs.write(), output=out)
-    return out
+def binary(**changes):
+    return {"diagnosis": {"kind": "binary", **changes}}
 
 
 def participants(out):
@@ -45,32 +43,32 @@ def attrition(out):
     return pd.read_csv(out / "attrition.tsv", sep="\t", dtype=str, keep_default_na=False)
 
 
-def test_people_with_one_modality_are_kept_and_a_missing_one_is_a_missing_row(inputs):
+def test_people_with_one_modality_are_kept_and_a_missing_one_is_a_missing_row(inputs, join):
     out = join(inputs)
     table = participants(out).set_index("participant_id")
     assert len(table) == 24
     assert (table["has_snp"] == "True").sum() == 20
     assert (table["has_region"] == "True").sum() == 10
-    snp = read_dataset(out / "snp.nc", "snp")
-    region = read_dataset(out / "region.nc", "region")
+    snp = read_modality(out / "snp.nc", "snp")
+    region = read_modality(out / "region.nc", "region")
     assert snp["participant"].values.tolist() == sorted(name for _, name in inputs.fam)
     assert region["participant"].values.tolist() == [f"{i:03d}" for i in range(14, 24)]
     assert snp.attrs["build"] == "GRCh37"
     assert region.attrs["space"] == "MNI152NLin2009aSym"
 
 
-def test_each_person_gets_their_own_genotypes_and_regions_whatever_the_order(inputs):
+def test_each_person_gets_their_own_genotypes_and_regions_whatever_the_order(inputs, join):
     rng = np.random.default_rng(3)
     inputs.fam = [inputs.fam[i] for i in rng.permutation(len(inputs.fam))]
     inputs.participants = [inputs.participants[i] for i in rng.permutation(24)]
     inputs.imaged = [inputs.imaged[i] for i in rng.permutation(10)]
     out = join(inputs)
-    snp = read_dataset(out / "snp.nc", "snp")
+    snp = read_modality(out / "snp.nc", "snp")
     for row, (_, name) in enumerate(inputs.fam):
         found = snp["dosage"].sel(participant=name).values
         assert found.tolist() == inputs.dosage[row, :4].tolist()
-    given = read_dataset(inputs.folder / "regions.nc", "region")
-    kept = read_dataset(out / "region.nc", "region")
+    given = read_modality(inputs.folder / "regions.nc", "region")
+    kept = read_modality(out / "region.nc", "region")
     for name in inputs.imaged:
         old = given.sel(participant=name)
         new = kept.sel(participant=name.removeprefix("sub-"))
@@ -78,9 +76,9 @@ def test_each_person_gets_their_own_genotypes_and_regions_whatever_the_order(inp
         assert float(new["icv"]) == float(old["icv"])
 
 
-def test_only_autosomes_enter_and_the_others_are_listed(inputs):
+def test_only_autosomes_enter_and_the_others_are_listed(inputs, join):
     out = join(inputs)
-    assert read_dataset(out / "snp.nc", "snp")["snp"].values.tolist() == [
+    assert read_modality(out / "snp.nc", "snp")["snp"].values.tolist() == [
         "rs0",
         "rs1",
         "rs2",
@@ -93,13 +91,13 @@ def test_only_autosomes_enter_and_the_others_are_listed(inputs):
     ]
 
 
-def test_genes_of_a_snp_stand_in_the_order_of_distance(inputs):
-    snp = read_dataset(join(inputs) / "snp.nc", "snp")
+def test_genes_of_a_snp_stand_in_the_order_of_distance(inputs, join):
+    snp = read_modality(join(inputs) / "snp.nc", "snp")
     assert snp["gene"].values.tolist() == ["INSIDE;NEAR", "", "FAR", ""]
     assert snp["distance"].values.tolist() == [0, NO_DISTANCE, 4000, NO_DISTANCE]
 
 
-def test_hostile_identifiers_join_as_they_are(inputs):
+def test_hostile_identifiers_join_as_they_are(inputs, join):
     for i, name in enumerate(HOSTILE):
         inputs.participants[i]["participant_id"] = f"sub-{name}"
         inputs.fam[i] = ("F", name)
@@ -116,7 +114,7 @@ def test_hostile_identifiers_join_as_they_are(inputs):
     ("which", "fam"),
     [("IID", ("F", "sub-000")), ("FID_IID", ("00", "0")), ("FID", ("000", "1"))],
 )
-def test_the_configured_identifier_of_the_fam_joins(inputs, which, fam):
+def test_the_configured_identifier_of_the_fam_joins(inputs, which, fam, join):
     inputs.options["genotype_id"] = which
     ids = [name for _, name in inputs.fam]
     inputs.fam = {
@@ -134,8 +132,8 @@ def test_the_configured_identifier_of_the_fam_joins(inputs, which, fam):
     assert (participants(out)["has_snp"] == "True").sum() == 20
 
 
-def test_diagnoses_are_pooled_and_others_listed(inputs):
-    inputs.options["diagnosis"] = {"column": "group", "case": ["AD", "LMCI"], "control": ["CN"]}
+def test_diagnoses_are_pooled_and_others_listed(inputs, join):
+    inputs.options["outcomes"] = binary(column="group", case=["AD", "LMCI"], control=["CN"])
     labels = ["AD", "CN", "LMCI", "CN", "EMCI", "n/a", ""] + ["AD", "CN"] * 9
     for row, label in zip(inputs.participants, labels[:24], strict=True):
         row["group"] = label
@@ -143,7 +141,7 @@ def test_diagnoses_are_pooled_and_others_listed(inputs):
     out = join(inputs)
     table = participants(out).set_index("participant_id")
     assert table.loc[["000", "001", "002"], "diagnosis"].tolist() == ["case", "control", "case"]
-    left = attrition(out).query("step == 'diagnosis'").set_index("id")["reason"]
+    left = attrition(out).query("step == 'outcome'").set_index("id")["reason"]
     assert left.to_dict() == {
         "005": "no diagnosis",
         "006": "no diagnosis",
@@ -151,14 +149,14 @@ def test_diagnoses_are_pooled_and_others_listed(inputs):
     }
 
 
-def test_labels_spelt_otherwise_are_shown(inputs):
-    inputs.options["diagnosis"] = {"case": ["Case"], "control": ["control"]}
-    with pytest.raises(TableError, match=r"nobody's diagnosis is 'Case' \(case\).*'case' \(12\)"):
+def test_labels_spelt_otherwise_are_shown(inputs, join):
+    inputs.options["outcomes"] = binary(case=["Case"])
+    with pytest.raises(OutcomeError, match=r"nobody's diagnosis is 'Case' \(case\).*'case' \(12\)"):
         join(inputs)
 
 
 def test_a_label_cannot_be_case_and_control(inputs):
-    inputs.options["diagnosis"] = {"case": ["AD"], "control": ["AD"]}
+    inputs.options["outcomes"] = binary(case=["AD"], control=["AD"])
     with pytest.raises(ConfigurationError, match="labels of cases and of controls"):
         inputs.section()
 
@@ -180,7 +178,7 @@ def test_wrong_configurations_are_refused(inputs, options, message):
         inputs.section()
 
 
-def test_columns_named_otherwise_and_sex_spelt_as_bids_allows(inputs):
+def test_columns_named_otherwise_and_sex_spelt_as_bids_allows(inputs, join):
     for row in inputs.participants:
         row["gender"] = {"M": "male", "F": "f"}[row.pop("sex")]
         row["education"] = 12
@@ -197,7 +195,7 @@ def test_columns_named_otherwise_and_sex_spelt_as_bids_allows(inputs):
     }
 
 
-def test_a_missing_covariate_column_and_one_that_is_no_number(inputs):
+def test_a_missing_covariate_column_and_one_that_is_no_number(inputs, join):
     inputs.options["covariates"] = ["age", "sex", "education"]
     with pytest.raises(TableError, match="'education'"):
         join(inputs)
@@ -208,7 +206,7 @@ def test_a_missing_covariate_column_and_one_that_is_no_number(inputs):
         join(inputs)
 
 
-def test_missing_covariates_stay_missing_and_are_noted(inputs):
+def test_missing_covariates_stay_missing_and_are_noted(inputs, join):
     inputs.participants[0]["age"] = None
     inputs.participants[1]["site"] = ""
     out = join(inputs)
@@ -220,7 +218,7 @@ def test_missing_covariates_stay_missing_and_are_noted(inputs):
     assert "kept without site: 1 person, '001'." in notes
 
 
-def test_strangers_are_listed_with_the_likely_person(inputs):
+def test_strangers_are_listed_with_the_likely_person(inputs, join):
     inputs.fam[3] = ("F", "3")
     inputs.fam.append(("F", "nobody"))
     out = join(inputs)
@@ -229,13 +227,13 @@ def test_strangers_are_listed_with_the_likely_person(inputs):
         [
             "3",
             "genotypes",
-            "genotyped, but not in participants.tsv ('003' differs only in leading zeros)",
+            "genotypes, but not in participants.tsv ('003' differs only in leading zeros)",
         ],
-        ["nobody", "genotypes", "genotyped, but not in participants.tsv"],
+        ["nobody", "genotypes", "genotypes, but not in participants.tsv"],
         ["003", "modality", "neither genotypes nor images"],
     ]
     notes = " ".join(json.loads((out / "summary.json").read_text())["notes"])
-    assert "2 people genotyped, but not in participants.tsv: '3', 'nobody'. 1 of them" in notes
+    assert "2 people with genotypes, but not in participants.tsv: '3', 'nobody'. 1 of them" in notes
 
 
 @pytest.mark.parametrize(
@@ -249,7 +247,7 @@ def test_strangers_are_listed_with_the_likely_person(inputs):
     ],
 )
 def test_the_error_of_a_mismatch_names_the_setting_that_mends_it(
-    inputs, listed, genotyped, setting
+    inputs, listed, genotyped, setting, join
 ):
     ids = [str(100 + i) for i in range(24)]
     for row, name in zip(inputs.participants, ids, strict=True):
@@ -268,7 +266,7 @@ def test_the_error_of_a_mismatch_names_the_setting_that_mends_it(
     assert (participants(join(inputs))["has_snp"] == "True").sum() == 20
 
 
-def test_the_setting_that_the_error_names_makes_it_run(inputs):
+def test_the_setting_that_the_error_names_makes_it_run(inputs, join):
     inputs.fam = [(name, f"{i}") for i, (_, name) in enumerate(inputs.fam, start=900)]
     with pytest.raises(IdentifierError, match=r"set cohort\.genotype_id: FID: then 20 join"):
         join(inputs)
@@ -276,19 +274,19 @@ def test_the_setting_that_the_error_names_makes_it_run(inputs):
     assert (participants(join(inputs))["has_snp"] == "True").sum() == 20
 
 
-def test_files_of_two_studies_are_called_so(inputs):
+def test_files_of_two_studies_are_called_so(inputs, join):
     inputs.fam = [("F", f"x{i:05d}y") for i in range(20)]
     with pytest.raises(IdentifierError, match="different studies"):
         join(inputs)
 
 
-def test_images_that_join_nobody_stop_the_run_too(inputs):
+def test_images_that_join_nobody_stop_the_run_too(inputs, join):
     inputs.imaged = [f"sub-mri{i}" for i in range(10)]
     with pytest.raises(IdentifierError, match=r"0 people of .*regions\.nc"):
         join(inputs)
 
 
-def test_few_images_of_many_people_are_no_mismatch(inputs):
+def test_few_images_of_many_people_are_no_mismatch(inputs, join):
     inputs.imaged = inputs.imaged[:2]
     inputs.options["minimum_overlap"] = 1.0
     assert (participants(join(inputs))["has_region"] == "True").sum() == 2
@@ -298,7 +296,7 @@ def test_few_images_of_many_people_are_no_mismatch(inputs):
     ("ignore", "spelling"),
     [(["case"], "s-00A"), (["punctuation"], "S00a"), (["zeros"], "S-0a")],
 )
-def test_ignored_differences_join(inputs, ignore, spelling):
+def test_ignored_differences_join(inputs, ignore, spelling, join):
     inputs.options["ignore"] = ignore
     inputs.participants[0]["participant_id"] = "S-00a"
     inputs.fam[0] = ("F", spelling)
@@ -306,20 +304,20 @@ def test_ignored_differences_join(inputs, ignore, spelling):
     assert table.loc["S-00a", "has_snp"] == "True"
 
 
-def test_two_people_who_become_one_are_an_error(inputs):
+def test_two_people_who_become_one_are_an_error(inputs, join):
     inputs.options["ignore"] = ["zeros"]
     inputs.participants[1]["participant_id"] = "sub-0"
     with pytest.raises(IdentifierError, match="000 and 0"):
         join(inputs)
 
 
-def test_the_same_person_with_and_without_prefix_is_an_error(inputs):
+def test_the_same_person_with_and_without_prefix_is_an_error(inputs, join):
     inputs.participants[1]["participant_id"] = "000"
     with pytest.raises(IdentifierError, match="with and without `sub-`"):
         join(inputs)
 
 
-def test_an_iid_of_two_families_is_an_error(inputs):
+def test_an_iid_of_two_families_is_an_error(inputs, join):
     inputs.fam[1] = ("other", inputs.fam[0][1])
     with pytest.raises(IdentifierError, match=r"qc\.fam \(IID\)"):
         join(inputs)
@@ -328,21 +326,21 @@ def test_an_iid_of_two_families_is_an_error(inputs):
 @pytest.mark.parametrize(
     ("require", "kept"), [("any", 24), ("snp", 20), ("region", 10), ("all", 6)]
 )
-def test_required_modalities(inputs, require, kept):
+def test_required_modalities(inputs, require, kept, join):
     inputs.options["require"] = require
     out = join(inputs)
     assert len(participants(out)) == kept
     assert (attrition(out)["step"] == "modality").sum() == 24 - kept
 
 
-def test_modalities_of_different_people_leave_nobody(inputs):
+def test_modalities_of_different_people_leave_nobody(inputs, join):
     inputs.options["require"] = "all"
     inputs.imaged = [f"sub-{name}" for name in ("020", "021", "022", "023")]
     with pytest.raises(IdentifierError, match="nobody of 24 people"):
         join(inputs)
 
 
-def test_families_run_through_people_who_are_not_analysed(inputs):
+def test_families_run_through_people_who_are_not_analysed(inputs, join):
     inputs.participants.append(
         {**inputs.participants[0], "participant_id": "gone", "diagnosis": ""}
     )
@@ -354,7 +352,7 @@ def test_families_run_through_people_who_are_not_analysed(inputs):
     assert table.loc["005", "family"] == "005"
 
 
-def test_a_chain_of_noisy_pairs_is_noted(inputs):
+def test_a_chain_of_noisy_pairs_is_noted(inputs, join):
     names = [name for _, name in inputs.fam][:14]
     inputs.kinship = [(a, b, 0.1) for a, b in pairwise(names)]
     notes = " ".join(json.loads((join(inputs) / "summary.json").read_text())["notes"])
@@ -364,7 +362,7 @@ def test_a_chain_of_noisy_pairs_is_noted(inputs):
     assert "family" not in notes
 
 
-def test_a_duplicate_removed_from_genotypes_keeps_the_image_and_the_family(inputs):
+def test_a_duplicate_removed_from_genotypes_keeps_the_image_and_the_family(inputs, join):
     inputs.fam = [(fid, name) for fid, name in inputs.fam if name != "019"]
     inputs.removed = [("019", "duplicate")]
     inputs.kinship = [("003", "019", 0.49)]
@@ -373,7 +371,7 @@ def test_a_duplicate_removed_from_genotypes_keeps_the_image_and_the_family(input
     assert table.loc["019", "family"] == table.loc["003", "family"]
 
 
-def test_kin_of_removed_people_are_found_by_fid_and_iid(inputs):
+def test_kin_of_removed_people_are_found_by_fid_and_iid(inputs, join):
     inputs.options["genotype_id"] = "FID_IID"
     for row in inputs.participants:
         row["participant_id"] = "F_" + row["participant_id"][4:]
@@ -387,7 +385,7 @@ def test_kin_of_removed_people_are_found_by_fid_and_iid(inputs):
     assert "F_019" in set(attrition(out).query("step == 'duplicate'")["id"])
 
 
-def test_flagged_images_are_kept_and_unmeasured_ones_listed(inputs):
+def test_flagged_images_are_kept_and_unmeasured_ones_listed(inputs, join):
     inputs.flagged = ["sub-015"]
     inputs.unmeasured = ["sub-001"]
     out = join(inputs)
@@ -396,11 +394,11 @@ def test_flagged_images_are_kept_and_unmeasured_ones_listed(inputs):
     left = attrition(out).query("stage == 'imaging'")
     assert left[["id", "step", "reason"]].values.tolist() == [
         ["015", "flagged", "outlier, kept: low overlap"],
-        ["001", "regions", "no regions measured: no valid affine"],
+        ["001", "no regions measured", "no regions measured: no valid affine"],
     ]
 
 
-def test_a_person_whose_scan_is_refused_stays_with_genotypes(inputs):
+def test_a_person_whose_scan_is_refused_stays_with_genotypes(inputs, join):
     inputs.refused = ["sub-001"]
     inputs.imaged = [name for name in inputs.imaged if name != "sub-001"]
     out = join(inputs)
@@ -410,26 +408,67 @@ def test_a_person_whose_scan_is_refused_stays_with_genotypes(inputs):
     assert left[["id", "step", "reason"]].values.tolist() == [
         ["001", "scan refused", "no regions measured: ImageError: no affine"]
     ]
-    flow = json.loads((out / "summary.json").read_text())["flow"]["images"]
+    flow = json.loads((out / "summary.json").read_text())["flow"]["modalities"]["region"]
     assert flow["removed"] == {"scan refused": 1}
     assert flow["in"] == flow["passed"] + 1
 
 
-def test_a_study_without_images(inputs):
+def test_a_study_without_images(inputs, join):
     inputs.images = False
     out = join(inputs)
     assert not (out / "region.nc").exists()
-    assert set(participants(out)["has_region"]) == {"False"}
-    assert json.loads((out / "summary.json").read_text())["flow"]["images"] is None
+    table = participants(out)
+    assert "has_snp" in table and "has_region" not in table
+    assert list(json.loads((out / "summary.json").read_text())["flow"]["modalities"]) == ["snp"]
+    assert set(attrition(out).query("step == 'modality'")["reason"]) == {"no genotypes"}
 
 
-def test_images_that_nobody_has_are_an_empty_modality(inputs):
-    inputs.imaged = []
+def test_a_study_without_genotypes_has_no_kin_and_no_variants(inputs, join):
+    inputs.genotypes = False
     out = join(inputs)
-    assert read_dataset(out / "region.nc", "region").sizes["participant"] == 0
+    assert not (out / "snp.nc").exists()
+    table = participants(out)
+    assert len(table) == 10 and "has_snp" not in table
+    assert table["family"].tolist() == table["participant_id"].tolist()
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["flow"]["instances"] == summary["instances"] == {}
+    assert read_modality(out / "region.nc", "region").sizes["participant"] == 10
 
 
-def test_the_numbers_of_the_flow_add_up(inputs):
+def test_a_modality_that_nobody_has_is_an_error(inputs, join):
+    inputs.imaged = []
+    with pytest.raises(IdentifierError, match=r"regions\.nc: nobody is in it"):
+        join(inputs)
+
+
+def test_a_modality_of_people_without_an_outcome_only_is_an_error(inputs, join):
+    for i in range(14, 24):
+        inputs.participants[i]["diagnosis"] = "n/a"
+    with pytest.raises(IdentifierError, match=r"nobody of 14 people of the cohort has images"):
+        join(inputs)
+
+
+def test_an_allele_of_300_000_bases_costs_nothing(inputs, join):
+    inputs.long_allele = 300_000
+    inputs.chromosomes = tuple(["1"] * 3000)
+    out = join(inputs)
+    snp = read_modality(out / "snp.nc", "snp")
+    assert len(str(snp["other_allele"].values[0])) == 300_000
+    assert set(snp["other_allele"].values[1:].tolist()) == {"G"}
+    # Of fixed width, 3,000 alleles of four bytes a base would be 3.6 GB.
+    assert (out / "snp.nc").stat().st_size < 2_000_000
+    assert np.array_equal(snp["dosage"].values, inputs.dosage)
+
+
+def test_a_bed_that_does_not_fit_its_people_is_refused_when_it_is_read(inputs, join_cohort):
+    arguments = inputs.write()
+    with (inputs.folder / "qc.bed").open("ab") as bed:
+        bed.write(b"\0")
+    with pytest.raises(GenotypeFileError, match=r"qc\.bed: .* bytes, but 5 variants"):
+        join_cohort(arguments, inputs.folder / "out")
+
+
+def test_the_numbers_of_the_flow_add_up(inputs, join):
     inputs.fam.append(("F", "nobody"))
     inputs.removed = [("019", "missingness"), ("018", "duplicate"), ("x", "missingness")]
     inputs.fam = [(fid, name) for fid, name in inputs.fam if name not in {"018", "019"}]
@@ -439,46 +478,44 @@ def test_the_numbers_of_the_flow_add_up(inputs):
     inputs.options["require"] = "snp"
     out = join(inputs)
     flow = json.loads((out / "summary.json").read_text())["flow"]
-    analysed = {
-        name: flow["cohort"]["case"][name] + flow["cohort"]["control"][name]
-        for name in flow["cohort"]["case"]
-    }
-    assert analysed["all"] == len(participants(out))
-    assert analysed["all"] == analysed["both"] + analysed["snp_only"] + analysed["region_only"]
+    everybody, both, snp_only, region_only = (entry["n"] for entry in flow["analysed"])
+    assert everybody == len(participants(out)) == both + snp_only + region_only
+    for entry in flow["analysed"]:
+        assert sum(entry["outcomes"]["diagnosis"].values()) == entry["n"]
     left = sum(flow["left"].values()) + sum(flow["no_modality"].values())
-    assert flow["listed"] - left == analysed["all"]
-    for name, only in (("genotypes", "snp_only"), ("images", "region_only")):
-        entry = flow[name]
+    assert flow["listed"] - left == everybody
+    for name, only in (("snp", snp_only), ("region", region_only)):
+        entry = flow["modalities"][name]
         assert entry["in"] - sum(entry["removed"].values()) == entry["passed"]
-        assert entry["passed"] - sum(entry["left"].values()) == analysed["both"] + analysed[only]
-    assert flow["genotypes"]["removed"] == {"missingness": 2, "duplicate": 1}
-    variants = flow["variants"]
+        assert entry["passed"] - sum(entry["left"].values()) == both + only
+    assert flow["modalities"]["snp"]["removed"] == {"missingness": 2, "duplicate": 1}
+    variants = flow["instances"]["variant"]
     assert variants["removed"] == {"frequency": 1, "autosomes": 1}
     assert variants["in"] - sum(variants["removed"].values()) == variants["passed"] == 4
 
 
-def test_genes_of_another_build_are_called_so(inputs):
+def test_genes_of_another_build_are_called_so(inputs, join_cohort):
     arguments = inputs.write()
-    text = arguments["snp_to_gene"].read_text().replace("rs", "snp")
-    arguments["snp_to_gene"].write_text(text)
+    genes = inputs.folder / "snp2gene.tsv"
+    genes.write_text(genes.read_text().replace("rs", "snp"))
     with pytest.raises(AnnotationError, match="none of 4 variants of the cohort has a gene"):
-        join_cohort(**arguments, output=inputs.folder / "out")
+        join_cohort(arguments, inputs.folder / "out")
 
 
-def test_no_autosome_at_all(inputs):
+def test_no_autosome_at_all(inputs, join):
     inputs.chromosomes = ("X", "Y")
     with pytest.raises(GenotypeFileError, match="none of 2 variants"):
         join(inputs)
 
 
-def test_a_missing_participants_file(inputs):
+def test_a_missing_participants_file(inputs, join_cohort):
     arguments = inputs.write()
     (inputs.folder / "participants.tsv").unlink()
     with pytest.raises(InputFileError, match="no such file"):
-        join_cohort(**arguments, output=inputs.folder / "out")
+        join_cohort(arguments, inputs.folder / "out")
 
 
-def test_the_same_bytes_on_a_rerun_and_in_any_order_of_rows(tmp_path, make_study):
+def test_the_same_bytes_on_a_rerun_and_in_any_order_of_rows(tmp_path, make_study, join):
     files = ["participants.tsv", "attrition.tsv", "snp.nc", "region.nc", "summary.json"]
     files += ["participants.json", "figures/flow.png"]
     first = make_study(tmp_path / "a" / "in", n=24, n_imaged=10)
@@ -488,33 +525,32 @@ def test_the_same_bytes_on_a_rerun_and_in_any_order_of_rows(tmp_path, make_study
     assert [sha256(one / name) for name in files] == [sha256(two / name) for name in files]
 
 
-def test_the_command_line_does_the_same(inputs):
+def test_the_command_line_does_the_same(inputs, join):
     out = join(inputs)
     arguments = inputs.write()
     other = inputs.folder.parent / "by-hand"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "gendmr", "cohort", "join"),
-            *("--genotypes", arguments["genotypes"], "--kinship", arguments["kinship"]),
-            *("--attrition", arguments["genotype_attrition"]),
-            *("--genes", arguments["snp_to_gene"]),
-            *("--annotation", arguments["annotation_summary"]),
-            *("--options", inputs.section().dump(), "--output", other),
-            *(arguments["regions"], arguments["quality"]),
-        ],
-        check=True,
-    )
+    sections = {name: entry.model_dump() for name, entry in arguments["sections"].items()}
+    known = ["--sources", json.dumps(arguments["sources"]), "--modalities", json.dumps(sections)]
+    known += ["--options", inputs.section().dump()]
+    people = ["--participants", other / "participants.tsv"]
+    for words in (
+        ["join", *known, "--output", other],
+        ["collect", *known, *people, "--modality", "snp", "--output", other / "snp.nc"],
+        ["collect", *known, *people, "--modality", "region", "--output", other / "region.nc"],
+    ):
+        subprocess.run([sys.executable, "-m", "gendmr", "cohort", *words], check=True)
+    assert sha256(other / "region.nc") == sha256(out / "region.nc")
     assert sha256(other / "snp.nc") == sha256(out / "snp.nc")
     assert sha256(other / "participants.tsv") == sha256(out / "participants.tsv")
 
 
 def test_participants_are_read_in_the_order_of_the_file(inputs):
     inputs.write()
-    table = read_participants(inputs.section())
+    table = read_participants(inputs.section()).people
     assert table["participant_id"].tolist() == [f"{i:03d}" for i in range(24)]
     assert table["age"].dtype == "float64"
 
 
-def test_stored_strings_are_strings(inputs):
+def test_stored_strings_are_strings(inputs, join):
     with xr.open_dataset(join(inputs) / "snp.nc", engine="h5netcdf") as stored:
         assert all(isinstance(name, str) for name in stored["participant"].values.tolist())

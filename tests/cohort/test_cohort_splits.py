@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
+from gendmr.cohort.assignment import assign, independent_groups
 from gendmr.cohort.families import connected_groups
-from gendmr.cohort.splits import assign, independent_groups, make_splits
+from gendmr.cohort.outcomes import read_outcome, tasks_of
+from gendmr.cohort.splits import make_features, make_splits
 from gendmr.config.cohort import CohortSection
-from gendmr.errors import ConfigurationError, FoldError
+from gendmr.errors import ConfigurationError, FoldError, OutcomeError
 from gendmr.files.atomic import sha256
 from gendmr.files.tables import write_table
 
@@ -40,6 +42,10 @@ def cohort(n=200, seed=0, imaged=0.3, cases=0.4, kin=0.2):
             "site": rng.integers(0, 12, n).astype(str),
         }
     )
+
+
+def split(table, section, seed):
+    return make_splits(table, section, seed)[0]
 
 
 def check(table, splits, section):
@@ -85,7 +91,7 @@ def test_nobody_straddles_and_everybody_is_held_out_once(seed, n, kin, changes):
     table = cohort(n=n, seed=seed, kin=kin)
     section = options(**changes)
     try:
-        splits = make_splits(table, section, seed)
+        splits = split(table, section, seed)
     except FoldError:
         # Sites tied together by kin can be too few; single families of so many people are not.
         assert changes["group_by"] == "site" or kin > 0
@@ -96,12 +102,12 @@ def test_nobody_straddles_and_everybody_is_held_out_once(seed, n, kin, changes):
 def test_the_demo_size_always_splits():
     section = options(folds=5, repeats=4)
     table = cohort(n=170, kin=0.03)
-    check(table, make_splits(table, section, 7), section)
+    check(table, split(table, section, 7), section)
 
 
 def test_strata_and_margins_are_balanced_when_families_are_single():
     table = cohort(n=173, kin=0)
-    splits = make_splits(table, options(folds=5), 3)
+    splits = split(table, options(folds=5), 3)
     merged = splits.merge(table, on="participant_id")
     for columns in (
         ["diagnosis"],
@@ -120,7 +126,7 @@ def test_families_are_balanced_at_least_as_well_as_by_scikit_learn():
     for seed in range(8):
         table = cohort(n=170, seed=seed, kin=0.15)
         strata = table["diagnosis"] + table["has_region"].astype(str) + table["has_snp"].astype(str)
-        fold = make_splits(table, options(folds=5), seed).set_index("participant_id")["fold"]
+        fold = split(table, options(folds=5), seed).set_index("participant_id")["fold"]
         ours.append(imbalance(strata, fold.loc[table["participant_id"]].to_numpy()))
         other = np.zeros(len(table), dtype=int)
         library = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
@@ -137,7 +143,7 @@ def imbalance(strata, fold):
 
 def test_the_inner_validation_has_its_share():
     table = cohort(n=200, kin=0.05)
-    splits = make_splits(table, options(inner_validation=0.15), 1)
+    splits = split(table, options(inner_validation=0.15), 1)
     for k in range(5):
         inner = splits.loc[splits[f"inner_{k}"] != "held-out", f"inner_{k}"]
         assert abs((inner == "validation").mean() - 0.15) < 0.02
@@ -145,14 +151,14 @@ def test_the_inner_validation_has_its_share():
 
 def test_repeats_differ_and_the_seed_decides():
     table = cohort()
-    one = make_splits(table, options(repeats=2), 1)
-    assert one.equals(make_splits(table.sample(frac=1, random_state=0), options(repeats=2), 1))
+    one = split(table, options(repeats=2), 1)
+    assert one.equals(split(table.sample(frac=1, random_state=0), options(repeats=2), 1))
     first, second = (one.loc[one["repeat"] == r, "fold"].to_numpy() for r in (0, 1))
     assert (first != second).mean() > 0.5
-    other = make_splits(table, options(repeats=2), 2)
+    other = split(table, options(repeats=2), 2)
     assert (one["fold"] != other["fold"]).mean() > 0.5
     # A repeat more leaves those before as they are.
-    assert one.equals(make_splits(table, options(repeats=3), 1).head(len(one)))
+    assert one.equals(split(table, options(repeats=3), 1).head(len(one)))
 
 
 def test_sites_never_straddle_and_people_without_one_follow_their_family():
@@ -162,7 +168,7 @@ def test_sites_never_straddle_and_people_without_one_follow_their_family():
     groups = independent_groups(table, "site")
     assert groups[1] == groups[2]
     assert groups[0] == "p0000"
-    splits = make_splits(table, options(group_by="site", folds=3), 0)
+    splits = split(table, options(group_by="site", folds=3), 0)
     merged = splits.merge(table, on="participant_id")
     assert (merged[merged["site"] != "n/a"].groupby("site")["fold"].nunique() == 1).all()
 
@@ -172,27 +178,27 @@ def test_too_few_families_are_an_error_with_the_number_that_would_do():
     cases = table["diagnosis"] == "case"
     table.loc[cases, "family"] = [f"f{i % 4}" for i in range(cases.sum())]
     with pytest.raises(FoldError, match=r"diagnosis case belong to 4 independent groups") as caught:
-        make_splits(table, options(folds=5), 0)
+        split(table, options(folds=5), 0)
     assert "set cohort.folds to at most 4" in str(caught.value)
 
 
 def test_too_few_sites_are_an_error_that_names_the_setting():
     table = cohort(n=60, kin=0).assign(site="one")
     with pytest.raises(FoldError, match=r"1 independent groups") as caught:
-        make_splits(table, options(group_by="site"), 0)
-    assert "cohort.group_by: site" in str(caught.value)
+        split(table, options(group_by="site"), 0)
+    assert "share a value of cohort.group_by" in str(caught.value)
 
 
 def test_an_inner_validation_without_a_class_is_an_error():
     table = cohort(n=300, kin=0)
     table["diagnosis"] = ["case"] * 5 + ["control"] * 295
     with pytest.raises(FoldError, match=r"no case among its \d+ validation people"):
-        make_splits(table, options(folds=5, inner_validation=0.02), 0)
+        split(table, options(folds=5, inner_validation=0.02), 0)
 
 
 def test_an_unknown_column_to_group_by():
     with pytest.raises(FoldError, match="no such column"):
-        make_splits(cohort(n=60), options(group_by="ward"), 0)
+        split(cohort(n=60), options(group_by="ward"), 0)
 
 
 def test_a_share_that_is_no_share_is_refused():
@@ -241,4 +247,65 @@ def test_the_command_line_splits(tmp_path):
         )
     assert sha256(tmp_path / "a.tsv") == sha256(tmp_path / "b.tsv")
     read = pd.read_csv(tmp_path / "a.tsv", sep="\t", dtype={"participant_id": str})
-    assert read.equals(make_splits(table, options(folds=3), 5).astype(read.dtypes))
+    assert read.equals(split(table, options(folds=3), 5).astype(read.dtypes))
+
+
+def test_features_of_one_outcome_and_two_modalities_are_strata_and_their_margins():
+    table = cohort(n=150)
+    section = options()
+    outcomes = {
+        name: (task, read_outcome(table, task, "table")) for name, task in tasks_of(section).items()
+    }
+    pattern = (table["has_snp"] + 2 * table["has_region"]).astype(str)
+    slow = [
+        pd.get_dummies(table["diagnosis"] + pattern),
+        pd.get_dummies(table["diagnosis"]),
+        # The modality that fewer people have.
+        pd.get_dummies(table["diagnosis"] + table["has_region"].astype(str)),
+        pd.DataFrame({"all": np.ones(len(table))}),
+    ]
+    assert np.array_equal(make_features(table, outcomes), np.hstack(slow).astype(float))
+
+
+@pytest.mark.parametrize("name", ["has_snp", "has_region"])
+def test_a_study_of_one_modality_splits(name):
+    table = cohort(n=120).drop(columns=[name])
+    section = options(folds=4)
+    check(table, split(table, section, 2), section)
+
+
+def test_several_outcomes_are_balanced_at_once_and_may_be_lacking():
+    table = cohort(n=240, kin=0)
+    rng = np.random.default_rng(5)
+    table["carrier"] = rng.choice(["case", "control", "n/a"], 240, p=[0.2, 0.6, 0.2])
+    section = options(folds=4, outcomes={"diagnosis": {"kind": "binary"}, "carrier": carriers()})
+    splits = split(table, section, 3)
+    merged = splits.merge(table, on="participant_id")
+    for columns in (["diagnosis"], ["carrier"], ["carrier", "has_region"]):
+        counts = merged.groupby([*columns, "fold"]).size().unstack(fill_value=0)
+        assert (counts.max(axis=1) - counts.min(axis=1)).max() <= 3, counts
+    for k in range(4):
+        for part in ("train", "validation", "held-out"):
+            rows = merged[merged[f"inner_{k}"] == part]
+            assert {"case", "control"} <= set(rows["carrier"])
+            assert {"case", "control"} == set(rows["diagnosis"])
+
+
+def test_an_outcome_that_few_people_have_is_named():
+    table = cohort(n=120, kin=0)
+    table["carrier"] = "n/a"
+    table.loc[:3, "carrier"] = "case"
+    table.loc[4:60, "carrier"] = "control"
+    section = options(outcomes={"diagnosis": {"kind": "binary"}, "carrier": carriers()})
+    with pytest.raises(FoldError, match="4 people with carrier case belong to 4 independent"):
+        split(table, section, 0)
+
+
+def carriers():
+    return {"kind": "binary", "column": "carrier"}
+
+
+def test_an_outcome_that_the_table_lacks_is_an_error():
+    section = options(outcomes={"diagnosis": {"kind": "binary"}, "carrier": carriers()})
+    with pytest.raises(OutcomeError, match="no column carrier"):
+        split(cohort(n=60), section, 0)

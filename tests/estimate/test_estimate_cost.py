@@ -8,14 +8,20 @@ import pytest
 from click.testing import CliRunner
 
 from gendmr.cli.main import root as commands
+from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.estimate.cost import Cost, Stage, cost_of, load_rates, measured, stages_of_rules, table
 from gendmr.estimate.plan import Job, planned_jobs
-from gendmr.estimate.size import Size, study_size
+from gendmr.estimate.size import TRAINING, Size, known_size, study_size
 
 KINDS = ["gendmr", "ridge", "locus", "polygenic", "association", "fusion"]
-SIZE = Size(people=1000, variants=500_000, snps=3000, scans=100)
+INSTANCES = {"snp": 3000, "region": 100}
+SIZE = Size(1000, 500_000, 100, INSTANCES, INSTANCES)
+
+
+def sized(people=1000, variants=500_000, snps=3000):
+    return Size(people, variants, 100, {"snp": snps, "region": 100}, INSTANCES)
 
 
 def study(**changes):
@@ -38,15 +44,19 @@ def seconds(job, of=None, size=SIZE):
     return cost_of([job], of or study(), size).cpu
 
 
-def test_every_rule_and_method_has_rates(root):
+def test_every_rule_and_method_of_the_house_has_rates(root):
     names = set(load_rates()["rules"])
     for rule in stages_of_rules():
         text = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+        if f"rule {rule}:" not in text:  # a verb, with the names of modalities behind it
+            assert rule in names, f"no rates for {rule}_<modalities>: estimate/rates.yaml"
+            continue
         block = re.split(rf"rule {rule}:", text)[1].split("\nrule ")[0]
         if "shell:" not in block.split("rule ")[0]:
             continue
-        wanted = [f"{rule} {kind}" for kind in KINDS] if rule.startswith("train") else [rule]
-        assert set(wanted) <= names, f"no rates for {wanted}: gendmr/estimate/rates.yaml"
+        assert rule in TRAINING or rule in names, f"no rates for {rule}: estimate/rates.yaml"
+    for kind in KINDS:
+        assert set(METHODS[kind].rates) == set(TRAINING), f"no rates in config/methods/{kind}.py"
 
 
 def test_a_rule_without_a_rate_is_named():
@@ -57,8 +67,8 @@ def test_a_rule_without_a_rate_is_named():
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_people_and_snps_cost_more_in_every_fold(kind):
     job = Job("train_fold", {"method": kind, "repeat": "0", "fold": "0"})
-    assert seconds(job) < seconds(job, size=Size(2000, 500_000, 3000, 100))
-    assert seconds(job) < seconds(job, size=Size(1000, 500_000, 6000, 100))
+    assert seconds(job) < seconds(job, size=sized(people=2000))
+    assert seconds(job) < seconds(job, size=sized(snps=6000))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,6 +79,62 @@ def test_permutations_of_the_last_chunk_are_those_it_has(kind):
         for chunk in "01"
     )
     assert seconds(last, of) < seconds(first, of)
+
+
+def test_a_method_pays_for_what_it_reads_only():
+    methods = {"images": {"kind": "ridge", "reads": ["region"]}, "both": {"kind": "ridge"}}
+    of = study(training__methods=methods)
+    images, both = (
+        Job("train_fold", {"method": name, "repeat": "0", "fold": "0"}) for name in methods
+    )
+    assert seconds(images, of) < seconds(both, of)
+    assert seconds(images, of) == seconds(images, of, size=sized(snps=6000))
+
+
+def test_a_method_without_rates_is_listed_and_no_error(monkeypatch):
+    monkeypatch.setattr(METHODS["ridge"], "rates", {})
+    jobs = [
+        Job("train_fold", {"method": "ridge", "repeat": "0", "fold": str(fold)})
+        for fold in range(3)
+    ]
+    cost = cost_of([*jobs, Job("collect_metrics", {"method": "ridge"})], study(), SIZE)
+    assert cost.unmeasured == {"train_fold ridge": 3}
+    assert [stage.jobs for stage in cost.stages] == [1]
+    said = table(cost, cores=2, gpus=0)
+    assert "Not measured, and in no sum above: train_fold ridge (3 jobs)." in said
+    assert "train_fold ridge (3 jobs)" in table(cost_of(jobs, study(), SIZE), cores=2, gpus=0)
+
+
+@pytest.mark.parametrize("rule", ["rank", "draw"])
+def test_rules_of_some_modalities_have_the_rates_of_their_verb(rule):
+    both, one = Job(f"{rule}_snp_region"), Job(f"{rule}_region")
+    assert seconds(both) == seconds(one) > 0
+    assert cost_of([both], study(), SIZE).stages[0].name == "ranking"
+    with pytest.raises(ConfigurationError, match=f"{rule}_dog"):
+        cost_of([Job(f"{rule}_dog")], study(), SIZE)
+
+
+def test_a_study_without_genotypes_has_a_size_and_costs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.tsv").write_text("participant_id\tdiagnosis\n" + "01\tAD\n" * 25)
+    (tmp_path / "a.tsv").write_text("number\tname\n" + "1\tR\n" * 12)
+    images = Study.parse(
+        {
+            "study": "images",
+            "seed": 1,
+            "imaging": {"bids": "bids", "atlas": {"labels": "a.nii.gz", "table": "a.tsv"}},
+            "cohort": {"participants": "people.tsv"},
+            "training": {"methods": {"ridge": {"kind": "ridge"}}},
+        }
+    )
+    size = study_size(images, scans=2)
+    assert (size.people, size.variants) == (25, 0)
+    assert size.instances == size.available == {"region": 12}
+    assert seconds(Job("train_fold", {"method": "ridge"}), images, size) > 0
+    (tmp_path / "people.tsv").unlink()
+    assert known_size(images) is None
+    with pytest.raises(InputFileError, match=r"people\.tsv"):
+        study_size(images)
 
 
 def test_epochs_preset_and_variants_count():
@@ -84,7 +150,7 @@ def test_epochs_preset_and_variants_count():
     )
     assert testing < fast < precise
     merge = Job("merge_genotypes")
-    assert seconds(merge) > 10 * seconds(merge, size=Size(1000, 5000, 3000, 100))
+    assert seconds(merge) > 10 * seconds(merge, size=sized(variants=5000))
 
 
 def test_wall_time_never_beats_the_longest_job():
@@ -105,7 +171,8 @@ def test_size_is_told_from_the_heads_of_genotypes(tmp_path, monkeypatch):
         (tmp_path / f"{name}.bim").write_text("1\trs1\t0\t1\tA\tG\n" * 50)
     (tmp_path / "genes.loc").write_text("1\t1\t100\t200\t+\tG\n" * 4)
     beside = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
-    assert (beside.people, beside.variants, beside.snps) == (30, 100, 40)
+    assert (beside.people, beside.variants) == (30, 100)
+    assert beside.instances["snp"] == 40 and beside.available["snp"] == 100
     (tmp_path / "b.fam").write_text("".join(f"0 Q{i} 0 0 1 -9\n" for i in range(20)))
     merged = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
     assert (merged.people, merged.variants) == (50, 50)

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gendmr.modalities.matching import Matching
-from gendmr.modalities.snp.files import read_imaged
 from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.modalities.region import RegionSection
 from gendmr.errors import (
     AtlasError,
     ConfigurationError,
@@ -20,9 +19,10 @@ from gendmr.errors import (
     TableError,
 )
 from gendmr.files.atomic import read_json
-from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import read_table
 from gendmr.imaging.measurements import read_measurements, side_of
+from gendmr.modalities.region.source import SOURCE
+from gendmr.modalities.store import read_modality
 
 HEADER = "participant_id\ticv\thippocampus_L_volume\thippocampus_L_mean\trh_insula_volume"
 PEOPLE = 12
@@ -60,7 +60,7 @@ def quality(folder: Path):
 
 def test_a_table_is_handed_on_as_the_region_modality(table):
     folder = table()
-    regions = read_dataset(folder / "regions.nc", "region")
+    regions = read_modality(folder / "regions.nc", "region")
     assert regions["participant"].values.tolist()[:4] == ["007", "1e5", "NA", "sub-00"]
     assert regions["region"].values.tolist() == ["hippocampus_L", "rh_insula"]
     assert regions["hemisphere"].values.tolist() == ["L", "R"]
@@ -80,9 +80,9 @@ def test_the_cohort_joins_them_and_hears_of_outliers_and_of_who_has_nothing(tabl
     lines[4] = "sub-01\t1436000\tn/a\tn/a\tn/a"
     lines[5] = lines[5].replace("3600", "n/a")
     folder = table(lines)
-    assert np.isnan(read_dataset(folder / "regions.nc", "region")["volume"].values[4, 0])
-    matching = Matching.of(CohortSection(participants="unused"))
-    imaged = read_imaged(str(folder / "regions.nc"), folder / "quality.tsv", matching)
+    assert np.isnan(read_modality(folder / "regions.nc", "region")["volume"].values[4, 0])
+    files = {"regions": str(folder / "regions.nc"), "quality": str(folder / "quality.tsv")}
+    imaged = SOURCE.people(files, RegionSection(), CohortSection(participants="unused"))
     assert imaged.flagged == ["NA"]
     listed = imaged.attrition.set_index("id")
     assert listed.loc["01", "reason"] == "no regions measured: no volume given"
@@ -94,14 +94,14 @@ def test_netcdf_is_handed_on_unchanged(table, tmp_path):
     kept = (first / "regions.nc").rename(tmp_path / "given.nc")
     read_measurements(ImagingSection(measurements=str(kept)), tmp_path / "again")
     xr.testing.assert_identical(
-        read_dataset(kept, "region").drop_attrs(),
-        read_dataset(tmp_path / "again/regions.nc", "region").drop_attrs(),
+        read_modality(kept, "region").drop_attrs(),
+        read_modality(tmp_path / "again/regions.nc", "region").drop_attrs(),
     )
 
 
 def test_excluded_people_are_left_out(table):
     folder = table(exclude=["00", "007"])
-    people = read_dataset(folder / "regions.nc", "region")["participant"].values
+    people = read_modality(folder / "regions.nc", "region")["participant"].values
     assert len(people) == PEOPLE - 2
     assert not {"sub-00", "007"} & set(people.tolist())
     listed = quality(folder)
@@ -116,7 +116,7 @@ def test_places_give_sides_and_centroids(table, tmp_path):
         "region\themisphere\tx\ty\tz\n"
         "rh_insula\tR\t38\t4\t2\nhippocampus_L\tB\t-27\t-22\t-14\nother\tL\t0\t0\t0\n"
     )
-    regions = read_dataset(table(places=str(places)) / "regions.nc", "region")
+    regions = read_modality(table(places=str(places)) / "regions.nc", "region")
     assert regions["hemisphere"].values.tolist() == ["B", "R"]
     assert regions["x"].values.tolist() == [-27, 38]
     places.write_text("region\themisphere\tx\ty\tz\nrh_insula\tR\t38\t4\t2\n")

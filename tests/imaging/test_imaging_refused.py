@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gendmr.modalities.matching import Matching
-from gendmr.modalities.snp.files import read_imaged
+from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.modalities.region import RegionSection
 from gendmr.errors import ImageError, ToolError
 from gendmr.files.atomic import read_json, write_json
-from gendmr.files.datasets import read_dataset
 from gendmr.imaging.collect import collect_regions
 from gendmr.imaging.participant import register_participant
 from gendmr.imaging.scan import read_image
+from gendmr.modalities.region.source import SOURCE
+from gendmr.modalities.store import read_modality
 
 OUTPUTS = ("regions.tsv", "quality.json", "registration.png", "warped.nii.gz", "grey.nii.gz")
 
@@ -104,14 +105,15 @@ def test_the_others_go_on_and_the_refused_are_listed_everywhere(
     assert table.index[table["status"] == "refused"].tolist() == REFUSED
     assert (table.loc[REFUSED, ["dice", "icv_mm3"]] == "n/a").all(axis=None)
     assert "ImageError: " in table.loc["nan", "reason"]
-    regions = read_dataset(tmp_path / "regions.nc", "region")
+    regions = read_modality(tmp_path / "regions.nc", "region")
     assert regions["participant"].values.tolist() == [f"p{n:02d}" for n in range(12)]
     assert np.isfinite(regions["volume"].values).all()
     notes = read_json(tmp_path / "summary.json")["notes"]
     assert notes[0].startswith(
         "Left out, for they cannot be used: 3 scans, 'lost', 'nan', 'volumes';"
     )
-    imaged = read_imaged(str(tmp_path / "regions.nc"), tmp_path / "quality.tsv", Matching())
+    files = {"regions": str(tmp_path / "regions.nc"), "quality": str(tmp_path / "quality.tsv")}
+    imaged = SOURCE.people(files, RegionSection(), CohortSection(participants="unused"))
     assert not set(REFUSED) & set(imaged.names)
     listed = imaged.attrition[imaged.attrition["step"] == "scan refused"]
     assert listed["id"].tolist() == REFUSED
@@ -138,7 +140,7 @@ def test_a_scan_excluded_by_name_is_listed(people, template, section, tmp_path):
     collect_regions(tables, template, changed, tmp_path)
     table = pd.read_csv(tmp_path / "quality.tsv", sep="\t").set_index("participant_id")
     assert table.loc[["p03", "p04"], "reason"].tolist() == ["named in imaging.exclude"] * 2
-    people_left = read_dataset(tmp_path / "regions.nc", "region")["participant"].values
+    people_left = read_modality(tmp_path / "regions.nc", "region")["participant"].values
     assert not {"p03", "p04"} & set(people_left.tolist())
 
 
@@ -180,7 +182,7 @@ def test_a_failed_registration_is_flagged_and_kept_unless_a_rule_leaves_it_out(
     left = collected(people, template, section, tmp_path / "left", outliers=rule)
     (people / "upside").unlink()
     assert left.loc["upside", "status"] == "excluded"
-    measured = read_dataset(tmp_path / "left/regions.nc", "region")["participant"].values.tolist()
+    measured = read_modality(tmp_path / "left/regions.nc", "region")["participant"].values.tolist()
     assert measured == [f"p{n:02d}" for n in range(12)]
     notes = " ".join(read_json(tmp_path / "left/summary.json")["notes"])
     assert "1 scan left out by `imaging.outliers.exclude_by` (dice, similarity): 'upside'" in notes

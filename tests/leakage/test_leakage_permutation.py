@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gendmr.training.scores import auc
 from scipy.stats import t
 
 from factories import make_cohort, make_splits
 from gendmr.cohort.view import FoldView, Rows
 from gendmr.files.tables import write_table
-from gendmr.seeds import derive
 from gendmr.preprocessing.preparation import Preparation
-from gendmr.training.scores import auc
+from gendmr.seeds import derive
 from leakage.garbage import read_table
 from leakage.kinds import METHODS, joined, options
 

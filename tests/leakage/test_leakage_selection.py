@@ -12,12 +12,14 @@ import xarray as xr
 
 from factories import make_splits
 from gendmr.files.atomic import write_json
-from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.tables import write_table
+from gendmr.modalities.store import read_modality, write_modality
 from gendmr.statistics.association import score_test
-from gendmr.training.scores import auc
+from gendmr.statistics.classification import auc
+from gendmr.training.fold import train_fold
 from leakage.garbage import read_table
-from leakage.kinds import read, train
+from leakage.kinds import read
+from studies import slice_of
 
 PEOPLE, SNPS, CHOSEN, FOLDS = 500, 20_000, 500, 5
 
@@ -57,7 +59,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(folder / "participants.tsv", participants)
     write_json(folder / "participants.json", {})
     write_table(folder / "splits.tsv", make_splits(participants, FOLDS, 1, 0))
-    write_dataset(folder / "snp.nc", snp, "snp")
+    write_modality(folder / "snp.nc", snp, "snp")
     return folder
 
 
@@ -66,32 +68,35 @@ def chosen_on_everybody(noise: Path) -> Path:
     """The same cohort with the SNPs of the largest absolute t among all of its people only."""
     folder = noise.parent / "chosen"
     shutil.copytree(noise, folder)
-    snp = read_dataset(noise / "snp.nc", "snp")
+    snp = read_modality(noise / "snp.nc", "snp")
     case = (read_table(noise / "participants.tsv")["diagnosis"] == "case").to_numpy()
     _, t = score_test(snp["dosage"].values, case, np.zeros((PEOPLE, 0)))
     best = np.sort(np.argsort(-np.abs(t[:, 0]))[:CHOSEN])
-    write_dataset(folder / "snp.nc", snp.isel(snp=best), "snp")
+    write_modality(folder / "snp.nc", snp.isel(snp=best), "snp")
     return folder
 
 
 def pooled_auc(cohort: Path, output: Path) -> float:
     """Return the AUC of ridge on the held-out people of all folds."""
+    selection = {"mode": "fold_association", "maximum": CHOSEN, "r2": 1.0}
+    options = slice_of(
+        {"kind": "ridge", "reads": ["snp"], "penalties": [1000.0]},
+        available=("snp",),
+        covariates=[],
+        modalities={"snp": {"components": 0, "selection": selection}},
+    )
     tables = []
     for fold in range(FOLDS):
-        folder = train(
-            cohort,
-            output / f"fold-{fold}",
-            "ridge",
-            fold=fold,
-            method={"modalities": ["snp"], "penalties": [1000.0]},
-            selection={"mode": "fold_association", "maximum": CHOSEN, "r2": 1.0},
-            adjustment={"components": 0, "covariates": [], "region_covariates": []},
-        )
-        assert read(folder, "run.json")["selection"]["selected"] > CHOSEN * 0.99
+        folder = output / f"fold-{fold}"
+        train_fold(
+            cohort, folder, method="ridge", repeat=0, fold=fold, options=options, seed=5,
+            device="cpu",
+        )  # fmt: skip
+        assert read(folder, "run.json")["selection"]["snp"]["selected"] > CHOSEN * 0.99
         table = read_table(folder / "predictions.tsv")
         tables.append(table[table["set"] == "held-out"])
     held_out = pd.concat(tables)
-    return auc(held_out["diagnosis"].to_numpy(int), held_out["score"].to_numpy(float))
+    return auc(held_out["observed"].to_numpy(int), held_out["score"].to_numpy(float))
 
 
 def test_snps_chosen_on_everybody_predict_pure_noise(

@@ -1,4 +1,4 @@
-"""Folds with a known answer: attention, predictions and the cohort beside them, as real files."""
+"""Folds with a known answer, as real files: attributions, predictions and the cohort."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ import xarray as xr
 
 from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
+from gendmr.modalities.store import attributions_schema, null_schema, write_modality
 
 
 @dataclass
 class Study:
-    """A cohort of `n` people; risk falls on gene G0 (SNPs 0 to per_gene) and on the region R0."""
+    """A cohort of `n` people; values of gene G0 (SNPs 0 to per_gene) and of region R0 are large.
+
+    A study whose `snp` or `region` is false has no file of it, and its method does not read it.
+    """
 
     folder: Path
     n: int = 40
@@ -48,7 +52,8 @@ class Study:
                 for chunk in range(self.chunks):
                     self.write_null(rng, repeat, k, chunk)
         return {
-            "attention": [str(path) for path in paths],
+            "attributions": [str(path) for path in paths],
+            "modalities": [name for name in ("snp", "region") if getattr(self, name)],
             "null_chunks": self.chunks,
             "cohort": self.folder / "cohort",
             "genes": self.folder / "genes.tsv",
@@ -75,7 +80,8 @@ class Study:
             attrs={"build": "GRCh37"},
         )
         self.genes_of_snps = dataset["gene"].values
-        write_dataset(self.folder / "cohort" / "snp.nc", dataset, "snp")
+        if self.snp:
+            write_modality(self.folder / "cohort" / "snp.nc", dataset, "snp")
         table = pd.DataFrame({"gene": genes, "chromosome": chromosome, "start": start})
         write_table(
             self.folder / "genes.tsv", table.assign(end=table["start"] + 20_000, strand="+")
@@ -100,7 +106,7 @@ class Study:
                 "z": ("region", rng.uniform(-30, 60, self.n_regions)),
             },
         )
-        write_dataset(self.folder / "cohort" / "region.nc", regions, "region")
+        write_modality(self.folder / "cohort" / "region.nc", regions, "region")
 
     def write_fold(self, rng, repeat, k, held):
         folder = self.folder / "m" / f"repeat-{repeat}" / f"fold-{k}"
@@ -109,10 +115,10 @@ class Study:
             weight = self.noise * rng.normal(size=len(self.snps))
             weight[: self.per_gene] += 0.5
             risk = (self.dosage[held] * weight).astype(np.float32)
-            variables["risk_snp"] = (("participant", "snp"), risk)
+            variables["value_snp"] = (("participant", "snp"), risk)
             share = np.full(risk.shape, 1 / risk.shape[1], dtype=np.float32)
             variables["attention_snp"] = (("participant", "snp"), share)
-            variables["bias_snp"] = ("participant", np.zeros(len(held), dtype=np.float32))
+            variables["baseline_snp"] = ("participant", np.zeros(len(held), dtype=np.float32))
             coordinates["snp"] = self.snps
             for name in ("chromosome", "gene", "position"):
                 with xr.open_dataset(self.folder / "cohort" / "snp.nc") as stored:
@@ -123,13 +129,13 @@ class Study:
             weight = self.noise * rng.normal(size=self.n_regions)
             weight[0] -= 1.0
             risk = ((self.volume[held] - 1000) / 50 * weight).astype(np.float32)
-            variables["risk_region"] = (("participant", "region"), risk)
+            variables["value_region"] = (("participant", "region"), risk)
             share = np.full(risk.shape, 1 / risk.shape[1], dtype=np.float32)
             variables["attention_region"] = (("participant", "region"), share)
-            variables["bias_region"] = ("participant", np.zeros(len(held), dtype=np.float32))
+            variables["baseline_region"] = ("participant", np.zeros(len(held), dtype=np.float32))
             coordinates["region"] = np.array([f"R{i}" for i in range(self.n_regions)])
-        path = folder / "attention.nc"
-        write_dataset(path, xr.Dataset(variables, coords=coordinates), "attention")
+        path = folder / "attributions.nc"
+        write_dataset(path, xr.Dataset(variables, coords=coordinates), attributions_schema())
         held_set = set(held.tolist())
         rows = [(p, "held-out" if i in held_set else "train") for i, p in enumerate(self.people)]
         table = pd.DataFrame(rows, columns=["participant_id", "set"]).assign(score=0.5)
@@ -137,7 +143,7 @@ class Study:
         return path
 
     def write_null(self, rng, repeat, k, chunk):
-        """Write scores of noise, as under permuted diagnoses; not every SNP is read."""
+        """Write scores of noise, as under permuted outcomes; not every SNP is read."""
         variables = {}
         coordinates = {"permutation": np.arange(self.draws) + self.draws * chunk}
         if self.snp:
@@ -155,7 +161,7 @@ class Study:
                 variables[f"{score}_region"] = (("permutation", "region"), values)
         folder = self.folder / "m" / "null" / f"repeat-{repeat}" / f"fold-{k}"
         dataset = xr.Dataset(variables, coords=coordinates)
-        write_dataset(folder / f"chunk-{chunk}.nc", dataset, "null")
+        write_dataset(folder / f"chunk-{chunk}.nc", dataset, null_schema())
 
 
 @pytest.fixture

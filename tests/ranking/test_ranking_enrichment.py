@@ -24,13 +24,14 @@ from gendmr.errors import (
     RankingError,
     TableError,
 )
-from gendmr.files.datasets import read_dataset, write_dataset
-from gendmr.files.tables import read_table, write_table
+from gendmr.files.datasets import write_dataset
+from gendmr.files.tables import write_table
 from gendmr.ranking.commands import group
 from gendmr.ranking.enrichment import COLUMNS, enrich
 from gendmr.ranking.enrichment_figure import draw_enrichment
 from gendmr.ranking.folds import null_files, order_folds
 from gendmr.ranking.gene_sets import read_gmt, read_loci
+from gendmr.ranking.levels import level_of
 from gendmr.ranking.matched import (
     CLASS,
     block_values,
@@ -40,7 +41,8 @@ from gendmr.ranking.matched import (
     membership,
     normal_scores,
 )
-from gendmr.ranking.rank import GENES, rank
+from gendmr.ranking.rank import rank
+from gendmr.ranking.tables import null_ranking_schema
 
 RISK = [f"G{i:03d}" for i in range(0, 60, 6)]
 
@@ -217,12 +219,12 @@ def make_ranking(tmp_path):
 
 
 def write_null(path, names, z):
-    levels = {"gene": (names, z), "block": (names, z), "region": (np.array(["R"]), z[:, :1])}
+    levels = {"gene": (names, z), "block": (names, z)}
     dataset = xr.Dataset(
         {f"z_{k}": (("permutation", k), v.astype(np.float32)) for k, (_, v) in levels.items()},
         coords={k: labels for k, (labels, _) in levels.items()},
     )
-    write_dataset(path, dataset, "null_ranking")
+    write_dataset(path, dataset, null_ranking_schema())
 
 
 def write_sets(folder):
@@ -376,14 +378,14 @@ def test_too_few_draws_for_many_sets_are_told(make_ranking, tmp_path):
 
 def test_what_the_ranking_leaves_is_what_is_read(make_study, tmp_path):
     written = make_study(chunks=1, n_genes=50, region=False).write()
-    paths = order_folds(written["attention"])
-    snp = read_dataset(written["cohort"] / "snp.nc", "snp")
-    places = read_table(written["genes"], GENES)
-    ranking = rank(paths, null_files(paths, 1), snp, None, places, RankingSection())
+    paths, options = order_folds(written["attributions"]), RankingSection()
+    level = level_of("snp").read(written["cohort"], "snp", options, written["genes"])
+    tables = rank(paths, null_files(paths, 1), {"snp": level}, options).tables
+    genes = tables["genes"]
     folder = tmp_path / "ranking" / "some"
-    write_table(folder / "genes.tsv", ranking.genes.rows)
-    write_table(folder / "blocks.tsv", ranking.blocks.rows)
-    write_null(folder / "null.nc", ranking.genes.rows["gene"].to_numpy(str), ranking.genes.null)
+    write_table(folder / "genes.tsv", genes.rows)
+    write_table(folder / "blocks.tsv", tables["blocks"].rows)
+    write_null(folder / "null.nc", genes.rows["gene"].to_numpy(str), genes.null)
     (tmp_path / "sets.gmt").write_text("FIRST\tx\t" + "\t".join(f"G{i}" for i in range(6)) + "\n")
     table, notes = run(folder, loci=())
     assert notes == []

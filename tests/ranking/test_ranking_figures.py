@@ -14,10 +14,10 @@ from scipy.stats import beta
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import AtlasError, RankingError
 from gendmr.files.atomic import sha256
-from gendmr.files.datasets import read_dataset
-from gendmr.files.tables import read_table, write_table
+from gendmr.files.tables import write_table
 from gendmr.ranking.figures import (
     Atlas,
+    TablePanel,
     draw_brain,
     draw_genome,
     draw_qq,
@@ -27,7 +27,8 @@ from gendmr.ranking.figures import (
 from gendmr.ranking.figures.labels import place_labels
 from gendmr.ranking.figures.qq import leave_one_out, quantiles
 from gendmr.ranking.folds import null_files, order_folds
-from gendmr.ranking.rank import GENES, rank
+from gendmr.ranking.levels import level_of
+from gendmr.ranking.rank import rank
 from gendmr.ranking.scores import ranks
 from pictures import check_picture, texts
 
@@ -248,16 +249,17 @@ def test_qq_of_extremes(tmp_path):
 
 
 def rank_study(arguments):
-    paths = order_folds(arguments["attention"])
-    region = arguments["cohort"] / "region.nc"
-    return rank(
-        paths,
-        null_files(paths, arguments["null_chunks"]),
-        read_dataset(arguments["cohort"] / "snp.nc", "snp"),
-        read_dataset(region, "region") if region.is_file() else None,
-        read_table(arguments["genes"], GENES),
-        RankingSection(),
-    )
+    paths, options = order_folds(arguments["attributions"]), RankingSection()
+    levels = {
+        name: level_of(name).read(arguments["cohort"], name, options, arguments["genes"])
+        for name in arguments["modalities"]
+    }
+    found = rank(paths, null_files(paths, arguments["null_chunks"]), levels, options)
+    return found.tables
+
+
+def panels(genes, regions, k=(25, 2)):
+    return [TablePanel("gene", genes, k[0]), TablePanel("region", regions, k[1])]
 
 
 @pytest.fixture(scope="module")
@@ -267,10 +269,10 @@ def ranking(make_written, tmp_path_factory):
 
 
 def test_stability_shows_medians_shares_and_what_the_null_says(ranking, tmp_path):
-    rows = ranking.genes.rows.assign(p_fwer=0.5, q=0.5)
+    rows = ranking["genes"].rows.assign(p_fwer=0.5, q=0.5)
     rows.loc[0, ["p_fwer", "q"]] = [0.01, 0.001]
     rows.loc[1, "q"] = 0.03
-    figure = draw_stability(rows, ranking.regions.rows, (25, 2), tmp_path / "s.png")
+    figure = draw_stability(panels(rows, ranking["regions"].rows), tmp_path / "s.png")
     check_picture(tmp_path / "s.png", 175)
     said = texts(tmp_path / "s.svg")
     assert set(rows["gene"][:25]) <= set(said)
@@ -282,7 +284,7 @@ def test_stability_shows_medians_shares_and_what_the_null_says(ranking, tmp_path
     marks = np.vstack([m.get_offsets() for m in figure.axes[0].collections[1:]])
     found = marks[np.argsort(marks[:, 1]), 0]
     assert np.asarray(found).tolist() == pytest.approx(
-        np.median(ranks(ranking.genes.by_fold), axis=0)[:25].tolist()
+        np.median(ranks(ranking["genes"].by_fold), axis=0)[:25].tolist()
     )
     first = figure.axes[0].collections[1].get_offsets()
     assert first[:, 1].tolist() == [0]
@@ -290,18 +292,18 @@ def test_stability_shows_medians_shares_and_what_the_null_says(ranking, tmp_path
 
 def test_stability_of_one_table_and_of_none(make_study, tmp_path):
     alone = rank_study(make_study(region=False, n_genes=2).write())
-    genes, regions = alone.genes.rows, alone.regions.rows
-    draw_stability(genes, regions, (2, 1), tmp_path / "one.png")
+    genes = alone["genes"].rows
+    draw_stability([TablePanel("gene", genes, 2)], tmp_path / "one.png")
     check_picture(tmp_path / "one.png", 85)
     assert "median, no p-value" in texts(tmp_path / "one.svg")
-    draw_stability(genes.head(0), regions, (2, 1), tmp_path / "none.png")
-    assert "neither genes nor regions" in " ".join(texts(tmp_path / "none.svg"))
+    draw_stability([TablePanel("gene", genes.head(0), 2)], tmp_path / "none.png")
+    assert "Nothing is ranked." in " ".join(texts(tmp_path / "none.svg"))
 
 
 def test_stability_cuts_long_names(ranking, tmp_path):
-    rows = ranking.genes.rows.assign(gene="LOC105371840-AS1-antisense-transcript-2")
-    regions = ranking.regions.rows.assign(region="ctx-lh-rostralmiddlefrontal-and-caudal")
-    draw_stability(rows, regions, (25, 2), tmp_path / "s.png")
+    rows = ranking["genes"].rows.assign(gene="LOC105371840-AS1-antisense-transcript-2")
+    regions = ranking["regions"].rows.assign(region="ctx-lh-rostralmiddlefrontal-and-caudal")
+    draw_stability(panels(rows, regions), tmp_path / "s.png")
     check_picture(tmp_path / "s.png", 175)
 
 
@@ -429,7 +431,9 @@ def test_the_same_bytes_twice(ranking, null, brain, drawn, tmp_path):
         folder = tmp_path / run
         draw_genome(genes, snps_of(genes), 12, folder / "genome.png", line=3.9)
         draw_qq(np.linspace(-1, 3, 40), null, folder / "qq.png")
-        draw_stability(ranking.genes.rows, ranking.regions.rows, (25, 2), folder / "stability.png")
+        draw_stability(
+            panels(ranking["genes"].rows, ranking["regions"].rows), folder / "stability.png"
+        )
         hashes.append({path.name: sha256(path) for path in sorted(folder.iterdir())})
     assert len(hashes[0]) == 6
     assert hashes[0] == hashes[1]

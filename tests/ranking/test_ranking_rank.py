@@ -17,25 +17,51 @@ from gendmr.config.ranking import FiguresSection, RankingSection
 from gendmr.errors import AnnotationError, ConfigurationError, InputFileError, RankingError
 from gendmr.files.atomic import sha256
 from gendmr.files.datasets import read_dataset, write_dataset
-from gendmr.files.tables import read_table
+from gendmr.modalities.store import (
+    attributions_schema,
+    null_schema,
+    read_modality,
+    write_modality,
+)
 from gendmr.ranking.draw import draw_ranking
 from gendmr.ranking.folds import check_held_out, null_files, order_folds
-from gendmr.ranking.rank import GENES, rank, rank_method, summarise
+from gendmr.ranking.levels import level_of
+from gendmr.ranking.rank import rank, rank_method
 from gendmr.ranking.significance import z_scores
+from gendmr.ranking.summary import summarise
+from gendmr.ranking.tables import null_ranking_schema
 from pictures import texts
 
 
 def ranking(arguments, **changes):
-    cohort = arguments["cohort"]
-    region = cohort / "region.nc"
-    return rank(
-        order_folds(arguments["attention"]),
-        null_files(order_folds(arguments["attention"]), arguments["null_chunks"]),
-        read_dataset(cohort / "snp.nc", "snp"),
-        read_dataset(region, "region") if region.is_file() else None,
-        read_table(arguments["genes"], GENES),
-        RankingSection.parse(changes),
+    options = RankingSection.parse(changes)
+    paths = order_folds(arguments["attributions"])
+    levels = {
+        name: level_of(name).read(arguments["cohort"], name, options, arguments["genes"])
+        for name in arguments["modalities"]
+    }
+    return rank(paths, null_files(paths, arguments["null_chunks"]), levels, options)
+
+
+def summary_of(found, **changes):
+    return summarise(
+        "toy",
+        found.tables,
+        found.modalities,
+        permutations=found.permutations,
+        bias=found.bias,
+        notes=found.notes,
+        folds=4,
+        options=RankingSection.parse(changes),
     )
+
+
+def read_attributions(path):
+    return read_dataset(path, attributions_schema())
+
+
+def write_attributions(path, dataset):
+    write_dataset(path, dataset, attributions_schema())
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +114,13 @@ def test_the_risk_allele_is_the_one_whose_copies_go_with_risk(finished):
 
 
 def test_scores_are_those_of_a_slow_twin(written):
-    found = ranking(written).genes.rows.set_index("gene")
-    snp = read_dataset(written["cohort"] / "snp.nc", "snp")
+    found = ranking(written).tables["genes"].rows.set_index("gene")
+    snp = read_modality(written["cohort"] / "snp.nc", "snp")
     for gene in ("G0", "G7"):
         columns = np.flatnonzero(snp["gene"].values == gene)
         by_fold = []
-        for path in written["attention"]:
-            risk = read_dataset(path, "attention")["risk_snp"].values.astype(float)
+        for path in written["attributions"]:
+            risk = read_attributions(path)["value_snp"].values.astype(float)
             total = 0.0
             for j in columns:
                 r2 = [
@@ -110,78 +136,111 @@ def test_scores_are_those_of_a_slow_twin(written):
 
 def test_a_snp_that_a_fold_did_not_select_counts_as_nothing_there(written, tmp_path):
     arguments = copied(written, tmp_path)
-    whole = ranking(arguments, ld_weighting=False).genes.rows.set_index("gene")
-    path = Path(arguments["attention"][0])
-    dataset = read_dataset(path, "attention")
-    risk = dataset["risk_snp"].values
+    whole = ranking(arguments, ld_weighting=False).tables["genes"].rows.set_index("gene")
+    path = Path(arguments["attributions"][0])
+    dataset = read_attributions(path)
+    risk = dataset["value_snp"].values
     lost = np.mean(np.abs(risk[:, :3] - risk[:, :3].mean(axis=0)), axis=0).sum() / 4
-    write_dataset(path, dataset.isel(snp=slice(3, None)), "attention")
-    less = ranking(arguments, ld_weighting=False).genes.rows.set_index("gene")
+    write_attributions(path, dataset.isel(snp=slice(3, None)))
+    less = ranking(arguments, ld_weighting=False).tables["genes"].rows.set_index("gene")
     assert less.loc["G0", "score"] == pytest.approx(whole.loc["G0", "score"] - lost)
     assert less.loc["G0", "stability"] == 0.75
     assert less.loc["G0", "n_snp"] == 3
     assert less.loc["G1", "score"] == whole.loc["G1", "score"]
 
 
-def test_people_without_the_bag_do_not_count(written, tmp_path):
+def test_people_without_the_modality_do_not_count(written, tmp_path):
     arguments = copied(written, tmp_path)
     expected = []
-    for path in arguments["attention"]:
-        dataset = read_dataset(path, "attention")
-        for name in ("risk_snp", "attention_snp"):
+    for path in arguments["attributions"]:
+        dataset = read_attributions(path)
+        for name in ("value_snp", "attention_snp"):
             dataset[name].values[0] = np.nan
-        values = dataset["risk_snp"].values[1:, 0].astype(float)
+        values = dataset["value_snp"].values[1:, 0].astype(float)
         expected.append(np.mean(np.abs(values - values.mean())))
-        write_dataset(path, dataset, "attention")
-    snps = ranking(arguments).snps.set_index("snp")
+        write_attributions(path, dataset)
+    snps = ranking(arguments).tables["snps"].rows.set_index("snp")
     assert snps.loc["rs0", "score"] == pytest.approx(np.mean(expected))
 
 
 def test_a_snp_of_two_genes_counts_for_both(written, tmp_path):
     arguments = copied(written, tmp_path)
-    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
+    snp = read_modality(arguments["cohort"] / "snp.nc", "snp")
     names = snp["gene"].values.astype(object)
     names[0] = "G0;G9"
     snp["gene"] = ("snp", names.astype(str))
-    write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
-    genes = ranking(arguments).genes.rows.set_index("gene")
+    write_modality(arguments["cohort"] / "snp.nc", snp, "snp")
+    genes = ranking(arguments).tables["genes"].rows.set_index("gene")
     assert genes.loc["G0", "n_snp"] == 3
     assert genes.loc["G9", "n_snp"] == 4
     assert genes.loc["G9", "rank"] == 2
 
 
-@pytest.mark.parametrize(("bag", "kept"), [("snp", "regions"), ("region", "genes")])
-def test_a_method_without_one_bag_ranks_the_other(make_study, tmp_path, bag, kept):
-    arguments = make_study(**{bag: False}).write()
+@pytest.mark.parametrize(
+    ("absent", "tables", "figures"),
+    [
+        ("snp", {"regions"}, {"stability", "brain"}),
+        ("region", {"genes", "blocks", "snps"}, {"genome", "qq", "stability"}),
+    ],
+)
+def test_rank_method__opens_and_writes_only_what_the_method_reads(
+    make_study, tmp_path, absent, tables, figures
+):
+    arguments = make_study(**{absent: False, "chunks": 1}).write()
+    assert not (arguments["cohort"] / f"{absent}.nc").exists()
+    out = tmp_path / "out"
+    genes = arguments["genes"] if absent == "region" else None
+    options = RankingSection()
+    rank_method(method="half", options=options, output=out, **{**arguments, "genes": genes})
+    assert {path.stem for path in out.glob("*.tsv")} == tables
+    for name in tables:
+        assert len((out / f"{name}.tsv").read_text().splitlines()) > 5
+    draw_ranking(out, arguments["cohort"], FiguresSection())
+    assert {path.stem for path in (out / "figures").glob("*.png")} == figures
+    for path in (out / "figures").glob("*.png"):
+        assert path.stat().st_size > 2000
+
+
+def test_rank_method__without_genes_says_what_snps_need(written, tmp_path):
+    with pytest.raises(InputFileError, match="no table of genes was given"):
+        rank_method(
+            method="toy", options=RankingSection(), output=tmp_path, **{**written, "genes": None}
+        )
+
+
+def test_a_modality_without_attributions_gives_empty_tables(written, tmp_path):
+    arguments = copied(written, tmp_path)
+    for path in arguments["attributions"]:
+        dataset = read_attributions(path)
+        write_attributions(path, dataset.drop_dims("snp"))
     out = tmp_path / "out"
     rank_method(method="half", options=RankingSection(), output=out, **arguments)
-    empty = {"snp": "genes", "region": "regions"}[bag]
-    assert len((out / f"{empty}.tsv").read_text().splitlines()) == 1
-    assert len((out / f"{kept}.tsv").read_text().splitlines()) > 5
+    for name in ("genes", "blocks", "snps"):
+        assert len((out / f"{name}.tsv").read_text().splitlines()) == 1
+    assert len((out / "regions.tsv").read_text().splitlines()) > 5
     notes = json.loads((out / "summary.json").read_text())["notes"]
-    assert any(f"no {empty} are ranked" in note for note in notes)
+    assert "half attributes nothing to a SNP: no genes are ranked." in notes
     draw_ranking(out, arguments["cohort"], FiguresSection())
-    for name in ("genome", "qq", "stability", "brain"):
-        assert (out / "figures" / f"{name}.png").stat().st_size > 2000
+    assert (out / "figures" / "genome.png").stat().st_size > 2000
 
 
 def test_larger_genes_that_are_favoured_are_noted(make_study):
     arguments = make_study(noise=0.3).write()
-    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
+    snp = read_modality(arguments["cohort"] / "snp.nc", "snp")
     sizes = np.repeat([f"G{i}" for i in range(30)], np.r_[np.full(15, 1), np.full(15, 5)])
     snp["gene"] = ("snp", sizes)
-    write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
-    summary = summarise("toy", ranking(arguments), 4, RankingSection())
+    write_modality(arguments["cohort"] / "snp.nc", snp, "snp")
+    summary = summary_of(ranking(arguments))
     (bias,) = [item for item in summary["bias"] if item["property"] == "n_snp"]
     assert bias["observed"] > 0.5
     assert any("rise with the number of SNPs of a gene" in note for note in summary["notes"])
-    fair = summarise("toy", ranking(arguments, aggregation="mean"), 4, RankingSection())
+    fair = summary_of(ranking(arguments, aggregation="mean"), aggregation="mean")
     (bias,) = [item for item in fair["bias"] if item["property"] == "n_snp"]
     assert abs(bias["observed"]) < 0.5
 
 
 def test_the_same_bytes_in_any_order_of_folds(written, finished, tmp_path):
-    turned = {**written, "attention": written["attention"][::-1]}
+    turned = {**written, "attributions": written["attributions"][::-1]}
     out = tmp_path / "again"
     rank_method(method="toy", options=RankingSection(), output=out, **turned)
     names = sorted(path.relative_to(finished) for path in finished.rglob("*.*"))
@@ -192,10 +251,11 @@ def test_the_same_bytes_in_any_order_of_folds(written, finished, tmp_path):
 def test_the_command_line_does_the_same(written, finished, tmp_path):
     subprocess.run(
         [
-            *(sys.executable, "-m", "gendmr", "ranking", "genes", "--method", "toy"),
+            *(sys.executable, "-m", "gendmr", "ranking", "rank", "--method", "toy"),
             *("--cohort", written["cohort"], "--genes", written["genes"]),
+            *("--reads", "snp", "--reads", "region"),
             *("--options", RankingSection().dump(), "--output", tmp_path / "out"),
-            *written["attention"],
+            *written["attributions"],
         ],
         check=True,
     )
@@ -226,11 +286,11 @@ def test_figures_come_from_files_alone_and_say_what_the_tables_say(tested, tmp_p
 def test_a_ranking_of_another_cohort_is_not_drawn(finished, written, make_study, tmp_path):
     other = tmp_path / "cohort"
     shutil.copytree(written["cohort"], other)
-    region = read_dataset(other / "region.nc", "region")
+    region = read_modality(other / "region.nc", "region")
     names = region["region"].values.astype(object)
     names[0] = "elsewhere"
     region = region.assign_coords(region=("region", names.astype(str)))
-    write_dataset(other / "region.nc", region, "region")
+    write_modality(other / "region.nc", region, "region")
     with pytest.raises(RankingError, match="lacks 1 regions of the ranking: 'R0'"):
         draw_ranking(finished, other, FiguresSection())
 
@@ -241,7 +301,10 @@ def copied(written, folder):
     shutil.copytree(root, folder / "study")
     place = folder / "study"
     return {
-        "attention": [str(place / Path(path).relative_to(root)) for path in written["attention"]],
+        "attributions": [
+            str(place / Path(path).relative_to(root)) for path in written["attributions"]
+        ],
+        "modalities": written["modalities"],
         "null_chunks": written["null_chunks"],
         "cohort": place / "cohort",
         "genes": place / "genes.tsv",
@@ -257,11 +320,11 @@ def tested(tmp_path_factory, make_written):
 def null_scores(arguments, bag, names):
     """Mean over folds of the scores under each permutation (permutation, instance)."""
     folds = []
-    for path in order_folds(arguments["attention"]):
+    for path in order_folds(arguments["attributions"]):
         rows = []
         for chunk in range(2):
             folder = path.parents[2] / "null" / path.parents[1].name / path.parent.name
-            dataset = read_dataset(folder / f"chunk-{chunk}.nc", "null")
+            dataset = read_dataset(folder / f"chunk-{chunk}.nc", null_schema())
             for row in dataset[f"mean_abs_{bag}"].values.astype(float):
                 scored = dict(zip(dataset[bag].values.tolist(), row, strict=True))
                 rows.append([scored.get(name, 0.0) for name in names])
@@ -271,12 +334,12 @@ def null_scores(arguments, bag, names):
 
 def test_p_values_are_those_of_a_slow_twin(tested):
     found = ranking(tested, ld_weighting=False, relative=False)
-    regions = found.regions.rows
+    regions = found.tables["regions"].rows
     null = null_scores(tested, "region", regions["region"]).mean(axis=0)
     for place, row in regions.iterrows():
         as_large = (null[:, place] >= row["score"]).sum()
         assert row["p"] == pytest.approx((as_large + 1) / 41)
-    genes = found.genes.rows.set_index("gene")
+    genes = found.tables["genes"].rows.set_index("gene")
     snps = [f"rs{i}" for i in range(90)]
     by_gene = null_scores(tested, "snp", snps).reshape(4, 40, 30, 3).sum(axis=3).mean(axis=0)
     rows = genes.loc[[f"G{number}" for number in range(30)]]
@@ -287,7 +350,7 @@ def test_p_values_are_those_of_a_slow_twin(tested):
         assert row.p == pytest.approx((1 + (by_gene[:, number] >= row.score).sum()) / 41)
         reached = (largest >= row.z - 1e-4).sum()
         assert row.p_fwer == pytest.approx((reached + 1) / 41)
-    snp = found.snps.set_index("snp")
+    snp = found.tables["snps"].rows.set_index("snp")
     assert snp.loc["rs0", "p"] == 1 / 41 and (snp["p"] >= 1 / 41).all()
 
 
@@ -304,17 +367,17 @@ def test_the_planted_gene_and_region_are_significant_and_the_others_are_not(test
     assert summary["null"]["found"]["genes"]["family_wise"] == 1
     assert summary["genes"]["top_k_overlap_under_null"] is not None
     assert any("40 permutations are few" in note for note in summary["notes"])
-    null = read_dataset(out / "null.nc", "null_ranking")
+    null = read_dataset(out / "null.nc", null_ranking_schema())
     genes = table(out / "genes.tsv")
     assert null["gene"].values.tolist() == genes["gene"].tolist()
-    line = summary["null"]["line"]
+    line = summary["null"]["family_wise_threshold"]["genes"]
     assert (genes["z"] > line).sum() == 1
     assert np.mean(null["z_gene"].values.max(axis=1) > line) <= 0.05
 
 
 def test_genes_of_one_block_are_ranked_as_one(tested, tmp_path):
     arguments = copied(tested, tmp_path)
-    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
+    snp = read_modality(arguments["cohort"] / "snp.nc", "snp")
     dosage = snp["dosage"].values
     dosage[:, 3] = dosage[:, 0]  # the first SNP of the second gene is that of the first
     snp["position"] = ("snp", np.sort(snp["position"].values))
@@ -323,9 +386,12 @@ def test_genes_of_one_block_are_ranked_as_one(tested, tmp_path):
     position = snp["position"].values.copy()
     position[3:6] = position[2] + np.arange(1, 4)
     snp = snp.assign_coords(chromosome=("snp", chromosome), position=("snp", position))
-    write_dataset(arguments["cohort"] / "snp.nc", snp, "snp")
+    write_modality(arguments["cohort"] / "snp.nc", snp, "snp")
     found = ranking(arguments)
-    genes, blocks = found.genes.rows.set_index("gene"), found.blocks.rows.set_index("block")
+    genes, blocks = (
+        found.tables["genes"].rows.set_index("gene"),
+        found.tables["blocks"].rows.set_index("block"),
+    )
     assert genes.loc["G0", "block"] == genes.loc["G1", "block"] != genes.loc["G2", "block"]
     block = blocks.loc[genes.loc["G0", "block"]]
     assert block["genes"] == "G0;G1" and (block["n_gene"], block["n_snp"]) == (2, 6)
@@ -334,10 +400,10 @@ def test_genes_of_one_block_are_ranked_as_one(tested, tmp_path):
 
 def test_folds_of_other_permutations_are_an_error(tested, tmp_path):
     arguments = copied(tested, tmp_path)
-    fold = Path(arguments["attention"][1])
+    fold = Path(arguments["attributions"][1])
     path = fold.parents[2] / "null" / "repeat-0" / fold.parent.name / "chunk-1.nc"
-    dataset = read_dataset(path, "null")
-    write_dataset(path, dataset.isel(permutation=slice(1, None)), "null")
+    dataset = read_dataset(path, null_schema())
+    write_dataset(path, dataset.isel(permutation=slice(1, None)), null_schema())
     with pytest.raises(RankingError, match="holds other permutations"):
         ranking(arguments)
     path.unlink()
@@ -347,26 +413,26 @@ def test_folds_of_other_permutations_are_an_error(tested, tmp_path):
 
 def test_a_person_held_out_twice_is_an_error(written, tmp_path):
     arguments = copied(written, tmp_path)
-    one, two = (Path(path).parent for path in arguments["attention"][:2])
-    for name in ("attention.nc", "predictions.tsv"):
+    one, two = (Path(path).parent for path in arguments["attributions"][:2])
+    for name in ("attributions.nc", "predictions.tsv"):
         shutil.copy(one / name, two / name)
     with pytest.raises(RankingError, match=r"is held out in .*fold-0.* and in .*fold-1"):
-        check_held_out(order_folds(arguments["attention"]))
+        check_held_out(order_folds(arguments["attributions"]))
 
 
-def test_attention_and_predictions_of_two_runs_are_an_error(written, tmp_path):
+def test_attributions_and_predictions_of_two_runs_are_an_error(written, tmp_path):
     arguments = copied(written, tmp_path)
-    path = Path(arguments["attention"][0])
-    dataset = read_dataset(path, "attention")
-    write_dataset(path, dataset.isel(participant=slice(1, None)), "attention")
+    path = Path(arguments["attributions"][0])
+    dataset = read_attributions(path)
+    write_attributions(path, dataset.isel(participant=slice(1, None)))
     with pytest.raises(RankingError, match=r"1 people are held out here or in predictions\.tsv"):
-        check_held_out(order_folds(arguments["attention"]))
+        check_held_out(order_folds(arguments["attributions"]))
 
 
 def test_snps_that_the_cohort_lacks_are_an_error(written, tmp_path):
     arguments = copied(written, tmp_path)
-    snp = read_dataset(arguments["cohort"] / "snp.nc", "snp")
-    write_dataset(arguments["cohort"] / "snp.nc", snp.isel(snp=slice(2, None)), "snp")
+    snp = read_modality(arguments["cohort"] / "snp.nc", "snp")
+    write_modality(arguments["cohort"] / "snp.nc", snp.isel(snp=slice(2, None)), "snp")
     with pytest.raises(RankingError, match=r"2 of 90 snps are not in the cohort: 'rs0', 'rs1'"):
         ranking(arguments)
 
@@ -383,8 +449,8 @@ def test_genes_of_another_annotation_are_an_error(written, tmp_path):
     ("paths", "message"),
     [
         ([], "no folds to rank from"),
-        (["repeat-0/fold-1/model.safetensors"], "not the attention of a fold"),
-        (["a/repeat-0/fold-1/attention.nc", "b/repeat-0/fold-1/attention.nc"], "given twice"),
+        (["repeat-0/fold-1/model.safetensors"], "not the attributions of a fold"),
+        (["a/repeat-0/fold-1/attributions.nc", "b/repeat-0/fold-1/attributions.nc"], "given twice"),
     ],
 )
 def test_folds_that_cannot_be_ordered(paths, message):
@@ -394,11 +460,11 @@ def test_folds_that_cannot_be_ordered(paths, message):
 
 def test_a_missing_fold_is_an_error(tmp_path):
     with pytest.raises(InputFileError, match="no such file"):
-        check_held_out([tmp_path / "repeat-0/fold-0/attention.nc"])
+        check_held_out([tmp_path / "repeat-0/fold-0/attributions.nc"])
 
 
 def test_ten_folds_come_in_the_order_of_numbers():
-    paths = [f"repeat-0/fold-{k}/attention.nc" for k in (10, 9, 1, 0)]
+    paths = [f"repeat-0/fold-{k}/attributions.nc" for k in (10, 9, 1, 0)]
     assert [path.parent.name for path in order_folds(paths)] == [
         "fold-0",
         "fold-1",

@@ -10,8 +10,8 @@ from scipy.special import ndtri_exp
 from scipy.stats import kstest, norm, pearson3, t
 
 from gendmr.ranking.significance import (
-    family_wise_line,
-    judge,
+    family_wise_threshold,
+    permutation_p_values,
     relative_to_bulk,
     tail_probability,
 )
@@ -41,7 +41,7 @@ def test_p_values_are_what_counting_gives(draws: int, size: int, seed: int) -> N
     # Small whole numbers: ties with the observed score count as as large.
     observed = random.integers(0, 4, size).astype(float)
     null = random.integers(0, 4, (draws, size)).astype(float)
-    found = judge(observed, null, relative=False)
+    found = permutation_p_values(observed, null, relative=False)
     z = slow_z(observed, null)
     np.testing.assert_allclose(found.z, z[0], rtol=1e-5, atol=1e-5)
     for column in range(size):
@@ -61,7 +61,7 @@ def test_p_values_are_uniform_when_nothing_is_there() -> None:
     p, family_wise, pooled = [], [], []
     for _ in range(300):
         scores = scale * random.gamma(2.0, size=(100, size))
-        found = judge(scores[0], scores[1:])
+        found = permutation_p_values(scores[0], scores[1:])
         p.append(random.choice(found.p))
         family_wise.append(found.family_wise.min())
         pooled.append(random.choice(found.pooled))
@@ -79,7 +79,7 @@ def test_raw_maxima_would_judge_genes_by_their_size() -> None:
     scale = np.array([1.0, *np.full(20, 30.0)])
     scores = scale * random.gamma(2.0, size=(200, 21))
     scores[0, 0] = 12.0
-    found = judge(scores[0], scores[1:])
+    found = permutation_p_values(scores[0], scores[1:])
     assert found.family_wise[0] <= 0.05
     assert (scores[1:].max(axis=1) >= 12.0).mean() > 0.9
 
@@ -93,7 +93,7 @@ def test_a_gene_that_seldom_scores_does_not_hide_one_that_always_does() -> None:
     scores = np.column_stack([large, seldom])
     standardised = (scores - scores.mean(axis=0)) / scores.std(axis=0)
     hidden = (standardised[1:].max(axis=1) >= standardised[0, 0]).mean()
-    found = judge(scores[0], scores[1:])
+    found = permutation_p_values(scores[0], scores[1:])
     assert hidden > 0.5 and found.family_wise[0] <= 0.05
 
 
@@ -105,7 +105,7 @@ def test_genes_that_seldom_score_do_not_say_how_large_a_permutation_is() -> None
     often[0, 0] = 4.6
     scores = np.column_stack([often, seldom])
     assert (np.median(scores / scores.mean(axis=0), axis=1) > 0).all()
-    found = judge(scores[0], scores[1:])
+    found = permutation_p_values(scores[0], scores[1:])
     assert found.family_wise[0] <= 0.05 and (found.family_wise[1:] > 0.05).all()
 
 
@@ -114,18 +114,18 @@ def test_a_strong_score_does_not_widen_its_own_null() -> None:
     random = np.random.default_rng(6)
     scores = random.normal(5.0, size=(20, 15))
     scores[0, 0] = 50.0
-    assert judge(scores[0], scores[1:]).z[0] > 5
+    assert permutation_p_values(scores[0], scores[1:]).z[0] > 5
 
 
 def test_the_line_is_where_family_wise_significance_begins() -> None:
     random = np.random.default_rng(2)
     null = random.normal(size=(99, 30))
     observed = np.linspace(1.0, 5.0, 30)
-    found = judge(observed, null)
-    line = found.line
+    found = permutation_p_values(observed, null)
+    line = found.family_wise_threshold
     assert line is not None
     np.testing.assert_array_equal(found.z > line, found.family_wise <= 0.05)
-    assert family_wise_line(null[:18]) is None and family_wise_line(null[:19]) is not None
+    assert family_wise_threshold(null[:18]) is None and family_wise_threshold(null[:19]) is not None
 
 
 def test_q_values_are_those_of_the_step_up_procedure() -> None:
@@ -133,7 +133,7 @@ def test_q_values_are_those_of_the_step_up_procedure() -> None:
     null = np.zeros((999, 5))
     for column, value in enumerate(p):
         null[: round(1000 * value) - 1, column] = 2.0
-    q = judge(np.ones(5), null, relative=False).q
+    q = permutation_p_values(np.ones(5), null, relative=False).q
     for level in (0.01, 0.05, 0.1, 0.3, 1.0):
         below = [k for k in range(1, 6) if np.sort(p)[k - 1] <= level * k / 5]
         found = set(np.flatnonzero(p <= np.sort(p)[max(below) - 1])) if below else set()
@@ -142,10 +142,10 @@ def test_q_values_are_those_of_the_step_up_procedure() -> None:
 
 def test_sequential_p_values_stop_at_the_wanted_count() -> None:
     null = np.array([[0.0], [2.0], [2.0], [0.0], [2.0]])
-    assert judge(np.array([1.0]), null, sequential=2).p[0] == 2 / 3
-    assert judge(np.array([1.0]), null, sequential=2).kind == ["sequential"]
-    assert judge(np.array([3.0]), null, sequential=2).p[0] == 1 / 6
-    assert judge(np.array([3.0]), null, sequential=2).kind == ["permutation"]
+    assert permutation_p_values(np.array([1.0]), null, sequential=2).p[0] == 2 / 3
+    assert permutation_p_values(np.array([1.0]), null, sequential=2).kind == ["sequential"]
+    assert permutation_p_values(np.array([3.0]), null, sequential=2).p[0] == 1 / 6
+    assert permutation_p_values(np.array([3.0]), null, sequential=2).kind == ["permutation"]
 
 
 def test_a_fitted_tail_is_near_the_truth_and_marked() -> None:
@@ -153,16 +153,16 @@ def test_a_fitted_tail_is_near_the_truth_and_marked() -> None:
     null = random.normal(size=(5000, 1))
     fitted = tail_probability(4.0, null[:, 0])
     assert fitted is not None and 0.2 < fitted / norm.sf(4.0) < 5
-    found = judge(np.array([4.0]), null, tail=True)
+    found = permutation_p_values(np.array([4.0]), null, tail=True)
     assert found.kind == ["fitted"] and found.p[0] < 1 / 5001
-    assert judge(np.array([1.0]), null, tail=True).kind == ["permutation"]
-    assert judge(np.array([4.0]), null[:50], tail=True).kind == ["permutation"]
+    assert permutation_p_values(np.array([1.0]), null, tail=True).kind == ["permutation"]
+    assert permutation_p_values(np.array([4.0]), null[:50], tail=True).kind == ["permutation"]
 
 
 def test_what_does_not_vary_is_not_found() -> None:
-    found = judge(np.array([0.0, 1.0]), np.array([[0.0, 0.5], [0.0, 0.7]]))
+    found = permutation_p_values(np.array([0.0, 1.0]), np.array([[0.0, 0.5], [0.0, 0.7]]))
     assert found.p[0] == 1.0 and found.z[0] == 0.0 and found.p[1] == 1 / 3
-    assert judge(np.zeros(0), np.zeros((5, 0))).p.size == 0
+    assert permutation_p_values(np.zeros(0), np.zeros((5, 0))).p.size == 0
 
 
 def test_a_strong_gene_does_not_hide_another() -> None:
@@ -171,8 +171,8 @@ def test_a_strong_gene_does_not_hide_another() -> None:
     weights = random.gamma(2.0, size=(200, 60))
     weights[0, 0], weights[0, 1] = 300.0, 14.0
     shares = weights / weights.sum(axis=1, keepdims=True)
-    hidden = judge(shares[0], shares[1:], relative=False)
-    found = judge(shares[0], shares[1:])
+    hidden = permutation_p_values(shares[0], shares[1:], relative=False)
+    found = permutation_p_values(shares[0], shares[1:])
     assert hidden.family_wise[1] > 0.9 and hidden.p[2:].mean() > 0.85
     assert found.family_wise[1] <= 0.05 and found.family_wise[0] <= 0.05
     assert 0.35 < found.p[2:].mean() < 0.65

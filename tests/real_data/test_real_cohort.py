@@ -10,15 +10,19 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gendmr.cohort.join import join_cohort
+from gendmr.cohort.collect import collect_modality
+from gendmr.cohort.join import join_people
 from gendmr.cohort.splits import split_folds
 from gendmr.cohort.view import FoldView
 from gendmr.config.cohort import CohortSection
+from gendmr.config.modalities.region import RegionSection
+from gendmr.config.modalities.snp import SnpSection
 from gendmr.errors import IdentifierError
 from gendmr.files.atomic import read_json
-from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.modalities.store import write_modality
+from gendmr.tasks import task_of
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
@@ -62,7 +66,7 @@ def stages(real_data, tmp_path_factory):
             **{axis: ("region", [0.0, 1.0]) for axis in "xyz"},
         },
     )
-    write_dataset(folder / "regions.nc", regions, "region")
+    write_modality(folder / "regions.nc", regions, "region")
     quality = pd.DataFrame({"participant_id": imaged, "outlier": False, "reason": "n/a"})
     write_table(folder / "quality.tsv", quality)
     subjects = pd.read_csv(real_data / PREFIX.replace("chr10_cc1000", "subjects.tsv"), sep="\t")
@@ -82,17 +86,18 @@ def join(folder, people, subjects, output):
     section = CohortSection.parse(
         {"participants": str(folder / "participants.tsv"), "covariates": [], "categorical": []}
     )
-    join_cohort(
-        genotypes=str(folder / "qc"),
-        genotype_attrition=folder / "attrition.tsv",
-        kinship=folder / "kinship.tsv",
-        snp_to_gene=folder / "snp2gene.tsv",
-        annotation_summary=folder / "summary.json",
-        regions=str(folder / "regions.nc"),
-        quality=folder / "quality.tsv",
-        options=section,
-        output=output,
-    )
+    files = {"genotypes": "qc.bed", "attrition": "attrition.tsv", "kinship": "kinship.tsv"}
+    files |= {"genes": "snp2gene.tsv", "annotation": "summary.json"}
+    images = {"regions": "regions.nc", "quality": "quality.tsv"}
+    sections = {"snp": SnpSection(), "region": RegionSection()}
+    sources = {
+        name: {role: str(folder / file) for role, file in roles.items()}
+        for name, roles in (("snp", files), ("region", images))
+    }
+    join_people(sources, sections, section, output)
+    for name, entry in sections.items():
+        people, path = output / "participants.tsv", output / f"{name}.nc"
+        collect_modality(name, sources[name], entry, people, section, path)
     return section
 
 
@@ -101,17 +106,19 @@ def test_people_without_a_scan_are_kept_and_every_fold_has_some_with_one(stages,
     section = join(folder, people, subjects, tmp_path)
     split_folds(tmp_path / "participants.tsv", section, 1, tmp_path / "splits.tsv")
     flow = read_json(tmp_path / "summary.json")["flow"]
-    assert flow["cohort"]["case"]["all"] == flow["cohort"]["control"]["all"] == 500
-    assert sum(flow["cohort"][d]["both"] for d in ("case", "control")) == 24
+    assert flow["analysed"][0]["outcomes"] == {"diagnosis": {"case": 500, "control": 500}}
+    assert flow["analysed"][1]["n"] == 24
     dosage = read_dosages(folder / "qc")
     row = {name: i for i, name in enumerate(people)}
+    task = task_of("diagnosis", section.outcomes["diagnosis"])
     for fold in range(5):
-        view = FoldView.open(tmp_path, repeat=0, fold=fold)
+        view = FoldView.open(tmp_path, 0, fold, task=task, modalities=("snp", "region"))
         view.seal()
         held = view.held_out
-        assert 4 <= held.has_region.sum() <= 6
-        assert abs(held.diagnosis.mean() - 0.5) < 0.02
-        assert np.array_equal(held.dosage, dosage[[row[name] for name in held.participants]])
+        assert 4 <= held.present["region"].sum() <= 6
+        assert abs(held.outcome.case.mean() - 0.5) < 0.02
+        expected = dosage[[row[name] for name in held.participants]]
+        assert np.array_equal(held.array("snp", "dosage"), expected)
         together = {people[0], people[1]} & set(held.participants)
         assert len(together) in {0, 2}
 
@@ -126,7 +133,7 @@ def test_scans_of_other_people_stop_the_run(stages, tmp_path, real_data):
     renamed = regions.assign_coords(participant=np.array(scans[:24]))
     renamed["region"] = renamed["region"].astype(str)
     renamed["hemisphere"] = renamed["hemisphere"].astype(str)
-    write_dataset(other / "regions.nc", renamed, "region")
+    write_modality(other / "regions.nc", renamed, "region")
     table = pd.DataFrame({"participant_id": scans[:24], "outlier": False, "reason": "n/a"})
     write_table(other / "quality.tsv", table)
     with pytest.raises(IdentifierError, match=r"0 people of .*regions\.nc"):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from gendmr.training.association import score_test
 
 from gendmr.statistics.residuals import linear_residuals, logistic_residuals
-from gendmr.training.association import score_test
 
 pytestmark = pytest.mark.real_data
 

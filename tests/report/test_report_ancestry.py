@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gendmr.config.outcomes.binary import BinaryOutcome
 from gendmr.config.report import ReportSection
-from gendmr.report.ancestry import ENOUGH, by_ancestry
-from gendmr.report.study import report_study
-from gendmr.training.scores import auc
+from gendmr.report.outcomes import OutcomeOfPeople
+from gendmr.report.sections.genetics.ancestry import ENOUGH, by_ancestry
+from gendmr.statistics.classification import auc
+from gendmr.tasks import task_of
+from gendmr.tasks.binary.outcome import CaseStatus
+from report.studies import report_study
 
 Maker = Callable[..., Path]
 
@@ -44,13 +48,13 @@ def test_each_group_has_its_auc_with_an_interval_or_too_few(study: Maker) -> Non
     group = held["participant_id"].map(strata.set_index("participant_id")["ancestry"])
     for name in ("1", "2"):
         part = held[group == name]
-        expected = auc(part["diagnosis"].to_numpy(), part["score"].to_numpy())
-        assert rows.loc[name, "auc"] == pytest.approx(expected, abs=1e-6)
+        expected = auc(part["observed"].to_numpy(), part["score"].to_numpy())
+        assert rows.loc[name, "value"] == pytest.approx(expected, abs=1e-6)
         assert rows.loc[name, "low"] < expected < rows.loc[name, "high"]
-    assert rows["auc"].isna().tolist() == [False, False, True, True]
-    assert rows.loc["3", "note"] == f"too few: {ENOUGH} cases and {ENOUGH} controls are needed"
+    assert rows["value"].isna().tolist() == [False, False, True, True]
+    assert rows.loc["3", "note"] == f"too few: 4 of {ENOUGH} that are needed"
     page = words(results / "report" / "summary.html")
-    assert "group 3 8 people (4 cases, 4 controls); without genotypes 2 people" in page
+    assert "group 3 8 people (case 4, control 4); without genotypes 2 people" in page
     assert page.count("too few</td>") + page.count("too few <br>") >= 2
     assert '<h3 id="ancestry">' in page
 
@@ -62,17 +66,23 @@ def test_smaller_groups_have_wider_intervals() -> None:
     rows = pd.DataFrame(
         {
             "participant_id": [str(i) for i in range(n)],
-            "diagnosis": truth,
+            "observed": truth,
             "score": truth + rng.normal(0, 1.5, n),
             "modalities": "snp",
+            "repeat": 0,
+            "fold": 0,
         }
+    ).assign(logit=0.0, predicted=0)
+    outcome = OutcomeOfPeople(
+        task_of("diagnosis", BinaryOutcome()), rows["participant_id"].to_numpy(), CaseStatus(truth)
     )
     groups = {str(i): "1" if i >= 50 else "2" for i in range(n)}
-    large, small = by_ancestry("m", rows, ["snp"], groups)
+    large, small = by_ancestry("m", rows, ["snp"], groups, outcome)
     assert (large["n"], small["n"]) == (350, 50)
     assert small["high"] - small["low"] > 1.5 * (large["high"] - large["low"])
-    assert by_ancestry("m", rows, ["region"], groups) == []  # reads nothing of anybody
-    assert by_ancestry("m", rows, ["region", "covariates"], groups)[0]["auc"] == large["auc"]
+    assert by_ancestry("m", rows, ["region"], groups, outcome) == []  # reads nothing of anybody
+    seen = by_ancestry("m", rows, ["region", "covariates"], groups, outcome)
+    assert seen[0]["value"] == large["value"]
 
 
 def test_without_groups_the_page_says_so(study: Maker) -> None:
@@ -80,7 +90,7 @@ def test_without_groups_the_page_says_so(study: Maker) -> None:
     report_study(results, ReportSection())
     page = words(results / "report" / "summary.html")
     assert "Ancestry groups were not made." in page and 'id="ancestry"' not in page
-    assert (results / "report" / "by_ancestry.tsv").read_text().startswith("method\tgroup\tpeople")
+    assert (results / "report" / "by_ancestry.tsv").read_text().startswith("outcome\tmethod\tgroup")
 
 
 def test_notes_of_strata_need_a_null(study: Maker) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
+from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.config.report import ReportSection
-from gendmr.report.catalogue import DRAWN, FIGURES, SECTIONS, legend_file
+from gendmr.files.fingerprint import imports
+from gendmr.report.catalogue import FIGURES, SECTIONS, code_modules, drawn_figures, legend_file
 from gendmr.report.page import render
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
+from gendmr.tasks import kinds
+from report.studies import OUTCOMES, report_study, summarise
 
 Maker = Callable[..., Path]
 NULL = {"permutations": 9, "smallest_p": 0.1, "tail": False, "sequential": 0}
@@ -23,36 +25,38 @@ COUNTS = {"family_wise": 0, "q": 0, "q_pooled": 0}
 SET = {"set": "s", "n_ranked": 3, "n_block": 2, "score": 1.0, "expected": 0.5, "p": 0.5, "q": 0.5}
 
 
+DRAWN = drawn_figures(OUTCOMES, OUTCOMES)
+ALL = FIGURES | DRAWN
+
+
 def caption(name: str) -> str:
-    return f"<figcaption>{escape(FIGURES[name].caption)}</figcaption>"
+    return f"<figcaption>{escape(ALL[name].caption)}</figcaption>"
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ALL)
 def test_each_row_is_shown_once_where_its_file_is_there(study: Maker, name: str) -> None:
     """With a null and tested sets, so that every section of the page is there."""
     results = study()
     summary = summarise(results, ReportSection())
     assert summary.genes is not None
-    agreement = {"count": 0, "top_k_overlap": None}
-    found = dict.fromkeys(("genes", "blocks", "regions"), COUNTS)
     summary = dataclasses.replace(
         summary,
         genes=dataclasses.replace(summary.genes, p_values=True),
         significance={
-            "null": NULL | {"found": found},
-            "genes": agreement,
-            "regions": agreement,
+            "null": NULL,
+            "tables": [{"name": "genes", "unit": "gene", **COUNTS}],
+            "agreement": [],
             "bias": [],
             "blocks": [],
             "sets": [SET | {"p_permuted": 0.5, "leading": "A;B"}],
         },
     )
-    path = results / FIGURES[name].path.format(main="gendmr")
+    path = results / ALL[name].path.format(main="gendmr")
     if not path.is_file():
-        assert caption(name) not in render(results, summary, 0)
+        assert caption(name) not in render(results, summary, DRAWN, 0)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"a picture")
-    assert render(results, summary, 0).count(caption(name)) == 1
+    assert render(results, summary, DRAWN, 0).count(caption(name)) == 1
 
 
 def test_p_values_and_regions_that_are_not_ranked_have_no_figure(study: Maker) -> None:
@@ -68,7 +72,7 @@ def test_p_values_and_regions_that_are_not_ranked_have_no_figure(study: Maker) -
 
 
 def test_rows_are_complete() -> None:
-    assert {figure.section for figure in FIGURES.values()} <= set(SECTIONS)
+    assert {figure.section for figure in ALL.values()} <= set(SECTIONS)
     for figure in DRAWN.values():
         assert callable(figure.function())
         assert figure.label
@@ -78,21 +82,52 @@ def test_rows_are_complete() -> None:
 def test_a_legend_is_written_for_snakemake_and_left_alone_when_it_says_the_same(
     tmp_path: Path,
 ) -> None:
-    path = Path(legend_file("roc", tmp_path / "captions"))
+    path = Path(legend_file("roc", DRAWN["roc"], tmp_path / "captions"))
     assert path.is_absolute()
     assert "averaged over folds" in path.read_text()
     written = path.stat().st_mtime_ns
-    assert legend_file("roc", tmp_path / "captions") == str(path)
+    assert legend_file("roc", DRAWN["roc"], tmp_path / "captions") == str(path)
     assert path.stat().st_mtime_ns == written
     path.write_text("of an older version")
-    legend_file("roc", tmp_path / "captions")
+    legend_file("roc", DRAWN["roc"], tmp_path / "captions")
     assert "averaged over folds" in path.read_text()
 
 
 def test_the_rules_import_the_table_without_what_draws() -> None:
     code = (
-        "import sys; import gendmr.report.catalogue;"
-        "print([m for m in ('pandas', 'matplotlib', 'numpy', 'jinja2') if m in sys.modules])"
+        "import sys; from gendmr.report.catalogue import drawn_figures;"
+        "from gendmr.config.outcomes.binary import BinaryOutcome as B;"
+        "drawn_figures({'diagnosis': B()}, ['diagnosis']);"
+        "print([m for m in ('matplotlib', 'scipy', 'torch', 'jinja2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_figures_of_several_outcomes_are_named_after_them() -> None:
+    outcomes = OUTCOMES | {
+        "memory": QuantitativeOutcome(column="m"),
+        "age": QuantitativeOutcome(column="a"),
+    }
+    figures = drawn_figures(outcomes, ["diagnosis", "memory"])
+    assert {figure.path for figure in figures.values()} == {
+        f"report/figures/{name}.png"
+        for name in (
+            "comparison-diagnosis", "roc-diagnosis", "calibration-diagnosis",
+            "comparison-memory", "scatter-memory", "bland_altman-memory",
+        )
+    }  # fmt: skip
+    assert "comparison" in DRAWN
+
+
+def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
+    """What a fold runs imports no module that draws, not even by way of others."""
+    assert "tasks.binary.figures" in code_modules(OUTCOMES)
+    seen: set[str] = set()
+    waiting = [f"gendmr.tasks.{kind}.task" for kind in kinds()]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(imports(name))
+    assert not {name for name in seen if name.endswith((".figures", ".drawing", ".curves"))}

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import math
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from gendmr.config.methods import AnyMethod
 from gendmr.config.report import ReportSection
 from gendmr.config.study import Study
-from gendmr.config.training import MethodOptions, OptimisationSection
 from gendmr.errors import ConfigurationError, InputFileError
-from gendmr.report.comparison import difference
+from gendmr.report.comparison import best_first, difference
 from gendmr.report.figures import draw_comparison
-from gendmr.report.performance import READS
-from gendmr.report.schema import FoldAuc, MethodSummary
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
+from gendmr.report.method_schema import Estimate, FoldMetric, MethodSummary, MetricWords
+from gendmr.tasks import task_of
 from pictures import check_picture
+from report.studies import OUTCOMES, report_study, summarise
 
 Maker = Callable[..., Path]
 LISTS = (
     "reads", "exclude", "by_modality", "by_ancestry", "notes", "seeds", "devices", "best_epochs",
 )  # fmt: skip
+
+
+AUC = MetricWords("auc", "AUC", "higher", 0.5, 1.0, "")
+ERROR = MetricWords("mae", "mean absolute error", "lower", None, None, "")
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -41,10 +41,18 @@ def method(values: list[float | None], repeats: int = 1) -> MethodSummary:
     folds = len(values) // repeats
     empty: dict[str, Any] = {name: [] for name in LISTS} | {"metrics": {}, "versions": {}}
     aucs = [
-        FoldAuc(i // folds, i % folds, auc, n_train=80, n_held_out=20)
+        FoldMetric(i // folds, i % folds, auc, n_train=80, n_held_out=20)
         for i, auc in enumerate(values)
     ]
-    return MethodSummary(method="m", kind="ridge", auc_of_folds=aucs, people={}, **empty)
+    return MethodSummary(
+        method="m",
+        kind="ridge",
+        outcome="diagnosis",
+        primary=AUC,
+        primary_of_folds=aucs,
+        people={},
+        **empty,
+    )
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
@@ -60,8 +68,8 @@ def test_difference_has_the_interval_of_nadeau_and_bengio(repeats: int) -> None:
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
-        ([0.80, 0.81, 0.82], "higher"),
-        ([0.60, 0.61, 0.62], "lower"),
+        ([0.80, 0.81, 0.82], "better"),
+        ([0.60, 0.61, 0.62], "worse"),
         ([0.60, 0.70, 0.85], "interval includes 0"),
         ([0.70, 0.70, 0.70], "interval includes 0"),
         ([0.80, None, None], "not computed: fewer than 2 folds with both"),
@@ -77,6 +85,12 @@ def test_folds_that_only_one_method_has_do_not_count() -> None:
     assert (found.mean, found.folds) == (pytest.approx(0.1), 2)
 
 
+def auc_of_fold(results: Path, name: str, fold: int) -> float:
+    table = read(results / "training" / name / "metrics.tsv")
+    row = table[(table["metric"] == "auc") & (table["fold"] == str(fold))]
+    return float(row["value"].item())
+
+
 def test_table_holds_every_method_best_first(study: Maker) -> None:
     results = study()
     summary = report_study(results, ReportSection()).to_json()
@@ -89,19 +103,20 @@ def test_table_holds_every_method_best_first(study: Maker) -> None:
     assert table.loc["ridge", "reads"] == "snp,region,covariates"
     deltas = []
     for fold in range(5):
-        both = [
-            json.loads((results / f"training/{name}/repeat-0/fold-{fold}/metrics.json").read_text())
-            for name in ("ridge-snp", "gendmr")
-        ]
-        deltas.append(both[0]["held_out"]["auc"] - both[1]["held_out"]["auc"])
+        both = [auc_of_fold(results, name, fold) for name in ("ridge-snp", "gendmr")]
+        deltas.append(both[0] - both[1])
     assert float(table.loc["ridge-snp", "difference"]) == pytest.approx(np.mean(deltas), abs=1e-6)
     half = 2.776445 * np.sqrt((1 / 5 + 24 / 96) * np.var(deltas, ddof=1))
     assert float(table.loc["ridge-snp", "difference_high"]) == pytest.approx(
         np.mean(deltas) + half, abs=1e-5
     )
-    assert table.loc["ridge-snp", "verdict"] == "lower"
+    assert table.loc["ridge-snp", "verdict"] == "worse"
+    assert set(table["outcome"]) == {"diagnosis"}
+    assert set(table["metric"]) == {"auc"}
+    assert float(table.loc["gendmr", "mean"]) == pytest.approx(0.8)
+    assert float(table.loc["gendmr", "pooled_low"]) == pytest.approx(0.7)
     assert float(table.loc["ridge-snp", "balanced_accuracy"]) == pytest.approx(0.53)
-    assert summary["comparison"]["verdicts"] == {
+    assert summary["outcomes"][0]["comparison"]["verdicts"] == {
         "higher": 0, "lower": 4, "tied": 0, "not_computed": 0,
     }  # fmt: skip
 
@@ -109,22 +124,42 @@ def test_table_holds_every_method_best_first(study: Maker) -> None:
 def test_another_reference_can_be_chosen(study: Maker) -> None:
     results = study()
     summary = report_study(results, ReportSection(reference="ridge-snp")).to_json()
-    assert summary["comparison"]["reference"] == "ridge-snp"
+    assert summary["outcomes"][0]["comparison"]["reference"] == "ridge-snp"
     assert summary["main"] == "gendmr"  # whose ranking comes first is another question
     table = read(results / "report" / "comparison.tsv").set_index("method")
-    assert table.loc["gendmr", "verdict"] == "higher"
-    assert "Minus ridge-snp" in (results / "report" / "summary.html").read_text()
+    assert table.loc["gendmr", "verdict"] == "better"
+    assert "Better than ridge-snp by" in (results / "report" / "summary.html").read_text()
     with pytest.raises(ConfigurationError, match="'ridge-sno': no such method; there are 'gendmr'"):
         summarise(results, ReportSection(reference="ridge-sno"))
 
 
-def test_reference_is_the_first_network_whatever_its_name(study: Maker) -> None:
+def test_reference_is_the_first_method_with_attributions(study: Maker) -> None:
     results = study()
-    (results / "training" / "gendmr").rename(results / "training" / "zz-network")
-    assert summarise(results, ReportSection()).to_json()["comparison"]["reference"] == "zz-network"
-    baselines = ["ridge-snp", "ridge"]
-    summary = summarise(results, ReportSection(), methods=baselines, ranked=["ridge"]).to_json()
-    assert summary["comparison"]["reference"] == "ridge-snp"
+    methods = ["ridge-covariates", "ridge-snp", "ridge", "gendmr"]
+    found = summarise(results, methods=methods, ranked=["ridge", "gendmr"])
+    comparison = found.outcomes[0].comparison
+    assert comparison is not None
+    assert comparison.reference == "ridge"
+    found = summarise(results, methods=["ridge-snp", "ridge-covariates"], ranked=[])
+    comparison = found.outcomes[0].comparison
+    assert comparison is not None
+    assert comparison.reference == "ridge-snp"
+
+
+def test_of_a_metric_of_which_lower_is_better_the_difference_is_turned() -> None:
+    low, high = (
+        dataclasses.replace(method(values), primary=ERROR, method=name)
+        for name, values in (("low", [1.0, 1.1, 1.2]), ("high", [2.0, 2.1, 2.3]))
+    )
+    found = difference(low, high)
+    assert found.mean == pytest.approx(1.0333, abs=1e-4)
+    assert found.verdict == "better"
+    judged = [
+        dataclasses.replace(one, metrics={"mae": Estimate({"mean": value})})
+        for one, value in ((high, 2.13), (low, 1.1))
+    ]
+    judged.append(dataclasses.replace(low, method="none"))
+    assert [one.method for one in best_first(judged)] == ["low", "high", "none"]
 
 
 def test_a_misspelt_reference_stops_before_any_job(root: Path) -> None:
@@ -171,12 +206,15 @@ def test_by_modality_counts_everybody_once_and_judges_no_blind_method(study: Mak
     table = read(results / "report" / "by_modality.tsv")
     people = pd.read_csv(results / "cohort" / "participants.tsv", sep="\t")
     for _, part in table.groupby("method"):
-        assert part["people"].sum() == part[["cases", "controls"]].to_numpy().sum() == len(people)
+        assert part["people"].sum() == len(people)
+        counts = part["groups"].str.extract(r"case (\d+), control (\d+)").astype(int)
+        assert (counts.sum(axis=1) == part["people"]).all()
     rows = table.set_index(["method", "modalities"])
     assert rows.loc[("gendmr", "snp+region"), "people"] == 34
-    assert float(rows.loc[("gendmr", "snp"), "auc"]) == pytest.approx(0.77)
+    assert rows.loc[("gendmr", "snp"), "metric"] == "auc"
+    assert float(rows.loc[("gendmr", "snp"), "value"]) == pytest.approx(0.77)
     blind = rows.loc[("ridge-snp", "region")]
-    assert (blind["auc"], blind["low"]) == ("n/a", "n/a")
+    assert (blind["value"], blind["low"]) == ("n/a", "n/a")
     assert blind["note"] == "reads nothing of these people"
     assert rows.loc[("ridge-covariates", "region"), "note"] == "n/a"
 
@@ -196,7 +234,7 @@ def test_counts_that_differ_between_methods_are_shown(study: Maker) -> None:
     gendmr = {item["method"]: item for item in summary["methods"]}["gendmr"]["by_modality"]
     fewer = next(row for row in gendmr if row["modalities"] == "none")
     assert fewer["n"] < none["n"]
-    assert f"{fewer['cases']} and {fewer['controls']} people" in page
+    assert page.count(f">{fewer['groups']}</span>") >= 1
 
 
 def test_figure_fits_a_column_with_five_and_with_twenty_five_methods(
@@ -205,7 +243,8 @@ def test_figure_fits_a_column_with_five_and_with_twenty_five_methods(
     for results, methods in ((originals(), 5), (originals(many=True, folds=3), 25)):
         summary = summarise(results, ReportSection())
         assert len(summary.methods) == methods
-        draw_comparison(results, summary, tmp_path / "comparison.png")
+        task = task_of("diagnosis", OUTCOMES["diagnosis"])
+        draw_comparison(results, summary, tmp_path / "comparison.png", task=task)
         with Image.open(tmp_path / "comparison.png") as picture:
             height = picture.height
         check_picture(tmp_path / "comparison.png", 85)
@@ -216,11 +255,3 @@ def test_folds_with_one_class_have_no_curve(study: Maker) -> None:
     results = study(folds=2)  # of which one holds the cases out, the other the controls
     report_study(results, ReportSection(), methods=["gendmr", "ridge"])
     assert (results / "report" / "figures" / "roc.png").is_file()
-
-
-def test_what_the_report_says_a_method_reads_is_what_it_reads() -> None:
-    for kind in get_args(get_args(AnyMethod)[0]):
-        options = MethodOptions(method=kind(), optimisation=OptimisationSection())
-        method = import_module(f"gendmr.{kind.module}").build(options)
-        told = getattr(options.method, "modalities", None) or READS[method.kind]
-        assert set(told) == method.modalities, method.kind

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gendmr.config.report import ReportSection
-from gendmr.report.dominance import read_dominance
-from gendmr.report.study import report_study
+from gendmr.report.sections.dominance import read_dominance
+from report.studies import report_study
 
 Maker = Callable[..., Path]
 

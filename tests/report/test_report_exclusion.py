@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from gendmr.config.report import ReportSection
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
+from gendmr.files.tables import read_table
+from gendmr.report.performance import METRICS
+from report.studies import report_study, summarise
 
 Maker = Callable[..., Path]
 WHOLE, WITHOUT = "gendmr", "gendmr-without-apoe"
@@ -80,14 +81,17 @@ def test_the_difference_is_paired_by_fold(pair: Path) -> None:
     (found,) = excluded(pair)
     aucs = {
         name: [
-            json.loads((path / "metrics.json").read_text())["held_out"]["auc"]
-            for path in sorted((pair / "training" / name / "repeat-0").glob("fold-*"))
+            value
+            for fold, metric, value in read_table(
+                pair / "training" / name / "metrics.tsv", METRICS
+            )[["fold", "metric", "value"]].itertuples(index=False)
+            if metric == "auc" and fold.isdigit()
         ]
         for name in (WHOLE, WITHOUT)
     }
     deltas = [one - other for one, other in zip(aucs[WITHOUT], aucs[WHOLE], strict=True)]
-    assert found["auc"]["mean"] == pytest.approx(sum(deltas) / len(deltas), abs=1e-6)
-    assert found["auc"]["folds"] == 5
+    assert found["difference"]["mean"] == pytest.approx(sum(deltas) / len(deltas), abs=1e-6)
+    assert found["difference"]["folds"] == 5
 
 
 def test_without_a_null_nothing_is_said_of_significance(pair: Path) -> None:
@@ -107,7 +111,7 @@ def test_methods_that_differ_in_more_are_no_pair(pair: Path) -> None:
 def test_the_page_tells_of_it(pair: Path) -> None:
     report_study(pair, ReportSection(), ranked=[WHOLE, WITHOUT])
     page = " ".join((pair / "report/summary.html").read_text().split())
-    assert "Without a stretch of the genome" in page
+    assert "Without a genomic interval" in page
     assert f"<b>{WITHOUT}</b> is {WHOLE} without {REGION}" in page
     assert f"{WITHOUT} alone 2 (GENE2, GENE4)" in page
 

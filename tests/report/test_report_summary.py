@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from gendmr.config.outcomes import dump_outcomes
 from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.files.atomic import sha256, write_json
 from gendmr.files.provenance import record_files
 from gendmr.files.tables import write_table
-from gendmr.report.curves import GRID, mean_roc
-from gendmr.report.limits import smallest_effects
-from gendmr.report.study import report_study
-from gendmr.report.summary import summarise
+from report.studies import OUTCOMES, report_study, summarise
 
 Maker = Callable[..., Path]
 
@@ -47,10 +39,13 @@ def gendmr(*arguments: object, check: bool = True) -> subprocess.CompletedProces
 
 def test_summary_counts_people_and_removals(study: Maker) -> None:
     summary = summarise(study(), ReportSection()).to_json()
-    cases, controls, everybody = summary["people"]["groups"]
+    cases, controls = summary["outcomes"][0]["groups"]
+    everybody = summary["people"]["everybody"]
+    assert (cases["group"], controls["group"]) == ("case", "control")
     assert (cases["n"], controls["n"], everybody["n"]) == (60, 60, 120)
     assert everybody["female"] + everybody["male"] == 120
-    assert everybody["both"] == 34
+    assert everybody["patterns"]["snp+region"] == 34
+    assert sum(row["n"] for row in summary["people"]["patterns"]) == 120
     assert summary["people"]["families"] == 2
     assert [(row["kind"], row["n"]) for row in summary["left"]] == [
         ("participant", 1),
@@ -103,9 +98,13 @@ def test_study_without_images(study: Maker) -> None:
     summary = report_study(results, ReportSection()).to_json()
     assert summary["registration"] is None
     assert summary["regions"] is None
-    assert summary["detectable"]["region"] is None
+    assert [table["modality"] for table in summary["detectable"]["outcomes"][0]["tables"]] == [
+        "snp"
+    ]
     assert any("No images" in item["note"] for item in summary["not_done"])
-    assert "This study has no ranked regions" in (results / "report/summary.html").read_text()
+    page = (results / "report/summary.html").read_text()
+    assert "Brain regions" not in page
+    assert "Which genes carry the risk" in " ".join(page.split())
 
 
 def test_method_without_snps_ranks_no_genes(study: Maker) -> None:
@@ -257,83 +256,6 @@ def test_the_null_is_told(study: Maker) -> None:
     assert any("at chance" in item["note"] for item in summary["not_done"])
 
 
-class Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.sources: list[str] = []
-        self.seen: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
-        values = dict(attrs)
-        self.sources += [str(values[name]) for name in ("src", "href") if name in values]
-        if tag not in ("meta", "img", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def test_page_is_self_contained_and_escaped(study: Maker) -> None:
-    results = study()
-    hostile = ReportSection(title="<script>alert(1)</script> & co")
-    report_study(results, hostile)
-    text = (results / "report" / "summary.html").read_text()
-    page = Page()
-    page.feed(text)
-    assert page.open == []
-    assert "script" not in page.seen
-    assert "&lt;b&gt;209&lt;/b&gt;" in text
-    assert all(source.startswith(("data:image/", "#")) for source in page.sources)
-    assert sum(source.startswith("data:image/") for source in page.sources) == 12
-    for anchor in re.findall(r'href="#([^"]+)"', text):
-        assert f'id="{anchor}"' in text
-
-
-def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path) -> None:
-    evil = "<img src=x onerror=alert(1)>"
-    results = study()
-    method = results / "training" / evil
-    shutil.copytree(results / "training" / "gendmr", method)
-    shutil.copytree(results / "ranking" / "gendmr", results / "ranking" / evil)
-    for path in method.rglob("run.json"):
-        run = json.loads(path.read_text())
-        run |= {"notes": [evil], "device": evil, "versions": {evil: evil}, "kind": evil}
-        path.write_text(json.dumps(run))
-    for path, column in (
-        ("ranking/gendmr/genes.tsv", "gene"),
-        ("ranking/gendmr/regions.tsv", "region"),
-        ("ranking/gendmr/regions.tsv", "direction"),
-        ("imaging/quality.tsv", "reason"),
-        ("cohort/attrition.tsv", "reason"),
-        ("cohort/attrition.tsv", "step"),
-    ):
-        table = pd.read_csv(results / path, sep="\t", dtype=str, keep_default_na=False)
-        table[column] = evil
-        table.to_csv(results / path, sep="\t", index=False)
-    for stage in ("cohort", "ranking/gendmr"):
-        (results / stage / "summary.json").write_text(json.dumps({"notes": [{evil: evil}]}))
-    given = {"sha256": evil, "bytes": 1, "modified": 1}
-    change = {"path": evil, "before": evil, "after": evil}
-    (results / "cohort" / "inputs.json").write_text(
-        json.dumps({"files": {"tables": {evil: given}}, "changes": [change]})
-    )
-    named = tmp_path / "results" / evil
-    results.rename(named)
-    report_study(named, ReportSection(reference=evil))
-    text = (named / "report" / "summary.html").read_text()
-    page = Page()
-    page.feed(text)
-    assert page.open == []
-    assert all(source.startswith(("data:image/", "#")) for source in page.sources)
-    assert "onerror" in text
-    assert "<img src=x" not in text
-    for path in sorted((named / "report" / "figures").glob("*.svg")):
-        ElementTree.parse(path)  # noqa: S314 - our own file; well-formed
-        assert "<img" not in path.read_text(), path
-
-
 def test_files_that_were_given_stand_on_the_page_and_changed_ones_first(
     study: Maker, tmp_path: Path
 ) -> None:
@@ -381,7 +303,8 @@ def test_rerun_gives_the_same_bytes(study: Maker) -> None:
 def test_command_line_writes_the_report_and_prints_the_table(study: Maker) -> None:
     results = study()
     truth = json.dumps({"truth": str(results / "simulate" / "truth.json")})
-    gendmr("report", "summarize", "--results", results, "--options", truth)
+    outcomes = dump_outcomes(OUTCOMES)
+    gendmr("report", "summarize", "--results", results, "--options", truth, "--outcomes", outcomes)
     (results / "tracking" / "mlflow.db").touch()
     table = gendmr("report", "table", "--results", results).stdout
     assert re.search(r"gendmr +0\.80 +0\.72 to 0\.88", table)
@@ -421,46 +344,3 @@ def test_bad_input_is_named(study: Maker, tmp_path: Path) -> None:
         summarise(results, ReportSection())
     with pytest.raises(ConfigurationError, match="top_gene: unknown key"):
         ReportSection.parse({"top_gene": 3})
-
-
-def test_smallest_odds_ratio_is_found_with_the_power_it_says() -> None:
-    cases, controls, frequency = 400, 400, 0.3
-    group = {"snp_only": 0, "region_only": 0}
-    found = smallest_effects([{**group, "both": cases}, {**group, "both": controls}], 1, 1)
-    odds_ratio = found["snp"]["rows"][0]["odds_ratios"][found["snp"]["frequencies"].index(0.3)]
-    rng = np.random.default_rng(5)
-    # Frequencies in cases and controls that give this odds ratio, the mean of both being 0.3
-    low = np.linspace(0.15, 0.3, 20001)
-    odds = odds_ratio * low / (1 - low)
-    gap = np.abs((odds / (1 + odds) + low) / 2 - frequency)
-    control = low[gap.argmin()]
-    case = 2 * frequency - control
-    x1 = rng.binomial(2, case, (4000, cases))
-    x0 = rng.binomial(2, control, (4000, controls))
-    z = (x1.mean(1) - x0.mean(1)) / np.sqrt(x1.var(1) / cases + x0.var(1) / controls)
-    assert abs((np.abs(z) > 1.96).mean() - 0.8) < 0.03
-
-
-def test_smallest_difference_matches_the_textbook() -> None:
-    group = {"both": 64, "snp_only": 0, "region_only": 0}
-    found = smallest_effects([group, group], 1, 1)
-    # Cohen (1988): 64 per group find d = 0.5 with power 0.8 at 0.05
-    assert math.isclose(found["region"]["rows"][0]["sd"], 0.5, abs_tol=0.006)
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 4)), min_size=2, max_size=25).filter(
-        lambda rows: len({row[0] for row in rows}) == 2
-    )
-)
-def test_area_under_the_curve_is_the_share_of_ordered_pairs(rows: list[tuple[int, int]]) -> None:
-    table = pd.DataFrame(rows, columns=["diagnosis", "score"]).assign(repeat=0, fold=0)
-    curve = mean_roc(table)
-    assert curve is not None
-    assert np.all(np.diff(curve) >= -1e-12)
-    cases = [score for truth, score in rows if truth]
-    controls = [score for truth, score in rows if not truth]
-    pairs = [(a > b) + (a == b) / 2 for a in cases for b in controls]
-    # Steps lie between points of the grid, hence the tolerance.
-    assert abs(np.trapezoid(curve, GRID) - np.mean(pairs)) < 0.011 * (len(set(controls)) + 1)

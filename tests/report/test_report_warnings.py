@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError
-from gendmr.report.summary import summarise
+from report.studies import copy_method, summarise
 
 Maker = Callable[..., Path]
 APOE = 45_411_941  # rs429358 in GRCh37
@@ -127,7 +126,7 @@ def test_demographics_that_match_the_network(
 ) -> None:
     results = study()
     shift(results, "ridge-covariates", change)
-    found = [text for text in warn(results, covariates_auc_limit=1) if "Demographics" in text]
+    found = [text for text in warn(results, covariates_skill_limit=1) if "Demographics" in text]
     assert len(found) == (expected is not None)
     if expected:
         mean = 0.55 + change
@@ -151,7 +150,7 @@ def test_covariates_that_predict_are_a_warning_from_the_limit_on(study: Maker) -
     results = study()
     shift(results, "ridge-covariates", 0.12)
     assert warn(results)[0].startswith("Covariates alone (ridge-covariates)")
-    assert warn(results, covariates_auc_limit=0.7) == []
+    assert warn(results, covariates_skill_limit=0.4) == []
 
 
 def raise_folds(results: Path, name: str, change: float) -> None:
@@ -174,8 +173,7 @@ def test_network_that_its_baselines_match_is_a_warning(study: Maker) -> None:
 
 def test_an_ablation_that_is_best_hides_no_baseline(study: Maker) -> None:
     results = study()
-    training = results / "training"
-    shutil.copytree(training / "gendmr", training / "gendmr-no-blocks")
+    copy_method(results, "gendmr", "gendmr-no-blocks")
     raise_folds(results, "gendmr-no-blocks", 0.15)
     raise_folds(results, "ridge", 0.1)
     assert any("better than ridge (AUC 0.84)" in text for text in warn(results))

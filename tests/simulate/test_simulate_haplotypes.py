@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from gendmr.simulate.cohort import conceive
-from gendmr.simulate.haplotypes import CLEAR, NON_PAR, Panel, simulate_panel
+from gendmr.simulate.haplotypes import CLEAR, NON_PAR, SnpPanel, simulate_panel
 from gendmr.simulate.reference import read_genes
 
 
@@ -19,12 +19,12 @@ def genes(tables: tuple[Path, Path]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def panel(genes: pd.DataFrame) -> Panel:
+def panel(genes: pd.DataFrame) -> SnpPanel:
     return simulate_panel(genes, (150, 100), snps_per_gene=12, background_snps=400, seed=3)
 
 
 def test_positions_are_sorted_unique_and_where_they_should_be(
-    panel: Panel, genes: pd.DataFrame
+    panel: SnpPanel, genes: pd.DataFrame
 ) -> None:
     variants = panel.variants
     assert variants["snp"].is_unique
@@ -50,7 +50,7 @@ def test_positions_are_sorted_unique_and_where_they_should_be(
         assert set(near["gene"]) <= {gene.symbol}
 
 
-def test_frequencies_are_those_of_an_array(panel: Panel) -> None:
+def test_frequencies_are_those_of_an_array(panel: SnpPanel) -> None:
     frequency = panel.haplotypes.mean(axis=(1, 2))
     minor = np.minimum(frequency, 1 - frequency)[~panel.variants["rare"].to_numpy()]
     assert minor.min() >= 0.01
@@ -63,7 +63,7 @@ def test_frequencies_are_those_of_an_array(panel: Panel) -> None:
     assert rare.max() < 0.01
 
 
-def test_linkage_decays_with_distance(panel: Panel) -> None:
+def test_linkage_decays_with_distance(panel: SnpPanel) -> None:
     near, far, apart = [], [], []
     variants = panel.variants
     common = (np.abs(panel.haplotypes.mean(axis=(1, 2)) - 0.5) < 0.4) & (variants["gene"] != "")
@@ -83,7 +83,7 @@ def test_linkage_decays_with_distance(panel: Panel) -> None:
     assert np.nanmean(apart) < 0.01  # 1/300 is what 300 haplotypes show by chance
 
 
-def test_two_populations_differ_mildly(panel: Panel) -> None:
+def test_two_populations_differ_mildly(panel: SnpPanel) -> None:
     first, second = panel.haplotypes[:, :150], panel.haplotypes[:, 150:]
     p, q = first.mean(axis=(1, 2)), second.mean(axis=(1, 2))
     # Hudson's estimator as ratio of averages (Bhatia et al. 2013).
@@ -93,7 +93,7 @@ def test_two_populations_differ_mildly(panel: Panel) -> None:
     assert 0.007 < numerator.sum() / (p * (1 - q) + q * (1 - p)).sum() < 0.025
 
 
-def test_a_gene_does_not_depend_on_the_others(panel: Panel, genes: pd.DataFrame) -> None:
+def test_a_gene_does_not_depend_on_the_others(panel: SnpPanel, genes: pd.DataFrame) -> None:
     alone = simulate_panel(
         genes[genes["symbol"] == "APOE"], (150, 100), snps_per_gene=12, background_snps=50, seed=3
     )

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 
-def write_fold(folder: Path, method: str, auc: float, epochs: int) -> None:
+def write_fold(folder: Path, method: str, epochs: int, threshold: float = 0.5) -> None:
     repeat, fold = (int(part.split("-")[1]) for part in folder.parts[-2:])
     folder.mkdir(parents=True, exist_ok=True)
     run = {
         "status": "finished",
         "method": method,
         "kind": "network",
+        "outcome": "diagnosis",
+        "task": "binary",
         "repeat": repeat,
         "fold": fold,
         "seed": 7,
@@ -31,16 +33,15 @@ def write_fold(folder: Path, method: str, auc: float, epochs: int) -> None:
         "versions": {"torch": "2.13.0"},
         "inputs": {"snp.nc": "ab12"},
     }
-    metrics = {
+    described = {
         "method": method,
         "repeat": repeat,
         "fold": fold,
+        "outcome": "diagnosis",
         "n_train": 60,
+        "n_validation": 10,
         "n_held_out": 20,
-        "held_out": {"auc": auc, "brier": 0.2, "f1": None},
-        "validation": {"auc": auc + 0.01},
-        "by_modality": {"snp+region": {"n": 12, "auc": auc}},
-        "threshold": 0.5,
+        "calibration": {"threshold": threshold},
         "notes": ["region r7 is missing in 3 held-out people"] if fold == 1 else [],
     }
     history = [
@@ -48,7 +49,7 @@ def write_fold(folder: Path, method: str, auc: float, epochs: int) -> None:
         for e in range(epochs)
     ]
     (folder / "run.json").write_text(json.dumps(run))
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "fold.json").write_text(json.dumps(described))
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
 
 
@@ -56,7 +57,10 @@ def write_metrics(results: Path, method: str, repeats: int, folds: int) -> None:
     rows = ["method\trepeat\tfold\tmetric\tvalue"]
     for repeat in range(repeats):
         for fold in range(folds):
-            rows.append(f"{method}\t{repeat}\t{fold}\tauc\t{0.6 + fold / 100}")
+            auc = 0.6 + fold / 100
+            values = {"auc": auc, "brier": 0.2, "f1": "n/a", "auc:snp+region": auc}
+            for metric, value in values.items():
+                rows.append(f"{method}\t{repeat}\t{fold}\t{metric}\t{value}")
     for kind, value in (("mean", 0.62), ("low", 0.55), ("high", 0.69), ("pooled", 0.61)):
         rows.append(f"{method}\tn/a\t{kind}\tauc\t{value}")
     path = results / "training" / method / "metrics.tsv"
@@ -80,7 +84,7 @@ def make_finished(
         for repeat in range(repeats):
             for fold in range(folds):
                 place = results / "training" / method / f"repeat-{repeat}" / f"fold-{fold}"
-                write_fold(place, method, 0.6 + fold / 100, epochs)
+                write_fold(place, method, epochs)
         write_metrics(results, method, repeats, folds)
     figures = results / "ranking" / "gendmr" / "figures"
     figures.mkdir(parents=True, exist_ok=True)

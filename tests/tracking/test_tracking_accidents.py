@@ -90,8 +90,8 @@ def test_rebuilt_from_files_it_equals_the_original(finished: Maker, tmp_path: Pa
     results = finished()
     sync(results, ON)
     # Its history has folds that were trained again and a method that was taken out and came back.
-    path = results / "training/gendmr/repeat-0/fold-0/metrics.json"
-    path.write_text(path.read_text().replace('"brier": 0.2', '"brier": 0.1'))
+    path = results / "training/gendmr/repeat-0/fold-0/fold.json"
+    path.write_text(path.read_text().replace('"threshold": 0.5', '"threshold": 0.1'))
     sync(results, ON, methods=["gendmr"])
     sync(results, ON)
     original = contents(store(results), "tiny", tmp_path / "original", times=True)
@@ -104,7 +104,7 @@ def test_rebuilt_from_files_it_equals_the_original(finished: Maker, tmp_path: Pa
     shutil.copy(results / "tracking/mlflow.db", copy)
     rebuilt = contents(f"sqlite:///{copy}", "tiny", tmp_path / "rebuilt", times=True)
     assert rebuilt == original
-    assert rebuilt["gendmr/repeat-0/fold-0"]["metrics"]["brier"] == [(0, 0.1, 0)]
+    assert rebuilt["gendmr/repeat-0/fold-0"]["metrics"]["threshold"] == [(0, 0.1, 0)]
     assert rebuilt["gendmr"]["artifacts"].keys() >= {"metrics.tsv", "ranking/figures/genome.png"}
     assert experiment_tags(results) == tags
     assert not runs_of(f"sqlite:///{copy}", "tiny", deleted=True)

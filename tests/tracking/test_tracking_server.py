@@ -18,9 +18,9 @@ import yaml
 
 from checkout import Checkout
 from gendmr.config.tracking import TrackingSection
+from gendmr.engine.checkpoint import Checkpoint
 from gendmr.tracking.follow import Follower
 from gendmr.tracking.sync import sync
-from gendmr.engine.checkpoint import Checkpoint
 from tracking.conftest import write_fold, write_metrics
 from tracking.servers import Server, contents, running, runs_of
 
@@ -121,8 +121,8 @@ class Folds:
         ]
         self.checkpoint(fold, key).show(history)
 
-    def finish(self, fold: int, key: str = "k", auc: float = 0.6) -> None:
-        write_fold(self.folder(fold), "gendmr", auc, 4)
+    def finish(self, fold: int, key: str = "k", threshold: float = 0.5) -> None:
+        write_fold(self.folder(fold), "gendmr", 4, threshold)
         self.checkpoint(fold, key).discard()
 
 
@@ -178,6 +178,11 @@ def test_curves_are_there_while_a_fold_trains_and_one_run_stays(
         local(results), "live", tmp_path / "here"
     )
     kept = {r.data.tags["gendmr.key"]: r.info.run_id for r in runs_of(server.address, "live")}
+    # The metrics came when all folds were finished, into the runs that were there.
+    (run,) = [
+        r for r in runs_of(server.address, "live") if r.data.tags["gendmr.key"].endswith("fold-1")
+    ]
+    assert run.data.metrics["auc"] == pytest.approx(0.61)
     assert kept == {name: found.info.run_id for name, found in whole.items()}
 
 
@@ -196,10 +201,10 @@ def test_a_fold_that_is_trained_again_supersedes_at_once(server: Server, tmp_pat
     folds.train(0, 1, key="third")
     watching.look()
     assert states(server, "again") == {"gendmr/repeat-0/fold-0": "RUNNING"}
-    folds.finish(0, key="third", auc=0.7)
+    folds.finish(0, key="third", threshold=0.7)
     watching.look()
     (run,) = [r for r in runs_of(server.address, "again") if r.data.tags["level"] == "fold"]
-    assert (run.info.status, run.data.metrics["auc"]) == ("FINISHED", 0.7)
+    assert (run.info.status, run.data.metrics["threshold"]) == ("FINISHED", 0.7)
 
 
 def test_a_follower_that_was_killed_leaves_nothing_running(server: Server, tmp_path: Path) -> None:

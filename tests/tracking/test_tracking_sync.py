@@ -42,10 +42,10 @@ def by_key(results: Path) -> dict[str, Any]:
 
 
 def train_again(results: Path, fold: str) -> None:
-    path = results / "training" / fold / "metrics.json"
-    metrics = json.loads(path.read_text())
-    metrics["held_out"]["auc"] = 0.9
-    path.write_text(json.dumps(metrics))
+    path = results / "training" / fold / "fold.json"
+    described = json.loads(path.read_text())
+    described["calibration"]["threshold"] = 0.9
+    path.write_text(json.dumps(described))
 
 
 def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
@@ -71,7 +71,8 @@ def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     assert {child.data.tags[name] for name in ("level", "method", "repeat", "fold")} == {
         "fold", "gendmr", "0", "1"
     }  # fmt: skip
-    # Of the fit, from run.json, and of the judgement, from metrics.json.
+    assert {child.data.tags[name] for name in ("outcome", "task")} == {"diagnosis", "binary"}
+    # Of the fit, from run.json, and of the judgement, from fold.json.
     assert child.data.tags["mlflow.note.content"] == (
         "* no distillation\n* region r7 is missing in 3 held-out people"
     )
@@ -81,6 +82,7 @@ def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     ]
     parent = found["gendmr"]
     assert parent.data.metrics["auc"] == pytest.approx(0.62)
+    assert {parent.data.tags[name] for name in ("outcome", "task")} == {"diagnosis", "binary"}
     assert parent.data.metrics["auc/high"] == pytest.approx(0.69)
     assert parent.data.params["seed"] == "7"
     assert "fold" not in parent.data.params
@@ -134,7 +136,7 @@ def test_second_replay_does_nothing_and_a_changed_fold_supersedes(finished: Make
     after = by_key(results)
     changed = [key for key in after if after[key].info.run_id != before[key].info.run_id]
     assert sorted(changed) == ["gendmr", "gendmr/repeat-0/fold-1"]
-    assert after["gendmr/repeat-0/fold-1"].data.metrics["auc"] == 0.9
+    assert after["gendmr/repeat-0/fold-1"].data.metrics["threshold"] == 0.9
     parents = {run.data.tags.get("mlflow.parentRunId") for run in after.values()}
     assert parents == {None, after["gendmr"].info.run_id, after["ridge_snp"].info.run_id}
     older = runs(results, deleted=True)
@@ -151,6 +153,25 @@ def test_a_method_whose_mean_falls_shows_the_new_one(finished: Maker) -> None:
     table.write_text(table.read_text().replace("auc\t0.62", "auc\t0.52"))
     sync(results, ON)
     assert by_key(results)["gendmr"].data.metrics["auc"] == pytest.approx(0.52)
+
+
+def test_metrics_that_change_supersede_a_fold_and_new_ones_complete_it(finished: Maker) -> None:
+    results = finished("gendmr")
+    sync(results, ON)
+    before = by_key(results)
+    table = results / "training/gendmr/metrics.tsv"
+    table.write_text(table.read_text().replace("0\t1\tauc\t0.61", "0\t1\tauc\t0.51"))
+    assert sync(results, ON)["superseded"] == 2  # the fold and its method
+    after = by_key(results)
+    assert after["gendmr/repeat-0/fold-1"].data.metrics["auc"] == pytest.approx(0.51)
+    # A fold that was followed while it trained has no metrics yet.
+    key = "gendmr/repeat-0/fold-0"
+    assert after[key].info.run_id == before[key].info.run_id
+    client(results).delete_tag(after[key].info.run_id, "gendmr.metrics")
+    assert sync(results, ON)["superseded"] == 0
+    completed = by_key(results)[key]
+    assert completed.info.run_id == before[key].info.run_id
+    assert completed.data.tags["gendmr.metrics"] == before[key].data.tags["gendmr.metrics"]
 
 
 def test_withdrawn_methods_changed_options_and_half_written_runs(finished: Maker) -> None:

@@ -1,4 +1,4 @@
-"""The null of a fold: the code of the fold, permuted diagnoses, chunks that go on after a kill."""
+"""The null of a fold: the code of the fold, permuted outcomes, chunks that go on after a kill."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from factories import PLANTED_SNP, make_cohort
-from gendmr.cohort.permutation import Permutations, make_strata
-from gendmr.config.cohort import CohortSection
-from gendmr.config.training import MethodOptions, TrainingSection
-from gendmr.errors import ConfigurationError, FoldError
+from gendmr.cohort.outcomes import everybody
+from gendmr.cohort.permutations import Permutations
+from gendmr.config.training import MethodOptions
+from gendmr.errors import FoldError
 from gendmr.files.atomic import sha256
 from gendmr.files.datasets import read_dataset
-from gendmr.files.tables import read_table, write_table
+from gendmr.files.tables import write_table
+from gendmr.modalities.store import attributions_schema, null_schema
+from gendmr.tasks import task_of
 from gendmr.training.fold import train_fold
 from gendmr.training.null import fit_null
 from gendmr.training.readout import instance_scores
+from planted_outcomes import add_outcomes, read_text_table
+from studies import slice_of
 
 KINDS: dict[str, dict[str, Any]] = {
     "gendmr": {"kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "parts": 3},
@@ -32,34 +35,27 @@ KINDS: dict[str, dict[str, Any]] = {
     "association": {"kind": "association"},
     "locus": {"kind": "locus", "snps": [PLANTED_SNP]},
 }
+SCHEMA = null_schema(("snp", "region"))
 
 
 def options(kind: str, **more: Any) -> MethodOptions:
-    return MethodOptions.parse(
-        {
-            "method": KINDS[kind],
-            "adjustment": {"components": 2},
-            "optimisation": {"epochs": 2} if kind in {"gendmr", "fusion"} else None,
-            **more,
-        }
-    )
+    return slice_of(KINDS[kind], epochs=2, **more)
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("null")
-    make_cohort(folder / "cohort", snps=60, genes=20, regions=6)
+    add_outcomes(make_cohort(folder / "plain", snps=60, genes=20, regions=6), folder / "cohort")
     stratify(folder / "cohort")
     return folder
 
 
 def stratify(cohort: Path, alone: bool = False) -> None:
-    table = read_table(cohort / "participants.tsv", {"participant_id": "text"}, extra=True)
-    components = pd.DataFrame({"id": table["participant_id"], "PC1": 0.0, "PC2": 0.0})
-    section = CohortSection.parse({"participants": "people.tsv", "movable": 0.0})
-    strata, _ = make_strata(table, components, section, 0)
-    if alone:
-        strata["stratum"] = strata["participant_id"]
+    """Write strata of sex; `alone`, a stratum for each person."""
+    table = read_text_table(cohort / "participants.tsv")
+    strata = table[["participant_id", "diagnosis", "family"]].assign(
+        stratum=table["participant_id"] if alone else table["sex"], ancestry="1"
+    )
     write_table(cohort / "strata.tsv", strata)
 
 
@@ -75,14 +71,14 @@ def run(study: Path, kind: str, first: int, count: int, **more: Any) -> Path:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_permutation_does_not_depend_on_those_beside_it(study: Path, kind: str) -> None:
-    whole = read_dataset(run(study, kind, 0, 5), "null")
+    whole = read_dataset(run(study, kind, 0, 5), SCHEMA)
     path = run(study, kind, 3, 2)
-    half, before = read_dataset(path, "null"), sha256(path)
+    half, before = read_dataset(path, SCHEMA), sha256(path)
     assert whole["permutation"].values.tolist() == [0, 1, 2, 3, 4]
     assert half["permutation"].values.tolist() == [3, 4]
     for name in half.data_vars:
-        bag = str(name).rsplit("_", 1)[1]
-        same = whole[name].sel({bag: half[bag].values}).values[3:]
+        modality = str(name).rsplit("_", 1)[1]
+        same = whole[name].sel({modality: half[modality].values}).values[3:]
         # Networks take their steps as one product: not the same bits, the same numbers.
         np.testing.assert_allclose(half[name].values, same, rtol=0.05, atol=2e-3)
     # Different permutations give different scores, and the same ones the same bytes.
@@ -92,27 +88,50 @@ def test_a_permutation_does_not_depend_on_those_beside_it(study: Path, kind: str
     assert sha256(run(study, kind, 3, 2)) == before
 
 
-def test_the_permutation_that_changes_nothing_gives_the_scores_of_the_fold(tmp_path: Path) -> None:
-    """A stratum for each person leaves all diagnoses as they are; this method has no seed."""
-    make_cohort(tmp_path / "cohort", snps=60, genes=20, regions=6)
-    stratify(tmp_path / "cohort", alone=True)
-    drawn = Permutations.read(tmp_path / "cohort/strata.tsv", 3).draw(0)
-    table = read_table(tmp_path / "cohort/participants.tsv", {"participant_id": "text"}, extra=True)
-    assert list(drawn.values()) == (table["diagnosis"] == "case").astype(int).tolist()
-    null = read_dataset(run(tmp_path, "locus", 0, 1), "null")
-    train_fold(
-        tmp_path / "cohort", tmp_path / "fold", method="locus", repeat=0, fold=1,
-        options=options("locus"), seed=3,
-    )  # fmt: skip
-    risk = read_dataset(tmp_path / "fold/attention.nc", "attention")["risk_snp"].values
-    expected = instance_scores(risk, "mean_abs")
+@pytest.mark.parametrize("outcome", ["diagnosis", "stage", "memory", "conversion", "relapse"])
+def test_the_permutation_that_changes_nothing_gives_the_scores_of_the_fold(
+    tmp_path: Path, outcome: str
+) -> None:
+    """A stratum for each person leaves all outcomes as they are; this method has no seed."""
+    plain = make_cohort(tmp_path / "plain", snps=60, genes=20, regions=6)
+    cohort = add_outcomes(plain, tmp_path / "cohort")
+    stratify(cohort, alone=True)
+    chosen = options("locus", outcome=outcome)
+    people, told = everybody(cohort / "participants.tsv", task_of(outcome, chosen.task))
+    drawn = Permutations.read(cohort / "strata.tsv", 3, people, told).draw(0)
+    assert drawn.tolist() == list(range(80))
+    null = read_dataset(run(tmp_path, "locus", 0, 1, outcome=outcome), SCHEMA)
+    train_fold(cohort, tmp_path / "fold", method="locus", repeat=0, fold=1, options=chosen, seed=3)
+    stored = read_dataset(tmp_path / "fold/attributions.nc", attributions_schema(("snp",)))
+    expected = instance_scores(stored["value_snp"].values, "mean_abs")
     np.testing.assert_allclose(null["mean_abs_snp"].values[0], expected, rtol=1e-6)
     assert null["snp"].values.tolist() == [PLANTED_SNP] and expected > 0
 
 
+@pytest.mark.parametrize("outcome", ["stage", "memory", "conversion", "relapse"])
+def test_outcomes_of_every_kind_are_permuted(study: Path, outcome: str) -> None:
+    path = run(study, "association", 0, 3, outcome=outcome)
+    scores = read_dataset(path, SCHEMA)["mean_abs_snp"].values
+    assert scores.shape[0] == 3 and len(np.unique(scores, axis=0)) == 3
+    path.unlink()
+
+
+def test_permutations_in_which_nothing_is_read_are_rows_of_zeros(study: Path) -> None:
+    """A score that never rises with the outcome ranks no SNP: an empty table is one, too."""
+    kinds = {"kind": "polygenic", "thresholds": [1e-30]}
+    output = study / "nothing.nc"
+    fit_null(
+        study / "cohort", output, method="p", repeat=0, fold=1, first=0, count=2,
+        options=slice_of(kinds), seed=3,
+    )  # fmt: skip
+    null = read_dataset(output, SCHEMA)
+    assert null.sizes["permutation"] == 2 and not null["mean_abs_snp"].values.any()
+
+
 def test_selection_by_association_is_repeated_in_every_permutation(study: Path) -> None:
     selection = {"mode": "fold_association", "maximum": 10}
-    null = read_dataset(run(study, "association", 0, 6, selection=selection), "null")
+    modalities = {"snp": {"selection": selection}}
+    null = read_dataset(run(study, "association", 0, 6, modalities=modalities), SCHEMA)
     read = null["mean_abs_snp"].values > 0
     assert (read.sum(axis=1) == 10).all()
     assert len(np.unique(read, axis=0)) == 6
@@ -160,18 +179,7 @@ def test_a_chunk_may_be_written_anywhere(
 def test_people_without_a_stratum_are_a_named_error(tmp_path: Path) -> None:
     make_cohort(tmp_path / "cohort", snps=30, genes=10, regions=4)
     stratify(tmp_path / "cohort")
-    strata = read_table(tmp_path / "cohort/strata.tsv", {"participant_id": "text"}, extra=True)
+    strata = read_text_table(tmp_path / "cohort/strata.tsv")
     write_table(tmp_path / "cohort/strata.tsv", strata.iloc[30:])
-    with pytest.raises(FoldError, match="people of the fold have no stratum"):
+    with pytest.raises(FoldError, match=r"people of the (cohort|fold) have no stratum"):
         run(tmp_path, "ridge", 0, 1)
-
-
-def test_a_null_of_a_method_that_ranks_nothing_is_refused() -> None:
-    methods = {"a": {"kind": "ridge", "modalities": ["covariates"]}, "b": {"kind": "ridge"}}
-    section = TrainingSection.parse({"methods": methods, "null": {"permutations": 7, "chunk": 3}})
-    assert section.with_null == ["b"] and section.null_chunks("a") == 0
-    assert [section.null_range(chunk) for chunk in range(section.null_chunks("b"))] == [
-        (0, 3), (3, 3), (6, 1),
-    ]  # fmt: skip
-    with pytest.raises(ConfigurationError, match=r"null\.methods: 'a'"):
-        TrainingSection.parse({"methods": methods, "null": {"methods": ["a"]}})

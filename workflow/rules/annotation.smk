@@ -21,9 +21,9 @@ rule map_snps:
         variants="results/{study}/genotypes/qc.bim",
         genes=STUDY.annotation.genes,
     output:
-        table=whole("results/{study}/annotation/snp2gene.tsv"),
-        genes=whole("results/{study}/annotation/genes.tsv"),
-        summary=whole("results/{study}/annotation/summary.json"),
+        table=nonempty("results/{study}/annotation/snp2gene.tsv"),
+        genes=nonempty("results/{study}/annotation/genes.tsv"),
+        summary=nonempty("results/{study}/annotation/summary.json"),
     log:
         "logs/{study}/annotation/map.log",
     benchmark:
@@ -32,8 +32,8 @@ rule map_snps:
         "../../envs/annotation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(20),
     params:
         options=options("annotation"),
         build=STUDY.genotypes.build,

@@ -1,4 +1,4 @@
-"""Who is analysed: participants, genotypes and regions joined; folds that never split kin."""
+"""Who is analysed: people and what is measured of them joined; folds that never split kin."""
 
 
 localrules:
@@ -11,9 +11,9 @@ rule cohort:
         study_files(
             "cohort/participants.tsv", "cohort/attrition.tsv", "cohort/splits.tsv"
         ),
-        study_files("cohort/snp.nc", "cohort/figures/flow.png", "cohort/inputs.json"),
+        COHORT_FILES,
+        study_files("cohort/figures/flow.png", "cohort/inputs.json"),
         study_files("cohort/check.json", "cohort/strata.tsv"),
-        COHORT_REGIONS,
 
 
 rule check_people:
@@ -22,8 +22,9 @@ rule check_people:
         participants=STUDY.cohort.participants,
         fams=[path for path in GENOTYPES if path.endswith(".fam")],
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
+        given=GIVEN_SOURCES,
     output:
-        whole("results/{study}/cohort/check.json"),
+        nonempty("results/{study}/cohort/check.json"),
     log:
         "logs/{study}/cohort/check.log",
     benchmark:
@@ -33,15 +34,18 @@ rule check_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
-        imaging=options("imaging"),
-        code=fingerprint("cohort.check"),
+        modalities=modalities_json,
+        stages=as_json(MEASURING_STAGES),
+        simulated="--simulated" if STUDY.simulate else "",
+        code=fingerprint("cohort.check", *SOURCE_CODE, *TASK_CODE),
     shell:
-        "python -m gendmr cohort check --options {params.options:q} --imaging {params.imaging:q}"
-        " --output {output} {input.fams:q} &> {log}"
+        "python -m gendmr cohort check --options {params.options:q}"
+        " --modalities {params.modalities:q} --stages {params.stages:q} {params.simulated}"
+        " --output {output} &> {log}"
 
 
 rule record_inputs:
@@ -54,7 +58,7 @@ rule record_inputs:
         ],
         masks=[path for who in IMAGES for path in there(STUDY.imaging.mask_of(who))],
     output:
-        whole("results/{study}/cohort/inputs.json"),
+        nonempty("results/{study}/cohort/inputs.json"),
     log:
         "logs/{study}/cohort/inputs.log",
     benchmark:
@@ -63,8 +67,8 @@ rule record_inputs:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(60),
+        mem_mb=double_per_attempt(500),
+        runtime=double_per_attempt(60),
     params:
         imaging=options("imaging"),
         code=fingerprint("cohort.inputs", "files.provenance"),
@@ -73,26 +77,17 @@ rule record_inputs:
         " {input.files:q} &> {log}"
 
 
-rule join_cohort:
+rule join_people:
     """Join by identifier; list who does not join, and why; keep who lacks one modality."""
     input:
         participants=STUDY.cohort.participants,
-        genotypes="results/{study}/genotypes/qc.bed",
-        names=multiext("results/{study}/genotypes/qc", ".bim", ".fam"),
-        attrition="results/{study}/genotypes/attrition.tsv",
-        kinship="results/{study}/genotypes/kinship.tsv",
-        genes="results/{study}/annotation/snp2gene.tsv",
-        annotation="results/{study}/annotation/summary.json",
-        images=REGIONS,
+        sources=ALL_SOURCES,
     output:
-        # in studies with images or measurements only
-        whole(["results/{study}/cohort/region.nc"] if STUDY.imaging else []),
-        participants=whole("results/{study}/cohort/participants.tsv"),
-        description=whole("results/{study}/cohort/participants.json"),
-        attrition=whole("results/{study}/cohort/attrition.tsv"),
-        snp=whole("results/{study}/cohort/snp.nc"),
-        summary=whole("results/{study}/cohort/summary.json"),
-        flow=whole(
+        participants=nonempty("results/{study}/cohort/participants.tsv"),
+        description=nonempty("results/{study}/cohort/participants.json"),
+        attrition=nonempty("results/{study}/cohort/attrition.tsv"),
+        summary=nonempty("results/{study}/cohort/summary.json"),
+        flow=nonempty(
             report(
                 "results/{study}/cohort/figures/flow.png",
                 caption="../report/flow.rst",
@@ -108,26 +103,58 @@ rule join_cohort:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(30),
     params:
         options=options("cohort"),
-        genotypes=subpath(input.genotypes, strip_suffix=".bed"),
+        sources=as_json(SOURCES),
+        modalities=modalities_json,
         folder=subpath(output.participants, parent=True),
-        code=fingerprint("cohort.join"),
+        code=fingerprint("cohort.join", *SOURCE_CODE, *TASK_CODE),
     shell:
-        "python -m gendmr cohort join --genotypes {params.genotypes}"
-        " --attrition {input.attrition} --kinship {input.kinship} --genes {input.genes}"
-        " --annotation {input.annotation} --options {params.options:q}"
-        " --output {params.folder} {input.images} &> {log}"
+        "python -m gendmr cohort join --sources {params.sources:q}"
+        " --modalities {params.modalities:q} --options {params.options:q}"
+        " --output {params.folder} &> {log}"
+
+
+rule collect_modality:
+    """The file of one modality: a row for each person of the cohort who has it."""
+    input:
+        participants="results/{study}/cohort/participants.tsv",
+        sources=sources_of_modality,
+    output:
+        nonempty("results/{study}/cohort/{modality}.nc"),
+    log:
+        "logs/{study}/cohort/collect-{modality}.log",
+    benchmark:
+        "logs/{study}/cohort/collect-{modality}.benchmark.tsv"
+    wildcard_constraints:
+        modality="|".join(MODALITIES),
+    conda:
+        "../../envs/cohort.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_per_attempt(1500, per_input_mb=0.5),
+        runtime=double_per_attempt(30, per_input_mb=0.05),
+    params:
+        options=options("cohort"),
+        sources=sources_json,
+        modalities=modality_json,
+        code=collect_code,
+    shell:
+        "python -m gendmr cohort collect --modality {wildcards.modality}"
+        " --sources {params.sources:q} --modalities {params.modalities:q}"
+        " --participants {input.participants} --options {params.options:q}"
+        " --output {output} &> {log}"
 
 
 rule split_folds:
-    """Repeated folds, stratified by diagnosis and modalities, families together."""
+    """Repeated folds, stratified by outcomes and modalities, families together."""
     input:
         participants="results/{study}/cohort/participants.tsv",
     output:
-        splits=whole("results/{study}/cohort/splits.tsv"),
+        splits=nonempty("results/{study}/cohort/splits.tsv"),
+        summary=nonempty("results/{study}/cohort/splits.json"),
     log:
         "logs/{study}/cohort/splits.log",
     benchmark:
@@ -136,25 +163,30 @@ rule split_folds:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
+        values=as_json(FOLD_VALUES),
         seed=STUDY.seed,
-        code=fingerprint("cohort.splits"),
+        code=fingerprint("cohort.splits", *TASK_CODE),
     shell:
         "python -m gendmr cohort split --participants {input.participants}"
-        " --options {params.options:q} --seed {params.seed} --output {output.splits} &> {log}"
+        " --options {params.options:q} --seed {params.seed} --values {params.values:q}"
+        " --output {output.splits} &> {log}"
 
 
 rule stratify_people:
-    """Strata of sex, site, ancestry and age within which the null permutes diagnoses."""
+    """Strata of sex, site, ancestry and age within which the null permutes outcomes."""
     input:
         participants="results/{study}/cohort/participants.tsv",
-        components="results/{study}/genotypes/components.tsv",
+        # in studies with genotypes only
+        components=(
+            "results/{study}/genotypes/components.tsv" if STUDY.genotypes else []
+        ),
     output:
-        strata=whole("results/{study}/cohort/strata.tsv"),
-        summary=whole("results/{study}/cohort/strata.json"),
+        strata=nonempty("results/{study}/cohort/strata.tsv"),
+        summary=nonempty("results/{study}/cohort/strata.json"),
     log:
         "logs/{study}/cohort/strata.log",
     benchmark:
@@ -163,13 +195,15 @@ rule stratify_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("cohort"),
+        components="--components" if STUDY.genotypes else "",
         seed=STUDY.seed,
-        code=fingerprint("cohort.permutation"),
+        code=fingerprint("cohort.strata", *TASK_CODE),
     shell:
         "python -m gendmr cohort strata --participants {input.participants}"
-        " --components {input.components} --options {params.options:q} --seed {params.seed}"
+        " {params.components} {input.components} --options {params.options:q}"
+        " --seed {params.seed}"
         " --output {output.strata} &> {log}"

@@ -12,12 +12,12 @@ shell.prefix(
 )
 
 from gendmr.cli.console import changes_summary, failure_summary, start_summary, watch
-from gendmr.config.resources import growing
+from gendmr.cohort.fold_values import size_of_split
+from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, remember
 from gendmr.imaging.bids import find_images, there
-from gendmr.report.catalogue import DRAWING_MODULES, DRAWN, legend_file
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 
@@ -31,12 +31,13 @@ try:
             if STUDY.simulate
             else find_images(STUDY.imaging.bids, exclude=STUDY.imaging.exclude)
         )
+    n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from None
 
 remember(Path(".snakemake/gendmr-code.json"))
-REPEATS = range(STUDY.cohort.repeats)
-FOLDS = range(STUDY.cohort.folds)
+REPEATS = range(n_repeats)
+FOLDS = range(n_folds)
 FAILURES = watch(workflow)
 MODALITIES = list(STUDY.modality_sections())
 METHODS = list(STUDY.methods)
@@ -53,7 +54,7 @@ wildcard_constraints:
     chunk=r"\d+",
 
 
-def whole(files):
+def nonempty(files):
     """Outputs that are no results where they are empty, whatever the job's exit status says."""
     return ensure(files, non_empty=True)
 

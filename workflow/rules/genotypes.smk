@@ -26,17 +26,17 @@ rule merge_genotypes:
     input:
         GENOTYPES,
     output:
-        genotypes=whole(
+        genotypes=nonempty(
             temp(
                 multiext(
                     "results/{study}/genotypes/work/merged", ".bed", ".bim", ".fam"
                 )
             )
         ),
-        missingness=whole(temp("results/{study}/genotypes/work/merged.smiss")),
-        variants=whole("results/{study}/genotypes/work/merge.missingness.npy"),
-        attrition=whole("results/{study}/genotypes/work/merge.attrition.tsv"),
-        summary=whole("results/{study}/genotypes/work/merge.json"),
+        missingness=nonempty(temp("results/{study}/genotypes/work/merged.smiss")),
+        variants=nonempty("results/{study}/genotypes/work/merge.missingness.npy"),
+        attrition=nonempty("results/{study}/genotypes/work/merge.attrition.tsv"),
+        summary=nonempty("results/{study}/genotypes/work/merge.json"),
     log:
         "logs/{study}/genotypes/merge.log",
     benchmark:
@@ -45,8 +45,8 @@ rule merge_genotypes:
         "../../envs/genotypes.yaml"
     threads: 2
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
+        mem_mb=double_per_attempt(3000),
+        runtime=double_per_attempt(60),
     params:
         options=options("genotypes"),
         folder=subpath(output.summary, parent=True),
@@ -65,14 +65,14 @@ rule filter_genotypes:
         attrition=rules.merge_genotypes.output.attrition,
         summary=rules.merge_genotypes.output.summary,
     output:
-        genotypes=whole(
+        genotypes=nonempty(
             multiext("results/{study}/genotypes/qc", ".bed", ".bim", ".fam")
         ),
-        attrition=whole("results/{study}/genotypes/attrition.tsv"),
-        kinship=whole("results/{study}/genotypes/kinship.tsv"),
-        components=whole("results/{study}/genotypes/components.tsv"),
-        summary=whole("results/{study}/genotypes/summary.json"),
-        participants=whole(
+        attrition=nonempty("results/{study}/genotypes/attrition.tsv"),
+        kinship=nonempty("results/{study}/genotypes/kinship.tsv"),
+        components=nonempty("results/{study}/genotypes/components.tsv"),
+        summary=nonempty("results/{study}/genotypes/summary.json"),
+        participants=nonempty(
             multiext(
                 "results/{study}/genotypes/work/participants",
                 ".attrition.tsv",
@@ -80,13 +80,13 @@ rule filter_genotypes:
                 ".json",
             )
         ),
-        variants=whole(
+        variants=nonempty(
             multiext(
                 "results/{study}/genotypes/work/variants", ".measures.npz", ".json"
             )
         ),
         pruned="results/{study}/genotypes/work/pruned.txt",
-        figures=whole(
+        figures=nonempty(
             report(
                 expand(
                     "results/{{study}}/genotypes/figures/{name}.png",
@@ -104,7 +104,7 @@ rule filter_genotypes:
                 category="Genotypes",
             )
         ),
-        picture=whole(
+        picture=nonempty(
             report(
                 "results/{study}/genotypes/figures/components.png",
                 caption="../report/components.rst",
@@ -119,8 +119,8 @@ rule filter_genotypes:
         "../../envs/genotypes.yaml"
     threads: 2
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=double_per_attempt(3000),
+        runtime=double_per_attempt(120),
     params:
         options=options("genotypes"),
         seed=STUDY.seed,

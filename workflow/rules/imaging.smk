@@ -23,14 +23,14 @@ rule prepare_template:
     input:
         STUDY.imaging.files(),
     output:
-        t1=whole("results/{study}/imaging/template/t1.nii.gz"),
-        brain=whole("results/{study}/imaging/template/brain.nii.gz"),
-        grey=whole("results/{study}/imaging/template/grey.nii.gz"),
-        white=whole("results/{study}/imaging/template/white.nii.gz"),
-        csf=whole("results/{study}/imaging/template/csf.nii.gz"),
-        atlas=whole("results/{study}/imaging/template/atlas.nii.gz"),
-        regions=whole("results/{study}/imaging/template/regions.tsv"),
-        summary=whole("results/{study}/imaging/template/template.json"),
+        t1=nonempty("results/{study}/imaging/template/t1.nii.gz"),
+        brain=nonempty("results/{study}/imaging/template/brain.nii.gz"),
+        grey=nonempty("results/{study}/imaging/template/grey.nii.gz"),
+        white=nonempty("results/{study}/imaging/template/white.nii.gz"),
+        csf=nonempty("results/{study}/imaging/template/csf.nii.gz"),
+        atlas=nonempty("results/{study}/imaging/template/atlas.nii.gz"),
+        regions=nonempty("results/{study}/imaging/template/regions.tsv"),
+        summary=nonempty("results/{study}/imaging/template/template.json"),
     log:
         "logs/{study}/imaging/template.log",
     benchmark:
@@ -39,8 +39,8 @@ rule prepare_template:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(3000),
+        runtime=double_per_attempt(10),
     params:
         options=options(STUDY.imaging.for_scans()),
         folder=subpath(output.t1, parent=True),
@@ -58,11 +58,11 @@ rule register_t1w:
         template=rules.prepare_template.output,
         described=rules.prepare_template.output.summary,
     output:
-        regions=whole("results/{study}/imaging/{participant}/regions.tsv"),
-        quality=whole("results/{study}/imaging/{participant}/quality.json"),
-        picture=whole("results/{study}/imaging/{participant}/registration.png"),
-        warped=whole("results/{study}/imaging/{participant}/warped.nii.gz"),
-        grey=whole("results/{study}/imaging/{participant}/grey.nii.gz"),
+        regions=nonempty("results/{study}/imaging/{participant}/regions.tsv"),
+        quality=nonempty("results/{study}/imaging/{participant}/quality.json"),
+        picture=nonempty("results/{study}/imaging/{participant}/registration.png"),
+        warped=nonempty("results/{study}/imaging/{participant}/warped.nii.gz"),
+        grey=nonempty("results/{study}/imaging/{participant}/grey.nii.gz"),
     log:
         "logs/{study}/imaging/{participant}.log",
     benchmark:
@@ -75,8 +75,8 @@ rule register_t1w:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(60),
     params:
         image=image_of,
         options=options(STUDY.imaging.for_scans()),
@@ -98,10 +98,10 @@ if STUDY.imaging.measurements:
             measurements=STUDY.imaging.measurements,
             places=STUDY.imaging.places or [],
         output:
-            regions=whole("results/{study}/imaging/regions.nc"),
-            quality=whole("results/{study}/imaging/quality.tsv"),
-            summary=whole("results/{study}/imaging/summary.json"),
-            figure=whole(
+            regions=nonempty("results/{study}/imaging/regions.nc"),
+            quality=nonempty("results/{study}/imaging/quality.tsv"),
+            summary=nonempty("results/{study}/imaging/summary.json"),
+            figure=nonempty(
                 report(
                     "results/{study}/imaging/figures/quality.png",
                     caption="../report/quality.rst",
@@ -117,8 +117,8 @@ if STUDY.imaging.measurements:
             "../../envs/imaging.yaml"
         threads: 1
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(10),
+            mem_mb=double_per_attempt(2000),
+            runtime=double_per_attempt(10),
         params:
             options=options("imaging"),
             folder=subpath(output.regions, parent=True),
@@ -140,10 +140,10 @@ else:
             ),
             template=rules.prepare_template.output.summary,
         output:
-            regions=whole("results/{study}/imaging/regions.nc"),
-            quality=whole("results/{study}/imaging/quality.tsv"),
-            summary=whole("results/{study}/imaging/summary.json"),
-            figure=whole(
+            regions=nonempty("results/{study}/imaging/regions.nc"),
+            quality=nonempty("results/{study}/imaging/quality.tsv"),
+            summary=nonempty("results/{study}/imaging/summary.json"),
+            figure=nonempty(
                 report(
                     "results/{study}/imaging/figures/quality.png",
                     caption="../report/quality.rst",
@@ -159,8 +159,8 @@ else:
             "../../envs/imaging.yaml"
         threads: 1
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(10),
+            mem_mb=double_per_attempt(2000),
+            runtime=double_per_attempt(10),
         params:
             options=options("imaging"),
             # listed in the quality table, although no other file depends on them

@@ -58,12 +58,16 @@ def method_outcome_name(wildcards):
 
 def metrics_code(wildcards):
     """The fingerprint of the code of a method's metrics: those of its task."""
-    return fingerprint("training.evaluate", f"tasks.{SLICES[wildcards.method].task.kind}.task")
+    return fingerprint(
+        "training.evaluate", f"tasks.{SLICES[wildcards.method].task.kind}.task"
+    )
 
 
 def modality_files(wildcards):
     """The cohort's files of the modalities that a method needs, and of no other."""
-    return study_files("cohort/{name}.nc", name=list(SLICES[wildcards.method].modalities))
+    return study_files(
+        "cohort/{name}.nc", name=list(SLICES[wildcards.method].modalities)
+    )
 
 
 def method_gpus(wildcards):

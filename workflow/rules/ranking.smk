@@ -1,9 +1,24 @@
-"""Genes and regions ranked by signed held-out risk, with their stability over folds."""
+"""Genes, regions and other instances ranked by attributions, with their stability over folds."""
+
+from gendmr.ranking.catalogue import FIGURES, code_of, figures_of, tables_of
 
 # To paint regions on, where images are registered here.
 PAINTED = ["atlas.nii.gz", "regions.tsv", "t1.nii.gz", "template.json"]
 TEMPLATE = study_files("imaging/template/{name}", name=PAINTED if IMAGES else [])
 TEMPLATE_OPTION = f"--template results/{STUDY.study}/imaging/template" if IMAGES else ""
+GENES = study_files("annotation/genes.tsv") if STUDY.annotation else []
+GENES_OPTION = f"--genes {GENES[0]}" if GENES else ""
+# What is ranked: (snp, region) -> methods. A method has tables and figures of what it reads.
+RANKED_BY_READS = {}
+for name in RANKED:
+    reads = tuple(one for one in SLICES[name].reads if one in MODALITIES)
+    RANKED_BY_READS.setdefault(reads, []).append(name)
+WITH_GENES = [
+    name
+    for reads, names in RANKED_BY_READS.items()
+    if "genes" in tables_of(reads)
+    for name in names
+]
 
 
 localrules:
@@ -11,148 +26,148 @@ localrules:
 
 
 rule ranking:
-    """Ranked genes, LD blocks and regions of each method that reads instances."""
+    """Ranked genes, LD blocks, regions and instances of each method that has attributions."""
     input:
-        study_files(
-            "ranking/{method}/genes.tsv", "ranking/{method}/regions.tsv", method=RANKED
-        ),
-        study_files(
-            "ranking/{method}/figures/{name}.png",
-            method=RANKED,
-            name=["genome", "qq", "stability", "brain"],
-        ),
-        study_files("ranking/comparison.tsv") if RANKED else [],
+        [
+            study_files(
+                "ranking/{method}/{file}",
+                method=names,
+                file=[
+                    *(f"{table}.tsv" for table in tables_of(reads)),
+                    *(f"figures/{figure}.png" for figure in figures_of(reads)),
+                ],
+            )
+            for reads, names in RANKED_BY_READS.items()
+        ],
+        study_files("ranking/comparison.tsv") if WITH_GENES else [],
         (
-            study_files("ranking/{method}/enrichment.tsv", method=RANKED)
+            study_files("ranking/{method}/enrichment.tsv", method=WITH_GENES)
             if STUDY.ranking.enrichment
             else []
         ),
 
 
-rule rank_genes:
-    """Average the risk of SNPs and regions over folds, sum it by gene, compare it with the null."""
-    input:
-        attention=expand(
-            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/attention.nc",
-            repeat=REPEATS,
-            fold=FOLDS,
-        ),
-        predictions=expand(
-            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/predictions.tsv",
-            repeat=REPEATS,
-            fold=FOLDS,
-        ),
-        null=null_files,
-        genes="results/{study}/annotation/genes.tsv",
-        snp="results/{study}/cohort/snp.nc",
-        region=COHORT_REGIONS,
-        given=ancient("results/{study}/cohort/inputs.json"),
-    output:
-        genes=whole("results/{study}/ranking/{method}/genes.tsv"),
-        blocks=whole("results/{study}/ranking/{method}/blocks.tsv"),
-        regions=whole("results/{study}/ranking/{method}/regions.tsv"),
-        null=whole("results/{study}/ranking/{method}/null.nc"),
-        snps=whole("results/{study}/ranking/{method}/snps.tsv"),
-        summary=whole("results/{study}/ranking/{method}/summary.json"),
-    log:
-        "logs/{study}/ranking/{method}/genes.log",
-    benchmark:
-        "logs/{study}/ranking/{method}/genes.benchmark.tsv"
-    conda:
-        "../../envs/ranking.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
-    params:
-        options=ranking_options,
-        chunks=null_chunks,
-        cohort=subpath(input.snp, parent=True),
-        folder=subpath(output.genes, parent=True),
-        code=fingerprint("ranking.rank"),
-    shell:
-        "python -m gendmr ranking genes --method {wildcards.method} --cohort {params.cohort}"
-        " --genes {input.genes} --options {params.options:q} --null-chunks {params.chunks}"
-        " --output {params.folder} {input.attention} &> {log}"
+# A rule for each set of modalities, since outputs of a rule cannot depend on its wildcards.
+for reads, names in RANKED_BY_READS.items():
 
+    rule:
+        """Average attributions over folds, sum them by gene, compare them with the null."""
+        name:
+            f"rank_{'_'.join(reads)}"
+        input:
+            attributions=expand(
+                "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/attributions.nc",
+                repeat=REPEATS,
+                fold=FOLDS,
+            ),
+            predictions=expand(
+                "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/predictions.tsv",
+                repeat=REPEATS,
+                fold=FOLDS,
+            ),
+            null=null_files,
+            genes=GENES if "genes" in tables_of(reads) else [],
+            modalities=study_files("cohort/{name}.nc", name=reads),
+            # Copied into summary.json as provenance; `ancient`, so that a new checksum ranks nothing.
+            provenance=ancient("results/{study}/cohort/inputs.json"),
+        output:
+            tables=nonempty(
+                expand(
+                    "results/{{study}}/ranking/{{method}}/{table}.tsv",
+                    table=tables_of(reads),
+                )
+            ),
+            null=nonempty("results/{study}/ranking/{method}/null.nc"),
+            summary=nonempty("results/{study}/ranking/{method}/summary.json"),
+        log:
+            "logs/{study}/ranking/{method}/rank.log",
+        benchmark:
+            "logs/{study}/ranking/{method}/rank.benchmark.tsv"
+        wildcard_constraints:
+            method="|".join(names),
+        conda:
+            "../../envs/ranking.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(4000),
+            runtime=double_per_attempt(30),
+        params:
+            options=ranking_options,
+            chunks=null_chunks,
+            reads=[f"--reads {one}" for one in reads],
+            genes=GENES_OPTION if "genes" in tables_of(reads) else "",
+            cohort=subpath(input.provenance, parent=True),
+            folder=subpath(output.summary, parent=True),
+            code=fingerprint(*code_of(reads)),
+        shell:
+            "python -m gendmr ranking rank --method {wildcards.method} --cohort {params.cohort}"
+            " {params.reads} {params.genes} --options {params.options:q}"
+            " --null-chunks {params.chunks} --output {params.folder} {input.attributions} &> {log}"
 
-rule draw_ranking:
-    """Draw the ranking of one method from its tables."""
-    input:
-        genes="results/{study}/ranking/{method}/genes.tsv",
-        regions="results/{study}/ranking/{method}/regions.tsv",
-        snps="results/{study}/ranking/{method}/snps.tsv",
-        null="results/{study}/ranking/{method}/null.nc",
-        summary="results/{study}/ranking/{method}/summary.json",
-        region=COHORT_REGIONS,
-        template=TEMPLATE,
-    output:
-        genome=whole(
-            report(
-                "results/{study}/ranking/{method}/figures/genome.png",
-                caption="../report/genome.rst",
-                category="Ranking",
-                labels={"method": "{method}", "figure": "genes along the genome"},
-            )
-        ),
-        qq=whole(
-            report(
-                "results/{study}/ranking/{method}/figures/qq.png",
-                caption="../report/qq.rst",
-                category="Ranking",
-                labels={"method": "{method}", "figure": "p-values of genes"},
-            )
-        ),
-        stability=whole(
-            report(
-                "results/{study}/ranking/{method}/figures/stability.png",
-                caption="../report/stability.rst",
-                category="Ranking",
-                labels={"method": "{method}", "figure": "stability of ranks"},
-            )
-        ),
-        brain=whole(
-            report(
-                "results/{study}/ranking/{method}/figures/brain.png",
-                caption="../report/brain.rst",
-                category="Ranking",
-                labels={"method": "{method}", "figure": "regions on the brain"},
-            )
-        ),
-        vectors=whole(
-            expand(
-                "results/{{study}}/ranking/{{method}}/figures/{name}.svg",
-                name=["genome", "qq", "stability", "brain"],
-            )
-        ),
-    log:
-        "logs/{study}/ranking/{method}/figures.log",
-    benchmark:
-        "logs/{study}/ranking/{method}/figures.benchmark.tsv"
-    conda:
-        "../../envs/ranking.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
-    params:
-        options=options(STUDY.ranking.figures),
-        ranking=subpath(input.genes, parent=True),
-        results=subpath(input.genes, ancestor=3),
-        template=TEMPLATE_OPTION,
-        code=fingerprint("ranking.draw"),
-    shell:
-        "python -m gendmr ranking figures --ranking {params.ranking} --cohort {params.results}/cohort"
-        " --options {params.options:q} {params.template} &> {log}"
+    rule:
+        """Draw the ranking of one method from its tables."""
+        name:
+            f"draw_{'_'.join(reads)}"
+        input:
+            tables=expand(
+                "results/{{study}}/ranking/{{method}}/{table}.tsv",
+                table=tables_of(reads),
+            ),
+            null="results/{study}/ranking/{method}/null.nc",
+            summary="results/{study}/ranking/{method}/summary.json",
+            places=(
+                study_files("cohort/region.nc") if "brain" in figures_of(reads) else []
+            ),
+            template=TEMPLATE if "brain" in figures_of(reads) else [],
+        output:
+            figures=nonempty(
+                [
+                    report(
+                        f"results/{{study}}/ranking/{{method}}/figures/{figure}.png",
+                        caption=f"../report/{figure}.rst",
+                        category="Ranking",
+                        labels={"method": "{method}", "figure": FIGURES[figure].label},
+                    )
+                    for figure in figures_of(reads)
+                ]
+            ),
+            vectors=nonempty(
+                expand(
+                    "results/{{study}}/ranking/{{method}}/figures/{figure}.svg",
+                    figure=figures_of(reads),
+                )
+            ),
+        log:
+            "logs/{study}/ranking/{method}/figures.log",
+        benchmark:
+            "logs/{study}/ranking/{method}/figures.benchmark.tsv"
+        wildcard_constraints:
+            method="|".join(names),
+        conda:
+            "../../envs/ranking.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(2000),
+            runtime=double_per_attempt(20),
+        params:
+            options=options(STUDY.ranking.figures),
+            ranking=subpath(input.summary, parent=True),
+            results=subpath(input.summary, ancestor=3),
+            template=TEMPLATE_OPTION if "brain" in figures_of(reads) else "",
+            code=fingerprint("ranking.draw", *code_of(reads)[1:]),
+        shell:
+            "python -m gendmr ranking figures --ranking {params.ranking}"
+            " --cohort {params.results}/cohort --options {params.options:q} {params.template}"
+            " &> {log}"
 
 
 rule compare_rankings:
     """Who finds what: the genes of all methods side by side."""
     input:
-        expand("results/{{study}}/ranking/{method}/genes.tsv", method=RANKED),
+        expand("results/{{study}}/ranking/{method}/genes.tsv", method=WITH_GENES),
     output:
-        table=whole("results/{study}/ranking/comparison.tsv"),
-        summary=whole("results/{study}/ranking/comparison.json"),
+        table=nonempty("results/{study}/ranking/comparison.tsv"),
+        summary=nonempty("results/{study}/ranking/comparison.json"),
     log:
         "logs/{study}/ranking/comparison.log",
     benchmark:
@@ -161,8 +176,8 @@ rule compare_rankings:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         top_k=STUDY.ranking.top_k,
         code=fingerprint("ranking.comparison"),
@@ -171,10 +186,10 @@ rule compare_rankings:
         " {input} &> {log}"
 
 
-if STUDY.ranking.enrichment:
+if STUDY.ranking.enrichment and STUDY.genotypes:
 
     rule test_enrichment:
-        """Gene sets and known loci against LD blocks of like size, and under permuted diagnoses."""
+        """Gene sets and known loci against LD blocks of like size, and under permuted outcomes."""
         input:
             genes="results/{study}/ranking/{method}/genes.tsv",
             blocks="results/{study}/ranking/{method}/blocks.tsv",
@@ -182,8 +197,8 @@ if STUDY.ranking.enrichment:
             sets=list(STUDY.ranking.enrichment.sets),
             loci=list(STUDY.ranking.enrichment.loci),
         output:
-            table=whole("results/{study}/ranking/{method}/enrichment.tsv"),
-            figure=whole(
+            table=nonempty("results/{study}/ranking/{method}/enrichment.tsv"),
+            figure=nonempty(
                 report(
                     "results/{study}/ranking/{method}/figures/enrichment.png",
                     caption="../report/enrichment.rst",
@@ -194,7 +209,7 @@ if STUDY.ranking.enrichment:
                     },
                 )
             ),
-            vector=whole("results/{study}/ranking/{method}/figures/enrichment.svg"),
+            vector=nonempty("results/{study}/ranking/{method}/figures/enrichment.svg"),
         log:
             "logs/{study}/ranking/{method}/enrichment.log",
         benchmark:
@@ -203,8 +218,8 @@ if STUDY.ranking.enrichment:
             "../../envs/ranking.yaml"
         threads: 1
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(20),
+            mem_mb=double_per_attempt(2000),
+            runtime=double_per_attempt(20),
         params:
             options=options(STUDY.ranking.enrichment),
             build=STUDY.genotypes.build,

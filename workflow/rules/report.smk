@@ -1,5 +1,12 @@
 """What was found and how far to believe it: one page, and the numbers behind it."""
 
+from gendmr.config.outcomes import dump_outcomes
+from gendmr.report.catalogue import code_modules, drawn_figures, legend_file
+
+OUTCOMES = STUDY.cohort.outcomes
+# Those of the outcomes that some method learns: a task with another figure reruns the report only.
+DRAWN = drawn_figures(OUTCOMES, {STUDY.outcome_of(name) for name in METHODS})
+
 
 localrules:
     report,
@@ -19,11 +26,11 @@ rule summarize_study:
 
     Methods that log the dominant modality of training people also leave
     report/figures/dominance-<method>.png: which ones is known from their histories only, so these
-    are no outputs; the page holds them. The other figures are rows of gendmr.report.catalogue.
+    are no outputs; the page holds them. The other figures are those of the tasks.
     """
     input:
-        rules.genotypes.input,
-        rules.annotation.input,
+        rules.genotypes.input if STUDY.genotypes else [],
+        rules.annotation.input if STUDY.genotypes else [],
         rules.imaging.input if STUDY.imaging else [],
         rules.cohort.input,
         rules.ranking.input,
@@ -34,12 +41,12 @@ rule summarize_study:
             method=METHODS,
             repeat=REPEATS,
             fold=FOLDS,
-            file=["run.json", "metrics.json", "history.jsonl", "predictions.tsv"],
+            file=["run.json", "fold.json", "history.jsonl", "predictions.tsv"],
         ),
         given="results/{study}/cohort/inputs.json",
         truth=STUDY.report.truth or [],
     output:
-        page=whole(
+        page=nonempty(
             report(
                 "results/{study}/report/summary.html",
                 caption="../report/summary.rst",
@@ -47,7 +54,7 @@ rule summarize_study:
                 labels={"page": "the study on one page"},
             )
         ),
-        numbers=whole(
+        numbers=nonempty(
             report(
                 "results/{study}/report/summary.json",
                 caption="../report/numbers.rst",
@@ -55,7 +62,7 @@ rule summarize_study:
                 labels={"page": "its numbers (JSON)"},
             )
         ),
-        versions=whole(
+        versions=nonempty(
             report(
                 "results/{study}/report/versions.json",
                 caption="../report/versions.rst",
@@ -63,7 +70,7 @@ rule summarize_study:
                 labels={"page": "versions by stage (JSON)"},
             )
         ),
-        comparison=whole(
+        comparison=nonempty(
             report(
                 "results/{study}/report/comparison.tsv",
                 caption="../report/comparison_table.rst",
@@ -71,7 +78,7 @@ rule summarize_study:
                 labels={"method": "all", "figure": "comparison (table)"},
             )
         ),
-        by_modality=whole(
+        by_modality=nonempty(
             report(
                 "results/{study}/report/by_modality.tsv",
                 caption="../report/by_modality.rst",
@@ -82,7 +89,7 @@ rule summarize_study:
                 },
             )
         ),
-        by_ancestry=whole(
+        by_ancestry=nonempty(
             report(
                 "results/{study}/report/by_ancestry.tsv",
                 caption="../report/by_ancestry.rst",
@@ -90,18 +97,20 @@ rule summarize_study:
                 labels={"method": "all", "figure": "by ancestry group (table)"},
             )
         ),
-        figures=whole(
+        figures=nonempty(
             [
                 report(
                     "results/{study}/" + figure.path,
-                    caption=legend_file(name, Path(".snakemake/gendmr-captions")),
+                    caption=legend_file(
+                        name, figure, Path(".snakemake/gendmr-captions")
+                    ),
                     category="Training",
                     labels={"method": "all", "figure": figure.label},
                 )
                 for name, figure in DRAWN.items()
             ]
         ),
-        vectors=whole(
+        vectors=nonempty(
             [
                 "results/{study}/" + figure.path.replace(".png", ".svg")
                 for figure in DRAWN.values()
@@ -115,15 +124,17 @@ rule summarize_study:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(20),
     params:
         options=options("report"),
+        # Text would be searched for wildcards.
+        outcomes=lambda wildcards: dump_outcomes(OUTCOMES),
         methods=METHODS,
         ranked=RANKED,
         results=subpath(output.numbers, ancestor=2),
-        code=fingerprint("report.study", *DRAWING_MODULES),
+        code=fingerprint(*code_modules(OUTCOMES)),
     shell:
         "python -m gendmr report summarize --results {params.results}"
-        " --options {params.options:q} --methods '{params.methods}'"
-        " --ranked '{params.ranked}' &> {log}"
+        " --options {params.options:q} --outcomes {params.outcomes:q}"
+        " --methods '{params.methods}' --ranked '{params.ranked}' &> {log}"

@@ -19,12 +19,12 @@ rule simulate_cohort:
         genes="resources/demo_genes.tsv",
         regions="resources/demo_regions.tsv",
     output:
-        participants=whole("results/{study}/simulate/participants.tsv"),
-        description=whole("results/{study}/simulate/participants.json"),
-        truth=whole("results/{study}/simulate/truth.json"),
-        genes=whole("results/{study}/simulate/genes.gene.loc"),
-        anatomy=whole("results/{study}/simulate/anatomy.tsv"),
-        genotypes=whole(
+        participants=nonempty("results/{study}/simulate/participants.tsv"),
+        description=nonempty("results/{study}/simulate/participants.json"),
+        truth=nonempty("results/{study}/simulate/truth.json"),
+        genes=nonempty("results/{study}/simulate/genes.gene.loc"),
+        anatomy=nonempty("results/{study}/simulate/anatomy.tsv"),
+        genotypes=nonempty(
             expand(
                 "results/{{study}}/simulate/genotypes/{array}.{suffix}",
                 array=["array1", "array2"],
@@ -39,8 +39,8 @@ rule simulate_cohort:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(20),
     params:
         options=options("simulate"),
         seed=STUDY.seed,
@@ -56,8 +56,8 @@ rule simulate_atlas:
     input:
         regions="resources/demo_regions.tsv",
     output:
-        labels=whole("results/{study}/simulate/atlas.nii.gz"),
-        table=whole("results/{study}/simulate/atlas.tsv"),
+        labels=nonempty("results/{study}/simulate/atlas.nii.gz"),
+        table=nonempty("results/{study}/simulate/atlas.tsv"),
     log:
         "logs/{study}/simulate/atlas.log",
     benchmark:
@@ -66,8 +66,8 @@ rule simulate_atlas:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(10),
     params:
         code=fingerprint("simulate.atlas"),
     shell:
@@ -82,8 +82,8 @@ rule simulate_images:
         labels=study_files("simulate/atlas.nii.gz"),
         table=study_files("simulate/atlas.tsv"),
     output:
-        images=whole(list(IMAGES.values())),
-        description=whole(
+        images=nonempty(list(IMAGES.values())),
+        description=nonempty(
             f"results/{STUDY.study}/simulate/bids/dataset_description.json"
         ),
     log:
@@ -94,8 +94,8 @@ rule simulate_images:
         "../../envs/simulate.yaml"
     threads: 2
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
+        mem_mb=double_per_attempt(3000),
+        runtime=double_per_attempt(30),
     params:
         options=options("simulate"),
         seed=STUDY.seed,
@@ -113,7 +113,7 @@ rule simulate_measurements:
         anatomy="results/{study}/simulate/anatomy.tsv",
         regions="resources/demo_regions.tsv",
     output:
-        regions=whole("results/{study}/simulate/regions.nc"),
+        regions=nonempty("results/{study}/simulate/regions.nc"),
     log:
         "logs/{study}/simulate/measurements.log",
     benchmark:
@@ -122,8 +122,8 @@ rule simulate_measurements:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         options=options("simulate"),
         seed=STUDY.seed,

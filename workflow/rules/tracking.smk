@@ -25,11 +25,11 @@ rule sync_tracking:
             method=METHODS,
             repeat=REPEATS,
             fold=FOLDS,
-            file=["run.json", "metrics.json", "history.jsonl"],
+            file=["run.json", "fold.json", "history.jsonl"],
         ),
         ranking=rules.ranking.input,
     output:
-        listing=whole("results/{study}/tracking/synced.json"),
+        listing=nonempty("results/{study}/tracking/synced.json"),
     log:
         "logs/{study}/tracking/sync.log",
     benchmark:
@@ -38,8 +38,8 @@ rule sync_tracking:
         "../../envs/tracking.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=double_per_attempt(2000),
+        runtime=double_per_attempt(30),
     params:
         options=options("tracking"),
         methods=METHODS,

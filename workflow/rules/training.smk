@@ -27,20 +27,20 @@ rule train_fold:
         # Copied into run.json as provenance; `ancient`, so that a new checksum alone retrains nothing.
         provenance=ancient("results/{study}/cohort/inputs.json"),
     output:
-        model=whole(
+        model=nonempty(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors"
         ),
         history="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/history.jsonl",
-        fold=whole(
+        fold=nonempty(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/fold.json"
         ),
-        predictions=whole(
+        predictions=nonempty(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv"
         ),
-        attributions=whole(
+        attributions=nonempty(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attributions.nc"
         ),
-        run=whole(
+        run=nonempty(
             "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json"
         ),
     log:
@@ -51,8 +51,8 @@ rule train_fold:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=double_per_attempt(3000),
+        runtime=double_per_attempt(120),
         gpu=method_gpus,
     params:
         options=method_options,
@@ -75,7 +75,7 @@ rule train_null:
         strata="results/{study}/cohort/strata.tsv",
         modalities=modality_files,
     output:
-        whole(
+        nonempty(
             "results/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc"
         ),
     log:
@@ -86,8 +86,8 @@ rule train_null:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        mem_mb=double_per_attempt(4000),
+        runtime=double_per_attempt(240),
         gpu=method_gpus,
     params:
         options=method_options,
@@ -117,7 +117,7 @@ rule collect_metrics:
             fold=FOLDS,
         ),
     output:
-        table=whole("results/{study}/training/{method}/metrics.tsv"),
+        table=nonempty("results/{study}/training/{method}/metrics.tsv"),
     log:
         "logs/{study}/training/{method}/metrics.log",
     benchmark:
@@ -126,8 +126,8 @@ rule collect_metrics:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
     params:
         seed=STUDY.seed,
         outcome=method_outcome_name,

@@ -35,15 +35,17 @@ REPEATED = {"--profile"}
 def start_summary(study: Study, *, images: int) -> str:
     """Return what is about to run and where it will be found."""
     name = study.study
-    given = study.imaging.measurements if study.imaging else None
-    seen = f"measurements of regions, {given}" if given else f"{images} participants"
-    null = study.training.with_null
+    measurements = study.imaging.measurements if study.imaging else None
+    imaged = (
+        f"measurements of regions, {measurements}" if measurements else f"{images} participants"
+    )
+    null = study.null_methods()
     permuted = f"{study.training.null.permutations} permutations of {', '.join(null)}"
     tracking = f"results/{name}/tracking/mlflow.db" if study.tracking.enabled else "off"
     return (
         f"\n  GenDMR · study {name} · seed {study.seed}"
-        f"\n  images    {seen}"
-        f"\n  methods   {', '.join(study.training.methods)}"
+        f"\n  images    {imaged if study.imaging else 'none'}"
+        f"\n  methods   {', '.join(study.methods)}"
         f"\n  folds     {study.cohort.folds} x {study.cohort.repeats} repeats, one job each"
         f"\n  null      {permuted if null else 'none: no p-values'}"
         f"\n  tracking  {tracking}"

@@ -57,8 +57,8 @@ def _schema(title: str, schema: Schema) -> Iterator[str]:
 def _predictions() -> Iterator[str]:
     yield "## predictions.tsv and metrics.tsv, by kind of outcome"
     yield ""
-    yield "`predictions.tsv` has `participant_id`, `set` (train, validation, held-out), `modalities`,"
-    yield "then the columns of the task. The first metric is the primary one."
+    yield "`predictions.tsv` has `participant_id`, `set` (train, validation, held-out) and"
+    yield "`modalities`, then the columns of the task. The first metric is the primary one."
     yield ""
     yield "| kind | columns in cohort/participants.tsv | columns of predictions.tsv | metrics |"
     yield "|---|---|---|---|"

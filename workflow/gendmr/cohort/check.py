@@ -1,78 +1,92 @@
-"""Who will join, before hours are spent on genotypes and images."""
+"""Who will join, and whether the outcomes can be read, before hours are spent on measuring."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gendmr.cohort.participants import read_participants, with_diagnosis
+import numpy as np
+
+from gendmr.cohort.fold_values import fold_values
+from gendmr.cohort.join import check_joined
+from gendmr.cohort.outcomes import tasks_of
+from gendmr.cohort.participants import read_participants, with_outcomes
 from gendmr.config.cohort import CohortSection
-from gendmr.config.imaging import ImagingSection
+from gendmr.config.modalities.base import ModalitySection
 from gendmr.files.atomic import write_json
-from gendmr.genotypes.filesets import read_fam
-from gendmr.imaging.bids import find_images
+from gendmr.modalities import source_of
 from gendmr.modalities.attrition import Attrition
-from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
+from gendmr.modalities.base import EarlySource, Listing
+from gendmr.modalities.matching import Matching
 
 
 def check_people(
-    options: CohortSection, imaging: ImagingSection | None, fams: Sequence[str], output: Path
+    options: CohortSection,
+    sections: Mapping[str, ModalitySection],
+    stages: Mapping[str, Mapping[str, Any]],
+    output: Path,
+    *,
+    simulated: bool = False,
 ) -> None:
-    """Write how many people are listed, genotyped and imaged, and how many of them join.
+    """Write how many people are listed and measured, and how many of them join.
 
     Parameters
     ----------
     options : CohortSection
-        The section `cohort`.
-    imaging : ImagingSection, optional
-        Whose BIDS folder is looked at.
-    fams : sequence of str
-        The .fam files of the study; other forms of genotypes are left to the join.
+    sections : mapping of str to ModalitySection
+        The modalities of the study.
+    stages : mapping of str to mapping
+        Section of the study that measures a modality, by the modality's name; its files are looked
+        at. A modality that brings its own files is read as the join reads it.
     output : Path
         `cohort/check.json`.
+    simulated : bool
+        participants.tsv was simulated: the values of `fold_by` are known from the configuration.
 
     Raises
     ------
-    InputFileError, TableError, IdentifierError
-        What the join would say of participants.tsv and of identifiers that do not match.
+    InputFileError, TableError, OutcomeError, IdentifierError
+        What the join would say of participants.tsv, of outcomes that fit no column, and of
+        modalities that nobody has.
+    FoldError
+        Too few people for so many folds.
     """
     matching = Matching.of(options)
-    listed = read_participants(options)
-    ids = listed["participant_id"].tolist()
+    listed = read_participants(options, Attrition())
+    ids = listed.people["participant_id"].tolist()
     keys = set(matching.keys(ids, options.participants))
-    diagnosed = with_diagnosis(listed, options, Attrition())
-    found: dict[str, Any] = {"participants": {"listed": len(ids), "diagnosed": len(diagnosed)}}
-    if fams:
-        people = [read_fam(fam.removesuffix(".fam")) for fam in fams]
-        fid = [name for table in people for name in table["fid"]]
-        iid = [name for table in people for name in table["iid"]]
-        ways = {way: list(dict.fromkeys(genotype_ids(fid, iid, way))) for way in GENOTYPE_IDS}
-        where = ", ".join(fams)
-        found["genotypes"] = _joined(ids, keys, ways, options.genotype_id, options, where)
-    if imaging is not None and imaging.bids is not None:
-        labels = list(find_images(imaging.bids, exclude=imaging.exclude))
-        found["images"] = _joined(ids, keys, {"images": labels}, "images", options, imaging.bids)
+    table, _ = with_outcomes(listed, options, Attrition())
+    known = {name: (given.reason == "") for name, given in listed.outcomes.items()}
+    found: dict[str, Any] = {
+        "participants": {"listed": len(ids), "with_outcome": len(table)},
+        "outcomes": {name: int(who.sum()) for name, who in known.items()},
+        "modalities": {},
+    }
+    if options.fold_by is None:
+        # Kin can only make groups fewer: what is too little now is too little later.
+        for name, task in tasks_of(options).items():
+            texts = listed.outcomes[name].columns.astype(object)
+            texts = texts.where(texts.notna(), "n/a").astype(str)
+            outcome = task.read({s: texts[s] for s in texts.columns}, options.participants)
+            task.check_groups(outcome, np.array(ids, dtype=object), options.folds)
+    elif not simulated:
+        fold_values(options)
+    for name, section in sections.items():
+        listing = _listing(name, section, stages.get(name, {}), options)
+        if listing is None:
+            continue
+        check_joined(ids, listing, options)
+        theirs = set(listing.names)
+        found["modalities"][name] = {"found": len(theirs), "joined": len(theirs & keys)}
     write_json(output, found)
 
 
-def _joined(
-    ids: Sequence[str],
-    keys: set[str],
-    ways: Mapping[str, Sequence[str]],
-    used: str,
-    options: CohortSection,
-    where: str,
-) -> dict[str, int]:
-    matching = Matching.of(options)
-    check_overlap(
-        ids,
-        ways,
-        used,
-        matching=matching,
-        minimum=options.minimum_overlap,
-        listed_in=options.participants,
-        found_in=where,
-    )
-    theirs = {matching.key(identifier) for identifier in ways[used]}
-    return {"found": len(theirs), "joined": len(theirs & keys)}
+def _listing(
+    name: str, section: ModalitySection, stage: Mapping[str, Any], options: CohortSection
+) -> Listing | None:
+    """Return who is measured, as far as files that are there already tell."""
+    source = source_of(name)
+    if section.stage is None:
+        return source.people(section.sources(""), section, options)
+    return source.early(stage, section, options) if isinstance(source, EarlySource) else None

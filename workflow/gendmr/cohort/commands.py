@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False)
+OPTIONS = "Section `cohort`: JSON, or the path of a YAML file."
 
 
 @click.group()
@@ -14,77 +19,121 @@ def group() -> None:
     """Join the modalities and split the folds."""
 
 
+def parse_json(text: str, option: str, kind: type) -> Any:
+    """Return what an option holds as JSON."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option}: not JSON ({error})") from error
+    if not isinstance(value, kind):
+        raise click.UsageError(f"{option}: a {type(value).__name__}, not a {kind.__name__}")
+    return value
+
+
+def parse_sources(text: str, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the files of modalities by name and role, those of `names` at least."""
+    sources: dict[str, dict[str, str]] = parse_json(text, "--sources", dict)
+    absent = [name for name in names if not isinstance(sources.get(name), dict)]
+    if absent:
+        raise click.UsageError(f"--sources: no files of {', '.join(absent)}")
+    return sources
+
+
+def of_modalities(command: F) -> F:
+    """Add what the commands know of modalities: their files and their sections."""
+    for option in (
+        click.option(
+            "--modalities",
+            required=True,
+            help="Sections of the study's modalities as JSON: {name: section}.",
+        ),
+        click.option(
+            "--sources",
+            required=True,
+            help="Files of each modality as JSON: {name: {what it holds: path}}.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @group.command("join")
-@click.option("--genotypes", required=True, help="Prefix of the filtered PLINK files.")
-@click.option("--attrition", type=FILE, required=True, help="genotypes/attrition.tsv")
-@click.option("--kinship", type=FILE, required=True, help="genotypes/kinship.tsv")
-@click.option("--genes", type=FILE, required=True, help="annotation/snp2gene.tsv")
-@click.option("--annotation", type=FILE, required=True, help="annotation/summary.json")
-@click.option(
-    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
-)
+@of_modalities
+@click.option("--options", required=True, help=OPTIONS)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.argument("images", nargs=-1, type=FILE)
-def join(
+def join(*, sources: str, modalities: str, options: str, output: Path) -> None:
+    """Join participants and what is measured of them by identifier."""
+    from gendmr.cohort.join import join_people
+    from gendmr.config.cohort import CohortSection
+    from gendmr.config.modalities import parse_modalities
+
+    sections = parse_modalities(modalities)
+    files = parse_sources(sources, sections)
+    join_people(files, sections, CohortSection.parse(options, where="cohort"), output)
+
+
+@group.command("collect")
+@of_modalities
+@click.option("--modality", required=True, help="Its name.")
+@click.option("--participants", type=FILE, required=True, help="cohort/participants.tsv")
+@click.option("--options", required=True, help=OPTIONS)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def collect(
     *,
-    genotypes: str,
-    attrition: str,
-    kinship: str,
-    genes: str,
-    annotation: str,
+    modality: str,
+    sources: str,
+    modalities: str,
+    participants: str,
     options: str,
     output: Path,
-    images: tuple[str, ...],
 ) -> None:
-    """Join participants, genotypes and IMAGES by identifier.
-
-    IMAGES are imaging/regions.nc and imaging/quality.tsv, or nothing in a study without images.
-    """
-    if len(images) not in {0, 2}:
-        raise click.UsageError("IMAGES are regions.nc and quality.tsv, or nothing")
-    from gendmr.cohort.join import join_cohort
+    """Write the file of one modality: a row for each person of the cohort who has it."""
+    from gendmr.cohort.collect import collect_modality
     from gendmr.config.cohort import CohortSection
+    from gendmr.config.modalities import parse_modalities
 
-    regions, quality = images or (None, None)
-    join_cohort(
-        genotypes=genotypes,
-        genotype_attrition=attrition,
-        kinship=kinship,
-        snp_to_gene=genes,
-        annotation_summary=annotation,
-        regions=regions,
-        quality=quality,
-        options=CohortSection.parse(options, where="cohort"),
-        output=output,
-    )
+    sections = parse_modalities(modalities)
+    if modality not in sections:
+        raise click.UsageError(f"--modality {modality}: not among {', '.join(sections)}")
+    files = parse_sources(sources, [modality])
+    parsed = CohortSection.parse(options, where="cohort")
+    collect_modality(modality, files[modality], sections[modality], participants, parsed, output)
 
 
 @group.command("split")
 @click.option("--participants", type=FILE, required=True, help="cohort/participants.tsv")
-@click.option(
-    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
-)
+@click.option("--options", required=True, help=OPTIONS)
 @click.option("--seed", type=click.IntRange(min=0), required=True, help="Seed of the study.")
+@click.option(
+    "--values",
+    default="[]",
+    show_default=True,
+    help="Values of cohort.fold_by as a JSON list, a fold each; [] reads participants.tsv.",
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
-def split(*, participants: str, options: str, seed: int, output: Path) -> None:
-    """Split the folds: stratified, repeated, families together."""
+def split(*, participants: str, options: str, seed: int, values: str, output: Path) -> None:
+    """Split the folds: stratified, repeated, families together; or by a column."""
     from gendmr.cohort.splits import split_folds
     from gendmr.config.cohort import CohortSection
 
-    split_folds(participants, CohortSection.parse(options, where="cohort"), seed, output)
+    named = parse_json(values, "--values", list)
+    parsed = CohortSection.parse(options, where="cohort")
+    split_folds(participants, parsed, seed, output, named or None)
 
 
 @group.command("strata")
 @click.option("--participants", type=FILE, required=True, help="cohort/participants.tsv")
-@click.option("--components", type=FILE, required=True, help="genotypes/components.tsv")
 @click.option(
-    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
+    "--components", type=FILE, help="genotypes/components.tsv; none in a study without genotypes."
 )
+@click.option("--options", required=True, help=OPTIONS)
 @click.option("--seed", type=click.IntRange(min=0), required=True, help="Seed of the study.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
-def strata(*, participants: str, components: str, options: str, seed: int, output: Path) -> None:
-    """Strata within which the null permutes diagnoses."""
-    from gendmr.cohort.permutation import stratify_people
+def strata(
+    *, participants: str, components: str | None, options: str, seed: int, output: Path
+) -> None:
+    """Strata within which the null permutes outcomes."""
+    from gendmr.cohort.strata import stratify_people
     from gendmr.config.cohort import CohortSection
 
     parsed = CohortSection.parse(options, where="cohort")
@@ -92,20 +141,32 @@ def strata(*, participants: str, components: str, options: str, seed: int, outpu
 
 
 @group.command("check")
+@click.option("--options", required=True, help=OPTIONS)
 @click.option(
-    "--options", required=True, help="Section `cohort`: JSON, or the path of a YAML file."
+    "--modalities",
+    required=True,
+    help="Sections of the study's modalities as JSON: {name: section}.",
 )
-@click.option("--imaging", required=True, help="Section `imaging` as JSON; {} where there is none.")
+@click.option(
+    "--stages",
+    required=True,
+    help="Sections that measure the modalities as JSON: {name of the modality: section}.",
+)
+@click.option("--simulated", is_flag=True, help="The cohort is simulated.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.argument("fams", nargs=-1, type=FILE)
-def check(*, options: str, imaging: str, output: Path, fams: tuple[str, ...]) -> None:
-    """Check participants.tsv, and that people of FAMS (.fam) and of the images are in it."""
+def check(*, options: str, modalities: str, stages: str, simulated: bool, output: Path) -> None:
+    """Check participants.tsv, its outcomes, and that measured people are in it."""
     from gendmr.cohort.check import check_people
     from gendmr.config.cohort import CohortSection
-    from gendmr.config.imaging import ImagingSection
+    from gendmr.config.modalities import parse_modalities
 
-    section = None if imaging == "{}" else ImagingSection.parse(imaging)
-    check_people(CohortSection.parse(options, where="cohort"), section, fams, output)
+    check_people(
+        CohortSection.parse(options, where="cohort"),
+        parse_modalities(modalities),
+        parse_json(stages, "--stages", dict),
+        output,
+        simulated=simulated,
+    )
 
 
 @group.command("inputs")

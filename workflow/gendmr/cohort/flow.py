@@ -1,8 +1,8 @@
-"""The flow diagram: from everybody listed, genotyped or imaged to the people of the analysis."""
+"""The flow diagram: from everybody listed or measured to the people of the analysis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,7 +23,6 @@ PAD = 0.07  # inches around the text of a box
 GAP = 0.22  # inches between rows of boxes, room for an arrow
 MARGIN = 0.06  # inches on each side of a box
 HANGING = "   "  # before the second line of a text
-SPELT = {"maf": "minor allele frequency", "hwe": "Hardy–Weinberg proportions"}
 SHADES = {style.BLUE: "#EAF3F9", style.GREEN: "#E6F5F0", style.GREY: "white"}
 
 
@@ -85,18 +84,24 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> Figure:
     path : Path
         PNG to write, two columns of a page wide; the SVG is written beside it.
     """
-    modalities = [name for name in ("genotypes", "images") if flow[name] is not None]
-    people = 1 + len(modalities)
-    step = style.PAGE / (people + 1)
+    people, kinds = 1 + len(flow["modalities"]), len(flow["instances"])
+    step = style.PAGE / (people + kinds)
     width = step - 2 * MARGIN
-    columns = [_listed(flow, width), *(_modality(name, flow[name], width) for name in modalities)]
-    columns.append(_variants(flow["variants"], width))
-    everybody = _analysed("Analysed", flow["cohort"], "all", people * step - 2 * MARGIN)
-    kept = Box("Variants analysed", (_n(flow["variants"]["passed"]),), width, style.GREEN)
-    ends = _ends(flow["cohort"], columns=people, width=width)
+    columns = [_listed(flow, width)]
+    columns += [_modality(entry, width) for entry in flow["modalities"].values()]
+    columns += [_instances(kind, entry, width) for kind, entry in flow["instances"].items()]
+    everybody = _analysed(flow["analysed"][0], people * step - 2 * MARGIN)
+    kept = [
+        Box(f"{kind.capitalize()}s analysed", (_n(entry["passed"]),), width, style.GREEN)
+        for kind, entry in flow["instances"].items()
+    ]
     rows = [max(column[row].height for column in columns[:people]) for row in range(3)]
-    rows[1] = max(rows[1], columns[-1][1].height)
-    heights = [*rows, max(everybody.height, kept.height), *(box.height for box in ends[:1])]
+    rows[1] = max(rows[1], *(column[1].height for column in columns))
+    heights = [*rows, max(box.height for box in (everybody, *kept))]
+    ends = [
+        [_analysed(entry, width) for entry in some] for some in _rows_of(flow["analysed"], people)
+    ]
+    heights += [max(box.height for box in some) for some in ends]
     total = sum(heights) + GAP * (len(heights) - 1) + 2 * MARGIN
     tops = [total - MARGIN - sum(heights[:row]) - GAP * row for row in range(len(heights))]
 
@@ -110,13 +115,22 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> Figure:
             box.draw(axes, centre, top)
             _arrow(axes, centre, top - box.height, below)
     everybody.draw(axes, people * step / 2, tops[3])
-    kept.draw(axes, step * (people + 0.5), tops[3])
-    for i, box in enumerate(ends):
-        centre = step * (i + 0.5)
-        _arrow(axes, centre, tops[3] - everybody.height, tops[4])
-        box.draw(axes, centre, tops[4])
+    for i, box in enumerate(kept):
+        box.draw(axes, step * (people + i + 0.5), tops[3])
+    for row, some in enumerate(ends):
+        for i, box in enumerate(some):
+            centre = step * (i + 0.5)
+            if row == 0:
+                _arrow(axes, centre, tops[3] - everybody.height, tops[4])
+            box.draw(axes, centre, tops[4 + row])
     style.save(figure, path, crop=False)
     return figure
+
+
+def _rows_of(analysed: Sequence[Mapping[str, Any]], columns: int) -> list[list[Mapping[str, Any]]]:
+    """Return the combinations of modalities in rows of as many boxes as there are columns."""
+    ends = list(analysed[1:])
+    return [ends[first : first + columns] for first in range(0, len(ends), columns)]
 
 
 @lru_cache(maxsize=4096)
@@ -148,53 +162,50 @@ def _listed(flow: Mapping[str, Any], width: float) -> list[Box]:
     return [
         Box("In participants.tsv", (_n(flow["listed"]),), width),
         _removed("Left out", flow["left"], width),
-        Box("With a diagnosis", (_n(kept), *_minus(flow["no_modality"])), width),
+        Box(
+            f"With {flow['outcome'] or 'an outcome'}",
+            (_n(kept), *_minus(flow["no_modality"])),
+            width,
+        ),
     ]
 
 
-def _modality(name: str, entry: Mapping[str, Any], width: float) -> list[Box]:
-    first, last = {
-        "genotypes": ("Genotyped", "Passed quality control"),
-        "images": ("Imaged", "Regions measured"),
-    }[name]
+def _modality(entry: Mapping[str, Any], width: float) -> list[Box]:
     lines = [_n(entry["passed"]), *_minus(entry["left"])]
     if entry["flagged"]:
         lines.append(f"{entry['flagged']:,} kept although flagged")
     return [
-        Box(first, (_n(entry["in"]),), width),
+        Box(f"With {entry['label']}", (_n(entry["in"]),), width),
         _removed("Removed", entry["removed"], width),
-        Box(last, tuple(lines), width),
+        Box(f"Usable {entry['label']}", tuple(lines), width),
     ]
 
 
-def _variants(entry: Mapping[str, Any], width: float) -> list[Box]:
+def _instances(kind: str, entry: Mapping[str, Any], width: float) -> list[Box]:
     return [
-        Box("Variants read", (_n(entry["in"]),), width),
+        Box(f"{kind.capitalize()}s read", (_n(entry["in"]),), width),
         _removed("Removed", entry["removed"], width),
     ]
 
 
-def _ends(counts: Mapping[str, Mapping[str, int]], *, columns: int, width: float) -> list[Box]:
-    if columns < 3:
-        return []
-    titles = {
-        "both": "Genotypes and images",
-        "snp_only": "Genotypes only",
-        "region_only": "Images only",
-    }
-    return [_analysed(title, counts, name, width) for name, title in titles.items()]
-
-
-def _analysed(title: str, counts: Mapping[str, Mapping[str, int]], name: str, width: float) -> Box:
-    case, control = counts["case"][name], counts["control"][name]
-    cases = "case" if case == 1 else "cases"
-    controls = "control" if control == 1 else "controls"
-    lines = (_n(case + control), f"{case:,} {cases}, {control:,} {controls}")
-    return Box(title, lines, width, style.GREEN)
+def _analysed(entry: Mapping[str, Any], width: float) -> Box:
+    lines = [_n(entry["n"])]
+    several = len(entry["outcomes"]) > 1
+    for label, groups in entry["outcomes"].items():
+        # One group that is everybody (a measurement) says no more than the number of people.
+        if len(groups) > 1:
+            told = ", ".join(f"{group} {count:,}" for group, count in groups.items())
+        else:
+            told = f"{sum(groups.values()):,}"
+        if several:
+            lines.append(f"{label}: {told}")
+        elif len(groups) > 1:
+            lines.append(told)
+    return Box(entry["title"], tuple(lines), width, style.GREEN)
 
 
 def _removed(title: str, reasons: Mapping[str, int], width: float) -> Box:
-    lines = tuple(f"{n:,}  {SPELT.get(reason, reason)}" for reason, n in reasons.items())
+    lines = tuple(f"{n:,}  {reason}" for reason, n in reasons.items())
     return Box(f"{title}: {_n(sum(reasons.values()))}", lines, width, style.GREY)
 
 

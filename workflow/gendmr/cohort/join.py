@@ -1,198 +1,203 @@
-"""Join participants, genotypes and regions by identifier; list what does not join."""
+"""Join participants and what is measured of them by identifier; list what does not join."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from gendmr.cohort.families import connected_groups
-from gendmr.cohort.participants import describe, read_participants, with_diagnosis
-from gendmr.cohort.summary import summarise
+from gendmr.cohort.participants import HAS, describe, read_participants, with_outcomes
+from gendmr.cohort.summary import Joined, summarise
 from gendmr.config.cohort import CohortSection
+from gendmr.config.modalities.base import ModalitySection
 from gendmr.errors import IdentifierError
 from gendmr.files.atomic import write_json
-from gendmr.files.datasets import write_dataset
-from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.files.tables import write_table
+from gendmr.modalities import modality_of, source_of
 from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.base import Listing, Modality
 from gendmr.modalities.matching import Matching, check_overlap, hint, loosened
-from gendmr.modalities.snp.files import (
-    Genotyped,
-    Imaged,
-    read_genotyped,
-    read_imaged,
-    region_dataset,
-    snp_dataset,
-)
 
-KINSHIP: dict[str, Kind] = {"id1": "text", "id2": "text", "kinship": "number", "relation": "text"}
-NEEDED: dict[str, tuple[str, ...]] = {
-    "any": (),
-    "snp": ("genotypes",),
-    "region": ("images",),
-    "all": ("genotypes", "images"),
-}
+STAGE = "cohort"
 
 
-def join_cohort(
-    *,
-    genotypes: str,
-    genotype_attrition: Path | str,
-    kinship: Path | str,
-    snp_to_gene: Path | str,
-    annotation_summary: Path | str,
-    regions: str | None,
-    quality: Path | str | None,
+def join_people(
+    sources: Mapping[str, Mapping[str, str]],
+    sections: Mapping[str, ModalitySection],
     options: CohortSection,
     output: Path,
 ) -> None:
-    """Write the cohort: participants, attrition, one file per modality, summary, flow diagram.
+    """Write who is analysed: participants, attrition, summary and flow diagram.
 
     Parameters
     ----------
-    genotypes : str
-        Prefix of the filtered PLINK files.
-    genotype_attrition, kinship : Path or str
-        `genotypes/attrition.tsv` and `genotypes/kinship.tsv`.
-    snp_to_gene, annotation_summary : Path or str
-        `annotation/snp2gene.tsv` and `annotation/summary.json` (for its `build`).
-    regions, quality : path, optional
-        `imaging/regions.nc` and `imaging/quality.tsv`; both absent in a study without images.
+    sources : mapping of str to mapping
+        Files of each modality, `ModalitySection.sources`.
+    sections : mapping of str to ModalitySection
+        The modalities of the study, in the order of tables and texts.
     options : CohortSection
-        The section `cohort`.
     output : Path
         Folder `cohort` of the study.
 
     Raises
     ------
-    TableError
-        participants.tsv lacks a configured column, or nobody has a known diagnosis.
+    TableError, OutcomeError
+        participants.tsv lacks a configured column, or nobody has an outcome.
     IdentifierError
-        Too few people join, or two people have the same identifier.
+        Too few people join, two people have the same identifier, or nobody has a modality.
     """
     from gendmr.cohort.flow import draw_flow
 
     matching = Matching.of(options)
-    attrition = Attrition()
+    attrition = Attrition(STAGE)
     listed = read_participants(options, attrition)
-    keys = matching.keys(listed["participant_id"].tolist(), options.participants)
-    listed.index = pd.Index(list(keys))
-    genotyped = read_genotyped(genotypes, genotype_attrition, options)
-    imaged = read_imaged(regions, quality, matching)
-    _check_overlaps(listed, genotyped, imaged, options)
+    ids = listed.people["participant_id"].tolist()
+    keys = matching.keys(ids, options.participants)
+    modalities = {name: modality_of(name) for name in sections}
+    listings: dict[str, Listing] = {}
+    for name, section in sections.items():
+        listing = source_of(name).people(sources[name], section, options)
+        check_joined(ids, listing, options)
+        listings[name] = listing
 
-    table = with_diagnosis(listed, options, attrition)
-    diagnosed = table.index
-    _list_strangers("genotyped", "genotypes", genotyped.names, keys, attrition)
-    _list_strangers("imaged", "images", imaged.names, keys, attrition)
-    table["has_snp"] = [key in genotyped.keys for key in table.index]
-    table["has_region"] = [key in imaged.names for key in table.index]
-    table = _with_modalities(table, options, attrition)
+    table, without = with_outcomes(listed, options, attrition)
+    key_of = {participant: key for key, participant in keys.items()}
+    table.index = pd.Index([key_of[name] for name in table["participant_id"]])
+    with_outcome = set(table.index)
+    for name, listing in listings.items():
+        _list_strangers(modalities[name], listing.names, keys, attrition)
+        table[f"{HAS}{name}"] = [key in listing.names for key in table.index]
+    table = _with_modalities(table, modalities, options, attrition)
     table = table.sort_values("participant_id", kind="stable")
-    table["family"] = _families(table, kinship, genotyped, options)
-    people = dict(zip(table.index, table["participant_id"], strict=True))
+    table["family"] = _families(table, listings.values(), options)
 
-    snp = snp_dataset(genotyped, people, snp_to_gene, annotation_summary, attrition)
-    write_dataset(output / "snp.nc", snp, "snp")
-    n_variants = snp.sizes["snp"]
-    del snp
-    if imaged.path is not None:
-        regional = region_dataset(imaged.path, imaged.names, people)
-        write_dataset(output / "region.nc", regional, "region")
-
-    left = genotyped.attrition.copy()
-    of_people = left["kind"] == "participant"
-    left.loc[of_people, "id"] = [
-        _name(iid, genotyped, keys, matching) for iid in left.loc[of_people, "id"]
-    ]
-    everything = pd.concat([left, imaged.attrition, attrition.table()], ignore_index=True)
-    write_table(output / "attrition.tsv", everything)
-    write_json(output / "participants.json", describe(options))
-    summary = summarise(
-        table,
-        everything,
-        genotyped,
-        imaged,
-        options,
-        listed=listed.index,
-        diagnosed=diagnosed,
-        n_variants=n_variants,
+    theirs = [_named(listing, keys, matching) for listing in listings.values()]
+    # What leaves at the join stands together, behind what left before it.
+    everything = pd.concat(
+        [
+            *(rows[rows["stage"] != STAGE] for rows in theirs),
+            attrition.table(),
+            *(rows[rows["stage"] == STAGE] for rows in theirs),
+        ],
+        ignore_index=True,
     )
+    write_table(output / "attrition.tsv", everything)
+    write_json(output / "participants.json", describe(options, modalities))
+    joined = Joined(
+        table=table,
+        attrition=everything,
+        listings=listings,
+        modalities=modalities,
+        listed=set(keys),
+        with_outcome=with_outcome,
+        without=without,
+    )
+    summary = summarise(joined, options)
     write_json(output / "summary.json", summary)
     draw_flow(summary["flow"], output / "figures" / "flow.png")
-    # Last, for the folds are split from it: whoever finds it finds the rest.
+    # Written last: its existence tells the rules that follow that the other files are complete.
     write_table(output / "participants.tsv", table)
 
 
-def _check_overlaps(
-    listed: pd.DataFrame, genotyped: Genotyped, imaged: Imaged, options: CohortSection
-) -> None:
-    for found, used, where in (
-        (genotyped.ways, options.genotype_id, f"{genotyped.prefix}.fam"),
-        ({"images": list(imaged.names.values())}, "images", str(imaged.path)),
-    ):
-        check_overlap(
-            listed["participant_id"].tolist(),
-            found,
-            used,
-            matching=Matching.of(options),
-            minimum=options.minimum_overlap,
-            listed_in=options.participants,
-            found_in=where,
+def check_joined(ids: Sequence[str], listing: Listing, options: CohortSection) -> None:
+    """Refuse a modality that hardly anybody of participants.tsv has.
+
+    Raises
+    ------
+    IdentifierError
+        See `gendmr.modalities.matching.check_overlap`; or the modality has nobody at all.
+    """
+    if not listing.names:
+        raise IdentifierError(
+            f"{listing.where}: nobody is in it",
+            cause="a filter, or an export that came out empty",
+            next_step="restore the file, or take its section out of the configuration",
         )
+    check_overlap(
+        ids,
+        listing.ways,
+        listing.used,
+        matching=Matching.of(options),
+        minimum=options.minimum_overlap,
+        listed_in=options.participants,
+        found_in=listing.where,
+    )
 
 
 def _list_strangers(
-    what: str, step: str, names: Mapping[str, str], keys: Mapping[str, str], attrition: Attrition
+    modality: Modality, names: Mapping[str, str], keys: Mapping[str, str], attrition: Attrition
 ) -> None:
     """List people of a modality who are not in participants.tsv, with the likely cause."""
     similar = loosened(key for key in keys if key not in names)
     for key in sorted(set(names) - set(keys)):
         meant = hint(key, similar)
-        reason = f"{what}, but not in participants.tsv" + (f" ({meant})" if meant else "")
-        attrition.add([names[key]], step, reason)
+        reason = f"{modality.label}, but not in participants.tsv"
+        attrition.add([names[key]], modality.label, f"{reason} ({meant})" if meant else reason)
 
 
 def _with_modalities(
-    table: pd.DataFrame, options: CohortSection, attrition: Attrition
+    table: pd.DataFrame,
+    modalities: Mapping[str, Modality],
+    options: CohortSection,
+    attrition: Attrition,
 ) -> pd.DataFrame:
     """Return who has what `require` asks for; list the others."""
-    has = {"genotypes": table["has_snp"], "images": table["has_region"]}
-    neither = ~has["genotypes"] & ~has["images"]
-    attrition.add(table.loc[neither, "participant_id"], "modality", "neither genotypes nor images")
-    lacks = neither.copy()
-    for name in NEEDED[options.require]:
-        lacking = ~has[name] & ~lacks
-        reason = f"no {name} (cohort.require: {options.require})"
+    lacks = ~table[[f"{HAS}{name}" for name in modalities]].any(axis=1)
+    attrition.add(table.loc[lacks, "participant_id"], "modality", _nothing(modalities))
+    needed = list(modalities) if options.require == "all" else [options.require]
+    for name in [] if options.require == "any" else needed:
+        lacking = ~table[f"{HAS}{name}"] & ~lacks
+        reason = f"no {modalities[name].label} (cohort.require: {options.require})"
         attrition.add(table.loc[lacking, "participant_id"], "modality", reason)
         lacks |= lacking
+    counts = {name: int(table[f"{HAS}{name}"].sum()) for name in modalities}
     if lacks.all():
+        having = ", ".join(f"{n} have {modalities[name].label}" for name, n in counts.items())
         raise IdentifierError(
-            f"nobody of {len(table)} people with a diagnosis has what cohort.require asks for"
-            f" ({options.require}): {int(has['genotypes'].sum())} have genotypes,"
-            f" {int(has['images'].sum())} images",
+            f"nobody of {len(table)} people with an outcome has what cohort.require asks for"
+            f" ({options.require}): {having}",
             cause="modalities of different people",
             next_step="set cohort.require: any",
         )
+    for name, modality in modalities.items():
+        if not table.loc[~lacks, f"{HAS}{name}"].any():
+            raise IdentifierError(
+                f"nobody of {int((~lacks).sum())} people of the cohort has {modality.label}:"
+                f" {counts[name]} of {len(table)} with an outcome do",
+                cause="only people without an outcome were measured, or cohort.require leaves out"
+                " those who were",
+                next_step=f"set cohort.require: any, or take out the section that measures"
+                f" {modality.label}",
+            )
     return table[~lacks].copy()
 
 
+def _nothing(modalities: Mapping[str, Modality]) -> str:
+    labels = [modality.label for modality in modalities.values()]
+    if len(labels) == 1:
+        return f"no {labels[0]}"
+    if len(labels) == 2:
+        return f"neither {labels[0]} nor {labels[1]}"
+    return f"none of {', '.join(labels)}"
+
+
 def _families(
-    table: pd.DataFrame, kinship: Path | str, genotyped: Genotyped, options: CohortSection
+    table: pd.DataFrame, listings: Iterable[Listing], options: CohortSection
 ) -> list[str]:
     """Name the family of each person after its first member in the cohort."""
     matching = Matching.of(options)
-    pairs = read_table(kinship, KINSHIP, extra=True)
-    pairs = pairs[pairs["kinship"] >= options.kinship]
-    ties = []
-    for one, other in zip(pairs["id1"], pairs["id2"], strict=True):
-        # An IID that several people bear ties all of them: one tie too many costs little.
-        everyone = [
-            *_keys_of(one, genotyped, table.index, matching),
-            *_keys_of(other, genotyped, table.index, matching),
-        ]
-        ties += [(everyone[0], key) for key in everyone[1:]]
+    ties: list[tuple[str, str]] = []
+    for listing in listings:
+        if listing.kin is None:
+            continue
+        aliases = _Aliases(listing, table.index, matching)
+        pairs = listing.kin[listing.kin["kinship"] >= options.kinship]
+        for one, other in zip(pairs["id1"], pairs["id2"], strict=True):
+            # An alias that several people bear ties all of them: one tie too many costs little.
+            everyone = [*aliases.keys_of(one), *aliases.keys_of(other)]
+            ties += [(everyone[0], key) for key in everyone[1:]]
     groups = connected_groups(table.index.tolist(), ties)
     name = dict(zip(table.index, table["participant_id"], strict=True))
     first: dict[str, str] = {}
@@ -201,16 +206,51 @@ def _families(
     return [first[groups[key]] for key in table.index]
 
 
-def _keys_of(iid: str, genotyped: Genotyped, known: Iterable[str], matching: Matching) -> list[str]:
-    """Return the keys of the people whom an IID may mean, those removed from genotypes too."""
-    if iid in genotyped.persons:
-        return genotyped.persons[iid]
-    key = matching.key(iid)
-    # Their FID is gone with their row, so that FID_IID cannot be formed.
-    return [other for other in known if other == key or other.endswith(f"_{key}")] or [key]
+class _Aliases:
+    """Whom the aliases of a modality mean, those who left its file too.
+
+    Parameters
+    ----------
+    listing : Listing
+    known : iterable of str
+        Keys that they may be.
+    matching : Matching
+    """
+
+    def __init__(self, listing: Listing, known: Iterable[str], matching: Matching) -> None:
+        self._listing = listing
+        self._matching = matching
+        self._ending: dict[str, list[str]] = {}
+        for key in known:
+            self._ending.setdefault(key, []).append(key)
+            # Who left the file lost the part of the key that only the file knew.
+            for place in range(1, len(key)) if listing.aliases else ():
+                if key[place - 1] == "_":
+                    self._ending.setdefault(key[place:], []).append(key)
+
+    def keys_of(self, alias: str) -> list[str]:
+        """Return the keys of the people whom an alias may mean; itself where it means nobody."""
+        if alias in self._listing.aliases:
+            return self._listing.aliases[alias]
+        key = self._matching.key(alias)
+        return self._ending.get(key) or [key]
 
 
-def _name(iid: str, genotyped: Genotyped, keys: Mapping[str, str], matching: Matching) -> str:
-    """Return the participant_id of an IID where there is exactly one, else the IID."""
-    found = [keys[key] for key in _keys_of(iid, genotyped, keys, matching) if key in keys]
-    return found[0] if len(found) == 1 else iid
+def _named(listing: Listing, keys: Mapping[str, str], matching: Matching) -> pd.DataFrame:
+    """Return the attrition of a modality, people by `participant_id` where they have exactly one.
+
+    Parameters
+    ----------
+    listing : Listing
+    keys : mapping of str to str
+        Key to `participant_id` of everybody listed.
+    matching : Matching
+    """
+    aliases = _Aliases(listing, keys, matching)
+    rows = listing.attrition.copy()
+    names = []
+    for alias in rows.loc[rows["kind"] == "participant", "id"]:
+        meant = [keys[key] for key in aliases.keys_of(alias) if key in keys]
+        names.append(meant[0] if len(meant) == 1 else alias)
+    rows.loc[rows["kind"] == "participant", "id"] = names
+    return rows

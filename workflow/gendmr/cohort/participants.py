@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gendmr.cohort.outcomes import columns_of, tasks_of
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
 from gendmr.files.identifiers import hostility, refuse_hostile
 from gendmr.files.tables import MISSING, Kind, numbers_in, read_table
 from gendmr.files.text import read_text_file
 from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.base import Modality
 from gendmr.modalities.matching import bare
+from gendmr.tasks.base import Given
 
+HAS = "has_"  # before the name of a modality: the column that says who has it
 AGES = (0.0, 120.0)  # years
 EXCEPTIONS = 0.05  # largest share of rows that may be bad one by one
 YEARS = {"year", "years", "y", "yr", "yrs", "a"}
@@ -24,7 +30,24 @@ YEARS = {"year", "years", "y", "yr", "yrs", "a"}
 SEX = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 
 
-def read_participants(options: CohortSection, attrition: Attrition | None = None) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Listed:
+    """The people of the user's participants.tsv whose identifiers can be used.
+
+    Parameters
+    ----------
+    people : DataFrame
+        `participant_id` (text, without `sub-`), each covariate (float64 or text), `group_by` and
+        `fold_by`, in the order of the file.
+    outcomes : dict of str to Given
+        Each outcome of these people.
+    """
+
+    people: pd.DataFrame
+    outcomes: dict[str, Given]
+
+
+def read_participants(options: CohortSection, attrition: Attrition | None = None) -> Listed:
     """Read participants.tsv under the names that the configuration gives its columns.
 
     Parameters
@@ -38,31 +61,33 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
 
     Returns
     -------
-    DataFrame
-        `participant_id` (text, without `sub-`), `diagnosis` (text, as in the file), each
-        covariate (float64 or text) and `group_by`, in the order of the file.
+    Listed
 
     Raises
     ------
     InputFileError, TableError
         The file is missing or malformed, a column is missing, a value is not of its kind, nobody
         is listed, or ages are no years.
+    OutcomeError
+        A column fits no outcome of its kind.
     IdentifierError
         An identifier could be taken for a path, an option, a command or markup.
     """
     ours = ["participant_id", *options.covariates]
-    if options.group_by is not None and options.group_by not in ours:
-        ours.append(options.group_by)
+    for name in (options.group_by, options.fold_by):
+        if name is not None and name not in ours:
+            ours.append(name)
     theirs = {name: options.columns.get(name, name) for name in ours}
     columns: dict[str, Kind] = dict.fromkeys(theirs.values(), "text")
-    columns[options.diagnosis.column] = "text"
+    for task in tasks_of(options).values():
+        columns |= dict.fromkeys(task.wanted(), "text")
     raw = read_table(
         options.participants,
         columns,
         extra=True,
         key=theirs["participant_id"],
-        rename="rename the columns, or name yours: cohort: columns: {ours: yours}, and"
-        " cohort: diagnosis: column: for the diagnosis",
+        rename="rename the columns, or name yours: cohort: columns: {ours: yours}, and those of"
+        " the outcomes in cohort: outcomes:",
     )
     if raw.empty:
         raise TableError(
@@ -71,20 +96,30 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
             next_step="restore the file: one row for each person",
         )
     table = pd.DataFrame({name: raw[column] for name, column in theirs.items()})
-    table.insert(1, "diagnosis", raw[options.diagnosis.column])
     table["participant_id"] = [bare(name) for name in table["participant_id"]]
     attrition = Attrition() if attrition is None else attrition
     table = _usable(table, theirs["participant_id"], options, attrition)
-    for name in options.categorical:
+    users = raw.loc[table.index].reset_index(drop=True)
+    table = table.reset_index(drop=True)
+    for name in {*options.categorical, *([options.fold_by] if options.fold_by else [])}:
         if name in table:
-            values = table[name].replace("", MISSING)
-            if name == "sex":
-                values = pd.Series([SEX.get(v.casefold(), v) for v in values], index=table.index)
-            table[name] = values
+            table[name] = labels(table[name], name)
     for name in options.covariates:
         if name not in options.categorical:
             table[name] = _numbers(table, name, theirs[name], options, attrition)
-    return table
+    outcomes = {
+        name: task.given(users[list(task.wanted())], options.participants)
+        for name, task in tasks_of(options).items()
+    }
+    return Listed(table, outcomes)
+
+
+def labels(values: pd.Series, name: str) -> pd.Series:
+    """Return the labels of a column as the cohort writes them, `n/a` where there is none."""
+    known = values.replace("", MISSING)
+    if name != "sex":
+        return known
+    return pd.Series([SEX.get(label.casefold(), label) for label in known], index=known.index)
 
 
 def _usable(
@@ -102,7 +137,7 @@ def _usable(
         )
     for who, reason in zip(table["participant_id"][bad], reasons[bad], strict=True):
         attrition.add([who], "identifier", f"an identifier that cannot be used: it {reason}")
-    return table[~bad].reset_index(drop=True)
+    return table[~bad].copy()
 
 
 def _numbers(
@@ -169,64 +204,80 @@ def _in_years(participants: str, column: str) -> None:
         )
 
 
-def with_diagnosis(
-    listed: pd.DataFrame, options: CohortSection, attrition: Attrition
-) -> pd.DataFrame:
-    """Return the people with a known diagnosis, as case or control; list the others.
+def with_outcomes(
+    listed: Listed, options: CohortSection, attrition: Attrition
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the people who have an outcome, with the columns of all outcomes.
+
+    Parameters
+    ----------
+    listed : Listed
+    options : CohortSection
+    attrition : Attrition
+        Receives who lacks an outcome. Who lacks all of them leaves the cohort; who lacks one of
+        several leaves the methods of that outcome.
+
+    Returns
+    -------
+    table : DataFrame
+        `participant_id`, the columns of `gendmr.cohort.outcomes.columns_of`, and the rest.
+    without : dict of str to str
+        `participant_id` to reason of those who left.
 
     Raises
     ------
     TableError
-        Nobody is a case, or nobody a control: shows the labels that were found.
+        Nobody has an outcome.
     """
-    labels = {
-        **dict.fromkeys(options.diagnosis.case, "case"),
-        **dict.fromkeys(options.diagnosis.control, "control"),
-    }
-    given = listed["diagnosis"]
-    blank = given.isin(["", MISSING])
-    unknown = ~blank & ~given.isin(list(labels))
-    attrition.add(listed.loc[blank, "participant_id"], "diagnosis", "no diagnosis")
-    folded = {label.casefold(): label for label in labels}
-    for label in sorted(given[unknown].unique()):
-        meant = folded.get(label.casefold())
-        attrition.add(
-            listed.loc[given == label, "participant_id"],
-            "diagnosis",
-            f"diagnosis {label!r} is neither case nor control"
-            + (f" ({meant!r} differs only in letter case)" if meant else ""),
+    table = listed.people
+    ids = table["participant_id"]
+    lacking = pd.DataFrame({name: given.reason != "" for name, given in listed.outcomes.items()})
+    alone = lacking.all(axis=1)
+    several = len(listed.outcomes) > 1
+    without: dict[str, str] = {}
+    for row in table.index[alone]:
+        reasons = dict.fromkeys(given.reason[row] for given in listed.outcomes.values())
+        without[ids[row]] = "; ".join(reasons)
+    # Reasons in the order of the file, labels that mean nobody after what is blank.
+    for reason in sorted(set(without.values()), key=lambda text: ("'" in text, text)):
+        attrition.add([who for who, why in without.items() if why == reason], "outcome", reason)
+    if several:
+        for name, given in listed.outcomes.items():
+            for reason in sorted(set(given.reason[lacking[name] & ~alone])):
+                who = ids[(given.reason == reason) & ~alone]
+                attrition.add(who, "outcome", f"{reason}: not in the methods of {name}")
+    if alone.all():
+        raise TableError(
+            f"{options.participants}: nobody of {len(table)} people has an outcome"
+            f" ({first_few(listed.outcomes)})",
+            cause="columns of another table, or values that are all missing",
+            next_step="compare cohort.outcomes with the columns of the file",
         )
-    for side, wanted in (("case", options.diagnosis.case), ("control", options.diagnosis.control)):
-        if not given.isin(wanted).any():
-            counts = given[~blank].value_counts()
-            shown = ", ".join(f"{label!r} ({count})" for label, count in counts.head(8).items())
-            raise TableError(
-                f"{options.participants}: nobody's {options.diagnosis.column} is"
-                f" {' or '.join(map(repr, wanted))} ({side}); found: {shown or 'no label at all'}",
-                cause="labels are spelt otherwise; letter case counts",
-                next_step=f"set cohort.diagnosis.{side} to the labels of your {side}s",
-            )
-    known = listed[~blank & ~unknown].copy()
-    known["diagnosis"] = known["diagnosis"].map(labels)
-    return known
+    place = 1
+    for name, task in tasks_of(options).items():
+        columns = listed.outcomes[name].columns
+        for suffix, column in columns_of(task).items():
+            table.insert(place, column, columns[suffix])
+            place += 1
+    return table[~alone].copy(), without
 
 
-def describe(options: CohortSection) -> dict[str, dict[str, Any]]:
+def describe(
+    options: CohortSection, modalities: Mapping[str, Modality]
+) -> dict[str, dict[str, Any]]:
     """Return participants.json: what each column means, and the kind of each covariate."""
-    described: dict[str, dict[str, Any]] = {
-        "diagnosis": {
-            "Description": "diagnosis of the analysis",
-            "Levels": {
-                "case": ", ".join(options.diagnosis.case),
-                "control": ", ".join(options.diagnosis.control),
-            },
-        },
-        "has_snp": {"Description": "genotypes passed the filters: a row of snp.nc"},
-        "has_region": {"Description": "regions were measured: a row of region.nc"},
-        "family": {
-            "Description": "people of one family never straddle folds; named after one of them",
-            "KinshipThreshold": options.kinship,
-        },
+    described: dict[str, dict[str, Any]] = {}
+    for task in tasks_of(options).values():
+        meaning = task.describe()
+        for suffix, column in columns_of(task).items():
+            described[column] = dict(meaning.get(suffix, {}))
+    for name, modality in modalities.items():
+        described[f"{HAS}{name}"] = {
+            "Description": f"{modality.label} that can be used: a row of {name}.nc"
+        }
+    described["family"] = {
+        "Description": "people of one family never straddle folds; named after one of them",
+        "KinshipThreshold": options.kinship,
     }
     for name in options.covariates:
         described[name] = {"Kind": "category" if name in options.categorical else "number"}

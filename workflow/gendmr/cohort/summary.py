@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from gendmr.cohort.outcomes import read_outcome, tasks_of
+from gendmr.cohort.participants import HAS
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import first_few
 from gendmr.files.tables import MISSING
-from gendmr.modalities.snp.files import Genotyped, Imaged
+from gendmr.modalities.base import Listing, Modality
 
 # Share of the cohort from which one family is no family any more.
 LARGE_FAMILY = 0.05
+FLAGGED = "flagged"  # step of people who stay
 
 
-def summarise(
-    table: pd.DataFrame,
-    attrition: pd.DataFrame,
-    genotyped: Genotyped,
-    imaged: Imaged,
-    options: CohortSection,
-    *,
-    listed: Collection[str],
-    diagnosed: Collection[str],
-    n_variants: int,
-) -> dict[str, Any]:
-    """Return summary.json: the numbers of the flow diagram, covariates by diagnosis, notes.
+@dataclass(frozen=True)
+class Joined:
+    """What the join leaves.
 
     Parameters
     ----------
@@ -35,113 +33,199 @@ def summarise(
         The cohort's participants.tsv, indexed by key.
     attrition : DataFrame
         The union over stages.
-    genotyped, imaged : Genotyped, Imaged
-        The modalities as they came.
-    options : CohortSection
-        The section `cohort`.
-    listed, diagnosed : collection of str
-        Keys of everybody in the user's participants.tsv, and of those with a known diagnosis.
-    n_variants : int
-        Autosomal variants of the cohort.
+    listings, modalities : mapping of str
+        By name of the modality.
+    listed, with_outcome : collection of str
+        Keys of everybody in the user's participants.tsv, and of those with an outcome.
+    without : dict of str to str
+        `participant_id` of the others to the reason.
     """
-    people = attrition[attrition["kind"] == "participant"]
-    ours = people[people["stage"] == "cohort"]
-    removed = people[people["stage"] == "genotypes"].drop_duplicates("id")
-    filtered = attrition.loc[attrition["kind"] == "variant", "step"]
-    unmeasured = people[(people["stage"] == "imaging") & (people["step"] != "flagged")]
 
-    def modality(keys: Collection[str], steps: pd.Series, flagged: int) -> dict[str, Any]:
-        known = set(keys) & set(listed)
-        return {
-            "in": len(keys) + len(steps),
-            "removed": _counts(steps.str.replace("_", " ")),
-            "passed": len(keys),
-            "flagged": flagged,
-            "left": {
-                "not in participants.tsv": len(keys) - len(known),
-                "without a known diagnosis": len(known - set(diagnosed)),
-                "lacking another modality": len((known & set(diagnosed)) - set(table.index)),
+    table: pd.DataFrame
+    attrition: pd.DataFrame
+    listings: Mapping[str, Listing]
+    modalities: Mapping[str, Modality]
+    listed: Collection[str]
+    with_outcome: Collection[str]
+    without: Mapping[str, str]
+
+    @property
+    def leavers(self) -> pd.DataFrame:
+        """Return the people who left, or were changed, at the join."""
+        rows = self.attrition
+        return rows[(rows["kind"] == "participant") & (rows["stage"] == "cohort")]
+
+
+def summarise(joined: Joined, options: CohortSection) -> dict[str, Any]:
+    """Return summary.json: the numbers of the flow diagram, covariates by outcome, notes.
+
+    `flow` holds how many people were listed and left before the modalities counted; for each
+    modality and each kind of instance how many came, left and passed; and how many are analysed, by
+    the modalities that they have and the groups of each outcome.
+    """
+    groups = _groups(joined.table, options)
+    first = next(iter(groups.values()))
+    family = joined.table["family"].value_counts()
+    return {
+        "flow": _flow(joined, groups, options),
+        "participants": len(joined.table),
+        "instances": {
+            kind: count
+            for listing in joined.listings.values()
+            for kind, count in listing.instances.items()
+        },
+        "families": {"independent": len(family), "of_several": int((family > 1).sum())},
+        "outcomes": {
+            name: _counts(pd.Series(values[values != MISSING]).sort_values())
+            for name, values in groups.items()
+        },
+        "covariates": {
+            name: _describe(joined.table[name], first, name in options.categorical)
+            for name in options.covariates
+        },
+        "notes": _notes(joined, options),
+    }
+
+
+def _groups(table: pd.DataFrame, options: CohortSection) -> dict[str, np.ndarray]:
+    """Return the group of each person in each outcome, text; `n/a` where it is unknown."""
+    # As read_outcome will find them in the file.
+    texts = table.astype(object).where(table.notna(), MISSING).astype(str)
+    return {
+        name: np.where(outcome.known, task.groups(outcome), MISSING).astype(object)
+        for name, task in tasks_of(options).items()
+        for outcome in [read_outcome(texts, task, "participants.tsv")]
+    }
+
+
+def _flow(
+    joined: Joined, groups: Mapping[str, np.ndarray], options: CohortSection
+) -> dict[str, Any]:
+    leavers = joined.leavers
+    unusable = int((leavers["step"] == "identifier").sum())
+    left = leavers[
+        (leavers["step"] == "identifier")
+        | ((leavers["step"] == "outcome") & leavers["id"].isin(list(joined.without)))
+    ]
+    tasks = tasks_of(options)
+    alone = next(iter(tasks.values())).label if len(tasks) == 1 else None
+    modalities, instances = {}, {}
+    for name, listing in joined.listings.items():
+        modality = joined.modalities[name]
+        modalities[name] = _modality(joined, listing, modality, alone)
+        for kind, count in listing.instances.items():
+            rows = listing.attrition
+            steps = [_spelt(modality, step) for step in rows.loc[rows["kind"] == kind, "step"]]
+            instances[kind] = {
+                "in": count + int((rows["kind"] == kind).sum()),
+                "removed": _counts(pd.Series(steps, dtype=object)),
+                "passed": count,
+            }
+    return {
+        "listed": len(joined.listed) + unusable,
+        "left": _counts(left["reason"]),
+        "outcome": alone,
+        "no_modality": _counts(leavers.loc[leavers["step"] == "modality", "reason"]),
+        "modalities": modalities,
+        "instances": instances,
+        "analysed": _analysed(joined, groups, {name: task.label for name, task in tasks.items()}),
+    }
+
+
+def _modality(
+    joined: Joined, listing: Listing, modality: Modality, outcome: str | None
+) -> dict[str, Any]:
+    rows = listing.attrition
+    rows = rows[(rows["kind"] == "participant") & (rows["step"] != FLAGGED)].drop_duplicates("id")
+    known = set(listing.names) & set(joined.listed)
+    with_outcome = known & set(joined.with_outcome)
+    return {
+        "label": modality.label,
+        "in": len(listing.names) + len(rows),
+        "removed": _counts(rows["step"].map(partial(_spelt, modality))),
+        "passed": len(listing.names),
+        "flagged": len(listing.flagged),
+        "left": {
+            "not in participants.tsv": len(listing.names) - len(known),
+            f"without {outcome or 'an outcome'}": len(known - with_outcome),
+            "lacking another modality": len(with_outcome - set(joined.table.index)),
+        },
+    }
+
+
+def _spelt(modality: Modality, step: str) -> str:
+    return modality.steps.get(step, step.replace("_", " "))
+
+
+def _analysed(
+    joined: Joined, groups: Mapping[str, np.ndarray], labels: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return everybody, then who has which modalities where there are several.
+
+    Combinations of two modalities are all told; of more, those that somebody has.
+    """
+    names = list(joined.modalities)
+    has = joined.table[[f"{HAS}{name}" for name in names]].to_numpy(dtype=bool)
+    everybody = np.ones(len(has), dtype=bool)
+    patterns = [("Analysed", everybody)]
+    if len(names) > 1:
+        for present in sorted(product([True, False], repeat=len(names)), key=lambda p: -sum(p)):
+            who = (has == np.array(present)).all(axis=1)
+            if any(present) and (len(names) == 2 or who.any()):
+                patterns.append((_title(joined.modalities, present), who))
+    return [
+        {
+            "title": title,
+            "n": int(who.sum()),
+            "outcomes": {
+                labels[name]: _counts(pd.Series(np.unique(values[values != MISSING])), values[who])
+                for name, values in groups.items()
             },
         }
-
-    why = unmeasured["step"].replace("regions", "no regions measured")
-    images = modality(imaged.names, why, len(imaged.flagged))
-    family = table["family"].value_counts()
-    flow = {
-        "listed": len(listed) + int((ours["step"] == "identifier").sum()),
-        "left": _counts(ours.loc[ours["step"].isin(["identifier", "diagnosis"]), "reason"]),
-        "no_modality": _counts(ours.loc[ours["step"] == "modality", "reason"]),
-        "genotypes": modality(genotyped.keys, removed["step"], 0),
-        "images": None if imaged.path is None else images,
-        "variants": {
-            "in": n_variants + len(filtered),
-            "removed": _counts(filtered.str.replace("_", " ")),
-            "passed": n_variants,
-        },
-        "cohort": {
-            diagnosis: _patterns(table[table["diagnosis"] == diagnosis])
-            for diagnosis in ("case", "control")
-        },
-    }
-    return {
-        "flow": flow,
-        "participants": len(table),
-        "variants": n_variants,
-        "families": {"independent": len(family), "of_several": int((family > 1).sum())},
-        "covariates": {name: _describe(table, name, options) for name in options.covariates},
-        "notes": _notes(table, ours, imaged.flagged, options),
-    }
+        for title, who in patterns
+    ]
 
 
-def _patterns(table: pd.DataFrame) -> dict[str, int]:
-    snp, region = table["has_snp"], table["has_region"]
-    return {
-        "all": len(table),
-        "both": int((snp & region).sum()),
-        "snp_only": int((snp & ~region).sum()),
-        "region_only": int((~snp & region).sum()),
-    }
+def _title(modalities: Mapping[str, Modality], present: tuple[bool, ...]) -> str:
+    labels = [m.label for m, there in zip(modalities.values(), present, strict=True) if there]
+    text = f"{labels[0]} only" if len(labels) == 1 else " and ".join(labels)
+    return text[:1].upper() + text[1:]
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
-    """Count labels, in the order in which they first appear."""
-    return {str(label): int((values == label).sum()) for label in values.drop_duplicates()}
+def _counts(values: pd.Series, counted: np.ndarray | None = None) -> dict[str, int]:
+    """Count labels, in the order in which they first appear in `values`."""
+    among = values.to_numpy() if counted is None else counted
+    return {str(label): int((among == label).sum()) for label in values.drop_duplicates()}
 
 
-def _describe(table: pd.DataFrame, name: str, options: CohortSection) -> dict[str, Any]:
-    """Return missing counts, and mean and SD, or counts of labels, by diagnosis."""
-    categorical = name in options.categorical
+def _describe(values: pd.Series, group: np.ndarray, categorical: bool) -> dict[str, Any]:
+    """Return missing counts, and mean and SD, or counts of labels, by group of an outcome."""
     described: dict[str, Any] = {}
-    for diagnosis in ("case", "control"):
-        values = table.loc[table["diagnosis"] == diagnosis, name]
-        missing = values == MISSING if categorical else values.isna()
-        present = values[~missing]
-        described[diagnosis] = {"missing": int(missing.sum())}
+    for name in np.unique(group[group != MISSING]):
+        mine = values[group == name]
+        missing = mine == MISSING if categorical else mine.isna()
+        present = mine[~missing]
+        described[str(name)] = {"missing": int(missing.sum())}
         if categorical:
             counts = present.value_counts().sort_index()
-            described[diagnosis]["labels"] = {str(k): int(v) for k, v in counts.items()}
+            described[str(name)]["labels"] = {str(k): int(v) for k, v in counts.items()}
         elif len(present) > 1:
-            described[diagnosis] |= {
+            described[str(name)] |= {
                 "mean": round(float(present.mean()), 4),
                 "sd": round(float(present.std()), 4),
             }
     return described
 
 
-def _notes(
-    table: pd.DataFrame,
-    ours: pd.DataFrame,
-    flagged: Sequence[str],
-    options: CohortSection,
-) -> list[str]:
+def _notes(joined: Joined, options: CohortSection) -> list[str]:
+    table, leavers = joined.table, joined.leavers
     notes = []
-    family = table["family"].value_counts()
-    for step, what in (("genotypes", "genotyped"), ("images", "imaged")):
-        strangers = ours[ours["step"] == step]
+    for modality in joined.modalities.values():
+        strangers = leavers[leavers["step"] == modality.label]
         if len(strangers):
             similar = strangers[strangers["reason"].str.contains(" differs only in ", regex=False)]
             notes.append(
-                f"{_people(len(strangers))} {what}, but not in participants.tsv:"
+                f"{_people(len(strangers))} with {modality.label}, but not in participants.tsv:"
                 f" {first_few(strangers['id'])}."
                 + (
                     f" {len(similar)} of them nearly match somebody: see attrition.tsv, and"
@@ -154,17 +238,24 @@ def _notes(
         ("identifier", "left out for an identifier that cannot be used"),
         ("value", "a value that cannot be meant was taken as unknown for"),
     ):
-        bad = ours[ours["step"] == step]
+        bad = leavers[leavers["step"] == step]
         if len(bad):
-            told = [f"{who} ({why})" for who, why in zip(bad["id"], bad["reason"], strict=True)]
-            notes.append(f"{what}: {_people(len(bad))}, {first_few(told)}.")
-    undiagnosed = ours[ours["step"] == "diagnosis"]
-    similar = undiagnosed[undiagnosed["reason"].str.contains(" differs only in ", regex=False)]
+            reasons = [f"{who} ({why})" for who, why in zip(bad["id"], bad["reason"], strict=True)]
+            notes.append(f"{what}: {_people(len(bad))}, {first_few(reasons)}.")
+    lacking = leavers[leavers["step"] == "outcome"]
+    similar = lacking[lacking["reason"].str.contains(" differs only in ", regex=False)]
     if len(similar):
         notes.append(
-            "left out for a diagnosis that is configured in other letters:"
+            "without an outcome, for it is configured in other letters:"
             f" {_people(len(similar))}, {first_few(similar['id'])}: see attrition.tsv, and add the"
-            " spelling to cohort.diagnosis if they are meant."
+            " spelling to cohort.outcomes if they are meant."
+        )
+    staying = lacking[~lacking["id"].isin(list(joined.without))]
+    if len(staying):
+        who = staying["id"].drop_duplicates()
+        notes.append(
+            f"{_people(len(who))} lack some of the outcomes and are missing from the methods of"
+            f" these only: {first_few(who)}."
         )
     for name in options.covariates:
         missing = (table[name] == MISSING) | table[name].isna()
@@ -173,11 +264,21 @@ def _notes(
                 f"kept without {name}: {_people(int(missing.sum()))},"
                 f" {first_few(table.loc[missing, 'participant_id'])}."
             )
-    if flagged:
-        notes.append(
-            f"kept although an image is flagged as an outlier: {_people(len(flagged))},"
-            f" {first_few(flagged)}."
-        )
+    notes += _notes_of_families(table, joined, options)
+    if options.require != "any":
+        notes.append(f"cohort.require: {options.require} leaves out people who lack a modality.")
+    return notes
+
+
+def _notes_of_families(table: pd.DataFrame, joined: Joined, options: CohortSection) -> list[str]:
+    notes = []
+    for name, listing in joined.listings.items():
+        if listing.flagged:
+            notes.append(
+                f"kept although {joined.modalities[name].label} are flagged as outliers:"
+                f" {_people(len(listing.flagged))}, {first_few(listing.flagged)}."
+            )
+    family = table["family"].value_counts()
     several = int((family > 1).sum())
     if several:
         notes.append(
@@ -192,8 +293,6 @@ def _notes(
             " estimated from few independent variants, or across ancestries, is noisy; raise"
             " cohort.kinship if these are no relatives, for folds of large families are uneven."
         )
-    if options.require != "any":
-        notes.append(f"cohort.require: {options.require} leaves out people who lack a modality.")
     return notes
 
 

@@ -16,14 +16,16 @@ OUTCOME_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 NO_OUTCOMES = ("age", "sex", "site", "family", "fold", "repeat", "set", "modalities", "all")
 
 
+def _diagnosis() -> dict[str, AnyOutcome]:
+    return {"diagnosis": BinaryOutcome()}
+
+
 class CohortSection(Section):
     """Who is analysed, how identifiers join, and how the folds are split."""
 
     participants: str
     """Path of participants.tsv (BIDS): one row per person, tabs between columns."""
-    outcomes: dict[str, AnyOutcome] = Field(
-        default_factory=lambda: {"diagnosis": BinaryOutcome()}, min_length=1, max_length=20
-    )
+    outcomes: dict[str, AnyOutcome] = Field(default_factory=_diagnosis, min_length=1, max_length=20)
     """Outcomes by name; a method learns the first, or the one it names. Who lacks an outcome leaves
     only the methods of that outcome; who lacks all of them leaves the cohort."""
     covariates: tuple[str, ...] = ("age", "sex", "site")
@@ -57,7 +59,8 @@ class CohortSection(Section):
     fold_by: str | None = None
     """Folds by a column of participants.tsv: each of its values (a site, a hospital) is held out
     once, and `folds` and `repeats` do not count. The inner validation is drawn from the others,
-    by whole values where at least three remain. People without a value are never held out."""
+    by whole values where at least three remain. People without a value train and are never held
+    out; who is kin of a held-out person elsewhere is set aside in that fold."""
     folds: int = Field(default=5, ge=2, le=20)
     """Outer folds: each person is held out exactly once per repeat."""
     repeats: int = Field(default=1, ge=1, le=100)
@@ -77,16 +80,15 @@ class CohortSection(Section):
         loose = sorted(set(self.categorical) - set(self.covariates) - {"sex", "site"})
         if loose:
             raise ValueError(f"categorical names no covariates: {first_few(loose)}")
-        known = {"participant_id", *self.covariates, "age", "sex", "site"}
-        if self.group_by is not None:
-            known.add(self.group_by)
+        by = [name for name in (self.group_by, self.fold_by) if name is not None]
+        known = {"participant_id", *self.covariates, "age", "sex", "site", *by}
         unknown = sorted(set(self.columns) - known)
         if unknown:
             raise ValueError(
                 f"columns renames what is not used: {first_few(unknown)}; it maps our names to"
                 f" yours, ours are {first_few(sorted(known), 12)}"
             )
-        extra = {*self.covariates, *([self.group_by] if self.group_by else [])}
+        extra = {*self.covariates, *by}
         reserved = {"participant_id", "family", *self.outcomes}
         taken = sorted(
             name
@@ -96,7 +98,19 @@ class CohortSection(Section):
             or any(name.startswith(f"{outcome}_") for outcome in self.outcomes)
         )
         if taken:
-            raise ValueError(f"reserved names among covariates or group_by: {first_few(taken)}")
+            raise ValueError(
+                f"reserved names among covariates, group_by or fold_by: {first_few(taken)}"
+            )
+        if len(by) > 1:
+            raise ValueError(
+                "group_by and fold_by together: each value of fold_by is a fold, so that groups of"
+                " another column would be cut; keep one of them"
+            )
+        if self.fold_by in set(self.covariates) - set(self.categorical):
+            raise ValueError(
+                f"fold_by: {self.fold_by} is a numeric covariate; add it to categorical if its"
+                " values are labels"
+            )
         return self
 
     @field_validator("outcomes")

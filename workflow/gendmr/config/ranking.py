@@ -49,7 +49,7 @@ class FiguresSection(Section):
     """Genes named in the figure along the genome."""
 
 
-class Aggregating(Section):
+class MethodAggregation(Section):
     """How the SNPs of a gene become its score, for one method."""
 
     aggregation: Literal["sum", "max", "mean", "squares"] = "sum"
@@ -72,7 +72,7 @@ class RankingSection(Section):
     scores, without weights) do; p-values compare every gene with its own null."""
     ld_weighting: bool = True
     """Divide the risk of each SNP by 1 + the sum of its r2 with the gene's other SNPs, so that a
-    block of copies counts about once. r2 is of all genotyped people, without diagnoses."""
+    block of copies counts about once. r2 is of all genotyped people, without outcomes."""
     top_k: int = Field(default=25, ge=1, le=10_000)
     """Stability is the share of folds in which a gene or region is among the first `top_k`
     (regions: never more than a quarter of them)."""
@@ -93,7 +93,7 @@ class RankingSection(Section):
     sequential: int = Field(default=0, ge=0)
     """0, or h: a p-value is h / l where the h-th permutation that reaches the score is the l-th
     drawn (Besag & Clifford 1991); such values are marked."""
-    methods: dict[str, Aggregating] = Field(default_factory=dict)
+    methods: dict[str, MethodAggregation] = Field(default_factory=dict)
     """Aggregation of single methods in place of the above, by name."""
     figures: FiguresSection = Field(default_factory=FiguresSection)
     """A change of these draws the figures again and ranks nothing."""

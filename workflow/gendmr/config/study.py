@@ -15,7 +15,7 @@ from gendmr.config.imaging import ImagingSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
-from gendmr.config.modalities import SECTIONS, ModalitiesSection
+from gendmr.config.modalities import SECTIONS, ModalitiesSection, in_order
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.ranking import RankingSection
 from gendmr.config.report import ReportSection
@@ -80,7 +80,7 @@ class Study(Section):
             measured = section.stage is not None and getattr(self, section.stage) is not None
             if measured or (section.stage is None and entry is not None):
                 sections[name] = entry if entry is not None else section()
-        return dict(sorted(sections.items(), key=lambda item: (item[1].place, item[0])))
+        return in_order(sections)
 
     def _check_modalities(self) -> None:
         if self.genotypes is not None and self.annotation is None:

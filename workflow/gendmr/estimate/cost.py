@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import yaml
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, first_few
 from gendmr.estimate.plan import Job
-from gendmr.estimate.size import Size, drivers, rate_name
+from gendmr.estimate.size import TRAINING, Size, drivers, rate_name
 
 STAGES = (
     "simulate",
@@ -52,6 +52,8 @@ class Cost:
 
     stages: list[Stage] = field(default_factory=list)
     asked_mb: int = 0
+    unmeasured: dict[str, int] = field(default_factory=dict)
+    """Jobs without rates, by name: methods that nobody has measured."""
 
     @property
     def cpu(self) -> float:
@@ -76,28 +78,36 @@ def load_rates() -> dict[str, object]:
 
 def stages_of_rules() -> dict[str, str]:
     """Return the stage of each rule: the file of rules in which it stands."""
-    found: dict[str, str] = {}
+    stages: dict[str, str] = {}
     for stage in STAGES:
         text = (RULES / f"{stage}.smk").read_text(encoding="utf-8")
-        found |= dict.fromkeys(re.findall(r"^\s*rule (\w+):", text, re.M), stage)
-    return found
+        names = re.findall(r"^\s*rule (\w+):", text, re.M)
+        # Of rules that stand once for each set of modalities: the verb before their names.
+        verbs = re.findall(r'^\s*name:\s*f"(\w+)_\{', text, re.M)
+        stages |= dict.fromkeys([*names, *verbs], stage)
+    return stages
 
 
 def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
-    """Sum the rates of jobs.
+    """Sum the rates of jobs; those of methods without rates are listed apart.
 
     Raises
     ------
     ConfigurationError
         A rule has no rate.
     """
-    rates: dict[str, dict[str, dict[str, float]]] = load_rates()["rules"]  # type: ignore[assignment]
+    rates: dict[str, Mapping[str, Mapping[str, float]]] = load_rates()["rules"]  # type: ignore[assignment]
+    for method in study.methods.values():
+        rates |= {f"{rule} {method.kind}": own for rule, own in method.rates.items()}
     stage_of = stages_of_rules()
     sums: dict[str, Stage] = {name: Stage(name) for name in STAGES}
     cost = Cost()
     unknown = set()
     for job in jobs:
         name = rate_name(job, study)
+        if name not in rates and job.rule in TRAINING:
+            cost.unmeasured[name] = cost.unmeasured.get(name, 0) + 1
+            continue
         if name not in rates:
             unknown.add(name)
             continue
@@ -106,7 +116,7 @@ def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
             what: sum(rate * by.get(driver, 0.0) for driver, rate in rates[name][what].items())
             for what in ("seconds", "memory", "disk")
         }
-        stage = sums[stage_of[job.rule]]
+        stage = sums[stage_of.get(job.rule) or stage_of[name]]
         stage.jobs += 1
         stage.cpu += used["seconds"]
         stage.disk += used["disk"]
@@ -120,7 +130,7 @@ def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
     if unknown:
         raise ConfigurationError(
             f"no rate for {len(unknown)} kinds of jobs: {first_few(sorted(unknown))}",
-            cause="a rule or a method was added after the rates were measured",
+            cause="a rule was added after the rates were measured",
             next_step="add it to workflow/gendmr/estimate/rates.yaml",
         )
     cost.stages = [stage for stage in sums.values() if stage.jobs]
@@ -143,8 +153,10 @@ def table(cost: Cost, *, cores: int, gpus: int) -> str:
     """Return the estimate as text, with how far off it may be."""
     rates = load_rates()
     factor: dict[str, float] = rates["factor"]  # type: ignore[assignment]
-    if not cost.stages:
+    if not cost.stages and not cost.unmeasured:
         return "Nothing is left to run."
+    if not cost.stages:
+        return _unmeasured(cost)
     lines = [f"{'stage':<12}{'jobs':>7}{'CPU h':>9}{'GPU h':>9}{'disk GB':>9}{'memory MB':>11}"]
     total = Stage("all")
     for stage in cost.stages:
@@ -163,12 +175,19 @@ def table(cost: Cost, *, cores: int, gpus: int) -> str:
         f"On {where}: about {_time(wall)}. Longest job: {longest.longest_job},"
         f" {_time(longest.longest)}. Jobs reserve up to {cost.asked_mb} MB each.",
         f"Rates: {rates['measured']}. The total may be off by a factor of {factor['total']:g}, a"
-        f" stage by {factor['stage']:g}; another processor adds its own. Epochs and SNPs are"
+        f" stage by {factor['stage']:g}; another processor adds its own. Epochs and instances are"
         " counted as the configuration allows; training may stop earlier and read fewer.",
     ]
+    if cost.unmeasured:
+        lines.append(_unmeasured(cost))
     if total.gpu and not rates["gpu_measured"]:
         lines.append("GPU hours are those of the same jobs on one core: no GPU was measured.")
     return "\n".join(lines)
+
+
+def _unmeasured(cost: Cost) -> str:
+    names = ", ".join(f"{name} ({count} jobs)" for name, count in cost.unmeasured.items())
+    return f"Not measured, and in no sum above: {names}."
 
 
 def _row(stage: Stage) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.study import Study
 from gendmr.errors import InputFileError
 from gendmr.estimate.plan import Job
 
 MILLION = 1e6
+TRAINING = ("train_fold", "train_null")
+UNKNOWN = 100  # instances of a modality whose files cannot be looked into yet
 
 
 @dataclass(frozen=True)
@@ -19,46 +23,81 @@ class Size:
     Attributes
     ----------
     people : int
-        With genotypes.
+        With genotypes; without genotypes, those of the table of participants.
     variants : int
-        Before quality control.
-    snps : int
-        SNPs that enter a fold, at most: what the selection allows.
+        Before quality control; 0 without genotypes.
     scans : int
         Registrations in the plan of the whole study.
+    instances : mapping of str to int
+        Of each modality: those that enter a fold, at most.
+    available : mapping of str to int
+        Of each modality: those of the cohort.
     """
 
     people: int
     variants: int
-    snps: int
     scans: int
+    instances: Mapping[str, int]
+    available: Mapping[str, int]
 
 
 def study_size(
-    study: Study, *, scans: int, people: int | None = None, variants: int | None = None
+    study: Study, *, scans: int = 0, people: int | None = None, variants: int | None = None
 ) -> Size:
     """Return the size of a study; `people` and `variants` take the place of what files say.
 
     Raises
     ------
     InputFileError
-        Genotypes are missing, or of a form whose header is not read here.
+        Genotypes are missing, or of a form whose header is not read here; or there is no table of
+        participants.
     """
-    simulated = study.simulate
-    if simulated:
+    genes = None
+    if study.simulate:
+        simulated = study.simulate
         genes = simulated.genes
-        typed = genes * simulated.snps_per_gene
-        people = people or simulated.people
-        variants = variants or typed + simulated.background_snps
-    else:
+        typed = genes * simulated.snps_per_gene + simulated.background_snps
+        people, variants = people or simulated.people, variants or typed
+    elif study.genotypes is None:
+        people, variants = people or _lines(study.cohort.participants) - 1, 0
+    elif people is None or variants is None:
+        found = _genotypes(study.genotypes.inputs)
+        people, variants = people or found[0], variants or found[1]
+    if study.annotation is not None and not study.simulate:
         genes = _lines(study.annotation.genes)
-        if people is None or variants is None:
-            found = _genotypes(study.genotypes.inputs)
-            people, variants = people or found[0], variants or found[1]
-        typed = variants
-    selection = study.training.selection
-    in_genes = selection.per_gene * genes if selection.mode != "fold_association" else variants
-    return Size(people, variants, min(selection.maximum, in_genes, typed), scans)
+    available = {
+        name: _available(section, study, variants)
+        for name, section in study.modality_sections().items()
+    }
+    return Size(
+        people=people,
+        variants=variants,
+        scans=scans,
+        instances={
+            name: section.most(available[name], genes)
+            for name, section in study.modality_sections().items()
+        },
+        available=available,
+    )
+
+
+def known_size(study: Study) -> Size | None:
+    """Return the size of a study where its files tell it: a missing one is for its rule to name."""
+    try:
+        return study_size(study)
+    except InputFileError:
+        return None
+
+
+def _available(section: ModalitySection, study: Study, variants: int) -> int:
+    """Return how many instances a modality has in the cohort, as far as that can be told."""
+    if section.stage == "genotypes":
+        return variants
+    if study.imaging is not None and section.stage == "imaging" and study.imaging.atlas:
+        table = Path(study.imaging.atlas.table)
+        return _lines(str(table)) - 1 if table.is_file() else UNKNOWN
+    columns = [_columns(Path(path)) for path in section.given() if Path(path).is_file()]
+    return max(columns, default=UNKNOWN)
 
 
 def _genotypes(inputs: tuple[str, ...]) -> tuple[int, int]:
@@ -88,13 +127,25 @@ def _lines(path: str) -> int:
         return sum(1 for _ in stream)
 
 
+def _columns(path: Path) -> int:
+    """Return the columns of a table but for that of the people."""
+    with path.open("rb") as stream:
+        return max(stream.readline().count(b"\t"), 1)
+
+
 def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
     """Return what the cost of one job is made of: the names that rates are given for.
 
-    Products are in millions. Epochs are the configured ones: training often stops earlier.
+    Products are in millions. Instances are those that the job's method reads. Epochs are the
+    configured ones: training often stops earlier.
     """
-    cells = size.people * size.snps / MILLION
-    epochs = study.training.optimisation.epochs
+    method = job.wildcards.get("method")
+    cells, epochs = 0.0, 0
+    if method in study.methods:
+        options = study.method_options(method)
+        read = sum(size.instances.get(name, 0) for name in options.reads)
+        cells = size.people * read / MILLION
+        epochs = options.optimisation.epochs if options.optimisation is not None else 0
     folds = study.cohort.folds * study.cohort.repeats
     count = 0
     if "chunk" in job.wildcards:
@@ -103,20 +154,25 @@ def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
     return {
         "start": 1.0,
         "people_variants": size.people * size.variants / MILLION,
-        "people_snps": cells,
-        "epochs_people_snps": epochs * cells,
-        "permutations_people_snps": count * cells,
-        "permutations_epochs_people_snps": count * epochs * cells,
+        "people_instances": cells,
+        "epochs_people_instances": epochs * cells,
+        "permutations_people_instances": count * cells,
+        "permutations_epochs_people_instances": count * epochs * cells,
         "scans": float(size.scans),
         "folds": float(folds),
-        "method_folds": float(folds * len(study.training.methods)),
+        "method_folds": float(folds * len(study.methods)),
         "permutations_folds": float(study.training.null.permutations * folds),
         preset: 1.0,
     }
 
 
 def rate_name(job: Job, study: Study) -> str:
-    """Return the key of a job's rates: its rule, and for training the kind of its method."""
-    if job.rule in {"train_fold", "train_null"}:
-        return f"{job.rule} {study.training.methods[job.wildcards['method']].kind}"
-    return job.rule
+    """Return the key of a job's rates: its rule, and for training the kind of its method.
+
+    Rules that stand once for each set of modalities are named `<verb>_<modalities>`.
+    """
+    if job.rule in TRAINING:
+        return f"{job.rule} {study.methods[job.wildcards['method']].kind}"
+    verb, _, rest = job.rule.partition("_")
+    known = set(study.modality_sections())
+    return verb if rest and set(rest.split("_")) <= known else job.rule

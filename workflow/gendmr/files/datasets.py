@@ -232,10 +232,12 @@ def write_blocks(
                     dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
                     variable = stored.create_variable(name, schema[name].dims, dtype=dtype)
                     variable[...] = values.astype(object) if text else values
+                    variable.attrs.update(_described(schema[name]))
                     sink.check()
                 large = stored.create_variable(
                     main, declared.dims, dtype=np.dtype(declared.dtype), **_packed(shape)
                 )
+                large.attrs.update(_described(declared))
                 large.attrs["coordinates"] = " ".join(
                     name for name in coordinates if name not in declared.dims
                 )
@@ -255,6 +257,11 @@ def _packed(shape: tuple[int, int]) -> dict[str, Any]:
     return {
         "chunks": chunks_of(shape), "compression": "gzip", "compression_opts": 1, "shuffle": True,
     }  # fmt: skip
+
+
+def _described(variable: Variable) -> dict[str, str]:
+    said = {"units": variable.unit, "long_name": variable.meaning}
+    return {name: text for name, text in said.items() if text}
 
 
 def _refuse(variable: Variable, values: np.ndarray, where: str, name: str) -> None:

@@ -298,8 +298,12 @@ def _check_bed(prefix: str, n_people: int, n_variants: int) -> None:
 def _check_last_byte(path: Path, n_people: int, n_variants: int, row: int) -> None:
     """Detect a .fam that is up to three rows short or long: its size is the same."""
     in_last = (n_people - 1) % 4 + 1
-    genotypes = np.memmap(path, dtype=np.uint8, mode="r", offset=HEADER).reshape(n_variants, row)
-    last = np.bitwise_or.reduce(genotypes[:, -1])
+    last = np.uint8(0)
+    # A part at a time: pages that were looked at count as memory while they are mapped.
+    for start in range(0, n_variants, BLOCK):
+        shape = (min(BLOCK, n_variants - start), row)
+        genotypes = np.memmap(path, np.uint8, "r", HEADER + start * row, shape)
+        last |= np.bitwise_or.reduce(genotypes[:, -1])
     if last >> (2 * in_last):
         raise GenotypeFileError(
             f"{path}: bits after the last of {n_people} people are not zero",

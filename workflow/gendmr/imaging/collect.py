@@ -14,6 +14,7 @@ from gendmr.config.imaging import ImagingSection, Outliers
 from gendmr.errors import AtlasError, ImageError, InputFileError, first_few
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.datasets import write_dataset
+from gendmr.files.regions import REGIONS
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.bids import find_images
 
@@ -139,7 +140,7 @@ def collect_regions(
         "brain": section.brain,
         "measure": "grey matter probability modulated by the Jacobian determinant",
     }
-    write_dataset(output / "regions.nc", dataset, "region")
+    write_dataset(output / "regions.nc", dataset, REGIONS)
     table, several = _with_images(table, section)
     write_table(output / "quality.tsv", table)
     write_json(output / "summary.json", summarise(table, quality, several, section))

@@ -13,6 +13,7 @@ from gendmr.config.imaging import ImagingSection
 from gendmr.errors import AtlasError, InputFileError, ModalityError, TableError, first_few
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import read_dataset, write_dataset
+from gendmr.files.regions import REGIONS
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.imaging.collect import EXCLUDED, MEASURED, NAMED, flag_outliers
 
@@ -58,7 +59,7 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
     """
     output, path = Path(output), str(section.measurements)
     given = (
-        read_dataset(path, "region") if path.endswith(".nc") else _from_table(path, section.places)
+        read_dataset(path, REGIONS) if path.endswith(".nc") else _from_table(path, section.places)
     )
     _check(given, path)
     _check_excluded(given, section.exclude, path)
@@ -77,7 +78,7 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
         "units": "mm3",
         "measure": "given, not measured by this workflow",
     }
-    write_dataset(output / "regions.nc", dataset, "region")
+    write_dataset(output / "regions.nc", dataset, REGIONS)
     write_table(output / "quality.tsv", quality)
     write_json(output / "summary.json", _summary(quality, section))
     from gendmr.imaging.picture import draw_quality

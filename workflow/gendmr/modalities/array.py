@@ -101,7 +101,7 @@ class ArrayTransform:
         return np.asarray(subset.present[self.modality.name] & bool(np.isfinite(self.scale).any()))
 
     def apply(self, subset: Subset) -> np.ndarray:
-        """Return numbers in SDs of the training people, float32 (person, instance); missing is 0."""
+        """Return numbers in SDs of training people, float32 (person, instance); missing is 0."""
         values = subset.array(self.modality.name, self.modality.main)
         scaled = (inside(values, self.low, self.high) - self.mean) / self.scale
         return np.where(np.isfinite(scaled), scaled, 0.0).astype(np.float32)

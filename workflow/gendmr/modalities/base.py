@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,8 @@ class Modality:
         empty name where there is one number for each.
     kinds : tuple of str
         `kind` in attrition of what leaves besides people: `variant`.
+    steps : mapping of str to str
+        Steps of its attrition as figures spell them, where that differs: `maf`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Modality:
     named: tuple[str, ...]
     measures: tuple[str, ...] = ("",)
     kinds: tuple[str, ...] = ()
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,24 @@ class Source(Protocol):
         cohort : CohortSection
         output : Path
             `cohort/<name>.nc`.
+        """
+
+
+@runtime_checkable
+class EarlySource(Source, Protocol):
+    """A source that can say who is measured before the stage that measures them has run."""
+
+    def early(
+        self, stage: Mapping[str, Any], section: ModalitySection, cohort: CohortSection
+    ) -> Listing | None:
+        """Return who will be measured, as far as the given files tell; None where they do not.
+
+        Parameters
+        ----------
+        stage : mapping
+            The section of the study that `ModalitySection.stage` names.
+        section : ModalitySection
+        cohort : CohortSection
         """
 
 

@@ -14,9 +14,11 @@ from gendmr.files.datasets import (
     not_negative,
     read_dataset,
     share,
+    texts,
     write_dataset,
 )
 from gendmr.modalities import modality_of, names
+from gendmr.modalities.reader import opened
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,6 +30,18 @@ MEAN = "|mean value| over held-out people; 0 if not read"
 def read_modality(path: Path | str, name: str) -> xr.Dataset:
     """Read the whole file of a modality and check it; see `gendmr.files.datasets.read_dataset`."""
     return read_dataset(path, modality_of(name).schema)
+
+
+def participants_in(path: Path | str) -> list[str]:
+    """Return the participants of a file of a modality; no measurement is read.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing, damaged, or has no participants.
+    """
+    with opened(Path(path), "run the step that makes it") as stored:
+        return [str(name) for name in texts(stored["participant"][:])]
 
 
 def write_modality(path: Path | str, dataset: xr.Dataset, name: str) -> None:

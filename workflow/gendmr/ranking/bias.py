@@ -1,4 +1,4 @@
-"""Whether a ranking goes with what has nothing to do with the disease."""
+"""Whether a ranking goes with what has nothing to do with the outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 
 from gendmr.ranking.groups import Groups
 from gendmr.ranking.scores import ranks
-from gendmr.statistics.association import mean_dosage
 
 STRONG = 0.3
 WORDS = {
@@ -33,7 +32,7 @@ class Bias:
     z : float or None
         Of z: what is left of it when each gene is measured by its own null.
     null : ndarray (permutation,)
-        Of the scores under permuted diagnoses.
+        Of the scores under permuted outcomes.
     """
 
     property: str
@@ -60,12 +59,12 @@ class Bias:
         way = "rise" if self.observed > 0 else "fall"
         text = f"Scores {way} with {WORDS[self.property]} (rank correlation {self.observed:.2f}"
         if self.null.size:
-            text += f"; {np.median(self.null):.2f} with permuted diagnoses"
+            text += f"; {np.median(self.null):.2f} with permuted outcomes"
         return f"{text}): compare genes by p, not by score."
 
 
 def measure_bias(
-    genes: pd.DataFrame, groups: Groups, dosage: np.ndarray, null: np.ndarray
+    genes: pd.DataFrame, groups: Groups, frequency: np.ndarray, null: np.ndarray
 ) -> list[Bias]:
     """Correlate scores with numbers of SNPs, lengths and allele frequencies.
 
@@ -75,21 +74,20 @@ def measure_bias(
         The ranked table.
     groups : Groups
         Genes in the order of the columns of `null`.
-    dosage : int8 (people, snp)
+    frequency : float64 (snp,)
+        Minor allele frequencies of the SNPs of the cohort.
     null : float (permutation, gene)
-        Scores under permuted diagnoses.
+        Scores under permuted outcomes.
     """
     if len(genes) < 3:
         return []
     table = genes.set_index("gene").reindex(groups.names)
-    frequency = mean_dosage(dosage) / 2
-    minor = np.minimum(frequency, 1 - frequency)
     properties = {
         "n_snp": np.array(groups.sizes(), dtype=np.float64),
         "length": (table["end"] - table["start"]).to_numpy(dtype=np.float64),
-        "maf": np.array([minor[columns].mean() for columns in groups.columns]),
+        "maf": np.array([frequency[columns].mean() for columns in groups.columns]),
     }
-    found = []
+    biases = []
     for name, values in properties.items():
         known = np.isfinite(values)
         if known.sum() < 3 or np.unique(values[known]).size < 2:
@@ -100,7 +98,7 @@ def measure_bias(
             continue
         z = table["z"].to_numpy(dtype=np.float64)[known]
         of_z = _spearman(z[None], values[known]) if np.isfinite(z).all() else np.zeros(0)
-        found.append(
+        biases.append(
             Bias(
                 property=name,
                 observed=float(observed[0]),
@@ -108,7 +106,7 @@ def measure_bias(
                 null=_spearman(null[:, known], values[known]),
             )
         )
-    return found
+    return biases
 
 
 def _spearman(rows: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from gendmr.ranking.dosages import DosageOf
 from gendmr.statistics.association import impute
 
 CHUNK = 512  # SNPs whose neighbours are looked up in one product: bounds memory
 
 
 def ld_blocks(
-    dosage: np.ndarray,
+    dosage_of: DosageOf,
     chromosome: np.ndarray,
     position: np.ndarray,
     genes: Mapping[str, Sequence[int]],
@@ -29,8 +30,8 @@ def ld_blocks(
 
     Parameters
     ----------
-    dosage : int8 (people, snp)
-        Copies of the effect allele, -1 missing: replaced by the SNP's mean.
+    dosage_of : callable
+        Copies of the effect allele, -1 missing: replaced by the SNP's mean. Some SNPs at a time.
     chromosome, position : (snp,)
         Positions in base pairs.
     genes : mapping of name to columns
@@ -56,11 +57,11 @@ def ld_blocks(
     gene = np.repeat(np.arange(len(names)), sizes)
     column = np.array([c for name in names for c in genes[name]], dtype=np.int64)
     # A SNP's genes share it and are one block: its first gene stands for all of them.
-    first = np.full(dosage.shape[1], -1, dtype=np.int64)
+    first = np.full(len(position), -1, dtype=np.int64)
     first[column[::-1]] = gene[::-1]
     pairs = [
         np.stack([gene, first[column]]),
-        *_linked(dosage, chromosome, position, first, r2=r2, window_bp=window_bp),
+        *_linked(dosage_of, chromosome, position, first, r2=r2, window_bp=window_bp),
     ]
     one, other = np.unique(np.concatenate(pairs, axis=1), axis=1)
     graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(names),) * 2)
@@ -68,7 +69,7 @@ def ld_blocks(
     snps = pd.DataFrame(
         {
             "block": label[gene],
-            "chromosome": np.asarray(chromosome)[column].astype(str),
+            "chromosome": np.asarray(chromosome, dtype=object)[column],
             "position": np.asarray(position)[column],
         }
     )
@@ -77,7 +78,7 @@ def ld_blocks(
 
 
 def _linked(
-    dosage: np.ndarray,
+    dosage_of: DosageOf,
     chromosome: np.ndarray,
     position: np.ndarray,
     first: np.ndarray,
@@ -87,17 +88,17 @@ def _linked(
 ) -> list[np.ndarray]:
     """Return the pairs (2, pair) of genes joined by SNPs in LD, each once for a chunk of SNPs."""
     chromosome, position = np.asarray(chromosome), np.asarray(position).astype(np.int64)
-    found = []
+    joined_pairs = []
     for name in np.unique(chromosome[first >= 0]):
-        here = np.flatnonzero((first >= 0) & (chromosome == name))
-        here = here[np.argsort(position[here], kind="stable")]
-        where, owner = position[here], first[here]
+        members = np.flatnonzero((first >= 0) & (chromosome == name))
+        members = members[np.argsort(position[members], kind="stable")]
+        where, owner = position[members], first[members]
         last = np.searchsorted(where, where + window_bp, side="right")
-        for start in range(0, len(here), CHUNK):
-            stop = min(start + CHUNK, len(here))
+        for start in range(0, len(members), CHUNK):
+            stop = min(start + CHUNK, len(members))
             # Sorted by place, all later neighbours of the chunk are one slice.
             near = slice(start, int(last[stop - 1]))
-            values = _standardised(dosage[:, here[near]])
+            values = _standardised(dosage_of(members[near]))
             # Rounding in single precision must not part copies where r2 is 1.
             joined = (values[: stop - start] @ values.T) ** 2 >= r2 - 1e-5
             rank = np.arange(near.start, near.stop)
@@ -106,8 +107,8 @@ def _linked(
             one, other = np.nonzero(joined)
             if len(one):
                 pair = np.stack([owner[start:stop][one], owner[near][other]])
-                found.append(np.unique(pair, axis=1))
-    return found
+                joined_pairs.append(np.unique(pair, axis=1))
+    return joined_pairs
 
 
 def _standardised(dosage: np.ndarray) -> np.ndarray:

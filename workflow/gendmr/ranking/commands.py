@@ -1,4 +1,4 @@
-"""`gendmr ranking`: genes and regions of one method."""
+"""`gendmr ranking`: what one method attributes its predictions to."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ import click
 
 @click.group()
 def group() -> None:
-    """Rank genes and regions."""
+    """Rank genes, regions and instances of other modalities."""
 
 
-@group.command("genes")
+@group.command("rank")
 @click.option("--method", required=True, help="Name of the method.")
 @click.option("--cohort", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option(
-    "--genes", type=click.Path(dir_okay=False), required=True, help="annotation/genes.tsv"
+    "--reads",
+    multiple=True,
+    required=True,
+    help="A modality that the method reads: its tables are written. Once for each.",
+)
+@click.option(
+    "--genes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="annotation/genes.tsv, where SNPs are ranked.",
 )
 @click.option(
     "--options", required=True, help="Section `ranking`: JSON, or the path of a YAML file."
@@ -29,24 +37,26 @@ def group() -> None:
     show_default=True,
     help="Files null/repeat-*/fold-*/chunk-*.nc of each fold.",
 )
-@click.argument("attention", nargs=-1, required=True, type=click.Path(dir_okay=False))
-def genes(
+@click.argument("attributions", nargs=-1, required=True, type=click.Path(dir_okay=False))
+def rank(
     *,
     method: str,
     cohort: Path,
-    genes: str,
+    reads: tuple[str, ...],
+    genes: Path | None,
     options: str,
     output: Path,
     null_chunks: int,
-    attention: tuple[str, ...],
+    attributions: tuple[str, ...],
 ) -> None:
-    """Rank from the ATTENTION (repeat-*/fold-*/attention.nc) of all folds and repeats."""
+    """Rank from the ATTRIBUTIONS (repeat-*/fold-*/attributions.nc) of all folds and repeats."""
     from gendmr.config.ranking import RankingSection
     from gendmr.ranking.rank import rank_method
 
     rank_method(
         method=method,
-        attention=attention,
+        attributions=attributions,
+        modalities=reads,
         null_chunks=null_chunks,
         cohort=cohort,
         genes=genes,

@@ -33,7 +33,8 @@ def compare_rankings(tables: Sequence[Path], top_k: int, output: Path) -> None:
     Parameters
     ----------
     tables : sequence of Path
-        `ranking/<method>/genes.tsv` of each method; those without genes are left out.
+        `ranking/<method>/genes.tsv` of the methods that read SNPs; those without rows are left
+        out.
     top_k : int
         Length of the list of a method's first genes.
     output : Path
@@ -41,8 +42,8 @@ def compare_rankings(tables: Sequence[Path], top_k: int, output: Path) -> None:
         or finds at 5 %; `gene`, `chromosome`, `block`, `methods` (how many find it or have it among
         their first) and, by method, `<method>:rank`, `:p`, `:p_fwer`, `:q`, `:q_pooled`.
     """
-    found = {path.parent.name: read_table(path, COLUMNS, extra=True) for path in tables}
-    ranked = {name: table for name, table in found.items() if len(table)}
+    genes = {path.parent.name: read_table(path, COLUMNS, extra=True) for path in tables}
+    ranked = {name: table for name, table in genes.items() if len(table)}
     write_table(output, side_by_side(ranked, top_k))
     write_json(output.with_suffix(".json"), summarise(ranked, top_k))
 

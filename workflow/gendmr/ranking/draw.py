@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,17 @@ from gendmr.errors import RankingError, first_few
 from gendmr.files.atomic import read_json
 from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import MISSING, Kind, read_table
-from gendmr.ranking.figures import draw_brain, draw_genome, draw_qq, draw_stability, read_atlas
+from gendmr.modalities.store import read_modality
+from gendmr.ranking.figures import (
+    TablePanel,
+    draw_brain,
+    draw_genome,
+    draw_qq,
+    draw_stability,
+    read_atlas,
+)
+from gendmr.ranking.levels import level_of
+from gendmr.ranking.tables import null_ranking_schema
 
 NILEARN = "MNI152NLin2009aSym"
 RANKED = ("rank", "rank_median", "rank_low", "rank_high", "stability", "score", "z", "p_fwer", "q")
@@ -22,15 +33,17 @@ RANKED = ("rank", "rank_median", "rank_low", "rank_high", "stability", "score", 
 def draw_ranking(
     ranking: Path, cohort: Path, options: FiguresSection, *, template: Path | None = None
 ) -> None:
-    """Draw the genome, the quantiles of p, the stability of ranks and the brain.
+    """Draw what the tables of a ranking allow: `gendmr.ranking.catalogue.figures_of`.
+
+    The genome and the quantiles of p need genes, the brain needs regions; the stability of ranks is
+    drawn of all tables in which folds are compared.
 
     Parameters
     ----------
     ranking : Path
-        `ranking/<method>` with genes.tsv, regions.tsv, snps.tsv, null.nc and summary.json; receives
-        figures/.
+        `ranking/<method>` with its tables, null.nc and summary.json; receives figures/.
     cohort : Path
-        Folder with region.nc in a study with images: where regions are.
+        Folder with region.nc where regions are ranked: where regions are.
     options : FiguresSection
         The section `ranking.figures`.
     template : Path, optional
@@ -43,25 +56,43 @@ def draw_ranking(
     RankingError, AtlasError
         A region of the ranking is not in the cohort or in the atlas.
     """
-    genes = _read(ranking / "genes.tsv", ("gene", "chromosome", "block"), ("start", "end", *RANKED))
-    regions = _read(ranking / "regions.tsv", ("region", "hemisphere", "direction"), RANKED)
-    snps = _read(ranking / "snps.tsv", ("snp", "chromosome", "gene"), ("position", "score"))
-    null = read_dataset(ranking / "null.nc", "null_ranking")["z_gene"].values
     summary = read_json(ranking / "summary.json")
+    tables = {table for own in summary["modalities"].values() for table in own}
+    threshold = summary["null"]["family_wise_threshold"]
     figures = ranking / "figures"
-    line = summary["null"]["line"]
-    draw_genome(genes, snps, options.label, figures / "genome.png", line=line)
-    draw_qq(genes["z"].to_numpy(dtype="float64"), null, figures / "qq.png")
-    short = (summary["genes"]["top_k"], summary["regions"]["top_k"])
-    draw_stability(genes, regions, short, figures / "stability.png")
-    draw_brain(
-        regions,
-        _centroids(regions, cohort / "region.nc"),
-        figures / "brain.png",
-        atlas=read_atlas(template, regions) if template and len(regions) else None,
-        template=_template(template),
-        line=summary["null"]["line_regions"],
+    if "genes" in tables:
+        names = ("gene", "chromosome", "block")
+        genes = _read(ranking / "genes.tsv", names, ("start", "end", *RANKED))
+        snps = _read(ranking / "snps.tsv", ("snp", "chromosome", "gene"), ("position", "score"))
+        null = read_dataset(ranking / "null.nc", null_ranking_schema())["z_gene"].values
+        draw_genome(genes, snps, options.label, figures / "genome.png", line=threshold["genes"])
+        draw_qq(genes["z"].to_numpy(dtype="float64"), null, figures / "qq.png")
+    if "regions" in tables:
+        regions = _read(ranking / "regions.tsv", ("region", "hemisphere", "direction"), RANKED)
+        draw_brain(
+            regions,
+            _centroids(regions, cohort / "region.nc"),
+            figures / "brain.png",
+            atlas=read_atlas(template, regions) if template and len(regions) else None,
+            template=_template(template),
+            line=threshold["regions"],
+        )
+    draw_stability(
+        [
+            TablePanel(key, _read(ranking / f"{name}.tsv", names, RANKED), summary[name]["top_k"])
+            for name, key, names in _compared(summary)
+        ],
+        figures / "stability.png",
     )
+
+
+def _compared(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Give table, key and columns of text of the tables in which folds are compared."""
+    for modality, tables in summary["modalities"].items():
+        keys = level_of(modality).keys_of(modality)
+        for name, key in zip(tables, keys, strict=False):
+            if name in summary:
+                yield name, key, (key, "hemisphere") if name == "regions" else (key,)
 
 
 def _read(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
@@ -74,7 +105,7 @@ def _centroids(regions: pd.DataFrame, path: Path) -> np.ndarray:
     """Return the places of regions (region, 3) in mm of template space, in the table's order."""
     if regions.empty:
         return np.zeros((0, 3))
-    stored = read_dataset(path, "region")
+    stored = read_modality(path, "region")
     names = zip(stored["region"].values, stored["hemisphere"].values, strict=True)
     row = {name: number for number, name in enumerate(names)}
     wanted = list(zip(regions["region"], regions["hemisphere"], strict=True))
@@ -85,8 +116,7 @@ def _centroids(regions: pd.DataFrame, path: Path) -> np.ndarray:
             next_step="run the stage ranking again",
         )
     places = np.column_stack([stored[axis].values for axis in "xyz"])
-    found: np.ndarray = places[[row[name] for name in wanted]]
-    return found
+    return np.asarray(places[[row[name] for name in wanted]])
 
 
 def _template(folder: Path | None) -> Path | None:

@@ -26,6 +26,7 @@ from gendmr.ranking.matched import (
     normal_scores,
     reaches,
 )
+from gendmr.ranking.tables import null_ranking_schema
 from gendmr.seeds import generator
 
 GENES: dict[str, Kind] = {
@@ -77,7 +78,7 @@ class Blocks:
     values : ndarray (block,)
         The best normal score of each block.
     permuted : ndarray (permutation, block) or None
-        The same under permuted diagnoses.
+        The same under permuted outcomes.
     fitted : ndarray (block,)
         The value that blocks of that size have.
     matched : ndarray (block,) of int
@@ -202,14 +203,14 @@ def read_blocks(ranking: Path, genes: pd.DataFrame) -> Blocks:
 
 
 def read_permuted(path: Path, genes: Sequence[str]) -> np.ndarray:
-    """Return z of genes under permuted diagnoses (permutation, gene), in the order given.
+    """Return z of genes under permuted outcomes (permutation, gene), in the order given.
 
     Raises
     ------
     RankingError
         The file lacks a gene.
     """
-    dataset = read_dataset(path, "null_ranking")
+    dataset = read_dataset(path, null_ranking_schema())
     column = pd.Index(dataset["gene"].values).get_indexer(pd.Index(genes))
     if (column < 0).any():
         odd = [gene for gene, found in zip(genes, column, strict=True) if found < 0]

@@ -1,9 +1,9 @@
-"""What the folds of a method say about SNPs and regions, read from their files."""
+"""What the folds of a method say about the instances of modalities, read from their files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,35 +12,37 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.ranking import RankingSection
-from gendmr.errors import RankingError, first_few
+from gendmr.errors import InputFileError, RankingError, first_few
 from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import Kind, read_table
+from gendmr.modalities.store import null_schema
 from gendmr.ranking import scores
 from gendmr.training.readout import instance_scores
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FOLD = re.compile(r"repeat-(\d+)/fold-(\d+)/attention\.nc$")
+    from gendmr.ranking.levels.base import Level
+
+FOLD = re.compile(r"repeat-(\d+)/fold-(\d+)/attributions\.nc$")
 PREDICTIONS: dict[str, Kind] = {"participant_id": "text", "set": "text"}
 
 
 @dataclass(frozen=True)
-class Bag:
-    """What all folds say about one bag.
+class FoldScores:
+    """What all folds say about the instances of one modality.
 
-    Attributes
+    Parameters
     ----------
-    columns : ndarray (n,) of int
-        Instances that any fold read: their columns in the modality of the cohort.
-    scores : ndarray (folds, n)
+    columns : int (n,)
+        Instances that any fold read: their columns in the modality's file, sorted.
+    scores : float64 (fold, n)
         0 where a fold did not read an instance.
-    direction : ndarray (n,)
-        Mean over folds of the covariance between risk and what was measured (dosage; volume by
-        intracranial volume).
-    folds : ndarray (n,) of int
+    direction : float64 (n,)
+        Mean over folds of the covariance between an instance's values and what was measured of it.
+    folds : int (n,)
         Folds in which it has a score above 0.
-    selected : ndarray (folds, n) of bool
+    selected : bool (fold, n)
         Whether a fold read it.
     """
 
@@ -51,7 +53,7 @@ class Bag:
     selected: np.ndarray
 
 
-def order_folds(attention: Sequence[str]) -> list[Path]:
+def order_folds(attributions: Sequence[str]) -> list[Path]:
     """Return the files by repeat and fold.
 
     Raises
@@ -59,26 +61,26 @@ def order_folds(attention: Sequence[str]) -> list[Path]:
     RankingError
         A path does not name its repeat and fold, or a fold is given twice.
     """
-    found: dict[tuple[int, int], Path] = {}
-    for path in attention:
+    by_place: dict[tuple[int, int], Path] = {}
+    for path in attributions:
         named = FOLD.search(Path(path).as_posix())
         if named is None:
             raise RankingError(
-                f"{path}: not the attention of a fold",
+                f"{path}: not the attributions of a fold",
                 cause="another file among the arguments",
-                next_step="give …/repeat-<r>/fold-<k>/attention.nc of each fold",
+                next_step="give …/repeat-<r>/fold-<k>/attributions.nc of each fold",
             )
         fold = int(named[1]), int(named[2])
-        if fold in found:
+        if fold in by_place:
             raise RankingError(f"{path}: repeat {fold[0]}, fold {fold[1]} is given twice")
-        found[fold] = Path(path)
-    if not found:
+        by_place[fold] = Path(path)
+    if not by_place:
         raise RankingError("no folds to rank from", next_step="train the method first")
-    return [found[fold] for fold in sorted(found)]
+    return [by_place[fold] for fold in sorted(by_place)]
 
 
 def check_held_out(paths: Sequence[Path]) -> None:
-    """Compare the people of each attention with its predictions; each is held out once a repeat.
+    """Compare the people of each file with its predictions; each is held out once a repeat.
 
     Raises
     ------
@@ -112,53 +114,125 @@ def check_held_out(paths: Sequence[Path]) -> None:
             seen[repeat, person] = path
 
 
-class Reader:
-    """Scores of the instances of one bag, collected fold by fold."""
+class AttributionReader:
+    """Scores of the instances of one modality, collected fold by fold.
 
-    def __init__(self, name: str, dataset: xr.Dataset, measured: np.ndarray, n_folds: int) -> None:
-        self.name = name
-        self.order = pd.Index(dataset[name].values)
-        self.people = pd.Index(dataset["participant"].values)
-        self.measured = measured
-        self.scores = np.zeros((n_folds, len(self.order)))
-        self.direction = np.zeros(len(self.order))
-        self.selected = np.zeros((n_folds, len(self.order)), dtype=bool)
+    Names are read first, so that only what some fold read is asked of the modality's file.
 
-    def add(self, fold: int, path: Path, dataset: xr.Dataset, options: RankingSection) -> None:
-        """Add the attention of one fold; nothing where it lacks the bag."""
-        if f"risk_{self.name}" not in dataset:
+    Parameters
+    ----------
+    level : Level
+        Names of the cohort's instances, and what was measured of them.
+    modality : str
+    paths : sequence of Path
+        attributions.nc of each fold.
+
+    Raises
+    ------
+    RankingError
+        A fold names instances that the cohort does not have.
+    """
+
+    def __init__(self, level: Level, modality: str, paths: Sequence[Path]) -> None:
+        self.modality = modality
+        self.people = level.people
+        self.by_fold = [
+            _columns(path, modality, level.names, "fold", "train this fold again") for path in paths
+        ]
+        read = [columns for columns in self.by_fold if columns is not None]
+        self.columns = np.unique(np.concatenate(read)) if read else np.zeros(0, dtype=np.int64)
+        self.measured = level.measured(self.columns)
+        size = len(paths), len(self.columns)
+        self.scores = np.zeros(size)
+        self.direction = np.zeros(len(self.columns))
+        self.selected = np.zeros(size, dtype=bool)
+
+    def add(self, fold: int, attributions: xr.Dataset, options: RankingSection) -> None:
+        """Add the attributions of one fold; nothing where it has none of the modality."""
+        in_cohort = self.by_fold[fold]
+        if in_cohort is None:
             return
-        risk = dataset[f"risk_{self.name}"].values
-        column = self.order.get_indexer(pd.Index(dataset[self.name].values))
-        if (column < 0).any():
-            odd = dataset[self.name].values[column < 0]
-            raise RankingError(
-                f"{path}: {len(odd)} of {len(column)} {self.name}s are not in the cohort:"
-                f" {first_few(odd)}",
-                cause="the fold was trained on another cohort",
-                next_step="train this fold again",
-            )
-        self.selected[fold, column] = True
-        self.scores[fold, column] = instance_scores(risk, options.score)
-        row = self.people.get_indexer(pd.Index(dataset["participant"].values))
-        here = row >= 0
-        found = self.measured[np.ix_(row[here], column)].astype("float64")
-        if self.name == "snp":
-            found[found < 0] = np.nan
-        self.direction[column] += scores.covariance(risk[here], found) / len(self.scores)
+        place = np.searchsorted(self.columns, in_cohort)
+        value = attributions[f"value_{self.modality}"].values
+        self.selected[fold, place] = True
+        self.scores[fold, place] = instance_scores(value, options.score)
+        row = self.people.get_indexer(pd.Index(attributions["participant"].values))
+        known = row >= 0
+        measured = self.measured[np.ix_(row[known], place)]
+        if measured.dtype.kind == "i":
+            measured = np.where(measured < 0, np.nan, measured)
+        covariance = scores.covariance(value[known], measured.astype("float64"))
+        self.direction[place] += covariance / len(self.scores)
 
-    def bag(self) -> Bag | None:
-        """Return what all folds say; None where no fold has the bag."""
-        read = self.selected.any(axis=0)
-        if not read.any():
+    def finish(self) -> FoldScores | None:
+        """Return what all folds say; None where no fold attributes anything to the modality."""
+        if not self.columns.size:
             return None
-        return Bag(
-            columns=np.flatnonzero(read),
-            scores=self.scores[:, read],
-            direction=self.direction[read],
-            folds=(self.scores[:, read] > 0).sum(axis=0),
-            selected=self.selected[:, read],
+        return FoldScores(
+            columns=self.columns,
+            scores=self.scores,
+            direction=self.direction,
+            folds=(self.scores > 0).sum(axis=0),
+            selected=self.selected,
         )
+
+
+def null_columns(
+    files: Sequence[Sequence[Path]], level: Level, modality: str, columns: np.ndarray
+) -> np.ndarray:
+    """Return the instances that some permutation or fold read: sorted columns of the cohort's file.
+
+    Parameters
+    ----------
+    files : sequence of sequence of Path
+        See `null_files`.
+    level : Level
+    modality : str
+    columns : int (n,)
+        Those that the folds read.
+
+    Raises
+    ------
+    RankingError
+        The null names instances that the cohort does not have.
+    """
+    read = [columns]
+    for path in (path for chunks in files for path in chunks):
+        permuted = _columns(path, modality, level.names, "null", f"rm {path} and run again")
+        if permuted is not None:
+            read.append(permuted)
+    return np.unique(np.concatenate(read))
+
+
+def _columns(
+    path: Path, modality: str, names: pd.Index, what: str, next_step: str
+) -> np.ndarray | None:
+    """Return the places of a file's instances among those of the cohort; None without any."""
+    import xarray as xr
+
+    if not path.is_file():
+        raise InputFileError(f"{path}: no such file", next_step="run the step that makes it")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as stored:
+            if modality not in stored.variables:
+                return None
+            read = stored[modality].values
+    except (OSError, ValueError) as error:
+        raise InputFileError(
+            f"{path}: not readable as NetCDF ({error})",
+            cause="the file is damaged",
+            next_step=f"rm {path} and run again",
+        ) from error
+    columns = names.get_indexer(pd.Index(read))
+    if (columns < 0).any():
+        absent = read[columns < 0]
+        raise RankingError(
+            f"{path}: {len(absent)} of {len(columns)} {modality}s are not in the cohort:"
+            f" {first_few(absent)}",
+            cause=f"the {what} was trained on another cohort",
+            next_step=next_step,
+        )
+    return np.asarray(columns)
 
 
 @dataclass(frozen=True)
@@ -171,8 +245,8 @@ class NullChunk:
         Place among the folds, in the order of `order_folds`.
     rows : slice
         Places of its permutations among all.
-    scores : dict of ndarray (permutation, n) of float32
-        By bag, for all instances of the cohort; 0 where an instance was not read.
+    scores : dict of str to float32 (permutation, n)
+        By modality; 0 where an instance was not read.
     """
 
     fold: int
@@ -186,7 +260,7 @@ def null_files(folds: Sequence[Path], chunks: int) -> list[list[Path]]:
     Parameters
     ----------
     folds : sequence of Path
-        `training/<method>/repeat-<r>/fold-<k>/attention.nc`.
+        `training/<method>/repeat-<r>/fold-<k>/attributions.nc`.
     chunks : int
         Of each fold; 0 where no null was run.
     """
@@ -208,7 +282,7 @@ def null_files(folds: Sequence[Path], chunks: int) -> list[list[Path]]:
 
 
 def read_null(
-    files: Sequence[Sequence[Path]], orders: dict[str, pd.Index], options: RankingSection
+    files: Sequence[Sequence[Path]], orders: Mapping[str, pd.Index], options: RankingSection
 ) -> Iterator[NullChunk]:
     """Read the null fold by fold and chunk by chunk.
 
@@ -216,21 +290,22 @@ def read_null(
     ----------
     files : sequence of sequence of Path
         See `null_files`.
-    orders : dict of Index
-        Names of the cohort's instances by bag.
+    orders : mapping of str to Index
+        By modality: names of all instances that some permutation or fold read.
     options : RankingSection
         The section `ranking`.
 
     Raises
     ------
     RankingError
-        Folds disagree on the numbers of permutations, or name instances that the cohort lacks.
+        Folds disagree on the numbers of permutations.
     """
     expected: list[np.ndarray] = []
+    schema = null_schema()
     for fold, chunks in enumerate(files):
         start = 0
         for place, path in enumerate(chunks):
-            dataset = read_dataset(path, "null")
+            dataset = read_dataset(path, schema)
             numbers = dataset["permutation"].values
             if fold == 0:
                 expected.append(numbers)
@@ -240,21 +315,13 @@ def read_null(
                     cause="files of runs with different numbers of permutations",
                     next_step=f"rm {path} and run again",
                 )
-            scored = {}
+            by_modality = {}
             for name, order in orders.items():
-                whole = np.zeros((len(numbers), len(order)), dtype=np.float32)
+                spread = np.zeros((len(numbers), len(order)), dtype=np.float32)
                 if f"{options.score}_{name}" in dataset:
-                    column = order.get_indexer(pd.Index(dataset[name].values))
-                    if (column < 0).any():
-                        odd = dataset[name].values[column < 0]
-                        raise RankingError(
-                            f"{path}: {len(odd)} of {len(column)} {name}s are not in the cohort:"
-                            f" {first_few(odd)}",
-                            cause="the null was trained on another cohort",
-                            next_step=f"rm {path} and run again",
-                        )
-                    whole[:, column] = dataset[f"{options.score}_{name}"].values
-                scored[name] = whole
+                    columns = order.get_indexer(pd.Index(dataset[name].values))
+                    spread[:, columns] = dataset[f"{options.score}_{name}"].values
+                by_modality[name] = spread
             rows = slice(start, start + len(numbers))
             start = rows.stop
-            yield NullChunk(fold, rows, scored)
+            yield NullChunk(fold, rows, by_modality)

@@ -8,33 +8,44 @@ import numpy as np
 
 from gendmr.config.ranking import RankingSection
 from gendmr.ranking import scores
+from gendmr.ranking.dosages import DosageOf
 
 
 class Groups:
     """Groups of SNPs, with what their aggregation needs of the genotypes.
 
+    Correlations are of the SNPs that were read only: those that score nothing weigh on no other.
+
     Parameters
     ----------
     members : mapping of name to columns
-        SNPs of each group: columns of `dosage`.
-    dosage : int8 (people, snp)
-        All SNPs of the cohort; diagnoses are not used.
+        SNPs of each group: columns of the cohort's file.
+    dosage_of : callable
+        Dosages of all people of the cohort; outcomes are not used.
+    read : int (read,)
+        SNPs that have scores: columns of the cohort's file, sorted.
     options : RankingSection
         `aggregation` and `ld_weighting`.
     """
 
     def __init__(
-        self, members: Mapping[str, Sequence[int]], dosage: np.ndarray, options: RankingSection
+        self,
+        members: Mapping[str, Sequence[int]],
+        dosage_of: DosageOf,
+        read: np.ndarray,
+        options: RankingSection,
     ) -> None:
         self.names = list(members)
         self.columns = [np.array(members[name], dtype=np.int64) for name in self.names]
         self.aggregation = options.aggregation
-        self._r2 = [
-            scores.squared_correlations(dosage[:, columns])
-            if options.ld_weighting and len(columns) > 1
-            else None
-            for columns in self.columns
-        ]
+        self._places = [_places(columns, read) for columns in self.columns]
+        own = [read[places] for places in self._places]
+        self._r2: list[np.ndarray | None] = [None] * len(own)
+        if options.ld_weighting:
+            # Along the genome, so that neighbours are read once.
+            for group in sorted(range(len(own)), key=lambda n: own[n][0] if own[n].size else -1):
+                if len(own[group]) > 1:
+                    self._r2[group] = scores.squared_correlations(dosage_of(own[group]))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,27 +54,43 @@ class Groups:
         """Return the number of SNPs of each group."""
         return [len(columns) for columns in self.columns]
 
+    def share_selected(self, selected: np.ndarray) -> list[float]:
+        """Return the share of rows in which each group has a SNP that was read.
+
+        Parameters
+        ----------
+        selected : bool (row, read)
+        """
+        return [float(selected[:, places].any(axis=1).mean()) for places in self._places]
+
     def score(self, by_snp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return aggregated scores and largest scores of the groups.
 
         Parameters
         ----------
-        by_snp : float (row, snp)
-            Scores of all SNPs of the cohort, 0 where a row did not read a SNP. A row is a fold, or
-            a permutation in a fold.
+        by_snp : float (row, read)
+            0 where a row did not read a SNP. A row is a fold, or a permutation in a fold.
 
         Returns
         -------
         ndarray (row, group) of float64, twice
         """
-        found = np.zeros((len(by_snp), len(self)))
+        aggregated = np.zeros((len(by_snp), len(self)))
         largest = np.zeros((len(by_snp), len(self)))
-        for place, (columns, r2) in enumerate(zip(self.columns, self._r2, strict=True)):
-            values = by_snp[:, columns].astype(np.float64)
+        for group, (places, r2) in enumerate(zip(self._places, self._r2, strict=True)):
+            values = by_snp[:, places].astype(np.float64)
             scored = values > 0
             if not scored.any():
                 continue
             weights = scored.astype(np.float64) if r2 is None else scores.ld_weights(r2, scored)
-            found[:, place] = scores.aggregate(values, weights, self.aggregation)
-            largest[:, place] = values.max(axis=1)
-        return found, largest
+            aggregated[:, group] = scores.aggregate(values, weights, self.aggregation)
+            largest[:, group] = values.max(axis=1)
+        return aggregated, largest
+
+
+def _places(columns: np.ndarray, read: np.ndarray) -> np.ndarray:
+    """Return where those of some columns are that were read, int (among read,)."""
+    places = np.searchsorted(read, columns)
+    inside = places < len(read)
+    inside[inside] = read[places[inside]] == columns[inside]
+    return np.asarray(places[inside])

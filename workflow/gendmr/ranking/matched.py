@@ -49,7 +49,7 @@ def normal_scores(score: np.ndarray) -> np.ndarray:
 def block_values(
     score: np.ndarray, block: np.ndarray, permuted: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the best score of each block, as observed and under permuted diagnoses.
+    """Return the best score of each block, as observed and under permuted outcomes.
 
     With permutations, blocks are standardised over the observed and the permuted together: each is
     then one of m + 1 that are treated alike, which makes p exact at any m, and a block of many

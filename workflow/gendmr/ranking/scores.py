@@ -162,12 +162,23 @@ def overlap(scores: np.ndarray, k: int) -> float | None:
 
     By chance it is k / n. None where there is only one fold.
     """
-    folds, n = scores.shape
+    return shared(in_first(scores, k), k)
+
+
+def shared(first: np.ndarray, k: int) -> float | None:
+    """Return the mean share of the first `k` that two folds have in common; see `overlap`.
+
+    Parameters
+    ----------
+    first : bool (fold, n)
+        Whether each is among the first `k` of a fold.
+    k : int
+    """
+    folds, n = first.shape
     if folds < 2 or n == 0:
         return None
-    first = in_first(scores, k).astype("float64")
-    common = first @ first.T
-    pairs = common[np.triu_indices(folds, 1)]
+    listed = first.astype("float64")
+    pairs = (listed @ listed.T)[np.triu_indices(folds, 1)]
     return float(pairs.mean() / min(k, n))
 
 

@@ -1,4 +1,4 @@
-"""How often would chance do as well? p-values from scores under permuted diagnoses.
+"""How often would chance do as well? p-values from scores under permuted outcomes.
 
 Arrays have a row per permutation and a column per gene, block, SNP or region; larger is stronger.
 """
@@ -58,12 +58,12 @@ class Significance:
     null: np.ndarray
 
     @property
-    def line(self) -> float | None:
-        """Return `family_wise_line` of the null."""
-        return family_wise_line(self.null)
+    def family_wise_threshold(self) -> float | None:
+        """Return `family_wise_threshold` of the null."""
+        return family_wise_threshold(self.null)
 
 
-def judge(
+def permutation_p_values(
     observed: np.ndarray,
     null: np.ndarray,
     *,
@@ -174,7 +174,7 @@ def z_scores(rows: np.ndarray) -> np.ndarray:
         first, second, third = (
             ((centred**k).sum(axis=0) - centred**k + further**k) / draws for k in (1, 2, 3)
         )
-        # Others that are all alike, and equal to the one more, have none of their own.
+        # Zero variance without this draw: fall back to a small share of the pooled variance.
         variance = np.maximum(second - first**2, SMALLEST_SHARE * spread[columns] ** 2)
         skew = (third - 3 * first * second + 2 * first**3) / variance**1.5
         found[:, columns] = _pearson_normal(
@@ -201,7 +201,7 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
 
     Attention is a share: a gene that takes a third of it takes it from all others, which then score
     less than they do when nothing is there. The size of a row is the median over columns of the
-    score over the column's mean of all rows; the true diagnoses are one of the rows, so that rows
+    score over the column's mean of all rows; the true outcomes are one of the rows, so that rows
     stay exchangeable when nothing is there. Columns that are 0 in more than a tenth of the rows do
     not count: genes whose SNPs are seldom selected say nothing of a row, and a median among many
     zeros would be noise. Rows stay as they are where fewer than 10 columns count.
@@ -219,7 +219,7 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
     return rows / size[:, None] if (size > 0).all() else rows
 
 
-def family_wise_line(null: np.ndarray) -> float | None:
+def family_wise_threshold(null: np.ndarray) -> float | None:
     """Return the z above which a family-wise p is at most 5 %, or None with too few permutations.
 
     Parameters

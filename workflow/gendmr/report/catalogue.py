@@ -1,22 +1,25 @@
 """Every figure of the page: where it lies, who draws it, what is said of it.
 
-A new figure of the report is a function and a row here: outputs of the rule, page and captions are
-made from the rows. Rows without a drawing function are figures of other stages. Figures of single
-methods (`dominance-<method>`) are no rows: which methods have one is known from their histories.
-
-This module imports nothing heavy, because the rules read it at each start of Snakemake.
+Figures of outcomes are those of their tasks, and a comparison of methods: `drawn_figures`. Figures
+of other stages are rows of `FIGURES`. Outputs of the rule, page and captions are made from both.
+Figures of single methods (`dominance-<method>`) are in neither: which methods have one is known
+from their histories.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from gendmr.config.outcomes.base import OutcomeSection
 from gendmr.files.atomic import write_text
 from gendmr.report.schema import StudySummary
+from gendmr.tasks import figures_of, task_of
 
 # Places on the page, each of which a template fills.
 SECTIONS = ("left", "performance", "null", "enrichment", "genes", "regions", "registration")
@@ -41,12 +44,16 @@ class ReportFigure:
     caption : str
         On the page, amid its explanations.
     draw : str
-        ``module:function`` of this package, called as ``function(results, summary, path)``; empty:
-        another stage draws it.
+        ``module:function`` of this package, called as ``function(results, summary, path,
+        **arguments)``; empty: another stage draws it.
+    arguments : mapping
+        See `draw`.
     label, legend : str
         For the report of Snakemake, where the figure stands alone (reStructuredText).
     shown : callable
         ``shown(summary)``: whether a file that is there belongs to this study.
+    outcome : str
+        In whose part of the section it stands; empty for figures of no single outcome.
     """
 
     path: str
@@ -54,22 +61,16 @@ class ReportFigure:
     alt: str
     caption: str
     draw: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
     legend: str = ""
     shown: Callable[[StudySummary], bool] = _always
-
-    @property
-    def module(self) -> str:
-        """Return the module that draws it, as fingerprints name it."""
-        return self.draw.partition(":")[0]
+    outcome: str = ""
 
     def function(self) -> Callable[[Path, StudySummary, Path], Any]:
         """Return the function that draws it."""
         module, _, name = self.draw.partition(":")
-        function: Callable[[Path, StudySummary, Path], Any] = getattr(
-            importlib.import_module(f"gendmr.{module}"), name
-        )
-        return function
+        return partial(getattr(importlib.import_module(f"gendmr.{module}"), name), **self.arguments)
 
 
 FIGURES: dict[str, ReportFigure] = {
@@ -78,45 +79,6 @@ FIGURES: dict[str, ReportFigure] = {
         section="left",
         alt="Flow diagram of exclusions",
         caption="From everybody who came in to everybody who was analysed.",
-    ),
-    "comparison": ReportFigure(
-        path="report/figures/comparison.png",
-        section="performance",
-        alt="AUC of each method and its difference from the reference",
-        caption="Left: AUC of each method; small circles are folds, the dot is their mean, the bar"
-        " its 95 % interval; dotted: chance. Right: the difference from the reference in the same"
-        " folds; grey and hollow where its interval includes 0.",
-        draw="report.figures:draw_comparison",
-        label="AUC and differences",
-        legend="All methods in the same folds. Left: AUC of held-out people; small circles are"
-        " folds, the dot is their mean, the bar its 95 % interval (Nadeau and Bengio 2003, which"
-        " respects that training sets overlap); the dotted line is chance. Right: the difference"
-        " from the reference, paired by fold; grey and hollow where its interval includes 0,"
-        " that is where these folds do not say which of the two is better.",
-    ),
-    "roc": ReportFigure(
-        path="report/figures/roc.png",
-        section="performance",
-        alt="ROC curves",
-        caption="ROC curves, averaged over folds: cases found against controls wrongly called"
-        " cases, with a 95 % band over people; dashed: the reference.",
-        draw="report.figures:draw_roc",
-        label="ROC curves",
-        legend="ROC curves of held-out people, averaged over folds at the same share of controls"
-        " wrongly called cases, with a 95 % band from resampling people; dashed in every panel:"
-        " the reference.",
-    ),
-    "calibration": ReportFigure(
-        path="report/figures/calibration.png",
-        section="performance",
-        alt="Calibration of predicted probabilities",
-        caption="Is a probability of 0.7 right in 7 of 10? Dots: share of cases among people of"
-        " like probability, with 95 % intervals; the diagonal is perfect.",
-        draw="report.figures:draw_calibration",
-        label="calibration",
-        legend="Predicted probability of being a case against how often it was so, in held-out"
-        " people: dots are shares among people of like probability, with Wilson intervals; the line"
-        " is a smooth curve, the diagonal is perfect.",
     ),
     "qq": ReportFigure(
         path="ranking/{main}/figures/qq.png",
@@ -136,6 +98,7 @@ FIGURES: dict[str, ReportFigure] = {
         section="genes",
         alt="Gene scores along the genome",
         caption="Gene scores along the genome.",
+        shown=lambda summary: summary.genes is not None,
     ),
     "stability": ReportFigure(
         path="ranking/{main}/figures/stability.png",
@@ -157,18 +120,87 @@ FIGURES: dict[str, ReportFigure] = {
         caption="Quality of imaging over all people.",
     ),
 }
-DRAWN = {name: figure for name, figure in FIGURES.items() if figure.draw}
-# Named by text in the rows, so that no import tells the fingerprint of them.
-DRAWING_MODULES = sorted({figure.module for figure in DRAWN.values()})
+# Named by text, so that no import tells the fingerprint of them.
+DRAWING_MODULE = "report.figures"
 
 
-def legend_file(name: str, folder: Path) -> str:
+def drawn_figures(
+    outcomes: Mapping[str, OutcomeSection], learned: Collection[str]
+) -> dict[str, ReportFigure]:
+    """Return the figures that the report draws itself, by the name of their file.
+
+    Parameters
+    ----------
+    outcomes : mapping of str to OutcomeSection
+        All outcomes of the study; where there are several, names end with the outcome.
+    learned : collection of str
+        Outcomes that some method learns: others have no figures.
+    """
+    figures: dict[str, ReportFigure] = {}
+    for name, section in outcomes.items():
+        if name not in learned:
+            continue
+        task = task_of(name, section)
+        ending, of_outcome = (f"-{name}", f", {task.label}") if len(outcomes) > 1 else ("", "")
+        metric = task.metrics[0]
+        figures[f"comparison{ending}"] = ReportFigure(
+            path=f"report/figures/comparison{ending}.png",
+            section="performance",
+            alt=f"{metric.label} of each method and its difference from the reference{of_outcome}",
+            caption=f"Left: {metric.label} of each method; small circles are folds, the dot is"
+            " their mean, the bar its 95 % interval; dotted: chance. Right: by how much it is"
+            " better than the reference in the same folds; grey and hollow where the interval"
+            " includes 0.",
+            draw=f"{DRAWING_MODULE}:draw_comparison",
+            arguments={"task": task},
+            label=f"{metric.label} and differences{of_outcome}",
+            legend=f"All methods in the same folds. Left: {metric.label} of held-out people; small"
+            " circles are folds, the dot is their mean, the bar its 95 % interval (Nadeau and"
+            " Bengio 2003, which respects that training sets overlap); the dotted line is chance."
+            " Right: by how much a method is better than the reference, paired by fold; grey and"
+            " hollow where its interval includes 0, that is where these folds do not say which of"
+            " the two is better.",
+            outcome=name,
+        )
+        for figure in figures_of(task):
+            words = figure.name.replace("_", " ")
+            figures[f"{figure.name}{ending}"] = ReportFigure(
+                path=f"report/figures/{figure.name}{ending}.png",
+                section="performance",
+                alt=f"{words}{of_outcome}",
+                caption=figure.caption,
+                draw=f"{DRAWING_MODULE}:draw_task_figure",
+                arguments={"task": task, "name": figure.name},
+                label=f"{words}{of_outcome}",
+                legend=figure.caption,
+                outcome=name,
+            )
+    return figures
+
+
+def code_modules(outcomes: Mapping[str, OutcomeSection]) -> list[str]:
+    """Return the modules that a report of these outcomes runs, as fingerprints name them.
+
+    The kinds of outcome are found by name, so that no import tells of them.
+    """
+    kinds = sorted({section.kind for section in outcomes.values()})
+    of_kinds = [
+        f"tasks.{kind}.{module}"
+        for kind in kinds
+        for module in ("task", "metrics", "figures")
+        if find_spec(f"gendmr.tasks.{kind}.{module}") is not None
+    ]
+    return ["report.study", DRAWING_MODULE, *of_kinds]
+
+
+def legend_file(name: str, figure: ReportFigure, folder: Path) -> str:
     """Write the legend of a figure for Snakemake, which takes captions from files only.
 
     Parameters
     ----------
     name : str
-        In `DRAWN`.
+        Of the file.
+    figure : ReportFigure
     folder : Path
         Made where it does not exist; a file that says the same is left alone.
 
@@ -178,7 +210,7 @@ def legend_file(name: str, folder: Path) -> str:
         Its absolute path.
     """
     path = folder.resolve() / f"{name}.rst"
-    text = DRAWN[name].legend + "\n"
+    text = figure.legend + "\n"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
     return str(path)

@@ -24,16 +24,25 @@ def group() -> None:
 @click.option(
     "--options", default="{}", help="JSON of the section `report`, or a YAML file with it."
 )
+@click.option(
+    "--outcomes",
+    required=True,
+    help="JSON of `cohort.outcomes`, or a YAML file with the key `outcomes`.",
+)
 @click.option("--methods", default=None, help="Methods, separated by spaces; absent: all found.")
 @click.option("--ranked", default=None, help="Those that are ranked; absent: all found.")
-def summarize(results: Path, options: str, methods: str | None, ranked: str | None) -> None:
+def summarize(
+    results: Path, options: str, outcomes: str, methods: str | None, ranked: str | None
+) -> None:
     """Write summary.json, summary.html and figures into the folder report/ of the study."""
+    from gendmr.config.outcomes import parse_outcomes
     from gendmr.config.report import ReportSection
     from gendmr.report.study import report_study
 
     summary = report_study(
         results,
         ReportSection.parse(options),
+        parse_outcomes(outcomes, where="cohort.outcomes"),
         methods=methods.split() if methods is not None else None,
         ranked=ranked.split() if ranked is not None else None,
     )
@@ -44,7 +53,7 @@ def summarize(results: Path, options: str, methods: str | None, ranked: str | No
 @group.command()
 @RESULTS
 def table(results: Path) -> None:
-    """Print the essence: AUC of each method, first genes and regions, where to read on."""
+    """Print the essence: how well each method predicts, what ranks first, where to read on."""
     from gendmr.report.table import study_table
 
     click.echo(study_table(results))

@@ -1,4 +1,4 @@
-"""Each method against one reference in the same folds, and among people with the same modalities.
+"""Methods of an outcome against one reference in the same folds, and by what is known of a person.
 
 An interval that includes 0 is a tie: the folds do not say which of the two is better. Intervals are
 not corrected for the number of methods that are compared.
@@ -14,27 +14,20 @@ import numpy as np
 import pandas as pd
 
 from gendmr.errors import ConfigurationError, InputFileError, first_few
-from gendmr.report.performance import SHOWN, finite
-from gendmr.report.schema import Comparison, Difference, MethodSummary
-from gendmr.training.metrics import nadeau_bengio
+from gendmr.report.method_schema import Comparison, Difference, MethodSummary
+from gendmr.report.numbers import finite
+from gendmr.report.schema import StudySummary
+from gendmr.statistics.intervals import nadeau_bengio
 
-PREFERRED_KIND = "gendmr"
 REFERENCE = "reference"
-HIGHER = "higher"
-LOWER = "lower"
+HIGHER = "better"
+LOWER = "worse"
 TIED = "interval includes 0"
 NOT_COMPUTED = "not computed: fewer than 2 folds with both"
 
 
-def reference_method(methods: Sequence[MethodSummary], configured: str | None) -> str:
-    """Return the method that the others are compared with.
-
-    Parameters
-    ----------
-    methods : sequence of MethodSummary
-        In the order of the configuration.
-    configured : str, optional
-        `report.reference`; absent: the first of kind `gendmr`, else the first.
+def check_reference(methods: Sequence[MethodSummary], configured: str | None) -> None:
+    """Refuse a reference that is no method of the study.
 
     Raises
     ------
@@ -42,24 +35,40 @@ def reference_method(methods: Sequence[MethodSummary], configured: str | None) -
         The configured method is not among them.
     """
     names = [method.method for method in methods]
-    if configured is None:
-        preferred = [method.method for method in methods if method.kind == PREFERRED_KIND]
-        return (preferred or names)[0]
-    if configured not in names:
+    if configured is not None and configured not in names:
         raise ConfigurationError(
             f"report.reference = {configured!r}: no such method; there are {first_few(names, 30)}",
             next_step="name one of these, or leave report.reference out",
         )
-    return configured
+
+
+def reference_method(
+    methods: Sequence[MethodSummary], configured: str | None, ranked: Sequence[str]
+) -> str:
+    """Return the method that the others of an outcome are compared with.
+
+    Parameters
+    ----------
+    methods : sequence of MethodSummary
+        Those of the outcome, in the order of the configuration.
+    configured : str, optional
+        `report.reference`; counts where it is one of them.
+    ranked : sequence of str
+        Methods with attributions: the first of them, where none is configured.
+    """
+    names = [method.method for method in methods]
+    if configured in names:
+        return str(configured)
+    return next((name for name in names if name in ranked), names[0])
 
 
 def check_same_people(methods: Sequence[MethodSummary]) -> None:
-    """Refuse methods that were judged on different people.
+    """Refuse methods of an outcome that were judged on different people.
 
     Raises
     ------
     InputFileError
-        Two methods held out other people, or other diagnoses, in a fold that both have.
+        Two methods held out other people, or other outcomes, in a fold that both have.
     """
     first: dict[tuple[int, int], tuple[str, str]] = {}
     for method in methods:
@@ -75,9 +84,10 @@ def check_same_people(methods: Sequence[MethodSummary]) -> None:
 
 
 def difference(method: MethodSummary, reference: MethodSummary) -> Difference:
-    """Return AUC of `method` minus that of `reference` over the folds that both have.
+    """Return how much better a method is than its reference, over the folds that both have.
 
-    The 95 % interval is that of the corrected resampled t test (Nadeau & Bengio 2003, Machine
+    Above 0 the method is better: for a metric of which lower is better, the sign is turned. The
+    95 % interval is that of the corrected resampled t test (Nadeau & Bengio 2003, Machine
     Learning 52:239): the variance of the mean of J paired differences is
     ``(1/J + n_test/n_train) s^2``, t with J - 1 degrees of freedom.
 
@@ -86,11 +96,11 @@ def difference(method: MethodSummary, reference: MethodSummary) -> Difference:
     Difference
         With the verdict `HIGHER`, `LOWER`, `TIED` or `NOT_COMPUTED`.
     """
-    other = {(row.repeat, row.fold): row.auc for row in reference.auc_of_folds}
+    other = {(row.repeat, row.fold): row.value for row in reference.primary_of_folds}
     pairs = [
-        (row, row.auc - auc)
-        for row in method.auc_of_folds
-        if row.auc is not None and (auc := other.get((row.repeat, row.fold))) is not None
+        (row, method.primary.sign * (row.value - value))
+        for row in method.primary_of_folds
+        if row.value is not None and (value := other.get((row.repeat, row.fold))) is not None
     ]
     deltas = np.array([delta for _, delta in pairs], dtype=np.float64)
     shares = [row.n_held_out / row.n_train for row, _ in pairs]
@@ -110,7 +120,7 @@ def _verdict(low: float | None, high: float | None) -> str:
 def compare(
     methods: Sequence[MethodSummary], reference: str
 ) -> tuple[list[MethodSummary], Comparison]:
-    """Return the methods with their differences from the reference, and what is said of all."""
+    """Return methods of an outcome with their differences from the reference, and the whole."""
     chosen = next(method for method in methods if method.method == reference)
     itself = Difference(None, None, None, folds=None, verdict=REFERENCE)
     compared = [
@@ -120,58 +130,86 @@ def compare(
     verdicts = Counter(method.paired.verdict for method in compared)
     return compared, Comparison(
         reference=reference,
-        order=[method.method for method in by_auc(methods)],
+        order=[method.method for method in best_first(methods)],
         verdicts={
             "higher": verdicts[HIGHER],
             "lower": verdicts[LOWER],
             "tied": verdicts[TIED],
             "not_computed": verdicts[NOT_COMPUTED],
         },
-        folds=max(len(method.auc_of_folds) for method in methods),
+        folds=max(len(method.primary_of_folds) for method in methods),
     )
 
 
-def by_auc(methods: Sequence[MethodSummary]) -> list[MethodSummary]:
-    """Return methods by mean AUC, best first; those without one last, ties as they came."""
-    return sorted(methods, key=lambda method: -(method.auc.mean or 0.0))
+def best_first(methods: Sequence[MethodSummary]) -> list[MethodSummary]:
+    """Return methods of an outcome by their mean primary metric, best first.
 
-
-def comparison_table(methods: Sequence[MethodSummary]) -> pd.DataFrame:
-    """Return `report/comparison.tsv`: one row per method, best first.
-
-    AUC with its interval over folds and pooled over people, means over folds of the other metrics,
-    and the paired difference from the reference with its interval and verdict.
+    Those without one come last, ties as they came.
     """
+
+    def place(method: MethodSummary) -> tuple[bool, float]:
+        mean = method.estimate.mean
+        return mean is None, 0.0 if mean is None else -method.primary.sign * mean
+
+    return sorted(methods, key=place)
+
+
+def comparison_table(summary: StudySummary) -> pd.DataFrame:
+    """Return `report/comparison.tsv`: one row per method, by outcome, best first.
+
+    The primary metric with its interval over folds and pooled over people, the paired difference
+    from the reference with its interval and verdict (above 0: better than the reference), and means
+    over folds of all other metrics.
+    """
+    others = list(
+        dict.fromkeys(metric.name for outcome in summary.outcomes for metric in outcome.metrics[1:])
+    )
     rows = []
-    for method in by_auc(methods):
-        auc, paired = method.auc, method.paired
-        rows.append(
-            {
-                "method": method.method,
-                "kind": method.kind,
-                "reads": ",".join(method.reads),
-                "exclude": ",".join(method.exclude),
-                "folds": sum(row.auc is not None for row in method.auc_of_folds),
-                "auc": auc.mean,
-                "auc_low": auc.low,
-                "auc_high": auc.high,
-                "auc_pooled": auc.pooled,
-                "auc_pooled_low": auc.pooled_low,
-                "auc_pooled_high": auc.pooled_high,
-                **{name: method.mean_of(name) for name in SHOWN if name != "auc"},
-                "difference": paired.mean,
-                "difference_low": paired.low,
-                "difference_high": paired.high,
-                "difference_folds": paired.folds,
-                "verdict": paired.verdict,
-            }
-        )
-    table = pd.DataFrame(rows)
-    return table.astype({"difference_folds": "Int64"})
+    for outcome in summary.outcomes:
+        for method in summary.learners(outcome.name):
+            estimate, paired = method.estimate, method.paired
+            rows.append(
+                {
+                    "outcome": outcome.name,
+                    "method": method.method,
+                    "kind": method.kind,
+                    "reads": ",".join(method.reads),
+                    "exclude": ",".join(method.exclude),
+                    "metric": method.primary.name,
+                    "better": method.primary.better,
+                    "folds": sum(row.value is not None for row in method.primary_of_folds),
+                    "mean": estimate.mean,
+                    "low": estimate.low,
+                    "high": estimate.high,
+                    "pooled": estimate.pooled,
+                    "pooled_low": estimate.pooled_low,
+                    "pooled_high": estimate.pooled_high,
+                    "difference": paired.mean,
+                    "difference_low": paired.low,
+                    "difference_high": paired.high,
+                    "difference_folds": paired.folds,
+                    "verdict": paired.verdict,
+                    **{name: method.mean_of(name) for name in others},
+                }
+            )
+    return pd.DataFrame(rows).astype({"difference_folds": "Int64"})
 
 
 def modality_table(methods: Sequence[MethodSummary]) -> pd.DataFrame:
-    """Return `report/by_modality.tsv`: pooled AUC by method and by what is present of a person."""
-    return pd.DataFrame(
-        [{"method": method.method, **row} for method in methods for row in method.by_modality]
-    ).rename(columns={"n": "people"})
+    """Return `report/by_modality.tsv`: pooled primary metric by what is present of a person."""
+    columns = [
+        "outcome", "method", "modalities", "people", "groups", "metric", "value", "low", "high",
+        "note",
+    ]  # fmt: skip
+    rows = [
+        {
+            "outcome": method.outcome,
+            "method": method.method,
+            "metric": method.primary.name,
+            **row,
+            "people": row["n"],
+        }
+        for method in methods
+        for row in method.by_modality
+    ]
+    return pd.DataFrame(rows, columns=columns)

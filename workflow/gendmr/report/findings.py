@@ -1,4 +1,4 @@
-"""Ranked genes and regions, and how many planted ones are among them."""
+"""Ranked genes, regions and other instances, and how many planted ones are among them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pandas as pd
 
 from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json
-from gendmr.files.tables import Kind, read_table
-from gendmr.report.performance import finite
-from gendmr.report.schema import RankedTable, Row
+from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.report.method_schema import Row
+from gendmr.report.numbers import finite
+from gendmr.report.schema import RankedTable
 
 NUMBERS: dict[str, Kind] = {
     "score": "number",
@@ -54,8 +55,11 @@ def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> Ranke
 
     None where the method reads no SNPs.
     """
+    path = ranking / "genes.tsv"
+    if not path.is_file():
+        return None
     columns: dict[str, Kind] = {"gene": "text", **NUMBERS, "n_snp": "number"}
-    table = read_table(ranking / "genes.tsv", columns, optional=P_VALUES, extra=True)
+    table = read_table(path, columns, optional=P_VALUES, extra=True)
     if table.empty:
         return None
     planted = {str(item["gene"]): item for item in (truth or {}).get("genes", [])}
@@ -94,6 +98,48 @@ def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> Ran
     ]
     columns_of_names = ["region", "hemisphere", "direction"]
     return _ranking(table, columns_of_names, top, positions if truth else None)
+
+
+def ranked_instances(ranking: Path, modality: str, top: int) -> RankedTable | None:
+    """Return the first instances of a modality that has no chapter of its own.
+
+    Parameters
+    ----------
+    ranking : Path
+        ``ranking/<method>``.
+    modality : str
+        Its table is ``<modality>s.tsv``, whose first column names the instances.
+    top : int
+
+    Returns
+    -------
+    RankedTable or None
+        Rows have ``name``, and ``about``: what the table says of an instance besides. None where
+        the method ranks none.
+    """
+    path = ranking / f"{modality}s.tsv"
+    if not path.is_file():
+        return None
+    table = read_table(path, NUMBERS, optional=P_VALUES, extra=True)
+    if table.empty:
+        return None
+    numbers = {*NUMBERS, *P_VALUES}
+    texts = [
+        str(name)
+        for name in table
+        if name not in numbers and not pd.api.types.is_numeric_dtype(table[name])
+    ]
+    table = table.rename(columns={texts[0]: "name"}) if texts else table.assign(name="")
+    more = [name for name in texts[1:] if not _all_numbers(table[name])]
+    table["about"] = [
+        ", ".join(value for value in map(str, row) if value not in ("", MISSING))
+        for row in table[more].itertuples(index=False)
+    ]
+    return _ranking(table, ["name", "about"], top, None)
+
+
+def _all_numbers(column: pd.Series) -> bool:
+    return bool(pd.to_numeric(column.replace(MISSING, None), errors="coerce").notna().any())
 
 
 def _ranking(

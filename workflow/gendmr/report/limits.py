@@ -1,87 +1,17 @@
-"""What was not done, or done differently, and what could have been found at all."""
+"""What was not done, or done differently."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 from gendmr.files.atomic import read_json
-from gendmr.report.schema import MethodSummary, StudySummary
+from gendmr.modalities import modality_of, names
+from gendmr.report.method_schema import MethodSummary
+from gendmr.report.schema import StudySummary
 
 STAGES = ("simulate", "genotypes", "annotation", "imaging", "cohort", "training", "ranking")
-POWER, LEVEL = 0.8, 0.05
-FREQUENCIES = (0.05, 0.1, 0.3, 0.5)
-
-
-def smallest_effects(groups: list[dict[str, Any]], n_genes: int, n_regions: int) -> dict[str, Any]:
-    r"""Return the smallest effects that a test of one SNP or one region finds with power 0.8.
-
-    The expected statistic of a SNP with odds ratio OR and minor allele frequency f among n people,
-    a share :math:`\phi` of them cases, is :math:`z = \log(OR)\sqrt{2f(1-f)\,n\,\phi(1-\phi)}`. It
-    must reach :math:`z_{1-\alpha/2} + z_{0.8}`, where :math:`\alpha` is 0.05 for one gene or region
-    named beforehand and 0.05 / m for any of m. For a region, the difference between the means of
-    cases and controls in standard deviations is :math:`z\sqrt{1/n_1 + 1/n_0}`.
-
-    Parameters
-    ----------
-    groups : list of dict
-        Cases and controls, as `gendmr.report.people.analysed` counts them.
-    n_genes, n_regions : int
-        How many were ranked.
-    """
-    with_snp = [group["both"] + group["snp_only"] for group in groups]
-    with_region = [group["both"] + group["region_only"] for group in groups]
-    return {
-        "power": POWER,
-        "level": LEVEL,
-        "snp": _smallest_odds_ratios(with_snp, n_genes) if all(with_snp) else None,
-        "region": _smallest_differences(with_region, n_regions) if all(with_region) else None,
-    }
-
-
-def _smallest_odds_ratios(people: list[int], n_genes: int) -> dict[str, Any]:
-    cases, controls = people
-    information = cases * controls / (cases + controls)
-    rows = [
-        {
-            "what": what,
-            "odds_ratios": [
-                round(math.exp(needed / math.sqrt(2 * f * (1 - f) * information)), 4)
-                for f in FREQUENCIES
-            ],
-        }
-        for what, needed in _needed("gene", n_genes)
-    ]
-    return {
-        "cases": cases,
-        "controls": controls,
-        "frequencies": list(FREQUENCIES),
-        "rows": rows,
-    }
-
-
-def _smallest_differences(people: list[int], n_regions: int) -> dict[str, Any]:
-    cases, controls = people
-    rows = [
-        {"what": what, "sd": round(needed * math.sqrt(1 / cases + 1 / controls), 4)}
-        for what, needed in _needed("region", n_regions)
-    ]
-    return {"cases": cases, "controls": controls, "rows": rows}
-
-
-def _needed(what: str, tests: int) -> list[tuple[str, float]]:
-    """Return the z that must be expected, for one test and for any of several."""
-    normal = NormalDist()
-    return [
-        (label, normal.inv_cdf(1 - LEVEL / count / 2) + normal.inv_cdf(POWER))
-        for label, count in (
-            (f"one {what} named beforehand", 1),
-            (f"any of {tests} {what}s", tests),
-        )
-        if count > 0
-    ]
 
 
 def not_done(
@@ -96,15 +26,42 @@ def not_done(
         notes.append(
             {
                 "stage": "ranking",
-                "note": "P-values were not computed: no null (fits with shuffled diagnoses) was"
+                "note": "P-values were not computed: no null (fits with permuted outcomes) was"
                 " run. A high rank alone is no evidence; look at the rank interval and the"
                 " stability, and at what could have been found at all.",
             }
         )
+    present = [item["name"] for item in summary.people["modalities"]]
+    notes += [
+        {"stage": "cohort", "note": f"No {modality_of(name).label} were analysed."}
+        for name in names()
+        if name not in present
+    ]
+    notes += [
+        {
+            "stage": "cohort",
+            "note": f"{outcome.label}: {outcome.unknown} of {summary.people['n']}"
+            " people lack it, and are in no fold of its methods.",
+        }
+        for outcome in summary.outcomes
+        if outcome.unknown
+    ]
+    notes += [
+        {"stage": "training", "note": f"{outcome.label}: no method learns it."}
+        for outcome in summary.outcomes
+        if outcome.comparison is None
+    ]
+    notes += [
+        {
+            "stage": "training",
+            "note": f"No {outcome.primary.label} of {outcome.label}: {item['reason']}",
+            "where": item["method"],
+        }
+        for outcome in summary.outcomes
+        for item in outcome.unjudged
+    ]
     registration = summary.registration
-    if registration is None:
-        notes.append({"stage": "imaging", "note": "No images were analysed: there are no regions."})
-    elif registration.dice_median is None:
+    if registration is not None and registration.dice_median is None:
         notes.append(
             {
                 "stage": "imaging",
@@ -112,7 +69,7 @@ def not_done(
                 " they were made, and how well, this report cannot say.",
             }
         )
-    # Strata limit the permutations only: without a null their notes concern nobody.
+    # Strata limit permutations only: without a null their notes concern nobody.
     significance = summary.significance
     with_null = significance is not None and significance["null"].get("permutations")
     permuted = [("cohort", "strata.json")] if with_null else []
@@ -141,7 +98,7 @@ def not_done(
     return unique
 
 
-def _notes_of_methods(methods: list[MethodSummary], results: Path) -> list[dict[str, str]]:
+def _notes_of_methods(methods: Sequence[MethodSummary], results: Path) -> list[dict[str, str]]:
     """Return each note of training and ranking once, with the methods and folds that left it."""
     trained: dict[str, dict[str, list[str]]] = {}
     ranked: dict[str, list[str]] = {}
@@ -152,7 +109,7 @@ def _notes_of_methods(methods: list[MethodSummary], results: Path) -> list[dict[
         path = results / "ranking" / method.method / "summary.json"
         for item in read_json(path).get("notes", []) if path.is_file() else []:
             ranked.setdefault(_text(item), []).append(method.method)
-    found = [
+    training = [
         {
             "stage": "training",
             "note": text,
@@ -162,13 +119,13 @@ def _notes_of_methods(methods: list[MethodSummary], results: Path) -> list[dict[
         }
         for text, by_folds in trained.items()
     ]
-    return found + [
+    return training + [
         {"stage": "ranking", "note": text, "where": ", ".join(names)}
         for text, names in ranked.items()
     ]
 
 
-def _named(names: list[str], methods: list[MethodSummary]) -> str:
+def _named(names: list[str], methods: Sequence[MethodSummary]) -> str:
     return "all methods" if 1 < len(names) == len(methods) else ", ".join(names)
 
 

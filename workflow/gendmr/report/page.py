@@ -5,19 +5,28 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gendmr.config.methods import parse_interval
-from gendmr.report.catalogue import FIGURES, SECTIONS
-from gendmr.report.schema import MethodSummary, Row, StudySummary
+from gendmr.files.intervals import parse_interval
+from gendmr.report.catalogue import FIGURES, SECTIONS, ReportFigure
+from gendmr.report.method_schema import MethodSummary, Row
+from gendmr.report.schema import StudySummary
+from gendmr.report.sections import genetics, imaging
+from gendmr.report.words import pattern_place, pattern_words
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 PICTURE_WIDTH = 760  # pixels; registration pictures are made for a closer look than this page needs
 
 
-def render(results: Path, summary: StudySummary, registrations: int) -> str:
+def render(
+    results: Path,
+    summary: StudySummary,
+    drawn: Mapping[str, ReportFigure],
+    registrations: int,
+) -> str:
     """Return the page.
 
     Parameters
@@ -25,6 +34,8 @@ def render(results: Path, summary: StudySummary, registrations: int) -> str:
     results : Path
         ``results/<study>``; figures that are not there are left out.
     summary : StudySummary
+    drawn : mapping of str to ReportFigure
+        Figures of the report's own, of `gendmr.report.catalogue.drawn_figures`.
     registrations : int
         Number of registration pictures: flagged ones first, then lowest overlap first.
     """
@@ -39,17 +50,20 @@ def render(results: Path, summary: StudySummary, registrations: int) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        number=number,
-        interval=interval,
-        signed=signed,
-        plural=plural,
-        years=years,
-        odds=odds,
-        percent=percent,
-        known=known,
-        stretch=stretch,
-    )
+    labels = {item["name"]: item["label"] for item in summary.people["modalities"]}
+    filters: dict[str, Callable[..., Any]] = {
+        "number": number,
+        "interval": interval,
+        "signed": signed,
+        "plural": plural,
+        "years": years,
+        "beyond": beyond,
+        "percent": percent,
+        "known": partial(pattern_words, labels=labels),
+        "megabases": megabases,
+        "sentence": sentence,
+    }
+    environment.filters.update(filters)
     # Templates read what summary.json holds: whoever writes one can look it up there.
     numbers = summary.to_json()
     by_name = {item["method"]: item for item in numbers["methods"]}
@@ -57,19 +71,35 @@ def render(results: Path, summary: StudySummary, registrations: int) -> str:
         s=numbers,
         # Our own file, the only text that is not escaped.
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704
-        figures=figures_by_section(results, summary),
+        figures=figures_by_section(results, summary, FIGURES),
         pictures=registration_pictures(results, summary, registrations),
-        ordered=[by_name[name] for name in summary.comparison.order],
-        patterns=patterns(summary.methods),
+        judged=[
+            {
+                "outcome": outcome,
+                "metric": outcome["metrics"][0],
+                "methods": [by_name[item.method] for item in summary.learners(outcome["name"])],
+                "patterns": patterns(summary.learners(outcome["name"])),
+                "figures": figures_by_section(
+                    results,
+                    summary,
+                    {n: one for n, one in drawn.items() if one.outcome == outcome["name"]},
+                )["performance"],
+            }
+            for outcome in numbers["outcomes"]
+        ],
+        genetics=genetics.MODALITY in labels or summary.genes is not None,
+        images=imaging.MODALITY in labels or summary.regions is not None,
         dominance=dominance_figures(results, summary),
-        notes=alike(numbers["not_done"]),
+        notes=group_similar_notes(numbers["not_done"]),
     )
 
 
-def figures_by_section(results: Path, summary: StudySummary) -> dict[str, list[dict[str, str]]]:
+def figures_by_section(
+    results: Path, summary: StudySummary, figures: Mapping[str, ReportFigure]
+) -> dict[str, list[dict[str, str]]]:
     """Return what the page shows of each figure that is there, by section in the order of rows."""
     shown: dict[str, list[dict[str, str]]] = {section: [] for section in SECTIONS}
-    for figure in FIGURES.values():
+    for figure in figures.values():
         path = results / figure.path.format(main=summary.main or "")
         uri = data_uri(path) if figure.shown(summary) else None
         if uri is not None:
@@ -106,10 +136,10 @@ def patterns(methods: Sequence[MethodSummary]) -> list[Row]:
         for row in method.by_modality:
             if row["n"] > largest.setdefault(row["modalities"], row)["n"]:
                 largest[row["modalities"]] = row
-    return sorted(largest.values(), key=lambda row: (-row["modalities"].count("+"), -row["n"]))
+    return sorted(largest.values(), key=lambda row: pattern_place(row["modalities"], row["n"]))
 
 
-def alike(notes: Sequence[dict[str, str]]) -> list[list[dict[str, str]]]:
+def group_similar_notes(notes: Sequence[dict[str, str]]) -> list[list[dict[str, str]]]:
     """Group notes of a stage that differ in their numbers only, in the order of the first ones."""
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}
     for note in notes:
@@ -177,9 +207,11 @@ def years(group: dict[str, Any]) -> str:
     return f"{group['age_mean']:.1f}{spread} ({group['age_min']:.0f}–{group['age_max']:.0f})"
 
 
-def odds(value: float) -> str:
-    """Return an odds ratio; beyond 10 its size is no longer of use."""
-    return "> 10" if value > 10 else f"{value:.2f}"
+def beyond(value: float | None, ratio: bool = True) -> str:
+    """Return the size of an effect; beyond a ratio of 10 its size is no longer of use."""
+    if value is None or (ratio and value > 10):
+        return "> 10"
+    return f"{value:.2f}"
 
 
 def percent(share: float | None) -> str:
@@ -187,15 +219,12 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
-def known(pattern: str) -> str:
-    """Return what is known of a person, in words: `snp+region` is genotypes and images."""
-    words = {"snp": "genotypes", "region": "images", "none": "neither genotypes nor images"}
-    parts = pattern.split("+")
-    named = " and ".join(words.get(part, part) for part in parts)
-    return f"{named} only" if len(parts) == 1 and pattern != "none" else named
-
-
-def stretch(interval: str) -> str:
-    """Return a stretch of the genome in megabases: `19:44000000-46500000` is chr19 44–46.5 Mb."""
+def megabases(interval: str) -> str:
+    """Return a genomic interval in megabases: `19:44000000-46500000` is chr19 44–46.5 Mb."""
     chromosome, first, last = parse_interval(interval)
     return f"chr{chromosome} {first / 1e6:g}–{last / 1e6:g} Mb"
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital at its start."""
+    return text[:1].upper() + text[1:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +13,13 @@ import pandas as pd
 from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
-from gendmr.report.ancestry import by_ancestry
-from gendmr.report.schema import Estimate, FoldAuc, MethodSummary
+from gendmr.report.method_schema import Estimate, FoldMetric, MethodSummary, MetricWords
+from gendmr.report.numbers import finite
+from gendmr.report.outcomes import OutcomeOfPeople, words_of
+from gendmr.report.sections.genetics.ancestry import by_ancestry
+from gendmr.report.sections.genetics.apoe import excluded_intervals
+from gendmr.tasks.base import Task
+from gendmr.training.evaluate import read_folds
 
 METRICS: dict[str, Kind] = {
     "method": "text",
@@ -24,34 +28,31 @@ METRICS: dict[str, Kind] = {
     "metric": "text",
     "value": "number",
 }
-PREDICTIONS: dict[str, Kind] = {
-    "participant_id": "text",
-    "set": "text",
-    "diagnosis": "integer",
-    "score": "number",
-    "modalities": "text",
-}
-SHOWN = (
-    "auc",
-    "balanced_accuracy",
-    "accuracy",
-    "sensitivity",
-    "specificity",
-    "f1",
-    "auprc",
-    "brier",
-)
-# What the kinds read that have no option for it.
-READS: dict[str, tuple[str, ...]] = {
-    "locus": ("snp", "covariates"),
-    "polygenic": ("snp", "covariates"),
-    "association": ("snp", "region"),
-    "fusion": ("snp", "region"),
-}
 SUMMARIES = ("mean", "low", "high", "pooled", "pooled_low", "pooled_high")
+COVARIATES = "covariates"
 
 
-def method_summary(results: Path, name: str, groups: dict[str, str] | None = None) -> MethodSummary:
+def outcome_of(results: Path, name: str) -> str:
+    """Return the outcome that a method learns, as its runs say.
+
+    Raises
+    ------
+    InputFileError
+        The method has no finished fold.
+    """
+    runs = sorted((results / "training" / name).glob("repeat-*/fold-*/run.json"))
+    if not runs:
+        raise InputFileError(
+            f"{results}/training/{name}: no fold has a run.json",
+            cause="training has not finished",
+            next_step="snakemake --cores 2 training",
+        )
+    return str(read_json(runs[0]).get("outcome", ""))
+
+
+def method_summary(
+    results: Path, name: str, outcome: OutcomeOfPeople, groups: Mapping[str, str] | None = None
+) -> MethodSummary:
     """Collect the metrics, runs and notes of one method.
 
     Parameters
@@ -60,7 +61,9 @@ def method_summary(results: Path, name: str, groups: dict[str, str] | None = Non
         ``results/<study>``.
     name : str
         The method.
-    groups : dict of str to str, optional
+    outcome : OutcomeOfPeople
+        What it learns.
+    groups : mapping of str to str, optional
         Ancestry group of each participant.
 
     Returns
@@ -74,59 +77,85 @@ def method_summary(results: Path, name: str, groups: dict[str, str] | None = Non
         The table lists no fold, or a file of a fold is missing.
     """
     folder = results / "training" / name
+    task = outcome.task
+    primary = words_of(task.metrics[0])
     table = read_table(folder / "metrics.tsv", METRICS)
     metrics: dict[str, dict[str, float | None]] = {}
     for metric, fold, value in zip(table["metric"], table["fold"], table["value"], strict=True):
         if fold in SUMMARIES:
             metrics.setdefault(metric, {})[fold] = finite(value)
-    per_fold = table[table["fold"].str.isdigit() & (table["metric"] == "auc")]
-    folds = sorted(
-        (int(repeat), int(fold), finite(value))
-        for repeat, fold, value in zip(
-            per_fold["repeat"], per_fold["fold"], per_fold["value"], strict=True
-        )
-    )
-    if not folds:
-        raise InputFileError(
-            f"{folder}/metrics.tsv: no fold has an AUC", next_step="snakemake --cores 2 training"
-        )
-    runs, sizes, said = [], [], []
-    for repeat, fold, _ in folds:
+    values = _values_of_folds(table, primary.name, folder)
+    runs, sizes, notes_of_folds = [], [], []
+    for repeat, fold in values:
         place = folder / f"repeat-{repeat}" / f"fold-{fold}"
         runs.append(read_json(place / "run.json"))
-        held = read_json(place / "metrics.json")
-        said.append([*runs[-1].get("notes", []), *held.get("notes", [])])
-        sizes.append((held["n_train"], held["n_held_out"]))
-    notes = Counter(note for items in said for note in dict.fromkeys(map(str, items)))
-    kind = str(runs[0].get("kind", ""))
-    options = (runs[0].get("options") or {}).get("method") or {}
-    reads = tuple(options.get("modalities") or READS.get(kind, ()))
-    predictions = held_out(results, name, [(repeat, fold) for repeat, fold, _ in folds])
+        described = read_json(place / "fold.json")
+        notes_of_folds.append([*runs[-1].get("notes", []), *described.get("notes", [])])
+        sizes.append((described["n_train"], described["n_held_out"]))
+    notes = Counter(note for items in notes_of_folds for note in dict.fromkeys(map(str, items)))
+    options = runs[0].get("options") or {}
+    reads = [str(one) for one in runs[0].get("reads", [])]
+    rows = held_out(results, name, task, list(values))
     return MethodSummary(
         method=name,
-        kind=kind,
-        reads=list(reads),
-        exclude=list(options.get("exclude") or []),
-        metrics={metric: Estimate(metrics[metric]) for metric in SHOWN if metric in metrics},
-        auc_of_folds=[
-            FoldAuc(repeat, fold, value, n_train=n_train, n_held_out=n_held_out)
-            for (repeat, fold, value), (n_train, n_held_out) in zip(folds, sizes, strict=True)
+        kind=str(runs[0].get("kind", "")),
+        outcome=task.name,
+        reads=reads,
+        exclude=excluded_intervals(options),
+        primary=primary,
+        metrics={
+            metric.name: Estimate(metrics[metric.name])
+            for metric in task.metrics
+            if metric.name in metrics
+        },
+        primary_of_folds=[
+            FoldMetric(repeat, fold, value, n_train, n_held_out)
+            for ((repeat, fold), value), (n_train, n_held_out) in zip(
+                values.items(), sizes, strict=True
+            )
         ],
-        by_modality=list(by_modality(metrics, predictions, reads)),
-        by_ancestry=list(by_ancestry(name, predictions, reads, groups)) if groups else [],
-        notes=[
-            {"note": note, "folds": count, "of": len(runs)} for note, count in sorted(notes.items())
-        ],
+        by_modality=by_modality(metrics, rows, reads, outcome),
+        by_ancestry=by_ancestry(name, rows, reads, groups, outcome) if groups else [],
+        notes=[{"note": note, "folds": count, "of": len(values)} for note, count in notes.items()],
         versions=merged(run.get("versions") or {} for run in runs),
         seeds=sorted({int(run["seed"]) for run in runs if "seed" in run}),
         devices=sorted({str(run["device"]) for run in runs if "device" in run}),
         best_epochs=[run.get("best_epoch") for run in runs],
-        people=digests(predictions),
+        people=digests(rows, task),
+        unjudged=_why_unjudged(values, notes, primary),
     )
 
 
-def held_out(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> pd.DataFrame:
-    """Return held-out predictions: participant_id, diagnosis, score, modalities, repeat, fold.
+def _values_of_folds(
+    table: pd.DataFrame, primary: str, folder: Path
+) -> dict[tuple[int, int], float | None]:
+    """Return the primary metric by (repeat, fold); None where a fold has no finite one."""
+    of_folds = table[table["fold"].str.isdigit()]
+    places = zip(of_folds["repeat"].astype(int), of_folds["fold"].astype(int), strict=True)
+    values: dict[tuple[int, int], float | None] = dict.fromkeys(sorted(set(places)))
+    if not values:
+        raise InputFileError(
+            f"{folder}/metrics.tsv: no fold is listed", next_step="snakemake --cores 2 training"
+        )
+    chosen = of_folds[of_folds["metric"] == primary]
+    for repeat, fold, value in zip(chosen["repeat"], chosen["fold"], chosen["value"], strict=True):
+        values[int(repeat), int(fold)] = finite(value)
+    return values
+
+
+def _why_unjudged(
+    values: Mapping[tuple[int, int], float | None], notes: Counter[str], primary: MetricWords
+) -> str:
+    if any(value is not None for value in values.values()):
+        return ""
+    said = [note for note, _ in notes.most_common() if "held-out" in note]
+    return said[0] if said else f"no fold has a {primary.label} that is a number"
+
+
+def held_out(
+    results: Path, name: str, task: Task[Any], folds: Sequence[tuple[int, int]]
+) -> pd.DataFrame:
+    """Return held-out rows of predictions.tsv with `repeat` and `fold`.
 
     Parameters
     ----------
@@ -134,80 +163,75 @@ def held_out(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> pd.D
         ``results/<study>``.
     name : str
         The method.
+    task : Task
+        Of its outcome: columns of the table.
     folds : sequence of (repeat, fold)
         Those that its table of metrics lists.
     """
-    parts = []
-    for repeat, fold in folds:
-        place = results / "training" / name / f"repeat-{repeat}" / f"fold-{fold}"
-        part = read_table(place / "predictions.tsv", PREDICTIONS, extra=True)
-        parts.append(part[part["set"] == "held-out"].assign(repeat=repeat, fold=fold))
-    columns = ["participant_id", "diagnosis", "score", "modalities", "repeat", "fold"]
-    return pd.concat(parts, ignore_index=True)[columns]
+    folder = results / "training" / name
+    places = [folder / f"repeat-{repeat}" / f"fold-{fold}" for repeat, fold in folds]
+    parts = [result.held_out for result in read_folds(places, name, task)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def by_modality(
-    metrics: dict[str, dict[str, float | None]], rows: pd.DataFrame, reads: Sequence[str]
+    metrics: Mapping[str, Mapping[str, float | None]],
+    rows: pd.DataFrame,
+    reads: Sequence[str],
+    outcome: OutcomeOfPeople,
 ) -> list[dict[str, Any]]:
-    """Return the pooled AUC among people with the same modalities, and how many they are.
+    """Return the pooled primary metric among people with the same modalities, and their number.
 
-    Where a method reads nothing of such people, all of a fold get the same score: an AUC would
+    Where a method reads nothing of such people, all of a fold get the same score: a metric would
     compare the folds' shares of cases, so there is none, and ``note`` says so.
     """
+    primary = outcome.task.metrics[0].name
     people = rows.drop_duplicates("participant_id")
-    out = []
+    entries = []
     for pattern, part in people.groupby("modalities", sort=True):
-        pooled = metrics.get(f"auc:{pattern}", {})
-        blind = bool(reads) and not {*str(pattern).split("+"), "covariates"} & set(reads)
-        cases = int((part["diagnosis"] == 1).sum())
-        if blind:
-            note = "reads nothing of these people"
-        else:
-            note = "" if 0 < cases < len(part) else "cases or controls only"
-        out.append(
+        pooled = metrics.get(f"{primary}:{pattern}", {})
+        blind = reads_nothing_of(str(pattern), reads)
+        value = None if blind else pooled.get("pooled")
+        note = "reads nothing of these people" if blind else ""
+        if not blind and value is None:
+            note = "cannot be told of these people alone"
+        entries.append(
             {
                 "modalities": str(pattern),
                 "n": len(part),
-                "cases": cases,
-                "controls": len(part) - cases,
-                **{
-                    short: None if blind else pooled.get(name)
-                    for short, name in (
-                        ("auc", "pooled"),
-                        ("low", "pooled_low"),
-                        ("high", "pooled_high"),
-                    )
-                },
+                "groups": outcome.counted(part["participant_id"]),
+                "value": value,
+                "low": None if blind else pooled.get("pooled_low"),
+                "high": None if blind else pooled.get("pooled_high"),
                 "note": note or None,
             }
         )
-    return out
+    return entries
 
 
-def digests(rows: pd.DataFrame) -> dict[tuple[int, int], str]:
-    """Return a digest of the held-out people and their diagnoses for each (repeat, fold)."""
-    found = {}
+def reads_nothing_of(pattern: str, reads: Sequence[str]) -> bool:
+    """Return whether a method reads nothing of people who have just these modalities."""
+    return bool(reads) and not {*pattern.split("+"), COVARIATES} & set(reads)
+
+
+def digests(rows: pd.DataFrame, task: Task[Any]) -> dict[tuple[int, int], str]:
+    """Return a digest of the held-out people and their outcomes for each (repeat, fold)."""
+    observed = [suffix or "observed" for suffix in task.stored]
+    digest_of: dict[tuple[int, int], str] = {}
     for key, part in rows.groupby(["repeat", "fold"]):
         repeat, fold = cast("tuple[int, int]", key)
         lines = sorted(
-            f"{who}\t{truth}"
-            for who, truth in zip(part["participant_id"], part["diagnosis"], strict=True)
+            "\t".join(map(str, values))
+            for values in part[["participant_id", *observed]].itertuples(index=False)
         )
-        found[int(repeat), int(fold)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return found
-
-
-def finite(value: float | None) -> float | None:
-    """Return a number rounded to 6 digits, or None where there is none."""
-    if value is None or not math.isfinite(value):
-        return None
-    return round(float(value), 6)
+        digest_of[int(repeat), int(fold)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return digest_of
 
 
 def merged(dictionaries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Merge versions by name; where they differ, all are named."""
-    found: dict[str, set[str]] = {}
+    by_name: dict[str, set[str]] = {}
     for each in dictionaries:
         for name, version in each.items():
-            found.setdefault(str(name), set()).add(str(version))
-    return {name: " and ".join(sorted(versions)) for name, versions in sorted(found.items())}
+            by_name.setdefault(str(name), set()).add(str(version))
+    return {name: " and ".join(sorted(versions)) for name, versions in sorted(by_name.items())}

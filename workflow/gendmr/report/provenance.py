@@ -10,7 +10,7 @@ from gendmr.files.atomic import read_json
 from gendmr.files.provenance import changed_since, joint_checksum, versions
 from gendmr.report.performance import merged
 
-# Of the report's own environment; those of the jobs are in what the jobs left.
+# Versions of this process only; each job recorded its own.
 PACKAGES = ("numpy", "scipy", "pandas", "xarray", "matplotlib", "jinja2", "snakemake")
 SHOWN = 40  # files; the others are in cohort/inputs.json
 PLINK = "genotypes/summary.json"
@@ -31,8 +31,8 @@ def made_with(
         Versions of all folds, merged.
     """
     plink = _stored(results / PLINK, "plink")
-    found = {
-        "genotypes": {f"PLINK {name}": str(said) for name, said in plink.items()},
+    by_stage = {
+        "genotypes": {f"PLINK {name}": str(number) for name, number in plink.items()},
         "imaging": _stored(results / "imaging" / "template" / "template.json", "versions"),
         "training": training,
         "ranking": merged(
@@ -40,7 +40,7 @@ def made_with(
         ),
         "report": versions(*PACKAGES),
     }
-    return {stage: names for stage, names in found.items() if names}
+    return {stage: names for stage, names in by_stage.items() if names}
 
 
 def given_files(results: Path) -> dict[str, Any] | None:

@@ -6,196 +6,15 @@ Rows of tables and what other stages left as JSON stay mappings; numbers that do
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One metric of one method.
-
-    Parameters
-    ----------
-    values : mapping of str to float
-        Any of ``mean``, ``low``, ``high`` (over folds; 95 % interval), ``pooled``, ``pooled_low``
-        and ``pooled_high`` (over people).
-    """
-
-    values: Mapping[str, float | None]
-
-    @property
-    def mean(self) -> float | None:
-        """Return the mean over folds."""
-        return self.values.get("mean")
-
-    @property
-    def low(self) -> float | None:
-        """Return the lower bound of the 95 % interval of the mean."""
-        return self.values.get("low")
-
-    @property
-    def high(self) -> float | None:
-        """Return the upper bound of the 95 % interval of the mean."""
-        return self.values.get("high")
-
-    @property
-    def pooled(self) -> float | None:
-        """Return the metric of the held-out people of all folds together."""
-        return self.values.get("pooled")
-
-    @property
-    def pooled_low(self) -> float | None:
-        """Return the lower bound of its 95 % interval."""
-        return self.values.get("pooled_low")
-
-    @property
-    def pooled_high(self) -> float | None:
-        """Return the upper bound of its 95 % interval."""
-        return self.values.get("pooled_high")
-
-    def to_json(self) -> dict[str, float | None]:
-        """Return what the table of metrics held."""
-        return dict(self.values)
-
-
-NO_ESTIMATE = Estimate({})
-
-
-@dataclass(frozen=True)
-class FoldAuc:
-    """The AUC of one fold, and the sizes that its variance depends on."""
-
-    repeat: int
-    fold: int
-    auc: float | None
-    n_train: int
-    n_held_out: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A method minus its reference, paired by fold.
-
-    Parameters
-    ----------
-    mean, low, high : float or None
-        With the 95 % interval.
-    folds : int or None
-        Folds that both have; None for the reference itself.
-    verdict : str
-        One of the verdicts of `gendmr.report.comparison`.
-    """
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    folds: int | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class MethodSummary:
-    """One method: how it predicts, what it reads, on whom it was judged.
-
-    Parameters
-    ----------
-    method, kind : str
-    reads : list of str
-        Any of snp, region, covariates.
-    exclude : list of str
-        Genomic intervals that it does not read.
-    metrics : dict of str to Estimate
-    auc_of_folds : list of FoldAuc
-    by_modality, by_ancestry : list of mapping
-        Rows of the tables of that name.
-    notes : list of mapping
-        Each with the number of folds that left it.
-    versions : mapping of str to str
-    seeds : list of int
-    devices : list of str
-    best_epochs : list of int or None
-        Epoch whose weights each fold kept, counted from 1.
-    people : mapping of (repeat, fold) to str
-        A digest of who was held out with which diagnosis.
-    difference : Difference, optional
-        From the reference; None before `gendmr.report.comparison.compare`.
-    """
-
-    method: str
-    kind: str
-    reads: list[str]
-    exclude: list[str]
-    metrics: Mapping[str, Estimate]
-    auc_of_folds: list[FoldAuc]
-    by_modality: Sequence[Row]
-    by_ancestry: Sequence[Row]
-    notes: Sequence[Row]
-    versions: Mapping[str, str]
-    seeds: list[int]
-    devices: list[str]
-    best_epochs: list[int | None]
-    people: Mapping[tuple[int, int], str]
-    difference: Difference | None = None
-
-    @property
-    def auc(self) -> Estimate:
-        """Return the AUC; an empty estimate where the table of metrics has none."""
-        return self.metrics.get("auc", NO_ESTIMATE)
-
-    @property
-    def folds(self) -> list[tuple[int, int]]:
-        """Return (repeat, fold) of each fold."""
-        return [(each.repeat, each.fold) for each in self.auc_of_folds]
-
-    @property
-    def paired(self) -> Difference:
-        """Return the difference from the reference.
-
-        Raises
-        ------
-        ValueError
-            The methods have not been compared yet.
-        """
-        if self.difference is None:
-            raise ValueError(f"{self.method} has not been compared with a reference yet")
-        return self.difference
-
-    def mean_of(self, metric: str) -> float | None:
-        """Return the mean of a metric over folds; None where there is none."""
-        return self.metrics.get(metric, NO_ESTIMATE).mean
-
-    def to_json(self) -> dict[str, Any]:
-        """Return its entry in summary.json: versions, seeds and devices are listed once for all."""
-        of_all_methods = {"versions", "seeds", "devices", "best_epochs", "people"}
-        return _fields_to_json(self, leave_out=of_all_methods)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All methods against one reference.
-
-    Parameters
-    ----------
-    reference : str
-    order : list of str
-        Methods by mean AUC, best first.
-    verdicts : mapping of str to int
-        How many methods are `higher`, `lower`, `tied`, `not_computed`.
-    folds : int
-        The largest number of folds of a method.
-    """
-
-    reference: str
-    order: list[str]
-    verdicts: Mapping[str, int]
-    folds: int
+from gendmr.report.method_schema import MethodSummary, OutcomeSummary, Row, fields_to_json
 
 
 @dataclass(frozen=True)
 class RankedTable:
-    """The first genes or regions of a ranking.
+    """The first genes, regions or other instances of a ranking.
 
     Parameters
     ----------
@@ -263,24 +82,28 @@ class StudySummary:
         The method whose ranking comes first.
     truth : mapping or None
         ``null``: nothing was planted; None for real people.
-    people, left, genotypes, ancestry
-        Of `people.analysed`, `people.left`, `genotyped.genotype_sets`, `ancestry.count_groups`.
+    people, left
+        Of `people.analysed` and `people.left`.
+    genotypes, ancestry
+        Of `sections.genetics`: `genotyped.genotype_sets` and `ancestry.count_groups`.
+    outcomes : list of OutcomeSummary
     methods : list of MethodSummary
         In the order of the configuration.
-    comparison : Comparison
     dominance : list of mapping
         Shares by dominant modality of each method that decides on one.
     genes, regions : RankedTable or None
         Of `main`.
+    instances : mapping of str to RankedTable
+        Of `main`: of modalities that have no chapter of their own, by name.
     other_rankings : list of mapping
-        ``method``, ``genes``, ``regions`` of the other ranked methods.
+        ``method``, ``genes``, ``regions``, ``instances`` of the other ranked methods.
     significance, who_finds
         Of `gendmr.report.significance`.
     exclusions : list of mapping
-        Of `gendmr.report.exclusion`.
+        Of `sections.genetics.exclusion`.
     registration : Registration or None
     detectable : mapping
-        Of `limits.smallest_effects`.
+        Of `limits.detectable`.
     versions : mapping of str to str
         Of all folds.
     made_with, given
@@ -303,11 +126,12 @@ class StudySummary:
     left: list[dict[str, Any]]
     genotypes: Row | None
     ancestry: list[dict[str, Any]]
+    outcomes: list[OutcomeSummary]
     methods: list[MethodSummary]
-    comparison: Comparison
     dominance: list[dict[str, Any]]
     genes: RankedTable | None
     regions: RankedTable | None
+    instances: Mapping[str, RankedTable]
     other_rankings: list[dict[str, Any]]
     significance: Row | None
     who_finds: Row | None
@@ -326,26 +150,16 @@ class StudySummary:
         """Return a method by its name; None where there is none of that name."""
         return next((item for item in self.methods if item.method == name), None)
 
+    def outcome(self, name: str) -> OutcomeSummary:
+        """Return an outcome by its name."""
+        return next(item for item in self.outcomes if item.name == name)
+
+    def learners(self, name: str) -> list[MethodSummary]:
+        """Return the methods of an outcome, best first."""
+        comparison = self.outcome(name).comparison
+        by_name = {item.method: item for item in self.methods}
+        return [] if comparison is None else [by_name[one] for one in comparison.order]
+
     def to_json(self) -> dict[str, Any]:
         """Return what summary.json holds."""
-        return _fields_to_json(self)
-
-
-def _fields_to_json(record: Any, leave_out: set[str] | None = None) -> dict[str, Any]:
-    return {
-        field.name: _to_json(getattr(record, field.name))
-        for field in fields(record)
-        if field.name not in (leave_out or set())
-    }
-
-
-def _to_json(value: Any) -> Any:
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if is_dataclass(value):
-        return _fields_to_json(value)
-    if isinstance(value, Mapping):
-        return {key: _to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_to_json(item) for item in value]
-    return value
+        return fields_to_json(self)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
-from gendmr.report.performance import finite
+from gendmr.report.numbers import finite
 
 BLOCKS: dict[str, Kind] = {
     "block": "text",
@@ -33,6 +33,7 @@ SETS: dict[str, Kind] = {
     "p_permuted": "number",
     "leading": "text",
 }
+UNITS = {"blocks": "LD block"}
 PROPERTIES = {
     "n_snp": "number of SNPs",
     "length": "length of the gene",
@@ -41,7 +42,7 @@ PROPERTIES = {
 
 
 def significance(ranking: Path, blocks: int) -> dict[str, Any] | None:
-    """Return what the report says of one method's null; None where there is no ranking of genes.
+    """Return what the report says of one method's null; None where there is no ranking.
 
     Parameters
     ----------
@@ -58,9 +59,21 @@ def significance(ranking: Path, blocks: int) -> dict[str, Any] | None:
         return None
     return {
         "null": stored["null"],
-        "genes": stored["genes"],
-        "regions": stored["regions"],
-        "bias": [{**item, "words": PROPERTIES[item["property"]]} for item in stored["bias"]],
+        "tables": [
+            {"name": name, "unit": UNITS.get(name, name.removesuffix("s")), **counts}
+            for name, counts in stored["null"].get("found", {}).items()
+        ],
+        "agreement": [
+            {"name": name, **item}
+            for name, item in stored.items()
+            if isinstance(item, dict)
+            and item.get("count")
+            and item.get("top_k_overlap") is not None
+        ],
+        "bias": [
+            {**item, "words": PROPERTIES.get(item["property"], item["property"])}
+            for item in stored["bias"]
+        ],
         "blocks": _blocks(ranking / "blocks.tsv", blocks),
         "sets": _sets(ranking / "enrichment.tsv"),
     }

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gendmr.config.outcomes.base import OutcomeSection
 from gendmr.config.report import ReportSection
 from gendmr.files.atomic import write_json, write_text
 from gendmr.files.tables import write_table
-from gendmr.report.ancestry import ancestry_table
-from gendmr.report.catalogue import DRAWN
+from gendmr.report.catalogue import drawn_figures
 from gendmr.report.comparison import comparison_table, modality_table
-from gendmr.report.dominance import read_dominance
 from gendmr.report.figures import draw_dominance
 from gendmr.report.page import render
 from gendmr.report.schema import StudySummary
+from gendmr.report.sections.dominance import read_dominance
+from gendmr.report.sections.genetics.ancestry import ancestry_table
 from gendmr.report.summary import summarise
 
 
 def report_study(
     results: Path,
     options: ReportSection,
+    outcomes: Mapping[str, OutcomeSection],
     *,
     methods: Sequence[str] | None = None,
     ranked: Sequence[str] | None = None,
@@ -33,6 +35,8 @@ def report_study(
         ``results/<study>``.
     options : ReportSection
         Settings of the stage.
+    outcomes : mapping of str to OutcomeSection
+        `cohort.outcomes` of the study.
     methods, ranked : sequence of str, optional
         The methods of the study and those that are ranked; absent: all that are finished.
 
@@ -41,15 +45,16 @@ def report_study(
     StudySummary
         What ``summary.json`` holds.
     """
-    summary = summarise(results, options, methods=methods, ranked=ranked)
+    summary = summarise(results, options, outcomes, methods=methods, ranked=ranked)
     folder = results / "report"
-    write_table(folder / "comparison.tsv", comparison_table(summary.methods))
+    write_table(folder / "comparison.tsv", comparison_table(summary))
     write_table(folder / "by_modality.tsv", modality_table(summary.methods))
     write_table(folder / "by_ancestry.tsv", ancestry_table(summary.methods))
-    for figure in DRAWN.values():
+    figures = drawn_figures(outcomes, {item.outcome for item in summary.methods})
+    for figure in figures.values():
         figure.function()(results, summary, results / figure.path)
     _draw_dominance(results, summary, folder / "figures")
-    write_text(folder / "summary.html", render(results, summary, options.registrations))
+    write_text(folder / "summary.html", render(results, summary, figures, options.registrations))
     write_json(folder / "versions.json", summary.made_with)
     write_json(folder / "summary.json", summary.to_json())
     return summary

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from gendmr import __version__
+from gendmr.config.outcomes.base import OutcomeSection
 from gendmr.config.report import ReportSection
 from gendmr.errors import InputFileError
-from gendmr.files.tables import Kind, read_table
-from gendmr.report.ancestry import count_groups, read_groups
+from gendmr.modalities import modality_of
 from gendmr.report.comparison import (
-    PREFERRED_KIND,
+    check_reference,
     check_same_people,
     compare,
     reference_method,
 )
-from gendmr.report.dominance import dominance_of
-from gendmr.report.exclusion import exclusions, without_exclusion
-from gendmr.report.findings import ranked_genes, ranked_regions, read_truth
-from gendmr.report.genotyped import genotype_sets
-from gendmr.report.limits import not_done, smallest_effects
-from gendmr.report.people import analysed, left
-from gendmr.report.performance import finite, merged, method_summary
+from gendmr.report.detectable import RankedUnits, smallest_effects
+from gendmr.report.findings import ranked_genes, ranked_instances, ranked_regions, read_truth
+from gendmr.report.limits import not_done
+from gendmr.report.method_schema import Comparison, MethodSummary, OutcomeSummary
+from gendmr.report.outcomes import OutcomeOfPeople, read_outcomes, words_of
+from gendmr.report.people import analysed, groups_of, left, modalities_in, read_people
+from gendmr.report.performance import COVARIATES, merged, method_summary, outcome_of
 from gendmr.report.provenance import given_files, made_with
-from gendmr.report.schema import MethodSummary, Registration, StudySummary
+from gendmr.report.schema import RankedTable, StudySummary
+from gendmr.report.sections import genetics, imaging
+from gendmr.report.sections.dominance import dominance_of
+from gendmr.report.sections.genetics.ancestry import count_groups, read_groups
+from gendmr.report.sections.genetics.apoe import apoe_region
+from gendmr.report.sections.genetics.exclusion import exclusions, without_exclusion
+from gendmr.report.sections.genetics.genotyped import genotype_sets
 from gendmr.report.significance import significance, who_finds_what
-from gendmr.report.warnings import apoe_region, warnings
-
-QUALITY: dict[str, Kind] = {"participant_id": "text", "dice": "number", "outlier": "flag"}
-
+from gendmr.report.warnings import warnings
 
 BLOCKS = 10  # LD blocks of several genes that are listed
+# Modalities with chapters, and tables, of their own.
+CHAPTERS = (genetics.MODALITY, imaging.MODALITY)
 
 
 def summarise(
     results: Path,
     options: ReportSection,
+    outcomes: Mapping[str, OutcomeSection],
     *,
     methods: Sequence[str] | None = None,
     ranked: Sequence[str] | None = None,
@@ -50,6 +59,8 @@ def summarise(
         ``results/<study>``; its name is the name of the study.
     options : ReportSection
         Lengths of tables, limits, the planted truth if there is one.
+    outcomes : mapping of str to OutcomeSection
+        `cohort.outcomes` of the study.
     methods, ranked : sequence of str, optional
         The methods of the study in the order of its configuration, and those that are ranked;
         absent: all that are finished.
@@ -69,7 +80,7 @@ def summarise(
     if methods is None:
         methods = sorted(path.parent.name for path in results.glob("training/*/metrics.tsv"))
     if ranked is None:
-        ranked = sorted(path.parent.name for path in results.glob("ranking/*/genes.tsv"))
+        ranked = _ranked_methods(results)
     if not methods:
         raise InputFileError(
             f"{results}/training: no method has a metrics.tsv",
@@ -78,21 +89,21 @@ def summarise(
         )
     truth = read_truth(options.truth)
     study = results.resolve().name
-    people = analysed(results / "cohort")
-    groups = read_groups(results / "cohort")
-    summaries = [method_summary(results, name, groups) for name in methods]
-    check_same_people(summaries)
-    summaries, comparison = compare(summaries, reference_method(summaries, options.reference))
-    main = main_ranking(summaries, ranked)
-    genes = {
-        name: ranked_genes(results / "ranking" / name, options.top_genes, truth) for name in ranked
-    }
-    regions = {
-        name: ranked_regions(results / "ranking" / name, options.top_regions, truth)
+    cohort = results / "cohort"
+    people = read_people(cohort)
+    known = read_outcomes(cohort, outcomes)
+    ancestry = read_groups(cohort)
+    summaries = [
+        method_summary(results, name, _learned(results, name, known), ancestry) for name in methods
+    ]
+    check_reference(summaries, options.reference)
+    summaries, described = _compare(summaries, known, people, options.reference, ranked)
+    main = next((name for name in ranked if name in methods), None)
+    tables = {
+        name: _ranked_tables(results / "ranking" / name, _reads(summaries, name), options, truth)
         for name in ranked
     }
-    main_genes = genes.get(main) if main else None
-    main_regions = regions.get(main) if main else None
+    mains = tables.get(main or "", {})
     versions = merged(item.versions for item in summaries)
     summary = StudySummary(
         study=study,
@@ -100,30 +111,34 @@ def summarise(
         gendmr=__version__,
         main=main,
         truth=None if truth is None else {"null": bool(truth.get("null", False))},
-        people=people,
-        left=left(results / "cohort"),
+        people=analysed(people),
+        left=left(cohort),
         genotypes=genotype_sets(results),
-        ancestry=count_groups(results / "cohort"),
+        ancestry=count_groups(ancestry, known),
+        outcomes=described,
         methods=summaries,
-        comparison=comparison,
         dominance=dominance_of(results, summaries),
-        genes=main_genes,
-        regions=main_regions,
+        genes=mains.get(genetics.MODALITY),
+        regions=mains.get(imaging.MODALITY),
+        instances=_other_instances(mains),
         other_rankings=[
-            {"method": name, "genes": genes[name], "regions": regions[name]}
-            for name in ranked
-            if name != main and (genes[name] or regions[name])
+            {
+                "method": name,
+                "genes": found.get(genetics.MODALITY),
+                "regions": found.get(imaging.MODALITY),
+                "instances": _other_instances(found),
+            }
+            for name, found in tables.items()
+            if name != main and found
         ],
         significance=significance(results / "ranking" / main, BLOCKS) if main else None,
         who_finds=who_finds_what(results / "ranking", truth, options.top_genes),
         exclusions=exclusions(results, summaries, ranked, options.top_genes),
-        registration=registration(results / "imaging" / "quality.tsv")
-        if any(group["both"] + group["region_only"] for group in people["groups"])
+        registration=imaging.registration(results / "imaging" / "quality.tsv")
+        if imaging.MODALITY in modalities_in(people)
         else None,
         detectable=smallest_effects(
-            people["groups"][:2],
-            main_genes.n if main_genes else 0,
-            main_regions.n if main_regions else 0,
+            known, people, {name: _tests(name, mains.get(name)) for name in modalities_in(people)}
         ),
         versions=versions,
         made_with=made_with(results, ranked, versions),
@@ -148,53 +163,93 @@ def summarise(
     )
 
 
-def main_ranking(methods: Sequence[MethodSummary], ranked: Sequence[str]) -> str | None:
-    """Return the method whose ranking is shown first: the first network, else the first ranked."""
-    networks = [item.method for item in methods if item.kind == PREFERRED_KIND]
-    return next((name for name in networks if name in ranked), next(iter(ranked), None))
+def _ranked_methods(results: Path) -> list[str]:
+    """Return the methods that have a ranking: a folder with tables."""
+    folders = sorted(path for path in results.glob("ranking/*") if path.is_dir())
+    return [folder.name for folder in folders if any(folder.glob("*.tsv"))]
 
 
-def registration(path: Path) -> Registration | None:
-    """Summarise ``imaging/quality.tsv``: overlap with the template, who is flagged or left out.
+def _learned(results: Path, name: str, known: Mapping[str, OutcomeOfPeople]) -> OutcomeOfPeople:
+    """Return the outcome of a method.
 
-    Where measurements were given nobody has an overlap.
+    Raises
+    ------
+    InputFileError
+        It learned an outcome that the study does not have.
     """
-    if not path.is_file():
-        return None
-    table = read_table(path, QUALITY, extra=True, key="participant_id")
-    if "status" not in table:
-        table["status"] = "measured"
-    out = table[table["status"] != "measured"]
-    # Flagged scans keep their overlap and their picture, whether a rule leaves them out or not.
-    table = table[(table["status"] == "measured") | table["outlier"]]
-    dice = table["dice"].dropna()
-    flagged = table[table["outlier"]].sort_values("dice", kind="stable")
-    reasons = (
-        flagged["reason"] if "reason" in flagged else flagged["participant_id"].map(lambda _: "")
-    )
-    return Registration(
-        n=len(table),
-        dice_min=finite(dice.min()) if len(dice) else None,
-        dice_median=finite(dice.median()) if len(dice) else None,
-        dice_max=finite(dice.max()) if len(dice) else None,
-        n_outliers=len(flagged),
-        outliers=[
-            {"participant_id": str(who), "dice": finite(value), "reason": str(reason)}
-            for who, value, reason in zip(
-                flagged["participant_id"], flagged["dice"], reasons, strict=True
+    outcome = outcome_of(results, name)
+    if outcome not in known:
+        raise InputFileError(
+            f"{results}/training/{name}: it learned {outcome!r}, and the outcomes of the study are"
+            f" {', '.join(known)}",
+            cause="cohort.outcomes changed after training",
+            next_step="run `snakemake --cores 2 training`, then again",
+        )
+    return known[outcome]
+
+
+def _compare(
+    methods: Sequence[MethodSummary],
+    known: Mapping[str, OutcomeOfPeople],
+    people: pd.DataFrame,
+    configured: str | None,
+    ranked: Sequence[str],
+) -> tuple[list[MethodSummary], list[OutcomeSummary]]:
+    """Return methods, each with its difference from the reference of its outcome, and outcomes."""
+    compared: dict[str, MethodSummary] = {}
+    outcomes = []
+    for name, outcome in known.items():
+        learners = [item for item in methods if item.outcome == name]
+        comparison: Comparison | None = None
+        if learners:
+            check_same_people(learners)
+            reference = reference_method(learners, configured, ranked)
+            learners, comparison = compare(learners, reference)
+            compared |= {item.method: item for item in learners}
+        everybody = people["participant_id"]
+        outcomes.append(
+            OutcomeSummary(
+                name=name,
+                label=outcome.task.label,
+                kind=outcome.task.kind,
+                n=len(outcome.participants),
+                unknown=len(people) - len(outcome.participants),
+                fewest=outcome.fewest(everybody),
+                groups=groups_of(outcome, people),
+                metrics=[words_of(metric) for metric in outcome.task.metrics],
+                comparison=comparison,
+                unjudged=[
+                    {"method": item.method, "reason": item.unjudged}
+                    for item in learners
+                    if item.unjudged
+                ],
             )
-        ][:20],
-        n_left_out=len(out),
-        left_out=[
-            {"participant_id": str(who), "status": str(status), "reason": str(reason)}
-            for who, status, reason in zip(
-                out["participant_id"], out["status"], out["reason"], strict=True
-            )
-        ][:20],
-        pictured=[
-            str(who)
-            for who in table.sort_values(
-                ["outlier", "dice"], ascending=[False, True], kind="stable"
-            )["participant_id"][:60]
-        ],
-    )
+        )
+    return [compared[item.method] for item in methods], outcomes
+
+
+def _reads(methods: Sequence[MethodSummary], name: str) -> list[str]:
+    return next((item.reads for item in methods if item.method == name), [])
+
+
+def _ranked_tables(
+    ranking: Path, reads: Sequence[str], options: ReportSection, truth: dict[str, Any] | None
+) -> dict[str, RankedTable]:
+    """Return the first rows of each table of a ranking, by modality; those that are there."""
+    tables: dict[str, RankedTable | None] = {
+        genetics.MODALITY: ranked_genes(ranking, options.top_genes, truth),
+        imaging.MODALITY: ranked_regions(ranking, options.top_regions, truth),
+    }
+    for name in reads:
+        if name not in (*CHAPTERS, COVARIATES):
+            tables[name] = ranked_instances(ranking, name, options.top_regions)
+    return {name: table for name, table in tables.items() if table is not None}
+
+
+def _other_instances(tables: Mapping[str, RankedTable]) -> dict[str, RankedTable]:
+    return {name: table for name, table in tables.items() if name not in CHAPTERS}
+
+
+def _tests(modality: str, table: RankedTable | None) -> RankedUnits:
+    unit = "gene" if modality == genetics.MODALITY else modality_of(modality).instance
+    return RankedUnits(unit, table.n if table else 0)

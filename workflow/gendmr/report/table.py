@@ -8,6 +8,7 @@ from typing import Any
 
 from gendmr.errors import InputFileError
 from gendmr.files.atomic import read_json
+from gendmr.report.words import pattern_words
 
 GENES, REGIONS = 15, 5
 
@@ -28,74 +29,91 @@ def study_table(results: Path) -> str:
             next_step="snakemake --cores 2",
         )
     summary = read_json(path)
-    groups = summary["people"]["groups"]
-    everybody = groups[-1]
-    lines = [
-        f"{summary['title']}: {summary['people']['n']} people"
-        f" ({groups[0]['n']} cases, {groups[1]['n']} controls);"
-        f" {everybody['both']} with genotypes and images,"
-        f" {everybody['snp_only']} with genotypes only,"
-        f" {everybody['region_only']} with images only",
-        "",
-        *_methods(summary),
+    people = summary["people"]
+    labels = {item["name"]: item["label"] for item in people["modalities"]}
+    patterns = [
+        f"{row['n']} with {pattern_words(row['pattern'], labels)}" for row in people["patterns"]
     ]
+    lines = [f"{summary['title']}: {people['n']} people; {', '.join(patterns)}"]
+    for outcome in summary["outcomes"]:
+        lines += ["", _outcome(outcome), *_methods(summary, outcome)]
     for name, title, limit in (("genes", "Genes", GENES), ("regions", "Regions", REGIONS)):
         if summary[name]:
-            lines += ["", *_ranking(summary, name, title, limit)]
+            lines += ["", *_ranking(summary, title, limit, summary[name])]
+    for name, ranking in summary["instances"].items():
+        lines += ["", *_ranking(summary, f"{name.capitalize()}s", REGIONS, ranking)]
     if summary["warnings"]:
         lines += ["", "Warnings", *[f"  ! {warning}" for warning in summary["warnings"]]]
     lines += ["", *_paths(results)]
     return "\n".join(lines)
 
 
-def _methods(summary: dict[str, Any]) -> list[str]:
+def _outcome(outcome: dict[str, Any]) -> str:
+    """Return the heading of an outcome: who has it, in which groups."""
+    groups = outcome["groups"]
+    counts = [f"{group['group']} {group['n']}" for group in groups if len(groups) > 1]
+    counts += [f"{outcome['unknown']} without it"] if outcome["unknown"] else []
+    more = f" ({', '.join(counts)})" if counts else ""
+    return f"{outcome['label']}: {outcome['n']} people{more}"
+
+
+def _methods(summary: dict[str, Any], outcome: dict[str, Any]) -> list[str]:
     by_name = {item["method"]: item for item in summary["methods"]}
-    reference = summary["comparison"]["reference"]
+    comparison, metric = outcome["comparison"], outcome["metrics"][0]
+    if comparison is None:
+        return ["  no method learns it"]
     rows = []
-    for name in summary["comparison"]["order"]:
+    for name in comparison["order"]:
         item = by_name[name]
-        auc, delta = item["metrics"].get("auc", {}), item["difference"]
+        estimate, delta = item["metrics"].get(metric["name"], {}), item["difference"]
         rows.append(
             (
                 name,
-                _number(auc.get("mean")),
-                _interval(auc),
+                _number(estimate.get("mean")),
+                _interval(estimate),
                 "" if delta["mean"] is None else f"{delta['mean']:+.3f}",
                 _interval(delta, 3),
                 delta["verdict"],
                 ", ".join(item["reads"]),
             )
         )
-    header = ("Method", "AUC", "95 % interval", f"- {reference}", "95 % interval", "", "reads")
-    return _columns(header, rows)
+    against = f"better than {comparison['reference']} by"
+    better = ", lower is better" if metric["better"] == "lower" else ""
+    label = metric["label"] + better
+    return _columns(("Method", label, "95 % interval", against, "95 % interval", "", "reads"), rows)
 
 
-def _ranking(summary: dict[str, Any], name: str, title: str, limit: int) -> list[str]:
-    found = summary[name]
+def _ranking(summary: dict[str, Any], title: str, limit: int, ranking: dict[str, Any]) -> list[str]:
     rows = []
-    for row in found["rows"][:limit]:
-        label = row["gene"] if name == "genes" else f"{row['region']} ({row['hemisphere']})"
+    for row in ranking["rows"][:limit]:
         low, high = row.get("rank_low"), row.get("rank_high")
         rows.append(
             (
                 f"{row['rank']:.0f}",
-                label,
+                _label(row),
                 "" if low is None or high is None else f"{low:.0f} to {high:.0f}",
                 _number(row.get("stability")),
                 *(
                     [_p_value(row.get("p")), _p_value(row.get("p_fwer"))]
-                    if found["p_values"]
+                    if ranking["p_values"]
                     else []
                 ),
                 "planted" if row["planted"] else "",
             )
         )
-    heading = f"{title} by {summary['main']}: first {len(rows)} of {found['n']}"
-    if found["among_first"] is not None:
-        heading += f"; {len(found['planted'])} of all are planted"
-    tested = ("p", "p, family-wise") if found["p_values"] else ()
+    heading = f"{title} by {summary['main']}: first {len(rows)} of {ranking['n']}"
+    if ranking["among_first"] is not None:
+        heading += f"; {len(ranking['planted'])} of all are planted"
+    tested = ("p", "p, family-wise") if ranking["p_values"] else ()
     header = ("Rank", title[:-1], "rank interval", "stability", *tested, "")
     return [heading, *_columns(header, rows)]
+
+
+def _label(row: dict[str, Any]) -> str:
+    """Return the name of an instance, with what tells it from others of that name."""
+    if "hemisphere" in row:
+        return f"{row['region']} ({row['hemisphere']})"
+    return str(row.get("gene") or row.get("name"))
 
 
 def _paths(results: Path) -> list[str]:

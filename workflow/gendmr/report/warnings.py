@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from gendmr.config.methods import parse_interval
 from gendmr.config.report import ReportSection
-from gendmr.files.atomic import read_json
-from gendmr.files.tables import Kind, read_table
-from gendmr.report.comparison import LOWER, difference
-from gendmr.report.schema import MethodSummary, Registration, Row, StudySummary
+from gendmr.report.comparison import LOWER, best_first, difference
+from gendmr.report.method_schema import MethodSummary, OutcomeSummary, Row
+from gendmr.report.performance import COVARIATES
+from gendmr.report.schema import StudySummary
+from gendmr.report.sections.genetics.apoe import snps_predict_too_well
+from gendmr.report.sections.imaging import registration_warnings
 
-SNPS: dict[str, Kind] = {"chromosome": "text", "position": "integer", "folds": "integer"}
-APOE = {
-    "GRCh37": "19:44000000-46500000",
-    "GRCh38": "19:43500000-46000000",
-    "NCBI36": "19:48700000-51200000",
-}
+FEW = 30  # people
+NULL_SKILL = 0.1  # between chance and perfect: an AUC of 0.45 to 0.55 is no signal
 
 
 def warnings(summary: StudySummary, options: ReportSection, results: Path) -> list[str]:
@@ -31,19 +29,48 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
     results : Path
         ``results/<study>``: which SNPs a method read is looked up in its ranking.
     """
-    methods = summary.methods
-    leaks, milder = _snps_predict_too_well(methods, options, results)
+    leaks, milder = snps_predict_too_well(summary.methods, options, results)
+    # A ranking is shown of these, and asked to be believed.
+    shown = {summary.main, *(row["method"] for row in summary.other_rankings)}
+    main = {one.name: _main_method(summary, one) for one in summary.outcomes}
+    learners = {
+        one.name: [item for item in summary.methods if item.outcome == one.name]
+        for one in summary.outcomes
+    }
     return [
         *leaks,
         *_changed_files(summary.given),
-        *_signal_without_cause(methods, summary.truth),
-        *_without_auc(methods),
-        *_covariates(methods, summary.main, options.covariates_auc_limit),
-        *_main_against_baselines(methods, summary.main),
-        *_registrations(summary.registration),
-        *_few_people(summary.people["groups"]),
+        *_signal_without_cause(summary.methods, summary.truth),
+        *_unjudged(summary.outcomes),
+        *(
+            text
+            for one in summary.outcomes
+            for text in _covariates(
+                learners[one.name], main[one.name], one.label, options.covariates_skill_limit
+            )
+        ),
+        *(
+            text
+            for one in summary.outcomes
+            for text in _against_baselines(learners[one.name], main[one.name], shown)
+        ),
+        *registration_warnings(summary.registration),
+        *_few_people(summary.outcomes),
         *milder,
     ]
+
+
+def _main_method(summary: StudySummary, outcome: OutcomeSummary) -> MethodSummary | None:
+    """Return the method whose ranking comes first, where it learns the outcome; the reference else.
+
+    Another reference may be chosen to compare with: the ranking stays what is to be believed.
+    """
+    if outcome.comparison is None:
+        return None
+    main = summary.method(summary.main)
+    if main is not None and main.outcome == outcome.name:
+        return main
+    return summary.method(outcome.comparison.reference)
 
 
 def _changed_files(given: Row | None) -> list[str]:
@@ -54,115 +81,65 @@ def _changed_files(given: Row | None) -> list[str]:
     ]
 
 
-def apoe_region(configured: str | None, results: Path) -> str | None:
-    """Return the APOE region in the build of the study, or None where the build is not known."""
-    if configured is not None:
-        return configured
-    path = results / "annotation" / "summary.json"
-    return APOE.get(str(read_json(path).get("build", ""))) if path.is_file() else None
-
-
-def reads_region(method: MethodSummary, region: str | None, results: Path) -> bool | None:
-    """Return whether a method reads SNPs of a stretch of the genome; None where nothing tells.
-
-    It does not where its option `exclude` covers the stretch, or where none of the SNPs with a
-    score in a fold (`ranking/<method>/snps.tsv`) lies there.
-    """
-    if region is None:
-        return None
-    chromosome, first, last = parse_interval(region)
-    for text in method.exclude:
-        name, start, end = parse_interval(text)
-        if name == chromosome and start <= first and last <= end:
-            return False
-    path = results / "ranking" / method.method / "snps.tsv"
-    if not path.is_file():
-        return None
-    table = read_table(path, SNPS, extra=True)
-    inside = (table["chromosome"] == chromosome) & table["position"].between(first, last)
-    return bool((inside & (table["folds"] > 0)).any())
-
-
-def _snps_predict_too_well(
-    methods: list[MethodSummary], options: ReportSection, results: Path
-) -> tuple[list[str], list[str]]:
-    limit = options.snp_auc_limit
-    region = apoe_region(options.apoe_region, results)
-    leaks, milder = [], []
-    for method in methods:
-        pooled = method.auc.pooled
-        if method.reads != ["snp"] or pooled is None or pooled <= limit:
-            continue
-        reached = f"reaches a pooled AUC of {pooled:.2f}, above {limit:.2f}"
-        name = method.method
-        seen = reads_region(method, region, results)
-        if seen:
-            milder.append(
-                f"{name} reads SNPs only, those of the APOE region ({region}) among them, and"
-                f" {reached}. APOE may be the cause: add the same method with `exclude: [{region}]`"
-                " to tell it from a leak."
-            )
-            continue
-        without = (
-            f"none of the APOE region ({region})"
-            if seen is False
-            else "whether of the APOE region too is not known"
-        )
-        leaks.append(
-            f"Likely leak: {name} reads SNPs only, {without}, and {reached}. Real genotypes of a"
-            " common disease seldom do: look for SNPs chosen on everybody, relatives in different"
-            " folds, cases and controls genotyped apart."
-        )
-    return leaks, milder
-
-
-def _signal_without_cause(methods: list[MethodSummary], truth: Row | None) -> list[str]:
+def _signal_without_cause(methods: Sequence[MethodSummary], truth: Row | None) -> list[str]:
     if not (truth and truth["null"]):
         return []
-    return [
-        f"{method.method}: nothing was planted in this null simulation, and the AUC is"
-        f" {mean:.2f}, outside 0.45 to 0.55: a leak, or very few people."
-        for method in methods
-        if (mean := method.auc.mean) is not None and abs(mean - 0.5) > 0.05
-    ]
-
-
-def _without_auc(methods: list[MethodSummary]) -> list[str]:
-    return [
-        f"{method.method}: no AUC could be computed; a fold has cases or controls only."
-        for method in methods
-        if method.auc.mean is None
-    ]
-
-
-def _covariates(methods: list[MethodSummary], main: str | None, limit: float) -> list[str]:
-    chosen = next((method for method in methods if method.method == main), None)
-    found = []
+    said = []
     for method in methods:
-        mean = method.auc.mean
-        if method.reads != ["covariates"] or mean is None:
+        skill, metric = method.skill, method.primary
+        if skill is None or abs(skill) <= NULL_SKILL:
             continue
-        if chosen is not None and chosen is not method:
-            found += _demographics_match(method, chosen)
-        if mean > limit:
-            found.append(
-                f"Covariates alone ({method.method}) predict the diagnosis with an AUC of"
-                f" {mean:.2f}: cases and controls differ in age, sex, site or ancestry, and other"
-                " methods may be reading that."
+        bounds = sorted(
+            (metric.chance or 0.0)
+            + side * NULL_SKILL * ((metric.best or 0.0) - (metric.chance or 0.0))
+            for side in (-1, 1)
+        )
+        said.append(
+            f"{method.method}: nothing was planted in this null simulation, and the"
+            f" {metric.label} is {method.estimate.mean:.2f}, outside {bounds[0]:.2f} to"
+            f" {bounds[1]:.2f}: a leak, or very few people."
+        )
+    return said
+
+
+def _unjudged(outcomes: Sequence[OutcomeSummary]) -> list[str]:
+    return [
+        f"{item['method']}: no {outcome.primary.label} could be computed: {item['reason']}"
+        for outcome in outcomes
+        for item in outcome.unjudged
+    ]
+
+
+def _covariates(
+    methods: Sequence[MethodSummary], main: MethodSummary | None, outcome: str, limit: float
+) -> list[str]:
+    said = []
+    for method in methods:
+        mean, skill = method.estimate.mean, method.skill
+        if method.reads != [COVARIATES] or mean is None:
+            continue
+        if main is not None and main is not method:
+            said += _demographics_match(method, main)
+        if skill is not None and skill > limit:
+            said.append(
+                f"Covariates alone ({method.method}) predict {outcome} with"
+                f" {_article(method.primary.label)} of {mean:.2f}: it goes with age, sex, site or"
+                " ancestry in these people, and other methods may be reading that."
             )
-    return found
+    return said
 
 
 def _demographics_match(covariates: MethodSummary, main: MethodSummary) -> list[str]:
-    mean, reached = covariates.auc.mean, main.auc.mean
+    mean, reached = covariates.estimate.mean, main.estimate.mean
     if mean is None or reached is None:
         return []
-    low = main.auc.low
-    delta = difference(covariates, main)
-    if mean < (reached if low is None else low):
+    sign = covariates.primary.sign
+    nearest = main.estimate.low if sign > 0 else main.estimate.high
+    if sign * mean < sign * (reached if nearest is None else nearest):
         return []
+    delta = difference(covariates, main)
     numbers = (
-        f"{covariates.method} reads covariates only and has an AUC of"
+        f"{covariates.method} reads covariates only and has {_article(covariates.primary.label)} of"
         f" {_with_interval(covariates)}, {main.method} {_with_interval(main)}"
     )
     paired = (
@@ -173,7 +150,7 @@ def _demographics_match(covariates: MethodSummary, main: MethodSummary) -> list[
     if delta.verdict == LOWER:
         return [
             f"Demographics alone come near the model: {numbers}{paired}. The difference holds in"
-            f" these folds, but the interval of {main.method} reaches down to them."
+            f" these folds, but the interval of {main.method} reaches to them."
         ]
     return [
         f"Demographics alone match the model: {numbers}{paired}. What {main.method} predicts may"
@@ -182,64 +159,52 @@ def _demographics_match(covariates: MethodSummary, main: MethodSummary) -> list[
 
 
 def _with_interval(method: MethodSummary) -> str:
-    auc = method.auc
-    if auc.low is None or auc.high is None:
-        return f"{auc.mean:.2f}"
-    return f"{auc.mean:.2f} ({auc.low:.2f} to {auc.high:.2f})"
+    estimate = method.estimate
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.mean:.2f}"
+    return f"{estimate.mean:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
-def _main_against_baselines(methods: list[MethodSummary], main: str | None) -> list[str]:
+def _article(label: str) -> str:
+    return f"an {label}" if label[:1].upper() in "AEIOR" and label.isupper() else f"a {label}"
+
+
+def _against_baselines(
+    methods: Sequence[MethodSummary], main: MethodSummary | None, shown: Collection[str | None]
+) -> list[str]:
     """Compare with the best method of another kind: ablations of the main one claim nothing."""
-    chosen = next((method for method in methods if method.method == main), None)
-    if chosen is None or chosen.auc.mean is None:
+    if main is None or main.method not in shown or main.estimate.mean is None:
         return []
     others = [
         method
         for method in methods
-        if method.kind != chosen.kind
-        and method.reads != ["covariates"]
-        and method.auc.mean is not None
+        if method.kind != main.kind
+        and method.reads != [COVARIATES]
+        and method.estimate.mean is not None
     ]
     if not others:
         return []
-    best = max(others, key=lambda method: method.auc.mean or 0.0)
-    delta = difference(best, chosen)
+    best = best_first(others)[0]
+    delta = difference(best, main)
     if delta.mean is None or delta.verdict == LOWER:
         return []
+    label = main.primary.label
     return [
-        f"{main} (AUC {chosen.auc.mean:.2f}) does not predict better than"
-        f" {best.method} (AUC {best.auc.mean:.2f}) beyond chance in these"
+        f"{main.method} ({label} {main.estimate.mean:.2f}) does not predict better than"
+        f" {best.method} ({label} {best.estimate.mean:.2f}) beyond chance in these"
         " folds: its ranking may still be of use, its prediction is no argument for it."
     ]
 
 
-def _registrations(registration: Registration | None) -> list[str]:
-    if not registration:
-        return []
-    found = []
-    n, out = registration.n, registration.n_left_out
-    if out > 0.1 * (n + out):
-        found.append(
-            f"{out} of {n + out} people have an image or measurements that are not used: when so"
-            " many scans fail, the cause is rarely the single scan. The reasons are in"
-            " imaging/quality.tsv."
+def _few_people(outcomes: Sequence[OutcomeSummary]) -> list[str]:
+    said = []
+    for outcome in outcomes:
+        if outcome.comparison is None or outcome.fewest >= FEW:
+            continue
+        groups = ", ".join(f"{group['group']} {group['n']}" for group in outcome.groups)
+        said.append(
+            f"{outcome.label}: there are fewer than {FEW} people"
+            + (f" in one of the groups ({groups})" if len(outcome.groups) > 1 else "")
+            + ": every number here is rough."
         )
-    if registration.n_outliers <= 0.1 * n:
-        return found
-    if registration.dice_median is None:
-        return [
-            *found,
-            f"{registration.n_outliers} of {n} people are flagged as outliers by"
-            " their region measurements: look at imaging/quality.tsv before using the regions.",
-        ]
-    return [
-        *found,
-        f"{registration.n_outliers} of {n} registrations are flagged as"
-        " outliers: look at their pictures before using the regions.",
-    ]
-
-
-def _few_people(groups: list[Row]) -> list[str]:
-    if not groups[-1]["n"] or min(group["n"] for group in groups[:2]) >= 30:
-        return []
-    return ["There are fewer than 30 people in one of the groups: every number here is rough."]
+    return said

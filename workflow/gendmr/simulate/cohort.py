@@ -14,7 +14,7 @@ from gendmr.files.atomic import write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.seeds import generator
 from gendmr.simulate.disease import Planted, choose_balanced, fall_ill, plant
-from gendmr.simulate.haplotypes import RECOMBINATION, Panel, simulate_panel
+from gendmr.simulate.haplotypes import RECOMBINATION, SnpPanel, simulate_panel
 from gendmr.simulate.outcomes import SimulatedColumns, causes_of, draw_outcomes
 from gendmr.simulate.plink import write_fileset
 from gendmr.simulate.reference import check_region_names, read_genes, read_regions
@@ -100,7 +100,7 @@ def _draw_people(
     section: SimulateSection,
     names: Roster,
     genes: pd.DataFrame,
-    panel: Panel,
+    panel: SnpPanel,
     pool: int,
     second: int,
     seed: int,

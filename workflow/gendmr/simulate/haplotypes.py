@@ -39,7 +39,7 @@ class _Gene(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Panel:
+class SnpPanel:
     """Typed variants of a pool of people.
 
     Attributes
@@ -94,7 +94,7 @@ def simulate_panel(
     background_snps: int,
     x_chromosome: bool = True,
     seed: int,
-) -> Panel:
+) -> SnpPanel:
     """Simulate the typed variants of a pool of people.
 
     Parameters
@@ -127,7 +127,7 @@ def simulate_panel(
     variants.insert(
         0, "snp", "sim" + variants["chromosome"] + "_" + variants["position"].astype(str)
     )
-    return Panel(variants, haplotypes)
+    return SnpPanel(variants, haplotypes)
 
 
 def _listed(genes: pd.DataFrame) -> list[_Gene]:
@@ -137,7 +137,7 @@ def _listed(genes: pd.DataFrame) -> list[_Gene]:
 
 def _gene_pieces(
     genes: pd.DataFrame, people: tuple[int, int], snps: int, seed: int
-) -> Iterator[Panel]:
+) -> Iterator[SnpPanel]:
     for number, gene in enumerate(_listed(genes)):
         random = generator(seed, "simulate", "gene", gene.symbol)
         length = min((gene.end - gene.start) + 1, GENE_WINDOW)
@@ -152,7 +152,7 @@ def _gene_pieces(
         if number % RARE_EVERY == 0 and len(rare):
             chosen = np.append(chosen, random.choice(rare))
         where = start + positions[chosen]
-        yield Panel(
+        yield SnpPanel(
             pd.DataFrame(
                 {
                     "chromosome": gene.chromosome,
@@ -168,7 +168,7 @@ def _gene_pieces(
 
 def _background_pieces(
     genes: pd.DataFrame, people: tuple[int, int], snps: int, seed: int
-) -> Iterator[Panel]:
+) -> Iterator[SnpPanel]:
     random = generator(seed, "simulate", "background")
     autosomes = [name for name in CHROMOSOME_LENGTHS if name != "X"]
     lengths = np.array([CHROMOSOME_LENGTHS[name] for name in autosomes], dtype=float)
@@ -192,7 +192,7 @@ def _background_pieces(
         yield _between(name, where[clear], sites[chosen][clear])
 
 
-def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[Panel]:
+def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[SnpPanel]:
     random = generator(seed, "simulate", "x")
     segments = X_SNPS // SEGMENT
     starts = np.linspace(*NON_PAR, segments, endpoint=False).astype(int)
@@ -208,8 +208,8 @@ def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[Panel]:
         yield _between("X", start + positions[chosen], sites[chosen])
 
 
-def _between(chromosome: str, positions: np.ndarray, sites: np.ndarray) -> Panel:
-    return Panel(
+def _between(chromosome: str, positions: np.ndarray, sites: np.ndarray) -> SnpPanel:
+    return SnpPanel(
         pd.DataFrame(
             {
                 "chromosome": chromosome,

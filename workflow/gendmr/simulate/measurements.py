@@ -9,6 +9,7 @@ import numpy as np
 
 from gendmr.config.simulate import SimulateSection
 from gendmr.files.datasets import write_dataset
+from gendmr.files.regions import REGIONS
 from gendmr.files.tables import Kind, read_table
 from gendmr.seeds import generator
 from gendmr.simulate.reference import check_region_names, read_regions
@@ -63,7 +64,7 @@ def simulate_measurements(
     columns: dict[str, Kind] = {"participant_id": "text", "site": "text"}
     columns |= dict.fromkeys(("size", "everywhere", *section.regions), "number")
     anatomy = read_table(anatomy_path, columns, key="participant_id")
-    write_dataset(output, measure(anatomy, regions, section, seed), "region")
+    write_dataset(output, measure(anatomy, regions, section, seed), REGIONS)
 
 
 def measure(

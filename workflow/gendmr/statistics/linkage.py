@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 WINDOW = 1_000_000  # bp
-BLOCK = 64  # SNPs whose neighbours are found in one product
+BLOCK = 256  # SNPs whose neighbours are found in one product
 
 
 class Linkage:

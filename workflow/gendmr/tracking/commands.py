@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -63,6 +64,11 @@ def rebuild(results: Path, options: str, methods: str | None) -> None:
 @click.option("--methods", required=True, help="Methods of the study, separated by spaces.")
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--folds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--columns",
+    default="[]",
+    help="Metrics of the study's kinds of outcome, for the saved views: JSON of `TaskColumns`.",
+)
 @click.option("--every", type=float, default=2.0, show_default=True, help="Seconds between looks.")
 @click.option(
     "--until-parent-ends", is_flag=True, help="End after the process that started this one."
@@ -74,6 +80,7 @@ def follow(
     methods: str,
     repeats: int,
     folds: int,
+    columns: str,
     every: float,
     until_parent_ends: bool,
 ) -> None:
@@ -85,6 +92,7 @@ def follow(
     from gendmr.config.tracking import TrackingSection
     from gendmr.tracking.follow import Follower
     from gendmr.tracking.follow import follow as run
+    from gendmr.tracking.views import TaskColumns
 
     follower = Follower(
         results,
@@ -92,6 +100,7 @@ def follow(
         methods=methods.split(),
         repeats=repeats,
         folds=folds,
+        columns=[TaskColumns(**one) for one in json.loads(columns)],
         say=lambda line: click.echo(line, err=True),
     )
     run(

@@ -1,10 +1,10 @@
 """What the files of folds and methods are in MLflow's terms: names, metrics, parameters, notes.
 
 Metrics: those on held-out people bear their plain name (``auc``), for a method the mean over its
-folds does, so that methods and folds sort by one column. ``validation/…``, ``by_modality/…`` and
-``curve/…`` (by epoch) are apart. Parameters: ``method``, ``repeat``, ``fold`` and the options by
-their keys in the configuration (``optimisation.learning_rate``); what the selection in a fold found
-is ``selected.…``.
+folds does, so that methods and folds sort by one column. ``by_modality/…`` and ``curve/…`` (by
+epoch) are apart. Tags: what a fold is found by, and ``outcome`` and ``task``. Parameters:
+``method``, ``repeat``, ``fold`` and the options by their keys in the configuration
+(``optimisation.learning_rate``); what the selection in a fold found is ``selected.…``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import read_table
-from gendmr.tracking.listing import METRICS_COLUMNS, Fold, Method
+from gendmr.tracking.listing import METRICS_COLUMNS, PATTERN, Fold, Method
 
 LONGEST_PARAMETER = 6000  # characters: MLflow's limit
 POSITION = ("epoch", "step")
@@ -38,16 +38,30 @@ def fold_tags(method: str, repeat: int, fold: int) -> dict[str, str]:
     return {"level": "fold", "method": method, "repeat": str(repeat), "fold": str(fold)}
 
 
-def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
-    """Return the final metrics and the curves of a finished fold.
+def task_tags(run: dict[str, Any]) -> dict[str, str]:
+    """Return which outcome was learned, and of what kind."""
+    return {name: str(run[name]) for name in ("outcome", "task") if run.get(name) is not None}
 
-    The AUC first: MLflow's page of a comparison draws the first metric that it finds.
+
+def metric_points(fold: Fold) -> list[Point]:
+    """Return the metrics of a fold in the order of the table.
+
+    The primary one comes first: MLflow's page of a comparison draws the first metric that it finds.
     """
+    return [(metric_name(name), value, 0) for name, value in fold.metrics if math.isfinite(value)]
+
+
+def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
+    """Return the metrics, the counts and the curves of a finished fold."""
     lines = (fold.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    metrics = read_json(fold.folder / "metrics.json")
-    final = sorted(_final_points(metrics), key=lambda point: point[0] != "auc")
+    described = read_json(fold.folder / "fold.json")
+    named = {
+        **{name: described.get(name) for name in ("n_train", "n_validation", "n_held_out")},
+        **described.get("calibration", {}),
+    }
     return [
-        *final,
+        *metric_points(fold),
+        *((safe(name), float(value), 0) for name, value in named.items() if _is_number(value)),
         *((name, float(run[name]), 0) for name in COUNTED if _is_number(run.get(name))),
         *curve_points(json.loads(line) for line in lines if line.strip()),
     ]
@@ -67,22 +81,23 @@ def summary_points(method: Method) -> Iterator[Point]:
     rows = read_table(method.table, METRICS_COLUMNS)
     for fold, metric, value in zip(rows["fold"], rows["metric"], rows["value"], strict=True):
         if not str(fold).isdigit() and not math.isnan(value):
-            yield safe(metric if fold == "mean" else f"{metric}/{fold}"), float(value), 0
+            named = metric_name(metric)
+            yield named if fold == "mean" else f"{named}/{fold}", float(value), 0
 
 
 def fold_notes(fold: Fold, run: dict[str, Any]) -> str:
     """Return what was done differently in a fold, in fitting it and in judging it; Markdown."""
-    judged = read_json(fold.folder / "metrics.json").get("notes", [])
+    judged = read_json(fold.folder / "fold.json").get("notes", [])
     return _bullets([*run.get("notes", []), *judged])
 
 
 def method_notes(method: Method, runs: Sequence[dict[str, Any]]) -> str:
     """Return the notes of a method's folds, each once with its number of folds; Markdown."""
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for fold, run in zip(method.folds, runs, strict=True):
-        judged = read_json(fold.folder / "metrics.json").get("notes", [])
-        told.update({str(note) for note in [*run.get("notes", []), *judged]})
-    counted = [f"{note} ({count} of {len(runs)} folds)" for note, count in sorted(told.items())]
+        judged = read_json(fold.folder / "fold.json").get("notes", [])
+        counts.update({str(note) for note in [*run.get("notes", []), *judged]})
+    counted = [f"{note} ({count} of {len(runs)} folds)" for note, count in sorted(counts.items())]
     ranked = read_json(method.ranking).get("notes", []) if method.ranking else []
     return _bullets([*counted, *ranked])
 
@@ -113,6 +128,16 @@ def shared_parameters(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     }
 
 
+def metric_name(name: str) -> str:
+    """Return the name of a metric, those of people with some modalities in a group.
+
+    >>> metric_name("auc:snp+region")
+    'by_modality/snp_region/auc'
+    """
+    metric, _, pattern = name.partition(PATTERN)
+    return safe(f"by_modality/{pattern}/{metric}" if pattern else metric)
+
+
 def safe(name: str) -> str:
     """Return a name that MLflow takes: letters, digits, spaces and _ - . / stay."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-./ ") else "_" for c in name)[:250]
@@ -121,25 +146,6 @@ def safe(name: str) -> str:
 def milliseconds(path: Path) -> int:
     """Return the time of a file as MLflow counts it."""
     return int(path.stat().st_mtime * 1000)
-
-
-def _final_points(metrics: dict[str, Any]) -> Iterator[Point]:
-    named = {
-        **metrics.get("held_out", {}),
-        **{f"validation/{name}": value for name, value in metrics.get("validation", {}).items()},
-        **{
-            f"by_modality/{pattern}/{name}": value
-            for pattern, values in metrics.get("by_modality", {}).items()
-            for name, value in values.items()
-        },
-        **{
-            name: metrics.get(name)
-            for name in ("n_train", "n_validation", "n_held_out", "threshold")
-        },
-    }
-    for name, value in named.items():
-        if _is_number(value):
-            yield safe(name), float(value), 0
 
 
 def _flat(value: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from gendmr.tracking import replay
 from gendmr.tracking.content import Point, curve_points
 from gendmr.tracking.listing import FOLD_FILES, Fold, fold_folder, fold_key, read_fold
 from gendmr.tracking.store import Store, quiet_mlflow
+from gendmr.tracking.views import TaskColumns
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -68,6 +69,9 @@ class Follower:
     methods : sequence of str
     repeats, folds : int
         Of the study: folders left over from an earlier configuration are not looked at.
+    columns : sequence of TaskColumns
+        Of the study's kinds of outcome, for the saved views; without them the replay at the end of
+        the study saves them.
     say : callable
         Gets a line when the server goes and when it is back.
     """
@@ -80,9 +84,11 @@ class Follower:
         methods: Sequence[str],
         repeats: int,
         folds: int,
+        columns: Sequence[TaskColumns] = (),
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.results, self.options, self.say = results, options, say
+        self.columns = columns
         self.study = results.resolve().name
         self.server = replay.shown(str(options.uri))
         self.places = [
@@ -230,10 +236,10 @@ class Follower:
 
     def _guarded(self, work: Callable[[Store], None]) -> None:
         try:
-            with replay.alone(self.results / "tracking" / ".server.lock", 0.0):
+            with replay.exclusive_lock(self.results / "tracking" / ".server.lock", 0.0):
                 replay.reach(str(self.options.uri), self.options.timeout)
                 store = Store(replay.connect(str(self.options.uri)), self.study, STEP)
-                store.open(self.options.experiment or self.study, None)
+                store.open(self.options.experiment or self.study, None, self.columns)
                 work(store)
         except BlockingIOError:
             return  # the replay at the end of the study sends all of it

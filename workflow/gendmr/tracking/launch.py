@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from gendmr.config.study import Study
+from gendmr.tracking.views import columns_of_study
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -36,8 +39,9 @@ def follow_training(study: Study) -> None:
                 [
                     *(sys.executable, "-m", "gendmr", "tracking", "follow"),
                     *("--results", f"results/{name}", "--options", study.tracking.dump()),
-                    *("--methods", " ".join(study.training.methods)),
+                    *("--methods", " ".join(study.methods)),
                     *("--repeats", str(study.cohort.repeats), "--folds", str(study.cohort.folds)),
+                    *("--columns", json.dumps([asdict(one) for one in columns_of_study(study)])),
                     "--until-parent-ends",
                 ],
                 env=os.environ | {"PYTHONPATH": str(PACKAGE)},

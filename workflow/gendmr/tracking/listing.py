@@ -12,7 +12,8 @@ from gendmr.errors import TrackingError, first_few
 from gendmr.files.atomic import sha256
 from gendmr.files.tables import Kind, read_table
 
-FOLD_FILES = ("run.json", "metrics.json", "history.jsonl")
+FOLD_FILES = ("run.json", "fold.json", "history.jsonl")
+PATTERN = ":"  # before the modalities of the people whom a metric is of: auc:snp+region
 METRICS_COLUMNS: dict[str, Kind] = {
     "method": "text",
     "repeat": "text",
@@ -24,13 +25,18 @@ METRICS_COLUMNS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold of one repeat of one method: where it lies and what its files hash to."""
+    """One fold of one repeat of one method: where it lies and what its files hash to.
+
+    `metrics` are its rows of the method's table: a fold that was finished while others train has
+    none yet.
+    """
 
     method: str
     repeat: int
     fold: int
     folder: Path
     files: dict[str, str]
+    metrics: tuple[tuple[str, float], ...] = ()
 
     @property
     def key(self) -> str:
@@ -42,11 +48,17 @@ class Fold:
         """One checksum over the files that are replayed."""
         return _joint(self.files)
 
+    @property
+    def metrics_checksum(self) -> str:
+        """One checksum over its metrics; empty without any."""
+        return _joint({name: repr(value) for name, value in self.metrics}) if self.metrics else ""
+
 
 @dataclass(frozen=True)
 class Method:
     """One method: its table of metrics, its folds, the files that go with it.
 
+    `metrics` are the names of its metrics in the order of the table: the first is the primary one.
     `ranking` is the summary of its ranking, whose notes are shown with the method.
     """
 
@@ -56,6 +68,7 @@ class Method:
     attachments: dict[str, Path] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     ranking: Path | None = None
+    metrics: tuple[str, ...] = ()
 
     @property
     def checksum(self) -> str:
@@ -96,11 +109,17 @@ def fold_folder(results: Path, method: str, repeat: int, fold: int) -> Path:
     return results / "training" / method / f"repeat-{repeat}" / f"fold-{fold}"
 
 
-def read_fold(results: Path, method: str, repeat: int, fold: int) -> Fold:
+def read_fold(
+    results: Path,
+    method: str,
+    repeat: int,
+    fold: int,
+    metrics: Sequence[tuple[str, float]] = (),
+) -> Fold:
     """Return a finished fold with the checksums of its files."""
     folder = fold_folder(results, method, repeat, fold)
     files = {file: sha256(folder / file) for file in FOLD_FILES}
-    return Fold(method, repeat, fold, folder, files)
+    return Fold(method, repeat, fold, folder, files, tuple(metrics))
 
 
 def fold_key(method: str, repeat: int, fold: int) -> str:
@@ -131,20 +150,18 @@ def listing(study: str, methods: Sequence[Method], notes: Sequence[str]) -> dict
 def _method(results: Path, name: str) -> Method:
     table = results / "training" / name / "metrics.tsv"
     rows = read_table(table, METRICS_COLUMNS)
-    pairs = sorted(
-        {
-            (int(repeat), int(fold))
-            for repeat, fold in zip(rows["repeat"], rows["fold"], strict=True)
-            if repeat.isdigit() and fold.isdigit()
-        }
-    )
+    metrics_of: dict[tuple[int, int], list[tuple[str, float]]] = {}
+    for row in rows.to_dict("records"):
+        if row["repeat"].isdigit() and row["fold"].isdigit():
+            place = int(row["repeat"]), int(row["fold"])
+            metrics_of.setdefault(place, []).append((row["metric"], float(row["value"])))
     folds, absent = [], []
-    for repeat, fold in pairs:
+    for (repeat, fold), metrics in sorted(metrics_of.items()):
         folder = fold_folder(results, name, repeat, fold)
         missing = [str(folder / file) for file in FOLD_FILES if not (folder / file).is_file()]
         absent += missing
         if not missing:
-            folds.append(read_fold(results, name, repeat, fold))
+            folds.append(read_fold(results, name, repeat, fold, metrics))
     if absent:
         raise TrackingError(
             f"{table}: {len(absent)} files of the folds it lists are missing: {first_few(absent)}",
@@ -157,12 +174,13 @@ def _method(results: Path, name: str) -> Method:
         for path in sorted([*ranking.glob("*.tsv"), *ranking.glob("figures/*.png")])
     }
     attachments["metrics.tsv"] = table
+    names = tuple(dict.fromkeys(metric for metric in rows["metric"] if PATTERN not in metric))
     files = {label: sha256(path) for label, path in sorted(attachments.items())}
     summary = ranking / "summary.json"
     if not summary.is_file():
-        return Method(name, table, tuple(folds), attachments, files)
+        return Method(name, table, tuple(folds), attachments, files, None, names)
     files["ranking/summary.json"] = sha256(summary)
-    return Method(name, table, tuple(folds), attachments, files, summary)
+    return Method(name, table, tuple(folds), attachments, files, summary, names)
 
 
 def _joint(files: dict[str, str]) -> str:

@@ -20,13 +20,14 @@ from urllib.parse import urlsplit
 from gendmr.errors import TrackingError
 from gendmr.tracking.listing import Method
 from gendmr.tracking.store import Store, quiet_mlflow
+from gendmr.tracking.views import columns_of_methods
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SUFFIXES = ("", "-wal", "-shm", "-journal")
-BUSY = 5.0  # seconds to wait for a database that another program writes to
-TURN = 60.0  # seconds to wait for another replay of the same study
+DATABASE_TIMEOUT_S = 5.0  # to wait for a database that another program writes to
+LOCK_TIMEOUT_S = 60.0  # to wait for another replay of the same study
 # What SQLite and the system say, what it means, and what helps.
 TROUBLES = (
     ("is locked", "another program holds the database", "close it, then: {sync}"),
@@ -69,10 +70,10 @@ def replay_locally(
     quiet_mlflow()
     database, artifacts = folder / "mlflow.db", (folder / "artifacts").resolve()
     try:
-        with alone(folder / ".lock", TURN):
+        with exclusive_lock(folder / ".lock", LOCK_TIMEOUT_S):
             _prepare(database)
             store = Store(connect(f"sqlite:///{database.resolve()}"), study)
-            store.open(experiment, artifacts.as_uri())
+            store.open(experiment, artifacts.as_uri(), columns_of_methods(methods))
             return store.replay(methods)
     except TrackingError:
         raise
@@ -113,7 +114,7 @@ def replay_to_server(
     try:
         reach(uri, timeout)
         store = Store(connect(uri), study, patience)
-        store.open(experiment, None)
+        store.open(experiment, None, columns_of_methods(methods))
         return store.replay(methods)
     except Exception as error:
         reason = f"{type(error).__name__}: {_first_line(error)}"
@@ -130,7 +131,7 @@ def remove_store(folder: Path) -> None:
     Only before this process has opened the database: MLflow keeps it open.
     """
     try:
-        with alone(folder / ".lock", TURN):
+        with exclusive_lock(folder / ".lock", LOCK_TIMEOUT_S):
             _unlink(folder / "mlflow.db")
             if (folder / "artifacts").is_dir():
                 shutil.rmtree(folder / "artifacts")
@@ -139,7 +140,7 @@ def remove_store(folder: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path, patience: float) -> Iterator[None]:
+def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
     """Hold a lock: a replay by hand may meet the one of a running workflow.
 
     A fresh database that two processes migrate at once is left broken, and a fold that two replay
@@ -193,7 +194,9 @@ def connect(uri: str) -> MlflowClient:
 def _prepare(database: Path) -> None:
     """Make a database, or see that the one that is there can be written to."""
     if database.exists():
-        with closing(sqlite3.connect(database, timeout=BUSY, isolation_level=None)) as connection:
+        with closing(
+            sqlite3.connect(database, timeout=DATABASE_TIMEOUT_S, isolation_level=None)
+        ) as connection:
             # MLflow would try for almost an hour to open a database that it cannot write to.
             connection.execute("BEGIN IMMEDIATE")
             (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -6,6 +6,7 @@ What a run carries to be recognised again are tags, all beginning with ``gendmr.
 ``gendmr.study``      runs of other studies in the same experiment are left alone
 ``gendmr.key``        ``<method>`` for a parent, ``<method>/repeat-<r>/fold-<k>`` for a child
 ``gendmr.checksum``   checksum of the files that were replayed
+``gendmr.metrics``    of a fold: checksum of its metrics, which come when all folds are finished
 ``gendmr.state``      ``live`` while a fold trains, ``writing`` while it is replayed, then
                       ``current``; an older run of the same fold is ``superseded``, a fold that the
                       study no longer has ``withdrawn``
@@ -32,12 +33,13 @@ from gendmr.files.atomic import read_json
 from gendmr.tracking import content
 from gendmr.tracking.content import Point
 from gendmr.tracking.listing import Fold, Method, fold_key
-from gendmr.tracking.views import experiment_tags
+from gendmr.tracking.views import TaskColumns, experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+METRICS_TAG = "gendmr.metrics"
 PAGE = 1000  # metrics in one request: MLflow's limit
 FEW = 100  # parameters and tags in one request
 
@@ -83,8 +85,17 @@ class Store:
         self.experiment_id = ""
         self.counts = {"new": 0, "unchanged": 0, "superseded": 0, "withdrawn": 0}
 
-    def open(self, experiment: str, artifact_location: str | None) -> None:
+    def open(
+        self, experiment: str, artifact_location: str | None, columns: Sequence[TaskColumns] = ()
+    ) -> None:
         """Find or make the experiment.
+
+        Parameters
+        ----------
+        experiment : str
+        artifact_location : str, optional
+        columns : sequence of TaskColumns
+            What its saved views show.
 
         Raises
         ------
@@ -108,7 +119,7 @@ class Store:
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             self.experiment_id, there = found.experiment_id, found.tags
-        for name, value in experiment_tags().items():
+        for name, value in experiment_tags(columns).items():
             if name not in there:  # what somebody changed by hand stays
                 self.client.set_experiment_tag(self.experiment_id, name, value)
 
@@ -156,7 +167,7 @@ class Store:
         self, parent: str, fold: Fold, run: dict[str, Any], existing: Run | None
     ) -> None:
         """Replay one fold unless `existing` shows the same files; it is superseded if not."""
-        if existing is not None and existing.data.tags["gendmr.checksum"] == fold.checksum:
+        if existing is not None and self._is_of(existing, fold):
             if existing.data.tags.get("mlflow.parentRunId") != parent:
                 self.client.set_tag(existing.info.run_id, "mlflow.parentRunId", parent)
             self.counts["unchanged"] += 1
@@ -168,7 +179,7 @@ class Store:
                 "mlflow.parentRunId": parent,
                 **content.fold_tags(fold.method, fold.repeat, fold.fold),
             },
-            content.milliseconds(fold.folder / "metrics.json"),
+            content.milliseconds(fold.folder / "fold.json"),
         )
         self.complete_fold(run_id, fold, run)
         self.client.update_run(run_id, status="FINISHED")
@@ -176,12 +187,29 @@ class Store:
         if existing is not None:
             self.retire(existing, "superseded")
 
+    def _is_of(self, existing: Run, fold: Fold) -> bool:
+        """Return whether a run shows a fold; one without metrics gets those of the fold."""
+        tags = existing.data.tags
+        if tags["gendmr.checksum"] != fold.checksum:
+            return False
+        shown = tags.get(METRICS_TAG, "")
+        if shown or not fold.metrics:
+            return bool(shown == fold.metrics_checksum)
+        self.log(existing.info.run_id, content.metric_points(fold))
+        self.client.set_tag(existing.info.run_id, METRICS_TAG, fold.metrics_checksum)
+        return True
+
     def complete_fold(self, run_id: str, fold: Fold, run: dict[str, Any]) -> None:
         """Give a run all that a finished fold has; points that it has already stay as they are."""
         self.log(run_id, content.fold_points(fold, run), content.parameters(run))
         notes = content.fold_notes(fold, run)
+        tags = content.task_tags(run)
         if notes:
-            self.client.set_tag(run_id, "mlflow.note.content", notes)
+            tags["mlflow.note.content"] = notes
+        if fold.metrics:
+            tags[METRICS_TAG] = fold.metrics_checksum
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
         for file in fold.files:
             self._in_time()
             self.client.log_artifact(run_id, str(fold.folder / file))
@@ -250,8 +278,11 @@ class Store:
             run_id = self._start(method.name, method.name, _method_tags(method.name), begun)
         self.log(run_id, content.summary_points(method), content.shared_parameters(runs))
         notes = content.method_notes(method, runs)
+        tags = content.task_tags(runs[0]) if runs else {}
         if notes:
-            self.client.set_tag(run_id, "mlflow.note.content", notes)
+            tags["mlflow.note.content"] = notes
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
         for label, path in method.attachments.items():
             self._in_time()
             folder = str(Path(label).parent)

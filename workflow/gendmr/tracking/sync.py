@@ -70,7 +70,7 @@ def sync(
             patience = options.patience if guarded else math.inf
             try:
                 # The follower of a running training writes to the server too.
-                with replay.alone(folder / ".server.lock", replay.TURN):
+                with replay.exclusive_lock(folder / ".server.lock", replay.LOCK_TIMEOUT_S):
                     replay.replay_to_server(
                         options.uri, options.timeout, study, experiment, found, patience=patience
                     )

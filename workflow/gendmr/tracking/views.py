@@ -8,64 +8,155 @@ of the experiment; these are in its menu *Views*, and a link opens one:
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gendmr.config.outcomes import parse_outcome
+from gendmr.errors import ConfigurationError
+from gendmr.files.atomic import read_json
+from gendmr.tasks import task_of
+
+if TYPE_CHECKING:
+    from gendmr.config.study import Study
+    from gendmr.tasks.base import Task
+    from gendmr.tracking.listing import Method
 
 VIEW = "mlflow.sharedViewState."
 NOTE = (
     "Choose a view, top right: **Methods** (a row each), **Folds**, **Curves** (by method). To"
     " compare, tick rows and press *Compare*. A run is named method · repeat · fold; metrics with a"
-    " plain name, as `auc`, are of held-out people, and for a method their mean over folds."
+    " plain name, as `{primary}`, are of held-out people, and for a method their mean over folds."
 )
-# Of methods: mean over folds and its 95 % interval; pooled over people.
-OF_METHODS = ("auc", "auc/low", "auc/high", "auc/pooled", "brier", "balanced_accuracy")
-OF_FOLDS = ("auc", "brier", "balanced_accuracy", "validation/auc")
+SHOWN = 3  # metrics of a kind of outcome in the list of runs
 
 
-def experiment_tags() -> dict[str, str]:
-    """Return the tags of a study's experiment."""
+@dataclass(frozen=True)
+class TaskColumns:
+    """What the views of one kind of outcome show.
+
+    Parameters
+    ----------
+    kind : str
+        `binary`, `survival`: the tag `task` of its runs.
+    metrics : sequence of str
+        The primary one first.
+    ascending : bool
+        Whether the best has the smallest primary metric.
+    """
+
+    kind: str
+    metrics: Sequence[str]
+    ascending: bool = False
+
+    @property
+    def primary(self) -> str:
+        """The metric that runs are sorted by."""
+        return self.metrics[0]
+
+
+def columns_of_task(task: Task) -> TaskColumns:
+    """Return the columns of a task: all its metrics."""
+    names = [metric.name for metric in task.metrics]
+    return TaskColumns(task.kind, names, task.metrics[0].better == "lower")
+
+
+def columns_of_study(study: Study) -> list[TaskColumns]:
+    """Return the columns of each kind of outcome that a study learns, the first outcome's first."""
+    learned = {study.outcome_of(name) for name in study.methods}
+    outcomes = {name: one for name, one in study.cohort.outcomes.items() if name in learned}
+    columns: dict[str, TaskColumns] = {}
+    for name, one in outcomes.items():
+        columns.setdefault(one.kind, columns_of_task(task_of(name, one)))
+    return list(columns.values())
+
+
+def columns_of_methods(methods: Sequence[Method]) -> list[TaskColumns]:
+    """Return the columns of each kind of outcome that finished methods have learned.
+
+    They are those of the tables of metrics. Which end is the better one is for the task to say;
+    where a run does not name it, the larger one is.
+    """
+    columns: dict[str, TaskColumns] = {}
+    for method in methods:
+        if not (method.folds and method.metrics):
+            continue
+        run = read_json(method.folds[0].folder / "run.json")
+        kind = str(run.get("task", ""))
+        if kind not in columns:
+            columns[kind] = TaskColumns(kind, method.metrics, _ascending(run, method.metrics[0]))
+    return list(columns.values())
+
+
+def _ascending(run: Mapping[str, Any], primary: str) -> bool:
+    section = (run.get("options") or {}).get("task")
+    if not section:
+        return False
+    try:
+        parsed = parse_outcome(json.dumps(section), where="run.json")
+    except ConfigurationError:  # written by another version
+        return False
+    metrics = task_of(str(run.get("outcome", "")), parsed).metrics
+    return any(metric.name == primary and metric.better == "lower" for metric in metrics)
+
+
+def experiment_tags(columns: Sequence[TaskColumns] = ()) -> dict[str, str]:
+    """Return the tags of a study's experiment; views only where it is known what they show.
+
+    A study that learns one kind of outcome has three views. Of several kinds, each has its own,
+    with its own metrics: those of the first outcome come first and have the plain names.
+    """
+    # Opens the page for trained models, not the one for language models.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    if not columns:
+        return tags
+    tags["mlflow.note.content"] = NOTE.format(primary=columns[0].primary)
+    for number, one in enumerate(columns):
+        suffix, title = ("", "") if not number else (f"-{one.kind}", f" · {one.kind}")
+        only = f' and tags.task = "{one.kind}"' if len(columns) > 1 else ""
+        for key, name, state in _views(one, only):
+            tags[f"{VIEW}{key}{suffix}"] = _saved(f"{name}{title}", one, state)
+    return tags
+
+
+def _views(columns: TaskColumns, only: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give key, name and state of the views of one kind of outcome."""
+    primary, others = columns.primary, columns.metrics[1:SHOWN]
+    # Of methods: mean over folds and its 95 % interval; pooled over people.
+    interval = [f"{primary}/{name}" for name in ("low", "high", "pooled")]
     methods = {
-        "searchFilter": 'tags.level = "method"',
-        "selectedColumns": [_metric(name) for name in OF_METHODS],
+        "searchFilter": f'tags.level = "method"{only}',
+        "selectedColumns": [_metric(name) for name in (primary, *interval, *others)],
     }
     folds = {
-        "searchFilter": 'tags.level = "fold"',
+        "searchFilter": f'tags.level = "fold"{only}',
         "selectedColumns": [
             *map(_parameter, ("method", "repeat", "fold")),
-            *map(_metric, OF_FOLDS),
+            *map(_metric, (primary, *others)),
         ],
     }
     by_method = {
         "aggregateFunction": "average",
         "groupByKeys": [{"mode": "param", "groupByData": "method"}],
     }
-    curves = {**folds, "groupBy": by_method, **_charts()}
-    return {
-        # Opens the page for trained models, not the one for language models.
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.note.content": NOTE,
-        **{
-            f"{VIEW}{key}": _saved(name, state)
-            for key, name, state in (
-                ("methods", "Methods", methods),
-                ("folds", "Folds", folds),
-                ("curves", "Curves", curves),
-            )
-        },
-    }
+    yield "methods", "Methods", methods
+    yield "folds", "Folds", folds
+    yield "curves", "Curves", {**folds, "groupBy": by_method, **_charts(columns)}
 
 
-def _saved(name: str, state: dict[str, Any]) -> str:
-    ordered = {"orderByKey": _metric("auc"), "orderByAsc": False, **state}
+def _saved(name: str, columns: TaskColumns, state: dict[str, Any]) -> str:
+    order = {"orderByKey": _metric(columns.primary), "orderByAsc": columns.ascending}
+    ordered = {**order, **state}
     # In the order in which the menu lists them; the time has no other meaning.
     envelope = {"name": name, "createdAt": 1, "updatedAt": 1, "state": json.dumps(ordered)}
     return json.dumps(envelope)
 
 
-def _charts() -> dict[str, Any]:
+def _charts(columns: TaskColumns) -> dict[str, Any]:
     shown = {
-        "Held-out people": [("BAR", "auc"), ("BAR", "brier")],
+        "Held-out people": [("BAR", name) for name in columns.metrics[:2]],
         "Training": [
-            ("LINE", "curve/validation_auc"),
+            ("LINE", f"curve/validation_{columns.primary}"),
             ("LINE", "curve/validation_loss"),
             ("LINE", "curve/train_loss"),
         ],

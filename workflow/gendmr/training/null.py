@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gendmr.cohort.outcomes import everybody
-from gendmr.cohort.permutation import Permutations
+from gendmr.cohort.permutations import Permutations
 from gendmr.cohort.view import FoldView
 from gendmr.config.methods.base import NetworkSection
 from gendmr.config.training import MethodOptions

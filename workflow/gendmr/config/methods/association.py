@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from gendmr.config.methods.base import SnpReader
+from gendmr.config.methods.base import Rates, SnpReader
 
 
 class AssociationMethod(SnpReader):
@@ -19,3 +19,19 @@ class AssociationMethod(SnpReader):
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
     readable: ClassVar[tuple[str, ...] | None] = ("snp", "region")
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 2.5, "people_instances": 0.3},
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.1, "people_instances": 1.5},
+        },
+        "train_null": {
+            "seconds": {
+                "start": 2.5,
+                "people_instances": 0.3,
+                "permutations_people_instances": 0.07,
+            },
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.2},
+        },
+    }

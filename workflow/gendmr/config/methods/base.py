@@ -16,6 +16,9 @@ from gendmr.files.intervals import parse_interval
 
 M = TypeVar("M", bound=ModalitySection)
 COVARIATES = "covariates"
+Rates = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Measured cost of a job by rule (`train_fold`, `train_null`): `seconds`, `memory` and `disk`, each
+a sum over what it grows with (`gendmr.estimate.size.drivers`)."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,13 @@ class Resources:
     gpus : int
         Used where there are some.
     memory_mb : int
-        Beside what its modalities need: see `gendmr.estimate`.
+        Beside what its modalities need: see `gendmr.config.resources.for_method`.
     minutes : int
     threads : int
     """
 
     gpus: int = 0
-    memory_mb: int = 3000
+    memory_mb: int = 600
     minutes: int = 120
     threads: int = 1
 
@@ -60,6 +63,8 @@ class MethodSection(Section):
     attributes: ClassVar[bool] = True
     """Whether it gives attributions, which are ranked."""
     resources: ClassVar[Resources] = Resources()
+    rates: ClassVar[Rates] = {}
+    """Without them the estimate says that the method was not measured."""
     network: ClassVar[bool] = False
     """Whether it is trained by `gendmr.engine`."""
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from gendmr.config.methods.base import NetworkSection, SnpReader
+from gendmr.config.methods.base import NetworkSection, Rates, SnpReader
 
 
 class FusionMethod(SnpReader, NetworkSection):
@@ -32,3 +32,15 @@ class FusionMethod(SnpReader, NetworkSection):
     """Of the codes."""
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 3.8, "epochs_people_instances": 0.16},
+            "memory": {"start": 420, "people_instances": 60},
+            "disk": {"start": 0.2, "people_instances": 1.5},
+        },
+        "train_null": {
+            "seconds": {"start": 3.8, "permutations_epochs_people_instances": 0.16},
+            "memory": {"start": 430, "permutations_people_instances": 20},
+            "disk": {"start": 0.2},
+        },
+    }

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from gendmr.config.methods.base import NetworkSection, SnpReader
+from gendmr.config.methods.base import NetworkSection, Rates, SnpReader
 
 
 class GendmrMethod(SnpReader, NetworkSection):
@@ -74,6 +74,22 @@ class GendmrMethod(SnpReader, NetworkSection):
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
     readable: ClassVar[tuple[str, ...] | None] = ("snp", "region")
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 3.8, "epochs_people_instances": 0.1},
+            "memory": {"start": 420, "people_instances": 60},
+            "disk": {"start": 0.2, "people_instances": 1.5},
+        },
+        "train_null": {
+            "seconds": {
+                "start": 3.8,
+                "permutations_people_instances": 0.58,
+                "permutations_epochs_people_instances": 0.021,
+            },
+            "memory": {"start": 430, "permutations_people_instances": 20},
+            "disk": {"start": 0.2},
+        },
+    }
 
     def bytes_of_fit(self, instances: Mapping[str, int], people: int) -> float:
         """Return the memory of one fit: some forty tables live until the gradient is known."""

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
-from gendmr.config.methods.base import SnpReader
+from gendmr.config.methods.base import Rates, SnpReader
 from gendmr.config.modalities.snp import SnpOverride
 from gendmr.files.intervals import parse_interval
 
@@ -26,6 +26,18 @@ class LocusMethod(SnpReader):
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
     readable: ClassVar[tuple[str, ...] | None] = ("snp",)
     covariates: ClassVar[Literal["never", "always", "optional"]] = "always"
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 2.5, "people_instances": 0.25},
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.1, "people_instances": 1.5},
+        },
+        "train_null": {
+            "seconds": {"start": 2.5, "permutations_people_instances": 0.5},
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.2},
+        },
+    }
 
     @property
     def snp_override(self) -> SnpOverride:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from gendmr.config.methods.base import SnpReader
+from gendmr.config.methods.base import Rates, SnpReader
 
 
 class PolygenicMethod(SnpReader):
@@ -25,6 +25,18 @@ class PolygenicMethod(SnpReader):
     tasks: ClassVar[tuple[str, ...]] = ("binary", "quantitative", "survival")
     readable: ClassVar[tuple[str, ...] | None] = ("snp",)
     covariates: ClassVar[Literal["never", "always", "optional"]] = "always"
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 2.5, "people_instances": 0.75},
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.1, "people_instances": 1.5},
+        },
+        "train_null": {
+            "seconds": {"start": 2.5, "permutations_people_instances": 0.5},
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.2},
+        },
+    }
 
     @field_validator("thresholds")
     @classmethod

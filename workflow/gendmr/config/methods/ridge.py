@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from gendmr.config.methods.base import SnpReader
+from gendmr.config.methods.base import Rates, SnpReader
 
 
 class RidgeMethod(SnpReader):
@@ -27,6 +27,18 @@ class RidgeMethod(SnpReader):
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
     adjusted: ClassVar[bool] = False
     covariates: ClassVar[Literal["never", "always", "optional"]] = "optional"
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 2.5, "people_instances": 0.6},
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.1, "people_instances": 1.5},
+        },
+        "train_null": {
+            "seconds": {"start": 2.5, "permutations_people_instances": 0.4},
+            "memory": {"start": 250, "people_instances": 30},
+            "disk": {"start": 0.2},
+        },
+    }
 
     @field_validator("penalties")
     @classmethod

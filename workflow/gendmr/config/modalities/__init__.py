@@ -7,6 +7,7 @@ The name of the module is the name of the modality: key of the configuration, st
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny, create_model
@@ -20,7 +21,10 @@ SECTIONS: dict[str, type[ModalitySection]] = sections_in(__name__, __path__, Mod
 
 
 def _by_name(value: Any) -> Any:
-    """Give each entry of a mapping the type that its key asks for."""
+    """Give each entry of a mapping the type that its key asks for, in the order of studies.
+
+    JSON on the command line is sorted by key: the order of modalities must not depend on that.
+    """
     if not isinstance(value, dict):
         return value
     unknown = sorted(set(value) - set(SECTIONS))
@@ -30,12 +34,37 @@ def _by_name(value: Any) -> Any:
         name: entry
         if isinstance(entry, ModalitySection)
         else SECTIONS[name].model_validate_json(json.dumps(entry), strict=True)
-        for name, entry in value.items()
+        for name, entry in sorted(
+            value.items(), key=lambda item: (SECTIONS[item[0]].place, item[0])
+        )
     }
 
 
 NamedModalities = Annotated[dict[str, SerializeAsAny[ModalitySection]], BeforeValidator(_by_name)]
 """Sections of some modalities by name: what a job is given."""
+
+
+class _SomeModalities(Section):
+    """Sections of modalities alone: what a job is given."""
+
+    modalities: NamedModalities
+
+
+def in_order(sections: Mapping[str, ModalitySection]) -> dict[str, ModalitySection]:
+    """Return sections of modalities in the order of tables and texts."""
+    return dict(sorted(sections.items(), key=lambda item: (item[1].place, item[0])))
+
+
+def parse_modalities(text: str) -> dict[str, ModalitySection]:
+    """Return the sections of some modalities from their JSON, in the order of tables and texts.
+
+    Raises
+    ------
+    ConfigurationError
+        See `Section.parse`.
+    """
+    return in_order(_SomeModalities.parse(f'{{"modalities": {text}}}').modalities)
+
 
 if TYPE_CHECKING:
 

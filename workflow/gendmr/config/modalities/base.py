@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from gendmr.config.base import Section
 
@@ -28,10 +28,34 @@ class ModalitySection(Section):
         """
         raise NotImplementedError
 
+    def of_cohort(self) -> Self:
+        """Return what decides the cohort's file: editing the rest of the section reruns no join."""
+        return self
+
     def given(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()
 
-    def most(self, instances: int) -> int:
-        """Return how many instances a fold reads at most, of those of the cohort."""
+    def most(self, instances: int, groups: int | None = None) -> int:
+        """Return how many instances a fold reads at most, of those of the cohort.
+
+        Parameters
+        ----------
+        instances : int
+            Of the cohort.
+        groups : int, optional
+            What instances belong to (genes), where that is known.
+        """
         return instances
+
+    def bytes_of_fold(self, people: int, instances: int) -> float:
+        """Return the memory that the modality takes in a fold.
+
+        By default all values in double precision, as read and as prepared.
+
+        Parameters
+        ----------
+        people, instances : int
+            Of the cohort.
+        """
+        return 16.0 * people * instances

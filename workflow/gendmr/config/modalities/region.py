@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from gendmr.config.modalities.base import ModalitySection
 
@@ -18,6 +18,10 @@ class RegionSection(ModalitySection):
 
     place: ClassVar[int] = 1
     stage: ClassVar[str | None] = "imaging"
+
+    def of_cohort(self) -> Self:
+        """Return the section without what only folds read: all of it."""
+        return type(self)()
 
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -63,6 +63,10 @@ class SnpSection(ModalitySection):
     adjusts: ClassVar[bool] = True
     stage: ClassVar[str | None] = "genotypes"
 
+    def of_cohort(self) -> Self:
+        """Return the section without what only folds read: all of it."""
+        return type(self)()
+
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made."""
         return {
@@ -75,9 +79,17 @@ class SnpSection(ModalitySection):
             "annotation": f"{results}/annotation/summary.json",
         }
 
-    def most(self, instances: int) -> int:
-        """Return how many SNPs a fold reads at most."""
-        return instances if self.override else min(instances, self.selection.maximum)
+    def most(self, instances: int, groups: int | None = None) -> int:
+        """Return how many SNPs a fold reads at most; `groups` are genes."""
+        if self.override:
+            return instances
+        if groups is not None and self.selection.mode != "fold_association":
+            instances = min(instances, self.selection.per_gene * groups)
+        return min(instances, self.selection.maximum)
+
+    def bytes_of_fold(self, people: int, instances: int) -> float:
+        """Return the memory: all SNPs in two bits each, the selected ones also as numbers."""
+        return people * (instances / 4 + 9.0 * min(instances, self.selection.maximum))
 
     @field_validator("exclude")
     @classmethod

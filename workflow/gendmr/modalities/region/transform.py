@@ -181,7 +181,7 @@ class RegionTransform:
         return {**self.covariates.beyond(subset.covariates), **measures, "icv": outside}
 
     def apply(self, subset: Subset) -> np.ndarray:
-        """Return measurements, float32 (person, region, measure): adjusted, in SDs; missing is 0."""
+        """Return adjusted measurements in SDs, float32 (person, region, measure); missing is 0."""
         nuisance = self.covariates.apply(subset.covariates)
         if self.icv:
             head = inside(subset.array(NAME, "icv"), *self.icv_limits)

@@ -46,4 +46,5 @@ MODALITY = Modality(
     main="dosage",
     named=("snp", "chromosome", "position", "gene"),
     kinds=("variant",),
+    steps={"maf": "minor allele frequency", "hwe": "Hardy–Weinberg proportions"},
 )

@@ -6,6 +6,14 @@ Each function writes a PNG and, beside it, an SVG, and returns the figure.
 from gendmr.ranking.figures.brain import Atlas, draw_brain, read_atlas
 from gendmr.ranking.figures.genome import draw_genome
 from gendmr.ranking.figures.qq import draw_qq
-from gendmr.ranking.figures.stability import draw_stability
+from gendmr.ranking.figures.stability import TablePanel, draw_stability
 
-__all__ = ["Atlas", "draw_brain", "draw_genome", "draw_qq", "draw_stability", "read_atlas"]
+__all__ = [
+    "Atlas",
+    "TablePanel",
+    "draw_brain",
+    "draw_genome",
+    "draw_qq",
+    "draw_stability",
+    "read_atlas",
+]

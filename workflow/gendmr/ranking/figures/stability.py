@@ -1,7 +1,8 @@
-"""How ranks vary over folds, for the first genes and regions."""
+"""How ranks vary over folds, for the first rows of each table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,41 +32,42 @@ MARKS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One table, what its rows are, and the length of the short list."""
+class TablePanel:
+    """One table of a figure.
+
+    Parameters
+    ----------
+    name : str
+        What a row is, and the column of names: `gene`, `region`.
+    table : DataFrame
+    k : int
+        Length of the short list.
+    """
 
     name: str
     table: pd.DataFrame
     k: int
 
 
-def draw_stability(
-    genes: pd.DataFrame, regions: pd.DataFrame, k: tuple[int, int], path: Path
-) -> Figure:
-    """Draw how ranks vary over folds, for the first genes and regions.
+def draw_stability(tables: Sequence[TablePanel], path: Path) -> Figure:
+    """Draw how ranks vary over folds, for the first rows of each table.
 
     Rows are in the order of the ranking. A line is the 10 to 90 % range of the rank in single
     folds, its mark the median; shape and colour say what the null says. Numbers are the shares of
-    folds in which a gene is among the first `top_k` (grey).
+    folds in which a row is among the first `k` (grey).
 
     Parameters
     ----------
-    genes, regions : DataFrame
-        `genes.tsv` and `regions.tsv`.
-    k : (int, int)
-        Length of the short list of genes and of that of regions.
+    tables : sequence of TablePanel
+        `genes.tsv`, `regions.tsv`; those without rows are left out.
     path : Path
         PNG to write, one column wide for each table; the SVG is written beside it.
     """
-    panels = [
-        Panel(name, table, length)
-        for name, table, length in (("gene", genes, k[0]), ("region", regions, k[1]))
-        if len(table)
-    ]
+    panels = [panel for panel in tables if len(panel.table)]
     if not panels:
-        return style.say("This method ranks neither genes nor regions.", path)
+        return style.say("Nothing is ranked.", path)
     rows = max(min(len(panel.table), FIRST) for panel in panels)
-    width = style.COLUMN if len(panels) == 1 else style.PAGE
+    width = style.COLUMN if len(panels) == 1 else style.PAGE * len(panels) / 2
     figure, grid = style.canvas(
         1, len(panels), size=(width, ROW * rows + AROUND), squeeze=False, layout="constrained"
     )
@@ -97,7 +99,7 @@ def region_names(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _draw(axes: Axes, panel: Panel, rows: int) -> None:
+def _draw(axes: Axes, panel: TablePanel, rows: int) -> None:
     table = panel.table.head(FIRST)
     total = len(panel.table)
     at = np.arange(len(table))
@@ -114,7 +116,9 @@ def _draw(axes: Axes, panel: Panel, rows: int) -> None:
     for row, share in enumerate(table["stability"]):
         axes.annotate(f"{100 * share:.0f} %", (1, row), **beside)
     axes.annotate(f"in first {panel.k}", (1, -1.1), **beside)
-    names = region_names(table) if panel.name == "region" else list(map(style.short, table["gene"]))
+    names = (
+        region_names(table) if panel.name == "region" else list(map(style.short, table[panel.name]))
+    )
     axes.set_yticks(at, names, style="italic" if panel.name == "gene" else "normal")
     axes.tick_params(axis="y", length=0)
     axes.set(ylim=(rows - 0.4, -0.6), xlim=(1, max(total, 2)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gendmr.config.methods import parse_interval
 from gendmr.files.atomic import read_json
+from gendmr.files.intervals import parse_interval
 from gendmr.files.tables import Kind, read_table
 from gendmr.ranking.significance import LEVEL
 from gendmr.report.comparison import difference
-from gendmr.report.performance import finite
-from gendmr.report.schema import MethodSummary, StudySummary
-from gendmr.report.warnings import reads_region
+from gendmr.report.method_schema import MethodSummary
+from gendmr.report.numbers import finite
+from gendmr.report.schema import StudySummary
+from gendmr.report.sections.genetics import MODALITY
+from gendmr.report.sections.genetics.apoe import reads_region
 
 COLUMNS: dict[str, Kind] = {
     "gene": "text",
@@ -52,11 +54,12 @@ def exclusions(
     Returns
     -------
     list of dict
-        ``method``, ``whole`` (the one that reads all), ``exclude``, ``auc`` (of the method minus
-        that of ``whole``, paired by fold), ``inside`` (genes of ``whole`` in the interval: number,
-        best rank, first ones), ``outside`` (genes that both rank elsewhere: number, ``correlation``
-        of their ranks, ``shared`` of the first ``top``), and ``kept``, ``lost``, ``gained``: genes
-        elsewhere with a family-wise p of at most 5 %, None where one of the two has no null.
+        ``method``, ``whole`` (the one that reads all), ``exclude``, ``metric`` (label of the
+        primary one), ``difference`` in it (above 0: better than ``whole``; paired by fold),
+        ``inside`` (genes of ``whole`` in the interval: number, best rank, first ones), ``outside``
+        (genes that both rank elsewhere: number, ``correlation`` of their ranks, ``shared`` of the
+        first ``top``), and ``kept``, ``lost``, ``gained``: genes elsewhere with a family-wise p of
+        at most 5 %, None where one of the two has no null.
     """
     by_name = {item.method: item for item in methods if item.method in ranked}
     options = {name: _options(results, item) for name, item in by_name.items()}
@@ -71,7 +74,10 @@ def exclusions(
             continue
         # Of several, the one that excludes least: its ranking is the more complete one.
         whole = min(pairs, key=lambda other: len(by_name[other].exclude))
-        tables = [_genes(results / "ranking" / each) for each in (name, whole)]
+        folders = [results / "ranking" / each for each in (name, whole)]
+        if not all((folder / "genes.tsv").is_file() for folder in folders):
+            continue
+        tables = [_genes(folder) for folder in folders]
         if any(table.empty for table in tables):
             continue
         comparisons.append(
@@ -79,7 +85,8 @@ def exclusions(
                 "method": name,
                 "whole": whole,
                 "exclude": sorted(set(item.exclude) - set(by_name[whole].exclude)),
-                "auc": asdict(difference(item, by_name[whole])),
+                "metric": item.primary.label,
+                "difference": asdict(difference(item, by_name[whole])),
                 **_compared(tables[0], tables[1], item.exclude, top),
             }
         )
@@ -113,10 +120,16 @@ def _options(results: Path, item: MethodSummary) -> dict[str, Any]:
     """Return the options of a method but for what it excludes."""
     repeat, fold = item.folds[0]
     folder = results / "training" / item.method / f"repeat-{repeat}" / f"fold-{fold}"
-    run = read_json(folder / "run.json")
-    options = dict(run.get("options") or {})
-    method = {key: value for key, value in options.get("method", {}).items() if key != "exclude"}
-    return {**options, "method": method}
+    options = dict(read_json(folder / "run.json").get("options") or {})
+    modalities = dict(options.get("modalities") or {})
+    if MODALITY in modalities:
+        modalities[MODALITY] = _without_exclude(modalities[MODALITY])
+    method = _without_exclude(options.get("method") or {})
+    return {**options, "method": method, "modalities": modalities}
+
+
+def _without_exclude(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key != "exclude"}
 
 
 def _genes(ranking: Path) -> pd.DataFrame:

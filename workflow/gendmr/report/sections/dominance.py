@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from gendmr.report.performance import finite
-from gendmr.report.schema import MethodSummary
+from gendmr.report.method_schema import MethodSummary
+from gendmr.report.numbers import finite
 
 MODALITIES = {"region": "imaging", "snp": "genetics", "none": "neither"}
 GROUPS = ("case", "control")

@@ -24,16 +24,16 @@ def genotype_sets(results: Path) -> dict[str, Any] | None:
     stored = read_json(path)
     sets = []
     for item in stored.get("inputs", []):
-        told = item.get("build") or {}
+        build = item.get("build") or {}
         sets.append(
             {
                 "name": item["name"],
                 "people": item["people"],
                 "variants": item["variants"],
-                "declared": told.get("declared"),
-                "found": told.get("found"),
-                "checked": told.get("variants", 0),
-                "shares": list((told.get("shares") or {}).items()),
+                "declared": build.get("declared"),
+                "found": build.get("found"),
+                "checked": build.get("variants", 0),
+                "shares": list((build.get("shares") or {}).items()),
             }
         )
     return {

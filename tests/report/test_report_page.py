@@ -1,0 +1,95 @@
+"""The page: one file without links or scripts, whatever a person typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+
+from gendmr.config.report import ReportSection
+from report.studies import copy_method, report_study
+
+Maker = Callable[..., Path]
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        values = dict(attrs)
+        self.sources += [str(values[name]) for name in ("src", "href") if name in values]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_is_self_contained_and_escaped(study: Maker) -> None:
+    results = study()
+    hostile = ReportSection(title="<script>alert(1)</script> & co")
+    report_study(results, hostile)
+    text = (results / "report" / "summary.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert "script" not in page.seen
+    assert "&lt;b&gt;209&lt;/b&gt;" in text
+    assert all(source.startswith(("data:image/", "#")) for source in page.sources)
+    assert sum(source.startswith("data:image/") for source in page.sources) == 12
+    for anchor in re.findall(r'href="#([^"]+)"', text):
+        assert f'id="{anchor}"' in text
+
+
+def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    results = study()
+    method = results / "training" / evil
+    copy_method(results, "gendmr", evil)
+    shutil.copytree(results / "ranking" / "gendmr", results / "ranking" / evil)
+    for path in method.rglob("run.json"):
+        run = json.loads(path.read_text())
+        run |= {"notes": [evil], "device": evil, "versions": {evil: evil}, "kind": evil}
+        path.write_text(json.dumps(run))
+    for path, column in (
+        ("ranking/gendmr/genes.tsv", "gene"),
+        ("ranking/gendmr/regions.tsv", "region"),
+        ("ranking/gendmr/regions.tsv", "direction"),
+        ("imaging/quality.tsv", "reason"),
+        ("cohort/attrition.tsv", "reason"),
+        ("cohort/attrition.tsv", "step"),
+    ):
+        table = pd.read_csv(results / path, sep="\t", dtype=str, keep_default_na=False)
+        table[column] = evil
+        table.to_csv(results / path, sep="\t", index=False)
+    for stage in ("cohort", "ranking/gendmr"):
+        (results / stage / "summary.json").write_text(json.dumps({"notes": [{evil: evil}]}))
+    given = {"sha256": evil, "bytes": 1, "modified": 1}
+    change = {"path": evil, "before": evil, "after": evil}
+    (results / "cohort" / "inputs.json").write_text(
+        json.dumps({"files": {"tables": {evil: given}}, "changes": [change]})
+    )
+    named = tmp_path / "results" / evil
+    results.rename(named)
+    report_study(named, ReportSection(reference=evil))
+    text = (named / "report" / "summary.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert all(source.startswith(("data:image/", "#")) for source in page.sources)
+    assert "onerror" in text
+    assert "<img src=x" not in text
+    for path in sorted((named / "report" / "figures").glob("*.svg")):
+        ElementTree.parse(path)  # noqa: S314 - our own file; well-formed
+        assert "<img" not in path.read_text(), path

@@ -1,0 +1,207 @@
+"""Strata within which people could have been given each other's outcomes, for the null."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gendmr.cohort.outcomes import read_outcome, tasks_of
+from gendmr.cohort.permutations import Permutations
+from gendmr.config.cohort import CohortSection
+from gendmr.errors import ConfigurationError, first_few
+from gendmr.files.atomic import write_json
+from gendmr.files.tables import MISSING, Kind, read_table, write_table
+from gendmr.seeds import derive
+
+FACTORS = ("sex", "site", "ancestry", "age")
+ANCESTRY = "ancestry"
+THIRDS = ("low", "middle", "high")
+MOST_GROUPS = 5
+STARTS = 20  # of k-means: one start may miss groups that are clearly apart
+SEPARATION = 0.5  # mean silhouette from which components are groups rather than a cloud
+PEOPLE: dict[str, Kind] = {"participant_id": "text", "family": "text"}
+
+
+def stratify_people(
+    participants: Path | str,
+    components: Path | str | None,
+    options: CohortSection,
+    seed: int,
+    output: Path,
+) -> None:
+    """Write strata.tsv and strata.json for the people of a cohort.
+
+    Parameters
+    ----------
+    participants : Path or str
+        `cohort/participants.tsv`.
+    components : Path or str, optional
+        `genotypes/components.tsv`, from which ancestry groups are made; none in a study without.
+    options : CohortSection
+        `strata`, `categorical`, `min_exchangeable`, `outcomes`.
+    seed : int
+        Of the study.
+    output : Path
+        `cohort/strata.tsv`: `participant_id`, `family`, `stratum`, `ancestry`.
+
+    Raises
+    ------
+    ConfigurationError
+        A column of `cohort.strata` is not in participants.tsv.
+    """
+    table = read_table(participants, PEOPLE, extra=True, key="participant_id")
+    scores = None
+    if components is not None:
+        scores = read_table(components, {"id": "text"}, extra=True, key="id")
+    strata, summary = make_strata(table, scores, options, seed)
+    write_table(output, strata)
+    write_json(output.with_suffix(".json"), summary)
+
+
+def make_strata(
+    table: pd.DataFrame, components: pd.DataFrame | None, options: CohortSection, seed: int
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Return strata.tsv and a summary.
+
+    One stratum per person serves all outcomes: people who have an outcome change it among
+    themselves. Numbers are cut into thirds; a missing value is a level of its own. Where too few
+    people could change an outcome with anybody, the last factors are left out one by one, and the
+    summary says so.
+    """
+    ancestry = np.full(len(table), MISSING, dtype=object)
+    if components is not None:
+        ancestry = ancestry_groups(table["participant_id"], components, seed)
+    available: dict[str, pd.Series | np.ndarray] = {
+        **({} if components is None else {ANCESTRY: ancestry}),
+        **{str(name): table[name] for name in table.columns},
+    }
+    wanted = options.strata
+    if wanted is None:
+        wanted = tuple(name for name in FACTORS if name in available)
+    unknown = [name for name in wanted if name not in available]
+    if unknown:
+        raise ConfigurationError(
+            f"cohort.strata names {len(unknown)} columns that participants.tsv lacks:"
+            f" {first_few(unknown)}; it has {first_few(available, 20)}",
+            cause="a misspelt name, a column that cohort.covariates does not declare, or ancestry"
+            " in a study without genotypes",
+            next_step="correct cohort.strata, or leave it out",
+        )
+    levels = {
+        name: _levels(available[name], name in options.categorical or name == ANCESTRY)
+        for name in wanted
+    }
+    left_out: list[str] = []
+    while True:
+        strata = table[["participant_id", "family"]].assign(
+            stratum=_joined(levels, len(table)), ancestry=ancestry
+        )
+        exchangeable = _exchangeable(table, strata, options, seed)
+        share = min((float(who.mean()) for who in exchangeable.values() if who.size), default=0.0)
+        if share >= options.min_exchangeable or not levels:
+            break
+        left_out.insert(0, list(levels)[-1])
+        del levels[left_out[0]]
+    notes = []
+    if left_out:
+        notes.append(
+            f"With {', '.join(left_out)} among the strata of the permutations, fewer than"
+            f" {options.min_exchangeable:.0%} of people could be given another outcome: left out."
+        )
+    notes += [
+        f"{int((~who).sum())} of {len(who)} people keep their {name} in all permutations: nobody"
+        f" else, or no other {name}, is in their stratum."
+        for name, who in exchangeable.items()
+        if not who.all()
+    ]
+    return strata, {
+        "factors": list(levels),
+        "left_out": left_out,
+        "strata": len(set(strata["stratum"])),
+        "ancestry_groups": len(set(ancestry) - {MISSING}),
+        "people": len(table),
+        "exchangeable": {name: int(who.sum()) for name, who in exchangeable.items()},
+        "kin": int(table["family"].duplicated(keep=False).sum()),
+        "notes": notes,
+    }
+
+
+def _exchangeable(
+    table: pd.DataFrame, strata: pd.DataFrame, options: CohortSection, seed: int
+) -> dict[str, np.ndarray]:
+    """Return who can be given another value of each outcome, bool (person who has it,)."""
+    people = table["participant_id"].to_numpy(dtype=object)
+    exchangeable = {}
+    for name, task in tasks_of(options).items():
+        outcome = read_outcome(table, task, "participants.tsv")
+        known = outcome.known
+        permutations = Permutations(strata, seed, people[known], outcome.take(known))
+        exchangeable[name] = permutations.exchangeable
+    return exchangeable
+
+
+def ancestry_groups(people: pd.Series, components: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return the ancestry group of each person as text: `1`, `2`, ... by size, or `n/a`.
+
+    k-means on the first two components of the genotypes, with the number of groups of the largest
+    mean silhouette (Rousseeuw 1987); one group where none is above 0.5.
+    """
+    from sklearn.cluster import KMeans
+
+    named = components.set_index("id").filter(regex=r"^PC[12]$").reindex(people)
+    values = named.to_numpy(dtype=np.float64)
+    known = np.isfinite(values).all(axis=1) if values.shape[1] else np.zeros(len(people), bool)
+    group_of = np.full(len(people), MISSING, dtype=object)
+    group_of[known] = "1"
+    points = values[known]
+    if len(points) < 2 * MOST_GROUPS or not points.std():
+        return group_of
+    best = SEPARATION
+    for groups in range(2, MOST_GROUPS + 1):
+        # scikit-learn takes seeds of 32 bits.
+        random_state = derive(seed, "ancestry", groups) % 2**32
+        clusters = KMeans(groups, n_init=STARTS, random_state=random_state)
+        label = clusters.fit_predict(points)
+        score = _silhouette(points, label)
+        if score > best:
+            best = score
+            sizes = np.bincount(label, minlength=groups)
+            place = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
+            group_of[known] = [str(place[group] + 1) for group in label]
+    return group_of
+
+
+def _silhouette(points: np.ndarray, label: np.ndarray, most: int = 2000) -> float:
+    step = max(1, len(points) // most)
+    points, label = points[::step], label[::step]
+    groups = np.unique(label)
+    if len(groups) < 2:
+        return -1.0
+    apart = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
+    member = label[:, None] == groups
+    size = member.sum(axis=0)
+    mean = apart @ member / np.maximum(size - member, 1)
+    own = mean[member]
+    other = np.where(member, np.inf, mean).min(axis=1)
+    largest = np.maximum(np.maximum(own, other), 1e-300)
+    return float(np.where(size[member.argmax(axis=1)] > 1, (other - own) / largest, 0.0).mean())
+
+
+def _levels(values: pd.Series | np.ndarray, categorical: bool) -> np.ndarray:
+    text = pd.Series(np.asarray(values, dtype=object)).astype(str).str.strip()
+    number = pd.to_numeric(text, errors="coerce")
+    missing = text.isin([MISSING, ""]).to_numpy()
+    if categorical or number[~missing].isna().any() or missing.all():
+        return np.where(missing, MISSING, text.to_numpy(dtype=object))
+    cuts = np.quantile(number[~missing], [1 / 3, 2 / 3])
+    third = np.searchsorted(cuts, number.fillna(0).to_numpy(), side="left")
+    return np.where(missing, MISSING, np.array(THIRDS, dtype=object)[third])
+
+
+def _joined(levels: dict[str, np.ndarray], people: int) -> np.ndarray:
+    if not levels:
+        return np.full(people, "all", dtype=object)
+    parts = [[f"{name}={value}" for value in values] for name, values in levels.items()]
+    return np.array([", ".join(row) for row in zip(*parts, strict=True)], dtype=object)

@@ -1,0 +1,1 @@
+"""Chapters that only some studies have: each reads what a stage or a kind of method leaves."""

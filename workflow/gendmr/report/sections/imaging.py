@@ -1,0 +1,87 @@
+"""The chapter on images: how well they were registered, who is flagged, whose are not used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gendmr.files.tables import Kind, read_table
+from gendmr.report.numbers import finite
+from gendmr.report.schema import Registration
+
+MODALITY = "region"
+QUALITY: dict[str, Kind] = {"participant_id": "text", "dice": "number", "outlier": "flag"}
+LISTED, PICTURED = 20, 60  # people
+MANY = 0.1  # share of people, from which on it is no single scan's fault
+
+
+def registration(path: Path) -> Registration | None:
+    """Summarise ``imaging/quality.tsv``: overlap with the template, who is flagged or left out.
+
+    Where measurements were given nobody has an overlap.
+    """
+    if not path.is_file():
+        return None
+    table = read_table(path, QUALITY, extra=True, key="participant_id")
+    if "status" not in table:
+        table["status"] = "measured"
+    out = table[table["status"] != "measured"]
+    # Flagged scans keep their overlap and their picture, whether a rule leaves them out or not.
+    table = table[(table["status"] == "measured") | table["outlier"]]
+    dice = table["dice"].dropna()
+    flagged = table[table["outlier"]].sort_values("dice", kind="stable")
+    reasons = (
+        flagged["reason"] if "reason" in flagged else flagged["participant_id"].map(lambda _: "")
+    )
+    return Registration(
+        n=len(table),
+        dice_min=finite(dice.min()) if len(dice) else None,
+        dice_median=finite(dice.median()) if len(dice) else None,
+        dice_max=finite(dice.max()) if len(dice) else None,
+        n_outliers=len(flagged),
+        outliers=[
+            {"participant_id": str(who), "dice": finite(value), "reason": str(reason)}
+            for who, value, reason in zip(
+                flagged["participant_id"], flagged["dice"], reasons, strict=True
+            )
+        ][:LISTED],
+        n_left_out=len(out),
+        left_out=[
+            {"participant_id": str(who), "status": str(status), "reason": str(reason)}
+            for who, status, reason in zip(
+                out["participant_id"], out["status"], out["reason"], strict=True
+            )
+        ][:LISTED],
+        pictured=[
+            str(who)
+            for who in table.sort_values(
+                ["outlier", "dice"], ascending=[False, True], kind="stable"
+            )["participant_id"][:PICTURED]
+        ],
+    )
+
+
+def registration_warnings(registration: Registration | None) -> list[str]:
+    """Return warnings where many scans are flagged or not used."""
+    if not registration:
+        return []
+    said = []
+    n, out = registration.n, registration.n_left_out
+    if out > MANY * (n + out):
+        said.append(
+            f"{out} of {n + out} people have an image or measurements that are not used: when so"
+            " many scans fail, the cause is rarely the single scan. The reasons are in"
+            " imaging/quality.tsv."
+        )
+    if registration.n_outliers <= MANY * n:
+        return said
+    if registration.dice_median is None:
+        return [
+            *said,
+            f"{registration.n_outliers} of {n} people are flagged as outliers by"
+            " their region measurements: look at imaging/quality.tsv before using the regions.",
+        ]
+    return [
+        *said,
+        f"{registration.n_outliers} of {n} registrations are flagged as"
+        " outliers: look at their pictures before using the regions.",
+    ]
