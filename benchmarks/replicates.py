@@ -2,7 +2,7 @@
 
     python benchmarks/replicates.py [--replicates 32] [--people 400] [--snps 1000] [--epochs 3]
 
-Replicates are permutations of the diagnosis in one training set, as in a null. What is timed is the
+Replicates are permutations of the outcome in one training set, as in a null. What is timed is the
 fit; preparation and evidence are the same work either way and are reported beside it.
 """
 
@@ -26,11 +26,13 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
 
 from factories import make_cohort  # noqa: E402
 from gendmr.cohort.view import FoldView  # noqa: E402
-from gendmr.config.training import MethodOptions  # noqa: E402
-from gendmr.methods import gendmr  # noqa: E402
+from gendmr.engine.device import choose_device  # noqa: E402
+from gendmr.methods.base import FitInputs  # noqa: E402
+from gendmr.methods.gendmr.method import build  # noqa: E402
+from gendmr.methods.network_method import PreparedFit  # noqa: E402
 from gendmr.preprocessing.preparation import Preparation  # noqa: E402
-
-BAGS = ("snp", "region")
+from gendmr.tasks import task_of  # noqa: E402
+from studies import slice_of  # noqa: E402
 
 
 def main() -> None:
@@ -45,43 +47,38 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    options = MethodOptions.parse(
-        {
-            "method": {"kind": "gendmr"},
-            "optimisation": {"epochs": chosen.epochs, "patience": chosen.epochs},
-        }
+    options = slice_of(
+        {"kind": "gendmr"}, optimisation={"epochs": chosen.epochs, "patience": chosen.epochs}
     )
-    method = gendmr.build(options)
+    method = build(options)
     with TemporaryDirectory() as name:
         make_cohort(
             name, people=chosen.people, snps=chosen.snps, genes=max(chosen.snps // 4, 20),
             regions=chosen.regions, imaged=1.0,
         )  # fmt: skip
-        view = FoldView.open(name, 0, 0)
+        task = task_of(options.outcome, options.task)
+        view = FoldView.open(name, 0, 0, task=task, modalities=tuple(options.modalities))
         preparation = Preparation.fit(view, options)
         train, validation = preparation.apply(view.train), preparation.apply(view.validation)
     random = np.random.default_rng(0)
     clock = time.perf_counter()
-    made = [
-        method.replicate(
-            dataclasses.replace(train, diagnosis=random.permutation(train.diagnosis)),
-            validation,
-            preparation,
-            BAGS,
-            seed,
-        )[0]
-        for seed in range(chosen.replicates)
-    ]
+    made = []
+    for seed in range(chosen.replicates):
+        outcome = train.outcome.permute(random.permutation(len(train)))
+        permuted = dataclasses.replace(train, outcome=outcome)
+        made.append(method.prepare(FitInputs(permuted, validation, preparation, seed)))
     evidence = (time.perf_counter() - clock) / chosen.replicates
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, {chosen.threads} threads, {chosen.device}:"
-        f" {len(train)} people, {len(preparation.snps)} SNPs, {chosen.epochs} epochs"
+        f" {len(train)} people, {len(preparation.instances('snp'))} SNPs, {chosen.epochs} epochs"
     )
     print(f"evidence: {evidence:.2f} s per replicate")
 
-    def timed(replicates: list[gendmr.Replicate]) -> float:
+    device = choose_device(chosen.device)
+
+    def timed(prepared: list[PreparedFit]) -> float:
         clock = time.perf_counter()
-        method.fit_replicates(replicates, BAGS, device=chosen.device)
+        method.fit_prepared(prepared, device)
         return time.perf_counter() - clock
 
     timed(made[:1])

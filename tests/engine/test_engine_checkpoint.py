@@ -31,7 +31,7 @@ class Killed(RuntimeError):
 
 
 def train(
-    cohort: Path, output: Path, stop_at: str | None = None, options: Any = OPTIONS
+    cohort: Path, output: Path, stop_at: str | None = None, options: MethodOptions = OPTIONS
 ) -> list[str]:
     said = []
 

@@ -142,9 +142,7 @@ def test_a_phase_that_predicts_nothing_is_not_judged() -> None:
             return {"hidden": module.first(batch["x"])}  # type: ignore[operator]
 
     small = Term(lambda step: (step.outputs["hidden"] ** 2).mean())
-    found, _ = run(
-        Encoder(), perceptron, [problem(1)], [Phase("pretraining", {"size": small})]
-    )
+    found, _ = run(Encoder(), perceptron, [problem(1)], [Phase("pretraining", {"size": small})])
     lines = found.history[0]
     assert found.best_epoch == [4]
     assert "validation_loss" not in lines[0] and lines[-1]["size"] < lines[0]["size"]

@@ -6,44 +6,41 @@ import dataclasses
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from gendmr.training.scores import auc
 
 from factories import PLANTED_GENE, PLANTED_REGION, make_cohort
-from gendmr.cohort.view import FoldView
-from gendmr.config.training import MethodOptions
-from gendmr.engine.fit import Layout, Runner, State, choose_device
+from gendmr.engine.batches import stack
+from gendmr.engine.layout import Layout
+from gendmr.engine.state import State
+from gendmr.engine.together import TogetherStep
+from gendmr.engine.training import PhaseTraining
 from gendmr.errors import TrainingError
-from gendmr.methods import gendmr, ridge
-from gendmr.methods.evidence import collect, imaging_risk
-from gendmr.preprocessing.preparation import People, Preparation
+from gendmr.methods.base import FitInputs
+from gendmr.methods.gendmr.attention import GatedBag
+from gendmr.methods.gendmr.method import Gendmr, build
+from gendmr.methods.network_method import PreparedFit
+from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.statistics.classification import auc
 
-SMALL = {"width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
+SMALL = {"kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
+OUTCOMES = ["diagnosis", "stage", "memory", "conversion", "relapse"]
 
 
-def options(**method: Any) -> MethodOptions:
-    return MethodOptions.parse(
-        {
-            "method": {"kind": "gendmr", **SMALL, **method},
-            "adjustment": {"components": 2},
-            "optimisation": {"epochs": 3},
-        }
+def inputs(fold: Any, seed: int = 1) -> FitInputs:
+    return FitInputs(fold.train, fold.validation, fold.preparation, seed)
+
+
+def changed(people: PreparedSubset, modality: str, **changes: np.ndarray) -> PreparedSubset:
+    """Return people with other `values` or `present` of a modality."""
+    return dataclasses.replace(
+        people, **{name: {**getattr(people, name), modality: one} for name, one in changes.items()}
     )
-
-
-def prepared(
-    cohort: Path, chosen: MethodOptions, fold: int = 0
-) -> tuple[Preparation, People, People, People]:
-    view = FoldView.open(cohort, 0, fold)
-    preparation = Preparation.fit(view, chosen)
-    train, validation = preparation.apply(view.train), preparation.apply(view.validation)
-    view.seal()
-    return preparation, train, validation, preparation.apply(view.held_out)
 
 
 def quiet(line: str) -> None:
@@ -55,178 +52,198 @@ def quiet(line: str) -> None:
     [
         {},
         {"evidence": "none", "position": "none"},
-        {"evidence": "diagnosis", "position": "shuffled", "blocks": 1},
+        {"evidence": "outcome", "position": "shuffled", "blocks": 1},
         {"position": "index"},
-        {"modalities": ["snp"]},
+        {"reads": ["snp"]},
     ],
     ids=str,
 )
-def test_risks_and_bias_add_up_to_the_logit_of_the_bag(
-    cohort: Path, method: dict[str, Any]
+def test_risks_and_bias_add_up_to_the_output_of_the_bag(
+    cohort: Path, prepare: Callable[..., Any], method: dict[str, Any]
 ) -> None:
-    chosen = options(**method)
-    preparation, train, validation, held_out = prepared(cohort, chosen)
-    fitted = gendmr.build(chosen).fit(
-        train, validation, preparation, seed=1, device="cpu", progress=quiet
-    )
-    bags = fitted.bags(held_out)
-    assert set(bags) == set(method.get("modalities", ("snp", "region")))
-    outputs = fitted._run(held_out, tuple(f"logit_{name}" for name in bags))
-    for name, bag in bags.items():
-        there = held_out.has_snp if name == "snp" else held_out.has_region
-        total = bag.risk.astype(np.float64).sum(axis=1) + bag.bias
-        np.testing.assert_allclose(total[there], outputs[f"logit_{name}"][there], atol=1e-5)
-        assert np.isnan(bag.risk[~there]).all()
-        np.testing.assert_allclose(bag.attention[there].sum(axis=1), 1, atol=1e-5)
-    assert np.isfinite(fitted.logits(held_out)).all()
+    fold = prepare(cohort, {**SMALL, **method})
+    check_sums(fold, set(method.get("reads", ("snp", "region"))))
 
 
-def test_a_bag_that_is_missing_does_not_reach_the_score(cohort: Path) -> None:
-    chosen = options()
-    preparation, train, validation, held_out = prepared(cohort, chosen)
-    fitted = gendmr.build(chosen).fit(
-        train, validation, preparation, seed=1, device="cpu", progress=quiet
-    )
-    without = dataclasses.replace(held_out, has_region=np.zeros(len(held_out), dtype=bool))
-    other = dataclasses.replace(without, regions=held_out.regions + 7)
-    np.testing.assert_array_equal(fitted.logits(without), fitted.logits(other))
-    seen = dataclasses.replace(held_out, regions=held_out.regions + 7)
-    changed = fitted.logits(seen) != fitted.logits(held_out)
-    assert (changed == held_out.has_region).all()
+@pytest.mark.parametrize("outcome", OUTCOMES[1:])
+def test_they_add_up_for_every_outcome(
+    planted: Path, prepare: Callable[..., Any], outcome: str
+) -> None:
+    fold = prepare(planted, {**SMALL, "blocks": 1}, outcome=outcome, epochs=2)
+    fitted = check_sums(fold, {"snp", "region"})
+    assert fitted.predict(fold.held_out).shape == (len(fold.held_out), fold.task.n_outputs)
 
 
-def test_evidence_for_a_part_does_not_use_its_people(tmp_path: Path) -> None:
-    _, train, _, _ = prepared(make_cohort(tmp_path, imaged=1.0), options())
+def check_sums(fold: Any, names: set[str]) -> Any:
+    """Fit; compare attributions with what the bags say, contrasted by the task."""
+    fitted, people = fold.fit(), fold.held_out
+    attributions = fitted.attributions(people)
+    assert set(attributions) == names
+    said = [outputs for outputs, _ in fitted.outputs(people)]
+    contrast = fold.task.contrast(fitted.predict(people))
+    for name, one in attributions.items():
+        present = people.present[name]
+        output = torch.cat([outputs[f"output_{name}"] for outputs in said]).double().numpy()
+        expected = (output * contrast).sum(axis=1)
+        total = one.value.astype(np.float64).sum(axis=1) + one.baseline
+        np.testing.assert_allclose(total[present], expected[present], atol=1e-5)
+        assert np.isnan(one.value[~present]).all() and np.abs(one.value[present]).max() > 0
+        assert one.attention is not None
+        np.testing.assert_allclose(one.attention[present].sum(axis=1), 1, atol=1e-5)
+    assert np.isfinite(fitted.predict(people)).all()
+    return fitted
 
-    def evidence(people: People) -> Any:
-        return collect(
-            people,
-            parts=3,
-            partitions=1,
-            channels=("diagnosis", "imaging", "unexplained"),
-            random=np.random.default_rng(0),
+
+def test_intervals_of_time_share_a_risk_and_have_a_level_each(
+    planted: Path, prepare: Callable[..., Any]
+) -> None:
+    fold = prepare(planted, SMALL, outcome="relapse", epochs=2)
+    fitted = fold.fit()
+    for outputs, _ in fitted.outputs(fold.held_out):
+        said = outputs["output_snp"]
+        torch.testing.assert_close(
+            said - said[:, :1], (said - said[:, :1])[:1].expand_as(said), rtol=0, atol=1e-5
         )
+    assert fitted.weights["snp.bias"].shape == (fold.task.n_outputs,)
+    assert len(set(fitted.weights["snp.bias"].tolist())) == fold.task.n_outputs
 
-    before = evidence(train)
-    inside = before.part[0] == 0
-    random = np.random.default_rng(1)
-    dosage, regions = train.dosage.copy(), train.regions.copy()
-    dosage[inside] = random.integers(0, 3, dosage[inside].shape)
-    regions[inside] = (
-        random.normal(size=regions[inside].shape) * train.has_region[inside][:, None, None]
+
+@pytest.mark.parametrize("outcome", ["stage", "memory", "conversion"])
+def test_modalities_teach_each_other_whatever_the_outcome(
+    planted: Path, prepare: Callable[..., Any], outcome: str
+) -> None:
+    fold = prepare(planted, SMALL, outcome=outcome, epochs=3)
+    line = fold.fit().history[-1]
+    groups = sorted(set(fold.task.groups(fold.train.outcome)))
+    shares = {name: value for name, value in line.items() if name.startswith("lead_")}
+    for group in groups:
+        told = [shares.pop(f"lead_{name}_{group}") for name in ("region", "snp", "none")]
+        assert sum(told) == pytest.approx(1, abs=1e-5)
+        # A partial likelihood says nothing of those without an event by themselves.
+        assert (max(told[:2]) > 0) == (group != "censored")
+    assert not shares and line["distillation"] > 0 and line["contrast"] > 0
+
+
+def test_a_bag_that_is_missing_does_not_reach_the_score(
+    cohort: Path, prepare: Callable[..., Any]
+) -> None:
+    fold = prepare(cohort, SMALL)
+    fitted, people = fold.fit(), fold.held_out
+    nobody = np.zeros(len(people), dtype=bool)
+    other = people.values["region"] + 7
+    without = changed(people, "region", present=nobody)
+    np.testing.assert_array_equal(
+        fitted.predict(without), fitted.predict(changed(without, "region", values=other))
     )
-    after = evidence(dataclasses.replace(train, dosage=dosage, regions=regions))
-    np.testing.assert_array_equal(before.snp[0, 0], after.snp[0, 0])
-    np.testing.assert_array_equal(before.region[0, 0], after.region[0, 0])
-    assert (before.snp[0, 1] != after.snp[0, 1]).any()
-    assert before.snp[0, 0, :, 0].any() and before.imaging_people > 0
+    seen = changed(people, "region", values=other)
+    moved = (fitted.predict(seen) != fitted.predict(people))[:, 0]
+    assert (moved == people.present["region"]).all()
 
 
-def test_imaging_risk_is_out_of_fold() -> None:
-    random = np.random.default_rng(0)
-    y = (np.arange(100) % 2).astype(float)
-    part = random.integers(0, 5, 100)
-    noise = random.normal(size=(100, 300))  # more features than people: a fit in sample is perfect
-    assert auc(y, imaging_risk(noise, y, part)) < 0.7
-    noise[:, 0] += 3 * y
-    assert auc(y, imaging_risk(noise[:, :20], y, part)) > 0.9
+def prepared_fits(folds: list[Any]) -> tuple[Gendmr, list[PreparedFit]]:
+    built = build(folds[0].options)
+    return built, [
+        build(fold.options).prepare(inputs(fold, seed)) for seed, fold in enumerate(folds, start=1)
+    ]
 
 
-@pytest.mark.parametrize("features", [20, 150])
-def test_imaging_risk_is_that_of_fits_without_the_part(features: int) -> None:
-    random = np.random.default_rng(1)
-    values, part = random.normal(size=(90, features)), random.integers(0, 4, 90)
-    y = (values[:, 0] + random.normal(size=90) > 0).astype(float)
-    centred = values - values.mean(axis=0)
-    scores = {}
-    for penalty in 90 * 10.0 ** np.arange(-2.0, 4.0):
-        ridge = np.linalg.solve(centred.T @ centred + penalty * np.eye(features), centred.T)
-        hat = 1 / 90 + centred @ ridge
-        scores[penalty] = ((y - hat @ y) ** 2).sum() / (90 - np.trace(hat)) ** 2
-    penalty = min(scores, key=lambda value: scores[value])
-    expected = np.empty(90)
-    for number in range(4):
-        inside = part != number
-        # An unpenalised intercept beside the features.
-        design = np.column_stack([np.ones(90), values])
-        weight = penalty * np.diag([0.0, *np.ones(features)])
-        beta = np.linalg.solve(
-            design[inside].T @ design[inside] + weight, design[inside].T @ y[inside]
-        )
-        expected[~inside] = design[~inside] @ beta
-    found = imaging_risk(values, y, part)
-    np.testing.assert_allclose(found, np.clip(expected, 0.02, 0.98), rtol=1e-6)
-
-
-def stacked(cohort: Path, chosen: MethodOptions, seeds: list[int]) -> tuple[Any, ...]:
-    method = gendmr.build(chosen)
-    preparation, train, validation, _ = prepared(cohort, chosen)
-    bags = ("snp", "region")
-    made = [method.replicate(train, validation, preparation, bags, seed)[0] for seed in seeds]
-    return method, made, bags
-
-
-def test_a_replicate_does_not_depend_on_its_neighbours(cohort: Path) -> None:
-    method, made, bags = stacked(cohort, options(), [1, 2, 3])
-    together = method.fit_replicates(made, bags)
-    for place, replicate in enumerate(made):
-        alone = method.fit_replicates([replicate], bags)
+def test_a_replicate_does_not_depend_on_its_neighbours(
+    cohort: Path, prepare: Callable[..., Any]
+) -> None:
+    built, made = prepared_fits([prepare(cohort, SMALL)] * 3)
+    _, together = built.fit_prepared(made)
+    for place, one in enumerate(made):
+        _, alone = built.fit_prepared([one])
         assert alone.best_epoch[0] == together.best_epoch[place]
         # Batched products may sum in another order: not the same bits, the same numbers.
         torch.testing.assert_close(alone.weights[0], together.weights[place], rtol=1e-3, atol=1e-4)
     assert (together.weights[0] - together.weights[1]).abs().max() > 0.01
 
 
-def test_replicates_may_bring_other_people_and_other_snps(cohort: Path) -> None:
+@pytest.mark.parametrize("outcome", ["diagnosis", "stage", "conversion"])
+def test_together_and_apart_are_the_same_training(
+    planted: Path, prepare: Callable[..., Any], outcome: str
+) -> None:
+    class Apart(Gendmr):
+        replicates = "apart"
+
+    fold = prepare(planted, SMALL, outcome=outcome, epochs=2)
+    built, made = prepared_fits([fold, fold])
+    _, together = built.fit_prepared(made)
+    _, apart = Apart(built.options, fold.options).fit_prepared(made)
+    torch.testing.assert_close(apart.weights, together.weights, rtol=1e-3, atol=3e-4)
+    for ours, theirs in zip(together.history, apart.history, strict=True):
+        assert ours[0] == pytest.approx(theirs[0], rel=1e-3, abs=1e-4)
+
+
+def test_replicates_may_bring_other_people_and_other_snps(
+    cohort: Path, prepare: Callable[..., Any]
+) -> None:
     """Padding of people and SNPs changes nothing that a replicate finds."""
-    few = {"selection": {"per_gene": 1}}
-    method, made = None, []
-    for fold, extra in ((0, {}), (1, few)):
-        chosen = MethodOptions.parse({**options(blocks=1).model_dump(), **extra})
-        method = gendmr.build(chosen)
-        preparation, train, validation, _ = prepared(cohort, chosen, fold)
-        smaller = (
-            train
-            if fold
-            else dataclasses.replace(
-                train,
-                **{
-                    field.name: getattr(train, field.name)[:-5]
-                    for field in dataclasses.fields(train)
-                },
-            )
-        )
-        made.append(
-            method.replicate(smaller, validation, preparation, ("snp", "region"), 1 + fold)[0]
-        )
-    shapes = [len(item.fixed["snp_gene"]) for item in made]
-    assert shapes[0] != shapes[1] and len(made[0].people["y"]) != len(made[1].people["y"])
+    method = {**SMALL, "blocks": 1}
+    first = prepare(cohort, method)
+    first = dataclasses.replace(first, train=first.train.take(np.arange(len(first.train) - 5)))
+    few = {"snp": {"selection": {"per_gene": 1}}}
+    built, made = prepared_fits([first, prepare(cohort, method, fold=1, modalities=few)])
+    shapes = [len(one.problem.fixed["snp_gene"]) for one in made]
+    assert shapes[0] != shapes[1] and len(made[0].problem.train) != len(made[1].problem.train)
     # Gradients of every step of an epoch: after many steps Adam blows up differences in rounding.
-    together = gradients(method, made)
-    for place in range(len(made)):
-        alone = gradients(method, [made[place]])
-        for (size, found), (own, expected) in zip(together[place], alone[0], strict=True):
+    together = gradients(built, made)
+    for place, one in enumerate(made):
+        (alone,) = gradients(built, [one])
+        for (size, found), (own, expected) in zip(together[place], alone, strict=True):
             assert size == pytest.approx(own, rel=1e-5)
             for name, value in expected.items():
                 shared = found[name][tuple(slice(count) for count in value.shape)]
                 torch.testing.assert_close(shared, value, rtol=1e-3, atol=1e-6)
 
 
-def test_a_replicate_of_fewer_people_takes_fewer_steps(tmp_path: Path) -> None:
+def gradients(
+    built: Gendmr, made: list[PreparedFit]
+) -> list[list[tuple[float, dict[str, torch.Tensor]]]]:
+    """Return loss and gradient by replicate and by step of the first epoch, at the start."""
+    own = [built.network(one.architecture) for one in made]
+    for module, one in zip(own, made, strict=True):
+        built.reset(module, one.problem.seed)
+    largest = max(made, key=lambda one: one.architecture.sizes["gene"]).architecture
+    module = built.network(largest)
+    layout = Layout(module)
+    problems = [one.problem for one in made]
+    (phase,) = built.phases(module, problems)
+    training = PhaseTraining(
+        built, module, problems, phase, built.optimisation, "together", torch.device("cpu"),
+        named=False,
+    )  # fmt: skip
+    assert isinstance(training.step, TogetherStep)
+    weights = torch.stack([layout.flatten(one) for one in own])
+    state: State
+    state, _ = training.start(weights, stack([{} for _ in made]))
+    state.epoch = 1
+    scale = {name: torch.tensor(1.0) for name in phase.terms}
+    found: list[list[Any]] = [[] for _ in made]
+    for place, step in enumerate(training.steps(1)):
+        result = training.step.take(state, step, place, scale)
+        state.memory = {name: value.detach() for name, value in result.memory.items()}
+        for number, piece in enumerate(step.pieces):
+            if piece is not None:  # others of more people take further steps
+                gradient = layout.unflatten(result.gradient[number])
+                found[number].append((float(result.total[number]), gradient))
+    return found
+
+
+def test_a_replicate_of_fewer_people_takes_fewer_steps(
+    tmp_path: Path, prepare: Callable[..., Any]
+) -> None:
     """Whether neighbours have more steps in an epoch changes nothing."""
     make_cohort(tmp_path, people=500, snps=30, genes=10)
-    chosen = options(parts=2)
-    method = gendmr.build(chosen)
-    preparation, train, validation, _ = prepared(tmp_path, chosen)
-    made = []
-    for seed, count in ((1, len(train)), (2, 110)):
-        some = gendmr._slice(train, 0, count)
-        made.append(method.replicate(some, validation, preparation, ("snp", "region"), seed)[0])
-    together = method.fit_replicates(made, ("snp", "region"))
+    fold = prepare(tmp_path, {**SMALL, "parts": 2})
+    some = dataclasses.replace(fold, train=fold.train.take(np.arange(110)))
+    built, made = prepared_fits([fold, some])
+    _, together = built.fit_prepared(made)
     steps = [history[-1]["step"] for history in together.history]
     assert steps[0] > steps[1] == 6
-    for place, replicate in enumerate(made):
-        alone = method.fit_replicates([replicate], ("snp", "region"))
+    for place, one in enumerate(made):
+        _, alone = built.fit_prepared([one])
         # Adam blows up differences in rounding; a step more or less would be far larger.
         torch.testing.assert_close(alone.weights[0], together.weights[place], rtol=0, atol=3e-3)
         own, beside = alone.history[0][-1], together.history[place][-1]
@@ -234,30 +251,10 @@ def test_a_replicate_of_fewer_people_takes_fewer_steps(tmp_path: Path) -> None:
             assert beside[name] == pytest.approx(value, rel=1e-2, abs=1e-3), name
 
 
-def gradients(method: Any, made: list[Any]) -> list[list[tuple[float, dict[str, torch.Tensor]]]]:
-    """Return loss and gradient by replicate and by step of the first epoch, at the start."""
-    task, network = method.task_of(made, ("snp", "region"), choose_device("cpu"))
-    runner, state = Runner(network, task), State.start(network, task)
-    scale = {extra.name: torch.tensor(1.0) for extra in network.auxiliary_losses}
-    found: list[list[Any]] = [[] for _ in made]
-    for batch in task.batches(1):
-        weights = state.weights.requires_grad_(True)
-        total, _, _, memory, _ = runner.losses(weights, batch, state, scale)
-        (gradient,) = torch.autograd.grad(total.sum(), weights)
-        state.weights = weights.detach()
-        state.memory = memory
-        for place, steps in enumerate(found):
-            if batch["weight"][place].any():  # others of more people take further steps
-                steps.append(
-                    (float(total[place].detach()), runner.layout.unflatten(gradient[place]))
-                )
-    return found
-
-
 @pytest.mark.parametrize("instances", [20, 200, 5000])
 def test_attention_starts_as_even_as_its_bag_is_large(instances: int) -> None:
     random = torch.Generator().manual_seed(0)
-    bag = gendmr.GatedBag(16, 32, 3, evidence=False)
+    bag = GatedBag(16, 32, 3, 1, 1, evidence=False)
     for value in bag.parameters():
         value.data.normal_(0, 0.2, generator=random)
     tokens = torch.randn(instances, 16, generator=random)
@@ -266,20 +263,11 @@ def test_attention_starts_as_even_as_its_bag_is_large(instances: int) -> None:
     assert entropy / math.log(instances) > 0.99
 
 
-def test_a_gpu_that_is_not_there_is_a_named_error() -> None:
-    if torch.cuda.is_available():
-        assert choose_device("cuda").type == "cuda"
-    else:
-        with pytest.raises(TrainingError, match="no CUDA device"):
-            choose_device("cuda")
-
-
-def test_layout_takes_apart_what_it_put_together() -> None:
-    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
-    layout = Layout(module)
-    back = layout.unflatten(layout.flatten(module))
-    for name, value in module.named_parameters():
-        torch.testing.assert_close(back[name], value.detach())
+def test_a_width_that_the_heads_do_not_divide_is_a_named_error(
+    cohort: Path, prepare: Callable[..., Any]
+) -> None:
+    with pytest.raises(TrainingError, match="not a multiple of 3 heads"):
+        build(prepare(cohort, {**SMALL, "heads": 3}).options)
 
 
 def test_ridge_starts_without_torch(root: Path) -> None:
@@ -291,7 +279,7 @@ def test_ridge_starts_without_torch(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_learns_what_was_planted(tmp_path: Path) -> None:
+def test_it_learns_what_was_planted(tmp_path: Path, prepare: Callable[..., Any]) -> None:
     """400 people, 62 with images, 1,500 SNPs: an odds ratio of 3 and eleven of 1.25 to 1.5.
 
     Rankings hold in each cohort, over its folds. The AUC of 62 people has a standard error of
@@ -303,7 +291,7 @@ def test_it_learns_what_was_planted(tmp_path: Path) -> None:
             tmp_path / str(seed), people=400, snps=1500, genes=300, regions=40, imaged=0.155,
             weak=11, effect=math.log(3), seed=seed, folds=4,
         )  # fmt: skip
-        genes, regions, found = learn(cohort, folds=4)
+        genes, regions, found = learn(prepare, cohort, folds=4)
         assert max(genes, key=genes.__getitem__) == PLANTED_GENE
         assert PLANTED_REGION in sorted(regions, key=regions.__getitem__)[-3:]
         score, beside, y, has_region = found.T
@@ -314,29 +302,25 @@ def test_it_learns_what_was_planted(tmp_path: Path) -> None:
     assert np.mean(own) > np.mean(baseline)
 
 
-def learn(cohort: Path, folds: int) -> tuple[dict[str, float], dict[str, float], np.ndarray]:
+def learn(
+    prepare: Callable[..., Any], cohort: Path, folds: int
+) -> tuple[dict[str, float], dict[str, float], np.ndarray]:
     """Scores of genes and regions over folds; logits of GenDMR and ridge, diagnosis, imaging."""
-    chosen = MethodOptions.parse({"method": {"kind": "gendmr"}, "optimisation": {}})
-    beside = ridge.build(MethodOptions.parse({"method": {"kind": "ridge"}}))
-    genes: dict[str, float] = {}
-    regions: dict[str, float] = {}
+    scores: dict[str, dict[str, float]] = {"snp": {}, "region": {}}
     found = []
-    for fold in range(folds):
-        preparation, train, validation, held_out = prepared(cohort, chosen, fold)
-        fitted, other = (
-            method.fit(train, validation, preparation, seed=fold, device="cpu", progress=quiet)
-            for method in (gendmr.build(chosen), beside)
-        )
-        bags = fitted.bags(held_out)
-        for name, names, total in (
-            ("snp", preparation.snps["gene"], genes),
-            ("region", preparation.regions, regions),
-        ):
-            risk = bags[name].risk
+    for number in range(folds):
+        fold = prepare(cohort, {"kind": "gendmr"}, fold=number, optimisation={})
+        people = fold.held_out
+        fitted = fold.fit(seed=number)
+        beside = prepare(cohort, {"kind": "ridge"}, fold=number).fit(seed=number)
+        attributions = fitted.attributions(people)
+        for name, key in (("snp", "gene"), ("region", "region")):
+            risk = attributions[name].value
             risk = risk[np.isfinite(risk).all(axis=1)]
             spread = np.abs(risk - risk.mean(axis=0)).mean(axis=0)
-            for key, value in zip(names, spread, strict=True):
-                total[key] = total.get(key, 0.0) + float(value)
-        logits = (fitted.logits(held_out), other.logits(held_out))
-        found.append(np.column_stack([*logits, held_out.diagnosis, held_out.has_region]))
-    return genes, regions, np.concatenate(found)
+            names = fold.preparation.instances(name)[key]
+            for instance, value in zip(names, spread, strict=True):
+                scores[name][instance] = scores[name].get(instance, 0.0) + float(value)
+        output = [one.predict(people)[:, 0] for one in (fitted, beside)]
+        found.append(np.column_stack([*output, people.outcome.case, people.present["region"]]))
+    return scores["snp"], scores["region"], np.concatenate(found)

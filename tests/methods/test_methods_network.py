@@ -67,6 +67,8 @@ class Deep(NetworkMethod):
             Phase("head", {TASK: task_term(task)}, trainable=lambda name: name.startswith("head")),
             Phase("all", {TASK: task_term(task)}),
         )
+
+
 # Here ends what an author writes.
 
 

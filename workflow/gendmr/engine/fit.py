@@ -128,18 +128,7 @@ def fit(
             stored = None
         if len(phases) > 1:
             progress(f"phase {phases[number].name}")
-        while training.goes_on(state, stopping):
-            lines = training.epoch(state, stopping)
-            for replicate, line in lines.items():
-                epoch = place.epochs_before[replicate] + state.epoch
-                history[replicate].append({**line, "epoch": epoch})
-            finished = not training.goes_on(state, stopping)
-            if 0 in lines and (state.epoch % 5 == 0 or state.epoch == 1 or finished):
-                progress(describe(history[0][-1], problems[0].task))
-            if checkpoint is not None:
-                checkpoint.show(history[0])
-                if state.epoch % checkpoint.every == 0 and not finished:
-                    _save(checkpoint, place, state, stopping, history)
+        _run(training, place, state, stopping, history, progress, checkpoint)
         weights, buffers = stopping.weights, stopping.buffers
     if stopping is None:
         raise ValueError("a fit without phases")
@@ -147,6 +136,30 @@ def fit(
         before + epoch for before, epoch in zip(place.epochs_before, stopping.epoch, strict=True)
     ]
     return Fit(weights, buffers, history, best)
+
+
+def _run(
+    training: PhaseTraining,
+    place: _Place,
+    state: State,
+    stopping: EarlyStopping,
+    history: list[list[dict[str, Any]]],
+    progress: Progress,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Train the epochs of a phase that are left."""
+    while training.goes_on(state, stopping):
+        lines = training.epoch(state, stopping)
+        for replicate, line in lines.items():
+            epoch = place.epochs_before[replicate] + state.epoch
+            history[replicate].append({**line, "epoch": epoch})
+        finished = not training.goes_on(state, stopping)
+        if 0 in lines and (state.epoch % 5 == 0 or state.epoch == 1 or finished):
+            progress(describe(history[0][-1], training.problems[0].task))
+        if checkpoint is not None:
+            checkpoint.show(history[0])
+            if state.epoch % checkpoint.every == 0 and not finished:
+                _save(checkpoint, place, state, stopping, history)
 
 
 @dataclass(frozen=True)

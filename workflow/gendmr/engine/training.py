@@ -13,6 +13,7 @@ from torch import nn
 from gendmr.config.optimisation import OptimisationSection
 from gendmr.engine.apart import ApartStep
 from gendmr.engine.batches import PaddedStep, Tensors, align, in_order, stack
+from gendmr.engine.divergence import diverged, refuse_divergence
 from gendmr.engine.history import mean_over_steps, performance, train_outputs
 from gendmr.engine.network import OUTPUT, FitProblem, Network
 from gendmr.engine.optimiser import AdamW
@@ -22,9 +23,7 @@ from gendmr.engine.state import State
 from gendmr.engine.step import StepResult
 from gendmr.engine.stopping import EarlyStopping
 from gendmr.engine.together import TogetherStep
-from gendmr.errors import TrainingError
 
-LARGEST_GROWTH = 1e4  # of the loss: the steps overshoot, whether or not it is finite
 Replicates = Literal["together", "apart"]
 Lines = dict[int, dict[str, Any]]
 
@@ -118,7 +117,7 @@ class PhaseTraining:
         rate = torch.zeros(len(own), 1, device=device)
         for place, (step, part) in enumerate(zip(steps, parts, strict=True)):
             result = self.step.take(state, step, place, scale)
-            self._refuse_divergence(result.total, stopping.active & part, state)
+            refuse_divergence(result.total, stopping.active & part, state)
             now = learning_rates(state.steps, self.options, self.epochs, own)[:, None]
             rate = torch.where(part[:, None], now, rate)
             decays = {
@@ -174,7 +173,7 @@ class PhaseTraining:
                 losses[number] = told[1]
                 scores[number] = (told[2], line["validation_loss"])
                 if not np.isfinite(losses[number]).all():
-                    raise _diverged(math.nan, number, state)
+                    raise diverged(math.nan, number, state)
             line["learning_rate"] = float(rate[number])
             line |= {
                 name: mean_over_steps([result.terms[name][number] for result in results])
@@ -197,26 +196,6 @@ class PhaseTraining:
                     values = outputs[OUTPUT][: len(piece.rows)].cpu().numpy()
                     collected.setdefault(number, []).append(values)
         return {number: np.concatenate(values) for number, values in collected.items()}
-
-    def _refuse_divergence(self, loss: torch.Tensor, active: torch.Tensor, state: State) -> None:
-        limit = LARGEST_GROWTH * state.first_loss
-        wrong = active & (~torch.isfinite(loss) | (loss.abs() > limit))
-        if wrong.any():
-            replicate = int(torch.nonzero(wrong).reshape(-1)[0])
-            raise _diverged(float(loss[replicate]), replicate, state)
-        unset = active & torch.isnan(state.first_loss) & (loss != 0)
-        state.first_loss = torch.where(unset, loss.abs(), state.first_loss)
-
-
-def _diverged(value: float, replicate: int, state: State) -> TrainingError:
-    size = f"{value:.3g}" if math.isfinite(value) else "not finite"
-    return TrainingError(
-        f"the loss is {size} in epoch {state.epoch}, step {int(state.steps[replicate])}"
-        f" (replicate {replicate})",
-        cause="a learning rate that is too large, or measurements of extreme size",
-        next_step="lower training.optimisation.learning_rate, or look at the outliers in the"
-        " quality tables",
-    )
 
 
 def _where(part: torch.Tensor, new: Tensors, old: Tensors) -> Tensors:

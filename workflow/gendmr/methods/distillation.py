@@ -85,7 +85,8 @@ def rightness(
 
     ``exp(-loss)``: the probability of the true class; of a measurement, its density as a share of
     the largest. For a time ``1 / (1 + exp(loss - loss of knowing nothing))``, since a partial
-    likelihood shrinks with the number of people.
+    likelihood shrinks with the number of people; one half for the censored under a Cox model, whose
+    own loss is 0.
     """
     target = target_of(batch)
     loss = task.loss(output, target, weight)
