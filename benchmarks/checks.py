@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
 from gendmr.cohort.join import join_cohort
 from gendmr.config.cohort import CohortSection
 from gendmr.files.identifiers import hostility
 from gendmr.files.provenance import record_files, versions
 from gendmr.files.tables import write_table
+from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
 
 
 def seconds(work: Callable[[], object]) -> float:
