@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -203,3 +204,28 @@ def test_nobody_and_nothing_are_read_back(tmp_path, dimension):
         back = read_dataset(tmp_path / name, SCHEMA)
         xr.testing.assert_equal(back, dataset)
         assert back[dimension].dtype == object
+
+
+@pytest.mark.parametrize("by_blocks", [False, True])
+def test_a_flipped_bit_among_numbers_is_damage(tmp_path, by_blocks):
+    random = np.random.default_rng(4)
+    people = tuple(f"P{number}" for number in range(40))
+    dataset = snp(people, random.integers(-1, 3, (40, 3)))
+    path = tmp_path / "a.nc"
+    if by_blocks:
+        coordinates = {name: dataset[name].values for name in dataset.coords}
+        blocks = [(0, dataset["dosage"].values)]
+        write_blocks(path, SCHEMA, "dosage", (40, 3), coordinates, blocks, dataset.attrs)
+    else:
+        write_dataset(path, dataset, SCHEMA)
+    content = path.read_bytes()
+    for name in ("dosage", "position", "distance"):
+        with h5py.File(path, "r") as stored:
+            chunk = stored[name].id.get_chunk_info(0)
+        for place in random.integers(chunk.byte_offset, chunk.byte_offset + chunk.size, 40):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << int(random.integers(8))
+            path.write_bytes(bytes(flipped))
+            with pytest.raises((InputFileError, ModalityError)):
+                read_dataset(path, SCHEMA)
+        path.write_bytes(content)

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CHUNK = (256, 1024)  # people, instances
+# Numbers have a checksum for each chunk, so that a flipped bit is read as damage.
+# What reading a file with a wrong byte may raise: a lost variable is None, a lost link a KeyError.
+DAMAGE = (
+    *(OSError, ValueError, RuntimeError, KeyError),
+    *(AttributeError, TypeError, IndexError, MemoryError),
+)
+CHECKED: dict[str, Any] = {"fletcher32": True}
 Check = Callable[[np.ndarray], str | None]
 
 
@@ -83,7 +90,9 @@ def write_dataset(path: Path | str, dataset: xr.Dataset, schema: Schema) -> None
             if variable.dtype.kind != "f":
                 encoding[str(name)]["_FillValue"] = None
             if variable.size:
-                encoding[str(name)]["chunksizes"] = chunks_of(variable.shape)
+                encoding[str(name)] |= CHECKED | {"chunksizes": chunks_of(variable.shape)}
+        elif variable.dtype.kind in "fiu" and variable.ndim == 1 and variable.size:
+            encoding[str(name)] = CHECKED | {"chunksizes": variable.shape}
     # Made in memory: HDF5 that meets a full disk loses errors and then crashes the process.
     content = dataset.to_netcdf(None, engine="h5netcdf", encoding=encoding)
     with atomic_path(path) as temporary:
@@ -230,7 +239,13 @@ def write_blocks(
                     _refuse(schema[name], values, str(path), name)
                     text = schema[name].dtype == "text"
                     dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
-                    variable = stored.create_variable(name, schema[name].dims, dtype=dtype)
+                    checked = CHECKED | {"chunks": values.shape}
+                    variable = stored.create_variable(
+                        name,
+                        schema[name].dims,
+                        dtype=dtype,
+                        **(checked if values.size and not text else {}),
+                    )
                     variable[...] = values.astype(object) if text else values
                     variable.attrs.update(_described(schema[name]))
                     sink.check()
@@ -254,9 +269,8 @@ def _packed(shape: tuple[int, int]) -> dict[str, Any]:
     """Return how a table is stored: in compressed chunks, unless there is nothing in it."""
     if 0 in shape:
         return {}
-    return {
-        "chunks": chunks_of(shape), "compression": "gzip", "compression_opts": 1, "shuffle": True,
-    }  # fmt: skip
+    packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    return CHECKED | packed | {"chunks": chunks_of(shape)}
 
 
 def _described(variable: Variable) -> dict[str, str]:
@@ -287,7 +301,7 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
     try:
         with h5py.File(path, "r") as stored:
             dataset = _dataset(stored)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except DAMAGE as error:
         raise InputFileError(
             f"{path}: not readable as NetCDF ({error})",
             cause="the file is damaged",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.errors import InputFileError, ModalityError, first_few
-from gendmr.files.datasets import Variable, missing_value, texts
+from gendmr.files.datasets import DAMAGE, Variable, missing_value, texts
 from gendmr.modalities.base import Modality
 
 if TYPE_CHECKING:
@@ -180,8 +180,7 @@ def opened(path: Path, next_step: str) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as stored:
             yield stored
-    # h5py: a chunk that cannot be inflated is an OSError, a lost variable a KeyError.
-    except (OSError, KeyError, RuntimeError) as error:
+    except DAMAGE as error:
         raise InputFileError(
             f"{path}: not readable as NetCDF ({error})",
             cause="the file is damaged",
