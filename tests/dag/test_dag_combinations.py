@@ -130,6 +130,7 @@ def every_pair(factors):
 
 
 ROWS = every_pair(FACTORS)
+NAMED = ("source", "methods", "outcome")
 
 
 def test_every_pair_of_settings_is_met():
@@ -309,7 +310,9 @@ def expected(row, study):
     return {rule: int(count) for rule, count in jobs.items()}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['source']}, {row['methods']}, {row['outcome']}")
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row['source']}, {row['methods']}, {row['outcome']}"
+)
 def test_a_combination_builds_its_graph(inputs, row):
     study = configure(row)
     (inputs / "study.yaml").write_text(yaml.safe_dump(study))
