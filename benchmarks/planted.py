@@ -124,11 +124,7 @@ def run_workflow(config: dict[str, Any], folder: Path, cores: int) -> None:
 
 def rankable(study: Study) -> list[str]:
     """Return the methods that can rank genes: those that read SNPs."""
-    return [
-        name
-        for name, method in study.training.methods.items()
-        if method.ranked and "snp" in getattr(method, "modalities", ("snp",))
-    ]
+    return [name for name in study.ranked_methods() if "snp" in study.method_options(name).reads]
 
 
 def rows_of(config: dict[str, Any], folder: Path, wall: float) -> list[dict[str, Any]]:
