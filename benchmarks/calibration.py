@@ -105,7 +105,7 @@ def rows_of(
                     "permutations": study.training.null.permutations,
                     "seconds": round(seconds, 1),
                     "code": fingerprint(
-                        "training.null", "ranking.rank", study.training.methods[name].module
+                        "ranking.rank", *study.method_options(name).code("training.null")
                     )[:12],
                     **judged(table, level, planted[level], study.training.null.permutations),
                 }
