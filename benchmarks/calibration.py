@@ -89,7 +89,7 @@ def rows_of(
         "region": {item["region"] for item in truth.get("regions", [])},
     }
     rows = []
-    for name in study.training.with_null:
+    for name in study.null_methods():
         for level in ("gene", "region"):
             path = results / "ranking" / name / f"{level}s.tsv"
             table = read_table(path, {level: "text"}, extra=True) if path.is_file() else None
