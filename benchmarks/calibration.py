@@ -89,7 +89,7 @@ def rows_of(
         "region": {item["region"] for item in truth.get("regions", [])},
     }
     rows = []
-    for name in study.training.with_null:
+    for name in study.null_methods():
         for level in ("gene", "region"):
             path = results / "ranking" / name / f"{level}s.tsv"
             table = read_table(path, {level: "text"}, extra=True) if path.is_file() else None
@@ -105,7 +105,7 @@ def rows_of(
                     "permutations": study.training.null.permutations,
                     "seconds": round(seconds, 1),
                     "code": fingerprint(
-                        "training.null", "ranking.rank", study.training.methods[name].module
+                        "ranking.rank", *study.method_options(name).code("training.null")
                     )[:12],
                     **judged(table, level, planted[level], study.training.null.permutations),
                 }

@@ -21,8 +21,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.cohort.join import join_cohort
+from gendmr.cohort.collect import collect_modality
+from gendmr.cohort.join import join_people
 from gendmr.config.cohort import CohortSection
+from gendmr.config.modalities.snp import SnpSection
 from gendmr.files.identifiers import hostility
 from gendmr.files.provenance import record_files, versions
 from gendmr.files.tables import write_table
@@ -37,7 +39,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def write_inputs(folder: Path, people: int, variants: int) -> None:
-    """Write what join_cohort takes."""
+    """Write what the join takes."""
     random = np.random.default_rng(0)
     ids = [f"{i % 1000:03d}_S_{i:05d}" for i in range(people)]
     body = random.integers(0, 256, (variants, -(-people // 4)), dtype=np.uint8)
@@ -72,18 +74,19 @@ def write_inputs(folder: Path, people: int, variants: int) -> None:
 
 
 def join(folder: Path, options: CohortSection) -> None:
-    """Run the join as the rule does."""
-    join_cohort(
-        genotypes=str(folder / "qc"),
-        genotype_attrition=folder / "attrition.tsv",
-        kinship=folder / "kinship.tsv",
-        snp_to_gene=folder / "snp2gene.tsv",
-        annotation_summary=folder / "summary.json",
-        regions=None,
-        quality=None,
-        options=options,
-        output=folder / "cohort",
-    )
+    """Run the join and the collection of genotypes as the rules do."""
+    files = {
+        "genotypes": "qc.bed",
+        "attrition": "attrition.tsv",
+        "kinship": "kinship.tsv",
+        "genes": "snp2gene.tsv",
+        "annotation": "summary.json",
+    }
+    sources = {role: str(folder / name) for role, name in files.items()}
+    section, output = SnpSection(), folder / "cohort"
+    join_people({"snp": sources}, {"snp": section}, options, output)
+    people = output / "participants.tsv"
+    collect_modality("snp", sources, section, people, options, output / "snp.nc")
 
 
 def check(folder: Path, options: CohortSection) -> None:

@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow")]
 
 from gendmr.config.training import NullSection  # noqa: E402
-from gendmr.statistics.association import Packed, score_test  # noqa: E402
+from gendmr.statistics.association import score_test  # noqa: E402
+from gendmr.statistics.genotypes import PackedGenotypes  # noqa: E402
 
 PART = 20_000  # variants that PLINK is timed on
 CHECKED = 200
@@ -59,7 +60,7 @@ def main() -> None:
     permuted = np.stack([random.permutation(diagnosis) for _ in range(chosen.permutations)], axis=1)
 
     clock = time.perf_counter()
-    packed = Packed.pack(dosage)
+    packed = PackedGenotypes.pack(dosage)
     packing = time.perf_counter() - clock
     part = np.ascontiguousarray(dosage[:, :PART])
     del dosage

@@ -88,9 +88,10 @@ def codes(config: dict[str, Any]) -> dict[str, str]:
     stages = ("simulate.cohort", "simulate.measurements", "cohort.join", "cohort.splits")
     common = [fingerprint(*stages), fingerprint("ranking.rank"), shared]
     result = {ORACLE: _digest(common)}
-    for name, method in study.training.methods.items():
-        code = fingerprint("training.fold", method.module)
-        result[name] = _digest([*common, code, study.training.method(name).dump()])
+    for name in study.methods:
+        options = study.method_options(name)
+        code = fingerprint(*options.code("training.fold"))
+        result[name] = _digest([*common, code, options.dump()])
     return result
 
 
@@ -106,7 +107,7 @@ def run_workflow(config: dict[str, Any], folder: Path, cores: int) -> None:
     write_text(folder / "study.yaml", yaml.safe_dump(config, sort_keys=False))
     study = Study.parse(config)
     results = f"results/{study.study}"
-    targets = [f"{results}/training/{name}/metrics.tsv" for name in study.training.methods]
+    targets = [f"{results}/training/{name}/metrics.tsv" for name in study.methods]
     targets += [f"{results}/ranking/{name}/genes.tsv" for name in rankable(study)]
     done = subprocess.run(
         [
@@ -124,11 +125,7 @@ def run_workflow(config: dict[str, Any], folder: Path, cores: int) -> None:
 
 def rankable(study: Study) -> list[str]:
     """Return the methods that can rank genes: those that read SNPs."""
-    return [
-        name
-        for name, method in study.training.methods.items()
-        if method.ranked and "snp" in getattr(method, "modalities", ("snp",))
-    ]
+    return [name for name in study.ranked_methods() if "snp" in study.method_options(name).reads]
 
 
 def rows_of(config: dict[str, Any], folder: Path, wall: float) -> list[dict[str, Any]]:
@@ -154,7 +151,7 @@ def rows_of(config: dict[str, Any], folder: Path, wall: float) -> list[dict[str,
     seconds = time.perf_counter() - start
     rows = [common | {"method": ORACLE, "code": code[ORACLE], "auc": np.nan, "auc_sd": np.nan}]
     rows[0] |= recall(order, truth) | {"seconds": round(seconds, 1)}
-    for name in study.training.methods:
+    for name in study.methods:
         metrics = results / "training" / name / "metrics.tsv"
         if not metrics.is_file():
             continue

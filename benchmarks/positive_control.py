@@ -94,14 +94,15 @@ def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, An
             "folds": 5,
             "strata": list(strata),
         },
+        "modalities": {
+            "snp": {
+                "selection": {"mode": mode, "maximum": 600, "per_gene": 10},
+                "components": components,
+            }
+        },
         "training": {
             "methods": {name: METHODS[name] for name in chosen.methods},
-            "selection": {"mode": mode, "maximum": 600, "per_gene": 10},
-            "adjustment": {
-                "covariates": [],
-                "region_covariates": [],
-                "components": components,
-            },
+            "covariates": [],
             "optimisation": {"epochs": 10},
             "null": {"permutations": chosen.permutations, "chunk": 100},
         },

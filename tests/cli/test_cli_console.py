@@ -51,10 +51,10 @@ def test_a_job_that_a_later_attempt_finished_is_not_shown(tmp_path):
     log = write(tmp_path / "a.log", "MemoryError: \n")
     failures = Failures()
     tell(failures, "job_error", **job(3, [log]))
-    tell(failures, "job_error", **job(4, [log], output="results/s/b", rule="rank_genes"))
+    tell(failures, "job_error", **job(4, [log], output="results/s/b", rule="rank_snp_region"))
     tell(failures, "job_finished", job_id=3)
     text = failure_summary("s", failures, [])
-    assert "rank_genes" in text and "train_fold" not in text
+    assert "rank_snp_region" in text and "train_fold" not in text
 
 
 def test_of_a_group_only_the_job_that_failed_is_shown(tmp_path):

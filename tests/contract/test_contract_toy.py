@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-BLOCK = re.compile(r"^```python\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from pages import files_of
+
 # Prints what each job of a study would be rerun for: fingerprints and slices of the methods.
 PLAN = """
 import json
@@ -30,15 +31,6 @@ plan["cohort"] = [fingerprint("cohort.splits"), study.cohort.dump()]
 print(json.dumps(plan))
 """
 METRICS = "import json; from gendmr.files.fingerprint import fingerprint; print(fingerprint({!r}))"
-
-
-def files_of(root: Path, *pages: str) -> dict[str, str]:
-    """Return the Python files that some pages write, by path."""
-    return {
-        path: body
-        for page in pages
-        for path, body in BLOCK.findall((root / f"docs/how-to/add-a-{page}.md").read_text())
-    }
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from gendmr.estimate.plan import planned_jobs
 from .conftest import ROOT
 
 IMAGES = 3
-SNP = {"kind": "ridge", "modalities": ["snp"]}
+SNP = {"kind": "ridge", "reads": ["snp"]}
 OWN_TEMPLATE = {
     "space": "MyTemplate",
     **{name: f"template/{name}.nii.gz" for name in ("t1", "brain", "grey", "white", "csf")},
@@ -28,15 +28,18 @@ FACTORS = {
         "own measurements",
         "own measurements with places",
         "genotypes only",
+        "images only",
+        "measurements only",
     ],
     "methods": ["gendmr", "ablations", "networks", "baselines", "one", "none ranked"],
+    "outcome": ["binary", "multiclass", "quantitative", "survival", "discrete", "several"],
     "selection": ["genes", "fold_association", "both"],
     "template": ["builtin", "own"],
     "preset": ["testing", "fast", "precise"],
     "brain": ["stripped", "template", "given"],
     "null": ["off", "all", "some"],
     "enrichment": ["off", "sets", "loci", "both"],
-    "folds": [(5, 1), (3, 2)],
+    "folds": [(5, 1), (3, 2), "site"],
     "genotypes": [("one",), ("one", "two")],
     "genes": ["gene.loc", "glist", "gtf"],
     "tracking": [True, False],
@@ -60,12 +63,36 @@ METHODS = {
         "polygenic": {"kind": "polygenic"},
         "single-snp": {"kind": "association"},
         "two-channel": {"kind": "association", "channels": "both"},
-        "covariates": {"kind": "ridge", "modalities": ["covariates"]},
+        "covariates": {"kind": "ridge", "reads": ["covariates"]},
         "snp": SNP,
     },
     "one": {"only": SNP},
-    "none ranked": {"covariates": {"kind": "ridge", "modalities": ["covariates"]}},
+    "none ranked": {"covariates": {"kind": "ridge", "reads": ["covariates"]}},
 }
+SITES = 3
+# What is learned, and what the simulation makes of it beside the diagnosis.
+OUTCOMES = {
+    "diagnosis": {"kind": "binary"},
+    "stage": {"kind": "multiclass", "column": "stage", "classes": ["CN", "MCI", "AD"]},
+    "memory": {"kind": "quantitative", "column": "memory"},
+    "conversion": {"kind": "survival", "time": "months", "event": "converted"},
+    "hazards": {"kind": "survival", "time": "months", "event": "converted", "model": "discrete"},
+}
+LEARNED = {
+    "binary": ["diagnosis"],
+    "multiclass": ["stage"],
+    "quantitative": ["memory"],
+    "survival": ["conversion"],
+    "discrete": ["hazards"],
+    "several": list(OUTCOMES),
+}
+SIMULATED = {
+    "stage": {"kind": "multiclass", "labels": ["CN", "MCI", "AD"], "shares": [0.4, 0.3, 0.3]},
+    "memory": {"kind": "quantitative"},
+    "conversion": {"kind": "survival", "time": "months", "event": "converted"},
+}
+# What a kind of method cannot do: read nothing but regions, learn classes.
+NEEDS_SNPS, NO_CLASSES = {"locus", "polygenic"}, {"polygenic"}
 PROFILES = {
     "none": (),
     "local": (ROOT / "workflow/profiles/local",),
@@ -103,13 +130,14 @@ def every_pair(factors):
 
 
 ROWS = every_pair(FACTORS)
+NAMED = ("source", "methods", "outcome")
 
 
 def test_every_pair_of_settings_is_met():
     for one, other in itertools.combinations(FACTORS, 2):
         met = {(str(row[one]), str(row[other])) for row in ROWS}
         assert len(met) == len(FACTORS[one]) * len(FACTORS[other])
-    assert len(ROWS) < 60
+    assert len(ROWS) < 80
 
 
 @pytest.fixture(scope="module")
@@ -133,40 +161,76 @@ def inputs(tmp_path_factory):
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+    people = [f"{number}\tsite{number % SITES}" for number in range(9)]
+    (folder / "participants.tsv").write_text("\n".join(["participant_id\tsite", *people]) + "\n")
     return folder
 
 
 def has_images(row):
-    return row["source"].endswith("images")
+    return "images" in row["source"]
 
 
-def without_regions(entry):
-    """Whether a method can run where there are no regions."""
-    return "region" not in entry.get("modalities", ["snp"])
+def modalities(row):
+    """Return what is measured in a study."""
+    return [
+        name
+        for name, other in (("snp", ("images only", "measurements only")), ("region", GENOTYPED))
+        if row["source"] not in other
+    ]
+
+
+def reads(entry, measured):
+    """Return the modalities that a method reads."""
+    able = ["snp"] if entry["kind"] in NEEDS_SNPS else ["snp", "region"]
+    return [name for name in measured if name in entry.get("reads", able)]
+
+
+def methods_of(row):
+    """Return the methods of a set that can learn and read what the study has."""
+    measured, learned = modalities(row), LEARNED[row["outcome"]]
+    entries = {
+        name: {**entry, "outcome": learned[number % len(learned)]}
+        for number, (name, entry) in enumerate(METHODS[row["methods"]].items())
+        if reads(entry, measured) or entry.get("reads") == ["covariates"]
+    }
+    entries = {
+        name: entry
+        for name, entry in entries.items()
+        if entry["kind"] not in NO_CLASSES or entry["outcome"] != "stage"
+    }
+    return entries or {"only": {"kind": "ridge", "outcome": learned[0]}}
 
 
 def configure(row):
     """Return the configuration of one combination."""
     simulated = row["source"].startswith("simulated")
     made = "results/grid/simulate"
-    folds, repeats = row["folds"]
+    folds = {"fold_by": "site"}
+    if row["folds"] != "site":
+        folds = dict(zip(("folds", "repeats"), row["folds"], strict=True))
     study = {
         "study": "grid",
         "seed": 1,
-        "genotypes": {"inputs": list(row["genotypes"]), "build": "GRCh37"},
-        "annotation": {"genes": "genes", "format": row["genes"]},
-        "cohort": {"participants": "participants.tsv", "folds": folds, "repeats": repeats},
+        "cohort": {
+            "participants": "participants.tsv",
+            "outcomes": {name: OUTCOMES[name] for name in LEARNED[row["outcome"]]},
+            **folds,
+        },
         "training": {
-            "methods": METHODS[row["methods"]],
-            "selection": {"mode": row["selection"]},
+            "methods": methods_of(row),
             "null": {"permutations": 0 if row["null"] == "off" else 50, "chunk": 20},
         },
         "tracking": {"enabled": row["tracking"]},
     }
+    if "snp" in modalities(row):
+        study["genotypes"] = {"inputs": list(row["genotypes"]), "build": "GRCh37"}
+        study["annotation"] = {"genes": "genes", "format": row["genes"]}
+        study["modalities"] = {"snp": {"selection": {"mode": row["selection"]}}}
     if row["null"] == "some":
-        study["training"]["null"]["methods"] = ranked(study)[:1]
+        study["training"]["null"]["methods"] = list(ranked(row))[:1]
     if simulated:
-        study["simulate"] = {"people": 40, "images": IMAGES, "faults": False}
+        study["simulate"] = {"people": 40, "images": IMAGES, "faults": False, "sites": SITES}
+        study["simulate"]["outcomes"] = SIMULATED
         study["genotypes"]["inputs"] = [f"{made}/genotypes/array1", f"{made}/genotypes/array2"]
         study["annotation"] = {"genes": f"{made}/genes.gene.loc"}
         study["cohort"]["participants"] = f"{made}/participants.tsv"
@@ -188,7 +252,7 @@ def configure(row):
     elif simulated:
         study["simulate"]["imaging"] = "measurements"
         study["imaging"] = {"measurements": f"{made}/regions.nc"}
-    elif row["source"] != "genotypes only":
+    elif "region" in modalities(row):
         study["imaging"] = {"measurements": "regions.tsv"}
         if row["source"].endswith("places"):
             study["imaging"]["places"] = "places.tsv"
@@ -200,42 +264,55 @@ def configure(row):
 
 
 ATLAS = (("labels", "nii.gz"), ("table", "tsv"))
+GENOTYPED = ("genotypes only",)
 
 
-def ranked(study):
-    methods = study["training"]["methods"].items()
-    return [name for name, entry in methods if entry.get("modalities") != ["covariates"]]
+def ranked(row):
+    """Return the methods that are ranked, with the modalities that they read."""
+    read = {name: reads(entry, modalities(row)) for name, entry in methods_of(row).items()}
+    return {name: names for name, names in read.items() if names}
 
 
 def expected(row, study):
     """Count, without Snakemake, the jobs of rules that not every study runs exactly once."""
-    n_folds = row["folds"][0] * row["folds"][1]
-    methods = len(study["training"]["methods"])
-    n_ranked = len(ranked(study))
+    n_folds = SITES if row["folds"] == "site" else row["folds"][0] * row["folds"][1]
+    methods, measured = len(study["training"]["methods"]), modalities(row)
+    n_ranked = len(ranked(row))
+    with_genes = sum("snp" in names for names in ranked(row).values())
     nulls = {"off": 0, "all": n_ranked, "some": min(1, n_ranked)}[row["null"]]
     simulated = row["source"].startswith("simulated")
-    images, measured = has_images(row), "measurements" in row["source"]
+    images = has_images(row)
+    by_reads = Counter("_".join(names) for names in ranked(row).values())
     jobs = {
         "simulate_cohort": simulated,
         "simulate_atlas": simulated and images,
         "simulate_images": simulated and images,
-        "simulate_measurements": simulated and measured,
+        "simulate_measurements": simulated and not images,
+        "merge_genotypes": "snp" in measured,
+        "filter_genotypes": "snp" in measured,
+        "map_snps": "snp" in measured,
         "prepare_template": images,
         "register_t1w": IMAGES * images,
         "collect_regions": images,
-        "read_measurements": measured,
+        "read_measurements": "region" in measured and not images,
+        "collect_modality": len(measured),
         "train_fold": methods * n_folds,
         "train_null": nulls * n_folds * 3,
         "collect_metrics": methods,
-        "rank_genes": n_ranked,
-        "draw_ranking": n_ranked,
-        "compare_rankings": n_ranked > 0,
-        "test_enrichment": n_ranked * (row["enrichment"] != "off"),
+        **{
+            f"{verb}_{names}": by_reads[names]
+            for verb in ("rank", "draw")
+            for names in ("snp", "region", "snp_region")
+        },
+        "compare_rankings": with_genes > 0,
+        "test_enrichment": with_genes * (row["enrichment"] != "off"),
     }
     return {rule: int(count) for rule, count in jobs.items()}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['source']}, {row['methods']}")
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row['source']}, {row['methods']}, {row['outcome']}"
+)
 def test_a_combination_builds_its_graph(inputs, row):
     study = configure(row)
     (inputs / "study.yaml").write_text(yaml.safe_dump(study))
@@ -249,13 +326,14 @@ def test_a_combination_builds_its_graph(inputs, row):
     assert {rule: counts[rule] for rule in some} == some
     others = {rule: count for rule, count in counts.items() if rule not in some}
     assert set(others.values()) == {1}
-    assert {"merge_genotypes", "join_cohort", "split_folds", "summarize_study"} <= set(others)
+    assert {"join_people", "split_folds", "stratify_people", "summarize_study"} <= set(others)
     networks = {
         name
         for name, entry in study["training"]["methods"].items()
         if entry["kind"] in {"gendmr", "fusion"}
     }
     for job in jobs:
-        assert job.mem_mb > 0
-        assert job.runtime > 0
+        if job.rule != "collect_modality":  # asks by the size of its inputs, which are not made yet
+            assert job.mem_mb > 0
+            assert job.runtime > 0
         assert job.gpu == (job.wildcards.get("method") in networks and job.rule.startswith("train"))

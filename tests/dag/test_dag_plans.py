@@ -31,7 +31,7 @@ def test_a_users_own_study(dry):
 
 def test_a_users_own_study_is_not_laid_over_the_demo(dry):
     dry.own_study(images=3)
-    only = {"only": {"kind": "ridge", "modalities": ["snp"]}}
+    only = {"only": {"kind": "ridge", "reads": ["snp"]}}
     dry.config["training"] = {"methods": only, "null": {"permutations": 250, "chunk": 100}}
     plan = dry.plan()
     assert plan["train_fold"] == 5
@@ -42,17 +42,45 @@ def test_a_users_own_study_is_not_laid_over_the_demo(dry):
 def test_without_permutations_there_is_no_null(dry):
     dry.config["training"]["null"] = {"permutations": 0}
     plan = dry.plan()
-    assert "train_null" not in plan and plan["rank_genes"] > 0
+    assert "train_null" not in plan and plan["rank_snp_region"] > 0
+
+
+def test_a_study_without_genotypes(dry):
+    dry.own_study(images=3)
+    for section in ("genotypes", "annotation"):
+        del dry.config[section]
+    del dry.config["modalities"]["snp"]
+    del dry.config["ranking"]
+    dry.config["training"] = {"methods": {"gendmr": {"kind": "gendmr"}}}
+    plan = dry.plan()
+    assert plan["register_t1w"] == 3 and plan["collect_modality"] == plan["rank_region"] == 1
+    assert not {"merge_genotypes", "map_snps", "compare_rankings", "test_enrichment"} & set(plan)
+
+
+def test_folds_by_a_column_are_as_many_as_it_has_values(dry):
+    dry.config["simulate"]["sites"] = 4
+    dry.config["cohort"] |= {"fold_by": "site"}
+    assert dry.plan()["train_fold"] == len(dry.config["training"]["methods"]) * 4
+
+
+def test_the_study_of_several_outcomes_plans_folds_of_each(dry):
+    dry.config = yaml.safe_load((ROOT / "config/studies/outcomes.yaml").read_text())
+    jobs = dry.jobs()
+    learned = dry.config["training"]["methods"]
+    assert len({entry["outcome"] for entry in learned.values()}) == 4
+    folds = {job.wildcards["method"] for job in jobs if job.rule == "train_fold"}
+    assert folds == set(learned)
 
 
 def test_a_study_of_genotypes_only(dry):
     dry.own_study()
     del dry.config["imaging"]
+    del dry.config["modalities"]["region"]
     methods = dry.config["training"]["methods"]
     dry.config["training"]["methods"] = {
         name: entry
         for name, entry in methods.items()
-        if "region" not in entry.get("modalities", ["snp"])
+        if "region" not in entry.get("reads", ["snp"])
     }
     plan = dry.plan()
     assert "register_t1w" not in plan
@@ -74,7 +102,7 @@ def test_presets(dry, preset):
         ("imaging", "collect_regions"),
         ("cohort", "split_folds"),
         ("training", "collect_metrics"),
-        ("ranking", "rank_genes"),
+        ("ranking", "rank_snp_region"),
         ("tracking", "sync_tracking"),
         ("report", "summarize_study"),
     ],
@@ -82,7 +110,7 @@ def test_presets(dry, preset):
 def test_each_stage_is_a_target_by_name(dry, stage, last):
     plan = dry.plan(stage)
     assert plan[last] >= 1
-    later = {"genotypes": "train_fold", "imaging": "train_fold", "training": "rank_genes"}
+    later = {"genotypes": "train_fold", "imaging": "train_fold", "training": "rank_snp_region"}
     assert later.get(stage, "-") not in plan
 
 
@@ -147,7 +175,7 @@ def test_the_planted_study_simulates_measurements_and_no_images(dry):
 
 def test_sets_are_tested_for_each_ranking_where_they_are_configured(dry):
     plan = dry.plan("ranking")
-    assert plan["test_enrichment"] == plan["rank_genes"]
+    assert plan["test_enrichment"] == plan["rank_snp_region"] + plan["rank_snp"] > plan["rank_snp"]
     del dry.config["ranking"]["enrichment"]
     assert "test_enrichment" not in dry.plan("ranking")
 

@@ -13,7 +13,7 @@ from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.estimate.cost import Cost, Stage, cost_of, load_rates, measured, stages_of_rules, table
 from gendmr.estimate.plan import Job, planned_jobs
-from gendmr.estimate.size import TRAINING, Size, known_size, study_size
+from gendmr.estimate.size import TRAINING, Size, drivers, known_size, study_size
 
 KINDS = ["gendmr", "ridge", "locus", "polygenic", "association", "fusion"]
 INSTANCES = {"snp": 3000, "region": 100}
@@ -180,6 +180,23 @@ def test_size_is_told_from_the_heads_of_genotypes(tmp_path, monkeypatch):
         study_size(study(genotypes__inputs=["absent"]), scans=2)
     given = study_size(study(genotypes__inputs=["absent"]), scans=2, people=7, variants=9)
     assert (given.people, given.variants) == (7, 9)
+
+
+def test_folds_by_a_column_are_counted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"0{site}\tAD\tplace{site}" for site in range(9)]
+    (tmp_path / "people.tsv").write_text(
+        "participant_id\tdiagnosis\tsite\n" + "\n".join(rows) + "\n"
+    )
+    by_site = Study.parse(
+        {
+            "study": "sites",
+            "seed": 1,
+            "imaging": {"measurements": "regions.tsv"},
+            "cohort": {"participants": "people.tsv", "fold_by": "site", "folds": 2},
+        }
+    )
+    assert drivers(Job("collect_metrics"), by_site, study_size(by_site))["folds"] == 9
 
 
 def test_benchmark_files_are_summed_by_stage(tmp_path):

@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from gendmr.files.atomic import read_json
-from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import read_table
+from gendmr.modalities.store import read_modality
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,6 +89,10 @@ def chain(real_data, tmp_path_factory):
             "preset": "testing",
             "brain": "stripped",
         },
+        "modalities": {
+            "snp": {"selection": {"mode": "fold_association", "maximum": 400}},
+            "region": {"covariates": []},
+        },
         "cohort": {
             "participants": "participants.tsv",
             "covariates": ["age", "sex", "stratum"],
@@ -99,11 +103,10 @@ def chain(real_data, tmp_path_factory):
         "training": {
             "methods": {
                 "gendmr": {"kind": "gendmr"},
-                "ridge-snp": {"kind": "ridge", "modalities": ["snp"]},
-                "ridge-region": {"kind": "ridge", "modalities": ["region"]},
+                "ridge-snp": {"kind": "ridge", "reads": ["snp"]},
+                "ridge-region": {"kind": "ridge", "reads": ["region"]},
             },
-            "selection": {"mode": "fold_association", "maximum": 400},
-            "adjustment": {"covariates": [], "region_covariates": []},
+            "covariates": [],
             "optimisation": {"epochs": 5},
             "null": {"permutations": 3, "methods": ["gendmr"]},
         },
@@ -147,18 +150,19 @@ def test_scans_are_registered_and_measured(chain):
     assert len(quality) == 24
     assert (quality["dice"] > 0.9).all()
     assert (quality["jacobian_min"] > 0).all()
-    regions = read_dataset(chain / "cohort/region.nc", "region")
+    regions = read_modality(chain / "cohort/region.nc", "region")
     assert regions.sizes["region"] == 116
     assert np.isfinite(regions["volume"].values).all()
 
 
 def test_every_method_has_metrics_and_a_ranking(chain):
-    for method in ("gendmr", "ridge-snp", "ridge-region"):
+    tables = {"gendmr": "genes", "ridge-snp": "genes", "ridge-region": "regions"}
+    for method, ranking in tables.items():
         table = read_table(
             chain / f"training/{method}/metrics.tsv", {"fold": "text", "metric": "text"}, extra=True
         )
         assert {"mean", "low", "high", "pooled"} <= set(table["fold"])
-        assert (chain / f"ranking/{method}/genes.tsv").is_file()
+        assert (chain / f"ranking/{method}/{ranking}.tsv").is_file()
     genes = read_table(chain / "ranking/gendmr/genes.tsv", {"gene": "text"}, extra=True)
     assert len(genes) > 50 and set(genes["p"].astype(float)) <= {0.25, 0.5, 0.75, 1.0}
 

@@ -244,8 +244,11 @@ def test_the_null_is_told(study: Maker) -> None:
     )
     note = "With age among the strata, fewer than 80% could change diagnoses: left out."
     write_json(results / "cohort" / "strata.json", {"notes": [note]})
+    aside = "Fold 2 (site B): 3 people are set aside, kin of somebody who is held out."
+    write_json(results / "cohort" / "splits.json", {"by": "site", "notes": [aside]})
     summary = report_study(results, ReportSection()).to_json()
     assert {"stage": "cohort", "note": note} in summary["not_done"]
+    assert {"stage": "cohort", "note": aside} in summary["not_done"]
     text = " ".join((results / "report" / "summary.html").read_text().split())
     for words in (
         "permuted <b>79 times</b>", "3.25", "0.0375", "0.0413", "1 LD block", "fitted, not counted",

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gendmr.simulate.cohort import conceive
-from gendmr.simulate.haplotypes import CLEAR, NON_PAR, SnpPanel, simulate_panel
+from gendmr.simulate.haplotypes import CLEAR, NON_PAR, SnpPanel, conceive, simulate_panel
 from gendmr.simulate.reference import read_genes
 
 

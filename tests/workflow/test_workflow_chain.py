@@ -20,12 +20,14 @@ import psutil
 import pytest
 import yaml
 
+from checkout import ROOT
 from gendmr.config.study import Study
 from gendmr.estimate.cost import cost_of, load_rates, measured
 from gendmr.estimate.plan import planned_jobs
 from gendmr.estimate.size import study_size
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import read_table
+from pages import files_of
 
 pytestmark = [pytest.mark.slow]
 
@@ -57,9 +59,9 @@ EXPECTED = [
 FILES = [
     "model.safetensors",
     "history.jsonl",
-    "metrics.json",
+    "fold.json",
     "predictions.tsv",
-    "attention.nc",
+    "attributions.nc",
     "run.json",
 ]
 
@@ -79,6 +81,10 @@ def restore(finished):
     for path, content in saved.items():
         if path.read_bytes() != content:
             path.write_bytes(content)
+    for folder in ("workflow", "config", "resources", "envs"):
+        for path in (finished.folder / folder).rglob("*"):
+            if path.is_file() and path not in saved and "__pycache__" not in path.parts:
+                path.unlink()
 
 
 def edit(finished, change):
@@ -101,7 +107,7 @@ def test_all_results_are_there(finished):
         for name in FILES:
             path = finished.results / f"training/gendmr/repeat-0/fold-{fold}/{name}"
             assert path.is_file(), path
-            assert path.stat().st_size > 0 or name == "attention.nc", path
+            assert path.stat().st_size > 0, path
 
 
 def test_the_run_cost_what_was_estimated(finished):
@@ -186,21 +192,36 @@ FOLLOWS = {"sync_tracking": 1, "summarize_study": 1}
 NOT_COUNTED = {"default", "total", "check_people", "record_inputs"}
 
 
-def ranked(methods):
-    return {"rank_genes": methods, "draw_ranking": methods, "compare_rankings": 1, **FOLLOWS}
+# A method is ranked by the rule of what it reads.
+BOTH = {"gendmr": "snp_region", "ridge-snp": "snp"}
+ONE = ("gendmr",)
 
 
-def trained(methods, n_folds=3, chunks=2):
-    null = methods * n_folds * chunks
+def drawn(methods=tuple(BOTH)):
+    return {f"draw_{BOTH[name]}": 1 for name in methods} | FOLLOWS
+
+
+def ranked(methods=tuple(BOTH)):
+    rankings = {f"rank_{BOTH[name]}": 1 for name in methods}
+    return {**rankings, **drawn(methods), "compare_rankings": 1}
+
+
+def trained(methods=tuple(BOTH), n_folds=3, chunks=2):
     return {
-        "train_fold": methods * n_folds,
-        "train_null": null,
-        "collect_metrics": methods,
+        "train_fold": len(methods) * n_folds,
+        "train_null": len(methods) * n_folds * chunks,
+        "collect_metrics": len(methods),
         **ranked(methods),
     }
 
 
-COHORT = {"join_cohort": 1, "split_folds": 1, "stratify_people": 1, **trained(2)}
+COHORT = {
+    "join_people": 1,
+    "collect_modality": 2,
+    "split_folds": 1,
+    "stratify_people": 1,
+    **trained(),
+}
 
 
 def touch_everything(finished):
@@ -219,7 +240,7 @@ def comment_everything(finished):
 
 
 def edit_method(finished):
-    path = finished.folder / "workflow/gendmr/methods/gendmr.py"
+    path = finished.folder / "workflow/gendmr/methods/gendmr/method.py"
     path.write_text(path.read_text() + "\nEDITED = 1\n")
 
 
@@ -235,6 +256,32 @@ def option(*keys, **values):
         edit(finished, update)
 
     return change
+
+
+def new_members(*pages):
+    """Return a change of the code: the members that some how-to pages add."""
+
+    def change(finished):
+        for path, body in files_of(ROOT, *pages).items():
+            if path.startswith("workflow/"):
+                target = finished.folder / path
+                assert not target.exists(), path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(body)
+
+    return change
+
+
+def new_metric(finished):
+    path = finished.folder / "workflow/gendmr/tasks/binary/metrics.py"
+    metric = 'Metric("informedness", "informedness", "higher", lambda rows: 0.0, 0.0)'
+    path.write_text(path.read_text() + f"\n\nMETRICS += ({metric},)\n")
+
+
+def new_figure(finished):
+    path = finished.folder / "workflow/gendmr/tasks/binary/figures.py"
+    figure = 'TaskFigure("scores", "Scores of cases and controls.", draw_calibration)'
+    path.write_text(path.read_text() + f"\n\nFIGURES += ({figure},)\n")
 
 
 def one_more_scan(finished):
@@ -255,24 +302,28 @@ def one_more_row(finished):
 RERUNS = {
     "nothing, a touched file, a `git checkout` there and back": (touch_everything, {}),
     "a comment or a docstring": (comment_everything, {}),
-    "code of one method": (edit_method, trained(1)),
-    "an option of one method": (option("training", "methods", "gendmr", heads=2), trained(1)),
+    "code of one method": (edit_method, trained(ONE)),
+    "an option of one method": (option("training", "methods", "gendmr", heads=2), trained(ONE)),
     "`training.null.permutations`, more": (
         option("training", "null", permutations=6),
-        {"train_null": 6, **ranked(2)},
+        {"train_null": 6, **ranked()},
     ),
-    "an option of `ranking`": (option("ranking", top_k=7), ranked(2)),
+    "an option of `ranking`": (option("ranking", top_k=7), ranked()),
     "an option of `ranking.figures`": (
         option("ranking", "figures", label=3),
-        {"draw_ranking": 2, **FOLLOWS},
+        drawn(),
     ),
     "an option of `report`": (option("report", top_genes=5), {"summarize_study": 1}),
-    "`cohort.folds`": (option("cohort", folds=4), {**COHORT, **trained(2, 4)}),
+    "`cohort.folds`": (option("cohort", folds=4), {**COHORT, **trained(n_folds=4)}),
     "`seed`": (option(seed=8), None),
     "one threshold of `genotypes`": (
         option("genotypes", maf=0.03),
         {"merge_genotypes": 1, "filter_genotypes": 1, "map_snps": 1, **COHORT},
     ),
+    "a new method, or a new kind of outcome, in the code": (new_members("method", "task"), {}),
+    "a new modality in the code": (new_members("modality"), {}),
+    "a new metric of a task": (new_metric, {"collect_metrics": 2, **FOLLOWS}),
+    "a new figure of a task": (new_figure, {"summarize_study": 1}),
     "one new scan": (one_more_scan, {"register_t1w": 1, "collect_regions": 1, **COHORT}),
     "one more row in participants.tsv": (one_more_row, COHORT),
 }
@@ -300,7 +351,7 @@ def test_only_what_must_runs_again(finished, restore, data, row):
     plan = finished.plan()
     plan = {name: plan[name] for name in plan if name not in NOT_COUNTED}
     if expected is None:
-        assert {name: plan[name] for name in trained(2)} == trained(2)
+        assert {name: plan[name] for name in trained()} == trained()
     else:
         assert plan == expected
 
@@ -322,7 +373,7 @@ def test_the_commands_for_single_folds(finished):
     models = finished.folder.glob(FOLD.replace("fold-1", "fold-*"))
     all_folds = finished.plan("-R", *(str(path.relative_to(finished.folder)) for path in models))
     assert all_folds["train_fold"] == 3
-    assert all_folds["rank_genes"] == 1
+    assert all_folds["rank_snp_region"] == 1
 
 
 def test_rerunning_one_fold_leaves_the_others_byte_identical(finished):

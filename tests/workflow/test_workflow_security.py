@@ -116,10 +116,11 @@ def test_the_check_of_sources_can_fail(source):
 
 # What the shell of a rule may hold unquoted: numbers, and paths made of checked names alone.
 OURS = re.compile(
-    r"(log|output(\.\w+)?|threads|resources\.\w+|wildcards\.(fold|repeat|method|chunk|study)"
-    r"|params\.(ranking|top_k|permutations\[[01]\]|seed|build|cohort|folder|results|template|genotypes|chunks|start|count)"
+    r"(log|output(\.\w+)?|threads|resources\.\w+|wildcards\.(fold|repeat|method|modality|chunk|study)"
+    r"|params\.(ranking|top_k|permutations\[[01]\]|seed|build|cohort|folder|results|template|genotypes|chunks|start|count"
+    r"|simulated|components|reads|genes)"
     r"|input(\.(participants|attrition|kinship|genes|annotation|images|components|table|labels"
-    r"|regions|anatomy|attention|variants|null|splits|strata|snp|region))?)"
+    r"|regions|anatomy|attributions|variants|null|splits|strata|snp|region))?)"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -34,6 +35,10 @@ def test_a_second_run_installs_nothing(root):
     venv = Path(sys.prefix)
     if not (venv / ".installed").is_file():
         pytest.skip("this environment was not made by make setup")
+    # Set-up of this checkout would make the environment of another one its own.
+    origins = venv.glob("lib/python*/site-packages/gendmr-*.dist-info/direct_url.json")
+    if [json.loads(path.read_text())["url"] for path in origins] != [root.resolve().as_uri()]:
+        pytest.skip("this environment is that of another checkout")
     stamp = (venv / ".installed").stat().st_mtime_ns
     before = sorted((venv / "lib").glob("python*/site-packages/*"))
     done = setup(root, venv, TORCH=(venv / ".installed").read_text().split("-")[1])

@@ -76,7 +76,9 @@ def method_outcome_name(wildcards):
 def metrics_code(wildcards):
     """The fingerprint of the code of a method's metrics: those of its task."""
     kind = SLICES[wildcards.method].task.kind
-    return fingerprint("training.evaluate", f"tasks.{kind}.task", f"tasks.{kind}.metrics")
+    return fingerprint(
+        "training.evaluate", f"tasks.{kind}.task", f"tasks.{kind}.metrics"
+    )
 
 
 def modality_files(wildcards):

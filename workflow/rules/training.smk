@@ -136,4 +136,4 @@ rule collect_metrics:
         code=metrics_code,
     shell:
         "python -m gendmr training metrics --method {wildcards.method} --seed {params.seed}"
-        " --outcome {params.outcome} --task {params.task:q} --output {output.table} {params.folder}/repeat-*/fold-*/ &> {log}"
+        " --outcome {params.outcome:q} --task {params.task:q} --output {output.table} {params.folder}/repeat-*/fold-*/ &> {log}"

@@ -23,7 +23,7 @@ class _Bound(nn.Module):
         self.function, self.module = function, module
 
     def forward(self, batch: Tensors) -> Tensors:
-        """Return the outputs of a batch."""
+        """Return the outputs (person, n_outputs) and views of a batch."""
         return self.function(self.module, batch)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.study import Study
 from gendmr.errors import InputFileError
@@ -32,6 +34,8 @@ class Size:
         Of each modality: those that enter a fold, at most.
     available : mapping of str to int
         Of each modality: those of the cohort.
+    folds : int, optional
+        Of all repeats; without it, those that the configuration names.
     """
 
     people: int
@@ -39,6 +43,7 @@ class Size:
     scans: int
     instances: Mapping[str, int]
     available: Mapping[str, int]
+    folds: int | None = None
 
 
 def study_size(
@@ -78,6 +83,7 @@ def study_size(
             for name, section in study.modality_sections().items()
         },
         available=available,
+        folds=math.prod(size_of_split(study.cohort, study.simulate)),
     )
 
 
@@ -146,7 +152,7 @@ def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
         read = sum(size.instances.get(name, 0) for name in options.reads)
         cells = size.people * read / MILLION
         epochs = options.optimisation.epochs if options.optimisation is not None else 0
-    folds = study.cohort.folds * study.cohort.repeats
+    folds = size.folds or study.cohort.folds * study.cohort.repeats
     count = 0
     if "chunk" in job.wildcards:
         count = study.training.null_range(int(job.wildcards["chunk"]))[1]

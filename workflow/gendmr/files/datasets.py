@@ -1,7 +1,7 @@
 """NetCDF files whose every variable is declared, checked when written and when read.
 
 A schema maps the name of a variable to its declaration. Who owns a file owns its schema:
-`gendmr.modalities.<name>.modality`, `gendmr.modalities.schemas`, `gendmr.ranking.tables`.
+`gendmr.modalities.<name>.modality`, `gendmr.modalities.store`, `gendmr.ranking.tables`.
 """
 
 from __future__ import annotations

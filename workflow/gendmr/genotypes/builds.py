@@ -22,7 +22,7 @@ CLEARLY = 5.0
 
 
 @dataclass(frozen=True)
-class Evidence:
+class BuildEvidence:
     """What the reference positions say of one set.
 
     Attributes
@@ -89,7 +89,7 @@ def read_reference(path: Path | str) -> pd.DataFrame:
     return table.reindex(columns=["snp", "chromosome", *BUILDS])
 
 
-def detect_build(variants: pd.DataFrame, reference: pd.DataFrame) -> Evidence:
+def detect_build(variants: pd.DataFrame, reference: pd.DataFrame) -> BuildEvidence:
     """Compare a set with the reference positions, by name where it has names in common.
 
     Parameters
@@ -105,7 +105,7 @@ def detect_build(variants: pd.DataFrame, reference: pd.DataFrame) -> Evidence:
     shares = {build: _agreement(position, common[build]) for build in BUILDS}
     if len(common) >= ENOUGH_NAMES:
         moved = {build: _agreement(position + 1, common[build]) for build in BUILDS}
-        return Evidence("name", len(common), shares, _most(shares), _most(moved))
+        return BuildEvidence("name", len(common), shares, _most(shares), _most(moved))
     return _by_position(variants, reference)
 
 
@@ -121,16 +121,16 @@ def _most(shares: dict[str, float | None]) -> str | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _by_position(variants: pd.DataFrame, reference: pd.DataFrame) -> Evidence:
+def _by_position(variants: pd.DataFrame, reference: pd.DataFrame) -> BuildEvidence:
     there = reference[reference["chromosome"].isin(variants["chromosome"].unique())]
     places = pd.MultiIndex.from_frame(variants[["chromosome", "position"]])
     hits, shares = _overlap(there, places, 0)
     best, found = _clearest(hits, shares)
     if hits[best] >= ENOUGH_POSITIONS:
-        return Evidence("position", hits[best], shares, found)
+        return BuildEvidence("position", hits[best], shares, found)
     moved, shifted = _clearest(*_overlap(there, places, -1))
     by = "position" if shifted else ""
-    return Evidence(by, hits[moved if shifted else best], shares, None, shifted)
+    return BuildEvidence(by, hits[moved if shifted else best], shares, None, shifted)
 
 
 def _overlap(
@@ -155,14 +155,14 @@ def _clearest(hits: dict[str, int], shares: dict[str, float | None]) -> tuple[st
     return best, best if clear and hits[best] >= ENOUGH_POSITIONS else None
 
 
-def check_build(where: str, evidence: Evidence, declared: str, *, several: bool) -> str | None:
+def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: bool) -> str | None:
     """Refuse a set whose positions are not of the declared build.
 
     Parameters
     ----------
     where : str
         The set, for messages.
-    evidence : Evidence
+    evidence : BuildEvidence
         Of its positions.
     declared : str
         Build of the configuration.

@@ -12,7 +12,7 @@ from gendmr.files.atomic import read_json
 from gendmr.files.tables import MISSING, Kind, read_table
 from gendmr.report.method_schema import Row
 from gendmr.report.numbers import finite
-from gendmr.report.schema import RankedTable
+from gendmr.report.schema import LeadingRows
 
 NUMBERS: dict[str, Kind] = {
     "score": "number",
@@ -50,7 +50,7 @@ def read_truth(path: str | None) -> dict[str, Any] | None:
     return truth
 
 
-def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> RankedTable | None:
+def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> LeadingRows | None:
     """Return the first genes of a ranking, and where the planted ones came out.
 
     None where the method reads no SNPs.
@@ -75,7 +75,7 @@ def ranked_genes(ranking: Path, top: int, truth: dict[str, Any] | None) -> Ranke
     return _ranking(table, ["gene"], top, positions if truth else None)
 
 
-def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> RankedTable | None:
+def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> LeadingRows | None:
     """Return the first regions of a ranking, and where the planted ones came out.
 
     None where the method reads no regions.
@@ -100,7 +100,7 @@ def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> Ran
     return _ranking(table, columns_of_names, top, positions if truth else None)
 
 
-def ranked_instances(ranking: Path, modality: str, top: int) -> RankedTable | None:
+def ranked_instances(ranking: Path, modality: str, top: int) -> LeadingRows | None:
     """Return the first instances of a modality that has no chapter of its own.
 
     Parameters
@@ -113,7 +113,7 @@ def ranked_instances(ranking: Path, modality: str, top: int) -> RankedTable | No
 
     Returns
     -------
-    RankedTable or None
+    LeadingRows or None
         Rows have ``name``, and ``about``: what the table says of an instance besides. None where
         the method ranks none.
     """
@@ -144,7 +144,7 @@ def _all_numbers(column: pd.Series) -> bool:
 
 def _ranking(
     table: pd.DataFrame, names: list[str], top: int, positions: list[Row] | None
-) -> RankedTable:
+) -> LeadingRows:
     planted = None if positions is None else {row[names[0]] for row in positions}
     ranked = table.dropna(subset=["rank"]).sort_values("rank", kind="stable")
     rows: list[Row] = []
@@ -157,7 +157,7 @@ def _ranking(
             entry["chromosome"] = str(row["chromosome"])
         entry["planted"] = None if planted is None else row[names[0]] in planted
         rows.append(entry)
-    return RankedTable(
+    return LeadingRows(
         n=len(ranked),
         rows=rows,
         p_values=bool("p" in table and table["p"].notna().any()),

@@ -73,7 +73,8 @@ def not_done(
     significance = summary.significance
     with_null = significance is not None and significance["null"].get("permutations")
     permuted = [("cohort", "strata.json")] if with_null else []
-    for stage, name in (*((stage, "summary.json") for stage in STAGES), *permuted):
+    files = [(stage, "summary.json") for stage in STAGES]
+    for stage, name in (*files, ("cohort", "splits.json"), *permuted):
         path = results / stage / name
         if path.is_file():
             stored = read_json(path)

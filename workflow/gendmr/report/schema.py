@@ -13,7 +13,7 @@ from gendmr.report.method_schema import MethodSummary, OutcomeSummary, Row, fiel
 
 
 @dataclass(frozen=True)
-class RankedTable:
+class LeadingRows:
     """The first genes, regions or other instances of a ranking.
 
     Parameters
@@ -91,9 +91,9 @@ class StudySummary:
         In the order of the configuration.
     dominance : list of mapping
         Shares by dominant modality of each method that decides on one.
-    genes, regions : RankedTable or None
+    genes, regions : LeadingRows or None
         Of `main`.
-    instances : mapping of str to RankedTable
+    instances : mapping of str to LeadingRows
         Of `main`: of modalities that have no chapter of their own, by name.
     other_rankings : list of mapping
         ``method``, ``genes``, ``regions``, ``instances`` of the other ranked methods.
@@ -129,9 +129,9 @@ class StudySummary:
     outcomes: list[OutcomeSummary]
     methods: list[MethodSummary]
     dominance: list[dict[str, Any]]
-    genes: RankedTable | None
-    regions: RankedTable | None
-    instances: Mapping[str, RankedTable]
+    genes: LeadingRows | None
+    regions: LeadingRows | None
+    instances: Mapping[str, LeadingRows]
     other_rankings: list[dict[str, Any]]
     significance: Row | None
     who_finds: Row | None

@@ -28,7 +28,7 @@ from gendmr.report.outcomes import OutcomeOfPeople, read_outcomes, words_of
 from gendmr.report.people import analysed, groups_of, left, modalities_in, read_people
 from gendmr.report.performance import COVARIATES, merged, method_summary, outcome_of
 from gendmr.report.provenance import given_files, made_with
-from gendmr.report.schema import RankedTable, StudySummary
+from gendmr.report.schema import LeadingRows, StudySummary
 from gendmr.report.sections import genetics, imaging
 from gendmr.report.sections.dominance import dominance_of
 from gendmr.report.sections.genetics.ancestry import count_groups, read_groups
@@ -234,9 +234,9 @@ def _reads(methods: Sequence[MethodSummary], name: str) -> list[str]:
 
 def _ranked_tables(
     ranking: Path, reads: Sequence[str], options: ReportSection, truth: dict[str, Any] | None
-) -> dict[str, RankedTable]:
+) -> dict[str, LeadingRows]:
     """Return the first rows of each table of a ranking, by modality; those that are there."""
-    tables: dict[str, RankedTable | None] = {
+    tables: dict[str, LeadingRows | None] = {
         genetics.MODALITY: ranked_genes(ranking, options.top_genes, truth),
         imaging.MODALITY: ranked_regions(ranking, options.top_regions, truth),
     }
@@ -246,10 +246,10 @@ def _ranked_tables(
     return {name: table for name, table in tables.items() if table is not None}
 
 
-def _other_instances(tables: Mapping[str, RankedTable]) -> dict[str, RankedTable]:
+def _other_instances(tables: Mapping[str, LeadingRows]) -> dict[str, LeadingRows]:
     return {name: table for name, table in tables.items() if name not in CHAPTERS}
 
 
-def _tests(modality: str, table: RankedTable | None) -> RankedUnits:
+def _tests(modality: str, table: LeadingRows | None) -> RankedUnits:
     unit = "gene" if modality == genetics.MODALITY else modality_of(modality).instance
     return RankedUnits(unit, table.n if table else 0)

@@ -292,3 +292,44 @@ def _one_per_bin(
         if len(inside):
             chosen.append(int(random.choice(inside)))
     return np.array(chosen, dtype=np.int64)
+
+
+def conceive(
+    variants: pd.DataFrame,
+    mother: np.ndarray,
+    father: np.ndarray,
+    boy: bool,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Return a child's haplotypes by gene dropping, crossovers by Haldane's map function.
+
+    Parameters
+    ----------
+    variants : pandas.DataFrame
+        `chromosome` and `position`, sorted.
+    mother, father : ndarray, shape (variants, 2)
+    boy : bool
+        A boy gets no X of his father; his second haplotype there repeats the first.
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (variants, 2)
+        From the mother, from the father.
+    """
+    chromosome = variants["chromosome"].to_numpy()
+    position = variants["position"].to_numpy(dtype=np.int64)
+    new = np.r_[True, chromosome[1:] != chromosome[:-1]]
+    distance = np.r_[0, np.diff(position)]
+    crossing = np.where(new, 0.5, (1 - np.exp(-2 * RECOMBINATION * np.abs(distance))) / 2)
+    on_x = chromosome == "X"
+
+    def gamete(parent: np.ndarray) -> np.ndarray:
+        strand = np.cumsum(random.random(len(new)) < crossing) % 2
+        return parent[np.arange(len(new)), strand]
+
+    from_mother = gamete(mother)
+    from_father = np.where(on_x, father[:, 0], gamete(father))
+    if boy:
+        from_father = np.where(on_x, from_mother, from_father)
+    return np.stack([from_mother, from_father], axis=1)

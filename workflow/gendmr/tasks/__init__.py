@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gendmr.config.outcomes.base import OutcomeSection
-    from gendmr.tasks.base import Task, TaskFigure
+    from gendmr.tasks.base import Task
+    from gendmr.tasks.figure import TaskFigure
 
 
 def kinds() -> list[str]:

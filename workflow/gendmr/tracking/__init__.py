@@ -1,7 +1,7 @@
 """The ninth room: finished folds, replayed into MLflow for comparison.
 
 Training writes files and knows nothing of MLflow; this stage reads those files afterwards. It takes
-``run.json``, ``metrics.json`` and ``history.jsonl`` of every fold, ``metrics.tsv`` of every method
+``run.json``, ``fold.json`` and ``history.jsonl`` of every fold, ``metrics.tsv`` of every method
 and the figures and tables of its ranking. It leaves ``tracking/synced.json``, the listing of folds
 with the checksums of what was replayed, and beside it a database ``mlflow.db`` and a folder
 ``artifacts`` that MLflow's own user interface opens.

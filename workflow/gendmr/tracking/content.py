@@ -18,7 +18,7 @@ from typing import Any
 
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import read_table
-from gendmr.tracking.listing import METRICS_COLUMNS, PATTERN, Fold, Method
+from gendmr.tracking.listing import METRICS_COLUMNS, PATTERN, Fold, TrackedMethod
 
 LONGEST_PARAMETER = 6000  # characters: MLflow's limit
 POSITION = ("epoch", "step")
@@ -76,7 +76,7 @@ def curve_points(history: Iterable[dict[str, Any]]) -> Iterator[Point]:
                 yield safe(f"curve/{name}"), float(value), step
 
 
-def summary_points(method: Method) -> Iterator[Point]:
+def summary_points(method: TrackedMethod) -> Iterator[Point]:
     """Return the metrics of a method over its folds."""
     rows = read_table(method.table, METRICS_COLUMNS)
     for fold, metric, value in zip(rows["fold"], rows["metric"], rows["value"], strict=True):
@@ -91,7 +91,7 @@ def fold_notes(fold: Fold, run: dict[str, Any]) -> str:
     return _bullets([*run.get("notes", []), *judged])
 
 
-def method_notes(method: Method, runs: Sequence[dict[str, Any]]) -> str:
+def method_notes(method: TrackedMethod, runs: Sequence[dict[str, Any]]) -> str:
     """Return the notes of a method's folds, each once with its number of folds; Markdown."""
     counts: Counter[str] = Counter()
     for fold, run in zip(method.folds, runs, strict=True):

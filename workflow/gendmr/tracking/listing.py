@@ -55,7 +55,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Method:
+class TrackedMethod:
     """One method: its table of metrics, its folds, the files that go with it.
 
     `metrics` are the names of its metrics in the order of the table: the first is the primary one.
@@ -76,7 +76,7 @@ class Method:
         return _joint(self.files | {fold.key: fold.checksum for fold in self.folds})
 
 
-def find_methods(results: Path, names: Sequence[str] | None = None) -> tuple[Method, ...]:
+def find_methods(results: Path, names: Sequence[str] | None = None) -> tuple[TrackedMethod, ...]:
     """Return the methods of a study with their folds.
 
     Parameters
@@ -127,7 +127,7 @@ def fold_key(method: str, repeat: int, fold: int) -> str:
     return f"{method}/repeat-{repeat}/fold-{fold}"
 
 
-def listing(study: str, methods: Sequence[Method], notes: Sequence[str]) -> dict[str, Any]:
+def listing(study: str, methods: Sequence[TrackedMethod], notes: Sequence[str]) -> dict[str, Any]:
     """Return what ``synced.json`` holds: the same for the same files, whenever it is made."""
     return {
         "study": study,
@@ -147,7 +147,7 @@ def listing(study: str, methods: Sequence[Method], notes: Sequence[str]) -> dict
     }
 
 
-def _method(results: Path, name: str) -> Method:
+def _method(results: Path, name: str) -> TrackedMethod:
     table = results / "training" / name / "metrics.tsv"
     rows = read_table(table, METRICS_COLUMNS)
     metrics_of: dict[tuple[int, int], list[tuple[str, float]]] = {}
@@ -178,9 +178,9 @@ def _method(results: Path, name: str) -> Method:
     files = {label: sha256(path) for label, path in sorted(attachments.items())}
     summary = ranking / "summary.json"
     if not summary.is_file():
-        return Method(name, table, tuple(folds), attachments, files, None, names)
+        return TrackedMethod(name, table, tuple(folds), attachments, files, None, names)
     files["ranking/summary.json"] = sha256(summary)
-    return Method(name, table, tuple(folds), attachments, files, summary, names)
+    return TrackedMethod(name, table, tuple(folds), attachments, files, summary, names)
 
 
 def _joint(files: dict[str, str]) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gendmr.errors import TrackingError
-from gendmr.tracking.listing import Method
+from gendmr.tracking.listing import TrackedMethod
 from gendmr.tracking.store import Store, quiet_mlflow
 from gendmr.tracking.views import columns_of_methods
 
@@ -43,7 +43,7 @@ TROUBLES = (
 
 
 def replay_locally(
-    folder: Path, study: str, experiment: str, methods: Sequence[Method]
+    folder: Path, study: str, experiment: str, methods: Sequence[TrackedMethod]
 ) -> dict[str, int]:
     """Replay into ``<folder>/mlflow.db`` with artifacts in ``<folder>/artifacts``.
 
@@ -53,7 +53,7 @@ def replay_locally(
         ``results/<study>/tracking``.
     study, experiment : str
         Name of the study, and of the experiment in MLflow.
-    methods : sequence of Method
+    methods : sequence of TrackedMethod
         What is finished.
 
     Returns
@@ -86,7 +86,7 @@ def replay_to_server(
     timeout: float,
     study: str,
     experiment: str,
-    methods: Sequence[Method],
+    methods: Sequence[TrackedMethod],
     *,
     patience: float = math.inf,
 ) -> dict[str, int]:
@@ -100,7 +100,7 @@ def replay_to_server(
         Seconds to wait for an answer; after the first failure nothing more is sent.
     study, experiment : str
         Name of the study, and of the experiment on the server.
-    methods : sequence of Method
+    methods : sequence of TrackedMethod
         What is finished.
     patience : float
         Seconds for all of it.

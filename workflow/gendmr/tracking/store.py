@@ -32,7 +32,7 @@ from gendmr.errors import TrackingError
 from gendmr.files.atomic import read_json
 from gendmr.tracking import content
 from gendmr.tracking.content import Point
-from gendmr.tracking.listing import Fold, Method, fold_key
+from gendmr.tracking.listing import Fold, TrackedMethod, fold_key
 from gendmr.tracking.views import TaskColumns, experiment_tags
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Store:
             if name not in there:  # what somebody changed by hand stays
                 self.client.set_experiment_tag(self.experiment_id, name, value)
 
-    def replay(self, methods: Sequence[Method]) -> dict[str, int]:
+    def replay(self, methods: Sequence[TrackedMethod]) -> dict[str, int]:
         """Replay what is new or changed and retire what is not among the results any more."""
         current, live = self.index()
         wanted: set[str] = set()
@@ -262,7 +262,7 @@ class Store:
 
     def _replay_method(
         self,
-        method: Method,
+        method: TrackedMethod,
         runs: Sequence[dict[str, Any]],
         existing: Run | None,
         live: dict[str, Run],

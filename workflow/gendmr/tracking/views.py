@@ -20,7 +20,7 @@ from gendmr.tasks import task_of
 if TYPE_CHECKING:
     from gendmr.config.study import Study
     from gendmr.tasks.base import Task
-    from gendmr.tracking.listing import Method
+    from gendmr.tracking.listing import TrackedMethod
 
 VIEW = "mlflow.sharedViewState."
 NOTE = (
@@ -71,7 +71,7 @@ def columns_of_study(study: Study) -> list[TaskColumns]:
     return list(columns.values())
 
 
-def columns_of_methods(methods: Sequence[Method]) -> list[TaskColumns]:
+def columns_of_methods(methods: Sequence[TrackedMethod]) -> list[TaskColumns]:
     """Return the columns of each kind of outcome that finished methods have learned.
 
     They are those of the tables of metrics. Which end is the better one is for the task to say;

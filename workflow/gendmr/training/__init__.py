@@ -11,7 +11,7 @@ A fold goes through three steps, each fitted on training people and applied to e
 - the method (`gendmr.methods`), networks through `fit`, which trains several replicates at once;
 - `scores`: the threshold from the inner validation, metrics of held-out people.
 
-Leaves, in `training/<method>/repeat-<r>/fold-<k>/`, model.safetensors, history.jsonl, metrics.json,
-predictions.tsv, attention.nc and run.json; and `training/<method>/metrics.tsv`. Predictions of
+Leaves, in `training/<method>/repeat-<r>/fold-<k>/`, model.safetensors, history.jsonl, fold.json,
+predictions.tsv, attributions.nc and run.json; and `training/<method>/metrics.tsv`. Predictions of
 training people are those of a model that has seen them, and are there to show overfitting only.
 """

@@ -116,7 +116,7 @@ class Fusion(NetworkMethod):
         return modalities, notes
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
-        """Return `output` and that of each modality; of teachers too, as `teacher.<output>`."""
+        """Return `output` (person, n_outputs) and each modality's; `teacher.<output>` too."""
         outputs: Tensors = module(batch)
         if self.options.mode == "fixed_teacher":
             quiet = {name: value for name, value in batch.items() if not name.startswith(NOISE)}

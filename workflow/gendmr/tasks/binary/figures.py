@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gendmr.tasks.base import Task, TaskFigure
+from gendmr.tasks.base import Task
 from gendmr.tasks.binary.metrics import brier
+from gendmr.tasks.figure import TaskFigure
 
 
 def draw_roc(predictions: Mapping[str, pd.DataFrame], path: Path) -> Any:

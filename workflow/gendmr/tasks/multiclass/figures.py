@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gendmr.tasks.base import TaskFigure
+from gendmr.tasks.figure import TaskFigure
 from gendmr.tasks.multiclass.columns import pool_classes, probability_of
 from gendmr.tasks.multiclass.metrics import counts, macro_auc
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gendmr.tasks.base import TaskFigure
+from gendmr.tasks.figure import TaskFigure
 from gendmr.tasks.quantitative.metrics import pearson, r_squared
 from gendmr.tasks.quantitative.outcome import arrays
 

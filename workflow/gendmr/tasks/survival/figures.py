@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.statistics.survival import kaplan_meier, kaplan_meier_interval, logrank
-from gendmr.tasks.base import TaskFigure
+from gendmr.tasks.figure import TaskFigure
 from gendmr.tasks.survival.columns import HORIZONS, SURVIVAL, arrays
 from gendmr.tasks.survival.metrics import THIRDS, thirds
 
