@@ -134,7 +134,7 @@ class NetworkSection(MethodSection):
     those of the study, then the defaults of the method."""
 
     network: ClassVar[bool] = True
-    resources: ClassVar[Resources] = Resources(gpus=1)
+    resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=2000)
     defaults: ClassVar[OptimisationSection] = OptimisationSection()
     """Defaults of the method."""
 
