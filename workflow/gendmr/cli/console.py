@@ -202,11 +202,11 @@ def rerun_command(words: Sequence[str], job: Failure) -> str:
             parser.add_argument(*names, action="append")
         else:
             parser.add_argument(*names, nargs="?", const="")
-    found = vars(parser.parse_known_args(list(words))[0])
+    options = vars(parser.parse_known_args(list(words))[0])
     # The target comes first, for an option that takes several values would swallow it.
     command = ["snakemake", *job.output[:1]]
     for names in KEPT:
-        value = found[names[0].lstrip("-").replace("-", "_")]
+        value = options[names[0].lstrip("-").replace("-", "_")]
         if names[0] in REPEATED:
             for each in value or []:
                 command += [names[0], each]

@@ -18,7 +18,7 @@ from gendmr.files.tables import write_table
 from gendmr.modalities import modality_of, source_of
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing, Modality
-from gendmr.modalities.matching import Matching, check_overlap, hint, loosened
+from gendmr.modalities.matching import Matching, check_overlap, group_normalised, hint
 
 STAGE = "cohort"
 
@@ -130,7 +130,7 @@ def _list_strangers(
     modality: Modality, names: Mapping[str, str], keys: Mapping[str, str], attrition: Attrition
 ) -> None:
     """List people of a modality who are not in participants.tsv, with the likely cause."""
-    similar = loosened(key for key in keys if key not in names)
+    similar = group_normalised(key for key in keys if key not in names)
     for key in sorted(set(names) - set(keys)):
         meant = hint(key, similar)
         reason = f"{modality.label}, but not in participants.tsv"

@@ -187,7 +187,9 @@ def _analysed(
 
 
 def _title(modalities: Mapping[str, Modality], present: tuple[bool, ...]) -> str:
-    labels = [m.label for m, there in zip(modalities.values(), present, strict=True) if there]
+    labels = [
+        m.label for m, is_present in zip(modalities.values(), present, strict=True) if is_present
+    ]
     text = f"{labels[0]} only" if len(labels) == 1 else " and ".join(labels)
     return text[:1].upper() + text[1:]
 

@@ -50,11 +50,11 @@ def join_session(folder: Path | str = ".snakemake") -> str | None:
 
 
 def _unlock(folder: Path, stream: IO[str]) -> str | None:
-    here = socket.gethostname()
+    host = socket.gethostname()
     stream.seek(0)
     last = stream.read().strip()
     left = sorted((folder / "locks").glob("*"))
-    if left and last and last != here:
+    if left and last and last != host:
         # Some shared disks keep the kernel's locks of each machine apart.
         return (
             f"The last run here was on {last}: if it is over, snakemake --unlock removes its locks."
@@ -63,7 +63,7 @@ def _unlock(folder: Path, stream: IO[str]) -> str | None:
         # No run that keeps to this wrote them.
         return None
     stream.truncate(0)
-    stream.write(here)
+    stream.write(host)
     stream.flush()
     for path in left:
         path.unlink(missing_ok=True)

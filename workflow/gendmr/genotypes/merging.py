@@ -115,8 +115,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         else:
             source, names = _join(sets, flips, removals, plink, work)
         before = len(names)
-        kept = ~pd.Index(names).isin(removals.ids)
-        if not kept.any():
+        usable = ~pd.Index(names).isin(removals.ids)
+        if not usable.any():
             raise GenotypeFileError(
                 f"none of {before} variants can be used; reasons: {removals.summary()}",
                 cause="positions missing, chromosomes named otherwise, or sets without common"
@@ -124,8 +124,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 next_step=f"look at the first variants of {sets[0].source}",
             )
         exclude = ["--bfile", source, "--allow-extra-chr"]
-        if not kept.all():
-            write_names(work / "unusable.txt", names[~kept].tolist())
+        if not usable.all():
+            write_names(work / "unusable.txt", names[~usable].tolist())
             exclude += ["--exclude", "unusable.txt"]
         plink.run(
             "2",
@@ -136,7 +136,7 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         missing = read_report(work / "sites.vmiss", {"F_MISS": "float64"})["F_MISS"].to_numpy()
         high = missing > section.variant_missingness
         removals.add(
-            names[kept][high].tolist(),
+            names[usable][high].tolist(),
             "variant missingness",
             "too many people without a call",
             missing[high].tolist(),
@@ -149,8 +149,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 cause="sets with different people and few common variants",
                 next_step="raise variant_missingness, or give sets of the same array",
             )
-        retained = names[kept][~high]
-        write_names(work / "removed.txt", [*names[~kept], *names[kept][high]])
+        retained = names[usable][~high]
+        write_names(work / "removed.txt", [*names[~usable], *names[usable][high]])
         plink.run(
             "2",
             [
@@ -452,8 +452,8 @@ def _harmonise(
             _places(elsewhere, "_known"),
         )
         pairs = list(zip(both["a1"], both["a2"], both["alleles"], strict=True))
-        told = {pair: relate(pair[:2], pair[2]) for pair in set(pairs)}
-        relation = np.array([told[pair][0] for pair in pairs], dtype=object)
+        relations = {pair: relate(pair[:2], pair[2]) for pair in set(pairs)}
+        relation = np.array([relations[pair][0] for pair in pairs], dtype=object)
         for kind, reason in (
             ("differ", "alleles differ between input sets"),
             ("ambiguous", "strand cannot be told (A/T or C/G)"),
@@ -469,7 +469,7 @@ def _harmonise(
                 ["/".join(sorted(alleles)) for alleles in wrong["alleles"]],
             )
         flips[number] = both.loc[relation == "flip", "snp"].tolist()
-        seen = dict(zip(both["snp"], (told[pair][1] for pair in pairs), strict=True))
+        seen = dict(zip(both["snp"], (relations[pair][1] for pair in pairs), strict=True))
         new = bim[~bim["snp"].isin(known["snp"])]
         alleles = [
             seen.get(name, before)

@@ -361,13 +361,13 @@ def _pedigree(people: pd.DataFrame, pairs: list[list[str]]) -> list[str]:
     row = dict(zip(people.index, zip(*columns, strict=True), strict=True))
     # One FID for everybody, `0` by custom, is no family.
     families = people["fid"].nunique() > 1
-    found = []
+    origins = []
     for one, other in pairs:
         first, second = row[one], row[other]
         family = families and first[0] == second[0] != "0"
         parent = one in second[1:] or other in first[1:]
-        found.append("declared" if family or parent else "cryptic")
-    return found
+        origins.append("declared" if family or parent else "cryptic")
+    return origins
 
 
 def _compare_copies(twice: list[dict[str, Any]], pairs: pd.DataFrame, step: _Step) -> None:
@@ -420,12 +420,12 @@ def _remove_duplicates(
     rank = {iid: place for place, iid in enumerate(missing.sort_values(kind="stable").index)}
     # From the best call rate on: whoever equals somebody kept, leaves.
     people = sorted({*twins["id1"], *twins["id2"]}, key=rank.__getitem__)
-    kept: set[str] = set()
+    retained: set[str] = set()
     for person in people:
         same = _partners(twins, person)
-        same = same[same.index.isin(kept)]
+        same = same[same.index.isin(retained)]
         if same.empty:
-            kept.add(person)
+            retained.add(person)
             continue
         removals.add(
             [person],
@@ -458,5 +458,7 @@ def _remove_kin(
 
 def _partners(pairs: pd.DataFrame, person: str) -> pd.Series:
     first, second = pairs[pairs["id1"] == person], pairs[pairs["id2"] == person]
-    partners = pd.concat([first.set_index("id2")["kinship"], second.set_index("id1")["kinship"]])
+    partners: pd.Series = pd.concat(
+        [first.set_index("id2")["kinship"], second.set_index("id1")["kinship"]]
+    )
     return partners.sort_values(ascending=False, kind="stable")

@@ -108,8 +108,8 @@ def read_scan(path: Path | str) -> Scan:
             cause="a colour or complex image",
             next_step="name a T1w image of plain intensities",
         )
-    affine, found = _affine(path, header)
-    notes += found
+    affine, affine_notes = _affine(path, header)
+    notes += affine_notes
     data = _values(path, raw, header).reshape(shape[:3])
     _check_values(path, data)
     _check_size(path, data.shape, affine)

@@ -73,11 +73,11 @@ def _main_method(summary: StudySummary, outcome: OutcomeSummary) -> MethodSummar
     return summary.method(outcome.comparison.reference)
 
 
-def _changed_files(given: Row | None) -> list[str]:
+def _changed_files(inputs: Row | None) -> list[str]:
     """Return that results are of other files than there are now."""
     return [
         f"{change}: results are of the file before. Touch it and give the same command again."
-        for change in (given or {}).get("now", [])
+        for change in (inputs or {}).get("now", [])
     ]
 
 

@@ -113,7 +113,7 @@ def causes_of(
     risk_alleles : ndarray, shape (planted, people)
         Copies of the risk alleles, 0 to 2.
     state : DiseaseState
-        As `fall_ill` returned it for these people.
+        As `draw_affected` returned it for these people.
     """
     through = np.array(
         [-1 if g.through == "diagnosis" else section.regions.index(g.through) for g in planted],
@@ -240,7 +240,7 @@ def _check_inherited(name: str, outcome: SimulatedOutcome, inherited: float) -> 
 
 def _mixed(common: np.ndarray, own: np.ndarray, shared: float) -> np.ndarray:
     """Return a mixture of two directions, each of length 1 (or nothing where it has none)."""
-    return np.sqrt(shared) * _unit(common) + np.sqrt(1 - shared) * _unit(own)
+    return np.asarray(np.sqrt(shared) * _unit(common) + np.sqrt(1 - shared) * _unit(own))
 
 
 def _unit(weights: np.ndarray) -> np.ndarray:

@@ -213,8 +213,8 @@ def _prepare(database: Path) -> None:
             connection.execute("CREATE TABLE probe (x)")
             connection.execute("DROP TABLE probe")
         artifacts = (database.parent / "artifacts").resolve().as_uri()
-        made = SqlAlchemyStore(f"sqlite:///{fresh.resolve()}", artifacts)
-        made.engine.dispose()
+        store = SqlAlchemyStore(f"sqlite:///{fresh.resolve()}", artifacts)
+        store.engine.dispose()
         fresh.replace(database)
     finally:
         _unlink(fresh)

@@ -154,7 +154,9 @@ class FittedRidge:
         return attributions
 
     def _standardised(self, people: PreparedSubset) -> np.ndarray:
-        return (_features(people, self.preparation, self.reads) - self.centre) / self.scale
+        return np.asarray(
+            (_features(people, self.preparation, self.reads) - self.centre) / self.scale
+        )
 
 
 def _features(

@@ -130,7 +130,7 @@ def draw_brain(
         Centroids or labels are not those of the table.
     """
     if regions.empty:
-        return style.say(
+        return style.text_figure(
             "This method reads no regions: there is nothing to show on the brain.", path
         )
     counts = {len(centroids), len(regions), len(atlas.numbers) if atlas else len(regions)}
@@ -303,11 +303,11 @@ def _images(labels: Path, template: Path | None) -> tuple[Any, Any]:
         load_mni152_template(resolution=FINE) if template is None else nibabel.load(template)
     )
     background = reorder_img(background, resample="continuous", copy_header=True)
-    found = resample_to_img(
+    atlas = resample_to_img(
         nibabel.load(labels), background, interpolation="nearest",
         copy_header=True, force_resample=True,
     )  # fmt: skip
-    return background, found
+    return background, atlas
 
 
 def _centres(
@@ -316,11 +316,11 @@ def _centres(
     """Return centroids (region, 3) in mm; where one is not known, that of its voxels."""
     from scipy.ndimage import center_of_mass
 
-    found = np.array(centroids, dtype="float64")
-    for i in np.flatnonzero(~np.isfinite(found).all(axis=1)):
+    centres = np.array(centroids, dtype="float64")
+    for i in np.flatnonzero(~np.isfinite(centres).all(axis=1)):
         if (data == numbers[i]).any() and numbers[i]:
-            found[i] = affine[:3, :3] @ center_of_mass(data == numbers[i]) + affine[:3, 3]
-    return found
+            centres[i] = affine[:3, :3] @ center_of_mass(data == numbers[i]) + affine[:3, 3]
+    return centres
 
 
 class _Volume:
@@ -393,12 +393,12 @@ def _draw_slices(page: _Page, volume: _Volume, centres: np.ndarray, order: Seque
 
 def _cuts(centres: np.ndarray, order: Sequence[int], axis: int) -> list[float]:
     """Return where slices go through the strongest regions, at least `APART` from one another."""
-    found: list[float] = []
+    places: list[float] = []
     for i in order:
         place = float(centres[i, axis])
-        if np.isfinite(place) and all(abs(place - other) >= APART for other in found):
-            found.append(place)
-    return sorted(found[:CUTS])
+        if np.isfinite(place) and all(abs(place - other) >= APART for other in places):
+            places.append(place)
+    return sorted(places[:CUTS])
 
 
 def _number(

@@ -36,7 +36,7 @@ def draw_kaplan_meier(predictions: Mapping[str, pd.DataFrame], path: Path, *, un
     colours = (style.BLUE, style.ORANGE, style.RED)
     methods = drawing.shown(predictions)
     if not methods:
-        return style.say("Nobody is held out: there are no survival curves.", path)
+        return style.text_figure("Nobody is held out: there are no survival curves.", path)
     reference = next(iter(predictions))
     figure, panels = drawing.panels(len(methods), share=False, gap=0.45)
     longest = max(rows["time"].max() for rows in methods.values())
@@ -137,7 +137,7 @@ def draw_calibration(
 
     methods = drawing.shown(predictions)
     if not methods:
-        return style.say("Nobody is held out: nothing can be calibrated.", path)
+        return style.text_figure("Nobody is held out: nothing can be calibrated.", path)
     reference = next(iter(predictions))
     looks = ((style.SKY, "o"), (style.BLUE, "s"), (style.ORANGE, "^"))
     every = pd.concat(methods.values())
