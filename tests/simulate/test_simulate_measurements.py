@@ -11,7 +11,7 @@ import pytest
 
 from gendmr.config.simulate import SimulateSection
 from gendmr.errors import ConfigurationError
-from gendmr.files.datasets import read_dataset
+from gendmr.modalities.store import read_modality
 from gendmr.simulate.cohort import simulate_cohort
 from gendmr.simulate.disease import draw_affected, plant
 from gendmr.simulate.measurements import measure, simulate_measurements
@@ -157,7 +157,7 @@ def measured(
 def test_the_people_who_were_to_be_imaged_are_measured(
     measured: SimpleNamespace, section: SimulateSection
 ) -> None:
-    regions = read_dataset(measured.folder / "regions.nc", "region")
+    regions = read_modality(measured.folder / "regions.nc", "region")
     labels = [name.removeprefix("sub-") for name in regions["participant"].values.tolist()]
     assert sorted(labels) == sorted(roster(section).imaged)
     assert regions.sizes["region"] == 40

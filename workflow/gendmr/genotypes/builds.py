@@ -199,8 +199,9 @@ def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: 
             f"{what}; the positions are of {evidence.fitting_build}, not of {declared} as declared",
             cause="files of another export, or the wrong `build` in the configuration",
             next_step=(
-                f"lift this set: genotypes.lift: {{{where}: {{build: {evidence.fitting_build}, chain:"
-                f" FILE}}}}, with a UCSC chain file from {evidence.fitting_build} to {declared}"
+                f"lift this set: genotypes.lift: {{{where}: {{build: {evidence.fitting_build},"
+                f" chain: FILE}}}}, with a UCSC chain file from {evidence.fitting_build} to"
+                f" {declared}"
                 if several
                 else f"set genotypes.build (and annotation.build and its genes) to"
                 f" {evidence.fitting_build}, or lift the set with genotypes.lift"
