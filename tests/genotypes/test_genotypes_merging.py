@@ -14,6 +14,7 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, IdentifierError
 from gendmr.files.tables import read_table
 from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
+from gendmr.genotypes.lifting import COMPLEMENT
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS

@@ -167,8 +167,8 @@ def _check_size(path: Path, shape: tuple[int, ...], affine: np.ndarray) -> None:
         )
     if (extent < EXTENT_MM[0]).any() or (extent > EXTENT_MM[1]).any():
         raise ImageError(
-            f"{path}: the image measures {lengths_text(extent)} mm; a head needs {EXTENT_MM[0]:g} to"
-            f" {EXTENT_MM[1]:g}",
+            f"{path}: the image measures {lengths_text(extent)} mm; a head needs"
+            f" {EXTENT_MM[0]:g} to {EXTENT_MM[1]:g}",
             cause="a slab or a phantom, or an affine in other units",
             next_step="name an image of the whole brain",
         )

@@ -50,8 +50,7 @@ class Outcome(Protocol):
         """
 
 
-# `Task` alone is the task of any outcome: what the spine, which reads no outcome, works with.
-OutcomeT = TypeVar("OutcomeT", bound=Outcome, default=Any)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome, default=Any)  # `Task` alone: of any outcome
 
 
 @dataclass(frozen=True)
