@@ -64,7 +64,7 @@ def check_people(
         "modalities": {},
     }
     if options.fold_by is None:
-        # Kin can only make groups fewer: what is too little now is too little later.
+        # Kin merge groups, which lowers their number: too few groups now are too few later.
         for name, task in tasks_of(options).items():
             texts = listed.outcomes[name].columns.astype(object)
             texts = texts.where(texts.notna(), "n/a").astype(str)

@@ -192,7 +192,7 @@ def _analysed(entry: Mapping[str, Any], width: float) -> Box:
     lines = [_n(entry["n"])]
     several = len(entry["outcomes"]) > 1
     for label, groups in entry["outcomes"].items():
-        # One group that is everybody (a measurement) says no more than the number of people.
+        # A measurement has one group, everybody: the number of people is enough.
         if len(groups) > 1:
             text = ", ".join(f"{group} {count:,}" for group, count in groups.items())
         else:

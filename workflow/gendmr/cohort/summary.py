@@ -18,7 +18,7 @@ from gendmr.errors import first_few
 from gendmr.files.tables import MISSING
 from gendmr.modalities.base import Listing, Modality
 
-# Share of the cohort from which one family is no family any more.
+# A family with more than this share of the cohort is taken for an error of the kinship.
 LARGE_FAMILY = 0.05
 FLAGGED = "flagged"  # step of people who stay
 

@@ -20,7 +20,7 @@ from gendmr.files.atomic import read_json, sha256, write_json
 PACKAGE = Path(__file__).resolve().parents[1]
 # Of a file changed this shortly before it was read, a later change may leave no trace in its time.
 SETTLED_S = 2.0
-# More files of one kind than this are told by one checksum over theirs.
+# Above this number, files of one kind are recorded by one checksum over all of theirs.
 LISTED = 20
 
 
@@ -197,7 +197,7 @@ def _remembered(memory: Path) -> tuple[dict[str, FileRecord], list[dict[str, str
         files = {path: FileRecord(**item) for path, item in stored["files"].items()}
         return files, [asdict(Change(**item)) for item in stored["changes"]]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        # Only a memory: without it every file is read again.
+        # The record is a cache: without it every file is read again.
         return {}, []
 
 

@@ -14,7 +14,7 @@ def declared_pairs(people: pd.DataFrame, pairs: list[list[str]]) -> list[str]:
     """Tell which pairs the .fam has in one family, or as parent and child."""
     columns = (people[name].tolist() for name in ("fid", "father", "mother"))
     row = dict(zip(people.index, zip(*columns, strict=True), strict=True))
-    # One FID for everybody, `0` by custom, is no family.
+    # A single FID for everybody (`0` by custom) declares no families.
     families = people["fid"].nunique() > 1
     origins = []
     for one, other in pairs:
@@ -42,7 +42,7 @@ def remove_duplicates(
     """Keep the best call rate of every group of duplicates; ties go to the first in the file."""
     twins = pairs[pairs["kinship"] >= section.duplicate_kinship]
     rank = {iid: place for place, iid in enumerate(missing.sort_values(kind="stable").index)}
-    # From the best call rate on: whoever equals somebody kept, leaves.
+    # In order of call rate: a person with the genome of somebody who stays is removed.
     people = sorted({*twins["id1"], *twins["id2"]}, key=rank.__getitem__)
     retained: set[str] = set()
     for person in people:

@@ -30,10 +30,10 @@ from gendmr.genotypes.removals import Removals
 
 FIRST_DEGREE = 0.177  # Manichaikul et al. 2010, table 1: 2^(-5/2)
 SEX = {"1": "male", "2": "female"}
-# With fewer, F on chromosome X is noise.
+# With fewer variants, F on chromosome X is mostly noise.
 ENOUGH_ON_X = 50
 ENOUGH_AUTOSOMES = 5
-# Mix-ups of single samples are some percent at most.
+# Swapped samples are a few percent at most; more wrong sexes mean misplaced rows.
 MANY_WRONG, SHARE_WRONG = 10, 0.1
 
 

@@ -22,7 +22,7 @@ from gendmr.imaging.template import TISSUES, Template, load_template
 from gendmr.seeds import derive
 
 PLAUSIBLE_BRAIN_MM3 = (600_000.0, 2_400_000.0)
-# A newborn's brain is larger; less leaves registration nothing to hold on to.
+# A newborn's brain is larger; a smaller mask has too little structure for registration.
 LEAST_BRAIN_MM3 = 200_000.0
 
 

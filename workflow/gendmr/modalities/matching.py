@@ -47,7 +47,7 @@ class Matching:
         >>> Matching(ignore=("punctuation", "zeros")).key("002_S_0295")
         '2S295'
         """
-        # File systems differ in how they write é; no two people do.
+        # File systems write é in two ways (NFC, NFD): both are the same person.
         key = unicodedata.normalize("NFC", strip_sub_prefix(identifier))
         for prefix in self.strip:
             key = key.removeprefix(prefix)

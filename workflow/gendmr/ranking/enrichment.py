@@ -343,7 +343,7 @@ def _leading(
     """
     excess = (blocks.values - expected)[rows]
     order = np.argsort(-excess, kind="stable")
-    # What is left when the first k are gone.
+    # The excess of the set without its first k genes.
     left = excess.sum() - np.concatenate([[0], np.cumsum(excess[order])])
     count = int(np.argmax(left <= 1e-12 * len(rows)))
     own = blocks.genes.reindex(each.genes).sort_values("score", ascending=False, kind="stable")

@@ -144,7 +144,7 @@ def by_size(
         size = np.log(np.maximum(counted, 1))
         spread = size.std()
         scaled = (size - size.mean()) / (spread if spread > 1e-9 else 1)
-        # One huge block would bend a polynomial to itself, and never be found.
+        # Clipped, because one huge block would pull the polynomial through its own score.
         scaled = np.clip(scaled, -EXTREME, EXTREME)
         columns += [scaled**power for power in range(1, DEGREE + 1)]
     design = np.stack(columns, axis=1).astype("float64")

@@ -253,7 +253,7 @@ def tail_probability(value: float, null: np.ndarray) -> float | None:
         if fits:
             beyond = float(genpareto.sf(value - threshold, shape, 0, scale))
             share = size / len(null) * beyond
-            # A bounded tail would say 0: never below a hundredth of what was counted.
+            # A bounded tail may give p = 0, so p stays at 0.01 / (permutations + 1) or above.
             return max(share, 0.01 / (len(null) + 1)) if value > threshold else None
         size -= 20
     return None

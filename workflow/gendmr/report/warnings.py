@@ -30,7 +30,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         ``results/<study>``: which SNPs a method read is looked up in its ranking.
     """
     leaks, milder = snps_predict_too_well(summary.methods, options, results)
-    # A ranking is shown of these, and asked to be believed.
+    # Only methods with a ranking, because readers will act on it.
     shown = {summary.main, *(row["method"] for row in summary.other_rankings)}
     main = {one.name: _main_method(summary, one) for one in summary.outcomes}
     learners = {

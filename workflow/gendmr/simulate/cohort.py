@@ -227,7 +227,7 @@ def _finish_variants(
     )
     number = max(2, round(POOR_VARIANTS * len(harmless)))
     bad = random.permutation(harmless)
-    # Only where heterozygotes are many does their loss show.
+    # Common variants only, because the loss of heterozygotes shows where they are many.
     common = bad[number:][np.abs(derived[bad[number:]] - 0.5) < 0.25]
     column = variants["fault"].to_numpy(dtype=object)
     column[bad[:number]], column[common[:number]] = "low_call_rate", "hwe"

@@ -288,7 +288,7 @@ def survival_times(
     onset = outcome.median * (hazard / np.log(2)) ** (1 / outcome.shape)
     leaving = random.exponential(size=people)
     last = np.quantile(onset, 1 - outcome.censoring * outcome.administrative)
-    # Who would be seen to convert before the end leaves first where the rate exceeds this ratio.
+    # A person drops out before an observable event where the rate exceeds this ratio.
     ratio = np.sort(leaving[onset <= last] / onset[onset <= last])
     number = round(outcome.censoring * people) - int((onset > last).sum())
     end = np.full(people, last)

@@ -143,7 +143,7 @@ def score_tests(dosage: np.ndarray, tests: Sequence[Phenotypes]) -> list[np.ndar
     for start in range(0, snps, CHUNK):
         block = dosage[:, start : start + CHUNK]
         missing = (block < 0).astype(np.float64)
-        # Counted from 1: small numbers, whoever the people are.
+        # Dosages minus 1, so that sums over people stay small.
         genotypes = np.where(block < 0, 0.0, block.astype(np.float64) - 1.0)
         products, squares = genotypes.T @ together, (genotypes**2).T @ subsets
         absent = missing.T @ together if missing.any() else np.zeros_like(products)

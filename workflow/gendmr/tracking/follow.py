@@ -242,7 +242,7 @@ class Follower:
                 store.open(self.options.experiment or self.study, None, self.columns)
                 work(store)
         except BlockingIOError:
-            return  # the replay at the end of the study sends all of it
+            return  # the replay at the end of the study sends it
         except Exception as error:
             self._failed(error)
         else:
@@ -264,7 +264,7 @@ class Follower:
             "failures": len(self.failures),
             "first": self.failures[0] if self.failures else None,
         }
-        with contextlib.suppress(OSError, OutputError):  # a full disk is told by all else
+        with contextlib.suppress(OSError, OutputError):  # other jobs report a full disk
             write_json(self.results / "tracking" / "live.json", state)
 
 

@@ -205,7 +205,7 @@ def _prepare(database: Path) -> None:
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    # Its tables are made beside: a kill or a full disk in between leaves no database, not a half.
+    # Created under another name and moved, so that a kill leaves no half of a database.
     fresh = database.with_name(f".fresh.{database.name}")
     _unlink(fresh)
     try:

@@ -270,7 +270,7 @@ class Store:
         if existing is not None and existing.data.tags["gendmr.checksum"] == method.checksum:
             return str(existing.info.run_id)
         if existing is None and method.name in live:
-            # Made while its folds trained, empty so far.
+            # The run was created while its folds trained, and is still empty.
             run_id = str(live.pop(method.name).info.run_id)
         else:
             # MLflow shows the largest of several values of one step: a run is never written twice.
@@ -315,7 +315,7 @@ class Store:
 
     def _declare(self, run_id: str, checksum: str) -> None:
         self.client.set_tag(run_id, "gendmr.checksum", checksum)
-        # Last of all: a run that a kill left before this line is thrown away next time.
+        # Marked complete last: the next replay deletes runs without this mark.
         self.client.set_tag(run_id, "gendmr.state", "current")
 
     def _in_time(self) -> None:

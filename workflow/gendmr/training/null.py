@@ -130,7 +130,7 @@ class _PermutedFits:
 
         self.view = opened()
         self.outcome_free = OutcomeFree(self.view, options)
-        # Held-out people are read by a view of its own: this one is never fitted on.
+        # Held-out people come from a second, sealed view: the first stays open for the fits.
         outside = opened()
         outside.seal()
         self.held_out = outside.held_out

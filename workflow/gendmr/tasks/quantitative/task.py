@@ -235,7 +235,7 @@ class QuantitativeTask(Judged):
         value = self._standardised(outcome)
         if not features.shape[1]:
             return np.zeros((0, 1)), np.array([value.mean()])
-        # Ridge minimises twice the summed loss, and twice the penalty.
+        # scikit-learn minimises twice our objective (no 1/2 on squares and penalty): same optimum.
         model = Ridge(alpha=penalty, solver="cholesky").fit(features, value)
         return model.coef_[:, None], np.array([float(model.intercept_)])
 

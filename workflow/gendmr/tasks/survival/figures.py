@@ -180,7 +180,7 @@ def _observed(people: pd.DataFrame, moment: float) -> np.ndarray:
     points = []
     for number in np.unique(member):
         inside = member == number
-        # Nothing is known of a group of whom nobody was followed up so long.
+        # A group without anybody under follow-up at that time has no observed survival.
         if time[inside].max() < moment:
             continue
         at = np.array([moment])
