@@ -25,7 +25,7 @@ from gendmr.cohort.collect import collect_modality
 from gendmr.cohort.join import join_people
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.snp import SnpSection
-from gendmr.files.identifiers import hostility
+from gendmr.files.identifiers import unsafe_reason
 from gendmr.files.provenance import record_files, versions
 from gendmr.files.tables import write_table
 from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
@@ -95,7 +95,7 @@ def check(folder: Path, options: CohortSection) -> None:
     fam = pd.read_csv(folder / "qc.fam", sep=" ", header=None, dtype=str)
     ways = {way: genotype_ids(fam[0], fam[1], way) for way in GENOTYPE_IDS}
     matching = Matching.of(options)
-    if ids.map(hostility).any():
+    if ids.map(unsafe_reason).any():
         raise SystemExit("no identifier here is hostile")
     matching.keys(ids.tolist(), "participants.tsv")
     matching.keys(ways["IID"], "qc.fam")

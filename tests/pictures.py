@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from matplotlib.font_manager import FontProperties
@@ -41,14 +42,15 @@ def written(svg: Path) -> list[Written]:
     for element in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text"):  # noqa: S314
         style = dict(part.split(": ", 1) for part in element.attrib["style"].split("; "))
         size = float(style["font-size"].removesuffix("px"))
+        slant: Any = style.get("font-style", "normal")
         font = FontProperties(
             family="DejaVu Sans",
             size=size,
-            style=style.get("font-style", "normal"),
+            style=slant,
             weight=style.get("font-weight", "normal"),
         )
         width, height, descent = TextToPath().get_text_width_height_descent(
-            element.text, font, ismath=False
+            element.text or "", font, ismath=False
         )
         moves = re.findall(r"(\w+)\(([^)]*)\)", element.attrib["transform"])
         turn, x, y = 0.0, 0.0, 0.0

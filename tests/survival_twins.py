@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def uncensored_before(train_time, train_event, moment, *, at=False):
+def uncensored_before(
+    train_time: np.ndarray, train_event: np.ndarray, moment: float, *, at: bool = False
+) -> float:
     """Probability of not being censored before (or up to, `at`) a moment, events first."""
     share = 1.0
     for time in sorted(set(train_time)):
@@ -24,7 +26,7 @@ def uncensored_before(train_time, train_event, moment, *, at=False):
     return share
 
 
-def concordance(time, event, risk, weight):
+def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray, weight: np.ndarray) -> float:
     """Weighted share of comparable pairs in the right order."""
     pairs = agreement = 0.0
     for i in range(len(time)):
@@ -37,10 +39,17 @@ def concordance(time, event, risk, weight):
                     agreement += weight[i]
                 elif risk[i] == risk[j]:
                     agreement += weight[i] / 2
-    return agreement / pairs if pairs else np.nan
+    return agreement / pairs if pairs else float("nan")
 
 
-def dynamic_auc(train_time, train_event, time, event, risk, moment):
+def dynamic_auc(
+    train_time: np.ndarray,
+    train_event: np.ndarray,
+    time: np.ndarray,
+    event: np.ndarray,
+    risk: np.ndarray,
+    moment: float,
+) -> float:
     """AUC of who has had the event against who has not."""
     wins = total = 0.0
     for i in range(len(time)):
@@ -53,10 +62,17 @@ def dynamic_auc(train_time, train_event, time, event, risk, moment):
             if time[j] > moment:
                 total += 1 / share
                 wins += ((risk[i] > risk[j]) + (risk[i] == risk[j]) / 2) / share
-    return wins / total if total else np.nan
+    return wins / total if total else float("nan")
 
 
-def brier(train_time, train_event, time, event, survival, moment):
+def brier(
+    train_time: np.ndarray,
+    train_event: np.ndarray,
+    time: np.ndarray,
+    event: np.ndarray,
+    survival: np.ndarray,
+    moment: float,
+) -> float:
     """Mean squared difference of survival from what came, weighted against censoring."""
     total = 0.0
     for i in range(len(time)):
@@ -69,7 +85,7 @@ def brier(train_time, train_event, time, event, survival, moment):
     return total / len(time)
 
 
-def breslow(time, event, log_risk, moment):
+def breslow(time: np.ndarray, event: np.ndarray, log_risk: np.ndarray, moment: float) -> float:
     """Cumulative baseline hazard up to a moment."""
     total = 0.0
     for t in sorted(set(time)):
@@ -80,7 +96,7 @@ def breslow(time, event, log_risk, moment):
     return total
 
 
-def partial_likelihood(time, event, log_risk):
+def partial_likelihood(time: np.ndarray, event: np.ndarray, log_risk: np.ndarray) -> list[float]:
     """Negative log partial likelihood of each person, Breslow ties."""
     return [
         np.log(sum(np.exp(log_risk[j]) for j in range(len(time)) if time[j] >= time[i]))

@@ -24,8 +24,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 PREFIX = "gendmr-slurm-"
 MARK = "GENDMR_PRIVATE_SLURM"
@@ -98,7 +100,7 @@ class PrivateSlurm:
     folder: Path
 
     @classmethod
-    def start(cls, *, cpus: int = 8, memory: int = 64_000, gpus: int = 2, owner: int = 0):
+    def start(cls, *, cpus: int = 8, memory: int = 64_000, gpus: int = 2, owner: int = 0) -> Self:
         """Start one.
 
         Parameters
@@ -289,7 +291,7 @@ class PrivateSlurm:
                 env=os.environ | self.environment | {MARK: str(self.folder), "PATH": SEARCH},
             )
 
-    def _until(self, true, words: str, seconds: float = 20) -> None:
+    def _until(self, true: Callable[[], bool], words: str, seconds: float = 20) -> None:
         end = time.monotonic() + seconds
         while not true():
             if time.monotonic() > end:
@@ -336,9 +338,11 @@ def _birth(pid: int) -> str:
     return text.rpartition(")")[2].split()[19]
 
 
-def _ignore_absent(function: object, path: str, found: tuple) -> None:
-    if not issubclass(found[0], FileNotFoundError):
-        raise found[1]
+def _ignore_absent(
+    function: object, path: str, error: tuple[type[BaseException], BaseException, object]
+) -> None:
+    if not issubclass(error[0], FileNotFoundError):
+        raise error[1]
 
 
 def _name(pid: int) -> str:

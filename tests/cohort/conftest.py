@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,12 @@ from gendmr.modalities.store import write_modality
 CODES = {2: 0b00, -1: 0b01, 1: 0b10, 0: 0b11}  # copies of A1 to the bits of a .bed
 
 
-def write_plink(prefix, fam, bim, dosage):
+def write_plink(
+    prefix: Path,
+    fam: Sequence[tuple[str, str]],
+    bim: Sequence[tuple[str, str, int, str, str]],
+    dosage: np.ndarray,
+) -> None:
     """Write a PLINK 1 file set; dosage (people, variants) counts column 5 of the .bim."""
     n, m = dosage.shape
     body = np.zeros((m, -(-n // 4)), dtype=np.uint8)
@@ -41,7 +48,7 @@ class Inputs:
     """Files of the stages before, in one folder."""
 
     folder: Path
-    participants: list[dict] = field(default_factory=list)
+    participants: list[dict[str, Any]] = field(default_factory=list)
     fam: list[tuple[str, str]] = field(default_factory=list)
     imaged: list[str] = field(default_factory=list)
     flagged: list[str] = field(default_factory=list)
@@ -49,13 +56,13 @@ class Inputs:
     refused: list[str] = field(default_factory=list)
     kinship: list[tuple[str, str, float]] = field(default_factory=list)
     removed: list[tuple[str, str]] = field(default_factory=list)  # IID, step
-    options: dict = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     chromosomes: tuple[str, ...] = ("1", "1", "2", "19", "X")
     images: bool = True
     genotypes: bool = True
     long_allele: int = 1  # bases of the other allele of the first variant
 
-    def write(self):
+    def write(self) -> dict[str, Any]:
         """Write all; return the arguments of `join_people` but for `output`."""
         folder = self.folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +99,7 @@ class Inputs:
             self.write_images(rng)
         return self.arguments()
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         """The arguments of `join_people` but for `output`."""
         folder = self.folder
         files = {"snp": {"genotypes": "qc.bed", "variants": "qc.bim", "people": "qc.fam"}}
@@ -111,12 +118,12 @@ class Inputs:
             "options": self.section(),
         }
 
-    def section(self):
+    def section(self) -> CohortSection:
         return CohortSection.parse(
             {"participants": str(self.folder / "participants.tsv"), **self.options}
         )
 
-    def write_images(self, rng):
+    def write_images(self, rng: np.random.Generator) -> None:
         n, regions = len(self.imaged), ["hippocampus", "amygdala", "cuneus"]
         shape = (n, len(regions))
         dataset = xr.Dataset(
@@ -150,7 +157,7 @@ class Inputs:
         write_table(self.folder / "quality.tsv", table)
 
 
-def join_all(arguments, output):
+def join_all(arguments: dict[str, Any], output: Path) -> None:
     """Join, and collect each modality."""
     join_people(**arguments, output=output)
     for name, section in arguments["sections"].items():
@@ -164,7 +171,7 @@ def join_all(arguments, output):
         )
 
 
-def people(n, **changes):
+def people(n: int, **changes: Any) -> list[dict[str, Any]]:
     """Rows of participants.tsv: every second a case."""
     return [
         {
@@ -179,7 +186,7 @@ def people(n, **changes):
     ]
 
 
-def study(folder, n=40, n_imaged=16):
+def study(folder: Path, n: int = 40, n_imaged: int = 16) -> Inputs:
     """A whole study: `n` listed, all but the last four genotyped, the last `n_imaged` imaged."""
     ids = [f"{i:03d}" for i in range(n)]
     return Inputs(
@@ -191,21 +198,21 @@ def study(folder, n=40, n_imaged=16):
 
 
 @pytest.fixture(scope="session")
-def make_study():
+def make_study() -> Callable[..., Inputs]:
     return study
 
 
 @pytest.fixture(scope="session")
-def join_cohort():
+def join_cohort() -> Callable[[dict[str, Any], Path], None]:
     """`join_cohort(arguments, output)`: the stage up to the files of the modalities."""
     return join_all
 
 
 @pytest.fixture
-def join(join_cohort):
+def join(join_cohort: Callable[[dict[str, Any], Path], None]) -> Callable[[Inputs], Path]:
     """`join(inputs)`: the folder of the cohort of these inputs."""
 
-    def run(inputs):
+    def run(inputs: Inputs) -> Path:
         out = inputs.folder.parent / "cohort"
         join_cohort(inputs.write(), out)
         return out
@@ -214,7 +221,7 @@ def join(join_cohort):
 
 
 @pytest.fixture
-def inputs(tmp_path, monkeypatch):
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
     """24 listed people, 20 genotyped, 10 imaged, 6 of them both; no figure, which costs most."""
     monkeypatch.setattr("gendmr.cohort.flow.draw_flow", lambda flow, path: None)
     return study(tmp_path / "in", n=24, n_imaged=10)

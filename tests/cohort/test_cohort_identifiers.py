@@ -18,7 +18,7 @@ from gendmr.cli.main import main
 from gendmr.cohort.participants import read_participants
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import GendmrError, IdentifierError
-from gendmr.files.identifiers import hostility
+from gendmr.files.identifiers import unsafe_reason
 from gendmr.files.tables import read_table
 from gendmr.imaging.bids import find_images
 from gendmr.modalities.matching import Matching
@@ -160,7 +160,7 @@ def test_any_identifier_is_kept_as_it_is_or_refused_by_name(section, ids):
         assert "participants.tsv" in str(error)
         return
     assert read == [name.strip().removeprefix("sub-") for name in ids]
-    assert not any(hostility(name) for name in read)
+    assert not any(unsafe_reason(name) for name in read)
     assert all(Path("folder", name).parent == Path("folder") for name in read)
 
 

@@ -56,7 +56,7 @@ class LeastSquares:
         return (output[:, 0] - target["value"]) ** 2 / 2
 
     def losses(self, output: np.ndarray, outcome: Values) -> np.ndarray:
-        return (output[:, 0].astype(np.float64) - outcome.value) ** 2 / 2
+        return np.asarray((output[:, 0].astype(np.float64) - outcome.value) ** 2 / 2)
 
     def score(self, output: np.ndarray, outcome: Values) -> float:
         return float(np.sqrt(2 * self.losses(output, outcome).mean()))

@@ -61,7 +61,8 @@ def make_set() -> WriteSet:
 
 
 def draw(rng: np.random.Generator, people: int, frequency: np.ndarray) -> np.ndarray:
-    return (rng.random((2, people, len(frequency))) < frequency).sum(axis=0).astype(np.int8)
+    copies = rng.random((2, people, len(frequency))) < frequency
+    return np.asarray(copies.sum(axis=0).astype(np.int8))
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +115,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture(scope="session")
-def reference(root) -> pd.DataFrame:
+def reference(root: Path) -> pd.DataFrame:
     """SNPs of chromosome 10 with their positions on all three builds."""
     table = read_reference(root / "resources" / "build_positions.tsv")
     return table[table["chromosome"] == "10"].dropna().astype(dict.fromkeys(BUILDS, int))

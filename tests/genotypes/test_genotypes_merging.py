@@ -14,9 +14,11 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, IdentifierError
 from gendmr.files.tables import read_table
 from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
-from gendmr.genotypes.merging import COMPLEMENT, merge_genotypes, relate
+from gendmr.genotypes.lifting import COMPLEMENT
+from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS
+from gendmr.genotypes.strands import relate
 
 N = 8
 VARIANTS = [("1", f"rs{j}", "0", str(1000 + 10 * j), "A", "G") for j in range(40)]

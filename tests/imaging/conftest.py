@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -27,7 +28,7 @@ REGIONS = (
 
 
 @pytest.fixture(scope="session")
-def section(tmp_path_factory) -> ImagingSection:
+def section(tmp_path_factory: pytest.TempPathFactory) -> ImagingSection:
     """Six spheres as an atlas, stored LAS at 2 mm; stripped images; the preset `testing`."""
     folder = tmp_path_factory.mktemp("atlas")
     affine = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
@@ -57,7 +58,7 @@ def section(tmp_path_factory) -> ImagingSection:
 
 
 @pytest.fixture(scope="session")
-def template(section, tmp_path_factory) -> Path:
+def template(section: ImagingSection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared template."""
     folder = tmp_path_factory.mktemp("template")
     prepare_template(section, folder)
@@ -68,7 +69,7 @@ def template(section, tmp_path_factory) -> Path:
 def anatomy() -> Scan:
     """The T1 image of the nilearn wheel at 3 mm."""
     package = importlib.util.find_spec("nilearn")
-    assert package is not None
+    assert package is not None and package.submodule_search_locations
     data = Path(package.submodule_search_locations[0]) / "datasets" / "data"
     return thin(read_scan(data / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"), 3.0)
 
@@ -126,7 +127,7 @@ def scanned(
     return path
 
 
-def _shrunk(anatomy: Scan, centre, radius: float, factor: float) -> np.ndarray:
+def _shrunk(anatomy: Scan, centre: Sequence[float], radius: float, factor: float) -> np.ndarray:
     index = np.indices(anatomy.data.shape).reshape(3, -1).astype(float)
     world = anatomy.affine[:3, :3] @ index + anatomy.affine[:3, 3:]
     offset = world - np.array(centre, float)[:, None]
@@ -137,7 +138,8 @@ def _shrunk(anatomy: Scan, centre, radius: float, factor: float) -> np.ndarray:
     source = np.array(centre, float)[:, None] + offset * stretch
     back = np.linalg.inv(anatomy.affine)
     voxel = back[:3, :3] @ source + back[:3, 3:]
-    return ndimage.map_coordinates(anatomy.data, voxel, order=1).reshape(anatomy.data.shape)
+    values = ndimage.map_coordinates(anatomy.data, voxel, order=1)
+    return np.asarray(values.reshape(anatomy.data.shape))
 
 
 def _with_skull(data: np.ndarray) -> np.ndarray:
@@ -157,6 +159,6 @@ def _with_skull(data: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def scan_of():
+def scan_of() -> Callable[..., Path]:
     """The function that writes a scan of the anatomy."""
     return scanned

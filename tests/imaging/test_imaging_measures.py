@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from gendmr.config.imaging import Outliers
 from gendmr.errors import AtlasError, InputFileError
-from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.collect import collect_regions, flag_outliers, robust_z
 from gendmr.imaging.jacobian import determinant
 from gendmr.imaging.participant import dice, measure_regions
 from gendmr.imaging.template import Template
+from gendmr.modalities.store import read_modality
 
 matrices = st.lists(st.floats(-0.3, 0.3), min_size=9, max_size=9)
 
@@ -135,7 +135,7 @@ def _folder(tmp_path, n=12, *, regions=("a_L", "a_R"), odd="NA"):
 def test_collected_people_keep_their_labels_and_the_odd_ones_are_flagged(section, tmp_path):
     template, paths = _folder(tmp_path)
     collect_regions(reversed(paths), template, section, tmp_path / "out")
-    dataset = read_dataset(tmp_path / "out" / "regions.nc", "region")
+    dataset = read_modality(tmp_path / "out" / "regions.nc", "region")
     people = dataset["participant"].values.tolist()
     assert people == sorted(["007", "1e5", "NA", *[f"p{i}" for i in range(9)]])
     one = pd.read_csv(tmp_path / "people" / "1e5" / "regions.tsv", sep="\t")

@@ -14,6 +14,7 @@ from gendmr.config.methods.base import MethodSection
 from gendmr.config.study import Study
 from gendmr.config.training import MethodOptions
 from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.tasks.binary.outcome import CaseStatus
 from gendmr.training.fold import train_fold
 
 EVERYWHERE = "19:1-59000000"  # the planted gene of the made-up cohorts lies on chromosome 19
@@ -109,12 +110,13 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 
 def joined(one: PreparedSubset, other: PreparedSubset) -> PreparedSubset:
     """Return people of two sets as one, with outcomes of binary tasks."""
-    case = np.concatenate([one.outcome.case, other.outcome.case])
+    first, second = one.outcome, other.outcome
+    assert isinstance(first, CaseStatus) and isinstance(second, CaseStatus)
     return replace(
         one,
         participants=np.concatenate([one.participants, other.participants]),
         family=np.concatenate([one.family, other.family]),
-        outcome=replace(one.outcome, case=case),
+        outcome=CaseStatus(np.concatenate([first.case, second.case])),
         present={
             name: np.concatenate([who, other.present[name]]) for name, who in one.present.items()
         },

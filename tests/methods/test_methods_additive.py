@@ -208,7 +208,7 @@ def test_slopes_of_scores_are_where_the_loss_is_smallest(kind: str) -> None:
     signal, noise = random.normal(size=(2, 400))
     task = task_of("outcome", SECTIONS[kind])
     table = simulate_table(kind, 1.5 * signal, random)
-    outcome = task.read(task.given(table, "participants.tsv").columns, "participants.tsv")
+    outcome = task.read(task.parse(table, "participants.tsv").columns, "participants.tsv")
     task = task.fit(outcome)
     # A score for each output, as the statistics of its own phenotype would make it.
     direction = np.linspace(-1, 1, 3) if kind == "multiclass" else np.ones(task.n_outputs)

@@ -20,7 +20,7 @@ def people(kind: str) -> tuple[Task, dict[str, torch.Tensor]]:
     """Return a fitted task and a batch of people with outcomes."""
     task = task_of("outcome", SECTIONS[kind])
     table = simulate_table(kind, np.zeros(PEOPLE), np.random.default_rng(3))
-    given = task.given(table, "participants.tsv").columns
+    given = task.parse(table, "participants.tsv").columns
     outcome = task.read({name: given[name].astype(str) for name in given}, "participants.tsv")
     task = task.fit(outcome)
     batch = {

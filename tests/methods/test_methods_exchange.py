@@ -15,7 +15,7 @@ from torch.nn import functional
 from gendmr.config.methods.gendmr import GendmrMethod
 from gendmr.config.outcomes.binary import BinaryOutcome
 from gendmr.engine.network import Step
-from gendmr.methods.gendmr.exchange import TEACHER, Exchange, decay
+from gendmr.methods.gendmr.exchange import TEACHER, Exchange, teacher_decay
 from gendmr.tasks import task_of
 from studies import OUTCOMES
 
@@ -97,7 +97,7 @@ def test_the_leader_is_who_is_right_more_often(step: Any, dominance: str) -> Non
     elif dominance == "epoch":
         gap = torch.full((PEOPLE,), -0.2)
     expected = [0 if abs(g) <= 0.05 else 1 if g > 0 else -1 for g in gap.tolist()]
-    assert rule.leads(memory, batch).tolist() == expected
+    assert rule.dominant(memory, batch).tolist() == expected
     assert set(expected) == {"person": {-1, 0, 1}, "batch": {1}, "epoch": {-1}}[dominance]
 
 
@@ -117,7 +117,7 @@ def test_distillation_is_the_divergence_from_a_teacher_that_leads_and_is_right(
     rule = exchange(**options)
     batch, student, teacher = step["batch"], step["student"], step["teachers"][TEACHER]
     memory = memory_of(rule, step)
-    leads = rule.leads(memory, batch)
+    dominant = rule.dominant(memory, batch)
     total = weight = 0.0
     for i in range(PEOPLE):
         if not both(batch, i):
@@ -125,7 +125,7 @@ def test_distillation_is_the_divergence_from_a_teacher_that_leads_and_is_right(
         w = float(batch["weight"][i])
         weight += w
         for pupil, leader, sign in (("snp", "region", 1), ("region", "snp", -1)):
-            learns = taught in (pupil, "both") or (taught == "by leader" and leads[i] == sign)
+            learns = taught in (pupil, "both") or (taught == "by leader" and dominant[i] == sign)
             answer = float(teacher[f"output_{leader}"][i, 0])
             if learns and (answer > 0) == (batch["stratum"][i] > 0.5):
                 total += w * kl(answer, float(student[f"output_{pupil}"][i, 0]))
@@ -144,14 +144,14 @@ def test_contrast_is_the_supervised_information_loss(step: Any) -> None:
     memory["queue_stratum"] = (torch.arange(16) % 3 == 0).float()
     memory["queue_real"] = (torch.arange(16) < 10).float()
     memory["queue_person"] = torch.arange(16) + 5
-    leads = rule.leads(memory, batch)
+    dominant = rule.dominant(memory, batch)
     total = count = 0.0
     for i in range(PEOPLE):
         if not both(batch, i):
             continue
         count += 1
         for pupil, leader, sign in (("snp", "region", 1), ("region", "snp", -1)):
-            if leads[i] != sign:
+            if dominant[i] != sign:
                 continue
             keys = [
                 (teacher[f"view_{leader}"][k], batch["stratum"][k], batch["person"][k])
@@ -201,7 +201,7 @@ def test_the_memory_averages_what_the_students_gave_the_true_class(step: Any) ->
 
 
 def test_a_teacher_follows_fast_at_first() -> None:
-    kept = [decay(step) for step in range(4000)]
+    kept = [teacher_decay(step) for step in range(4000)]
     assert kept[0] < 0.2 and kept == sorted(kept) and 0.99 < kept[-1] <= 0.999
 
 

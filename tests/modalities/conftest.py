@@ -31,7 +31,7 @@ def open_view(cohort: Path, task: Task) -> Callable[..., FoldView]:
     """``open_view(folder=cohort, fold=0, modalities=("snp", "region"))``."""
 
     def opened(folder: Path = cohort, fold: int = 0, **more: Any) -> FoldView:
-        more = {"modalities": ("snp", "region"), "task": task} | more
-        return FoldView.open(folder, 0, fold, **more)
+        options: dict[str, Any] = {"modalities": ("snp", "region"), "task": task} | more
+        return FoldView.open(folder, 0, fold, **options)
 
     return opened

@@ -26,7 +26,7 @@ def fit(view: FoldView, task: Task, subset: Any = None, **section: Any) -> Regio
     train = view.train if subset is None else subset
     nothing = np.zeros((len(train), 0))
     free = RegionTransform.fit(train, RegionSection.parse(section), nothing)
-    assert free.strengths([train.outcome], task) is None
+    assert free.abs_z([train.outcome], task) is None
     return free.condition(train.outcome, task.fit(train.outcome), None)
 
 

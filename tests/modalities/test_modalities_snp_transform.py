@@ -28,8 +28,8 @@ def fitted(open_view: OpenView, task: Task) -> Callable[..., tuple[Any, FoldView
         parsed = SnpSection.parse({"components": 2} | section)
         free = SnpTransform.fit(view.train, parsed, np.zeros((len(view.train), 0)))
         outcome = view.train.outcome
-        strengths = free.strengths([outcome], task)
-        strength = None if strengths is None else strengths[:, 0]
+        abs_z = free.abs_z([outcome], task)
+        strength = None if abs_z is None else abs_z[:, 0]
         return free.condition(outcome, task.fit(outcome), strength), view
 
     return fit
@@ -122,14 +122,14 @@ def test_strengths_are_asked_for_only_where_they_select(open_view: OpenView, tas
     outcome = view.train.outcome
     fit = SnpTransform.fit
     by_gene = fit(view.train, SnpSection.parse({"selection": {"mode": "genes"}}), nothing)
-    assert by_gene.strengths([outcome], task) is None
+    assert by_gene.abs_z([outcome], task) is None
     both = fit(view.train, SnpSection.parse({"selection": {"mode": "both"}}), nothing)
     order = np.random.default_rng(0).permutation(len(outcome))
     outcomes = [outcome, outcome.permute(order), outcome]
-    together = both.strengths(outcomes, task)
+    together = both.abs_z(outcomes, task)
     assert together is not None and together.shape == (len(both.candidates.columns), 3)
     np.testing.assert_allclose(together[:, 0], together[:, 2], rtol=1e-5)
-    apart = both.strengths(outcomes[1:2], task)
+    apart = both.abs_z(outcomes[1:2], task)
     assert apart is not None
     np.testing.assert_allclose(together[:, 1], apart[:, 0], rtol=1e-4, atol=1e-4)
     assert (together[:, 0] != together[:, 1]).any()

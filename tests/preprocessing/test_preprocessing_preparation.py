@@ -49,13 +49,13 @@ def test_what_no_outcome_decides_serves_all_of_them(cohort: Path, outcome: str, 
     told = view.train.outcome
     random = np.random.default_rng(4)
     outcomes = [told, *(told.permute(random.permutation(len(told))) for _ in range(3))]
-    strengths = free.strengths(outcomes)
-    conditioned = [free.condition(o, s) for o, s in zip(outcomes, strengths, strict=True)]
+    abs_z = free.abs_z(outcomes)
+    conditioned = [free.condition(o, s) for o, s in zip(outcomes, abs_z, strict=True)]
     assert same(conditioned[0], Preparation.fit(opened(cohort, options), options))
     assert len({str(one.tensors()) for one in conditioned}) == 4
     for one, permuted in zip(conditioned, outcomes, strict=True):
         alone = OutcomeFree(opened(cohort, options), options)
-        (strength,) = alone.strengths([permuted])
+        (strength,) = alone.abs_z([permuted])
         expected = alone.condition(permuted, strength)
         left, right = one.apply(view.validation), expected.apply(view.validation)
         np.testing.assert_array_equal(left.values["snp"], right.values["snp"])

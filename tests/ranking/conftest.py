@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +38,7 @@ class Study:
     chunks: int = 0
     draws: int = 20
 
-    def write(self):
+    def write(self) -> dict[str, Any]:
         """Write all files; return the arguments of `rank_method` but method, options, output."""
         rng = np.random.default_rng(self.seed)
         self.people = np.array([f"{i:03d}" for i in range(self.n)])
@@ -59,7 +61,7 @@ class Study:
             "genes": self.folder / "genes.tsv",
         }
 
-    def write_cohort(self):
+    def write_cohort(self) -> None:
         genes = [f"G{i}" for i in range(self.n_genes)]
         chromosome = np.array([str(1 + i * 22 // self.n_genes) for i in range(self.n_genes)])
         start = 1_000_000 + 400_000 * np.arange(self.n_genes)
@@ -108,9 +110,10 @@ class Study:
         )
         write_modality(self.folder / "cohort" / "region.nc", regions, "region")
 
-    def write_fold(self, rng, repeat, k, held):
+    def write_fold(self, rng: np.random.Generator, repeat: int, k: int, held: np.ndarray) -> Path:
         folder = self.folder / "m" / f"repeat-{repeat}" / f"fold-{k}"
-        variables, coordinates = {}, {"participant": self.people[held]}
+        variables: dict[str, Any] = {}
+        coordinates: dict[str, Any] = {"participant": self.people[held]}
         if self.snp:
             weight = self.noise * rng.normal(size=len(self.snps))
             weight[: self.per_gene] += 0.5
@@ -142,10 +145,10 @@ class Study:
         write_table(folder / "predictions.tsv", table)
         return path
 
-    def write_null(self, rng, repeat, k, chunk):
+    def write_null(self, rng: np.random.Generator, repeat: int, k: int, chunk: int) -> None:
         """Write scores of noise, as under permuted outcomes; not every SNP is read."""
-        variables = {}
-        coordinates = {"permutation": np.arange(self.draws) + self.draws * chunk}
+        variables: dict[str, Any] = {}
+        coordinates: dict[str, Any] = {"permutation": np.arange(self.draws) + self.draws * chunk}
         if self.snp:
             read = np.sort(rng.permutation(len(self.snps))[: len(self.snps) - 2])
             coordinates["snp"] = self.snps[read]
@@ -165,10 +168,10 @@ class Study:
 
 
 @pytest.fixture
-def make_study(tmp_path):
+def make_study(tmp_path: Path) -> Callable[..., Study]:
     return lambda **changes: Study(tmp_path, **changes)
 
 
 @pytest.fixture(scope="session")
-def make_written():
+def make_written() -> Callable[..., dict[str, Any]]:
     return lambda folder, **changes: Study(folder, **changes).write()

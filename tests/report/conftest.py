@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Maker:
     """Make a study once, for all tests that want the same."""
     folder = tmp_path_factory.mktemp("studies")
 
-    def make(**options: int) -> Path:
+    def make(**options: Any) -> Path:
         results = folder / "-".join(f"{key}={value}" for key, value in options.items()) / "tiny"
         return results if results.exists() else make_study(results, **options)
 

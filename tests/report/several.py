@@ -67,7 +67,7 @@ def make_several_outcomes(
     for outcome in LEARNERS:
         task = task_of(outcome, SEVERAL[outcome])
         participants, known = everybody(results / "cohort" / "participants.tsv", task)
-        position = people.set_index("participant_id").index.get_indexer(participants)
+        position = people.set_index("participant_id").index.get_indexer(pd.Index(participants))
         for kind, noise in (("ridge", 0.6), ("linear", 2.0)):
             name = f"{kind}-{outcome}"
             _write_learner(

@@ -55,7 +55,7 @@ REGIONS = ("Hippocampus", "Amygdala", "Entorhinal cortex", "Precuneus", "Occipit
 Maker = Callable[..., Path]
 
 
-def write_tsv(path: Path, rows: list[dict[str, object]] | pd.DataFrame) -> None:
+def write_tsv(path: Path, rows: Sequence[Mapping[str, object]] | pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False, na_rep="n/a")
 
@@ -192,12 +192,12 @@ def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> 
         "brier": 0.2,
     }
     for metric, value in means.items():
-        for place, shift in (("mean", 0.0), ("low", -0.08), ("high", 0.08)):
-            rows.append({"repeat": "n/a", "fold": place, "metric": metric, "value": value + shift})
+        for column, shift in (("mean", 0.0), ("low", -0.08), ("high", 0.08)):
+            rows.append({"repeat": "n/a", "fold": column, "metric": metric, "value": value + shift})
     pooled = {"auc": level, **dict.fromkeys(PATTERNS, level - 0.03)}
     for metric, value in pooled.items():
-        for place, shift in (("pooled", 0.0), ("pooled_low", -0.1), ("pooled_high", 0.1)):
-            rows.append({"repeat": "n/a", "fold": place, "metric": metric, "value": value + shift})
+        for column, shift in (("pooled", 0.0), ("pooled_low", -0.1), ("pooled_high", 0.1)):
+            rows.append({"repeat": "n/a", "fold": column, "metric": metric, "value": value + shift})
     write_tsv(folder / "metrics.tsv", [{"method": name, **row} for row in rows])
 
 

@@ -11,11 +11,11 @@ from scipy import ndimage
 from gendmr.simulate.anatomy import (
     LEAST_JACOBIAN,
     Lattice,
-    bend,
     jacobian,
     random_field,
     sample,
     shrinking_fields,
+    warp,
 )
 from gendmr.simulate.images import _Template as Template
 from gendmr.simulate.images import prepare
@@ -71,7 +71,7 @@ def test_a_ball_shrinks_alone() -> None:
 def test_nothing_folds_even_with_the_largest_losses(template: Template, seed: int) -> None:
     random = np.random.default_rng(seed)
     loss = dict.fromkeys(REGIONS, 0.4)
-    displacement = bend(template.lattice, template.shrinking, loss, random)
+    displacement = warp(template.lattice, template.shrinking, loss, random)
     assert jacobian(displacement).min() > LEAST_JACOBIAN
 
 
@@ -79,7 +79,7 @@ def test_wild_anatomy_is_tamed(template: Template, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("gendmr.simulate.anatomy.SCALES", ((12.0, 12.0),))
     wild = random_field(template.lattice, np.random.default_rng(0))
     assert jacobian(wild).min() < 0
-    tamed = bend(template.lattice, template.shrinking, {}, np.random.default_rng(0))
+    tamed = warp(template.lattice, template.shrinking, {}, np.random.default_rng(0))
     assert jacobian(tamed).min() > LEAST_JACOBIAN
 
 
@@ -91,7 +91,7 @@ def test_a_region_loses_its_share_and_the_others_nothing(template: Template, los
 
     def volumes(shares: dict[str, float]) -> np.ndarray:
         random = np.random.default_rng(4)
-        displacement = bend(template.lattice, template.shrinking, shares, random)
+        displacement = warp(template.lattice, template.shrinking, shares, random)
         origin = fine + sample(displacement, template.lattice.index(fine))
         shift = template.atlas_affine[:3, 3].reshape(3, 1, 1, 1)
         index = (origin - shift) / template.atlas_affine[0, 0]

@@ -7,7 +7,7 @@ import pytest
 
 from gendmr.config.simulate import SimulateSection
 from gendmr.errors import ConfigurationError
-from gendmr.simulate.disease import Planted, choose_balanced, conditional_effects, fall_ill
+from gendmr.simulate.disease import Planted, choose_balanced, conditional_effects, draw_affected
 
 PEOPLE = 40_000
 
@@ -27,7 +27,7 @@ def draw(section: SimulateSection, planted: list[Planted]) -> tuple[np.ndarray, 
     random = np.random.default_rng(8)
     alleles = random.binomial(2, 0.3, (len(planted), PEOPLE))
     age = random.normal(73, 7, PEOPLE)
-    outcome = fall_ill(section, planted, alleles, age, random.random(PEOPLE) < 0.2, 4)
+    outcome = draw_affected(section, planted, alleles, age, random.random(PEOPLE) < 0.2, 4)
     return alleles, age, outcome
 
 
@@ -78,7 +78,7 @@ def test_confounding_is_seen_and_declared(planted: list[Planted]) -> None:
     second = random.random(PEOPLE) < 0.3
     alleles = random.binomial(2, 0.3, (len(planted), PEOPLE))
     section = SimulateSection(confounding=1.0, second_population=0.3)
-    outcome = fall_ill(section, planted, alleles, random.normal(73, 7, PEOPLE), second, 4)
+    outcome = draw_affected(section, planted, alleles, random.normal(73, 7, PEOPLE), second, 4)
     weights, _ = logistic(second[:, None], outcome.case)
     assert 0.6 < weights[1] < 1.05
 

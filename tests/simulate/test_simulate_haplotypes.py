@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gendmr.simulate.haplotypes import CLEAR, NON_PAR, SnpPanel, conceive, simulate_panel
+from gendmr.simulate.haplotypes import CLEAR, NON_PAR, SnpPanel, make_offspring, simulate_panel
 from gendmr.simulate.reference import read_genes
 
 
@@ -113,7 +113,7 @@ def test_a_child_carries_one_haplotype_of_each_parent(boy: bool) -> None:
     # The parents' four strands are numbered: what the child carries tells where it came from.
     mother = np.tile([0, 1], (2 * size, 1))
     father = np.tile([2, 3], (2 * size, 1))
-    child = conceive(variants, mother, father, boy, np.random.default_rng(1))
+    child = make_offspring(variants, mother, father, boy, np.random.default_rng(1))
     autosome, x = child[:size], child[size:]
     assert set(autosome[:, 0]) == {0, 1}
     assert set(autosome[:, 1]) == {2, 3}

@@ -11,9 +11,9 @@ import pytest
 
 from gendmr.config.simulate import SimulateSection
 from gendmr.errors import ConfigurationError
-from gendmr.files.datasets import read_dataset
+from gendmr.modalities.store import read_modality
 from gendmr.simulate.cohort import simulate_cohort
-from gendmr.simulate.disease import fall_ill, plant
+from gendmr.simulate.disease import draw_affected, plant
 from gendmr.simulate.measurements import measure, simulate_measurements
 from gendmr.simulate.reference import read_regions
 from gendmr.simulate.roster import roster
@@ -42,7 +42,7 @@ def draw(tables: tuple[Path, Path], **options: object) -> SimpleNamespace:
     alleles = random.binomial(2, 0.3, (len(planted), PEOPLE))
     age = random.normal(73, 7.5, PEOPLE)
     second = random.random(PEOPLE) < section.second_population
-    outcome = fall_ill(section, planted, alleles, age, second, 1)
+    outcome = draw_affected(section, planted, alleles, age, second, 1)
     anatomy = pd.DataFrame(
         {
             "size": random.normal(1, 0.02, PEOPLE),
@@ -157,7 +157,7 @@ def measured(
 def test_the_people_who_were_to_be_imaged_are_measured(
     measured: SimpleNamespace, section: SimulateSection
 ) -> None:
-    regions = read_dataset(measured.folder / "regions.nc", "region")
+    regions = read_modality(measured.folder / "regions.nc", "region")
     labels = [name.removeprefix("sub-") for name in regions["participant"].values.tolist()]
     assert sorted(labels) == sorted(roster(section).imaged)
     assert regions.sizes["region"] == 40

@@ -10,7 +10,7 @@ import pytest
 
 from gendmr.config.simulate import SimulateSection
 from gendmr.errors import ConfigurationError
-from gendmr.simulate.disease import DiseaseState, Planted, fall_ill
+from gendmr.simulate.disease import DiseaseState, Planted, draw_affected
 from gendmr.simulate.outcomes import Causes, SimulatedColumns, causes_of, draw_outcomes
 
 PEOPLE = 20_000
@@ -42,7 +42,7 @@ class Pool:
         random = np.random.default_rng(3)
         frequencies = random.uniform(0.15, 0.5, len(PLANTED))[:, None]
         self.copies = random.binomial(2, frequencies, (len(PLANTED), PEOPLE))
-        self.disease: DiseaseState = fall_ill(
+        self.disease: DiseaseState = draw_affected(
             self.section,
             planted,
             self.copies[: len(planted)],

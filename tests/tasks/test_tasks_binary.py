@@ -59,7 +59,7 @@ def test_metrics_of_nobody_are_not_told():
 
 def test_labels_become_case_and_control_and_others_a_reason():
     table = pd.DataFrame({"diagnosis": ["AD", "CN", "cn", "n/a", "MCI", "FTD", ""]})
-    result = TASK.given(table, "participants.tsv")
+    result = TASK.parse(table, "participants.tsv")
     assert result.columns[""].tolist() == ["case", "control", "n/a", "n/a", "case", "n/a", "n/a"]
     assert result.reason.tolist() == [
         "",
@@ -75,14 +75,14 @@ def test_labels_become_case_and_control_and_others_a_reason():
 def test_nobody_of_a_class_stops_and_shows_the_labels():
     table = pd.DataFrame({"diagnosis": ["1", "1", "AD"]})
     with pytest.raises(OutcomeError, match=r"'CN' \(control\); found: '1' \(2\)") as caught:
-        TASK.given(table, "participants.tsv")
+        TASK.parse(table, "participants.tsv")
     assert "cohort.outcomes.diagnosis.control" in caught.value.next_step
 
 
 def test_900_labels_are_no_classes():
     table = pd.DataFrame({"diagnosis": [f"{i / 7:.3f}" for i in range(900)]})
     with pytest.raises(OutcomeError, match="892 more labels"):
-        TASK.given(table, "participants.tsv")
+        TASK.parse(table, "participants.tsv")
 
 
 def test_the_threshold_separates_best_and_is_a_half_without_both_classes():

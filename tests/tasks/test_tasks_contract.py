@@ -36,7 +36,7 @@ def simulated(kind, task, strength=1.5, people=400, seed=SEED):
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=people)
     table = simulate_table(kind, strength * signal, rng)
-    return signal, task.read(task.given(table, "participants.tsv").columns, "participants.tsv")
+    return signal, task.read(task.parse(table, "participants.tsv").columns, "participants.tsv")
 
 
 def output_of(task, outcome, seed=1):
@@ -86,7 +86,7 @@ def test_given_survives_a_table_of_ours(kind, task, tmp_path):
     table = simulate_table(kind, np.random.default_rng(0).normal(size=60), np.random.default_rng(1))
     assert set(task.wanted()) <= set(table)
     table.loc[[3, 7], list(task.wanted())] = "n/a"
-    result = task.given(table, "participants.tsv")
+    result = task.parse(table, "participants.tsv")
     assert list(result.columns) == list(task.stored)
     assert set(np.flatnonzero(result.reason != "")) == {3, 7}
     named = result.columns.rename(columns=lambda suffix: f"x_{suffix}")

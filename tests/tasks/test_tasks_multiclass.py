@@ -60,7 +60,7 @@ def test_absent_classes_are_left_out_of_means():
 
 def test_labels_are_pooled_and_others_a_reason():
     table = pd.DataFrame({"dx": ["CN", "EMCI", "LMCI", "MCI", "AD", "ad", "FTD", "n/a"]})
-    result = TASK.given(table, "participants.tsv")
+    result = TASK.parse(table, "participants.tsv")
     assert result.columns[""].tolist() == ["CN", "MCI", "MCI", "MCI", "AD", *["n/a"] * 3]
     assert result.reason[5:].tolist() == [
         "stage 'ad' is none of the classes ('AD' differs only in letter case)",
@@ -72,13 +72,13 @@ def test_labels_are_pooled_and_others_a_reason():
 def test_900_classes_are_none():
     table = pd.DataFrame({"dx": [f"{i / 7:.3f}" for i in range(900)]})
     with pytest.raises(OutcomeError, match="900 different labels") as caught:
-        TASK.given(table, "participants.tsv")
+        TASK.parse(table, "participants.tsv")
     assert "quantitative" in caught.value.next_step
 
 
 def test_a_class_of_nobody_stops_and_shows_the_labels():
     with pytest.raises(OutcomeError, match=r"'MCI' or 'AD'; found: 'CN' \(2\), 'ad' \(1\)"):
-        TASK.given(pd.DataFrame({"dx": ["CN", "CN", "ad"]}), "participants.tsv")
+        TASK.parse(pd.DataFrame({"dx": ["CN", "CN", "ad"]}), "participants.tsv")
 
 
 def test_classes_weigh_the_same():

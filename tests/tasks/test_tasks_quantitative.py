@@ -74,14 +74,14 @@ def test_ridge_is_at_the_minimum_of_loss_and_penalty():
 )
 def test_tables_that_cannot_be_meant_are_refused(values, what, why):
     with pytest.raises(OutcomeError, match=what) as caught:
-        TASK.given(pd.DataFrame({"MMSE": values}), "participants.tsv")
+        TASK.parse(pd.DataFrame({"MMSE": values}), "participants.tsv")
     assert why in caught.value.cause
 
 
 def test_a_few_words_among_numbers_are_reasons():
     values = [str(value) for value in range(60)]
     values[3], values[5] = "refused", ""
-    result = TASK.given(pd.DataFrame({"MMSE": values}), "participants.tsv")
+    result = TASK.parse(pd.DataFrame({"MMSE": values}), "participants.tsv")
     assert result.reason[3] == "MMSE 'refused' is not a number"
     assert result.reason[5] == "no MMSE"
     assert result.columns[""].isna().sum() == 2

@@ -42,7 +42,7 @@ def table_of(months, converted):
 def test_times_and_events_are_read_and_what_is_missing_is_a_reason():
     months = ["12", "24.5", "n/a", "6", "n/a", "0", *["9"] * 60]
     converted = ["1", "0", "0", "n/a", "n/a", "1", *["1.0"] * 60]
-    result = COX.given(table_of(months, converted), "participants.tsv")
+    result = COX.parse(table_of(months, converted), "participants.tsv")
     assert result.columns["time"][:2].tolist() == [12.0, 24.5]
     assert result.columns["event"][[0, 1, 7]].tolist() == [1, 0, 1]
     assert result.columns.loc[2:5].isna().all(axis=None)
@@ -58,7 +58,7 @@ def test_times_and_events_are_read_and_what_is_missing_is_a_reason():
 
 
 def test_a_few_events_without_a_time_are_a_reason():
-    result = COX.given(table_of(["n/a", *["9"] * 40], ["1"] * 41), "participants.tsv")
+    result = COX.parse(table_of(["n/a", *["9"] * 40], ["1"] * 41), "participants.tsv")
     assert result.reason[0] == "an event, but no months"
     assert not result.reason[1:].any()
 
@@ -80,7 +80,7 @@ def test_a_few_events_without_a_time_are_a_reason():
 )
 def test_tables_that_cannot_be_meant_are_refused(months, converted, what, why, fix):
     with pytest.raises(OutcomeError, match=what) as caught:
-        COX.given(table_of(months, converted), "participants.tsv")
+        COX.parse(table_of(months, converted), "participants.tsv")
     assert why in caught.value.cause
     assert fix in caught.value.next_step
     assert caught.value.what.startswith("participants.tsv: ")

@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,8 @@ def make_finished(
     pixel = np.zeros((2, 2))
     import matplotlib.image
 
-    matplotlib.image.imsave(figures / "genome.png", pixel, metadata={"Software": None})
+    blank: Any = {"Software": None}
+    matplotlib.image.imsave(figures / "genome.png", pixel, metadata=blank)
     (results / "ranking" / "gendmr" / "genes.tsv").write_text("gene\trank\nAPOE\t1\n")
     summary = json.dumps({"notes": ["no p-values"]})
     (results / "ranking" / "gendmr" / "summary.json").write_text(summary)

@@ -138,7 +138,7 @@ def test_every_kind_of_outcome_has_its_metrics(tmp_path: Path, kind: str) -> Non
     random = np.random.default_rng(2)
     signal = random.normal(size=300)
     table = simulate_table(kind, 1.5 * signal, random)
-    outcome = task.read(task.given(table, "participants.tsv").columns, "participants.tsv")
+    outcome = task.read(task.parse(table, "participants.tsv").columns, "participants.tsv")
     role = np.repeat(["train", "validation", "held-out"], 100)
     fitted = task.fit(outcome.take(role == "train"))
     weight = np.linspace(-1, 1, 3) if kind == "multiclass" else np.ones(task.n_outputs)

@@ -21,12 +21,10 @@ LONGEST = 400  # lines of a file
 SAME_CLASS_NAME: dict[str, int] = {}
 
 # Files of workflow/gendmr that are longer, with as many lines as they may have.
-LONGER = {
-    "genotypes/merging.py": 612,
-    "genotypes/participants.py": 462,
-    "imaging/scan.py": 495,
-    "ranking/figures/brain.py": 424,
-}
+LONGER: dict[str, int] = {}
+
+# Names that say how a value came about, not what it is: `scans`, not `found`.
+NOT_WHAT_IT_HOLDS = {"found", "here", "kept", "made", "told", "there", "given"}
 
 # `(person, snp, width)`, `(snp,)`, `(B, 3, 32)`, `(..., width)`
 SHAPE = re.compile(r"\((?:\.\.\.|[A-Za-z_]\w*|\d{1,3})(?:,\s*(?:[A-Za-z_]\w*|\d{1,3}))*,?\)")
@@ -70,6 +68,38 @@ def forwards_without_shape(text: str) -> Iterator[int]:
                 is_forward = isinstance(method, ast.FunctionDef) and method.name == "forward"
                 if is_forward and not states_shape(text, method):
                     yield method.lineno
+
+
+def names_bound(text: str) -> Iterator[tuple[int, str]]:
+    """Yield line and name of what a module assigns: variables, loops, parameters, functions.
+
+    Fields of a class are left out, because they are keys of the files that it is written to.
+    """
+    tree = ast.parse(text)
+    fields = {
+        line.target
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in fields:
+            yield node.lineno, node.id
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.name
+
+
+def test_a_name_says_what_it_holds(root):
+    wrong = [
+        f"{path}:{line} {name}"
+        for path, text in sources(root)
+        for line, name in names_bound(text)
+        if name in NOT_WHAT_IT_HOLDS
+    ]
+    assert wrong == [], "name it after what it holds"
 
 
 def test_a_class_name_is_unique_in_the_package(root):
@@ -120,3 +150,30 @@ def test_states_shape__reads_docstrings_and_comments_only(body, states):
 def test_class_names__include_nested_ones():
     text = "class A:\n    class B: ...\ndef f():\n    class C: ...\n"
     assert sorted(class_names(text)) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "found = 1",
+        "found: int = 1",
+        "found += 1",
+        "a, (found, *b) = c",
+        "for found in a: ...",
+        "[found for found in a]",
+        "with a as found: ...",
+        "if found := a: ...",
+        "def f(found): ...",
+        "def f(*found): ...",
+        "def f(**found): ...",
+        "f = lambda found: 1",
+        "def found(): ...",
+    ],
+)
+def test_names_bound__are_all_that_a_module_assigns(text):
+    assert "found" in {name for _, name in names_bound(text)}
+
+
+@pytest.mark.parametrize("text", ["found", "a.found = 1", "f(found=1)", "class A:\n    found: int"])
+def test_names_bound__are_no_uses_keywords_or_fields(text):
+    assert "found" not in {name for _, name in names_bound(text)}

@@ -112,7 +112,7 @@ def save(figure: Figure, path: Path | str, *, crop: bool = True, vector: bool = 
             figure.savefig(temporary, format=kind, metadata=metadata[kind], bbox_inches=box)
 
 
-def say(text: str, path: Path | str) -> Figure:
+def text_figure(text: str, path: Path | str) -> Figure:
     """Write a figure that only says why there is none; return it."""
     figure, axes = canvas(size=(COLUMN, 12 * MM))
     axes.axis("off")

@@ -10,7 +10,7 @@ SOURCES = {
     for name, section in SECTIONS.items()
 }
 ALL_SOURCES = [path for files in SOURCES.values() for path in files.values()]
-GIVEN_SOURCES = [path for section in SECTIONS.values() for path in section.given()]
+GIVEN_SOURCES = [path for section in SECTIONS.values() for path in section.user_files()]
 # Sections of the study that measure a modality, by the name of the modality.
 MEASURING_STAGES = {
     name: getattr(STUDY, section.stage).model_dump(mode="json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -242,8 +243,8 @@ def _gtf(path: Path, gene_types: tuple[str, ...]) -> Iterator[Row]:
             raise _malformed(path, number, line, "gtf", "nine columns separated by tabs")
         if parts[2] != "gene":
             continue
-        found = name.search(parts[8]) or identifier.search(parts[8])
-        if found is None:
+        match = name.search(parts[8]) or identifier.search(parts[8])
+        if match is None:
             raise AnnotationError(
                 f"{path}: line {number}: neither gene_name nor gene_id in {parts[8][:60]!r}",
                 cause="a GFF3 file",
@@ -254,7 +255,7 @@ def _gtf(path: Path, gene_types: tuple[str, ...]) -> Iterator[Row]:
             continue
         start, end = _place(path, number, parts[3], parts[4], "gtf")
         strand = parts[6] if parts[6] in (FORWARD, REVERSE) else UNKNOWN
-        yield found.group(1), parts[0], start, end, strand
+        yield match.group(1), parts[0], start, end, strand
 
 
 def _one_row_each(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -263,7 +264,7 @@ def _one_row_each(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     rows = []
     united = copies = 0
     for gene, group in table[repeated].sort_values(["chromosome", "start", "end"]).groupby("gene"):
-        places: list[list] = []
+        places: list[list[Any]] = []
         for row in group.itertuples(index=False):
             last = places[-1] if places else None
             if (

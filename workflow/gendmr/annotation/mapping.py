@@ -54,9 +54,9 @@ def map_snps(
             f"genotypes are {build} and genes {section.build}: accepted by the configuration;"
             " assignments are unreliable"
         )
-    genes, made = read_genes(section.genes, section.format, section.gene_types)
+    genes, gene_notes = read_genes(section.genes, section.format, section.gene_types)
     said = check_build(genes, section.build, section.genes)
-    notes += made
+    notes += gene_notes
     snps = _read_variants(Path(variants))
     table = assign(
         snps,
@@ -126,17 +126,20 @@ def assign(
     """
     parts = []
     for chromosome, rows in snps.reset_index(drop=True).groupby("chromosome", sort=False):
-        here = genes[genes["chromosome"] == chromosome].sort_values("gene", kind="stable")
-        if here.empty:
+        on_chromosome = genes[genes["chromosome"] == chromosome].sort_values("gene", kind="stable")
+        if on_chromosome.empty:
             continue
         by_place = rows.sort_values("position", kind="stable")
         position = by_place["position"].to_numpy(np.int64)
-        start, end = here["start"].to_numpy(np.int64), here["end"].to_numpy(np.int64)
-        reverse = (here["strand"] == REVERSE).to_numpy()
+        start, end = (
+            on_chromosome["start"].to_numpy(np.int64),
+            on_chromosome["end"].to_numpy(np.int64),
+        )
+        reverse = (on_chromosome["strand"] == REVERSE).to_numpy()
         low = np.searchsorted(position, start - np.where(reverse, downstream, upstream), "left")
         high = np.searchsorted(position, end + np.where(reverse, upstream, downstream), "right")
         counts = high - low
-        gene = np.repeat(np.arange(len(here)), counts)
+        gene = np.repeat(np.arange(len(on_chromosome)), counts)
         snp = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         snp += np.repeat(low, counts)
         near = np.zeros(len(snp), dtype=bool)
@@ -156,7 +159,7 @@ def assign(
                     "snp": by_place["snp"].to_numpy()[snp],
                     "chromosome": chromosome,
                     "position": position[snp],
-                    "gene": here["gene"].to_numpy()[gene],
+                    "gene": on_chromosome["gene"].to_numpy()[gene],
                     "distance": distance,
                     "relation": relation,
                     "far": np.abs(distance),
@@ -175,7 +178,7 @@ def signed_distance(
 ) -> np.ndarray:
     """Return base pairs from a gene, 0 inside, negative where the SNP lies upstream by strand."""
     along = np.where(position < start, position - start, np.maximum(position - end, 0))
-    return np.where(reverse, -along, along)
+    return np.asarray(np.where(reverse, -along, along))
 
 
 def _nearest(position: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

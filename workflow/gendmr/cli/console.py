@@ -17,9 +17,9 @@ from gendmr.files.provenance import changed_since
 from gendmr.files.session import join_session
 
 LAST_LINES = 15
-# Jobs that are shown with their logs; of more only the commands.
+# The logs of so many failed jobs are shown; of further ones only the commands are.
 IN_FULL = 5
-# Free space below this is worth a remark.
+# Less free space than this is mentioned, because a run may fill the disk.
 LITTLE = 200e6
 # Options of Snakemake that decide where, with what and on which study jobs run; targets and what
 # else is to be rerun are left out.
@@ -129,7 +129,7 @@ class Failures(logging.Handler):
             # Snakemake appends remarks in brackets.
             output=tuple(name.partition(" (")[0] for name in job["output"]),
             log=logs[0] if logs else None,
-            # Jobs of a group are told again one by one, without the log that they share.
+            # Snakemake repeats the jobs of a failed group one by one, without their common log.
             others=tuple(logs[1:]) or (earlier.others if earlier else ()),
             grouped=grouped or (earlier is not None and earlier.grouped),
         )
@@ -202,11 +202,11 @@ def rerun_command(words: Sequence[str], job: Failure) -> str:
             parser.add_argument(*names, action="append")
         else:
             parser.add_argument(*names, nargs="?", const="")
-    found = vars(parser.parse_known_args(list(words))[0])
+    options = vars(parser.parse_known_args(list(words))[0])
     # The target comes first, for an option that takes several values would swallow it.
     command = ["snakemake", *job.output[:1]]
     for names in KEPT:
-        value = found[names[0].lstrip("-").replace("-", "_")]
+        value = options[names[0].lstrip("-").replace("-", "_")]
         if names[0] in REPEATED:
             for each in value or []:
                 command += [names[0], each]

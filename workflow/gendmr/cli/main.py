@@ -116,8 +116,8 @@ def estimate(
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
     end_with_run()
-    # A process that ends gives its memory back whole: looking through it for garbage first takes
-    # up to half a second of each job.
+    # The system frees all memory of a process that ends; Python's garbage collection would take
+    # up to half a second of each job before that.
     atexit.register(gc.freeze)
     try:
         root(prog_name="gendmr", standalone_mode=True)

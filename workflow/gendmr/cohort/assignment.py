@@ -65,7 +65,7 @@ def assign(
     np.add.at(sums, member, features)
     size = np.bincount(member)
     total = features.sum(axis=0)
-    # A stratum of few people weighs as much as one of many.
+    # Shares, so that a stratum of few people weighs as much as one of many.
     weight = 1 / np.maximum(total, 1)
     rarest = (sums * weight).max(axis=1) / size
     order = np.lexsort((rng.random(n_groups), -rarest, -size))

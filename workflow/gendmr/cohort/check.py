@@ -57,14 +57,14 @@ def check_people(
     ids = listed.people["participant_id"].tolist()
     keys = set(matching.keys(ids, options.participants))
     table, _ = with_outcomes(listed, options, Attrition())
-    known = {name: (given.reason == "") for name, given in listed.outcomes.items()}
-    found: dict[str, Any] = {
+    known = {name: (labels.reason == "") for name, labels in listed.outcomes.items()}
+    counts: dict[str, Any] = {
         "participants": {"listed": len(ids), "with_outcome": len(table)},
         "outcomes": {name: int(who.sum()) for name, who in known.items()},
         "modalities": {},
     }
     if options.fold_by is None:
-        # Kin can only make groups fewer: what is too little now is too little later.
+        # Kin merge groups, which lowers their number: too few groups now are too few later.
         for name, task in tasks_of(options).items():
             texts = listed.outcomes[name].columns.astype(object)
             texts = texts.where(texts.notna(), "n/a").astype(str)
@@ -78,8 +78,8 @@ def check_people(
             continue
         check_joined(ids, listing, options)
         theirs = set(listing.names)
-        found["modalities"][name] = {"found": len(theirs), "joined": len(theirs & keys)}
-    write_json(output, found)
+        counts["modalities"][name] = {"found": len(theirs), "joined": len(theirs & keys)}
+    write_json(output, counts)
 
 
 def _listing(

@@ -91,13 +91,13 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> Figure:
     columns += [_modality(entry, width) for entry in flow["modalities"].values()]
     columns += [_instances(kind, entry, width) for kind, entry in flow["instances"].items()]
     everybody = _analysed(flow["analysed"][0], people * step - 2 * MARGIN)
-    kept = [
+    instance_boxes = [
         Box(f"{kind.capitalize()}s analysed", (_n(entry["passed"]),), width, style.GREEN)
         for kind, entry in flow["instances"].items()
     ]
     rows = [max(column[row].height for column in columns[:people]) for row in range(3)]
     rows[1] = max(rows[1], *(column[1].height for column in columns))
-    heights = [*rows, max(box.height for box in (everybody, *kept))]
+    heights = [*rows, max(box.height for box in (everybody, *instance_boxes))]
     ends = [
         [_analysed(entry, width) for entry in some] for some in _rows_of(flow["analysed"], people)
     ]
@@ -115,7 +115,7 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> Figure:
             box.draw(axes, centre, top)
             _arrow(axes, centre, top - box.height, below)
     everybody.draw(axes, people * step / 2, tops[3])
-    for i, box in enumerate(kept):
+    for i, box in enumerate(instance_boxes):
         box.draw(axes, step * (people + i + 0.5), tops[3])
     for row, some in enumerate(ends):
         for i, box in enumerate(some):
@@ -158,13 +158,13 @@ def _wrap(text: str, room: float, weight: str) -> list[str]:
 
 
 def _listed(flow: Mapping[str, Any], width: float) -> list[Box]:
-    kept = flow["listed"] - sum(flow["left"].values())
+    with_outcome = flow["listed"] - sum(flow["left"].values())
     return [
         Box("In participants.tsv", (_n(flow["listed"]),), width),
         _removed("Left out", flow["left"], width),
         Box(
             f"With {flow['outcome'] or 'an outcome'}",
-            (_n(kept), *_minus(flow["no_modality"])),
+            (_n(with_outcome), *_minus(flow["no_modality"])),
             width,
         ),
     ]
@@ -192,15 +192,15 @@ def _analysed(entry: Mapping[str, Any], width: float) -> Box:
     lines = [_n(entry["n"])]
     several = len(entry["outcomes"]) > 1
     for label, groups in entry["outcomes"].items():
-        # One group that is everybody (a measurement) says no more than the number of people.
+        # A measurement has one group, everybody: the number of people is enough.
         if len(groups) > 1:
-            told = ", ".join(f"{group} {count:,}" for group, count in groups.items())
+            text = ", ".join(f"{group} {count:,}" for group, count in groups.items())
         else:
-            told = f"{sum(groups.values()):,}"
+            text = f"{sum(groups.values()):,}"
         if several:
-            lines.append(f"{label}: {told}")
+            lines.append(f"{label}: {text}")
         elif len(groups) > 1:
-            lines.append(told)
+            lines.append(text)
     return Box(entry["title"], tuple(lines), width, style.GREEN)
 
 

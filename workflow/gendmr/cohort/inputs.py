@@ -27,15 +27,15 @@ def given_files(files: Sequence[str], imaging: str) -> dict[str, list[str]]:
         `tables` (with genotypes) and, where there are any, `images` (with masks), those that are
         registered and there; sorted.
     """
-    given = {"tables": sorted(set(files))}
+    paths_by_kind = {"tables": sorted(set(files))}
     if imaging == "{}":
-        return given
+        return paths_by_kind
     section = ImagingSection.parse(imaging)
     if section.bids is not None:
-        found = find_images(section.bids, exclude=section.exclude)
+        images = find_images(section.bids, exclude=section.exclude)
         named = {
-            *(paths[0] for paths in found.values()),
-            *(section.mask_of(participant) for participant in found),
+            *(paths[0] for paths in images.values()),
+            *(section.mask_of(participant) for participant in images),
         }
-        given["images"] = sorted(path for path in named if path and Path(path).is_file())
-    return given
+        paths_by_kind["images"] = sorted(path for path in named if path and Path(path).is_file())
+    return paths_by_kind

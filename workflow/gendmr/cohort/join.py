@@ -18,7 +18,7 @@ from gendmr.files.tables import write_table
 from gendmr.modalities import modality_of, source_of
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing, Modality
-from gendmr.modalities.matching import Matching, check_overlap, hint, loosened
+from gendmr.modalities.matching import Matching, check_overlap, group_normalised, hint
 
 STAGE = "cohort"
 
@@ -74,7 +74,7 @@ def join_people(
     table["family"] = _families(table, listings.values(), options)
 
     theirs = [_named(listing, keys, matching) for listing in listings.values()]
-    # What leaves at the join stands together, behind what left before it.
+    # Rows of the join follow those of the earlier stages.
     everything = pd.concat(
         [
             *(rows[rows["stage"] != STAGE] for rows in theirs),
@@ -130,7 +130,7 @@ def _list_strangers(
     modality: Modality, names: Mapping[str, str], keys: Mapping[str, str], attrition: Attrition
 ) -> None:
     """List people of a modality who are not in participants.tsv, with the likely cause."""
-    similar = loosened(key for key in keys if key not in names)
+    similar = group_normalised(key for key in keys if key not in names)
     for key in sorted(set(names) - set(keys)):
         meant = hint(key, similar)
         reason = f"{modality.label}, but not in participants.tsv"
@@ -195,7 +195,7 @@ def _families(
         aliases = _Aliases(listing, table.index, matching)
         pairs = listing.kin[listing.kin["kinship"] >= options.kinship]
         for one, other in zip(pairs["id1"], pairs["id2"], strict=True):
-            # An alias that several people bear ties all of them: one tie too many costs little.
+            # People who share an alias are all tied, because kin in two folds would leak.
             everyone = [*aliases.keys_of(one), *aliases.keys_of(other)]
             ties += [(everyone[0], key) for key in everyone[1:]]
     groups = connected_groups(table.index.tolist(), ties)
@@ -223,7 +223,7 @@ class _Aliases:
         self._ending: dict[str, list[str]] = {}
         for key in known:
             self._ending.setdefault(key, []).append(key)
-            # Who left the file lost the part of the key that only the file knew.
+            # People removed from the .fam are listed without FID, so endings after `_` match too.
             for place in range(1, len(key)) if listing.aliases else ():
                 if key[place - 1] == "_":
                     self._ending.setdefault(key[place:], []).append(key)

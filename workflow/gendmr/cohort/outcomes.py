@@ -45,7 +45,8 @@ def read_outcome(table: pd.DataFrame, task: Task, where: str) -> Outcome:
             cause="an outcome that was configured after the cohort was joined",
             next_step="run the rule join_people again",
         )
-    return task.read({suffix: table[name] for suffix, name in columns.items()}, where)
+    outcome: Outcome = task.read({key: table[name] for key, name in columns.items()}, where)
+    return outcome
 
 
 def everybody(path: Path, task: Task) -> tuple[np.ndarray, Outcome]:

@@ -14,13 +14,13 @@ import pandas as pd
 from gendmr.cohort.outcomes import columns_of, tasks_of
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
-from gendmr.files.identifiers import hostility, refuse_hostile
+from gendmr.files.identifiers import refuse_unsafe, unsafe_reason
 from gendmr.files.tables import MISSING, Kind, numbers_in, read_table
 from gendmr.files.text import read_text_file
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Modality
-from gendmr.modalities.matching import bare
-from gendmr.tasks.base import Given
+from gendmr.modalities.matching import strip_sub_prefix
+from gendmr.tasks.base import ParsedOutcome
 
 HAS = "has_"  # before the name of a modality: the column that says who has it
 AGES = (0.0, 120.0)  # years
@@ -39,12 +39,12 @@ class Listed:
     people : DataFrame
         `participant_id` (text, without `sub-`), each covariate (float64 or text), `group_by` and
         `fold_by`, in the order of the file.
-    outcomes : dict of str to Given
+    outcomes : dict of str to ParsedOutcome
         Each outcome of these people.
     """
 
     people: pd.DataFrame
-    outcomes: dict[str, Given]
+    outcomes: dict[str, ParsedOutcome]
 
 
 def read_participants(options: CohortSection, attrition: Attrition | None = None) -> Listed:
@@ -96,7 +96,7 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
             next_step="restore the file: one row for each person",
         )
     table = pd.DataFrame({name: raw[column] for name, column in theirs.items()})
-    table["participant_id"] = [bare(name) for name in table["participant_id"]]
+    table["participant_id"] = [strip_sub_prefix(name) for name in table["participant_id"]]
     attrition = Attrition() if attrition is None else attrition
     table = _usable(table, theirs["participant_id"], options, attrition)
     users = raw.loc[table.index].reset_index(drop=True)
@@ -108,7 +108,7 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
         if name not in options.categorical:
             table[name] = _numbers(table, name, theirs[name], options, attrition)
     outcomes = {
-        name: task.given(users[list(task.wanted())], options.participants)
+        name: task.parse(users[list(task.wanted())], options.participants)
         for name, task in tasks_of(options).items()
     }
     return Listed(table, outcomes)
@@ -126,10 +126,10 @@ def _usable(
     table: pd.DataFrame, column: str, options: CohortSection, attrition: Attrition
 ) -> pd.DataFrame:
     """Return the people whose identifiers can be used; list the others, or stop."""
-    reasons = table["participant_id"].map(hostility)
+    reasons = table["participant_id"].map(unsafe_reason)
     bad = reasons != ""
     if _stops(bad, bad | True, options):
-        refuse_hostile(
+        refuse_unsafe(
             table["participant_id"],
             f"{options.participants}, column {column}",
             "rename these people here and in genotypes and images: letters, digits and _ - . are"
@@ -231,20 +231,22 @@ def with_outcomes(
     """
     table = listed.people
     ids = table["participant_id"]
-    lacking = pd.DataFrame({name: given.reason != "" for name, given in listed.outcomes.items()})
+    lacking = pd.DataFrame(
+        {name: outcome.reason != "" for name, outcome in listed.outcomes.items()}
+    )
     alone = lacking.all(axis=1)
     several = len(listed.outcomes) > 1
     without: dict[str, str] = {}
     for row in table.index[alone]:
-        reasons = dict.fromkeys(given.reason[row] for given in listed.outcomes.values())
+        reasons = dict.fromkeys(outcome.reason[row] for outcome in listed.outcomes.values())
         without[ids[row]] = "; ".join(reasons)
     # Reasons in the order of the file, labels that mean nobody after what is blank.
     for reason in sorted(set(without.values()), key=lambda text: ("'" in text, text)):
         attrition.add([who for who, why in without.items() if why == reason], "outcome", reason)
     if several:
-        for name, given in listed.outcomes.items():
-            for reason in sorted(set(given.reason[lacking[name] & ~alone])):
-                who = ids[(given.reason == reason) & ~alone]
+        for name, outcome in listed.outcomes.items():
+            for reason in sorted(set(outcome.reason[lacking[name] & ~alone])):
+                who = ids[(outcome.reason == reason) & ~alone]
                 attrition.add(who, "outcome", f"{reason}: not in the methods of {name}")
     if alone.all():
         raise TableError(

@@ -61,10 +61,10 @@ class Permutations:
         # In a family, people of the same stratum stand side by side: who changes with whom.
         for row in np.lexsort((self.people.astype(str), stratum)):
             families.setdefault(family[row], []).append(int(row))
-        alike: dict[tuple[str, ...], list[list[int]]] = {}
+        same_strata: dict[tuple[str, ...], list[list[int]]] = {}
         for rows in families.values():
-            alike.setdefault(tuple(stratum[rows]), []).append(rows)
-        self._sets = [np.array(alike[kind]) for kind in sorted(alike)]
+            same_strata.setdefault(tuple(stratum[rows]), []).append(rows)
+        self._sets = [np.array(same_strata[kind]) for kind in sorted(same_strata)]
 
     @classmethod
     def read(

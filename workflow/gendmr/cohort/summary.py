@@ -18,7 +18,7 @@ from gendmr.errors import first_few
 from gendmr.files.tables import MISSING
 from gendmr.modalities.base import Listing, Modality
 
-# Share of the cohort from which one family is no family any more.
+# A family with more than this share of the cohort is taken for an error of the kinship.
 LARGE_FAMILY = 0.05
 FLAGGED = "flagged"  # step of people who stay
 
@@ -187,7 +187,9 @@ def _analysed(
 
 
 def _title(modalities: Mapping[str, Modality], present: tuple[bool, ...]) -> str:
-    labels = [m.label for m, there in zip(modalities.values(), present, strict=True) if there]
+    labels = [
+        m.label for m, is_present in zip(modalities.values(), present, strict=True) if is_present
+    ]
     text = f"{labels[0]} only" if len(labels) == 1 else " and ".join(labels)
     return text[:1].upper() + text[1:]
 

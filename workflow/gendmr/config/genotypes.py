@@ -132,14 +132,14 @@ class GenotypesSection(Section):
     @property
     def files(self) -> list[str]:
         """Return every file that the inputs, the check of the build and lifting read."""
-        found: list[str] = []
+        paths: list[str] = []
         for name in self.inputs:
             form = form_of(name)
             if form == "bed":
-                found += [f"{name}.{suffix}" for suffix in ("bed", "bim", "fam")]
+                paths += [f"{name}.{suffix}" for suffix in ("bed", "bim", "fam")]
             elif form == "pgen":
-                found += [name, name.removesuffix(".pgen") + ".psam"]
+                paths += [name, name.removesuffix(".pgen") + ".psam"]
             else:
-                found.append(name)
-        found += [lift.chain for lift in self.lift.values()]
-        return [*found, self.reference_positions] if self.check_build else found
+                paths.append(name)
+        paths += [lift.chain for lift in self.lift.values()]
+        return [*paths, self.reference_positions] if self.check_build else paths

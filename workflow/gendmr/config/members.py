@@ -36,10 +36,10 @@ def sections_in(package: str, path: Iterable[str], base: type[S]) -> dict[str, t
         A module defines none, or several.
     """
     sections: dict[str, type[S]] = {}
-    for found in sorted(pkgutil.iter_modules(path), key=lambda module: module.name):
-        if found.name == "base":
+    for member in sorted(pkgutil.iter_modules(path), key=lambda module: module.name):
+        if member.name == "base":
             continue
-        module = importlib.import_module(f"{package}.{found.name}")
+        module = importlib.import_module(f"{package}.{member.name}")
         defined = [
             value
             for value in vars(module).values()
@@ -50,7 +50,7 @@ def sections_in(package: str, path: Iterable[str], base: type[S]) -> dict[str, t
         leaves = [one for one in defined if not any(one in other.__bases__ for other in defined)]
         if len(leaves) != 1:
             raise ImportError(f"{module.__name__}: needs exactly one section, has {len(leaves)}")
-        sections[found.name] = leaves[0]
+        sections[member.name] = leaves[0]
     return sections
 
 

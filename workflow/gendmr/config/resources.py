@@ -32,10 +32,10 @@ def double_per_attempt(first: int, per_input_mb: float = 0.0) -> Callable[..., i
     """
 
     def resource(wildcards: Any, attempt: int) -> int:
-        return first * 2 ** (attempt - 1)
+        return int(first * 2 ** (attempt - 1))
 
     def resource_of_input(wildcards: Any, input: Any, attempt: int) -> int:
-        return (first + int(per_input_mb * input.size_mb)) * 2 ** (attempt - 1)
+        return int((first + int(per_input_mb * input.size_mb)) * 2 ** (attempt - 1))
 
     return resource_of_input if per_input_mb else resource
 

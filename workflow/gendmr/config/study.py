@@ -244,7 +244,11 @@ class Study(Section):
         named = [
             self.annotation.genes if self.annotation else None,
             self.cohort.participants,
-            *(path for section in self.modality_sections().values() for path in section.given()),
+            *(
+                path
+                for section in self.modality_sections().values()
+                for path in section.user_files()
+            ),
             *(imaging.files() if imaging else ()),
             *((imaging.measurements, imaging.places) if imaging else ()),
             *((*sets.sets, *sets.loci) if sets else ()),

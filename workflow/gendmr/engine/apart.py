@@ -25,8 +25,8 @@ class ApartStep(ReplicateStep):
 
     together: ClassVar[bool] = False
 
-    def __init__(self, *given: Any, compiled: bool) -> None:
-        super().__init__(*given)
+    def __init__(self, *arguments: Any, compiled: bool) -> None:
+        super().__init__(*arguments)
         self.fixed = [fixed_of(self.network, one, self.device) for one in self.problems]
         self._loss = torch.compile(self._one_loss) if compiled else self._one_loss
         self._plain = torch.compile(self._one_plain) if compiled else self._one_plain
@@ -78,7 +78,7 @@ class ApartStep(ReplicateStep):
         self, weights: torch.Tensor, buffers: Tensors, step: PaddedStep, people: Gatherer
     ) -> list[tuple[int, Tensors, Tensors]]:
         """Return outputs of a step; see `ReplicateStep.evaluate`."""
-        found = []
+        results = []
         for number, piece in enumerate(step.pieces):
             if piece is None:
                 continue
@@ -86,8 +86,8 @@ class ApartStep(ReplicateStep):
             own = {name: value[number] for name, value in buffers.items()}
             with torch.no_grad(), self.precision:
                 outputs = self._plain(weights[number], own, self.fixed[number], batch)
-            found.append((number, outputs, batch))
-        return found
+            results.append((number, outputs, batch))
+        return results
 
     def each(self, function: Callable[[Tensors], Tensors], values: Tensors) -> Tensors:
         """Return what a function gives for each replicate; see `ReplicateStep.each`."""

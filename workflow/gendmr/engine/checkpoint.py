@@ -104,9 +104,9 @@ class Checkpoint:
             }
             for line in history
         ]
-        told = {"repeat": self.place[0], "fold": self.place[1], "history": finite}
+        progress = {"repeat": self.place[0], "fold": self.place[1], "history": finite}
         with contextlib.suppress(OSError, OutputError):
-            write_json(self.path.with_name(PROGRESS), told)
+            write_json(self.path.with_name(PROGRESS), progress)
 
     def discard(self) -> None:
         """Remove it after the results are written; a damaged or refused one stays for a look."""

@@ -38,11 +38,11 @@ class AdamW:
         device: torch.device,
     ) -> None:
         decay = layout.spread(lambda name, shape: network.weight_decay(name, shape, options))
-        speed = layout.spread(lambda name, shape: network.lr_multiplier(name))
+        lr_multiplier = layout.spread(lambda name, shape: network.lr_multiplier(name))
         if columns is not None:
-            decay, speed = decay[columns], speed[columns]
+            decay, lr_multiplier = decay[columns], lr_multiplier[columns]
         self.columns = None if columns is None else columns.to(device)
-        self.decay, self.lr_multiplier = decay.to(device), speed.to(device)
+        self.decay, self.lr_multiplier = decay.to(device), lr_multiplier.to(device)
         self.clip = options.clip
 
     def update(

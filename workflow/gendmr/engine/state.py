@@ -84,7 +84,7 @@ class State:
         """Go to where a checkpoint stands."""
 
         def read(name: str) -> torch.Tensor:
-            # A copy: what safetensors hands out cannot be written to.
+            # Copied, because the arrays of safetensors are read-only.
             return torch.from_numpy(tensors[name].copy()).to(self.weights.device)
 
         for name in ("weights", "anchor", "first", "second", "steps", "first_loss"):

@@ -115,18 +115,18 @@ class ReplicateStep:
         batch = {**fixed, **batch}
         outputs = self.forward(row, buffers, batch, training=True)
         quiet = {name: value for name, value in batch.items() if not name.startswith(NOISE)}
-        taught = {
+        teacher_outputs = {
             name: {
                 key: item.detach()
                 for key, item in self.forward(value, buffers, quiet, training=False).items()
             }
             for name, value in teachers.items()
         }
-        step = Step(self.module, outputs, batch, taught, memory)
+        step = Step(self.module, outputs, batch, teacher_outputs, memory)
         terms = {name: term.loss(step) for name, term in self.phase.terms.items()}
         scaled = {name: scale[name] * term for name, term in terms.items()}
         outputs = {name: value.detach() for name, value in outputs.items()}
-        step = Step(self.module, outputs, batch, taught, memory)
+        step = Step(self.module, outputs, batch, teacher_outputs, memory)
         return scaled, terms, outputs, self.network.on_train_batch_end(step)
 
     def _one_plain(

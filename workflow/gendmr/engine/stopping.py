@@ -76,17 +76,19 @@ class EarlyStopping:
         losses : mapping of int to float64 (person,)
             Of each person of the validation.
         """
-        kept = torch.zeros(len(self.epoch), dtype=torch.bool)
+        improved = torch.zeros(len(self.epoch), dtype=torch.bool)
         for replicate in scores:
             if self._keeps(replicate, scores[replicate], losses[replicate]):
                 self.epoch[replicate] = epoch
-                kept[replicate] = True
+                improved[replicate] = True
             elif epoch - self.epoch[replicate] >= self.patience:
                 self.active[replicate] = False
-        kept = kept.to(weights.device)
-        self.weights = torch.where(kept[:, None], weights, self.weights)
+        improved = improved.to(weights.device)
+        self.weights = torch.where(improved[:, None], weights, self.weights)
         self.buffers = {
-            name: torch.where(kept.reshape(kept.shape + (1,) * (value.ndim - 1)), value, past)
+            name: torch.where(
+                improved.reshape(improved.shape + (1,) * (value.ndim - 1)), value, past
+            )
             for (name, value), past in zip(buffers.items(), self.buffers.values(), strict=True)
         }
 

@@ -27,8 +27,8 @@ class TogetherStep(ReplicateStep):
 
     together: ClassVar[bool] = True
 
-    def __init__(self, *given: Any, compiled: bool) -> None:
-        super().__init__(*given)
+    def __init__(self, *arguments: Any, compiled: bool) -> None:
+        super().__init__(*arguments)
         statistics = [
             name
             for name, part in self.module.named_modules()
@@ -90,5 +90,5 @@ class TogetherStep(ReplicateStep):
 
     def each(self, function: Callable[[Tensors], Tensors], values: Tensors) -> Tensors:
         """Return what a function gives for each replicate; see `ReplicateStep.each`."""
-        found: Tensors = vmap(function)(values) if values else {}
-        return found
+        stacked: Tensors = vmap(function)(values) if values else {}
+        return stacked

@@ -82,13 +82,13 @@ class PhaseTraining:
         self, weights: torch.Tensor, buffers: Tensors
     ) -> list[list[tuple[Tensors, Tensors]]]:
         """Return outputs and batch of each replicate's steps of the first epoch, without noise."""
-        found: list[list[tuple[Tensors, Tensors]]] = [[] for _ in self.problems]
+        evaluations: list[list[tuple[Tensors, Tensors]]] = [[] for _ in self.problems]
         for step in self.steps(1):
             for number, outputs, batch in self.step.evaluate(
                 weights, buffers, step, self.step.train
             ):
-                found[number].append((outputs, batch))
-        return found
+                evaluations[number].append((outputs, batch))
+        return evaluations
 
     def epoch(self, state: State, stopping: EarlyStopping) -> Lines:
         """Train an epoch; return the line of every replicate that still trained."""
@@ -97,7 +97,7 @@ class PhaseTraining:
         state.memory = self.step.each(
             lambda memory: self.network.on_train_epoch_end(self.module, memory), state.memory
         )
-        lines, scores, losses = self._judge(state, stopping, seen, rate)
+        lines, scores, losses = self._evaluate_epoch(state, stopping, seen, rate)
         stopping.update(state.weights, state.buffers, state.epoch, scores, losses)
         return lines
 
@@ -137,7 +137,7 @@ class PhaseTraining:
             seen.append((step, result))
         return seen, rate
 
-    def _judge(
+    def _evaluate_epoch(
         self,
         state: State,
         stopping: EarlyStopping,
@@ -162,16 +162,16 @@ class PhaseTraining:
             output = train_outputs(took_part, number)
             if output is not None:
                 index, values = output
-                told = performance("train", problem.task, values, problem.outcome.take(index))
-                line |= told[0]
+                measured = performance("train", problem.task, values, problem.outcome.take(index))
+                line |= measured[0]
             scores[number], losses[number] = (math.nan, math.nan), np.zeros(1)
             if number in said:
-                told = performance(
+                measured = performance(
                     "validation", problem.task, said[number], problem.validation_outcome
                 )
-                line |= told[0]
-                losses[number] = told[1]
-                scores[number] = (told[2], line["validation_loss"])
+                line |= measured[0]
+                losses[number] = measured[1]
+                scores[number] = (measured[2], line["validation_loss"])
                 if not np.isfinite(losses[number]).all():
                     raise diverged(math.nan, number, state)
             line["learning_rate"] = float(rate[number])

@@ -89,7 +89,7 @@ def planned_jobs(*words: str) -> list[Job]:
         planned = False
     finally:
         logger.removeFilter(listener)
-        # The plan has counted this process as a run: its locks would be taken for those of one.
+        # Planning joined the session of runs, so its lock would be taken for that of a run.
         leave_session()
     if not planned:
         raise ConfigurationError(

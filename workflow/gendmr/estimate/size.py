@@ -66,8 +66,8 @@ def study_size(
     elif study.genotypes is None:
         people, variants = people or _lines(study.cohort.participants) - 1, 0
     elif people is None or variants is None:
-        found = _genotypes(study.genotypes.inputs)
-        people, variants = people or found[0], variants or found[1]
+        counts = _genotypes(study.genotypes.inputs)
+        people, variants = people or counts[0], variants or counts[1]
     if study.annotation is not None and not study.simulate:
         genes = _lines(study.annotation.genes)
     available = {
@@ -102,7 +102,7 @@ def _available(section: ModalitySection, study: Study, variants: int) -> int:
     if study.imaging is not None and section.stage == "imaging" and study.imaging.atlas:
         table = Path(study.imaging.atlas.table)
         return _lines(str(table)) - 1 if table.is_file() else UNKNOWN
-    columns = [_columns(Path(path)) for path in section.given() if Path(path).is_file()]
+    columns = [_columns(Path(path)) for path in section.user_files() if Path(path).is_file()]
     return max(columns, default=UNKNOWN)
 
 

@@ -50,7 +50,7 @@ def atomic_path(path: Path | str, *, empty: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise _named(error, path) from error
     finally:
-        # On a read-only disk there is nothing to remove, and removing raises even so.
+        # On a read-only disk removing raises although the file is absent.
         if temporary.exists():
             temporary.unlink()
 

@@ -93,7 +93,7 @@ def write_dataset(path: Path | str, dataset: xr.Dataset, schema: Schema) -> None
                 encoding[str(name)] |= CHECKED | {"chunksizes": chunks_of(variable.shape)}
         elif variable.dtype.kind in "fiu" and variable.ndim == 1 and variable.size:
             encoding[str(name)] = CHECKED | {"chunksizes": variable.shape}
-    # Made in memory: HDF5 that meets a full disk loses errors and then crashes the process.
+    # Built in memory, because HDF5 on a full disk loses the error and then crashes the process.
     content = dataset.to_netcdf(None, engine="h5netcdf", encoding=encoding)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)

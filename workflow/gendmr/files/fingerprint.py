@@ -45,7 +45,7 @@ def persist_cache(path: Path) -> None:
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         stored = json.loads(path.read_text(encoding="utf-8"))
         _known.update(
-            {key: (code, [(m, n) for m, n in found]) for key, (code, found) in stored.items()}
+            {key: (code, [(m, n) for m, n in imports]) for key, (code, imports) in stored.items()}
         )
     before = len(_known)
 
@@ -150,18 +150,18 @@ def _says_nothing(statement: ast.stmt) -> bool:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    found: set[str] = set()
+    modules: set[str] = set()
     for source, names in _parsed(_path(module))[1]:
         if not names:
-            found.add(source)
+            modules.add(source)
         for name in names:
             deeper = f"{source}.{name}"
             try:
                 _path(deeper)
-                found.add(deeper)
+                modules.add(deeper)
             except ModuleNotFoundError:
-                found.add(source)
-    return frozenset(name for name in found if name != "gendmr")
+                modules.add(source)
+    return frozenset(name for name in modules if name != "gendmr")
 
 
 @cache

@@ -12,14 +12,14 @@ LONGEST = 128  # bytes; file systems end at 255 with what is added to a name
 MARKS = frozenset("/\\'\"`$&;|<>(){}[]*?!~^%#,")
 
 
-def hostility(identifier: str) -> str:
+def unsafe_reason(identifier: str) -> str:
     """Return what keeps an identifier from being used, or an empty text.
 
     Letters and digits of any script and `_ - . + = @ :` are allowed, a leading `-` or `.` is not.
 
     Examples
     --------
-    >>> [hostility(name) for name in ("007", "002_S_0295", "../x", "a b", "-rf")]
+    >>> [unsafe_reason(name) for name in ("007", "002_S_0295", "../x", "a b", "-rf")]
     ['', '', 'has `/`', 'has a space', 'begins with `-`']
     """
     marks = next(filter(None, map(_mark, identifier)), "")
@@ -43,7 +43,7 @@ def _mark(character: str) -> str:
     return ""
 
 
-def refuse_hostile(identifiers: Iterable[str], where: str, next_step: str) -> None:
+def refuse_unsafe(identifiers: Iterable[str], where: str, next_step: str) -> None:
     """Stop where an identifier could be taken for a path, an option, a command or markup.
 
     Parameters
@@ -62,7 +62,7 @@ def refuse_hostile(identifiers: Iterable[str], where: str, next_step: str) -> No
     """
     wrong: dict[str, list[str]] = {}
     for identifier in identifiers:
-        reason = hostility(identifier)
+        reason = unsafe_reason(identifier)
         if reason:
             wrong.setdefault(reason, []).append(identifier)
     if wrong:

@@ -20,7 +20,7 @@ from gendmr.files.atomic import read_json, sha256, write_json
 PACKAGE = Path(__file__).resolve().parents[1]
 # Of a file changed this shortly before it was read, a later change may leave no trace in its time.
 SETTLED_S = 2.0
-# More files of one kind than this are told by one checksum over theirs.
+# Above this number, files of one kind are recorded by one checksum over all of theirs.
 LISTED = 20
 
 
@@ -38,17 +38,17 @@ def versions(*packages: str) -> dict[str, str]:
         `commit` is there only in a git checkout; `-changed` behind it means edited files. The
         platform is operating system and processor, the same on all nodes of most clusters.
     """
-    found = {"gendmr": __version__}
+    version_of = {"gendmr": __version__}
     if commit := _commit():
-        found["commit"] = commit
-    found["python"] = platform.python_version()
-    found["platform"] = f"{platform.system()} {platform.machine()}"
+        version_of["commit"] = commit
+    version_of["python"] = platform.python_version()
+    version_of["platform"] = f"{platform.system()} {platform.machine()}"
     for name in packages:
         try:
-            found[name] = version(name)
+            version_of[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "absent"
-    return found
+            version_of[name] = "absent"
+    return version_of
 
 
 @cache
@@ -173,10 +173,10 @@ def record_files(
         if path in records and records[path].sha256 != old.sha256
     ]
     history += [asdict(change) for change in changes]
-    kept = {path: old for path, old in known.items() if path not in listed} | settled
+    remembered = {path: old for path, old in known.items() if path not in listed} | settled
     write_json(
         memory,
-        {"files": {path: asdict(item) for path, item in kept.items()}, "changes": history},
+        {"files": {path: asdict(item) for path, item in remembered.items()}, "changes": history},
     )
     write_json(
         output,
@@ -197,7 +197,7 @@ def _remembered(memory: Path) -> tuple[dict[str, FileRecord], list[dict[str, str
         files = {path: FileRecord(**item) for path, item in stored["files"].items()}
         return files, [asdict(Change(**item)) for item in stored["changes"]]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        # Only a memory: without it every file is read again.
+        # The record is a cache: without it every file is read again.
         return {}, []
 
 

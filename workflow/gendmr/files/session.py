@@ -42,7 +42,7 @@ def join_session(folder: Path | str = ".snakemake") -> str | None:
             said = _unlock(folder, stream)
         fcntl.flock(stream, fcntl.LOCK_SH)
     except OSError:
-        # A disk without locks: Snakemake's own stay, and its message says how to remove them.
+        # The disk has no locks: Snakemake's own decide, and its message says how to remove them.
         stream.close()
         return None
     _held.append(stream)
@@ -50,20 +50,20 @@ def join_session(folder: Path | str = ".snakemake") -> str | None:
 
 
 def _unlock(folder: Path, stream: IO[str]) -> str | None:
-    here = socket.gethostname()
+    host = socket.gethostname()
     stream.seek(0)
     last = stream.read().strip()
     left = sorted((folder / "locks").glob("*"))
-    if left and last and last != here:
+    if left and last and last != host:
         # Some shared disks keep the kernel's locks of each machine apart.
         return (
             f"The last run here was on {last}: if it is over, snakemake --unlock removes its locks."
         )
     if left and not last:
-        # No run that keeps to this wrote them.
+        # The locks are of a run that recorded no host: they are left to Snakemake.
         return None
     stream.truncate(0)
-    stream.write(here)
+    stream.write(host)
     stream.flush()
     for path in left:
         path.unlink(missing_ok=True)

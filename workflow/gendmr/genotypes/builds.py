@@ -35,7 +35,7 @@ class BuildEvidence:
         SNPs of the reference found by name, or positions found in the best build.
     shares : dict of str to float or None
         Of each build; None where the reference has no position on the chromosomes of the set.
-    found : str or None
+    fitting_build : str or None
         The one build that fits.
     shifted : str or None
         The build that fits once 1 is added to all positions.
@@ -44,7 +44,7 @@ class BuildEvidence:
     by: str
     variants: int
     shares: dict[str, float | None]
-    found: str | None
+    fitting_build: str | None
     shifted: str | None = None
 
     def words(self) -> str:
@@ -58,7 +58,7 @@ class BuildEvidence:
         """Return what `summary.json` keeps of it."""
         return {
             "declared": declared,
-            "found": self.found,
+            "found": self.fitting_build,
             "by": self.by,
             "variants": self.variants,
             "shares": self.shares,
@@ -110,10 +110,10 @@ def detect_build(variants: pd.DataFrame, reference: pd.DataFrame) -> BuildEviden
 
 
 def _agreement(position: np.ndarray, known: pd.Series) -> float | None:
-    there = known.notna().to_numpy()
-    if int(there.sum()) < ENOUGH_NAMES:
+    is_known = known.notna().to_numpy()
+    if int(is_known.sum()) < ENOUGH_NAMES:
         return None
-    return float((position[there] == known.to_numpy()[there]).mean())
+    return float((position[is_known] == known.to_numpy()[is_known]).mean())
 
 
 def _most(shares: dict[str, float | None]) -> str | None:
@@ -122,13 +122,13 @@ def _most(shares: dict[str, float | None]) -> str | None:
 
 
 def _by_position(variants: pd.DataFrame, reference: pd.DataFrame) -> BuildEvidence:
-    there = reference[reference["chromosome"].isin(variants["chromosome"].unique())]
+    on_chromosomes = reference[reference["chromosome"].isin(variants["chromosome"].unique())]
     places = pd.MultiIndex.from_frame(variants[["chromosome", "position"]])
-    hits, shares = _overlap(there, places, 0)
-    best, found = _clearest(hits, shares)
+    hits, shares = _overlap(on_chromosomes, places, 0)
+    best, fitting = _clearest(hits, shares)
     if hits[best] >= ENOUGH_POSITIONS:
-        return BuildEvidence("position", hits[best], shares, found)
-    moved, shifted = _clearest(*_overlap(there, places, -1))
+        return BuildEvidence("position", hits[best], shares, fitting)
+    moved, shifted = _clearest(*_overlap(on_chromosomes, places, -1))
     by = "position" if shifted else ""
     return BuildEvidence(by, hits[moved if shifted else best], shares, None, shifted)
 
@@ -142,9 +142,9 @@ def _overlap(
         known = reference[["chromosome", build]].dropna().astype({build: "int64"})
         if len(known) >= ENOUGH_POSITIONS:
             known[build] += shift
-            found = pd.MultiIndex.from_frame(known).isin(places)
-            hits[build] = int(found.sum())
-            shares[build] = float(found.mean())
+            is_hit = pd.MultiIndex.from_frame(known).isin(places)
+            hits[build] = int(is_hit.sum())
+            shares[build] = float(is_hit.mean())
     return hits, shares
 
 
@@ -190,20 +190,21 @@ def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: 
         f" {'named here' if evidence.by == 'name' else 'found by position'}, at their position in"
         f" {said}"
     )
-    if evidence.found == declared:
+    if evidence.fitting_build == declared:
         return None
-    if evidence.found is None and evidence.shares[declared] is None:
+    if evidence.fitting_build is None and evidence.shares[declared] is None:
         return f"{what}: {declared} could be neither shown nor refuted"
-    if evidence.found is not None:
+    if evidence.fitting_build is not None:
         raise GenotypeFileError(
-            f"{what}; the positions are of {evidence.found}, not of {declared} as declared",
+            f"{what}; the positions are of {evidence.fitting_build}, not of {declared} as declared",
             cause="files of another export, or the wrong `build` in the configuration",
             next_step=(
-                f"lift this set: genotypes.lift: {{{where}: {{build: {evidence.found}, chain:"
-                f" FILE}}}}, with a UCSC chain file from {evidence.found} to {declared}"
+                f"lift this set: genotypes.lift: {{{where}: {{build: {evidence.fitting_build},"
+                f" chain: FILE}}}}, with a UCSC chain file from {evidence.fitting_build} to"
+                f" {declared}"
                 if several
                 else f"set genotypes.build (and annotation.build and its genes) to"
-                f" {evidence.found}, or lift the set with genotypes.lift"
+                f" {evidence.fitting_build}, or lift the set with genotypes.lift"
             ),
         )
     if evidence.shifted is not None:

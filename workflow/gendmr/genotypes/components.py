@@ -51,8 +51,8 @@ def compute_components(
     pruned = (folder / "pruned.txt").read_text(encoding="utf-8").split()
     # PLINK 2 separates by tabs.
     checked = (result / "qc.bim").read_text(encoding="utf-8").replace("\n", "\t").split("\t")[1::6]
-    kept = set(checked)
-    names = [name for name in pruned if name in kept]
+    passed = set(checked)
+    names = [name for name in pruned if name in passed]
     if len(names) > section.component_variants:
         draw = generator(seed, "genotypes", "components")
         chosen = draw.choice(len(names), section.component_variants, replace=False)

@@ -182,7 +182,7 @@ def _draw_sex(section: GenotypesSection, table: pd.DataFrame, path: Path) -> Non
         female, male = f < section.sex_female_max, f > section.sex_male_min
         bad = {"female": male, "male": female}.get(name, np.zeros(len(f), dtype=bool))
         wrong += int(bad.sum())
-        # A fixed spread: the height of a point within its row means nothing.
+        # Points are spread vertically by fixed steps, so that they do not overlap.
         offset = (np.arange(len(f)) * 0.618034 % 1 - 0.5) * 0.5
         axes.scatter(f, row + offset, s=8, linewidths=0, c=np.where(bad, style.ORANGE, style.BLUE))
     for bound in (section.sex_female_max, section.sex_male_min):

@@ -204,9 +204,9 @@ def _columns(prefix: str, suffix: str) -> list[np.ndarray]:
     path = Path(f"{prefix}.{suffix}")
     if not path.is_file():
         siblings = sorted(p.name for p in path.parent.glob(f"{path.stem}*"))
-        found = first_few(siblings) if siblings else "nothing of that name"
+        neighbours = first_few(siblings) if siblings else "nothing of that name"
         raise InputFileError(
-            f"{path}: no such file (found {found})",
+            f"{path}: no such file (found {neighbours})",
             cause="the prefix is written with a suffix, or the path is wrong",
             next_step="give the path without .bed, and keep .bed, .bim and .fam together",
         )

@@ -76,10 +76,10 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
     )
     log = "\n".join(lines)
     loaded = re.search(r"(\d+) (?:out of \d+ )?variants? (?:loaded|scanned)", log)
-    kept = re.search(r"(\d+) variants? remaining after main filters", log)
-    if loaded and kept and loaded.group(1) != kept.group(1):
+    remaining = re.search(r"(\d+) variants? remaining after main filters", log)
+    if loaded and remaining and loaded.group(1) != remaining.group(1):
         notes.append(
-            f"{int(loaded.group(1)) - int(kept.group(1))} of {loaded.group(1)} variants of"
+            f"{int(loaded.group(1)) - int(remaining.group(1))} of {loaded.group(1)} variants of"
             f" {path.name} have more than two alleles and were left out"
         )
     return work / name

@@ -62,10 +62,10 @@ def lift_variants(variants: pd.DataFrame, chain: Path | str) -> tuple[pd.DataFra
     rows = zip(
         *(variants[name].tolist() for name in ("chromosome", "position", "a1", "a2")), strict=True
     )
-    found = [_lift(converter, *row) for row in rows]
+    places = [_lift(converter, *row) for row in rows]
     for place, name in enumerate(("chromosome", "position", "a1", "a2")):
-        lifted[name] = pd.Series([row[place] for row in found], index=lifted.index)
-    reasons = np.array([row[4] for row in found], dtype=object)
+        lifted[name] = pd.Series([row[place] for row in places], index=lifted.index)
+    reasons = np.array([row[4] for row in places], dtype=object)
     if (reasons != ONE_PLACE).all():
         raise GenotypeFileError(
             f"none of {len(variants)} variants can be lifted with {chain}",

@@ -48,10 +48,10 @@ def linkage_note(prefix: str | Path, label: str, people: int, variants: pd.DataF
     genotypes = np.memmap(f"{prefix}.bed", dtype=np.uint8, mode="r", offset=HEADER).reshape(
         len(variants), -1
     )
-    here, there, away = (
+    snps, next_snps, distant_snps = (
         _standardised(genotypes[rows], people) for rows in (first, first + 1, distant)
     )
-    close, far = _mean_r2(here, there), _mean_r2(here, away)
+    close, far = _mean_r2(snps, next_snps), _mean_r2(snps, distant_snps)
     if not np.isfinite(close) or close > max(2 * far, far + 0.01):
         return None
     return (

@@ -8,64 +8,32 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection, form_of
-from gendmr.errors import GendmrError, GenotypeFileError, IdentifierError, first_few
+from gendmr.errors import GendmrError, GenotypeFileError
 from gendmr.files.atomic import move_into_place, write_json
 from gendmr.genotypes.builds import check_build, detect_build, read_reference
 from gendmr.genotypes.filesets import Fileset, load_fileset
 from gendmr.genotypes.formats import convert
-from gendmr.genotypes.lifting import COMPLEMENT, ONE_PLACE, lift_variants
+from gendmr.genotypes.lifting import ONE_PLACE, lift_variants
 from gendmr.genotypes.linkage import linkage_note
+from gendmr.genotypes.loaded import Loaded
 from gendmr.genotypes.plink import Plink, find, link, read_report, workplace, write_names
 from gendmr.genotypes.removals import Removals
+from gendmr.genotypes.shared_people import group_by_people
+from gendmr.genotypes.strands import harmonise, places_text
 
 AUTOSOMES = tuple(str(number) for number in range(1, 23))
-AMBIGUOUS = ({"A", "T"}, {"C", "G"})
-UNKNOWN_ALLELES = {"0", "."}
 # Last base of the first and first base of the second pseudo-autosomal region, as PLINK's --split-x.
 PSEUDO_AUTOSOMAL = {
     "NCBI36": (2_709_520, 154_584_238),
     "GRCh37": (2_699_520, 154_931_044),
     "GRCh38": (2_781_479, 155_701_383),
 }
-
-
-@dataclass
-class Loaded:
-    """One input set with its people and variants in memory.
-
-    Attributes
-    ----------
-    fileset : Fileset
-        The files read: those of the input, or what it was converted to.
-    fam, bim : DataFrame
-        `read_fam` and `read_bim`. A person who is in another set too has an IID of its own here,
-        and positions of another build are lifted.
-    source : str
-        As the configuration names it.
-    label : str
-        Short name, unlike those of the other sets.
-    build : dict
-        What the check of the build found.
-    lifted : bool
-        `bim` is not the file.
-    """
-
-    fileset: Fileset
-    fam: pd.DataFrame
-    bim: pd.DataFrame
-    source: str = ""
-    label: str = ""
-    build: dict[str, Any] = field(default_factory=dict)
-    lifted: bool = False
 
 
 def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink) -> None:
@@ -100,9 +68,9 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
             note = linkage_note(prefix, loaded.label, count, loaded.bim)
             notes += [note] if note else []
         _check_builds(section, sets, removals, notes)
-        blocks, twice = _blocks(sets, notes)
+        blocks, twice = group_by_people(sets, notes)
         _unusable(sets, section, removals)
-        flips = _harmonise(sets, blocks, section, removals, notes)
+        flips = harmonise(sets, blocks, section, removals, notes)
         everybody = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
         for number, loaded in enumerate(sets):
             copied = ("bed",) if loaded.lifted else ("bed", "bim")
@@ -115,8 +83,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         else:
             source, names = _join(sets, flips, removals, plink, work)
         before = len(names)
-        kept = ~pd.Index(names).isin(removals.ids)
-        if not kept.any():
+        usable = ~pd.Index(names).isin(removals.ids)
+        if not usable.any():
             raise GenotypeFileError(
                 f"none of {before} variants can be used; reasons: {removals.summary()}",
                 cause="positions missing, chromosomes named otherwise, or sets without common"
@@ -124,8 +92,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 next_step=f"look at the first variants of {sets[0].source}",
             )
         exclude = ["--bfile", source, "--allow-extra-chr"]
-        if not kept.all():
-            write_names(work / "unusable.txt", names[~kept].tolist())
+        if not usable.all():
+            write_names(work / "unusable.txt", names[~usable].tolist())
             exclude += ["--exclude", "unusable.txt"]
         plink.run(
             "2",
@@ -136,7 +104,7 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         missing = read_report(work / "sites.vmiss", {"F_MISS": "float64"})["F_MISS"].to_numpy()
         high = missing > section.variant_missingness
         removals.add(
-            names[kept][high].tolist(),
+            names[usable][high].tolist(),
             "variant missingness",
             "too many people without a call",
             missing[high].tolist(),
@@ -149,8 +117,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 cause="sets with different people and few common variants",
                 next_step="raise variant_missingness, or give sets of the same array",
             )
-        retained = names[kept][~high]
-        write_names(work / "removed.txt", [*names[~kept], *names[kept][high]])
+        retained = names[usable][~high]
+        write_names(work / "removed.txt", [*names[~usable], *names[usable][high]])
         plink.run(
             "2",
             [
@@ -246,7 +214,9 @@ def _check_builds(
         loaded.lifted = True
         for reason in sorted(set(reasons) - {ONE_PLACE}):
             gone = before[reasons == reason]
-            removals.add(gone["snp"].tolist(), "merge", reason, _places(gone, ""), section.build)
+            removals.add(
+                gone["snp"].tolist(), "merge", reason, places_text(gone, ""), section.build
+            )
         lost = int((reasons != ONE_PLACE).sum())
         notes.append(
             f"{loaded.label} was lifted from {lift.build} to {section.build} with"
@@ -265,126 +235,6 @@ def _check_build(
     note = check_build(loaded.source, evidence, declared, several=several)
     if note:
         notes.append(note.replace(loaded.source, loaded.label, 1))
-
-
-def _blocks(sets: list[Loaded], notes: list[str]) -> tuple[list[list[int]], list[dict[str, Any]]]:
-    """Group sets of the same people, and rename people who are in two sets with common variants.
-
-    Returns
-    -------
-    blocks : list of list of int
-        Numbers of the sets that are put side by side.
-    twice : list of dict
-        `fid`, `iid` and `names` (the IIDs of the copies) of each person genotyped twice.
-
-    Raises
-    ------
-    IdentifierError
-        The key cannot tell people apart, or sets of the same people list different ones.
-    """
-    for loaded in sets:
-        again = loaded.fam["iid"][loaded.fam["iid"].duplicated()].unique()
-        if len(again):
-            raise IdentifierError(
-                f"{loaded.source}: {len(again)} IIDs appear in more than one family:"
-                f" {first_few(again)}",
-                cause="people are numbered within families",
-                next_step="rename them: awk '{print $1,$2,$1,$1\"_\"$2}'"
-                f" {loaded.source}.fam > ids; plink1.9 --bfile {loaded.source}"
-                f" --update-ids ids --make-bed --out {loaded.source}.unique",
-            )
-    variants = [set(loaded.bim["snp"]) for loaded in sets]
-    blocks: list[list[int]] = []
-    copies: dict[str, set[int]] = {}
-    for number, loaded in enumerate(sets):
-        home: list[int] = [number]
-        for block in list(blocks):
-            beside = False
-            for other in block:
-                both = _shared(sets[other], loaded)
-                if both and variants[other].isdisjoint(variants[number]):
-                    beside = True
-                for iid in both if not beside else ():
-                    copies.setdefault(iid, set()).update((other, number))
-            if beside:
-                blocks.remove(block)
-                home = [*block, *home]
-        blocks.append(home)
-    for block in blocks:
-        _same_people([sets[number] for number in block], [variants[number] for number in block])
-    return blocks, _rename(sets, copies, notes)
-
-
-def _shared(first: Loaded, second: Loaded) -> list[str]:
-    both = first.fam.merge(second.fam, on="iid", suffixes=("", "_second"))
-    other = both[both["fid"] != both["fid_second"]]
-    if len(other):
-        raise IdentifierError(
-            f"{first.source} and {second.source}: {len(other)} IIDs are in both sets under"
-            f" different FIDs: {first_few(other['iid'])}",
-            cause="FIDs were written differently, or two people have the same number",
-            next_step="give the same person the same FID and IID, and others another IID:"
-            " plink1.9 --update-ids",
-        )
-    return both["iid"].tolist()
-
-
-def _same_people(block: list[Loaded], variants: list[set[str]]) -> None:
-    """Refuse sets put side by side that list different people, or some variants twice."""
-    for place, loaded in enumerate(block):
-        for other, held in zip(block[:place], variants[:place], strict=True):
-            common = held & variants[place]
-            if common:
-                raise IdentifierError(
-                    f"{other.source} and {loaded.source} are put side by side with other sets of"
-                    f" the same people, but share {len(common)} variants:"
-                    f" {first_few(sorted(common))}",
-                    cause="two arrays of the same people, each given chromosome by chromosome",
-                    next_step="join the chromosomes of each array first: plink1.9 --merge-list",
-                )
-    first = block[0]
-    names = set(first.fam["iid"])
-    for loaded in block[1:]:
-        others = set(loaded.fam["iid"])
-        if names != others:
-            raise IdentifierError(
-                f"{first.source} ({len(names)} people) and {loaded.source} ({len(others)}) hold"
-                f" other variants of the same people, but {len(names - others)} are only in the"
-                f" first ({first_few(sorted(names - others))}) and {len(others - names)} only in"
-                f" the second ({first_few(sorted(others - names))})",
-                cause="rows of one .fam were removed or renamed without its .bed, or people were"
-                " filtered chromosome by chromosome",
-                next_step="write the people of all sets into common.txt, and for each:"
-                f" plink1.9 --bfile {loaded.source} --keep common.txt --make-bed",
-            )
-
-
-def _rename(
-    sets: list[Loaded], copies: dict[str, set[int]], notes: list[str]
-) -> list[dict[str, Any]]:
-    taken = {iid for loaded in sets for iid in loaded.fam["iid"]}
-    twice = []
-    for iid, where in copies.items():
-        names = []
-        for number in sorted(where):
-            name = f"{iid}@{sets[number].label}"
-            if name in taken:
-                raise IdentifierError(
-                    f"{iid} is in several sets, and its copy cannot be called {name}: somebody is",
-                    next_step="rename one of them: plink1.9 --update-ids",
-                )
-            fam = sets[number].fam
-            row = fam.index[fam["iid"] == iid][0]
-            fam.loc[row, "iid"] = name
-            names.append(name)
-        twice.append({"fid": str(fam.loc[row, "fid"]), "iid": iid, "names": names})
-    if twice:
-        notes.append(
-            f"{len(twice)} people are in several sets with common variants"
-            f" ({first_few(person['iid'] for person in twice)}): the copy with the better call rate"
-            " stays"
-        )
-    return twice
 
 
 def _unusable(sets: list[Loaded], section: GenotypesSection, removals: Removals) -> None:
@@ -414,120 +264,6 @@ def _unusable(sets: list[Loaded], section: GenotypesSection, removals: Removals)
             if mask.any():
                 names = loaded.bim["snp"].to_numpy()[mask].tolist()
                 removals.add(names, "chromosome", reason, value[mask].tolist(), threshold)
-
-
-def _harmonise(
-    sets: list[Loaded],
-    blocks: list[list[int]],
-    section: GenotypesSection,
-    removals: Removals,
-    notes: list[str],
-) -> list[list[str]]:
-    """List the variants that cannot be joined, and return those to flip in each set."""
-    flips: list[list[str]] = [[] for _ in sets]
-    if len(blocks) == 1:
-        return flips
-    held = [set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks]
-    everywhere = set.intersection(*held)
-    partly = [
-        name
-        for name in dict.fromkeys(n for s in sets for n in s.bim["snp"])
-        if name not in everywhere
-    ]
-    in_sets = [sum(name in block for block in held) for name in partly]
-    removals.add(partly, "merge", "not in every input set", in_sets, len(blocks))
-    known = pd.DataFrame(columns=["snp", "chromosome", "position", "alleles"])
-    for number, loaded in enumerate(sets):
-        bim = loaded.bim[loaded.bim["snp"].isin(everywhere)]
-        both = bim.merge(known, on="snp", suffixes=("", "_known"))
-        elsewhere = both[
-            (both["chromosome"] != both["chromosome_known"])
-            | (both["position"] != both["position_known"])
-        ]
-        removals.add(
-            elsewhere["snp"].tolist(),
-            "merge",
-            "position differs between input sets",
-            _places(elsewhere, ""),
-            _places(elsewhere, "_known"),
-        )
-        pairs = list(zip(both["a1"], both["a2"], both["alleles"], strict=True))
-        told = {pair: relate(pair[:2], pair[2]) for pair in set(pairs)}
-        relation = np.array([told[pair][0] for pair in pairs], dtype=object)
-        for kind, reason in (
-            ("differ", "alleles differ between input sets"),
-            ("ambiguous", "strand cannot be told (A/T or C/G)"),
-        ):
-            if kind == "ambiguous" and section.keep_ambiguous:
-                continue
-            wrong = both[relation == kind]
-            removals.add(
-                wrong["snp"].tolist(),
-                "merge",
-                reason,
-                (wrong["a1"] + "/" + wrong["a2"]).tolist(),
-                ["/".join(sorted(alleles)) for alleles in wrong["alleles"]],
-            )
-        flips[number] = both.loc[relation == "flip", "snp"].tolist()
-        seen = dict(zip(both["snp"], (told[pair][1] for pair in pairs), strict=True))
-        new = bim[~bim["snp"].isin(known["snp"])]
-        alleles = [
-            seen.get(name, before)
-            for name, before in zip(known["snp"], known["alleles"], strict=True)
-        ]
-        known["alleles"] = pd.Series(alleles, index=known.index, dtype=object)
-        fresh = new[["snp", "chromosome", "position"]].assign(
-            alleles=pd.Series(
-                [
-                    frozenset(pair) - UNKNOWN_ALLELES
-                    for pair in zip(new["a1"], new["a2"], strict=True)
-                ],
-                index=new.index,
-                dtype=object,
-            )
-        )
-        known = fresh if known.empty else pd.concat([known, fresh])
-        if flips[number]:
-            notes.append(
-                f"{len(flips[number])} variants of {loaded.label} were on the"
-                " other strand and were flipped"
-            )
-    if section.keep_ambiguous:
-        notes.append("A/T and C/G variants were kept, trusting that all sets are on one strand")
-    return flips
-
-
-def _places(table: pd.DataFrame, suffix: str) -> list[str]:
-    return [
-        f"{chromosome}:{position}"
-        for chromosome, position in zip(
-            table[f"chromosome{suffix}"], table[f"position{suffix}"], strict=True
-        )
-    ]
-
-
-def relate(alleles: Sequence[str], known: frozenset[str]) -> tuple[str, frozenset[str]]:
-    """Tell how two alleles of a variant relate to those of the same variant in another set.
-
-    Returns
-    -------
-    relation : str
-        `same` (in whatever order, unobserved alleles `0` left open), `flip` (the other strand),
-        `ambiguous` (A/T or C/G, where the strand cannot be seen) or `differ`.
-    alleles : frozenset of str
-        All alleles known after joining.
-    """
-    own = frozenset(alleles) - UNKNOWN_ALLELES
-    together = own | known
-    if set(together) in AMBIGUOUS:
-        return "ambiguous", together
-    if len(together) <= 2:
-        return "same", together
-    single = all(len(allele) == 1 for allele in own)
-    flipped = frozenset(allele.translate(COMPLEMENT) for allele in own) | known
-    if single and len(flipped) <= 2:
-        return "flip", flipped
-    return "differ", known
 
 
 def _join(

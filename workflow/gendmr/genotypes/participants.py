@@ -15,6 +15,7 @@ from gendmr.errors import GenotypeFileError, IdentifierError, first_few
 from gendmr.files.atomic import move_into_place, read_json, write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_fam
+from gendmr.genotypes.kin import declared_pairs, names_of_copies, remove_duplicates, remove_kin
 from gendmr.genotypes.plink import (
     FEW_FOUNDERS,
     Plink,
@@ -29,10 +30,10 @@ from gendmr.genotypes.removals import Removals
 
 FIRST_DEGREE = 0.177  # Manichaikul et al. 2010, table 1: 2^(-5/2)
 SEX = {"1": "male", "2": "female"}
-# With fewer, F on chromosome X is noise.
+# With fewer variants, F on chromosome X is mostly noise.
 ENOUGH_ON_X = 50
 ENOUGH_AUTOSOMES = 5
-# Mix-ups of single samples are some percent at most.
+# Swapped samples are a few percent at most; more wrong sexes mean misplaced rows.
 MANY_WRONG, SHARE_WRONG = 10, 0.1
 
 
@@ -84,9 +85,9 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
                 f" looks like kin ({len(pairs)} pairs): raise `kinship` if they are too many"
             )
         _compare_copies(merged["twice"], pairs, step)
-        _remove_duplicates(section, pairs, missing, removals)
+        remove_duplicates(section, pairs, missing, removals)
         if section.remove_kin:
-            _remove_kin(section, pairs, missing, removals)
+            remove_kin(section, pairs, missing, removals)
         elif (pairs["kinship"] < section.duplicate_kinship).any():
             kin = pairs[pairs["kinship"] < section.duplicate_kinship]
             notes.append(f"{len(kin)} pairs of kin were kept; they share a fold")
@@ -102,7 +103,7 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
             move_into_place(work / "pruned.prune.in", folder / "pruned.txt", empty=True)
         else:
             write_text(folder / "pruned.txt", "")
-    names = _names_of_copies(merged["twice"], removals, missing)
+    names = names_of_copies(merged["twice"], removals, missing)
     removals.rename(names)
     write_table(folder.parent / "kinship.tsv", pairs.replace({"id1": names, "id2": names}))
     measures = pd.DataFrame(
@@ -346,28 +347,13 @@ def _find_kin(step: _Step) -> pd.DataFrame:
                 ["duplicate", "first"],
                 "second",
             ),
-            "pedigree": _pedigree(people, ordered),
+            "pedigree": declared_pairs(people, ordered),
         }
     )
     order = sorted(
         range(len(table)), key=lambda row: (position[ordered[row][0]], position[ordered[row][1]])
     )
     return table.iloc[order].reset_index(drop=True)
-
-
-def _pedigree(people: pd.DataFrame, pairs: list[list[str]]) -> list[str]:
-    """Tell which pairs the .fam has in one family, or as parent and child."""
-    columns = (people[name].tolist() for name in ("fid", "father", "mother"))
-    row = dict(zip(people.index, zip(*columns, strict=True), strict=True))
-    # One FID for everybody, `0` by custom, is no family.
-    families = people["fid"].nunique() > 1
-    found = []
-    for one, other in pairs:
-        first, second = row[one], row[other]
-        family = families and first[0] == second[0] != "0"
-        parent = one in second[1:] or other in first[1:]
-        found.append("declared" if family or parent else "cryptic")
-    return found
 
 
 def _compare_copies(twice: list[dict[str, Any]], pairs: pd.DataFrame, step: _Step) -> None:
@@ -399,64 +385,3 @@ def _compare_copies(twice: list[dict[str, Any]], pairs: pd.DataFrame, step: _Ste
             f"{len(alone)} people who are in several sets could not be compared with themselves,"
             f" for a copy had left before: {first_few(alone)}"
         )
-
-
-def _names_of_copies(
-    twice: list[dict[str, Any]], removals: Removals, missing: pd.Series
-) -> dict[str, str]:
-    """Give the identifier back to the copy that stays, or would have had the best call rate."""
-    gone = set(removals.ids)
-    return {
-        min(person["names"], key=lambda name: (name in gone, missing[name])): person["iid"]
-        for person in twice
-    }
-
-
-def _remove_duplicates(
-    section: GenotypesSection, pairs: pd.DataFrame, missing: pd.Series, removals: Removals
-) -> None:
-    """Keep the best call rate of every group of duplicates; ties go to the first in the file."""
-    twins = pairs[pairs["kinship"] >= section.duplicate_kinship]
-    rank = {iid: place for place, iid in enumerate(missing.sort_values(kind="stable").index)}
-    # From the best call rate on: whoever equals somebody kept, leaves.
-    people = sorted({*twins["id1"], *twins["id2"]}, key=rank.__getitem__)
-    kept: set[str] = set()
-    for person in people:
-        same = _partners(twins, person)
-        same = same[same.index.isin(kept)]
-        if same.empty:
-            kept.add(person)
-            continue
-        removals.add(
-            [person],
-            "duplicate",
-            f"same genome: {same.index[0]} has the better call rate",
-            [float(same.iloc[0])],
-            section.duplicate_kinship,
-        )
-
-
-def _remove_kin(
-    section: GenotypesSection, pairs: pd.DataFrame, missing: pd.Series, removals: Removals
-) -> None:
-    """Remove whoever has most relatives, then the worse call rate, until no pair is left."""
-    left = pairs[~pairs["id1"].isin(removals.ids) & ~pairs["id2"].isin(removals.ids)]
-    place = {iid: number for number, iid in enumerate(missing.index)}
-    while len(left):
-        counts = pd.concat([left["id1"], left["id2"]]).value_counts()
-        person = max(counts.index, key=lambda iid: (counts[iid], missing[iid], place[iid]))
-        relatives = _partners(left, person)
-        removals.add(
-            [person],
-            "kin",
-            f"kin: {relatives.index[0]}",
-            [float(relatives.iloc[0])],
-            section.kinship,
-        )
-        left = left[(left["id1"] != person) & (left["id2"] != person)]
-
-
-def _partners(pairs: pd.DataFrame, person: str) -> pd.Series:
-    first, second = pairs[pairs["id1"] == person], pairs[pairs["id2"] == person]
-    partners = pd.concat([first.set_index("id2")["kinship"], second.set_index("id1")["kinship"]])
-    return partners.sort_values(ascending=False, kind="stable")

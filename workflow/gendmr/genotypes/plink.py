@@ -68,9 +68,9 @@ def find(version: Version) -> Program:
             if path is None:
                 continue
             said = _said(path)
-            found = re.match(PATTERN[version], said)
-            if found:
-                return Program(path, found.group())
+            match = re.match(PATTERN[version], said)
+            if match:
+                return Program(path, match.group())
             seen.append(f"{path} ({said.splitlines()[0] if said else 'says nothing'})")
     raise ToolError(
         f"PLINK {version} not found under {', '.join(NAMES[version])}"

@@ -45,8 +45,8 @@ class Removals:
         for name, (step, reason, value, threshold) in self._rows.items():
             words, colon, rest = reason.partition(": ")
             first, space, more = rest.partition(" ")
-            told = f"{words}{colon}{names.get(first, first)}{space}{more}"
-            renamed[names.get(name, name)] = (step, told, value, threshold)
+            text = f"{words}{colon}{names.get(first, first)}{space}{more}"
+            renamed[names.get(name, name)] = (step, text, value, threshold)
         self._rows = renamed
 
     @property

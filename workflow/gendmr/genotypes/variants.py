@@ -80,7 +80,7 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
             sites.loc[autosomal, "hwe"] = read_report(work / "sites.hardy", {"P": "float64"})[
                 "P"
             ].to_numpy()
-        _judge(section, sites, autosomal, removals)
+        _apply_thresholds(section, sites, autosomal, removals)
         write_names(work / "removed.txt", removals.ids)
         if len(removals.ids) == len(sites):
             raise GenotypeFileError(
@@ -115,7 +115,7 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
         )
 
 
-def _judge(
+def _apply_thresholds(
     section: GenotypesSection, sites: pd.DataFrame, autosomal: np.ndarray, removals: Removals
 ) -> None:
     names = sites["ID"].to_numpy()

@@ -25,7 +25,7 @@ def _library() -> ModuleType:
     # With more than one thread sums are made in changing order, and the bytes of results change.
     # ITK reads this once, when its library is loaded.
     os.environ[THREADS] = "1"
-    # Loading it twice would abort the process: whoever comes second takes what is there.
+    # Loaded once per process, because loading it twice would abort the process.
     if "ants.lib" in sys.modules:
         return sys.modules["ants.lib"]
     package = importlib.util.find_spec("ants")

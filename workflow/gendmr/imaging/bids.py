@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from gendmr.errors import InputFileError, first_few
-from gendmr.files.identifiers import refuse_hostile
+from gendmr.files.identifiers import refuse_unsafe
 
 
 def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -46,15 +46,15 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
         )
     images: dict[str, tuple[str, ...]] = {}
     for folder in sorted(root.glob("sub-*")):
-        found = [
+        scans = [
             image
             for pattern in ("anat/*_T1w.nii*", "ses-*/anat/*_T1w.nii*")
             for image in folder.glob(pattern)
             if image.name.endswith((".nii", ".nii.gz"))
         ]
-        if found:
-            found.sort(key=lambda image: _order(image.relative_to(folder)))
-            images[folder.name.removeprefix("sub-")] = tuple(map(str, found))
+        if scans:
+            scans.sort(key=lambda image: _order(image.relative_to(folder)))
+            images[folder.name.removeprefix("sub-")] = tuple(map(str, scans))
     if not images:
         entries = sorted(entry.name for entry in root.iterdir())
         raise InputFileError(
@@ -70,14 +70,14 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
             cause="a misspelt label, or one written with `sub-`",
             next_step="correct `imaging: exclude:`; labels there: " + first_few(images),
         )
-    kept = {label: paths for label, paths in images.items() if label not in exclude}
-    refuse_hostile(
-        kept,
+    selected = {label: paths for label, paths in images.items() if label not in exclude}
+    refuse_unsafe(
+        selected,
         f"{bids}, folders sub-*",
         "rename these folders (BIDS labels have letters and digits), or list them in"
         " `imaging: exclude:`",
     )
-    return kept
+    return selected
 
 
 def if_exists(path: str | None) -> list[str]:

@@ -14,7 +14,7 @@ from gendmr.imaging.registration import write_scratch
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin
 
 MARGIN = 4
-# The start of a head is searched upwards of its centre of mass, for necks are of any length.
+# Registration starts above the centre of mass of a head, because necks differ in length.
 STARTS_MM = (-15.0, 5.0, 25.0, 45.0, 65.0)
 RIM_MM = 6.0
 

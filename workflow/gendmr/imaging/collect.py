@@ -117,8 +117,8 @@ def collect_regions(
     }
     _stop_at_refused(refused, len(quality), section)
     table = _with_status(flag_outliers(quality_table(quality), section.outliers), refused, section)
-    kept = set(table.loc[table["status"] == MEASURED, "participant_id"])
-    if not kept:
+    measured_people = set(table.loc[table["status"] == MEASURED, "participant_id"])
+    if not measured_people:
         raise ImageError(
             f"no scan is left of {len(quality)}: {len(refused)} cannot be used, the others are"
             " excluded",
@@ -128,7 +128,7 @@ def collect_regions(
     by_name = {
         record["participant_id"]: person for record, person in zip(quality, people, strict=True)
     }
-    analysed = table[table["participant_id"].isin(kept)]
+    analysed = table[table["participant_id"].isin(measured_people)]
     dataset = region_dataset(
         analysed, [by_name[name] for name in analysed["participant_id"]], regions
     )
@@ -155,7 +155,7 @@ def _stop_at_refused(
 ) -> None:
     if not refused or (section.on_bad_scan == "exclude" and len(refused) < n):
         return
-    reasons = [f"  {name}: {_reason(found)}" for name, found in sorted(refused.items())]
+    reasons = [f"  {name}: {_reason(refusal)}" for name, refusal in sorted(refused.items())]
     more = len(reasons) - MOST_REASONS
     if more > 0:
         reasons[MOST_REASONS:] = [f"  and {more} more: see their quality.json"]
@@ -220,7 +220,7 @@ def flag_outliers(
     flagged = table.drop(columns="warnings")
     flagged["outlier"] = [bool(texts) for texts in reasons]
     flagged["reason"] = [" ".join(texts) or None for texts in reasons]
-    flagged["excluded"] = [bool(found & set(limits.exclude_by)) for found in measures]
+    flagged["excluded"] = [bool(outlying & set(limits.exclude_by)) for outlying in measures]
     return flagged
 
 
@@ -251,9 +251,9 @@ def _with_status(
 def _with_images(table: pd.DataFrame, section: ImagingSection) -> tuple[pd.DataFrame, list[str]]:
     """Add `other_images`, those that did not count; return who has several."""
     # Scans registered by hand may come from anywhere.
-    found = find_images(section.bids) if section.bids and Path(section.bids).is_dir() else {}
+    images = find_images(section.bids) if section.bids and Path(section.bids).is_dir() else {}
     others = {
-        name: [Path(path).name for path in found.get(name, ())[1:]]
+        name: [Path(path).name for path in images.get(name, ())[1:]]
         for name in table["participant_id"]
     }
     table["other_images"] = [" ".join(others[name]) or None for name in table["participant_id"]]
@@ -303,13 +303,13 @@ def summarise(
 
 def _notes_of_scans(records: list[dict[str, Any]]) -> list[str]:
     """Return what was found and done while scans were read, alike notes together."""
-    alike: dict[str, list[str]] = {}
+    same_text: dict[str, list[str]] = {}
     for record in records:
         for note in record.get("notes", ()):
-            alike.setdefault(re.sub(r"\d+(\.\d+)?", "#", note), []).append(note)
+            same_text.setdefault(re.sub(r"\d+(\.\d+)?", "#", note), []).append(note)
     return [
         f"{_scans(len(notes))}: {notes[0]}" + (" (numbers differ)" if len(set(notes)) > 1 else "")
-        for notes in alike.values()
+        for notes in same_text.values()
     ]
 
 

@@ -58,12 +58,12 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
         `places` does not list the measured regions.
     """
     output, path = Path(output), str(section.measurements)
-    given = (
+    regions = (
         read_dataset(path, REGIONS) if path.endswith(".nc") else _from_table(path, section.places)
     )
-    _check(given, path)
-    _check_excluded(given, section.exclude, path)
-    quality = quality_table(given, section)
+    _check(regions, path)
+    _check_excluded(regions, section.exclude, path)
+    quality = quality_table(regions, section)
     measured = (quality["status"] == MEASURED).to_numpy()
     if not measured.any():
         raise ModalityError(
@@ -71,10 +71,10 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
             cause="a table of identifiers only, or everybody is excluded",
             next_step="check the columns <region>_volume",
         )
-    dataset = given.isel(participant=np.flatnonzero(measured))
+    dataset = regions.isel(participant=np.flatnonzero(measured))
     dataset.attrs = {
-        "space": str(given.attrs.get("space", "unknown")),
-        "atlas": str(given.attrs.get("atlas", "unknown")),
+        "space": str(regions.attrs.get("space", "unknown")),
+        "atlas": str(regions.attrs.get("atlas", "unknown")),
         "units": "mm3",
         "measure": "given, not measured by this workflow",
     }
@@ -87,19 +87,19 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
     draw_quality(picture, quality[measured], JUDGED, what="people with measurements")
 
 
-def quality_table(given: xr.Dataset, section: ImagingSection) -> pd.DataFrame:
+def quality_table(regions: xr.Dataset, section: ImagingSection) -> pd.DataFrame:
     """Return one row per person: totals, missing volumes, flags with their reasons.
 
     `dice` is missing throughout: no image was registered here.
     """
-    volume = given["volume"].values
+    volume = regions["volume"].values
     absent = np.isnan(volume).sum(axis=1)
     # A total with holes would look like atrophy.
     total = np.where(absent == 0, volume.sum(axis=1), np.nan)
-    icv = given["icv"].values
+    icv = regions["icv"].values
     table = pd.DataFrame(
         {
-            "participant_id": given["participant"].values.astype(str),
+            "participant_id": regions["participant"].values.astype(str),
             "dice": np.nan,
             "icv_mm3": icv.round(1),
             "total_mm3": total.round(1),
@@ -110,16 +110,16 @@ def quality_table(given: xr.Dataset, section: ImagingSection) -> pd.DataFrame:
     )
     flagged = flag_outliers(table, section.outliers, JUDGED)
     nobody = absent == volume.shape[1]
-    named = pd.Series(labels_of(given)).isin(section.exclude)
+    named = pd.Series(labels_of(regions)).isin(section.exclude)
     status = np.select([nobody, named | flagged["excluded"]], [ABSENT, EXCLUDED], MEASURED)
     flagged["reason"] = flagged["reason"].mask(named, NAMED).mask(nobody, "no volume given")
     flagged.insert(1, "status", status)
     return flagged.drop(columns="excluded")
 
 
-def labels_of(given: xr.Dataset) -> list[str]:
+def labels_of(regions: xr.Dataset) -> list[str]:
     """Return the participants without `sub-`."""
-    return [str(name).removeprefix("sub-") for name in given["participant"].values]
+    return [str(name).removeprefix("sub-") for name in regions["participant"].values]
 
 
 def _summary(quality: pd.DataFrame, section: ImagingSection) -> dict[str, Any]:
@@ -149,9 +149,9 @@ def side_of(region: str) -> str:
     """
     words = SEPARATORS.split(region.lower())
     # A single letter means a side at either end only: `area_r_2` is no right hemisphere.
-    found = {SIDES[word] for word in words if word in SIDES}
-    found |= {word.upper() for word in (words[0], words[-1]) if word in {"l", "r"}}
-    return found.pop() if len(found) == 1 else "B"
+    sides = {SIDES[word] for word in words if word in SIDES}
+    sides |= {word.upper() for word in (words[0], words[-1]) if word in {"l", "r"}}
+    return sides.pop() if len(sides) == 1 else "B"
 
 
 def _from_table(path: str, places: str | None) -> xr.Dataset:
@@ -209,12 +209,12 @@ def _read_places(path: str | None, regions: list[str], measurements: str) -> pd.
     return table.loc[regions]
 
 
-def _check(given: xr.Dataset, path: str) -> None:
+def _check(dataset: xr.Dataset, path: str) -> None:
     """Refuse what the registry of datasets lets pass and no brain has."""
-    if not all(given.sizes[name] for name in ("participant", "region")):
+    if not all(dataset.sizes[name] for name in ("participant", "region")):
         raise ModalityError(f"{path}: no people or no regions", next_step="restore the file")
     for name in (*MEASURES, "icv"):
-        values = given[name].values
+        values = dataset[name].values
         infinite = int(np.isinf(values).sum())
         negative = int((values < 0).sum()) if name in {"volume", "icv"} else 0
         if infinite or negative:
@@ -222,10 +222,10 @@ def _check(given: xr.Dataset, path: str) -> None:
                 f"{path}: {name}: {infinite} values are infinite, {negative} are negative",
                 next_step=f"correct them, or write {MISSING} where the value is unknown",
             )
-    regions = given["region"].values.astype(str).tolist()
+    regions = dataset["region"].values.astype(str).tolist()
     if twice := sorted({name for name in regions if regions.count(name) > 1}):
         raise ModalityError(f"{path}: regions named twice: {first_few(twice)}")
-    icv = given["icv"].values
+    icv = dataset["icv"].values
     known = icv[np.isfinite(icv)]
     low, high = PLAUSIBLE_ICV_MM3
     if known.size and not low <= np.median(known) <= high:
@@ -235,14 +235,15 @@ def _check(given: xr.Dataset, path: str) -> None:
             cause="volumes in ml or cm3, or unknown ones written as 0",
             next_step=f"give volumes in mm3 and {MISSING} for unknown ones",
         )
-    if "units" in given.attrs and given.attrs["units"] != "mm3":
+    if "units" in dataset.attrs and dataset.attrs["units"] != "mm3":
         raise ModalityError(
-            f"{path}: units are {given.attrs['units']!r}, not mm3", next_step="convert the volumes"
+            f"{path}: units are {dataset.attrs['units']!r}, not mm3",
+            next_step="convert the volumes",
         )
 
 
-def _check_excluded(given: xr.Dataset, exclude: tuple[str, ...], path: str) -> None:
-    labels = labels_of(given)
+def _check_excluded(regions: xr.Dataset, exclude: tuple[str, ...], path: str) -> None:
+    labels = labels_of(regions)
     unknown = sorted(set(exclude) - set(labels))
     if unknown:
         raise InputFileError(

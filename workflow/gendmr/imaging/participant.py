@@ -17,12 +17,12 @@ from gendmr.imaging.brain import brain_of_head, given_mask, stripped_mask
 from gendmr.imaging.picture import draw_refusal, draw_registration
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.registration import Mapping, write_scratch
-from gendmr.imaging.scan import Scan, read_scan, refuse_labels, write_image
+from gendmr.imaging.scan import Scan, read_image, read_scan, refuse_labels, write_image
 from gendmr.imaging.template import TISSUES, Template, load_template
 from gendmr.seeds import derive
 
 PLAUSIBLE_BRAIN_MM3 = (600_000.0, 2_400_000.0)
-# A newborn's brain is larger; less leaves registration nothing to hold on to.
+# A newborn's brain is larger; a smaller mask has too little structure for registration.
 LEAST_BRAIN_MM3 = 200_000.0
 
 
@@ -88,7 +88,7 @@ def register_participant(
     except (InputFileError, ImageError) as error:
         _write_refusal(output, template, described | {"image": image_name}, error)
         return error
-    found = {
+    image_entry = {
         "shape": list(scan.data.shape),
         "voxel_mm": [round(float(zoom), 4) for zoom in scan.zooms],
     }
@@ -98,7 +98,7 @@ def register_participant(
     write_image(output / "grey.nii.gz", modulated, template.affine, scale=1e-3)
     title = f"sub-{participant}   overlap {quality['dice']:.3f}"
     draw_registration(output / "registration.png", warped, brain, template, title)
-    write_json(output / "quality.json", described | {"image": found | image_name} | quality)
+    write_json(output / "quality.json", described | {"image": image_entry | image_name} | quality)
     return None
 
 
@@ -219,7 +219,7 @@ def _tissues(
     # Where the scan's brain reaches beyond the template's, no tissue is preferred.
     stack = np.maximum(np.stack(priors), 0.001) * brain
     stack /= np.where(brain, stack.sum(axis=0), 1)
-    affine = registration.read_image(image).affine
+    affine = read_image(image).affine
     for file, prior in zip(files, stack, strict=True):
         write_scratch(file, prior.astype(np.float32), affine)
     posteriors = registration.segment(image, mask, files, preset, scratch)

@@ -90,7 +90,7 @@ def draw_quality(
         len(judged), 1, size=(style.PAGE, 0.75 * len(judged) + 0.3), squeeze=False
     )
     flagged = table["outlier"].to_numpy()
-    # Spread by rank of name, not by chance: the picture has the same bytes each time.
+    # Spread by rank of name, so that the picture has the same bytes each time.
     height = (np.arange(len(table)) * 0.618034) % 1 - 0.5
     for panel, (name, (_, words)) in zip(axes[:, 0], judged.items(), strict=True):
         values = table[name].to_numpy(dtype=float)

@@ -114,7 +114,7 @@ def search_linear(
         The one whose warped scan correlates best with the template within the mask.
     """
     template, inside = read_image(fixed).data, read_image(mask).data > 0.5
-    found: list[tuple[float, Mapping]] = []
+    candidates: list[tuple[float, Mapping]] = []
     for number, shift in enumerate(shifts):
         start = folder / f"start{number}.txt"
         start.write_text(_translation(shift), encoding="ascii")
@@ -127,8 +127,8 @@ def search_linear(
         )  # fmt: skip
         mapping = _mapping(prefix, nonlinear=False)
         warped = mapping.to_template(moving, fixed, folder / "searched.nii")
-        found.append((correlation(warped, template, inside), mapping))
-    return max(found, key=lambda pair: pair[0])[1]
+        candidates.append((correlation(warped, template, inside), mapping))
+    return max(candidates, key=lambda pair: pair[0])[1]
 
 
 def register_nonlinear(

@@ -85,7 +85,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     brain = maps["brain"]
     box = ndimage.find_objects((brain.data > 0.5).astype(np.uint8))[0]
     margin = int(np.ceil(MARGIN_MM / brain.zooms.min()))
-    # Block averages against aliasing; where blocks fit the working grid, they are it.
+    # Blocks are averaged against aliasing; where they match the working grid, they are the result.
     small = {
         name: thin(crop(scan, box, margin), preset.working_mm * 1.01) for name, scan in maps.items()
     }

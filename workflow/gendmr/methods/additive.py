@@ -191,7 +191,9 @@ def _fit_apart(
         slopes, coefficients, level = parts(values)
         output = level + unit @ coefficients + np.einsum("nso,s->no", scaled, slopes)
         loss = float((weight * task.losses(output, outcome)).sum())
-        return (loss + PENALTY / 2 * float((slopes**2).sum() + (coefficients**2).sum())) / people
+        return float(
+            (loss + PENALTY / 2 * float((slopes**2).sum() + (coefficients**2).sum())) / people
+        )
 
     start = np.zeros(width + (count + 1) * outputs)
     bounds = [(0.0, None)] * width + [(None, None)] * (len(start) - width)

@@ -32,12 +32,12 @@ def divergence(
     temperature : float
     """
     if task.kind == "binary":
-        told, said = teacher[:, 0] / temperature, student[:, 0] / temperature
-        return temperature**2 * binary_divergence(told, said)
+        target, estimate = teacher[:, 0] / temperature, student[:, 0] / temperature
+        return temperature**2 * binary_divergence(target, estimate)
     if task.kind == "multiclass":
-        told = functional.log_softmax(teacher / temperature, dim=1)
-        said = functional.log_softmax(student / temperature, dim=1)
-        return temperature**2 * (torch.exp(told) * (told - said)).sum(1)
+        target = functional.log_softmax(teacher / temperature, dim=1)
+        estimate = functional.log_softmax(student / temperature, dim=1)
+        return temperature**2 * (torch.exp(target) * (target - estimate)).sum(1)
     if task.kind == "survival":
         teacher = teacher - ignorant(task, teacher, weight)
         student = student - ignorant(task, student, weight)

@@ -157,7 +157,7 @@ class _Bags:
     def linked(self, inside: np.ndarray) -> bool:
         """Return whether SNPs can be tested against imaging in these people."""
         both = int((inside & self.typed & self.imaged).sum())
-        return both > self.people.covariates.shape[1] + FEWEST
+        return bool(both > self.people.covariates.shape[1] + FEWEST)
 
     def enough(self, inside: np.ndarray, fewest: int, of_a_class: int) -> bool:
         """Return whether these people have so many images, and so many of each class."""
@@ -264,7 +264,7 @@ def region_statistics(regions: np.ndarray, response: np.ndarray) -> np.ndarray:
     norm = np.sqrt((values**2).sum(axis=0)[:, None] * (target**2).sum(axis=0))
     r = np.where(norm > 1e-9, (values.T @ target) / np.where(norm > 1e-9, norm, 1), 0.0)
     z = r * np.sqrt(len(response))
-    return z.reshape(*regions.shape[1:], response.shape[1]).astype(np.float32)
+    return np.asarray(z.reshape(*regions.shape[1:], response.shape[1]).astype(np.float32))
 
 
 def differing(regions: np.ndarray, statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,8 +61,8 @@ class FittedNetwork:
     def weights(self) -> dict[str, np.ndarray]:
         """Everything learned, by name."""
         named = {**Layout(self.module).unflatten(self.row), **self.buffers}
-        found = {name: value.cpu().numpy() for name, value in named.items()}
-        return {**found, **self.method.learned(self)}
+        arrays = {name: value.cpu().numpy() for name, value in named.items()}
+        return {**arrays, **self.method.learned(self)}
 
     def predict(self, people: PreparedSubset) -> np.ndarray:
         """Return the output, float64 (person, n_outputs)."""
@@ -88,7 +88,7 @@ class FittedNetwork:
             Keeps gradients by the tensors of modalities.
         """
         forward = Forward(self.method.forward, self.module, Layout(self.module))
-        found = []
+        pieces = []
         for piece in in_order(len(people), self.method.optimisation.batch_size):
             batch = self.method.people_tensors(
                 people.take(piece.rows), self.preparation, self.modalities
@@ -103,5 +103,5 @@ class FittedNetwork:
                     batch[name].requires_grad_(True)
             with torch.set_grad_enabled(slopes):
                 outputs = forward(self.row, self.buffers, {**self.fixed, **batch}, False)
-            found.append((outputs, batch))
-        return found
+            pieces.append((outputs, batch))
+        return pieces

@@ -162,11 +162,11 @@ class NetworkMethod(Network):
     ) -> Tensors:
         """Return `tensors`, with the weight of people and what the loss of the task reads."""
         task = preparation.task
-        found = dict(self.tensors(people, preparation, modalities))
-        found["weight"] = torch.from_numpy(task.weights(people.outcome).astype(np.float32))
+        tensors = dict(self.tensors(people, preparation, modalities))
+        tensors["weight"] = torch.from_numpy(task.weights(people.outcome).astype(np.float32))
         for name, value in task.target(people.outcome).items():
-            found[f"{TARGET}{name}"] = torch.from_numpy(np.ascontiguousarray(value))
-        return found
+            tensors[f"{TARGET}{name}"] = torch.from_numpy(np.ascontiguousarray(value))
+        return tensors
 
     def fit(
         self,
@@ -232,7 +232,7 @@ class NetworkMethod(Network):
         buffers = stack([dict(one.named_buffers()) for one in own], device)
         module = module.to(device)
         problems = [one.problem for one in prepared]
-        found = fit(
+        result = fit(
             self,
             module,
             problems,
@@ -244,7 +244,7 @@ class NetworkMethod(Network):
             progress=progress,
             checkpoint=checkpoint,
         )
-        return module, found
+        return module, result
 
     def usable(self, inputs: FitInputs) -> tuple[tuple[str, ...], list[str]]:
         """Return the modalities that can be trained and a note for each that cannot.
@@ -301,23 +301,23 @@ class NetworkMethod(Network):
         where = set_up_device(device)
         prepared = [self.prepare(one) for one in inputs]
         # Only replicates of one architecture share a matrix of weights.
-        alike: dict[tuple[Any, ...], list[int]] = {}
+        same_architecture: dict[tuple[Any, ...], list[int]] = {}
         for number, one in enumerate(prepared):
             key: tuple[Any, ...] = (one.architecture.modalities, one.architecture.switches)
             if self.replicates == "apart":
                 key += (tuple(one.architecture.sizes.items()),)
-            alike.setdefault(key, []).append(number)
+            same_architecture.setdefault(key, []).append(number)
         fitted: dict[int, FittedNetwork] = {}
-        for numbers in alike.values():
-            module, found = self.fit_prepared(
+        for numbers in same_architecture.values():
+            module, result = self.fit_prepared(
                 [prepared[number] for number in numbers], where, progress, checkpoint
             )
             for row, number in enumerate(numbers):
-                fitted[number] = self._fitted(prepared[number], module, found, row, where)
+                fitted[number] = self._fitted(prepared[number], module, result, row, where)
         return [fitted[number] for number in range(len(inputs))]
 
     def _fitted(
-        self, prepared: PreparedFit, module: nn.Module, found: Fit, row: int, device: torch.device
+        self, prepared: PreparedFit, module: nn.Module, result: Fit, row: int, device: torch.device
     ) -> FittedNetwork:
         """Return the network of one replicate without the padding of its neighbours."""
         own = self.network(prepared.architecture).to(device)
@@ -328,10 +328,10 @@ class NetworkMethod(Network):
             preparation=prepared.inputs.preparation,
             fixed=fixed_of(self, prepared.problem, device),
             slot=prepared.problem.slot,
-            row=Layout(module).trim(found.weights[row], Layout(own)),
-            buffers={name: value[row] for name, value in found.buffers.items()},
-            history=found.history[row],
-            best_epoch=found.best_epoch[row],
+            row=Layout(module).trim(result.weights[row], Layout(own)),
+            buffers={name: value[row] for name, value in result.buffers.items()},
+            history=result.history[row],
+            best_epoch=result.best_epoch[row],
             device=device.type,
             notes=prepared.notes,
         )

@@ -62,7 +62,7 @@ class ArrayTransform:
             )
         return cls(train.instances(name), low, high, mean, np.where(varies, scale, np.inf), notes)
 
-    def strengths(self, outcomes: Sequence[Outcome], task: Task) -> None:
+    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
         """Return None: nothing is selected."""
 
     def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:

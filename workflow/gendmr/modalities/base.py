@@ -189,10 +189,10 @@ class Transform(Protocol):
         task : Task
             Fitted on this outcome.
         strength : float (candidate,), optional
-            A column of `strengths`.
+            A column of `abs_z`.
         """
 
-    def strengths(self, outcomes: Sequence[Outcome], task: Task) -> np.ndarray | None:
+    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> np.ndarray | None:
         """Return how strongly each candidate goes with many outcomes, where a selection needs it.
 
         Parameters

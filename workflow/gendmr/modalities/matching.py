@@ -47,8 +47,8 @@ class Matching:
         >>> Matching(ignore=("punctuation", "zeros")).key("002_S_0295")
         '2S295'
         """
-        # File systems differ in how they write é; no two people do.
-        key = unicodedata.normalize("NFC", bare(identifier))
+        # File systems write é in two ways (NFC, NFD): both are the same person.
+        key = unicodedata.normalize("NFC", strip_sub_prefix(identifier))
         for prefix in self.strip:
             key = key.removeprefix(prefix)
         if "case" in self.ignore:
@@ -68,13 +68,13 @@ class Matching:
         IdentifierError
             Names the file and the first identifiers that collide.
         """
-        found: dict[str, str] = {}
+        by_key: dict[str, str] = {}
         collisions: list[str] = []
         for identifier in identifiers:
             key = self.key(identifier)
-            if key in found:
-                collisions.append(f"{found[key]} and {identifier}")
-            found.setdefault(key, identifier)
+            if key in by_key:
+                collisions.append(f"{by_key[key]} and {identifier}")
+            by_key.setdefault(key, identifier)
         if collisions:
             raise IdentifierError(
                 f"{where}: {len(collisions)} identifiers stand for somebody already listed:"
@@ -85,10 +85,10 @@ class Matching:
                 next_step="give each person one row and one identifier"
                 + ("" if not self.ignore else f", or shorten cohort.ignore {list(self.ignore)}"),
             )
-        return found
+        return by_key
 
 
-def bare(identifier: str) -> str:
+def strip_sub_prefix(identifier: str) -> str:
     """Return an identifier without the optional `sub-` of BIDS."""
     return identifier.removeprefix("sub-")
 
@@ -118,7 +118,7 @@ def hint(key: str, others: Mapping[str, Sequence[str]]) -> str:
     key : str
         A key that joins nothing.
     others : mapping
-        From `loosened` of the other side's identifiers.
+        From `group_normalised` of the other side's identifiers.
     """
     similar = others.get(_LOOSE.key(key), ())
     if len(similar) != 1:
@@ -133,7 +133,7 @@ def hint(key: str, others: Mapping[str, Sequence[str]]) -> str:
     return ""
 
 
-def loosened(identifiers: Iterable[str]) -> dict[str, list[str]]:
+def group_normalised(identifiers: Iterable[str]) -> dict[str, list[str]]:
     """Group identifiers that are the same but for case, leading zeros and punctuation."""
     groups: dict[str, list[str]] = {}
     for identifier in identifiers:
@@ -146,7 +146,7 @@ _LOOSE = Matching(ignore=tuple(DIFFERENCES))
 
 def check_overlap(
     listed: Sequence[str],
-    found: Mapping[str, Sequence[str]],
+    identifiers: Mapping[str, Sequence[str]],
     used: str,
     *,
     matching: Matching,
@@ -160,11 +160,11 @@ def check_overlap(
     ----------
     listed : sequence of str
         `participant_id`s.
-    found : mapping of str to sequence of str
+    identifiers : mapping of str to sequence of str
         The identifiers of the modality's people, by each way of naming them
         (`{"IID": …, "FID_IID": …, "FID": …}`, or one way only).
     used : str
-        The configured way, a key of `found`.
+        The configured way, a key of `identifiers`.
     matching : Matching
         As configured.
     minimum : float
@@ -179,12 +179,12 @@ def check_overlap(
         cause and the setting that mends it.
     """
     ours = {matching.key(identifier) for identifier in listed}
-    theirs = {matching.key(identifier) for identifier in found[used]}
+    theirs = {matching.key(identifier) for identifier in identifiers[used]}
     smaller = min(len(ours), len(theirs))
     overlap = len(ours & theirs)
     if smaller == 0 or (overlap > 0 and overlap >= minimum * smaller):
         return
-    cause, next_step = _likely_cause(listed, found, used, matching, overlap)
+    cause, next_step = _likely_cause(listed, identifiers, used, matching, overlap)
     raise IdentifierError(
         f"{overlap} people of {found_in} are in {listed_in}: {overlap / smaller:.0%} of the smaller"
         f" of the two (cohort.minimum_overlap: {minimum:.0%})\n"
@@ -199,24 +199,24 @@ def check_overlap(
 
 def _likely_cause(
     listed: Sequence[str],
-    found: Mapping[str, Sequence[str]],
+    identifiers: Mapping[str, Sequence[str]],
     used: str,
     matching: Matching,
     overlap: int,
 ) -> tuple[str, str]:
     """Try every setting, alone and together; the one that joins most with least change wins."""
-    prefixes = {prefix for side in (listed, *found.values()) for prefix in _prefixes(side)}
+    prefixes = {prefix for side in (listed, *identifiers.values()) for prefix in _prefixes(side)}
     extra = [name for name in DIFFERENCES if name not in matching.ignore]
     subsets = list(chain.from_iterable(combinations(extra, n) for n in range(len(extra) + 1)))
     best: tuple[int, int, str, str] = (-overlap, 0, "", "")
-    for way, ignored, prefix in product(found, subsets, ["", *sorted(prefixes)]):
+    for way, ignored, prefix in product(identifiers, subsets, ["", *sorted(prefixes)]):
         trial = replace(
             matching,
             ignore=matching.ignore + ignored,
             strip=matching.strip + ((prefix,) if prefix else ()),
         )
         ours = {trial.key(identifier) for identifier in listed}
-        theirs = {trial.key(identifier) for identifier in found[way]}
+        theirs = {trial.key(identifier) for identifier in identifiers[way]}
         joined = len(ours & theirs)
         causes, settings = [], []
         if way != used:
@@ -244,7 +244,7 @@ def _likely_cause(
 
 def _prefixes(identifiers: Sequence[str]) -> set[str]:
     """Return what all identifiers begin with: all of it, and the letters it begins with."""
-    names = [bare(identifier) for identifier in identifiers]
+    names = [strip_sub_prefix(identifier) for identifier in identifiers]
     if len(names) < 2:
         return set()
     first, last = min(names), max(names)

@@ -96,7 +96,7 @@ class ArrayReader:
                 self._kept[variable] = self._read(variable, everybody, None)
         if variable in self._kept:
             values = self._kept[variable][index]
-            return values if columns is None else values[:, columns]
+            return np.asarray(values if columns is None else values[:, columns])
         return self._read(variable, index, columns)
 
     def blocks(self, variable: str, index: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -50,15 +50,15 @@ class OutcomeFree:
             for name, section in options.modalities.items()
         }
 
-    def strengths(self, outcomes: Sequence[Outcome]) -> Sequence[Mapping[str, np.ndarray]]:
+    def abs_z(self, outcomes: Sequence[Outcome]) -> Sequence[Mapping[str, np.ndarray]]:
         """Return what `condition` takes for each of many outcomes of the training people."""
-        found: list[dict[str, np.ndarray]] = [{} for _ in outcomes]
+        by_outcome: list[dict[str, np.ndarray]] = [{} for _ in outcomes]
         for name, transform in self.transforms.items():
-            strengths = transform.strengths(outcomes, self.task)
-            if strengths is not None:
-                for place, strength in enumerate(found):
-                    strength[name] = strengths[:, place]
-        return found
+            abs_z = transform.abs_z(outcomes, self.task)
+            if abs_z is not None:
+                for place, strength in enumerate(by_outcome):
+                    strength[name] = abs_z[:, place]
+        return by_outcome
 
     def keep(self, *subsets: Subset) -> None:
         """Keep what `Preparation.apply` reads of these people: many outcomes will ask for it."""
@@ -74,7 +74,7 @@ class OutcomeFree:
         outcome : Outcome
             Of the training people.
         strength : mapping
-            See `strengths`.
+            See `abs_z`.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Preparation:
         """
         outcome_free = OutcomeFree(view, options)
         outcome = outcome_free.train.outcome
-        (strength,) = outcome_free.strengths([outcome])
+        (strength,) = outcome_free.abs_z([outcome])
         return outcome_free.condition(outcome, strength)
 
     @property

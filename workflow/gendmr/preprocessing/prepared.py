@@ -50,7 +50,9 @@ class PreparedSubset:
     @property
     def pattern_codes(self) -> np.ndarray:
         """Return the same as numbers, int64 (n,): 1 for the first modality, 2 for the second."""
-        return np.sum([who * 2**place for place, who in enumerate(self.present.values())], axis=0)
+        return np.asarray(
+            np.sum([who * 2**place for place, who in enumerate(self.present.values())], axis=0)
+        )
 
     def take(self, index: np.ndarray | slice) -> PreparedSubset:
         """Return some of these people."""

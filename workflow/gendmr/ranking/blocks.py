@@ -116,7 +116,7 @@ def _standardised(dosage: np.ndarray) -> np.ndarray:
     values = impute(dosage).T.astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     norm = np.sqrt((values**2).sum(axis=1, keepdims=True))
-    # What rounding leaves of a SNP that does not vary is no variation.
+    # The norm of a constant SNP is rounding error: it counts as no variation.
     varies = norm > 1e-4
     return np.where(varies, values / np.where(varies, norm, 1), 0).astype(np.float32)
 

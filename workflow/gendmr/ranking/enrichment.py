@@ -213,7 +213,7 @@ def read_permuted(path: Path, genes: Sequence[str]) -> np.ndarray:
     dataset = read_dataset(path, null_ranking_schema())
     column = pd.Index(dataset["gene"].values).get_indexer(pd.Index(genes))
     if (column < 0).any():
-        odd = [gene for gene, found in zip(genes, column, strict=True) if found < 0]
+        odd = [gene for gene, place in zip(genes, column, strict=True) if place < 0]
         raise RankingError(
             f"{path}: {len(odd)} genes of genes.tsv are not in it: {first_few(odd)}",
             cause="files of two runs",
@@ -237,7 +237,9 @@ def assess(
     """
     block = blocks.genes["block"]
     rows = [np.unique(block.reindex(each.genes).dropna()).astype(int) for each in sets]
-    reasons = [_reason(each, len(here), options) for each, here in zip(sets, rows, strict=True)]
+    reasons = [
+        _reason(each, len(in_table), options) for each, in_table in zip(sets, rows, strict=True)
+    ]
     described = pd.DataFrame(
         {
             "collection": [each.collection for each in sets],
@@ -246,19 +248,19 @@ def assess(
             "n_listed": [each.listed for each in sets],
             "n_ranked": [len(each.genes) for each in sets],
             "n_absent": [each.absent for each in sets],
-            "n_block": [len(here) for here in rows],
+            "n_block": [len(in_table) for in_table in rows],
             "reason": reasons,
         }
     )
     tested = [number for number, reason in enumerate(reasons) if reason == MISSING]
-    found = _tests(
+    tests = _tests(
         [sets[number] for number in tested],
         [rows[number] for number in tested],
         blocks,
         options.draws,
         generator(seed, "ranking", "enrichment"),
     )
-    table = described.join(found.set_index(pd.Index(tested))).reindex(columns=list(COLUMNS))
+    table = described.join(tests.set_index(pd.Index(tested))).reindex(columns=list(COLUMNS))
     # Many sets reach the smallest p that the draws can give.
     excess = table["score"] - table["expected"]
     order = np.lexsort((table["set"], table["collection"], -excess, table["p"].fillna(2.0)))
@@ -283,7 +285,7 @@ def _tests(
     drawn = draw(member, beyond, blocks.matched, draws, rng)
     expected = blocks.fitted + class_means(beyond, blocks.matched)
     leading = [_leading(*each, blocks, expected) for each in zip(sets, rows, strict=True)]
-    found = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "score": score,
             "expected": member @ expected,
@@ -297,9 +299,9 @@ def _tests(
     )
     if blocks.permuted is not None:
         reached = reaches(member @ blocks.permuted.T, score[:, None]).sum(axis=1)
-        found["p_permuted"] = (reached + 1) / (len(blocks.permuted) + 1)
-        found["q_permuted"] = false_discovery_control(found["p_permuted"])
-    return found
+        table["p_permuted"] = (reached + 1) / (len(blocks.permuted) + 1)
+        table["q_permuted"] = false_discovery_control(table["p_permuted"])
+    return table
 
 
 def notes_of(table: pd.DataFrame, n_block: int, draws: int) -> list[str]:
@@ -341,7 +343,7 @@ def _leading(
     """
     excess = (blocks.values - expected)[rows]
     order = np.argsort(-excess, kind="stable")
-    # What is left when the first k are gone.
+    # The excess of the set without its first k genes.
     left = excess.sum() - np.concatenate([[0], np.cumsum(excess[order])])
     count = int(np.argmax(left <= 1e-12 * len(rows)))
     own = blocks.genes.reindex(each.genes).sort_values("score", ascending=False, kind="stable")

@@ -46,7 +46,7 @@ def draw_enrichment(table: pd.DataFrame, notes: Sequence[str], path: Path) -> Fi
     """
     tested = table[table["p"].notna()]
     if tested.empty:
-        return style.say("\n".join(notes) or "No set is tested.", path)
+        return style.text_figure("\n".join(notes) or "No set is tested.", path)
     shown = _chosen(tested)
     size = (style.COLUMN, (ABOVE + ROW * len(shown) + BELOW) * style.MM)
     figure, axes = style.canvas(size=size)
@@ -87,12 +87,12 @@ def _rows(axes: Axes, shown: pd.DataFrame) -> None:
     low, high = shown["expected_low"], shown["expected_high"]
     axes.barh(at, high - low, left=low, height=HEIGHT, color=style.LIGHT, lw=0)
     axes.vlines(shown["expected"], at - HEIGHT / 2, at + HEIGHT / 2, color=style.DARK, lw=0.8)
-    found = (shown["q"] < FOUND).to_numpy()
+    significant = (shown["q"] < FOUND).to_numpy()
     axes.scatter(
         shown["score"],
         at,
         s=14,
-        facecolors=np.where(found, style.BLUE, "white"),
+        facecolors=np.where(significant, style.BLUE, "white"),
         edgecolors=style.BLUE,
         linewidths=0.8,
         zorder=3,
@@ -101,10 +101,10 @@ def _rows(axes: Axes, shown: pd.DataFrame) -> None:
     axes.use_sticky_edges = False
     axes.margins(x=0.05)
     beside = axes.get_yaxis_transform()
-    for here, (_, each) in zip(row, shown.iterrows(), strict=True):
+    for height, (_, each) in zip(row, shown.iterrows(), strict=True):
         axes.text(
             0.015,
-            here + GENES,
+            height + GENES,
             _leading(each),
             transform=beside,
             va="center",
@@ -113,7 +113,7 @@ def _rows(axes: Axes, shown: pd.DataFrame) -> None:
             color=style.DARK,
         )
         axes.text(
-            1.02, here + SET, _rounded(each["q"]), transform=beside, va="center", fontsize=6.5
+            1.02, height + SET, _rounded(each["q"]), transform=beside, va="center", fontsize=6.5
         )
     axes.text(1.02, -0.62, "q", transform=beside, va="bottom", fontsize=6.5)
     axes.set_yticks(row, [_called(each) for _, each in shown.iterrows()], fontsize=style.SMALL)

@@ -83,8 +83,10 @@ def read_gmt(path: Path | str, ranked: Sequence[str]) -> list[GeneSet]:
             )
         seen[name] = number
         every |= genes
-        here = tuple(sorted(genes & known))
-        sets.append(GeneSet(path.stem, name, "genes", here, len(genes), len(genes) - len(here)))
+        members = tuple(sorted(genes & known))
+        sets.append(
+            GeneSet(path.stem, name, "genes", members, len(genes), len(genes) - len(members))
+        )
     if not every & known:
         raise AnnotationError(
             f"{path}: none of the {len(every)} genes of its {len(sets)} sets is among the"
@@ -244,9 +246,9 @@ def _check_build(path: Path, loci: pd.DataFrame, build: str | None) -> None:
 def _touched(loci: pd.DataFrame, placed: pd.DataFrame) -> np.ndarray:
     """Return whether each locus touches each gene, (locus, gene)."""
     one = {name: loci[name].to_numpy()[:, None] for name in ("chromosome", "start", "end")}
-    here = placed["chromosome"].to_numpy() == one["chromosome"]
+    same_chromosome = placed["chromosome"].to_numpy() == one["chromosome"]
     start, end = placed["start"].to_numpy("int64"), placed["end"].to_numpy("int64")
-    return np.asarray(here & (start <= one["end"]) & (end >= one["start"]))
+    return np.asarray(same_chromosome & (start <= one["end"]) & (end >= one["start"]))
 
 
 def _check_names(path: Path, loci: pd.DataFrame, placed: pd.DataFrame, touched: np.ndarray) -> None:

@@ -95,19 +95,19 @@ def match(n_gene: np.ndarray, n_snp: np.ndarray, length: np.ndarray) -> np.ndarr
     ndarray (block,) of int
     """
     many = _kinds(n_gene)
-    found = np.zeros(len(n_snp), dtype=np.int64)
+    class_of = np.zeros(len(n_snp), dtype=np.int64)
     number = 0
     for kind in np.unique(many):
-        here = np.flatnonzero(many == kind)
-        classes = max(1, len(here) // CLASS)
+        blocks = np.flatnonzero(many == kind)
+        classes = max(1, len(blocks) // CLASS)
         by_snps = math.ceil(math.sqrt(classes))
-        here = here[np.lexsort((length[here], n_snp[here]))]
-        for share in np.array_split(here, by_snps):
+        blocks = blocks[np.lexsort((length[blocks], n_snp[blocks]))]
+        for share in np.array_split(blocks, by_snps):
             by_length = share[np.argsort(length[share], kind="stable")]
             for members in np.array_split(by_length, max(1, classes // by_snps)):
-                found[members] = number
+                class_of[members] = number
                 number += 1
-    return found
+    return class_of
 
 
 def _kinds(n_gene: np.ndarray) -> np.ndarray:
@@ -118,7 +118,7 @@ def _kinds(n_gene: np.ndarray) -> np.ndarray:
             kind[kind == number] = number - 1
     if (kind == 1).sum() < CLASS:
         kind[kind == 1] = kind[kind > 1].min(initial=MANY_GENES)
-    return kind
+    return np.asarray(kind)
 
 
 def by_size(
@@ -144,7 +144,7 @@ def by_size(
         size = np.log(np.maximum(counted, 1))
         spread = size.std()
         scaled = (size - size.mean()) / (spread if spread > 1e-9 else 1)
-        # One huge block would bend a polynomial to itself, and never be found.
+        # Clipped, because one huge block would pull the polynomial through its own score.
         scaled = np.clip(scaled, -EXTREME, EXTREME)
         columns += [scaled**power for power in range(1, DEGREE + 1)]
     design = np.stack(columns, axis=1).astype("float64")
@@ -178,17 +178,17 @@ def draw(
     observed = member @ beyond
     reached = np.zeros(member.shape[0], dtype=np.int64)
     members = [np.flatnonzero(matched == number) for number in np.unique(matched)]
-    kept = []
+    shown = []
     for start in range(0, draws, CHUNK):
         exchanged = np.empty((len(beyond), min(CHUNK, draws - start)))
-        for here in members:
-            copies = np.repeat(beyond[here, None], exchanged.shape[1], axis=1)
-            exchanged[here] = rng.permuted(copies, axis=0)
-        found = member @ exchanged
-        reached += reaches(found, observed[:, None]).sum(axis=1)
+        for blocks in members:
+            copies = np.repeat(beyond[blocks, None], exchanged.shape[1], axis=1)
+            exchanged[blocks] = rng.permuted(copies, axis=0)
+        drawn = member @ exchanged
+        reached += reaches(drawn, observed[:, None]).sum(axis=1)
         if start < SHOWN_DRAWS:
-            kept.append(found[:, : SHOWN_DRAWS - start].astype(np.float32))
-    low, high = np.percentile(np.concatenate(kept, axis=1), [5, 95], axis=1)
+            shown.append(drawn[:, : SHOWN_DRAWS - start].astype(np.float32))
+    low, high = np.percentile(np.concatenate(shown, axis=1), [5, 95], axis=1)
     return Draws(low=low, high=high, p=(reached + 1) / (draws + 1))
 
 

@@ -32,7 +32,7 @@ def covariance(risk: np.ndarray, measure: np.ndarray) -> np.ndarray:
         zeroed = np.where(present, values, 0.0).astype("float64")
         return np.where(present, zeroed - zeroed.sum(axis=0) / count, 0.0)
 
-    return (centred(risk) * centred(measure)).sum(axis=0) / count
+    return np.asarray((centred(risk) * centred(measure)).sum(axis=0) / count)
 
 
 def squared_correlations(dosage: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def squared_correlations(dosage: np.ndarray) -> np.ndarray:
     centred /= np.where(norm > 0, norm, 1.0)
     r2 = np.minimum((centred.T @ centred) ** 2, 1.0)
     np.fill_diagonal(r2, 1.0)
-    return r2
+    return np.asarray(r2)
 
 
 def ld_weights(r2: np.ndarray, scored: np.ndarray) -> np.ndarray:
@@ -97,13 +97,13 @@ def aggregate(scores: np.ndarray, weights: np.ndarray, aggregation: Aggregation)
     ndarray (folds,) of float64
     """
     if aggregation == "max":
-        return scores.max(axis=1)
+        return np.asarray(scores.max(axis=1))
     if aggregation == "squares":
-        return (scores**2).sum(axis=1)
+        return np.asarray((scores**2).sum(axis=1))
     total = (scores * weights).sum(axis=1)
     if aggregation == "sum":
-        return total
-    return total / np.maximum(weights.sum(axis=1), 1e-300)
+        return np.asarray(total)
+    return np.asarray(total / np.maximum(weights.sum(axis=1), 1e-300))
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
@@ -112,12 +112,12 @@ def ranks(scores: np.ndarray) -> np.ndarray:
     >>> ranks(np.array([[0.0, 5.0, 0.0]])).tolist()
     [[2.5, 1.0, 2.5]]
     """
-    found = np.empty(scores.shape, dtype="float64")
+    ranked = np.empty(scores.shape, dtype="float64")
     for row, values in enumerate(scores):
         _, member, count = np.unique(-values, return_inverse=True, return_counts=True)
         last = np.cumsum(count)
-        found[row] = (last - (count - 1) / 2)[member]
-    return found
+        ranked[row] = (last - (count - 1) / 2)[member]
+    return ranked
 
 
 def in_first(scores: np.ndarray, k: int) -> np.ndarray:

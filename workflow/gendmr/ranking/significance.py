@@ -162,11 +162,11 @@ def z_scores(rows: np.ndarray) -> np.ndarray:
     from scipy.special import ndtri, stdtr
 
     draws = len(rows)
-    found = np.zeros(rows.shape)
+    z = np.zeros(rows.shape)
     spread = rows.std(axis=0)
     varies = np.flatnonzero(spread > 1e-9 * (1 + np.abs(rows).max(axis=0, initial=0)))
     if not varies.size:
-        return found
+        return z
     for columns in np.array_split(varies, max(1, draws * varies.size // CELLS)):
         scores = rows[:, columns]
         mean, above = scores.mean(axis=0), np.maximum((scores > 0).sum(axis=0), 1)
@@ -177,12 +177,12 @@ def z_scores(rows: np.ndarray) -> np.ndarray:
         # Zero variance without this draw: fall back to a small share of the pooled variance.
         variance = np.maximum(second - first**2, SMALLEST_SHARE * spread[columns] ** 2)
         skew = (third - 3 * first * second + 2 * first**3) / variance**1.5
-        found[:, columns] = _pearson_normal(
+        z[:, columns] = _pearson_normal(
             (centred - first) / np.sqrt(variance), np.maximum(skew, LEAST_SKEW)
         )
     # Mean and SD of a few draws are uncertain: as of a t with as many degrees of freedom. One map
     # for all, which changes no order and so no p-value.
-    return np.asarray(np.sign(found) * -ndtri(stdtr(draws - 1, -np.abs(found))))
+    return np.asarray(np.sign(z) * -ndtri(stdtr(draws - 1, -np.abs(z))))
 
 
 def _pearson_normal(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
@@ -193,7 +193,7 @@ def _pearson_normal(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         beyond = np.log(gammaincc(shape, np.maximum(shape + z * np.sqrt(shape), 0)))
     # Below the least value of the distribution the chance to be above is 1, and the quantile -inf.
-    return np.maximum(-ndtri_exp(np.clip(beyond, LEAST_LOG, -1e-15)), LEAST_Z)
+    return np.asarray(np.maximum(-ndtri_exp(np.clip(beyond, LEAST_LOG, -1e-15)), LEAST_Z))
 
 
 def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
@@ -253,7 +253,7 @@ def tail_probability(value: float, null: np.ndarray) -> float | None:
         if fits:
             beyond = float(genpareto.sf(value - threshold, shape, 0, scale))
             share = size / len(null) * beyond
-            # A bounded tail would say 0: never below a hundredth of what was counted.
+            # A bounded tail may give p = 0, so p stays at 0.01 / (permutations + 1) or above.
             return max(share, 0.01 / (len(null) + 1)) if value > threshold else None
         size -= 20
     return None

@@ -55,7 +55,7 @@ def draw_task_figure(
         if item.estimate.mean is not None
     }
     if not predictions:
-        return style.say(f"No method of {task.label} has been judged.", path)
+        return style.text_figure(f"No method of {task.label} has been judged.", path)
     figure = next(one for one in figures_of(task) if one.name == name)
     return figure.draw(predictions, path)
 
@@ -84,7 +84,7 @@ def draw_comparison(results: Path, summary: StudySummary, path: Path, *, task: T
     methods = [item for item in learners if item.estimate.mean is not None][::-1]
     comparison = summary.outcome(task.name).comparison
     if comparison is None or not methods:
-        figure: Figure = style.say(f"No method of {task.label} has been judged.", path)
+        figure: Figure = style.text_figure(f"No method of {task.label} has been judged.", path)
         return figure
     reference = comparison.reference
     metric = task.metrics[0]

@@ -64,12 +64,12 @@ def render(
         "sentence": sentence,
     }
     environment.filters.update(filters)
-    # Templates read what summary.json holds: whoever writes one can look it up there.
+    # Templates read the content of summary.json, so that its keys document what they can use.
     numbers = summary.to_json()
     by_name = {item["method"]: item for item in numbers["methods"]}
     return environment.get_template("page.html.j2").render(
         s=numbers,
-        # Our own file, the only text that is not escaped.
+        # The style sheet is of this package, so it is the only text that needs no escaping.
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704
         figures=figures_by_section(results, summary, FIGURES),
         pictures=registration_pictures(results, summary, registrations),

@@ -68,7 +68,7 @@ def given_files(results: Path) -> dict[str, Any] | None:
         "files": files[:SHOWN],
         "more": len(files[SHOWN:]),
         "earlier": stored["changes"],
-        # A page that is made in another folder finds none of them: no reason to worry.
+        # In another folder all files are absent, which is no sign that they have changed.
         "now": [str(change) for change in changed_since(record) if change.after],
     }
 

@@ -124,12 +124,12 @@ def summarise(
         other_rankings=[
             {
                 "method": name,
-                "genes": found.get(genetics.MODALITY),
-                "regions": found.get(imaging.MODALITY),
-                "instances": _other_instances(found),
+                "genes": leaders.get(genetics.MODALITY),
+                "regions": leaders.get(imaging.MODALITY),
+                "instances": _other_instances(leaders),
             }
-            for name, found in tables.items()
-            if name != main and found
+            for name, leaders in tables.items()
+            if name != main and leaders
         ],
         significance=significance(results / "ranking" / main, BLOCKS) if main else None,
         who_finds=who_finds_what(results / "ranking", truth, options.top_genes),

@@ -30,7 +30,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         ``results/<study>``: which SNPs a method read is looked up in its ranking.
     """
     leaks, milder = snps_predict_too_well(summary.methods, options, results)
-    # A ranking is shown of these, and asked to be believed.
+    # Only methods with a ranking, because readers will act on it.
     shown = {summary.main, *(row["method"] for row in summary.other_rankings)}
     main = {one.name: _main_method(summary, one) for one in summary.outcomes}
     learners = {
@@ -73,11 +73,11 @@ def _main_method(summary: StudySummary, outcome: OutcomeSummary) -> MethodSummar
     return summary.method(outcome.comparison.reference)
 
 
-def _changed_files(given: Row | None) -> list[str]:
+def _changed_files(inputs: Row | None) -> list[str]:
     """Return that results are of other files than there are now."""
     return [
         f"{change}: results are of the file before. Touch it and give the same command again."
-        for change in (given or {}).get("now", [])
+        for change in (inputs or {}).get("now", [])
     ]
 
 

@@ -33,11 +33,11 @@ class Lattice:
 
     def index(self, places: np.ndarray) -> np.ndarray:
         """Return fractional indices of places in mm, shape (3, ...)."""
-        return (places - self.origin.reshape(3, *[1] * (places.ndim - 1))) / SPACING
+        return np.asarray((places - self.origin.reshape(3, *[1] * (places.ndim - 1))) / SPACING)
 
     def points(self) -> np.ndarray:
         """Return the places of all points, mm, shape (3, i, j, k)."""
-        return np.indices(self.shape) * SPACING + self.origin.reshape(3, 1, 1, 1)
+        return np.asarray(np.indices(self.shape) * SPACING + self.origin.reshape(3, 1, 1, 1))
 
 
 def sample(field: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -148,7 +148,7 @@ def shrinking_fields(
     return fields
 
 
-def bend(
+def warp(
     lattice: Lattice,
     shrinking: Mapping[str, np.ndarray],
     loss: Mapping[str, float],
@@ -181,7 +181,7 @@ def bend(
         halfway = points + anatomy
         total = anatomy + sample(atrophy, lattice.index(halfway))
         if jacobian(total).min() > LEAST_JACOBIAN:
-            return total
+            return np.asarray(total)
         anatomy *= 0.8
         atrophy *= 0.9
 

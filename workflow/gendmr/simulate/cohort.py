@@ -13,12 +13,12 @@ from gendmr.config.simulate import SimulateSection
 from gendmr.files.atomic import write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.seeds import generator
-from gendmr.simulate.disease import Planted, choose_balanced, fall_ill, plant
-from gendmr.simulate.haplotypes import SnpPanel, conceive, simulate_panel
+from gendmr.simulate.disease import Planted, choose_balanced, draw_affected, plant
+from gendmr.simulate.haplotypes import SnpPanel, make_offspring, simulate_panel
 from gendmr.simulate.outcomes import SimulatedColumns, causes_of, draw_outcomes
 from gendmr.simulate.plink import write_fileset
 from gendmr.simulate.reference import check_region_names, read_genes, read_regions
-from gendmr.simulate.roster import Roster, roster
+from gendmr.simulate.roster import ImageList, roster
 from gendmr.simulate.truth import describe_columns, truth_of
 
 POOL_FACTOR, POOL_EXTRA = 1.3, 60  # people simulated, so that both diagnoses are there
@@ -98,7 +98,7 @@ def simulate_cohort(
 
 def _draw_people(
     section: SimulateSection,
-    names: Roster,
+    names: ImageList,
     genes: pd.DataFrame,
     panel: SnpPanel,
     pool: int,
@@ -117,7 +117,7 @@ def _draw_people(
     candidates = genes.loc[genes["candidate"], "symbol"].tolist()
     planted = plant(section, candidates, panel.variants, haplotypes.mean(axis=(1, 2)), seed)
     risk = _risk_copies(planted, haplotypes)
-    disease = fall_ill(section, planted, risk, age, from_second, seed)
+    disease = draw_affected(section, planted, risk, age, from_second, seed)
     outcomes = draw_outcomes(section, causes_of(section, planted, risk, disease), seed)
     planted = [
         replace(item, odds_ratio=round(float(ratio), 3)) if item.share is not None else item
@@ -160,7 +160,7 @@ def _draw_people(
             young = round(float(age[parent]) - 26, 1)
             add(label, parent, age=young, man=boy, diagnosis="CN")
             mother, father = (partner, parent) if man[parent] else (parent, partner)
-            columns[-1] = conceive(
+            columns[-1] = make_offspring(
                 panel.variants, haplotypes[:, mother], haplotypes[:, father], boy, random
             )
         elif fault != "no_image":
@@ -172,8 +172,8 @@ def _draw_people(
     table["other"] = ""
     by_member = {int(member): label for label, member in zip(names.core, members, strict=True)}
     for fault in ("duplicate", "child"):
-        here = table["label"] == names.with_fault(fault)
-        table.loc[here, "other"] = [by_member[member] for member in table.loc[here, "member"]]
+        faulty = table["label"] == names.with_fault(fault)
+        table.loc[faulty, "other"] = [by_member[member] for member in table.loc[faulty, "member"]]
     table = _with_outcomes(table, outcomes, names)
     return planted, _People(table, np.stack(columns, axis=1), np.stack(losses), outcomes)
 
@@ -182,11 +182,11 @@ def _risk_copies(planted: list[Planted], haplotypes: np.ndarray) -> np.ndarray:
     """Return copies of each planted risk allele, shape (planted, people)."""
     ancestral = np.array([not item.derived for item in planted], dtype=bool)
     alleles = haplotypes[[item.row for item in planted]]
-    return np.abs(alleles - ancestral[:, None, None]).sum(axis=2)
+    return np.asarray(np.abs(alleles - ancestral[:, None, None]).sum(axis=2))
 
 
 def _with_outcomes(
-    table: pd.DataFrame, outcomes: dict[str, SimulatedColumns], names: Roster
+    table: pd.DataFrame, outcomes: dict[str, SimulatedColumns], names: ImageList
 ) -> pd.DataFrame:
     """Add the columns of further outcomes, by each row's member of the pool."""
     values = [item.table.iloc[table["member"]].reset_index(drop=True) for item in outcomes.values()]
@@ -227,7 +227,7 @@ def _finish_variants(
     )
     number = max(2, round(POOR_VARIANTS * len(harmless)))
     bad = random.permutation(harmless)
-    # Only where heterozygotes are many does their loss show.
+    # Common variants only, because the loss of heterozygotes shows where they are many.
     common = bad[number:][np.abs(derived[bad[number:]] - 0.5) < 0.25]
     column = variants["fault"].to_numpy(dtype=object)
     column[bad[:number]], column[common[:number]] = "low_call_rate", "hwe"
@@ -239,7 +239,7 @@ def _finish_variants(
     return variants
 
 
-def _genotype(people: _People, variants: pd.DataFrame, names: Roster, seed: int) -> np.ndarray:
+def _genotype(people: _People, variants: pd.DataFrame, names: ImageList, seed: int) -> np.ndarray:
     """Return copies of the derived allele (variants, people) int8 as called; -1 is missing."""
     dosage = people.haplotypes.sum(axis=2, dtype=np.int8)
     on_x = (variants["chromosome"] == "X").to_numpy()
@@ -260,7 +260,7 @@ def _genotype(people: _People, variants: pd.DataFrame, names: Roster, seed: int)
 
 
 def _arrays(
-    people: _People, variants: pd.DataFrame, names: Roster, seed: int
+    people: _People, variants: pd.DataFrame, names: ImageList, seed: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return the rows (variants) and columns (people) of each array; twins are on both."""
     labels = people.table["label"].to_numpy()
@@ -316,7 +316,7 @@ def _write_array(
 def _write_tables(
     folder: Path,
     section: SimulateSection,
-    names: Roster,
+    names: ImageList,
     genes: pd.DataFrame,
     regions: pd.DataFrame,
     people: _People,

@@ -36,7 +36,7 @@ class Planted:
         Whether the risk allele, the minor one, is the derived allele.
     odds_ratio : float
         Per copy of the risk allele, marginal: what an association test estimates. NaN until
-        `fall_ill` where it follows from `share`.
+        `draw_affected` where it follows from `share`.
     through : str
         `diagnosis`, or the name of the region it shrinks.
     share : float or None
@@ -155,7 +155,7 @@ class DiseaseState:
     unexplained: np.ndarray
 
 
-def fall_ill(
+def draw_affected(
     section: SimulateSection,
     planted: list[Planted],
     risk_alleles: np.ndarray,
@@ -226,7 +226,7 @@ def fall_ill(
 def _latent_error(draw: np.ndarray) -> np.ndarray:
     """Return the standardised logistic error that a uniform draw stands for; high: a case."""
     inner = np.clip(draw, 1e-12, 1 - 1e-12)
-    return np.log(1 / inner - 1) * np.sqrt(3) / np.pi
+    return np.asarray(np.log(1 / inner - 1) * np.sqrt(3) / np.pi)
 
 
 def _effects(
@@ -304,4 +304,4 @@ def _balance(logit: np.ndarray) -> float:
 
 def _clip(section: SimulateSection, loss: np.ndarray) -> np.ndarray:
     lowest = 0.0 if section.imaging == "t1w" else -LARGEST_LOSS
-    return np.clip(loss, lowest, LARGEST_LOSS)
+    return np.asarray(np.clip(loss, lowest, LARGEST_LOSS))

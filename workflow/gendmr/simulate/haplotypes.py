@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RECOMBINATION = 1e-8  # per bp and generation: 1 cM/Mb
 MUTATION = 1.5e-8  # per bp and generation
 SPLIT = 400  # generations since the two populations parted: FST about 0.014
-GENE_WINDOW = 120_000  # bp: longer genes are typed in a stretch of this length
+GENE_WINDOW = 120_000  # bp: longer genes are typed in one interval of this length
 FLANK = 10_000  # bp typed on either side of a gene
 SEGMENT, SPACING = 50, 40_000  # unlinked SNPs: so many to a segment, so many bp apart
 X_SNPS, X_SPACING = 1_000, 120_000  # so many that a woman's inbreeding coefficient is 0 +- 0.04
@@ -122,8 +122,8 @@ def simulate_panel(
     sequence = np.lexsort((variants["position"], order))
     variants = variants.iloc[sequence].reset_index(drop=True)
     haplotypes = haplotypes[sequence]
-    kept = ~variants.duplicated(["chromosome", "position"]).to_numpy()
-    variants, haplotypes = variants[kept].reset_index(drop=True), haplotypes[kept]
+    is_first = ~variants.duplicated(["chromosome", "position"]).to_numpy()
+    variants, haplotypes = variants[is_first].reset_index(drop=True), haplotypes[is_first]
     variants.insert(
         0, "snp", "sim" + variants["chromosome"] + "_" + variants["position"].astype(str)
     )
@@ -294,7 +294,7 @@ def _one_per_bin(
     return np.array(chosen, dtype=np.int64)
 
 
-def conceive(
+def make_offspring(
     variants: pd.DataFrame,
     mother: np.ndarray,
     father: np.ndarray,
@@ -326,7 +326,7 @@ def conceive(
 
     def gamete(parent: np.ndarray) -> np.ndarray:
         strand = np.cumsum(random.random(len(new)) < crossing) % 2
-        return parent[np.arange(len(new)), strand]
+        return np.asarray(parent[np.arange(len(new)), strand])
 
     from_mother = gamete(mother)
     from_father = np.where(on_x, father[:, 0], gamete(father))

@@ -16,7 +16,7 @@ from gendmr.errors import AtlasError, TableError, first_few
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.seeds import derive, generator
-from gendmr.simulate.anatomy import SPACING, Lattice, bend, sample, shrinking_fields
+from gendmr.simulate.anatomy import SPACING, Lattice, sample, shrinking_fields, warp
 from gendmr.simulate.nifti import SCANNER, write_nifti
 from gendmr.simulate.reference import check_region_names
 from gendmr.simulate.roster import image_path, roster
@@ -193,7 +193,9 @@ def _reach(lattice: Lattice, brain: np.ndarray) -> np.ndarray:
     """Mark the points of the lattice within reach of the brain's places (3, voxels)."""
     marked = np.zeros(lattice.shape, dtype=bool)
     marked[tuple(np.rint(lattice.index(brain)).astype(np.int32))] = True
-    return ndimage.binary_dilation(marked, np.ones((3, 3, 3)), iterations=round(REACH / SPACING))
+    return np.asarray(
+        ndimage.binary_dilation(marked, np.ones((3, 3, 3)), iterations=round(REACH / SPACING))
+    )
 
 
 def scan(
@@ -212,7 +214,7 @@ def scan(
     shrinkage = {
         region: 1 - (1 - share) / (1 - FILLED * share) for region, share in person.loss.items()
     }
-    displacement = bend(template.lattice, template.shrinking, shrinkage, random)
+    displacement = warp(template.lattice, template.shrinking, shrinkage, random)
     pose = Rotation.from_rotvec(np.deg2rad(random.normal(0, POSE[0], 3))).as_matrix()
     place = random.normal(0, POSE[1], 3)
 
@@ -311,7 +313,7 @@ def _bias(lattice: Lattice, random: np.random.Generator) -> np.ndarray:
     """Return the log of the coil's sensitivity on the lattice, shape (1, i, j, k)."""
     coarse = random.standard_normal(lattice.shape)
     coarse = ndimage.gaussian_filter(coarse, BIAS_SCALE / SPACING, mode="reflect")
-    return coarse[None] * (BIAS / coarse.std())
+    return np.asarray(coarse[None] * (BIAS / coarse.std()))
 
 
 def _reorient(values: np.ndarray, affine: np.ndarray, wanted: str) -> tuple[np.ndarray, np.ndarray]:

@@ -113,7 +113,7 @@ def causes_of(
     risk_alleles : ndarray, shape (planted, people)
         Copies of the risk alleles, 0 to 2.
     state : DiseaseState
-        As `fall_ill` returned it for these people.
+        As `draw_affected` returned it for these people.
     """
     through = np.array(
         [-1 if g.through == "diagnosis" else section.regions.index(g.through) for g in planted],
@@ -240,7 +240,7 @@ def _check_inherited(name: str, outcome: SimulatedOutcome, inherited: float) -> 
 
 def _mixed(common: np.ndarray, own: np.ndarray, shared: float) -> np.ndarray:
     """Return a mixture of two directions, each of length 1 (or nothing where it has none)."""
-    return np.sqrt(shared) * _unit(common) + np.sqrt(1 - shared) * _unit(own)
+    return np.asarray(np.sqrt(shared) * _unit(common) + np.sqrt(1 - shared) * _unit(own))
 
 
 def _unit(weights: np.ndarray) -> np.ndarray:
@@ -288,7 +288,7 @@ def survival_times(
     onset = outcome.median * (hazard / np.log(2)) ** (1 / outcome.shape)
     leaving = random.exponential(size=people)
     last = np.quantile(onset, 1 - outcome.censoring * outcome.administrative)
-    # Who would be seen to convert before the end leaves first where the rate exceeds this ratio.
+    # A person drops out before an observable event where the rate exceeds this ratio.
     ratio = np.sort(leaving[onset <= last] / onset[onset <= last])
     number = round(outcome.censoring * people) - int((onset > last).sum())
     end = np.full(people, last)

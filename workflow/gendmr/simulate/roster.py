@@ -10,7 +10,7 @@ MINIMUM_FOR_IMAGE_FAULTS = 4  # with fewer scans, taking one away leaves too lit
 
 
 @dataclass(frozen=True)
-class Roster:
+class ImageList:
     """Labels of the participants, by their part in the cohort.
 
     Attributes
@@ -37,7 +37,7 @@ class Roster:
         return next((label for label, name in self.faults.items() if name == fault), None)
 
 
-def roster(section: SimulateSection) -> Roster:
+def roster(section: SimulateSection) -> ImageList:
     """Return who is in the cohort.
 
     The number of images stays what was configured: one person of the imaging subset lost the scan
@@ -54,7 +54,7 @@ def roster(section: SimulateSection) -> Roster:
             faults[lost] = "no_image"
         faults |= {_label(section.people + 1 + i): name for i, name in enumerate(names)}
         imaged += [label for label, name in faults.items() if name == "no_genotypes"]
-    return Roster(core, tuple(imaged), faults)
+    return ImageList(core, tuple(imaged), faults)
 
 
 def planned_images(section: SimulateSection, bids: str) -> dict[str, tuple[str, ...]]:

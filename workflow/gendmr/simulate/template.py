@@ -28,8 +28,8 @@ def read_template(kind: Literal["t1", "gm", "wm"]) -> tuple[np.ndarray, np.ndarr
         The wheel does not carry the template.
     """
     # The package is found, not imported: that would cost seconds.
-    found = find_spec("nilearn")
-    folder = Path(found.origin).parent if found and found.origin else Path("nilearn")
+    spec = find_spec("nilearn")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path("nilearn")
     path = folder / f"datasets/data/mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
     if not path.is_file():
         raise InputFileError(

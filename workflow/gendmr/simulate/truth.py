@@ -9,7 +9,7 @@ import pandas as pd
 from gendmr.config.simulate import SimulateSection
 from gendmr.simulate.disease import Planted
 from gendmr.simulate.outcomes import SimulatedColumns
-from gendmr.simulate.roster import Roster
+from gendmr.simulate.roster import ImageList
 
 _UNITS = {
     "quantitative": "score",
@@ -30,7 +30,7 @@ DESCRIPTION = {
 
 def truth_of(
     section: SimulateSection,
-    names: Roster,
+    names: ImageList,
     regions: pd.DataFrame,
     people: pd.DataFrame,
     outcomes: dict[str, SimulatedColumns],
@@ -43,7 +43,7 @@ def truth_of(
     Parameters
     ----------
     section : SimulateSection
-    names : Roster
+    names : ImageList
         Who is in the cohort, with their faults.
     regions : pandas.DataFrame
         The table of regions.

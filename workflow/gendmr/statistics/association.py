@@ -23,8 +23,8 @@ def orthonormal(covariates: np.ndarray, people: int) -> np.ndarray:
     """
     centred = covariates - covariates.mean(axis=0) if covariates.shape[1] else covariates
     scale = np.sqrt((centred**2).sum(axis=0))
-    kept = scale > 1e-10 * (1 + np.abs(covariates).max(axis=0, initial=0))
-    design = np.column_stack([np.full(people, people**-0.5), centred[:, kept] / scale[kept]])
+    varies = scale > 1e-10 * (1 + np.abs(covariates).max(axis=0, initial=0))
+    design = np.column_stack([np.full(people, people**-0.5), centred[:, varies] / scale[varies]])
     left, singular, _ = np.linalg.svd(design, full_matrices=False)
     return np.asarray(left[:, singular > 1e-7])
 
@@ -127,9 +127,9 @@ def score_tests(dosage: np.ndarray, tests: Sequence[Phenotypes]) -> list[np.ndar
         z of each test, in their order.
     """
     people, snps = dosage.shape
-    found = [np.zeros((snps, test.values.shape[1])) for test in tests]
+    scores = [np.zeros((snps, test.values.shape[1])) for test in tests]
     if not tests:
-        return found
+        return scores
     columns, bases = [], []
     for test in tests:
         basis, targets = project_out(test.values, test.covariates)
@@ -143,7 +143,7 @@ def score_tests(dosage: np.ndarray, tests: Sequence[Phenotypes]) -> list[np.ndar
     for start in range(0, snps, CHUNK):
         block = dosage[:, start : start + CHUNK]
         missing = (block < 0).astype(np.float64)
-        # Counted from 1: small numbers, whoever the people are.
+        # Dosages minus 1, so that sums over people stay small.
         genotypes = np.where(block < 0, 0.0, block.astype(np.float64) - 1.0)
         products, squares = genotypes.T @ together, (genotypes**2).T @ subsets
         absent = missing.T @ together if missing.any() else np.zeros_like(products)
@@ -161,8 +161,8 @@ def score_tests(dosage: np.ndarray, tests: Sequence[Phenotypes]) -> list[np.ndar
             scale = np.where(varies, 1 / np.sqrt(np.where(varies, beyond, 1.0)), 0.0)
             r = np.clip(product[:, width:] * scale[:, None], -1.0, 1.0)
             free = max(people_inside - bases[number], 0)
-            found[number][start : start + CHUNK] = r * np.sqrt(free)
-    return found
+            scores[number][start : start + CHUNK] = r * np.sqrt(free)
+    return scores
 
 
 def project_out(phenotypes: np.ndarray, covariates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

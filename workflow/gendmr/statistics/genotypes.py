@@ -67,7 +67,7 @@ class PackedGenotypes:
     def rows(self, columns: np.ndarray | slice) -> np.ndarray:
         """Return dosages of some SNPs, int8 (snp, people), -1 missing."""
         codes = self.codes[columns]
-        return _DOSAGES[codes].reshape(len(codes), 4 * codes.shape[1])[:, : self.people]
+        return np.asarray(_DOSAGES[codes].reshape(len(codes), 4 * codes.shape[1])[:, : self.people])
 
     def dosage(self, columns: np.ndarray) -> np.ndarray:
         """Return dosages of some SNPs, int8 (people, snp), -1 missing."""
@@ -97,7 +97,7 @@ class PackedGenotypes:
         called = self.people - np.bincount(snp, minlength=stop - start)
         mean = values.sum(axis=1) / np.maximum(called, 1)  # what is missing adds 0
         values[snp, person] = mean[snp]
-        return values
+        return np.asarray(values)
 
     def associate(self, phenotypes: np.ndarray, covariates: np.ndarray) -> np.ndarray:
         """Return z float32 (snp, phenotype) as `score_test` does, to single precision.

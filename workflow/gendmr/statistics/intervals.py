@@ -156,5 +156,5 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float:
         return float("nan")
     x, y = x - x.mean(), y - y.mean()
     spread = np.sqrt((x @ x) * (y @ y))
-    # What rounding leaves of a constant is no variation.
+    # The spread of a constant is rounding error: it has no correlation.
     return float(np.clip(x @ y / spread, -1, 1)) if spread > 1e-12 else float("nan")

@@ -53,7 +53,7 @@ class Linkage:
         edges = np.searchsorted(code, np.arange(code.max(initial=0) + 2))
         self._low = np.maximum(low, edges[code])
         self._high = np.minimum(high, edges[code + 1])
-        self._found: dict[int, list[np.ndarray]] = {}
+        self._neighbours_of_block: dict[int, list[np.ndarray]] = {}
 
     def prune(self, order: np.ndarray, stop_after: int | None = None) -> np.ndarray:
         """Prune greedily: a SNP stays unless it is in LD with one that stays before it.
@@ -67,27 +67,27 @@ class Linkage:
 
         Returns
         -------
-        kept : int (kept,)
+        ndarray of int64 (retained,)
             Places in `order`, in its order.
         """
         if self.r2 >= 1:
             return np.arange(len(order))[:stop_after]
         gone = np.zeros(len(self._rank), dtype=bool)
-        kept: list[int] = []
-        for index, here in enumerate(self._rank[order]):
-            if gone[here]:
+        retained: list[int] = []
+        for index, snp in enumerate(self._rank[order]):
+            if gone[snp]:
                 continue
-            kept.append(index)
-            if stop_after is not None and len(kept) == stop_after:
+            retained.append(index)
+            if stop_after is not None and len(retained) == stop_after:
                 break
-            gone[self._neighbours(int(here))] = True
-        return np.array(kept, dtype=np.int64)
+            gone[self._neighbours(int(snp))] = True
+        return np.array(retained, dtype=np.int64)
 
-    def _neighbours(self, here: int) -> np.ndarray:
-        block, row = divmod(here, BLOCK)
-        if block not in self._found:
-            self._found[block] = self._of_block(block * BLOCK)
-        return self._found[block][row]
+    def _neighbours(self, snp: int) -> np.ndarray:
+        block, row = divmod(snp, BLOCK)
+        if block not in self._neighbours_of_block:
+            self._neighbours_of_block[block] = self._of_block(block * BLOCK)
+        return self._neighbours_of_block[block][row]
 
     def _of_block(self, start: int) -> list[np.ndarray]:
         """Return the places in LD with each SNP of a block, each among them."""
@@ -129,10 +129,10 @@ def prune(
 
     Returns
     -------
-    kept : int (kept,)
+    ndarray of int64 (retained,)
         Columns, in the order in which they were kept.
     """
     order = np.lexsort((np.arange(dosage.shape[1]), priority))
     by_snp = np.ascontiguousarray(dosage.T)
     linkage = Linkage(lambda columns: by_snp[columns], chromosome, position, r2)
-    return order[linkage.prune(order, stop_after)]
+    return np.asarray(order[linkage.prune(order, stop_after)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Interquartile ranges beyond the quartiles: a wrong unit or a failed step, no human being.
+# Interquartile ranges beyond the quartiles, where values come from a wrong unit or a failed step.
 FAR = 20.0
 FEWEST_FOR_LIMITS = 8
 

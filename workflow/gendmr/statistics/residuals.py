@@ -128,7 +128,7 @@ def martingale_residuals(time: np.ndarray, event: np.ndarray, covariates: np.nda
     columns = design(covariates, intercept=False)
     moments = np.einsum("ni,nj->nij", columns, columns)
     order = np.argsort(-time, kind="stable")
-    # Of each person, the last in that order who is still at risk at his time.
+    # For each person: the last place in the order that is at risk at the person's time.
     last = np.searchsorted(-time[order], -time, side="right") - 1
     events = np.flatnonzero(event)
 

@@ -327,7 +327,7 @@ def logrank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> tuple[flo
     excess = (events - died[:, None] * share).sum(axis=0)
     factor = died * (total - died) / np.maximum(total - 1, 1)
     covariance = np.diag(factor @ share) - np.einsum("t,ta,tb->ab", factor, share, share)
-    # The rows sum to 0: one of the groups says nothing new.
+    # Rows sum to 0, so one of the groups is redundant.
     chi2 = float(excess[1:] @ np.linalg.pinv(covariance[1:, 1:]) @ excess[1:])
     return chi2, float(chdtrc(len(names) - 1, chi2))
 

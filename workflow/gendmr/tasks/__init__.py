@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def kinds() -> list[str]:
     """Return the kinds of outcome that there are, by listing the folder."""
-    return sorted(found.name for found in pkgutil.iter_modules(__path__) if found.ispkg)
+    return sorted(package.name for package in pkgutil.iter_modules(__path__) if package.ispkg)
 
 
 def task_of(name: str, section: OutcomeSection) -> Task:

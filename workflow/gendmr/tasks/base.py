@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
+from typing_extensions import TypeVar
 
 from gendmr.files.tables import Kind
 
@@ -49,11 +50,11 @@ class Outcome(Protocol):
         """
 
 
-OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome, default=Any)  # `Task` alone: of any outcome
 
 
 @dataclass(frozen=True)
-class Given:
+class ParsedOutcome:
     """An outcome as it stands in the user's participants.tsv, in our columns.
 
     Parameters
@@ -171,7 +172,7 @@ class Task(Protocol[OutcomeT]):
 
     # -- the user's table and ours ---------------------------------------------------------------
 
-    def given(self, table: pd.DataFrame, where: str) -> Given:
+    def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Read the outcome from the user's participants.tsv.
 
         Parameters
@@ -190,7 +191,7 @@ class Task(Protocol[OutcomeT]):
         """
 
     def wanted(self) -> tuple[str, ...]:
-        """Return the user's columns that `given` reads."""
+        """Return the user's columns that `parse` reads."""
 
     def read(self, columns: Mapping[str, pd.Series], where: str) -> OutcomeT:
         """Return the outcome from our own columns (by suffix, text as read), any of them unknown.
@@ -198,7 +199,7 @@ class Task(Protocol[OutcomeT]):
         Raises
         ------
         OutcomeError
-            A value that `given` could not have written.
+            A value that `parse` could not have written.
         """
 
     def describe(self) -> Mapping[str, Mapping[str, Any]]:

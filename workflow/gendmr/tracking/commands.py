@@ -86,9 +86,9 @@ def follow(
 ) -> None:
     """Send curves and finished folds to a server while folds train; Ctrl-C ends it."""
     parent = os.getppid()
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
-    signal.signal(signal.SIGINT, lambda number, frame: told.append(number))
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
+    signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
     from gendmr.config.tracking import TrackingSection
     from gendmr.tracking.follow import Follower
     from gendmr.tracking.follow import follow as run
@@ -106,7 +106,7 @@ def follow(
     run(
         follower,
         every=every,
-        ended=lambda: bool(told) or (until_parent_ends and os.getppid() != parent),
+        ended=lambda: bool(signals) or (until_parent_ends and os.getppid() != parent),
     )
 
 

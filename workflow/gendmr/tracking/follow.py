@@ -146,27 +146,27 @@ class Follower:
 
     def _running(self) -> dict[str, Training]:
         """Return the folds that have been trained since this process began."""
-        found: dict[str, Training] = {}
+        trainings: dict[str, Training] = {}
         for path in self.results.glob("training/*/checkpoints/*/progress.json"):
             try:
                 if path.stat().st_mtime < self.since:
                     continue
-                told = read_json(path)
+                progress = read_json(path)
             except (OSError, json.JSONDecodeError):
                 continue  # it has just been removed: the fold is finished
-            place = (path.parents[2].name, told["repeat"], told["fold"])
+            place = (path.parents[2].name, progress["repeat"], progress["fold"])
             if place in self.places:
-                item = Training(*place, path.parent.name, list(curve_points(told["history"])))
+                item = Training(*place, path.parent.name, list(curve_points(progress["history"])))
                 known = self.trainings.get(item.key)
                 if known is not None and known.name == item.name:
                     item.run_id, item.sent = known.run_id, known.sent
-                found[item.key] = item
-        self.trainings |= found
-        return found
+                trainings[item.key] = item
+        self.trainings |= trainings
+        return trainings
 
     def _finished(self, running: dict[str, Training]) -> list[tuple[Fold, tuple[int, ...]]]:
         """Return the finished folds whose files have changed since they were sent."""
-        found = []
+        finished = []
         for place in self.places:
             key = fold_key(*place)
             if key in running:
@@ -175,8 +175,8 @@ class Follower:
                 files = [fold_folder(self.results, *place) / name for name in FOLD_FILES]
                 state = tuple(path.stat().st_mtime_ns for path in files)
                 if self.logged.get(key) != state:
-                    found.append((read_fold(self.results, *place), state))
-        return found
+                    finished.append((read_fold(self.results, *place), state))
+        return finished
 
     def _send(
         self, store: Store, item: Training, current: dict[str, Run], live: dict[str, Run]
@@ -205,13 +205,13 @@ class Follower:
         self, store: Store, fold: Fold, current: dict[str, Run], live: dict[str, Run]
     ) -> None:
         known = current.get(fold.key)
-        run, told = live.get(fold.key), self.trainings.pop(fold.key, None)
+        run, training = live.get(fold.key), self.trainings.pop(fold.key, None)
         if known is not None and known.data.tags["gendmr.checksum"] == fold.checksum:
             return
         details = read_json(fold.folder / "run.json")
         lines = (fold.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
         final = set(curve_points(json.loads(line) for line in lines if line.strip()))
-        if run is not None and told is not None and told.sent <= final:
+        if run is not None and training is not None and training.sent <= final:
             store.end_live(str(run.info.run_id), fold, details)
             if known is not None:
                 store.retire(known, "superseded")
@@ -242,7 +242,7 @@ class Follower:
                 store.open(self.options.experiment or self.study, None, self.columns)
                 work(store)
         except BlockingIOError:
-            return  # the replay at the end of the study sends all of it
+            return  # the replay at the end of the study sends it
         except Exception as error:
             self._failed(error)
         else:
@@ -259,13 +259,13 @@ class Follower:
         self._tell()
 
     def _tell(self) -> None:
-        told = {
+        state = {
             "server": self.server,
             "failures": len(self.failures),
             "first": self.failures[0] if self.failures else None,
         }
-        with contextlib.suppress(OSError, OutputError):  # a full disk is told by all else
-            write_json(self.results / "tracking" / "live.json", told)
+        with contextlib.suppress(OSError, OutputError):  # other jobs report a full disk
+            write_json(self.results / "tracking" / "live.json", state)
 
 
 def follow(follower: Follower, *, every: float, ended: Callable[[], bool]) -> None:

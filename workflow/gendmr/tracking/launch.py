@@ -29,10 +29,10 @@ def follow_training(study: Study) -> None:
         return
     name = study.study
     log = Path("logs", name, "tracking", "follow.log")
-    told = Path("results", name, "tracking", "live.json")
+    state_file = Path("results", name, "tracking", "live.json")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        told.unlink(missing_ok=True)
+        state_file.unlink(missing_ok=True)
         with log.open("w") as stream:
             # Not ended with the workflow by Ctrl-C: it still has to mark what was cut short.
             subprocess.Popen(

@@ -205,7 +205,7 @@ def _prepare(database: Path) -> None:
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    # Its tables are made beside: a kill or a full disk in between leaves no database, not a half.
+    # Created under another name and moved, so that a kill leaves no half of a database.
     fresh = database.with_name(f".fresh.{database.name}")
     _unlink(fresh)
     try:
@@ -213,8 +213,8 @@ def _prepare(database: Path) -> None:
             connection.execute("CREATE TABLE probe (x)")
             connection.execute("DROP TABLE probe")
         artifacts = (database.parent / "artifacts").resolve().as_uri()
-        made = SqlAlchemyStore(f"sqlite:///{fresh.resolve()}", artifacts)
-        made.engine.dispose()
+        store = SqlAlchemyStore(f"sqlite:///{fresh.resolve()}", artifacts)
+        store.engine.dispose()
         fresh.replace(database)
     finally:
         _unlink(fresh)

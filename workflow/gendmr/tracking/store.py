@@ -102,25 +102,25 @@ class Store:
         TrackingError
             Its artifacts lie elsewhere: the checkout was moved.
         """
-        found = self.client.get_experiment_by_name(experiment)
-        if found is None:
+        existing = self.client.get_experiment_by_name(experiment)
+        if existing is None:
             self.experiment_id = self.client.create_experiment(
                 experiment, artifact_location=artifact_location
             )
-            there: dict[str, str] = {}
+            tags: dict[str, str] = {}
         else:
-            if artifact_location and found.artifact_location != artifact_location:
+            if artifact_location and existing.artifact_location != artifact_location:
                 raise TrackingError(
-                    f"artifacts were stored in {found.artifact_location}, not in"
+                    f"artifacts were stored in {existing.artifact_location}, not in"
                     f" {artifact_location}",
                     cause="the checkout was moved or copied",
                     next_step="gendmr tracking rebuild --results results/<study>",
                 )
-            if found.lifecycle_stage == "deleted":
-                self.client.restore_experiment(found.experiment_id)
-            self.experiment_id, there = found.experiment_id, found.tags
+            if existing.lifecycle_stage == "deleted":
+                self.client.restore_experiment(existing.experiment_id)
+            self.experiment_id, tags = existing.experiment_id, existing.tags
         for name, value in experiment_tags(columns).items():
-            if name not in there:  # what somebody changed by hand stays
+            if name not in tags:  # what somebody changed by hand stays
                 self.client.set_experiment_tag(self.experiment_id, name, value)
 
     def replay(self, methods: Sequence[TrackedMethod]) -> dict[str, int]:
@@ -134,12 +134,12 @@ class Store:
             for fold, run in zip(method.folds, runs, strict=True):
                 self.replay_fold(parent, fold, run, current.get(fold.key))
                 wanted.add(fold.key)
-        for key, found in current.items():
+        for key, logged in current.items():
             if key not in wanted:
-                self.retire(found, "withdrawn")
+                self.retire(logged, "withdrawn")
         # What was logged while a fold trained is all in the runs of finished folds.
-        for found in live.values():
-            self.client.delete_run(found.info.run_id)
+        for logged in live.values():
+            self.client.delete_run(logged.info.run_id)
         return self.counts
 
     def index(self) -> tuple[dict[str, Run], dict[str, Run]]:
@@ -227,9 +227,9 @@ class Store:
 
     def live_parent(self, method: str, current: dict[str, Run], live: dict[str, Run]) -> str:
         """Return the run of a method; made where there is none, and completed by the replay."""
-        found = current.get(method) or live.get(method)
-        if found is not None:
-            return str(found.info.run_id)
+        run = current.get(method) or live.get(method)
+        if run is not None:
+            return str(run.info.run_id)
         return self._start(method, method, _method_tags(method), _now(), state="live")
 
     def end_live(self, run_id: str, fold: Fold, run: dict[str, Any]) -> None:
@@ -270,7 +270,7 @@ class Store:
         if existing is not None and existing.data.tags["gendmr.checksum"] == method.checksum:
             return str(existing.info.run_id)
         if existing is None and method.name in live:
-            # Made while its folds trained, empty so far.
+            # The run was created while its folds trained, and is still empty.
             run_id = str(live.pop(method.name).info.run_id)
         else:
             # MLflow shows the largest of several values of one step: a run is never written twice.
@@ -315,7 +315,7 @@ class Store:
 
     def _declare(self, run_id: str, checksum: str) -> None:
         self.client.set_tag(run_id, "gendmr.checksum", checksum)
-        # Last of all: a run that a kill left before this line is thrown away next time.
+        # Marked complete last: the next replay deletes runs without this mark.
         self.client.set_tag(run_id, "gendmr.state", "current")
 
     def _in_time(self) -> None:

@@ -52,7 +52,7 @@ def sync(
     """
     study = results.resolve().name
     folder = results / "tracking"
-    found = find_methods(results, methods)
+    method_results = find_methods(results, methods)
     experiment = options.experiment or study
     counts: dict[str, Any] = dict(NOTHING)
     notes: list[str] = []
@@ -63,7 +63,7 @@ def sync(
         try:
             if rebuild:
                 replay.remove_store(folder)
-            counts = dict(replay.replay_locally(folder, study, experiment, found))
+            counts = dict(replay.replay_locally(folder, study, experiment, method_results))
         except TrackingError as error:
             failures.append(error)
         if options.uri is not None:
@@ -72,7 +72,12 @@ def sync(
                 # The follower of a running training writes to the server too.
                 with replay.exclusive_lock(folder / ".server.lock", replay.LOCK_TIMEOUT_S):
                     replay.replay_to_server(
-                        options.uri, options.timeout, study, experiment, found, patience=patience
+                        options.uri,
+                        options.timeout,
+                        study,
+                        experiment,
+                        method_results,
+                        patience=patience,
                     )
             except (TrackingError, OSError) as error:
                 failures.append(
@@ -82,7 +87,7 @@ def sync(
     else:
         notes.append("Tracking is switched off: folds are listed, and nothing is in MLflow.")
     notes += [_note(failure) for failure in failures]
-    write_json(folder / "synced.json", listing(study, found, notes))
+    write_json(folder / "synced.json", listing(study, method_results, notes))
     if failures and not guarded:
         raise failures[0]
     return {**counts, "notes": notes}
@@ -95,12 +100,12 @@ def _missed_live(folder: Path, options: TrackingSection) -> list[str]:
         return []
     if not path.is_file():
         return ["Live logging did not start: its log is tracking/follow.log among the logs."]
-    told = read_json(path)
-    if not told["failures"]:
+    state = read_json(path)
+    if not state["failures"]:
         return []
     return [
-        f"Live logging to {told['server']} failed {told['failures']} times, first with"
-        f" {told['first']}: curves were not there while folds trained. Finished folds are sent"
+        f"Live logging to {state['server']} failed {state['failures']} times, first with"
+        f" {state['first']}: curves were not there while folds trained. Finished folds are sent"
         " after training."
     ]
 

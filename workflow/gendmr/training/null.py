@@ -130,7 +130,7 @@ class _PermutedFits:
 
         self.view = opened()
         self.outcome_free = OutcomeFree(self.view, options)
-        # Held-out people are read by a view of its own: this one is never fitted on.
+        # Held-out people come from a second, sealed view: the first stays open for the fits.
         outside = opened()
         outside.seal()
         self.held_out = outside.held_out
@@ -162,10 +162,10 @@ class _PermutedFits:
         """Return the scores under permutations of these numbers."""
         drawn = [self.outcome.permute(self.permutations.draw(number)) for number in numbers]
         train = [self._of(self.view.train, outcome) for outcome in drawn]
-        strengths = self.outcome_free.strengths([subset.outcome for subset in train])
+        abs_z = self.outcome_free.abs_z([subset.outcome for subset in train])
         inputs = []
         for place, number in enumerate(numbers):
-            preparation = self.outcome_free.condition(train[place].outcome, strengths[place])
+            preparation = self.outcome_free.condition(train[place].outcome, abs_z[place])
             validation = self._of(self.view.validation, drawn[place])
             inputs.append(
                 FitInputs(
@@ -184,10 +184,10 @@ class _PermutedFits:
         return self._dataset(
             numbers,
             [
-                read_out(one, given.preparation.apply(self.held_out))
-                for one, given in zip(fitted, inputs, strict=True)
+                read_out(one, fit_inputs.preparation.apply(self.held_out))
+                for one, fit_inputs in zip(fitted, inputs, strict=True)
             ],
-            [given.preparation for given in inputs],
+            [fit_inputs.preparation for fit_inputs in inputs],
         )
 
     def _of(self, subset: Subset, outcome: Outcome) -> Subset:

@@ -31,5 +31,5 @@ def instance_scores(risk: np.ndarray, score: Score) -> np.ndarray:
     values = np.where(present, risk, 0.0).astype("float64")
     mean = values.sum(axis=0) / count
     if score == "abs_mean":
-        return np.abs(mean)
-    return np.where(present, np.abs(values - mean), 0.0).sum(axis=0) / count
+        return np.asarray(np.abs(mean))
+    return np.asarray(np.where(present, np.abs(values - mean), 0.0).sum(axis=0) / count)

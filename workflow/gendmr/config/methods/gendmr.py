@@ -94,6 +94,6 @@ class GendmrMethod(SnpReader, NetworkSection):
     def bytes_of_fit(self, instances: Mapping[str, int], people: int) -> float:
         """Return the memory of one fit: some forty tables live until the gradient is known."""
         snps, regions = instances.get("snp", 0), instances.get("region", 0)
-        # SNPs have four dosage classes; regions a row for each person of a batch.
+        # Tokens exist once per dosage class of a SNP, and once per person of a batch for a region.
         tables = 4 * max(snps, 1) + 64 * max(regions, 1)
         return 4.0 * 40 * self.width * tables + people * max(snps, 1)

@@ -32,7 +32,7 @@ class ModalitySection(Section):
         """Return what decides the cohort's file: editing the rest of the section reruns no join."""
         return self
 
-    def given(self) -> tuple[str, ...]:
+    def user_files(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()
 

@@ -46,7 +46,7 @@ from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 
-HEAD_SPEED = 3.0  # of heads and biases, which are few
+HEAD_LR_MULTIPLIER = 3.0  # of heads and biases, which are few
 MODALITIES = "modalities"  # the phase of networks of single modalities
 
 
@@ -73,7 +73,7 @@ class Fusion(NetworkMethod):
             architecture.sizes,
             architecture.task.n_outputs,
             late=mode == "late",
-            taught=mode == "fixed_teacher",
+            fixed_teacher=mode == "fixed_teacher",
         )
 
     def reset(self, module: nn.Module, seed: int) -> None:
@@ -120,8 +120,8 @@ class Fusion(NetworkMethod):
         outputs: Tensors = module(batch)
         if self.options.mode == "fixed_teacher":
             quiet = {name: value for name, value in batch.items() if not name.startswith(NOISE)}
-            told = cast(FusionNet, module).teacher(quiet)
-            outputs |= {f"{TEACHER}{name}": value.detach() for name, value in told.items()}
+            teacher = cast(FusionNet, module).teacher(quiet)
+            outputs |= {f"{TEACHER}{name}": value.detach() for name, value in teacher.items()}
         return outputs
 
     def noise(
@@ -157,11 +157,11 @@ class Fusion(NetworkMethod):
         def distil(step: Step) -> torch.Tensor:
             terms = []
             for name in names:
-                told = step.outputs[f"{TEACHER}output_{name}"]
+                teacher = step.outputs[f"{TEACHER}output_{name}"]
                 weight = step.batch["weight"] * step.batch[f"has_{name}"]
-                weight = weight * is_right(task, told, step.batch, weight)
-                said = step.outputs[f"output_{name}"]
-                each = divergence(task, told, said, weight, self.options.temperature)
+                weight = weight * is_right(task, teacher, step.batch, weight)
+                student = step.outputs[f"output_{name}"]
+                each = divergence(task, teacher, student, weight, self.options.temperature)
                 terms.append((weight * each).sum() / weight.sum().clamp(min=1e-6))
             return torch.stack(terms).sum()
 
@@ -190,7 +190,7 @@ class Fusion(NetworkMethod):
 
     def lr_multiplier(self, name: str) -> float:
         """Return the multiple of the learning rate: heads and biases are few."""
-        return 1.0 if is_table(name) else HEAD_SPEED
+        return 1.0 if is_table(name) else HEAD_LR_MULTIPLIER
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return gradient times input of each modality's output, contrasted by the task.

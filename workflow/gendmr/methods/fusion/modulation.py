@@ -57,8 +57,8 @@ def modulate(
     pieces = []
     for name, piece, drawn in zip(
         layout.names,
-        gradient.split(layout.sizes, dim=1),
-        batch[f"{NOISE}gradient"].split(layout.sizes, dim=1),
+        torch.split(gradient, layout.sizes, dim=1),
+        torch.split(batch[f"{NOISE}gradient"], layout.sizes, dim=1),
         strict=True,
     ):
         if not name.startswith("encode"):
@@ -68,8 +68,8 @@ def modulate(
         others = torch.stack([score[other] for other in modalities if other != own]).mean(0)
         ratio = (score[own] + 1e-6) / (others + 1e-6)
         damping = 1 - torch.tanh(strength * ratio)
-        kept = torch.where(ratio > 1, damping, torch.ones_like(ratio))
-        pieces.append(piece * kept + drawn * _spread(piece, drawn != 0))
+        factor = torch.where(ratio > 1, damping, torch.ones_like(ratio))
+        pieces.append(piece * factor + drawn * _spread(piece, drawn != 0))
     return torch.cat(pieces, dim=1)
 
 

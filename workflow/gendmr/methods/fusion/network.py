@@ -28,12 +28,17 @@ class FusionNet(nn.Module):
     outputs : int
     late : bool
         A network for each modality, whose outputs are averaged.
-    taught : bool
+    fixed_teacher : bool
         With networks of each modality as `teacher`.
     """
 
     def __init__(
-        self, width: int, sizes: Mapping[str, int], outputs: int, late: bool, taught: bool = False
+        self,
+        width: int,
+        sizes: Mapping[str, int],
+        outputs: int,
+        late: bool,
+        fixed_teacher: bool = False,
     ) -> None:
         super().__init__()
         self.width, self.late = width, late
@@ -41,7 +46,7 @@ class FusionNet(nn.Module):
         self.head = nn.ModuleDict({name: nn.Linear(width, outputs, bias=late) for name in sizes})
         if not late:
             self.bias = nn.Parameter(torch.zeros(outputs))
-        if taught:
+        if fixed_teacher:
             self.teacher = FusionNet(width, sizes, outputs, late=True)
 
     def reset(self, random: torch.Generator) -> None:

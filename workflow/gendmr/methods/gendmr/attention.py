@@ -42,7 +42,8 @@ class GatedBag(nn.Module):
     def score(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the gated part (...,) of the attention logit of tokens (..., width)."""
         hidden = torch.tanh(self.tanh(tokens)) * torch.sigmoid(self.gate_(tokens))
-        return self.attend(hidden).squeeze(-1) / math.sqrt(hidden.shape[-1])
+        logit: torch.Tensor = self.attend(hidden).squeeze(-1)
+        return logit / math.sqrt(hidden.shape[-1])
 
     def weighted(self, statistics: torch.Tensor) -> torch.Tensor:
         """Return each channel's share of the effect (instance, channel, phenotype).
@@ -106,7 +107,8 @@ class Block(nn.Module):
             self._attend(mixed[members], reach * far) for members, far in chromosomes
         ]
         context = context + self.out(torch.cat(mixed_by_chromosome)[place])
-        return context + self.down(functional.gelu(self.up(self.norm_mlp(context))))
+        change: torch.Tensor = self.down(functional.gelu(self.up(self.norm_mlp(context))))
+        return context + change
 
     def _attend(self, mixed: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         slots = mixed.shape[0]

@@ -67,7 +67,7 @@ class Exchange:
     @property
     def teachers(self) -> tuple[Teacher, ...]:
         """The average of the network."""
-        return (Teacher(TEACHER, decay),)
+        return (Teacher(TEACHER, teacher_decay),)
 
     @property
     def terms(self) -> dict[str, Term]:
@@ -104,7 +104,7 @@ class Exchange:
             "right_snp": empty,
             "right_region": empty.clone(),
             "seen": empty.clone(),
-            "leads": empty.clone(),
+            "dominant": empty.clone(),
             "gap": weight.new_zeros(()),
         }
         if self.options.contrast > 0 and self.options.queue:
@@ -116,7 +116,7 @@ class Exchange:
                 memory[f"queue_{name}"] = weight.new_zeros(size, self.options.projection)
         return memory
 
-    def leads(self, memory: Outputs, batch: Outputs) -> torch.Tensor:
+    def dominant(self, memory: Outputs, batch: Outputs) -> torch.Tensor:
         """Return who leads each person of a batch (person,): 1 imaging, -1 genetics, 0 neither."""
         options, person = self.options, batch["person"]
         if options.roles != "exchange":
@@ -134,8 +134,8 @@ class Exchange:
         both = _both(batch)
         if self.options.dominance == "none" and self.options.roles == "exchange":
             return dict.fromkeys(MODALITIES, both)
-        leads = self.leads(memory, batch)
-        return {"snp": both * (leads > 0), "region": both * (leads < 0)}
+        dominant = self.dominant(memory, batch)
+        return {"snp": both * (dominant > 0), "region": both * (dominant < 0)}
 
     def distil(self, step: Step) -> torch.Tensor:
         """Return the mean over people of the divergence from the leading teacher."""
@@ -162,8 +162,8 @@ class Exchange:
             person = torch.cat([person, memory["queue_person"]])
             real = torch.cat([real, memory["queue_real"]])
         same = (batch["person"][:, None] == person).to(both.dtype)  # (person, key)
-        alike = (batch["stratum"][:, None] == stratum).to(both.dtype)
-        positive = real * torch.maximum(same, SAME_STRATUM * alike)
+        same_stratum = (batch["stratum"][:, None] == stratum).to(both.dtype)
+        positive = real * torch.maximum(same, SAME_STRATUM * same_stratum)
         total = both.sum() * 0.0
         for name in MODALITIES:
             keys = step.teacher_outputs[TEACHER][f"view_{OTHER[name]}"]
@@ -187,7 +187,7 @@ class Exchange:
             after[f"right_{name}"] = past.scatter(
                 0, person, past_share * past[person] + (1 - past_share) * right
             )
-        after["leads"] = memory["leads"].scatter(0, person, self.leads(memory, batch))
+        after["dominant"] = memory["dominant"].scatter(0, person, self.dominant(memory, batch))
         after["seen"] = memory["seen"].scatter(0, person, torch.ones_like(batch["weight"]))
         if "queue_stratum" in memory:
             size = self.options.queue
@@ -208,13 +208,13 @@ class Exchange:
         """Return the shares of people with both modalities led by each, by group."""
         shares = {}
         if self.options.dominance == "none" and self.options.roles == "exchange":
-            leads = torch.zeros_like(memory["leads"])
+            dominant = torch.zeros_like(memory["dominant"])
         else:
-            leads = memory["leads"]
+            dominant = memory["dominant"]
         for code, group in enumerate(self.groups):
             weight = memory["both"] * memory["seen"] * (memory["group"] == code)
             for name, value in (("region", 1.0), ("snp", -1.0), ("none", 0.0)):
-                share = (weight * (leads == value)).sum() / weight.sum().clamp(min=1.0)
+                share = (weight * (dominant == value)).sum() / weight.sum().clamp(min=1.0)
                 shares[f"lead_{name}_{group}"] = share
         return shares
 
@@ -224,7 +224,7 @@ def _both(batch: Outputs) -> torch.Tensor:
     return batch["has_snp"] * batch["has_region"] * (batch["weight"] > 0)
 
 
-def decay(step: int) -> float:
+def teacher_decay(step: int) -> float:
     """Return the share of the past in the teacher: rises to 0.99, then to 0.999.
 
     It warms up: otherwise the average would still be the initial weights.

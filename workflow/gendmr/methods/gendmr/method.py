@@ -230,8 +230,8 @@ class Gendmr(NetworkMethod):
     ) -> Tensors:
         """Return dropout of the fused head (person, width), and SNPs that are hidden (snp,)."""
         options = self.options
-        kept = torch.rand(people, options.width, generator=random) >= options.dropout
-        noise = {"fuse": kept / (1 - options.dropout)}
+        mask = torch.rand(people, options.width, generator=random) >= options.dropout
+        noise = {"fuse": mask / (1 - options.dropout)}
         if "snp" in cast(GendmrNet, module).modalities:
             count = len(problem.fixed["snp_absent"])
             hidden = torch.rand(count, generator=random) < options.token_dropout
@@ -362,8 +362,8 @@ class Gendmr(NetworkMethod):
 
 def task_groups(names: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return names of groups, sorted, and the place of each person's (person,)."""
-    found, code = np.unique(names.astype(str), return_inverse=True)
-    return found.tolist(), code.reshape(-1)
+    groups, code = np.unique(names.astype(str), return_inverse=True)
+    return groups.tolist(), code.reshape(-1)
 
 
 def _both(inputs: FitInputs, modalities: tuple[str, ...]) -> int:

@@ -194,7 +194,7 @@ def _cross_validated_loss(inputs: FitInputs, score: np.ndarray, part: np.ndarray
         outside = part == number
         inside_outcome, own = train.outcome.take(~outside), train.outcome.take(outside)
         output = np.zeros((int(outside.sum()), task.n_outputs))
-        # From one class nothing is known: the output stays 0.
+        # A single class has no contrast to learn: the output stays 0.
         if task.fewest(inside_outcome):
             coefficients, slopes, intercept = fit_scores(
                 task, train.covariates[~outside], inside_outcome, scores[~outside]

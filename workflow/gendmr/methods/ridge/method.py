@@ -50,7 +50,7 @@ class Ridge(SequentialFits):
         centre, scale = raw.mean(axis=0), raw.std(axis=0)
         scale = np.where(scale > 1e-9, scale, np.inf)
         features = (raw - centre) / scale
-        # The penalty is invariant under rotation: n columns do the work of many thousand.
+        # Ridge is invariant under rotation, so n components stand for many thousand columns.
         left, singular, right = np.linalg.svd(features, full_matrices=False)
         used = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
         rotated, right = left[:, used] * singular[used], right[used]
@@ -154,7 +154,9 @@ class FittedRidge:
         return attributions
 
     def _standardised(self, people: PreparedSubset) -> np.ndarray:
-        return (_features(people, self.preparation, self.reads) - self.centre) / self.scale
+        return np.asarray(
+            (_features(people, self.preparation, self.reads) - self.centre) / self.scale
+        )
 
 
 def _features(

@@ -15,7 +15,7 @@ from gendmr.config.modalities.base import ModalitySection
 from gendmr.files.tables import MISSING, Kind, read_table
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing
-from gendmr.modalities.matching import Matching, bare
+from gendmr.modalities.matching import Matching, strip_sub_prefix
 from gendmr.modalities.region.modality import MODALITY
 from gendmr.modalities.store import participants_in, read_modality, write_modality
 
@@ -49,10 +49,10 @@ class RegionSource:
                 step, what = UNMEASURED.get(
                     str(row.get("status")), ("no regions measured", "no regions measured")
                 )
-                attrition.add([bare(name)], step, f"{what}{because}")
+                attrition.add([strip_sub_prefix(name)], step, f"{what}{because}")
             elif outlier:
-                flagged.append(bare(name))
-                attrition.add([bare(name)], "flagged", f"outlier, kept{because}")
+                flagged.append(strip_sub_prefix(name))
+                attrition.add([strip_sub_prefix(name)], "flagged", f"outlier, kept{because}")
         return _listing(names, where, attrition.table(), flagged)
 
     def early(

@@ -96,7 +96,7 @@ class RegionTransform:
             nuisance=nuisance,
         )
 
-    def strengths(self, outcomes: Sequence[Outcome], task: Task) -> None:
+    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
         """Return None: no region is selected."""
 
     def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:
@@ -191,7 +191,7 @@ class RegionTransform:
         values = (values - self.mean) / self.scale
         values = np.where(np.isfinite(values), values, 0.0).astype(np.float32)
         values = values * self.present(subset)[:, None]
-        return values.reshape(len(subset), len(self.regions), len(MEASURES))
+        return np.asarray(values.reshape(len(subset), len(self.regions), len(MEASURES)))
 
     def design(self, values: np.ndarray) -> np.ndarray:
         """Return the same as float64 (person, region, measure): it is in SDs already."""

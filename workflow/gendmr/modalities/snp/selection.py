@@ -197,17 +197,17 @@ class Candidates:
         looked = min(4 * most, order.size)
         while True:
             columns, fails = self._in_equilibrium(reference, order[:looked])
-            kept = columns[self.linkage.prune(columns, most)]
-            if kept.size == most or looked == order.size:
+            selected = columns[self.linkage.prune(columns, most)]
+            if selected.size == most or looked == order.size:
                 break
             looked = min(4 * looked, order.size)
-        full = kept.size == most
+        full = selected.size == most
         return self._selection(
-            kept,
+            selected,
             {
                 "hwe": fails,
-                "in_ld": 0 if full else int(columns.size - kept.size),
-                "over_maximum": int(order.size - fails - kept.size) if full else 0,
+                "in_ld": 0 if full else int(columns.size - selected.size),
+                "over_maximum": int(order.size - fails - selected.size) if full else 0,
             },
         )
 
@@ -219,23 +219,23 @@ class Candidates:
         fine = hardy_weinberg_test(carriers) >= self.options.hwe
         return order[fine], int((~fine).sum())
 
-    def _per_gene(self, kept: np.ndarray) -> np.ndarray:
+    def _per_gene(self, selected: np.ndarray) -> np.ndarray:
         """Keep the first `per_gene` SNPs of each gene, then the first rounds up to `maximum`."""
         wanted, most = frozenset(self.options.genes), self.options.per_gene
         taken: dict[str, int] = {}
-        rounds = np.full(kept.size, most, dtype=np.int64)
-        for order, candidate in enumerate(kept):
+        rounds = np.full(selected.size, most, dtype=np.int64)
+        for order, candidate in enumerate(selected):
             names = self.genes[candidate]
             names = names & wanted if wanted else names
             # A SNP of several genes counts for the one that has fewest so far.
-            turn = min(taken.get(name, 0) for name in names)
-            if turn < most:
-                rounds[order] = turn
+            times = min(taken.get(name, 0) for name in names)
+            if times < most:
+                rounds[order] = times
                 for name in names:
                     taken[name] = taken.get(name, 0) + 1
         inside = np.flatnonzero(rounds < most)
         inside = inside[np.argsort(rounds[inside], kind="stable")][: self.options.maximum]
-        return kept[inside]
+        return selected[inside]
 
     def _selection(self, chosen: np.ndarray, counts: dict[str, int]) -> Selection:
         columns = np.sort(self.columns[chosen])

@@ -114,7 +114,7 @@ class SnpTransform:
             packed={"train": (train.participants, candidates.genotypes)},
         )
 
-    def strengths(self, outcomes: Sequence[Outcome], task: Task) -> np.ndarray | None:
+    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> np.ndarray | None:
         """Return |z| of all candidates, float32 (candidate, outcome), where it is asked for.
 
         Of several phenotypes of an outcome (one a class) the largest |z| counts.
@@ -129,7 +129,7 @@ class SnpTransform:
         )
         width = phenotypes[0].shape[1]
         if width == 1:
-            return z
+            return np.asarray(z)
         return np.asarray(z.reshape(len(z), len(outcomes), width).max(axis=2))
 
     def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:

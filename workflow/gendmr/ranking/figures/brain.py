@@ -10,31 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gendmr import style
 from gendmr.errors import AtlasError, first_few
 from gendmr.files.tables import Kind, read_table
+from gendmr.ranking.figures.slices import MAP, PaintedVolume, cuts_through, write_ranks
 from gendmr.ranking.figures.stability import region_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHOWN = 12  # regions by name
-CUTS = 3  # slices of each plane
-APART = 10.0  # mm between slices
-REACH = 6.0  # mm from a slice within which the number of a region is written on it
-SPACED = 14.0  # mm between numbers on a slice
-BESIDE = 11.0  # mm from the middle of a region to its number
 FINE = 2  # mm; the template that comes with nilearn is thinned to this
 BARS, ROW = 43.0, 3.6  # mm: left end of the bars, height of one
 LOWER, KEY = 46.0, 13.0  # mm: slices and the key to their colours, the key alone
 SLICE, SPACE = 30.0, 2.0  # mm: highest slice, from one to the next
-MAP = LinearSegmentedColormap.from_list(
-    "risk", [style.BLUE, style.SKY, "#F7F7F7", style.ORANGE, style.RED]
-)
 DIRECTIONS = {
     "lower": (style.ORANGE, "v", "more risk with less volume"),
     "higher": (style.SKY, "^", "more risk with more volume"),
@@ -130,7 +123,7 @@ def draw_brain(
         Centroids or labels are not those of the table.
     """
     if regions.empty:
-        return style.say(
+        return style.text_figure(
             "This method reads no regions: there is nothing to show on the brain.", path
         )
     counts = {len(centroids), len(regions), len(atlas.numbers) if atlas else len(regions)}
@@ -273,7 +266,9 @@ def _paint(
     order = [i for i in np.argsort(-np.abs(signed), kind="stable") if signed[i]][:SHOWN]
     _draw_slices(
         page,
-        _Volume(np.asarray(background.dataobj, dtype="float32"), painted / top, labels.affine),
+        PaintedVolume(
+            np.asarray(background.dataobj, dtype="float32"), painted / top, labels.affine
+        ),
         _centres(centroids, data, labels.affine, atlas.numbers),
         order,
     )
@@ -303,11 +298,11 @@ def _images(labels: Path, template: Path | None) -> tuple[Any, Any]:
         load_mni152_template(resolution=FINE) if template is None else nibabel.load(template)
     )
     background = reorder_img(background, resample="continuous", copy_header=True)
-    found = resample_to_img(
+    atlas = resample_to_img(
         nibabel.load(labels), background, interpolation="nearest",
         copy_header=True, force_resample=True,
     )  # fmt: skip
-    return background, found
+    return background, atlas
 
 
 def _centres(
@@ -316,61 +311,20 @@ def _centres(
     """Return centroids (region, 3) in mm; where one is not known, that of its voxels."""
     from scipy.ndimage import center_of_mass
 
-    found = np.array(centroids, dtype="float64")
-    for i in np.flatnonzero(~np.isfinite(found).all(axis=1)):
+    centres = np.array(centroids, dtype="float64")
+    for i in np.flatnonzero(~np.isfinite(centres).all(axis=1)):
         if (data == numbers[i]).any() and numbers[i]:
-            found[i] = affine[:3, :3] @ center_of_mass(data == numbers[i]) + affine[:3, 3]
-    return found
+            centres[i] = affine[:3, :3] @ center_of_mass(data == numbers[i]) + affine[:3, 3]
+    return centres
 
 
-class _Volume:
-    """The template and, on its grid, what is painted (share of the largest, signed)."""
-
-    def __init__(self, t1: np.ndarray, painted: np.ndarray, affine: np.ndarray) -> None:
-        # Resampling leaves traces outside the brain.
-        self.light = float(np.percentile(t1[t1 > 0], 99.5))
-        self.t1 = np.ma.masked_less(t1, 0.04 * self.light)
-        self.painted = np.ma.masked_equal(painted, 0)
-        self.step = np.diag(affine)[:3]
-        self.first = affine[:3, 3]
-        inside = ~np.ma.getmaskarray(self.t1)
-        self.edges = np.array([self._edges(inside, axis) for axis in range(3)])
-
-    def _edges(self, inside: np.ndarray, axis: int) -> tuple[float, float]:
-        others = tuple({0, 1, 2} - {axis})
-        low, high = np.flatnonzero(inside.any(axis=others))[[0, -1]]
-        half = self.step[axis] / 2
-        place = self.first[axis] + self.step[axis] * np.array([low, high])
-        return place[0] - half, place[1] + half
-
-    def width(self, axis: int) -> float:
-        """Return the size of the brain in mm."""
-        return float(self.edges[axis, 1] - self.edges[axis, 0])
-
-    def draw(self, axes: Axes, plane: tuple[int, int, int], place: float) -> None:
-        """Draw one slice, `place` in mm."""
-        across, x, y = plane
-        index = round((place - self.first[across]) / self.step[across])
-        index = int(np.clip(index, 0, self.t1.shape[across] - 1))
-        extent = [
-            self.first[a] + self.step[a] * end
-            for a in (x, y)
-            for end in (-0.5, self.t1.shape[a] - 0.5)
-        ]
-        where: dict[str, Any] = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
-        t1, painted = (volume.take(index, axis=across).T for volume in (self.t1, self.painted))
-        # Lighter than it is: colours must stand out.
-        axes.imshow(t1, cmap="gray", vmin=-0.5 * self.light, vmax=1.05 * self.light, **where)
-        solid = np.clip(0.25 + np.abs(painted.filled(0.0)), 0, 0.95)
-        axes.imshow(painted, cmap=MAP, vmin=-1, vmax=1, alpha=solid, **where)
-        axes.set(xlim=self.edges[x], ylim=self.edges[y])
-
-
-def _draw_slices(page: _Page, volume: _Volume, centres: np.ndarray, order: Sequence[int]) -> None:
+def _draw_slices(
+    page: _Page, volume: PaintedVolume, centres: np.ndarray, order: Sequence[int]
+) -> None:
     """Draw coronal and axial slices through the strongest regions, left to right."""
     # The axis across, and the axes to the right and up.
     planes = ((1, 0, 2), (2, 0, 1))
-    cuts = [(plane, place) for plane in planes for place in _cuts(centres, order, plane[0])]
+    cuts = [(plane, place) for plane in planes for place in cuts_through(centres, order, plane[0])]
     if not cuts:
         page.figure.text(0.5, (KEY + 15) / page.height, "No region stands out.", ha="center")
         return
@@ -387,38 +341,5 @@ def _draw_slices(page: _Page, volume: _Volume, centres: np.ndarray, order: Seque
         if number == 0:
             for side, at in (("L", 0.02), ("R", 0.98)):
                 axes.text(at, 0.04, side, transform=axes.transAxes, ha="center", size=style.SMALL)
-        _number(axes, centres, order, plane, place)
+        write_ranks(axes, centres, order, plane, place)
         left += scale * volume.width(x) + SPACE
-
-
-def _cuts(centres: np.ndarray, order: Sequence[int], axis: int) -> list[float]:
-    """Return where slices go through the strongest regions, at least `APART` from one another."""
-    found: list[float] = []
-    for i in order:
-        place = float(centres[i, axis])
-        if np.isfinite(place) and all(abs(place - other) >= APART for other in found):
-            found.append(place)
-    return sorted(found[:CUTS])
-
-
-def _number(
-    axes: Axes,
-    centres: np.ndarray,
-    order: Sequence[int],
-    plane: tuple[int, int, int],
-    place: float,
-) -> None:
-    """Write the ranks of regions that a slice goes through, the strongest first."""
-    across, x, y = plane
-    taken: list[np.ndarray] = []
-    for i in order:
-        at = centres[i, [x, y]]
-        near = abs(centres[i, across] - place) <= REACH
-        if near and all(np.hypot(*(at - other)) >= SPACED for other in taken):
-            taken.append(at)
-            # Outwards, so that it hides no small region.
-            outwards = BESIDE if at[0] >= 0 else -BESIDE
-            axes.text(
-                at[0] + outwards, at[1], str(i + 1), ha="center", va="center_baseline",
-                size=style.SMALL, weight="bold",
-            )  # fmt: skip

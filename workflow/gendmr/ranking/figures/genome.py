@@ -85,23 +85,23 @@ def draw_genome(
     Figure
     """
     if genes.empty:
-        return style.say("This method reads no SNPs: there are no genes to rank.", path)
+        return style.text_figure("This method reads no SNPs: there are no genes to rank.", path)
     tested = "z" in genes and bool(genes["z"].notna().any())
     table = genes.assign(y=(genes["z"] if tested else genes["score"]).astype("float64"))
     unplaced = int(table["start"].isna().sum())
     nulls = int(table["y"].isna().sum())
     table = table.dropna(subset=["start", "end", "y"]).reset_index(drop=True)
     if table.empty:
-        return style.say("No gene has a place on the genome.", path)
+        return style.text_figure("No gene has a place on the genome.", path)
     line = line if tested and line is not None and np.isfinite(line) else None
-    table["found"] = _found(table, line)
+    table["significant"] = _significant(table, line)
     middle = (table["start"].astype("float64") + table["end"].astype("float64")) / 2
     genome = _genome(
         pd.concat([table["chromosome"], snps["chromosome"]], ignore_index=True),
         pd.concat([middle, snps["position"].astype("float64")], ignore_index=True),
     )
     table["x"] = middle + table["chromosome"].map(genome.starts)
-    named = (table["rank"] <= label) | table["found"]
+    named = (table["rank"] <= label) | table["significant"]
 
     figure, axes = style.canvas(size=SIZE, layout="constrained")
     _draw_points(axes, table, named, genome)
@@ -128,7 +128,7 @@ def draw_genome(
     return figure
 
 
-def _found(table: pd.DataFrame, line: float | None) -> pd.Series:
+def _significant(table: pd.DataFrame, line: float | None) -> pd.Series:
     if "p_fwer" in table and table["p_fwer"].notna().any():
         return table["p_fwer"] <= LEVEL
     return table["y"] > (np.inf if line is None else line)
@@ -160,12 +160,15 @@ def _draw_points(axes: Axes, table: pd.DataFrame, named: pd.Series, genome: Geno
     parity = table["chromosome"].map(order) % 2
     rest = ~named
     for odd, colour in enumerate((style.DARK, style.LIGHT)):
-        here = table[rest & (parity == odd)]
-        axes.scatter(here["x"], here["y"], s=5, color=colour, lw=0, zorder=2)
+        points = table[rest & (parity == odd)]
+        axes.scatter(points["x"], points["y"], s=5, color=colour, lw=0, zorder=2)
     first = table[named]
     for members in _blocks(first):
         axes.plot(members["x"], members["y"], color="black", lw=0.8, zorder=2.5)
-    for marks, options in ((first[~first["found"]], NAMED), (first[first["found"]], FOUND)):
+    for marks, options in (
+        (first[~first["significant"]], NAMED),
+        (first[first["significant"]], FOUND),
+    ):
         axes.scatter(marks["x"], marks["y"], clip_on=False, **options)
 
 
@@ -238,9 +241,9 @@ def _explain(
 ) -> Legend:
     """Draw the family-wise line, and say above the points what the marks are."""
     handles = []
-    if table["found"].any():
+    if table["significant"].any():
         handles.append(_handle(FOUND, "family-wise p ≤ 0.05"))
-    if (named & ~table["found"]).any():
+    if (named & ~table["significant"]).any():
         handles.append(_handle(NAMED, "first in rank" + ("" if tested else ", no p-values")))
     if any(len(members) > 1 for members in _blocks(table[named])):
         handles.append(Line2D([], [], color="black", lw=0.8, label="same LD block"))

@@ -156,12 +156,12 @@ def _inside(boxes: np.ndarray, dots: np.ndarray) -> np.ndarray:
     table = table.cumsum(axis=0).cumsum(axis=1)
     x0, y0 = np.floor(boxes[:, :2] - low).astype(int).T
     x1, y1 = np.floor(boxes[:, 2:] - low).astype(int).T + 1
-    return table[x1, y1] - table[x0, y1] - table[x1, y0] + table[x0, y0]
+    return np.asarray(table[x1, y1] - table[x0, y1] - table[x1, y0] + table[x0, y0])
 
 
 def _along(anchor: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return dots on the lines from the point to each end, (ends, dots, 2)."""
-    return anchor + (ends - anchor)[:, None, :] * ON_LINE[None, :, None]
+    return np.asarray(anchor + (ends - anchor)[:, None, :] * ON_LINE[None, :, None])
 
 
 def _crossed(anchor: np.ndarray, ends: np.ndarray, taken: np.ndarray) -> np.ndarray:
@@ -170,4 +170,4 @@ def _crossed(anchor: np.ndarray, ends: np.ndarray, taken: np.ndarray) -> np.ndar
         return np.zeros(len(ends))
     dots = _along(anchor, ends)[:, :, None, :]
     hit: np.ndarray = np.all((dots > taken[:, :2]) & (dots < taken[:, 2:]), axis=-1)
-    return hit.any(axis=1).sum(axis=1)
+    return np.asarray(hit.any(axis=1).sum(axis=1))

@@ -70,8 +70,8 @@ def quantiles(z: np.ndarray, null: np.ndarray) -> Quantiles:
             cause="files of two runs, or a null of fewer than two permutations",
             next_step="rank again",
         )
-    kept = np.isfinite(z) & np.isfinite(null).all(axis=0)
-    z, null = z[kept].astype("float32"), null[:, kept].astype("float32")
+    complete = np.isfinite(z) & np.isfinite(null).all(axis=0)
+    z, null = z[complete].astype("float32"), null[:, complete].astype("float32")
     n = len(z)
     rank = np.arange(1, n + 1)
     expected = rank / (n + 1)
@@ -108,12 +108,12 @@ def leave_one_out(null: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     m, genes = null.shape
-    found = np.empty(null.shape, dtype="float32")
+    p = np.empty(null.shape, dtype="float32")
     step = max(1, CHUNK // m)
     for first in range(0, genes, step):
         part = slice(first, first + step)
-        found[:, part] = rankdata(-null[:, part], method="max", axis=0) / m
-    return found
+        p[:, part] = rankdata(-null[:, part], method="max", axis=0) / m
+    return p
 
 
 def draw_qq(z: np.ndarray, null: np.ndarray, path: Path) -> Figure:
@@ -140,27 +140,29 @@ def draw_qq(z: np.ndarray, null: np.ndarray, path: Path) -> Figure:
         The two differ in their number of genes.
     """
     if not np.isfinite(z).any():
-        return style.say("No null was run for genes: there are no p-values to compare.", path)
-    found = quantiles(z, null)
-    left_out = len(z) - len(found.observed)
-    x = -np.log10(found.expected)
-    smallest = 1 / (found.permutations + 1)
+        return style.text_figure(
+            "No null was run for genes: there are no p-values to compare.", path
+        )
+    curves = quantiles(z, null)
+    left_out = len(z) - len(curves.observed)
+    x = -np.log10(curves.expected)
+    smallest = 1 / (curves.permutations + 1)
     figure, axes = style.canvas(size=SIZE, layout="constrained")
     axes.fill_between(
-        x, -np.log10(found.high), -np.log10(found.low), color=style.PALE, lw=0, zorder=0,
+        x, -np.log10(curves.high), -np.log10(curves.low), color=style.PALE, lw=0, zorder=0,
         label="95 % if genes were independent",
     )  # fmt: skip
     dashes = {"color": style.DARK, "lw": 0.7, "ls": (0, (4, 2))}
-    axes.plot(x, -np.log10(found.permuted_low), label="95 % of permutations", **dashes)
-    axes.plot(x, -np.log10(found.permuted_high), **dashes)
-    axes.plot(x, -np.log10(found.pooled), color=style.ORANGE, lw=1.6, label="all permutations")
+    axes.plot(x, -np.log10(curves.permuted_low), label="95 % of permutations", **dashes)
+    axes.plot(x, -np.log10(curves.permuted_high), **dashes)
+    axes.plot(x, -np.log10(curves.pooled), color=style.ORANGE, lw=1.6, label="all permutations")
     dots = {"s": 7, "color": style.BLUE, "lw": 0, "zorder": 3, "clip_on": False}
-    axes.scatter(x, -np.log10(found.observed), label="data", **dots)
+    axes.scatter(x, -np.log10(curves.observed), label="data", **dots)
     end = min(1.02 * float(x.max()), float(-np.log10(smallest)))
     axes.plot([0, end], [0, end], color="black", lw=0.5, zorder=1)
     axes.axhline(-np.log10(smallest), color="black", lw=0.7, ls=":", zorder=1)
     axes.annotate(
-        f"smallest p of {found.permutations:,} permutations: {_p(smallest)}",
+        f"smallest p of {curves.permutations:,} permutations: {_p(smallest)}",
         (0, -np.log10(smallest)), (3, 2), xycoords=axes.get_yaxis_transform(),
         textcoords="offset points", va="bottom", size=style.SMALL,
     )  # fmt: skip

@@ -65,7 +65,7 @@ def draw_stability(tables: Sequence[TablePanel], path: Path) -> Figure:
     """
     panels = [panel for panel in tables if len(panel.table)]
     if not panels:
-        return style.say("Nothing is ranked.", path)
+        return style.text_figure("Nothing is ranked.", path)
     rows = max(min(len(panel.table), FIRST) for panel in panels)
     width = style.COLUMN if len(panels) == 1 else style.PAGE * len(panels) / 2
     figure, grid = style.canvas(
@@ -85,9 +85,8 @@ def kinds_of(table: pd.DataFrame) -> list[str]:
     """Return what the null says of each row: a key of `MARKS`."""
     absent = pd.Series(np.nan, index=table.index)
     p, q = table.get("p_fwer", absent), table.get("q", absent)
-    return np.select(
-        [p <= LEVEL, q <= LEVEL, p.notna() | q.notna()], list(MARKS)[:3], list(MARKS)[3]
-    ).tolist()
+    kinds = [p <= LEVEL, q <= LEVEL, p.notna() | q.notna()]
+    return list(map(str, np.select(kinds, list(MARKS)[:3], list(MARKS)[3])))
 
 
 def region_names(table: pd.DataFrame) -> list[str]:
@@ -107,8 +106,8 @@ def _draw(axes: Axes, panel: TablePanel, rows: int) -> None:
     axes.hlines(at, table["rank_low"], table["rank_high"], color=style.DARK, lw=1.1)
     kinds = np.array(kinds_of(table))
     for kind, mark in MARKS.items():
-        here = kinds == kind
-        axes.scatter(table["rank_median"][here], at[here], zorder=3, clip_on=False, **mark)
+        of_kind = kinds == kind
+        axes.scatter(table["rank_median"][of_kind], at[of_kind], zorder=3, clip_on=False, **mark)
     beside: dict[str, Any] = {
         "xycoords": axes.get_yaxis_transform(), "xytext": (28, 0), "textcoords": "offset points",
         "ha": "right", "va": "center_baseline", "size": style.SMALL,

@@ -41,7 +41,7 @@ class CohortFile:
     def __init__(self, cohort: Path, name: str) -> None:
         self.modality = modality_of(name)
         self.path = cohort / f"{name}.nc"
-        self.people = pd.Index(_people(self.path))
+        self.people: pd.Index = pd.Index(_people(self.path))
         self.everybody = np.arange(len(self.people))
         self._reader = ArrayReader(
             self.path,
@@ -58,7 +58,8 @@ class CohortFile:
     @cached_property
     def names(self) -> pd.Index:
         """Names of the instances."""
-        return pd.Index(self.instances[self.modality.name])
+        names: pd.Index = pd.Index(self.instances[self.modality.name])
+        return names
 
     def array(self, variable: str, columns: np.ndarray | None = None) -> np.ndarray:
         """Return a variable of all people, (person, column) or (person,)."""

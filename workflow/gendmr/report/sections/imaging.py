@@ -25,7 +25,7 @@ def registration(path: Path) -> Registration | None:
     if "status" not in table:
         table["status"] = "measured"
     out = table[table["status"] != "measured"]
-    # Flagged scans keep their overlap and their picture, whether a rule leaves them out or not.
+    # Flagged scans keep overlap and picture, because readers judge a removal by them.
     table = table[(table["status"] == "measured") | table["outlier"]]
     dice = table["dice"].dropna()
     flagged = table[table["outlier"]].sort_values("dice", kind="stable")

@@ -29,7 +29,9 @@ def draw_roc(predictions: Mapping[str, pd.DataFrame], path: Path) -> Any:
         if curve is not None:
             curves[method] = curve
     if not curves:
-        return style.say("No fold holds out cases and controls: there is no ROC curve.", path)
+        return style.text_figure(
+            "No fold holds out cases and controls: there is no ROC curve.", path
+        )
     reference = next(iter(predictions))
     figure, panels = drawing.panels(len(curves))
     for axes, (method, curve) in zip(panels, curves.items(), strict=True):
@@ -66,7 +68,7 @@ def draw_calibration(predictions: Mapping[str, pd.DataFrame], path: Path) -> Any
 
     methods = drawing.shown(predictions)
     if not methods:
-        return style.say("Nobody is held out: nothing can be calibrated.", path)
+        return style.text_figure("Nobody is held out: nothing can be calibrated.", path)
     reference = next(iter(predictions))
     figure, panels = drawing.panels(len(methods))
     for axes, (method, rows) in zip(panels, methods.items(), strict=True):

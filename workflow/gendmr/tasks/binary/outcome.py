@@ -41,7 +41,7 @@ class CaseStatus:
 
     def strata(self) -> np.ndarray:
         """Return `case`, `control` or `n/a`, text (person,)."""
-        return np.array([*SIDES, MISSING], dtype=object)[self.case]
+        return np.asarray(np.array([*SIDES, MISSING], dtype=object)[self.case])
 
 
 Outcome = CaseStatus

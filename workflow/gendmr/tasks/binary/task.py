@@ -14,7 +14,7 @@ from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.classification import auc, best_threshold, sigmoid
 from gendmr.statistics.intervals import bootstrap_auc
-from gendmr.tasks.base import Effect, Given, Task
+from gendmr.tasks.base import Effect, ParsedOutcome, Task
 from gendmr.tasks.binary.outcome import SIDES, CaseStatus
 from gendmr.tasks.judged import Judged
 from gendmr.tasks.pooling import pool_people
@@ -80,7 +80,7 @@ class BinaryTask(Judged):
         """Return the column of the labels."""
         return (self.section.column,)
 
-    def given(self, table: pd.DataFrame, where: str) -> Given:
+    def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Return case or control; labels that are neither are a reason."""
         sides = {"case": self.section.case, "control": self.section.control}
         side_of = {label: side for side, labels in sides.items() for label in labels}
@@ -103,7 +103,7 @@ class BinaryTask(Judged):
                 f"{self.name} {label!r} is neither case nor control{same_but_case(label, side_of)}"
             )
         columns = pd.DataFrame({"": labels.map(side_of).fillna(MISSING)})
-        return Given(columns, reason)
+        return ParsedOutcome(columns, reason)
 
     def read(self, columns: Mapping[str, pd.Series], where: str) -> CaseStatus:
         """Return who is a case, from our own column."""
@@ -172,7 +172,7 @@ class BinaryTask(Judged):
         """Return the weight of the class of each person; 0 where it is unknown."""
         if self.class_weights is None:
             raise RuntimeError("the task has not been fitted")
-        return np.array([*self.class_weights, 0.0])[outcome.case]
+        return np.asarray(np.array([*self.class_weights, 0.0])[outcome.case])
 
     def target(self, outcome: CaseStatus) -> Mapping[str, np.ndarray]:
         """Return 1 for cases and 0 for controls."""
@@ -248,7 +248,7 @@ class BinaryTask(Judged):
 
     def response(self, outcome: CaseStatus) -> np.ndarray:
         """Return 1 for cases and 0 for controls."""
-        return (outcome.case == 1).astype(np.float64)[:, None]
+        return np.asarray((outcome.case == 1).astype(np.float64)[:, None])
 
     def reference(self, outcome: CaseStatus) -> np.ndarray:
         """Return the controls."""

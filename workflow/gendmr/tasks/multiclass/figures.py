@@ -27,7 +27,7 @@ def draw_confusion(
 
     methods = drawing.shown(predictions)
     if not methods:
-        return style.say("Nobody is held out: no class is predicted.", path)
+        return style.text_figure("Nobody is held out: no class is predicted.", path)
     reference = next(iter(predictions))
     # Beside a single panel the bar of colours takes width, and leaves height over.
     figure, panels = drawing.panels(len(methods), gap=-0.5 if len(methods) == 1 else 0)
@@ -69,7 +69,7 @@ def draw_roc(
 
     methods = drawing.shown(predictions)
     if not methods:
-        return style.say("Nobody is held out: there is no ROC curve.", path)
+        return style.text_figure("Nobody is held out: there is no ROC curve.", path)
     reference = next(iter(predictions))
     colours = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY)
     lines = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)))
@@ -89,8 +89,8 @@ def draw_roc(
             if curve is not None:
                 axes.plot(GRID, curve, lw=1.1, **look)
         areas = [macro_auc(part, classes) for _, part in rows.groupby(["repeat", "fold"])]
-        told = [area for area in areas if np.isfinite(area)]
-        text = f"macro AUC {np.mean(told):.2f}" if told else "macro AUC n/a"
+        finite = [area for area in areas if np.isfinite(area)]
+        text = f"macro AUC {np.mean(finite):.2f}" if finite else "macro AUC n/a"
         axes.text(0.97, 0.04, text, ha="right", va="bottom")
         drawing.title(axes, method, method == reference)
     handles = [

@@ -32,8 +32,8 @@ def macro_auc(rows: pd.DataFrame, classes: tuple[str, ...]) -> float:
     """Return the mean over classes of the AUC of one against the rest."""
     scores, observed = probabilities(rows, classes), rows["observed"].to_numpy()
     areas = [auc(observed == name, scores[:, k]) for k, name in enumerate(classes)]
-    told = [area for area in areas if np.isfinite(area)]
-    return float(np.mean(told)) if len(told) > 1 else float("nan")
+    finite = [area for area in areas if np.isfinite(area)]
+    return float(np.mean(finite)) if len(finite) > 1 else float("nan")
 
 
 def _over_classes(values: np.ndarray, present: np.ndarray) -> float:

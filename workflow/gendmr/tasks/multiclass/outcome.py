@@ -41,7 +41,7 @@ class ClassLabels:
 
     def strata(self) -> np.ndarray:
         """Return the names of the classes or `n/a`, text (person,)."""
-        return np.array([*self.classes, MISSING], dtype=object)[self.label]
+        return np.asarray(np.array([*self.classes, MISSING], dtype=object)[self.label])
 
 
 Outcome = ClassLabels

@@ -14,7 +14,7 @@ from gendmr.errors import FoldError, OutcomeError, first_few
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.classification import auc, softmax
 from gendmr.statistics.intervals import percentile_interval, resample_counts, resampled_auc
-from gendmr.tasks.base import Given, Task
+from gendmr.tasks.base import ParsedOutcome, Task
 from gendmr.tasks.judged import Judged
 from gendmr.tasks.multiclass.columns import pool_classes, probabilities, probability_of
 from gendmr.tasks.multiclass.outcome import ClassLabels
@@ -65,7 +65,7 @@ class MulticlassTask(Judged):
         """Return the column of the labels."""
         return (self.section.column,)
 
-    def given(self, table: pd.DataFrame, where: str) -> Given:
+    def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Return the class of each person; labels of no class are a reason."""
         class_of = {name: name for name in self.classes}
         class_of |= {one: name for name, labels in self.section.pooled.items() for one in labels}
@@ -97,7 +97,7 @@ class MulticlassTask(Judged):
         for label in sorted(labels[unknown].unique()):
             hint = same_but_case(label, class_of)
             reason[labels == label] = f"{self.name} {label!r} is none of the classes{hint}"
-        return Given(pd.DataFrame({"": columns}), reason)
+        return ParsedOutcome(pd.DataFrame({"": columns}), reason)
 
     def read(self, columns: Mapping[str, pd.Series], where: str) -> ClassLabels:
         """Return the class of each person, from our own column."""
@@ -160,7 +160,7 @@ class MulticlassTask(Judged):
         """Return the weight of the class of each person; 0 where it is unknown."""
         if self.class_weights is None:
             raise RuntimeError("the task has not been fitted")
-        return np.append(self.class_weights, 0.0)[outcome.label]
+        return np.asarray(np.append(self.class_weights, 0.0)[outcome.label])
 
     def target(self, outcome: ClassLabels) -> Mapping[str, np.ndarray]:
         """Return the place of the class; 0 where it is unknown."""
@@ -231,7 +231,7 @@ class MulticlassTask(Judged):
 
     def response(self, outcome: ClassLabels) -> np.ndarray:
         """Return an indicator of each class."""
-        return (outcome.label[:, None] == np.arange(self.n_outputs)).astype(np.float64)
+        return np.asarray((outcome.label[:, None] == np.arange(self.n_outputs)).astype(np.float64))
 
     def reference(self, outcome: ClassLabels) -> np.ndarray:
         """Return everybody: which class is unaffected is not known."""

@@ -37,7 +37,7 @@ def draw_scatter(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis: s
 
     people = {name: _people(rows) for name, rows in drawing.shown(predictions).items()}
     if not people:
-        return style.say("Nobody is held out: nothing is predicted.", path)
+        return style.text_figure("Nobody is held out: nothing is predicted.", path)
     reference = next(iter(predictions))
     every = np.concatenate([np.concatenate(arrays(table)) for table in people.values()])
     margin = 0.04 * max(np.ptp(every), 1e-9)
@@ -77,7 +77,7 @@ def draw_agreement(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis:
 
     people = {name: _people(rows) for name, rows in drawing.shown(predictions).items()}
     if not people:
-        return style.say("Nobody is held out: nothing is predicted.", path)
+        return style.text_figure("Nobody is held out: nothing is predicted.", path)
     reference = next(iter(predictions))
     figure, panels = drawing.panels(len(people))
     for axes, (method, table) in zip(panels, people.items(), strict=True):

@@ -25,7 +25,7 @@ class Measurements:
     @property
     def known(self) -> np.ndarray:
         """Who has been measured, bool (person,)."""
-        return np.isfinite(self.value)
+        return np.asarray(np.isfinite(self.value))
 
     def __len__(self) -> int:
         return len(self.value)

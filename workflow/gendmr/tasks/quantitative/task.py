@@ -18,7 +18,7 @@ from gendmr.statistics.intervals import (
     resample_counts,
     resampled_correlation,
 )
-from gendmr.tasks.base import Effect, Given, Task
+from gendmr.tasks.base import Effect, ParsedOutcome, Task
 from gendmr.tasks.judged import Judged
 from gendmr.tasks.pooling import pool_people
 from gendmr.tasks.quantitative.outcome import Measurements, arrays
@@ -77,7 +77,7 @@ class QuantitativeTask(Judged):
         """Return the column of the measurement."""
         return (self.section.column,)
 
-    def given(self, table: pd.DataFrame, where: str) -> Given:
+    def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Return the measurement; what is no number is a reason."""
         column = self.section.column
         values, reason = users_numbers(table[column], where, column)
@@ -89,7 +89,7 @@ class QuantitativeTask(Judged):
                 cause="another column is meant, or an export that was filled with one value",
                 next_step=f"set cohort.outcomes.{self.name}.column to the measurement",
             )
-        return Given(pd.DataFrame({"": values}), reason)
+        return ParsedOutcome(pd.DataFrame({"": values}), reason)
 
     def read(self, columns: Mapping[str, pd.Series], where: str) -> Measurements:
         """Return the measurement, from our own column."""
@@ -235,7 +235,7 @@ class QuantitativeTask(Judged):
         value = self._standardised(outcome)
         if not features.shape[1]:
             return np.zeros((0, 1)), np.array([value.mean()])
-        # Ridge minimises twice the summed loss, and twice the penalty.
+        # scikit-learn minimises twice our objective (no 1/2 on squares and penalty): same optimum.
         model = Ridge(alpha=penalty, solver="cholesky").fit(features, value)
         return model.coef_[:, None], np.array([float(model.intercept_)])
 

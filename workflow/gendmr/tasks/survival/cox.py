@@ -120,7 +120,7 @@ def cox_ridge(features: np.ndarray, outcome: CensoredTimes, penalty: float) -> n
     times = np.column_stack([outcome.time, outcome.event.astype(np.float64)])
     solver = LBFGS(max_iter=2000, tol=1e-7)
     with warnings.catch_warnings():
-        # skglm's own products of strided columns are slower than they could be, and right.
+        # skglm's warning about strided columns is about speed; results are right.
         warnings.filterwarnings("ignore", message=".*is faster on contiguous arrays")
         # Both the likelihood and the penalty are divided by the number of people.
         coefficients, _, _ = solver.solve(

@@ -36,7 +36,7 @@ def draw_kaplan_meier(predictions: Mapping[str, pd.DataFrame], path: Path, *, un
     colours = (style.BLUE, style.ORANGE, style.RED)
     methods = drawing.shown(predictions)
     if not methods:
-        return style.say("Nobody is held out: there are no survival curves.", path)
+        return style.text_figure("Nobody is held out: there are no survival curves.", path)
     reference = next(iter(predictions))
     figure, panels = drawing.panels(len(methods), share=False, gap=0.45)
     longest = max(rows["time"].max() for rows in methods.values())
@@ -137,7 +137,7 @@ def draw_calibration(
 
     methods = drawing.shown(predictions)
     if not methods:
-        return style.say("Nobody is held out: nothing can be calibrated.", path)
+        return style.text_figure("Nobody is held out: nothing can be calibrated.", path)
     reference = next(iter(predictions))
     looks = ((style.SKY, "o"), (style.BLUE, "s"), (style.ORANGE, "^"))
     every = pd.concat(methods.values())
@@ -180,7 +180,7 @@ def _observed(people: pd.DataFrame, moment: float) -> np.ndarray:
     points = []
     for number in np.unique(member):
         inside = member == number
-        # Nothing is known of a group of whom nobody was followed up so long.
+        # A group without anybody under follow-up at that time has no observed survival.
         if time[inside].max() < moment:
             continue
         at = np.array([moment])

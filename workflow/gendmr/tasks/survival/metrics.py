@@ -20,7 +20,7 @@ THIRDS = ("low", "middle", "high")
 
 def quartiles(time: np.ndarray, event: np.ndarray) -> np.ndarray:
     """Return the quartiles of the times of events, float64 (3,)."""
-    return np.quantile(time[event], [0.25, 0.5, 0.75], method="inverted_cdf")
+    return np.asarray(np.quantile(time[event], [0.25, 0.5, 0.75], method="inverted_cdf"))
 
 
 def thirds(risk: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from gendmr.errors import FoldError, OutcomeError
 from gendmr.files.tables import MISSING, Kind
 from gendmr.statistics.intervals import percentile_interval, resample_counts
 from gendmr.statistics.survival import harrell_c, resampled_harrell_c
-from gendmr.tasks.base import Effect, Given, Task
+from gendmr.tasks.base import Effect, ParsedOutcome, Task
 from gendmr.tasks.judged import Judged
 from gendmr.tasks.pooling import pool_people
 from gendmr.tasks.reading import check_minimum, own_numbers
@@ -78,12 +78,12 @@ class SurvivalTask(Judged):
         """Return the columns of time and event."""
         return self.section.time, self.section.event
 
-    def given(self, table: pd.DataFrame, where: str) -> Given:
+    def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Return time and event; people with one of them only are a reason."""
         time, event, reason = users_times(table, where, self.section, self.name)
         known = reason == ""
         events = event.where(known).astype("Int64")
-        return Given(pd.DataFrame({"time": time.where(known), "event": events}), reason)
+        return ParsedOutcome(pd.DataFrame({"time": time.where(known), "event": events}), reason)
 
     def read(self, columns: Mapping[str, pd.Series], where: str) -> CensoredTimes:
         """Return time and event, from our own columns."""

@@ -72,7 +72,7 @@ def exclusions(
         ]
         if not pairs:
             continue
-        # Of several, the one that excludes least: its ranking is the more complete one.
+        # Of several methods the one that excludes least, because its ranking is more complete.
         whole = min(pairs, key=lambda other: len(by_name[other].exclude))
         folders = [results / "ranking" / each for each in (name, whole)]
         if not all((folder / "genes.tsv").is_file() for folder in folders):

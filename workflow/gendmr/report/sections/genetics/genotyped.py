@@ -47,7 +47,7 @@ def genotype_sets(results: Path) -> dict[str, Any] | None:
 def _sex(stored: dict[str, Any]) -> str:
     unchecked = [note for note in stored["notes"] if note.startswith("sex not checked:")]
     if unchecked:
-        return unchecked[0][0].upper() + unchecked[0][1:]
+        return str(unchecked[0][0].upper() + unchecked[0][1:])
     wrong = sum(item["removed"] for item in stored["removed"] if item["step"] == "sex")
     return "Sex was checked on chromosome X: " + (
         f"{wrong} people left for it" if wrong else "nobody left for it"

@@ -1,0 +1,130 @@
+"""People of several sets: who is in two of them, and which sets hold the same people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gendmr.errors import IdentifierError, first_few
+from gendmr.genotypes.loaded import Loaded
+
+
+def group_by_people(
+    sets: list[Loaded], notes: list[str]
+) -> tuple[list[list[int]], list[dict[str, Any]]]:
+    """Group sets of the same people, and rename people who are in two sets with common variants.
+
+    Returns
+    -------
+    blocks : list of list of int
+        Numbers of the sets that are put side by side.
+    twice : list of dict
+        `fid`, `iid` and `names` (the IIDs of the copies) of each person genotyped twice.
+
+    Raises
+    ------
+    IdentifierError
+        The key cannot tell people apart, or sets of the same people list different ones.
+    """
+    for loaded in sets:
+        again = loaded.fam["iid"][loaded.fam["iid"].duplicated()].unique()
+        if len(again):
+            raise IdentifierError(
+                f"{loaded.source}: {len(again)} IIDs appear in more than one family:"
+                f" {first_few(again)}",
+                cause="people are numbered within families",
+                next_step="rename them: awk '{print $1,$2,$1,$1\"_\"$2}'"
+                f" {loaded.source}.fam > ids; plink1.9 --bfile {loaded.source}"
+                f" --update-ids ids --make-bed --out {loaded.source}.unique",
+            )
+    variants = [set(loaded.bim["snp"]) for loaded in sets]
+    blocks: list[list[int]] = []
+    copies: dict[str, set[int]] = {}
+    for number, loaded in enumerate(sets):
+        home: list[int] = [number]
+        for block in list(blocks):
+            beside = False
+            for other in block:
+                both = _shared(sets[other], loaded)
+                if both and variants[other].isdisjoint(variants[number]):
+                    beside = True
+                for iid in both if not beside else ():
+                    copies.setdefault(iid, set()).update((other, number))
+            if beside:
+                blocks.remove(block)
+                home = [*block, *home]
+        blocks.append(home)
+    for block in blocks:
+        _same_people([sets[number] for number in block], [variants[number] for number in block])
+    return blocks, _rename_copies(sets, copies, notes)
+
+
+def _shared(first: Loaded, second: Loaded) -> list[str]:
+    both = first.fam.merge(second.fam, on="iid", suffixes=("", "_second"))
+    other = both[both["fid"] != both["fid_second"]]
+    if len(other):
+        raise IdentifierError(
+            f"{first.source} and {second.source}: {len(other)} IIDs are in both sets under"
+            f" different FIDs: {first_few(other['iid'])}",
+            cause="FIDs were written differently, or two people have the same number",
+            next_step="give the same person the same FID and IID, and others another IID:"
+            " plink1.9 --update-ids",
+        )
+    return both["iid"].tolist()
+
+
+def _same_people(block: list[Loaded], variants: list[set[str]]) -> None:
+    """Refuse sets put side by side that list different people, or some variants twice."""
+    for place, loaded in enumerate(block):
+        for other, held in zip(block[:place], variants[:place], strict=True):
+            common = held & variants[place]
+            if common:
+                raise IdentifierError(
+                    f"{other.source} and {loaded.source} are put side by side with other sets of"
+                    f" the same people, but share {len(common)} variants:"
+                    f" {first_few(sorted(common))}",
+                    cause="two arrays of the same people, each given chromosome by chromosome",
+                    next_step="join the chromosomes of each array first: plink1.9 --merge-list",
+                )
+    first = block[0]
+    names = set(first.fam["iid"])
+    for loaded in block[1:]:
+        others = set(loaded.fam["iid"])
+        if names != others:
+            raise IdentifierError(
+                f"{first.source} ({len(names)} people) and {loaded.source} ({len(others)}) hold"
+                f" other variants of the same people, but {len(names - others)} are only in the"
+                f" first ({first_few(sorted(names - others))}) and {len(others - names)} only in"
+                f" the second ({first_few(sorted(others - names))})",
+                cause="rows of one .fam were removed or renamed without its .bed, or people were"
+                " filtered chromosome by chromosome",
+                next_step="write the people of all sets into common.txt, and for each:"
+                f" plink1.9 --bfile {loaded.source} --keep common.txt --make-bed",
+            )
+
+
+def _rename_copies(
+    sets: list[Loaded], copies: dict[str, set[int]], notes: list[str]
+) -> list[dict[str, Any]]:
+    taken = {iid for loaded in sets for iid in loaded.fam["iid"]}
+    twice = []
+    for iid, where in copies.items():
+        names = []
+        for number in sorted(where):
+            name = f"{iid}@{sets[number].label}"
+            if name in taken:
+                raise IdentifierError(
+                    f"{iid} is in several sets, and its copy cannot be called {name}: somebody is",
+                    next_step="rename one of them: plink1.9 --update-ids",
+                )
+            fam = sets[number].fam
+            row = fam.index[fam["iid"] == iid][0]
+            fam.loc[row, "iid"] = name
+            names.append(name)
+        twice.append({"fid": str(fam.loc[row, "fid"]), "iid": iid, "names": names})
+    if twice:
+        notes.append(
+            f"{len(twice)} people are in several sets with common variants"
+            f" ({first_few(person['iid'] for person in twice)}): the copy with the better call rate"
+            " stays"
+        )
+    return twice

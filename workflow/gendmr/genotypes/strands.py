@@ -1,0 +1,131 @@
+"""Variants of several sets: which can be joined, and which are on the other strand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.genotypes.lifting import COMPLEMENT
+from gendmr.genotypes.loaded import Loaded
+from gendmr.genotypes.removals import Removals
+
+AMBIGUOUS = ({"A", "T"}, {"C", "G"})
+UNKNOWN_ALLELES = {"0", "."}
+
+
+def harmonise(
+    sets: list[Loaded],
+    blocks: list[list[int]],
+    section: GenotypesSection,
+    removals: Removals,
+    notes: list[str],
+) -> list[list[str]]:
+    """List the variants that cannot be joined, and return those to flip in each set."""
+    flips: list[list[str]] = [[] for _ in sets]
+    if len(blocks) == 1:
+        return flips
+    held = [set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks]
+    everywhere = set.intersection(*held)
+    partly = [
+        name
+        for name in dict.fromkeys(n for s in sets for n in s.bim["snp"])
+        if name not in everywhere
+    ]
+    in_sets = [sum(name in block for block in held) for name in partly]
+    removals.add(partly, "merge", "not in every input set", in_sets, len(blocks))
+    known = pd.DataFrame(columns=["snp", "chromosome", "position", "alleles"])
+    for number, loaded in enumerate(sets):
+        bim = loaded.bim[loaded.bim["snp"].isin(everywhere)]
+        both = bim.merge(known, on="snp", suffixes=("", "_known"))
+        elsewhere = both[
+            (both["chromosome"] != both["chromosome_known"])
+            | (both["position"] != both["position_known"])
+        ]
+        removals.add(
+            elsewhere["snp"].tolist(),
+            "merge",
+            "position differs between input sets",
+            places_text(elsewhere, ""),
+            places_text(elsewhere, "_known"),
+        )
+        pairs = list(zip(both["a1"], both["a2"], both["alleles"], strict=True))
+        relations = {pair: relate(pair[:2], pair[2]) for pair in set(pairs)}
+        relation = np.array([relations[pair][0] for pair in pairs], dtype=object)
+        for kind, reason in (
+            ("differ", "alleles differ between input sets"),
+            ("ambiguous", "strand cannot be told (A/T or C/G)"),
+        ):
+            if kind == "ambiguous" and section.keep_ambiguous:
+                continue
+            wrong = both[relation == kind]
+            removals.add(
+                wrong["snp"].tolist(),
+                "merge",
+                reason,
+                (wrong["a1"] + "/" + wrong["a2"]).tolist(),
+                ["/".join(sorted(alleles)) for alleles in wrong["alleles"]],
+            )
+        flips[number] = both.loc[relation == "flip", "snp"].tolist()
+        seen = dict(zip(both["snp"], (relations[pair][1] for pair in pairs), strict=True))
+        new = bim[~bim["snp"].isin(known["snp"])]
+        alleles = [
+            seen.get(name, before)
+            for name, before in zip(known["snp"], known["alleles"], strict=True)
+        ]
+        known["alleles"] = pd.Series(alleles, index=known.index, dtype=object)
+        fresh = new[["snp", "chromosome", "position"]].assign(
+            alleles=pd.Series(
+                [
+                    frozenset(pair) - UNKNOWN_ALLELES
+                    for pair in zip(new["a1"], new["a2"], strict=True)
+                ],
+                index=new.index,
+                dtype=object,
+            )
+        )
+        known = fresh if known.empty else pd.concat([known, fresh])
+        if flips[number]:
+            notes.append(
+                f"{len(flips[number])} variants of {loaded.label} were on the"
+                " other strand and were flipped"
+            )
+    if section.keep_ambiguous:
+        notes.append("A/T and C/G variants were kept, trusting that all sets are on one strand")
+    return flips
+
+
+def places_text(table: pd.DataFrame, suffix: str) -> list[str]:
+    """Return `chromosome:position` of each row, from the columns with a suffix."""
+    return [
+        f"{chromosome}:{position}"
+        for chromosome, position in zip(
+            table[f"chromosome{suffix}"], table[f"position{suffix}"], strict=True
+        )
+    ]
+
+
+def relate(alleles: Sequence[str], known: frozenset[str]) -> tuple[str, frozenset[str]]:
+    """Tell how two alleles of a variant relate to those of the same variant in another set.
+
+    Returns
+    -------
+    relation : str
+        `same` (in whatever order, unobserved alleles `0` left open), `flip` (the other strand),
+        `ambiguous` (A/T or C/G, where the strand cannot be seen) or `differ`.
+    alleles : frozenset of str
+        All alleles known after joining.
+    """
+    own = frozenset(alleles) - UNKNOWN_ALLELES
+    together = own | known
+    if set(together) in AMBIGUOUS:
+        return "ambiguous", together
+    if len(together) <= 2:
+        return "same", together
+    single = all(len(allele) == 1 for allele in own)
+    flipped = frozenset(allele.translate(COMPLEMENT) for allele in own) | known
+    if single and len(flipped) <= 2:
+        return "flip", flipped
+    return "differ", known
