@@ -17,6 +17,7 @@ import pytest
 from gendmr.config.imaging import ImagingSection
 from gendmr.files.atomic import read_json
 from gendmr.files.datasets import read_dataset
+from gendmr.files.regions import REGIONS
 from gendmr.files.tables import read_table
 from gendmr.imaging.bids import find_images
 from gendmr.imaging.collect import collect_regions
@@ -101,7 +102,7 @@ def test_all_scans_register(root, real_data, section, template, tmp_path):
     icv = quality["icv_mm3"].groupby(sex.set_index("label")["gender"].reindex(quality.index)).mean()
     assert icv["m"] > icv["f"] + 50_000
 
-    dataset = read_dataset(tmp_path / "regions.nc", "region")
+    dataset = read_dataset(tmp_path / "regions.nc", REGIONS)
     volume = dataset["volume"].to_pandas()
     assert volume.shape == (24, 83)
     # Litres of adults: hippocampus 2.5 to 5 ml and thalamus below 9 ml a side, both sides alike.

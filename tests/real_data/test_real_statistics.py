@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from gendmr.training.association import score_test
+from gendmr.statistics.association import score_test
 
 from gendmr.statistics.residuals import linear_residuals, logistic_residuals
 
