@@ -1,8 +1,8 @@
 """Whether p-values are uniform when nothing drives a measurement, a time to an event, or classes.
 
-    python benchmarks/calibration_outcomes.py run null --cohorts 20 --methods ridge smallest-p sum-test
-    python benchmarks/calibration_outcomes.py run power --cohorts 3 --methods ridge smallest-p sum-test
+    python benchmarks/calibration_outcomes.py run null --cohorts 20 --skip gendmr
     python benchmarks/calibration_outcomes.py run null --cohorts 5
+    python benchmarks/calibration_outcomes.py run power --cohorts 3 --skip gendmr
     python benchmarks/calibration_outcomes.py page
 
 As `calibration.py`, for the outcomes of config/studies/calibration-outcomes.yaml, which one cohort
@@ -28,8 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pandas as pd
 import yaml
 
-from calibration import POWER_PEOPLE, judged
 from calibration import COLUMNS as COLUMNS_OF_DIAGNOSIS
+from calibration import POWER_PEOPLE, judged
 from calibration_outcomes_page import write_page
 from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
@@ -137,23 +137,17 @@ def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def missing_methods(
-    known: pd.DataFrame, kind: str, study: Study, methods: Sequence[str] | None
+    known: pd.DataFrame, kind: str, study: Study, skipped: Sequence[str]
 ) -> list[str]:
-    """Return the methods of a cohort without a row, of those that are asked for."""
+    """Return the methods of a cohort without a row, but for those that are skipped."""
     own = known[(known["study"] == kind) & (known["cohort"] == study.seed)]
     done = set(zip(own["method"], own["outcome"], strict=True))
     names = {name: (shown(name, study.outcome_of(name)), study.outcome_of(name))
              for name in study.methods}  # fmt: skip
-    return [
-        name
-        for name, pair in names.items()
-        if pair not in done and (methods is None or pair[0] in methods)
-    ]
+    return [name for name, pair in names.items() if pair not in done and pair[0] not in skipped]
 
 
-def run_cohort(
-    kind: str, study: Study, names: Sequence[str], results: Path, table: Path
-) -> None:
+def run_cohort(kind: str, study: Study, names: Sequence[str], results: Path, table: Path) -> None:
     """Make the rows of some methods of one cohort; those alike but for the ranking train once."""
     if not (results / "cohort/strata.tsv").is_file():
         shutil.rmtree(results, ignore_errors=True)
@@ -175,7 +169,7 @@ def run(chosen: argparse.Namespace) -> int:
     for cohort in range(chosen.start, chosen.start + chosen.cohorts):
         results = chosen.work / f"{chosen.kind}-{cohort}"
         study = study_of(chosen.kind, cohort, results)
-        names = missing_methods(read_rows(chosen.table), chosen.kind, study, chosen.methods)
+        names = missing_methods(read_rows(chosen.table), chosen.kind, study, chosen.skip)
         if not names:
             continue
         start, processor = time.perf_counter(), time.process_time()
@@ -186,7 +180,7 @@ def run(chosen: argparse.Namespace) -> int:
             file=sys.stderr,
             flush=True,
         )
-        if not missing_methods(read_rows(chosen.table), chosen.kind, study, None):
+        if not missing_methods(read_rows(chosen.table), chosen.kind, study, ()):
             shutil.rmtree(results)
     return 0
 
@@ -198,7 +192,9 @@ def main() -> int:
     make.add_argument("kind", choices=["null", "power"])
     make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
     make.add_argument("--start", type=int, default=1, help="the first cohort")
-    make.add_argument("--methods", nargs="+", help="without the outcome's name; absent: all")
+    make.add_argument(
+        "--skip", nargs="+", default=(), help="methods, without the name of the outcome"
+    )
     make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
     make.set_defaults(do=run)
     show = commands.add_parser("page", help="write the page from the table")
