@@ -203,8 +203,10 @@ def main() -> int:
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
     chosen = parser.parse_args()
-    if hasattr(chosen, "work"):
-        chosen.work = chosen.work.resolve()
+    for name in ("table", "work", "page"):
+        if hasattr(chosen, name):
+            setattr(chosen, name, getattr(chosen, name).resolve())
+    os.chdir(ROOT)  # the study names tables of resources/ from there
     return int(chosen.do(chosen) or 0)
 
 
