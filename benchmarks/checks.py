@@ -30,16 +30,6 @@ from gendmr.files.provenance import record_files, versions
 from gendmr.files.tables import write_table
 from gendmr.modalities.matching import GENOTYPE_IDS, Matching, check_overlap, genotype_ids
 
-FILES = {
-    "genotypes": "qc.bed",
-    "variants": "qc.bim",
-    "people": "qc.fam",
-    "attrition": "attrition.tsv",
-    "kinship": "kinship.tsv",
-    "genes": "snp2gene.tsv",
-    "annotation": "summary.json",
-}
-
 
 def seconds(work: Callable[[], object]) -> float:
     """Return the processor time of a call, which other work on the machine does not change."""
