@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from gendmr import style
 from gendmr.files.atomic import write_text
+from planted_page import markdown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 LEVEL = 0.05
@@ -25,10 +30,13 @@ def write_page(table: pd.DataFrame, page: Path) -> None:
     page : Path
         Markdown with the two marks.
     """
-    text = page.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    write_text(page, f"{before}{BEGIN}\n\n{generated(table, page)}\n\n{END}{after}")
+    replace_part(page, BEGIN, END, generated(table, page))
+
+
+def replace_part(page: Path, begin: str, end: str, body: str) -> None:
+    """Replace what stands between two marks of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    write_text(page, f"{before}{begin}\n\n{body}\n\n{end}{rest.split(end)[1]}")
 
 
 def generated(table: pd.DataFrame, page: Path) -> str:
@@ -85,31 +93,45 @@ def p_values(counts: str, random: np.random.Generator) -> np.ndarray:
     return (steps + random.uniform(size=steps.size)) / numbers.size
 
 
+UNIFORMITY = (
+    "tests a cohort",
+    "KS distance, all cohorts",
+    "KS p, all cohorts",
+    "cohorts with KS p < 0.05",
+    "share of p ≤ 0.05",
+    "family-wise errors at 5 %",
+    "99 % of such studies",
+    "pooled p ≤ 0.05",
+)
+
+
 def uniformity(rows: pd.DataFrame) -> str:
     """Return a table of Kolmogorov-Smirnov tests and of family-wise errors."""
+    lines = [[method, *uniformity_cells(own)] for method, own in rows.groupby("method", sort=False)]
+    return markdown(["method", *UNIFORMITY], lines)
+
+
+def uniformity_cells(own: pd.DataFrame) -> list[str]:
+    """Return the cells `UNIFORMITY` of one method, from its rows of one level."""
     from scipy.stats import binom, kstest
 
-    lines = [
-        "| method | tests a cohort | KS distance, all cohorts | KS p, all cohorts |"
-        " cohorts with KS p < 0.05 | share of p ≤ 0.05 | family-wise errors at 5 % |"
-        " 99 % of such studies | pooled p ≤ 0.05 |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    random = np.random.default_rng(0)
+    values = [p_values(counts, random) for counts in own["counts"]]
+    single = [kstest(one, "uniform").pvalue for one in values]
+    pooled = kstest(np.concatenate(values), "uniform")
+    errors, size = int((own["fwer"] <= LEVEL).sum()), len(own)
+    low, high = binom.ppf([0.005, 0.995], size, LEVEL).astype(int)
+    bins = np.sum([np.array(text.split(), dtype=int) for text in own["pooled"]], axis=0)
+    return [
+        _range(own["tests"]),
+        f"{pooled.statistic:.3f}",
+        f"{pooled.pvalue:.2f}",
+        f"{sum(p < LEVEL for p in single)} of {size}",
+        f"{np.mean(np.concatenate(values) <= LEVEL):.3f}",
+        f"{errors} of {size}",
+        f"{low} to {high}",
+        f"{bins[0] / bins.sum():.3f}",
     ]
-    for method, own in rows.groupby("method", sort=False):
-        random = np.random.default_rng(0)
-        values = [p_values(counts, random) for counts in own["counts"]]
-        single = [kstest(one, "uniform").pvalue for one in values]
-        pooled = kstest(np.concatenate(values), "uniform")
-        errors, size = int((own["fwer"] <= LEVEL).sum()), len(own)
-        low, high = binom.ppf([0.005, 0.995], size, LEVEL).astype(int)
-        bins = np.sum([np.array(text.split(), dtype=int) for text in own["pooled"]], axis=0)
-        lines.append(
-            f"| {method} | {_range(own['tests'])} | {pooled.statistic:.3f} | {pooled.pvalue:.2f} |"
-            f" {sum(p < LEVEL for p in single)} of {size} |"
-            f" {np.mean(np.concatenate(values) <= LEVEL):.3f} | {errors} of {size} |"
-            f" {low} to {high} | {bins[0] / bins.sum():.3f} |"
-        )
-    return "\n".join(lines)
 
 
 def _range(values: pd.Series) -> str:
@@ -117,25 +139,36 @@ def _range(values: pd.Series) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
+FINDS = (
+    "cohorts",
+    "planted",
+    "among the first as many",
+    "found, family-wise 5 %",
+    "found, q ≤ 0.05",
+    "found, pooled q ≤ 0.05",
+    "false discoveries, family-wise",
+    "false discovery proportion, q",
+    "false discovery proportion, pooled q",
+)
+
+
 def finds(rows: pd.DataFrame) -> str:
     """Return a table of recall and of false discoveries by method."""
-    lines = [
-        "| method | cohorts | planted | among the first as many | found, family-wise 5 % |"
-        " found, q ≤ 0.05 | found, pooled q ≤ 0.05 | false discoveries, family-wise |"
-        " false discovery proportion, q | false discovery proportion, pooled q |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for method, own in rows.groupby("method", sort=False):
-        cells = [method, str(len(own)), _range(own["planted"]), f"{own['first'].mean():.1f}"]
-        cells += [f"{own[f'true_{name}'].mean():.1f}" for name in ("fwer", "q", "pooled")]
-        wrong = (own["found_fwer"] > own["true_fwer"]).sum()
-        cells.append(f"in {int(wrong)} of {len(own)} cohorts")
-        for name in ("q", "pooled"):
-            found, true = own[f"found_{name}"], own[f"true_{name}"]
-            share = ((found - true) / found.where(found > 0, 1)).mean()
-            cells.append(f"{share:.3f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    lines = [[method, *finds_cells(own)] for method, own in rows.groupby("method", sort=False)]
+    return markdown(["method", *FINDS], lines)
+
+
+def finds_cells(own: pd.DataFrame) -> list[str]:
+    """Return the cells `FINDS` of one method, from its rows of one level."""
+    cells = [str(len(own)), _range(own["planted"]), f"{own['first'].mean():.1f}"]
+    cells += [f"{own[f'true_{name}'].mean():.1f}" for name in ("fwer", "q", "pooled")]
+    wrong = (own["found_fwer"] > own["true_fwer"]).sum()
+    cells.append(f"in {int(wrong)} of {len(own)} cohorts")
+    for name in ("q", "pooled"):
+        found, true = own[f"found_{name}"], own[f"true_{name}"]
+        share = ((found - true) / found.where(found > 0, 1)).mean()
+        cells.append(f"{share:.3f}")
+    return cells
 
 
 def draw_qq(rows: pd.DataFrame, path: Path) -> None:
@@ -145,14 +178,18 @@ def draw_qq(rows: pd.DataFrame, path: Path) -> None:
         1, len(levels), size=(style.PAGE, style.PAGE / 2), layout="constrained", squeeze=False
     )
     for axes, level in zip(panels[0], levels, strict=True):
-        axes.plot([0, 1], [0, 1], color="0.6", lw=0.8)
-        for method, own in rows[rows["level"] == level].groupby("method", sort=False):
-            random = np.random.default_rng(0)
-            values = np.sort(np.concatenate([p_values(text, random) for text in own["counts"]]))
-            expected = (np.arange(values.size) + 0.5) / values.size
-            axes.plot(expected, values, lw=1.0, label=method)
-        axes.set(
-            title=WORDS[level], xlabel="expected p", ylabel="observed p", xlim=(0, 1), ylim=(0, 1)
-        )
+        draw_panel(axes, rows[rows["level"] == level])
+        axes.set(title=WORDS[level], xlabel="expected p", ylabel="observed p")
         axes.legend()
     style.save(figure, path, crop=False, vector=False)
+
+
+def draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the p-values of each method of some rows against uniform ones."""
+    axes.plot([0, 1], [0, 1], color="0.6", lw=0.8)
+    for method, own in rows.groupby("method", sort=False):
+        random = np.random.default_rng(0)
+        values = np.sort(np.concatenate([p_values(text, random) for text in own["counts"]]))
+        expected = (np.arange(values.size) + 0.5) / values.size
+        axes.plot(expected, values, lw=1.0, label=method)
+    axes.set(xlim=(0, 1), ylim=(0, 1))

@@ -113,7 +113,7 @@ def report(jobs: dict[str, Cost], snakemake: float) -> str:
         if name in AT_WORK:
             kind, modules = AT_WORK[name]
             if method:
-                modules += f", gendmr.methods.{method.rstrip(')')}"
+                modules += f", gendmr.methods.{method.rstrip(')')}.method"
             start = min(measure_start(modules) * cost.jobs, cost.processor)
             parts[kind] += cost.processor - start
             parts["start of Python in these"] += start

@@ -1,0 +1,214 @@
+"""Whether p-values are uniform when nothing drives a measurement, a time to an event, or classes.
+
+    python benchmarks/calibration_outcomes.py run null --cohorts 20 --skip gendmr
+    python benchmarks/calibration_outcomes.py run null --cohorts 5
+    python benchmarks/calibration_outcomes.py run power --cohorts 3 --skip gendmr
+    python benchmarks/calibration_outcomes.py page
+
+As `calibration.py`, for the outcomes of config/studies/calibration-outcomes.yaml, which one cohort
+has side by side. All stages run in one process (`in_process`): the functions of the rules, but no
+Snakemake and one start of Python. A row of docs/explanation/calibration_outcomes.tsv that is there
+is not made again; `page` writes the second generated part of docs/explanation/calibration.md and
+its figure from that file alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pandas as pd
+import yaml
+
+from calibration import COLUMNS as COLUMNS_OF_DIAGNOSIS
+from calibration import POWER_PEOPLE, judged
+from calibration_outcomes_page import write_page
+from gendmr.config.study import Study
+from gendmr.files.atomic import read_json
+from gendmr.files.fingerprint import fingerprint
+from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.tasks import task_of
+from in_process import make_simulated_cohort, rank_trained, train_method
+from planted import ROOT
+
+STUDY = ROOT / "config/studies/calibration-outcomes.yaml"
+TABLE = ROOT / "docs/explanation/calibration_outcomes.tsv"
+PAGE = ROOT / "docs/explanation/calibration.md"
+WORK = ROOT / "results/benchmark-calibration-outcomes"
+COLUMNS: dict[str, Kind] = {
+    "outcome": "text",
+    **COLUMNS_OF_DIAGNOSIS,
+    "metric": "text",
+    "value": "number",
+}
+KEY = ["study", "people", "cohort", "outcome", "method", "level"]
+
+
+def study_of(kind: str, cohort: int, results: Path) -> Study:
+    """Return one cohort's study, with its paths in a folder of results."""
+    text = STUDY.read_text(encoding="utf-8")
+    text = text.replace("results/calibration-outcomes", str(results))
+    config: dict[str, Any] = yaml.safe_load(text)
+    config |= {"study": f"{kind}-{cohort}", "seed": cohort}
+    if kind == "power":
+        config["simulate"] |= {
+            "null_mode": False, "people": POWER_PEOPLE, "images": POWER_PEOPLE,
+        }  # fmt: skip
+    return Study.parse(config)
+
+
+def shown(name: str, outcome: str) -> str:
+    """Return a method's name without that of its outcome."""
+    return name.removesuffix(f"-{outcome}")
+
+
+def rows_of(
+    kind: str, study: Study, name: str, trained: str, results: Path, seconds: float
+) -> list[dict[str, Any]]:
+    """Return a row per level of what one method's ranking says.
+
+    Parameters
+    ----------
+    kind : str
+        `null` or `power`.
+    study : Study
+    name, trained : str
+        The ranked method, and the one whose folds it reads.
+    results : Path
+    seconds : float
+        Of all folds and their nulls.
+    """
+    options = study.method_options(name)
+    metric = task_of(options.outcome, options.task).metrics[0].name
+    metrics = read_table(
+        results / "training" / trained / "metrics.tsv",
+        {"fold": "text", "metric": "text", "value": "number"},
+        extra=True,
+    )
+    mean = metrics.loc[(metrics["metric"] == metric) & (metrics["fold"] == "mean"), "value"]
+    truth = read_json(results / "simulate/truth.json")
+    permutations = study.training.null.permutations
+    rows = []
+    for level in ("gene", "region"):
+        planted = {item[level] for item in truth.get(f"{level}s", [])}
+        table = read_table(
+            results / "ranking" / name / f"{level}s.tsv", {level: "text"}, extra=True
+        )
+        rows.append(
+            {
+                "study": kind,
+                "people": study.simulate.people,
+                "cohort": study.seed,
+                "outcome": options.outcome,
+                "method": shown(name, options.outcome),
+                "level": level,
+                "permutations": permutations,
+                "seconds": round(seconds, 1),
+                "code": fingerprint(*options.code("training.null"), "ranking.rank")[:12],
+                "metric": metric,
+                "value": round(float(mean.iloc[0]), 5),
+                **judged(table, level, planted, permutations),
+            }
+        )
+    return rows
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the table of results, empty where there is none."""
+    if not path.is_file():
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    return read_table(path, COLUMNS)
+
+
+def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Add rows to the table; a row of the same key is replaced."""
+    known, added = read_rows(path), pd.DataFrame(rows)
+    table = pd.concat([known, added], ignore_index=True) if len(known) else added
+    table = table.drop_duplicates(KEY, keep="last").reindex(columns=list(COLUMNS))
+    write_table(path, table.sort_values(KEY, kind="stable"))
+
+
+def missing_methods(
+    known: pd.DataFrame, kind: str, study: Study, skipped: Sequence[str]
+) -> list[str]:
+    """Return the methods of a cohort without a row, but for those that are skipped."""
+    own = known[(known["study"] == kind) & (known["cohort"] == study.seed)]
+    done = set(zip(own["method"], own["outcome"], strict=True))
+    names = {name: (shown(name, study.outcome_of(name)), study.outcome_of(name))
+             for name in study.methods}  # fmt: skip
+    return [name for name, pair in names.items() if pair not in done and pair[0] not in skipped]
+
+
+def run_cohort(kind: str, study: Study, names: Sequence[str], results: Path, table: Path) -> None:
+    """Make the rows of some methods of one cohort; those alike but for the ranking train once."""
+    if not (results / "cohort/strata.tsv").is_file():
+        shutil.rmtree(results, ignore_errors=True)
+        make_simulated_cohort(study, results)
+    trained: dict[str, tuple[str, float]] = {}
+    for name in names:
+        key = study.method_options(name).dump()
+        if key not in trained:
+            start = time.perf_counter()
+            train_method(study, name, results)
+            trained[key] = name, time.perf_counter() - start
+        source, seconds = trained[key]
+        rank_trained(study, source, results, ranked_as=name)
+        add_rows(table, rows_of(kind, study, name, source, results, seconds))
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Make the rows that are missing, cohort by cohort."""
+    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
+        results = chosen.work / f"{chosen.kind}-{cohort}"
+        study = study_of(chosen.kind, cohort, results)
+        names = missing_methods(read_rows(chosen.table), chosen.kind, study, chosen.skip)
+        if not names:
+            continue
+        start, processor = time.perf_counter(), time.process_time()
+        run_cohort(chosen.kind, study, names, results, chosen.table)
+        print(
+            f"{chosen.kind} {cohort}: {len(names)} methods, {time.perf_counter() - start:.0f} s,"
+            f" {time.process_time() - processor:.0f} s of processor",
+            file=sys.stderr,
+            flush=True,
+        )
+        if not missing_methods(read_rows(chosen.table), chosen.kind, study, ()):
+            shutil.rmtree(results)
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("run", help="make the rows that are missing")
+    make.add_argument("kind", choices=["null", "power"])
+    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
+    make.add_argument("--start", type=int, default=1, help="the first cohort")
+    make.add_argument(
+        "--skip", nargs="+", default=(), help="methods, without the name of the outcome"
+    )
+    make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
+    make.set_defaults(do=run)
+    show = commands.add_parser("page", help="write the page from the table")
+    show.add_argument("--page", type=Path, default=PAGE)
+    show.set_defaults(do=lambda given: write_page(read_rows(given.table), given.page))
+    for command in (make, show):
+        command.add_argument("--table", type=Path, default=TABLE)
+    chosen = parser.parse_args()
+    for name in ("table", "work", "page"):
+        if hasattr(chosen, name):
+            setattr(chosen, name, getattr(chosen, name).resolve())
+    os.chdir(ROOT)  # the study names tables of resources/ from there
+    return int(chosen.do(chosen) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

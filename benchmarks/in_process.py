@@ -1,0 +1,147 @@
+"""The stages of a simulated study in one process: the calls of the rules, without their starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gendmr.annotation.mapping import map_snps
+from gendmr.cohort.collect import collect_modality
+from gendmr.cohort.join import join_people
+from gendmr.cohort.splits import split_folds
+from gendmr.cohort.strata import stratify_people
+from gendmr.config.study import Study
+from gendmr.genotypes.components import compute_components
+from gendmr.genotypes.figures import draw_stage
+from gendmr.genotypes.merging import merge_genotypes
+from gendmr.genotypes.participants import filter_participants
+from gendmr.genotypes.plink import Plink
+from gendmr.genotypes.variants import filter_variants
+from gendmr.imaging.measurements import read_measurements
+from gendmr.ranking.rank import rank_method
+from gendmr.simulate.cohort import simulate_cohort
+from gendmr.simulate.measurements import simulate_measurements
+from gendmr.tasks import task_of
+from gendmr.training.evaluate import collect_metrics
+from gendmr.training.fold import train_fold
+from gendmr.training.null import fit_null
+
+ROOT = Path(__file__).resolve().parents[1]
+GENES, REGIONS = ROOT / "resources/demo_genes.tsv", ROOT / "resources/demo_regions.tsv"
+PLINK_MEMORY = 2000  # MiB
+
+
+def make_simulated_cohort(study: Study, results: Path) -> None:
+    """Write the folder `cohort` of a simulated study with measurements, and all that leads to it.
+
+    Parameters
+    ----------
+    study : Study
+        With the sections `simulate`, `genotypes`, `annotation` and `imaging`, whose paths lie in
+        `results`.
+    results : Path
+        `results/<study>`.
+    """
+    simulated = results / "simulate"
+    simulate_cohort(GENES, REGIONS, study.simulate, study.seed, simulated)
+    simulate_measurements(
+        simulated / "anatomy.tsv", REGIONS, study.simulate, study.seed, simulated / "regions.nc"
+    )
+    work, plink = results / "genotypes/work", Plink(1, PLINK_MEMORY)
+    merge_genotypes(study.genotypes, work, plink)
+    filter_participants(study.genotypes, work, plink)
+    filter_variants(study.genotypes, work, plink)
+    compute_components(study.genotypes, work, plink, study.seed)
+    draw_stage(study.genotypes, work)
+    map_snps(
+        study.annotation,
+        results / "genotypes/qc.bim",
+        study.genotypes.build,
+        results / "annotation",
+    )
+    read_measurements(study.imaging, results / "imaging")
+
+    sections = study.modality_sections()
+    sources = {name: section.sources(str(results)) for name, section in sections.items()}
+    cohort = results / "cohort"
+    participants = cohort / "participants.tsv"
+    join_people(sources, sections, study.cohort, cohort)
+    for name, section in sections.items():
+        output = cohort / f"{name}.nc"
+        collect_modality(name, sources[name], section, participants, study.cohort, output)
+    split_folds(participants, study.cohort, study.seed, cohort / "splits.tsv")
+    components = results / "genotypes/components.tsv"
+    stratify_people(participants, components, study.cohort, study.seed, cohort / "strata.tsv")
+
+
+def train_method(study: Study, method: str, results: Path, *, device: str = "cpu") -> None:
+    """Train all folds of a method with their nulls, one chunk each; write metrics.tsv.
+
+    Parameters
+    ----------
+    study : Study
+    method : str
+        One of its methods that has a null.
+    results : Path
+        `results/<study>`, with the folder `cohort`.
+    device : str
+        `auto`, `cpu` or `cuda`, for networks.
+    """
+    options = study.method_options(method)
+    training = results / "training" / method
+    folders = []
+    for repeat in range(study.cohort.repeats):
+        for fold in range(study.cohort.folds):
+            place = f"repeat-{repeat}/fold-{fold}"
+            folders.append(training / place)
+            train_fold(
+                results / "cohort",
+                folders[-1],
+                method=method,
+                repeat=repeat,
+                fold=fold,
+                options=options,
+                seed=study.seed,
+                device=device,
+            )
+            fit_null(
+                results / "cohort",
+                training / "null" / place / "chunk-0.nc",
+                method=method,
+                repeat=repeat,
+                fold=fold,
+                first=0,
+                count=study.training.null.permutations,
+                options=options,
+                seed=study.seed,
+                device=device,
+            )
+    task = task_of(options.outcome, options.task)
+    collect_metrics(folders, training / "metrics.tsv", method=method, task=task, seed=study.seed)
+
+
+def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -> None:
+    """Rank what a method attributes; methods that differ in aggregation alone share a training.
+
+    Parameters
+    ----------
+    study : Study
+    trained : str
+        The method whose folds are read.
+    results : Path
+    ranked_as : str
+        The method whose entry of `ranking.methods` counts and whose folder is written.
+    """
+    options = study.method_options(trained)
+    rank_method(
+        method=ranked_as,
+        attributions=[
+            str(path)
+            for path in sorted((results / "training" / trained).glob("repeat-*/fold-*/attri*.nc"))
+        ],
+        modalities=[name for name in options.reads if name in options.modalities],
+        null_chunks=1,
+        cohort=results / "cohort",
+        genes=results / "annotation/genes.tsv",
+        options=study.ranking.of(ranked_as),
+        output=results / "ranking" / ranked_as,
+    )
