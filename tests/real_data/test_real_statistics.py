@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from gendmr.statistics.association import score_test
 
+from gendmr.statistics.association import score_test
 from gendmr.statistics.residuals import linear_residuals, logistic_residuals
 
 pytestmark = pytest.mark.real_data
