@@ -11,9 +11,10 @@ import pytest
 import gendmr.errors
 from gendmr.errors import GendmrError
 
-LEAST = 60
+LEAST = 190
 SECTIONS = (
     *("Genotypes", "Ancestry and kinship", "Identifiers", "Images", "Tables"),
+    "Outcomes, folds and methods",
     "Provenance and security",
 )
 ERRORS = {
