@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from gendmr.training.scores import auc
 from scipy.stats import t
 
 from factories import make_cohort, make_splits
-from gendmr.cohort.view import FoldView, Rows
+from gendmr.cohort.view import FoldView
 from gendmr.files.tables import write_table
+from gendmr.methods.base import FitInputs
+from gendmr.modalities.subset import Subset
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.seeds import derive
+from gendmr.statistics.classification import auc
+from gendmr.tasks import task_of
+from gendmr.training.fold import build_method
 from leakage.garbage import read_table
 from leakage.kinds import METHODS, joined, options
 
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.slow
 COHORTS, FOLDS = 6, 2
 LEVEL = 0.99
 
-Fold = tuple[Rows, Rows, Rows]
+Fold = tuple[Subset, Subset, Subset]
 Opened = list[list[tuple[FoldView, Fold]]]
 
 
@@ -45,12 +48,14 @@ def _opened(original: Path, folder: Path, number: int) -> list[tuple[FoldView, F
     table["diagnosis"] = random.permutation(table["diagnosis"].to_numpy())
     write_table(folder / "participants.tsv", table)
     write_table(folder / "splits.tsv", make_splits(table, FOLDS, 1, number))
-    found = []
+    chosen = options("ridge")
+    task = task_of(chosen.outcome, chosen.task)
+    opened = []
     for fold in range(FOLDS):
-        view = FoldView.open(folder, 0, fold)
-        view.seal()  # rows are read once for all methods; each fits before it is shown the rest
-        found.append((view, (view.train, view.validation, view.held_out)))
-    return found
+        view = FoldView.open(folder, 0, fold, task=task, modalities=("snp", "region"))
+        view.seal()  # people are read once for all methods; each fits before it is shown the rest
+        opened.append((view, (view.train, view.validation, view.held_out)))
+    return opened
 
 
 def pooled_auc(
@@ -59,21 +64,22 @@ def pooled_auc(
     """Return the AUC of the held-out scores of all folds; `peek` fits on held-out people too."""
     changes = {"optimisation": {"epochs": 3, "learning_rate": 0.01}}
     chosen = options(name, **changes)
-    method = importlib.import_module(f"gendmr.{chosen.method.module}").build(chosen)
     truth, score = [], []
     for view, (train, validation, held_out) in folds:
         preparation = Preparation.fit(view, chosen)
         people, judged = preparation.apply(train), preparation.apply(held_out)
-        fitted = method.fit(
-            joined(people, judged) if peek else people,
-            preparation.apply(validation),
-            preparation,
-            seed=derive(seed, name, view.fold),
+        fitted = build_method(chosen).fit(
+            FitInputs(
+                joined(people, judged) if peek else people,
+                preparation.apply(validation),
+                preparation,
+                derive(seed, name, view.fold),
+            ),
             device="cpu",
             progress=lambda line: None,
         )
-        truth.append(held_out.diagnosis)
-        score.append(fitted.logits(judged))
+        truth.append(held_out.outcome.case)
+        score.append(fitted.predict(judged)[:, 0])
     return auc(np.concatenate(truth), np.concatenate(score))
 
 
