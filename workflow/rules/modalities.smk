@@ -3,6 +3,7 @@
 import json
 
 from gendmr.cohort.fold_values import fold_values
+from gendmr.config.outcomes import dump_outcomes
 
 SECTIONS = STUDY.modality_sections()
 SOURCES = {
@@ -62,3 +63,8 @@ def sources_json(wildcards):
 def collect_code(wildcards):
     """The fingerprint of the code that collects one modality."""
     return fingerprint("cohort.collect", f"modalities.{wildcards.modality}.source")
+
+
+def outcomes_json(wildcards):
+    """The sections of the outcomes; a text would be searched for wildcards, a function is not."""
+    return dump_outcomes(STUDY.cohort.outcomes)

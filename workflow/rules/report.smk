@@ -1,16 +1,10 @@
 """What was found and how far to believe it: one page, and the numbers behind it."""
 
-from gendmr.config.outcomes import dump_outcomes
 from gendmr.report.catalogue import code_modules, drawn_figures, legend_file
 
 OUTCOMES = STUDY.cohort.outcomes
 # Those of the outcomes that some method learns: a task with another figure reruns the report only.
 DRAWN = drawn_figures(OUTCOMES, {STUDY.outcome_of(name) for name in METHODS})
-
-
-def outcomes_json(wildcards):
-    """The sections of the outcomes; a text would be searched for wildcards, a function is not."""
-    return dump_outcomes(OUTCOMES)
 
 
 localrules:
@@ -105,7 +99,7 @@ rule summarize_study:
         figures=nonempty(
             [
                 report(
-                    "results/{study}/" + figure.path,
+                    f"results/{{study}}/{figure.path}",
                     caption=legend_file(
                         name, figure, Path(".snakemake/gendmr-captions")
                     ),
@@ -117,7 +111,7 @@ rule summarize_study:
         ),
         vectors=nonempty(
             [
-                "results/{study}/" + figure.path.replace(".png", ".svg")
+                f"results/{{study}}/{figure.path.removesuffix('.png')}.svg"
                 for figure in DRAWN.values()
             ]
         ),
