@@ -7,8 +7,9 @@ not corrected for the number of methods that are compared.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -195,21 +196,17 @@ def comparison_table(summary: StudySummary) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"difference_folds": "Int64"})
 
 
+def group_row(method: MethodSummary, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a table by group of people: what the method reaches in one group."""
+    names = {"outcome": method.outcome, "method": method.method, "metric": method.primary.name}
+    return {**names, **row, "people": row["n"]}
+
+
 def modality_table(methods: Sequence[MethodSummary]) -> pd.DataFrame:
     """Return `report/by_modality.tsv`: pooled primary metric by what is present of a person."""
     columns = [
         "outcome", "method", "modalities", "people", "groups", "metric", "value", "low", "high",
         "note",
     ]  # fmt: skip
-    rows = [
-        {
-            "outcome": method.outcome,
-            "method": method.method,
-            "metric": method.primary.name,
-            **row,
-            "people": row["n"],
-        }
-        for method in methods
-        for row in method.by_modality
-    ]
+    rows = [group_row(method, row) for method in methods for row in method.by_modality]
     return pd.DataFrame(rows, columns=columns)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.report.comparison import group_row
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.numbers import finite
 from gendmr.report.outcomes import OutcomeOfPeople
@@ -122,15 +123,5 @@ def ancestry_table(methods: Sequence[MethodSummary]) -> pd.DataFrame:
     columns = [
         "outcome", "method", "group", "people", "groups", "metric", "value", "low", "high", "note",
     ]  # fmt: skip
-    rows = [
-        {
-            "outcome": method.outcome,
-            "method": method.method,
-            "metric": method.primary.name,
-            **row,
-            "people": row["n"],
-        }
-        for method in methods
-        for row in method.by_ancestry
-    ]
+    rows = [group_row(method, row) for method in methods for row in method.by_ancestry]
     return pd.DataFrame(rows, columns=columns)
