@@ -50,6 +50,7 @@ class Ridge(SequentialFits):
         centre, scale = raw.mean(axis=0), raw.std(axis=0)
         scale = np.where(scale > 1e-9, scale, np.inf)
         features = (raw - centre) / scale
+        del raw  # because the decomposition needs the memory: gigabytes for 20,000 people
         # Ridge is invariant under rotation, so n components stand for many thousand columns.
         left, singular, right = np.linalg.svd(features, full_matrices=False)
         used = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
