@@ -177,8 +177,11 @@ class PrivateSlurm:
         """Kill the node: slurmd and every process of every job, without a word to anybody."""
         spared = {"munged", "slurmctld"}
         for _ in range(3):
-            for pid in self.processes():
-                if _name(pid) not in spared:
+            names = {pid: _name(pid) for pid in self.processes()}
+            # Slurm's daemons die first, because one that outlives a job's process for a moment
+            # reports that job as failed, which no lost node does.
+            for pid in sorted(names, key=lambda pid: not names[pid].startswith("slurm")):
+                if names[pid] not in spared:
                     _signal(pid, signal.SIGKILL)
             time.sleep(0.1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -180,6 +181,8 @@ def test_a_kill_while_a_checkpoint_is_written(
     caught: list[Path] = []
     # Stopped first, so that what is killed is certain to be in the middle of it.
     while not caught:
+        # An earlier training may have ended between two looks: its fold would be mistaken below.
+        shutil.rmtree(output, ignore_errors=True)
         process = start(cohort, output, OPTIONS)
         assert process.pid is not None
         while process.is_alive() and not caught:

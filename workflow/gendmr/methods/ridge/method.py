@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 from gendmr.config.methods.ridge import RidgeMethod
 from gendmr.config.training import MethodOptions
@@ -46,16 +47,15 @@ class Ridge(SequentialFits):
         """Fit on the training people; see `Method.fit`. It runs on the CPU."""
         train, preparation, task = inputs.train, inputs.preparation, inputs.task
         notes = note_missing(train, self.reads, "its training mean is used for them")
-        raw = _features(train, preparation, self.reads)
-        centre, scale = raw.mean(axis=0), raw.std(axis=0)
+        features = _features(train, preparation, self.reads)
+        centre, scale = features.mean(axis=0), features.std(axis=0)
         scale = np.where(scale > 1e-9, scale, np.inf)
-        features = (raw - centre) / scale
-        del raw  # because the decomposition needs the memory: gigabytes for 20,000 people
-        # Ridge is invariant under rotation, so n components stand for many thousand columns.
-        left, singular, right = np.linalg.svd(features, full_matrices=False)
-        used = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
-        rotated, right = left[:, used] * singular[used], right[used]
-        if not used.any():
+        features -= centre  # in place, because the features of 20,000 people are gigabytes
+        features /= scale
+        n_features = features.shape[1]
+        rotated, right = _rotate(features)
+        del features
+        if not len(right):
             notes.append("No feature varies in the training people: everybody gets one score.")
         penalties = sorted(self.options.penalties)
         losses = self._cross_validate(rotated, inputs, penalties)
@@ -73,7 +73,7 @@ class Ridge(SequentialFits):
         fitted.history = only_epoch(
             fitted, inputs, penalty=penalty, cross_validated_loss=min(losses)
         )
-        progress(f"penalty {penalty:g}, {features.shape[1]} features, {len(train)} people")
+        progress(f"penalty {penalty:g}, {n_features} features, {len(train)} people")
         return fitted
 
     @staticmethod
@@ -158,6 +158,25 @@ class FittedRidge:
         return np.asarray(
             (_features(people, self.preparation, self.reads) - self.centre) / self.scale
         )
+
+
+def _rotate(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return features along their principal axes, (person, axis), and the axes, (axis, feature).
+
+    Ridge is invariant under rotation, so at most as many axes as people stand for any number of
+    features; axes along which nobody differs are left out.
+    """
+    people, width = features.shape
+    if width < people:
+        # The Gram matrix of the features is smaller than any factor of the features themselves.
+        values, axes = scipy.linalg.eigh(features.T @ features, overwrite_a=True, driver="evr")
+        singular = np.sqrt(np.maximum(values[::-1], 0))
+        used = singular > 1e-7 * max(float(singular.max(initial=0)), 1.0)
+        right = np.ascontiguousarray(axes.T[::-1][used])
+        return features @ right.T, right
+    left, singular, right = np.linalg.svd(features, full_matrices=False)
+    used = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
+    return left[:, used] * singular[used], right[used]
 
 
 def _features(
