@@ -46,7 +46,7 @@ class Ridge(SequentialFits):
         """Fit on the training people; see `Method.fit`. It runs on the CPU."""
         train, preparation, task = inputs.train, inputs.preparation, inputs.task
         notes = note_missing(train, self.reads, "its training mean is used for them")
-        raw = _features(train, preparation, self.reads)
+        raw = features_of(train, preparation, self.reads)
         centre, scale = raw.mean(axis=0), raw.std(axis=0)
         scale = np.where(scale > 1e-9, scale, np.inf)
         features = (raw - centre) / scale
@@ -156,11 +156,11 @@ class FittedRidge:
 
     def _standardised(self, people: PreparedSubset) -> np.ndarray:
         return np.asarray(
-            (_features(people, self.preparation, self.reads) - self.centre) / self.scale
+            (features_of(people, self.preparation, self.reads) - self.centre) / self.scale
         )
 
 
-def _features(
+def features_of(
     people: PreparedSubset, preparation: Preparation, reads: tuple[str, ...]
 ) -> np.ndarray:
     """Return float64 (person, feature); a modality that a person lacks is its training mean."""
