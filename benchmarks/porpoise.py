@@ -67,6 +67,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "ridge-cox-alterations": {"kind": "ridge", "outcome": "survival", "reads": ["alteration"]},
     "ridge-diagnosis": {"kind": "ridge", "outcome": "diagnosis", "reads": ["expression"]},
     "ridge-diagnosis-who": {"kind": "ridge", "outcome": "diagnosis-who", "reads": ["expression"]},
+    "subspace-survival": {"kind": "subspace", "outcome": "survival"},
+    "subspace-survival-random": {
+        "kind": "subspace",
+        "outcome": "survival",
+        "random_partition": True,
+    },
+    "subspace-diagnosis": {"kind": "subspace", "outcome": "diagnosis"},
+    "subspace-grade": {"kind": "subspace", "outcome": "grade-of-three"},
     "ridge-grade": {"kind": "ridge", "outcome": "grade-of-three", "reads": ["expression"]},
 }
 

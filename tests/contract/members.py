@@ -41,6 +41,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "gendmr": {"width": 8, "attention": 8},
     "fusion": {"width": 6},
     "locus": {"interval": "19:1-59000000"},
+    "subspace": {
+        "width": 8,
+        "subspaces": {"a": ["groups0", "groups1"], "b": ["groups2", "groups3", "groups4"]},
+    },
 }
 COMBINATIONS = [
     (kind, task)
