@@ -114,7 +114,11 @@ class Study(Section):
                 " modalities that brings its own files",
                 next_step="add a section genotypes or imaging; config/config.yaml is an example",
             )
-        idle = [name for name in self.modalities.model_fields_set if name not in sections]
+        idle = [
+            name
+            for name in self.modalities.model_fields_set
+            if name not in sections and getattr(self.modalities, name) is not None
+        ]
         if idle:
             raise ConfigurationError(
                 f"modalities: {first_few(idle)}: the study has no section"

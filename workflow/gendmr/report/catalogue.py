@@ -22,8 +22,10 @@ from gendmr.report.schema import StudySummary
 from gendmr.tasks import figures_of, task_of
 
 # Places on the page, each of which a template fills.
-SECTIONS = ("left", "performance", "null", "enrichment", "genes", "regions", "registration")
-SECTIONS += ("expression", "histology")
+SECTIONS = (
+    *("left", "performance", "null", "enrichment", "genes", "regions", "registration"),
+    *("expression", "histology"),
+)
 
 
 def _always(summary: StudySummary) -> bool:

@@ -12,8 +12,10 @@ from gendmr.modalities import modality_of, names
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.schema import StudySummary
 
-STAGES = ("simulate", "genotypes", "annotation", "imaging", "expression", "histology")
-STAGES += ("cohort", "training", "ranking")
+STAGES = (
+    *("simulate", "genotypes", "annotation", "imaging", "expression", "histology"),
+    *("cohort", "training", "ranking"),
+)
 
 
 def not_done(

@@ -12,6 +12,7 @@ from gendmr.methods.additive import note_missing, only_epoch
 from gendmr.methods.base import FitInputs, Progress, SequentialFits
 from gendmr.methods.ridge.method import FEWEST, FittedRidge, features_of
 from gendmr.preprocessing.partition import stratified_parts
+from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
 from gendmr.tasks.survival.outcome import CensoredTimes
 
@@ -44,7 +45,7 @@ class ElasticNet(SequentialFits):
         centre, scale = raw.mean(axis=0), raw.std(axis=0)
         scale = np.where(scale > 1e-9, scale, np.inf)
         features = np.asfortranarray((raw - centre) / scale)
-        outcome = train.outcome
+        outcome = _times_of(train)
         strengths = self._strengths(features, outcome)
         losses = self._cross_validate(features, inputs, strengths)
         best = int(np.argmin(losses))
@@ -85,7 +86,7 @@ class ElasticNet(SequentialFits):
         That of a part is the difference between all people and all but the part (Verweij and van
         Houwelingen 1993), since few people alone have no risk sets worth the name.
         """
-        outcome = inputs.train.outcome
+        outcome = _times_of(inputs.train)
         fewest = inputs.task.fewest(outcome)
         total = np.zeros(len(strengths))
         if len(strengths) == 1 or fewest < FEWEST:
@@ -103,6 +104,14 @@ class ElasticNet(SequentialFits):
                 risk = features @ beta
                 total[place] -= log_likelihood(risk, outcome) - log_likelihood(risk[rest], inside)
         return total
+
+
+def _times_of(people: PreparedSubset) -> CensoredTimes:
+    """Return times and events: the method learns no other outcome."""
+    outcome = people.outcome
+    if not isinstance(outcome, CensoredTimes):
+        raise TypeError(f"an outcome {type(outcome).__name__}, not CensoredTimes")
+    return outcome
 
 
 def cox_path(

@@ -76,7 +76,8 @@ class _Rest(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *arguments: torch.Tensor) -> torch.Tensor:
-        """Return the bias (n, side * side, key); see `PositionBias.forward`."""
+        """Return the bias of all queries and keys; see `PositionBias.forward`."""
+        # columns and rows (n, side, key, width); the result (n, side, side, key)
         columns, rows, weight, bias, last, level = arguments
         ctx.save_for_backward(*arguments)
         n, side, keys, width = columns.shape

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import pandas as pd
 
 from gendmr.config.outcomes.multiclass import GLIOMA_CLASSES, GliomaRule
@@ -9,6 +12,7 @@ from gendmr.errors import OutcomeError, first_few
 from gendmr.files.tables import MISSING
 from gendmr.tasks.reading import blank
 
+V = TypeVar("V")
 GLIOBLASTOMA, ASTROCYTOMA_4, ASTROCYTOMA_2_3, OLIGODENDROGLIOMA = GLIOMA_CLASSES
 IDH = {"wt": "wildtype", "wildtype": "wildtype", "mutant": "mutant", "mut": "mutant"}
 CODELETION = {"codel": True, "codeleted": True, "non-codel": False, "non-codeleted": False}
@@ -79,8 +83,8 @@ def glioma_classes(
 
 
 def _read(
-    table: pd.DataFrame, column: str, meanings: dict[str, object], where: str, expected: str
-) -> list[object]:
+    table: pd.DataFrame, column: str, meanings: Mapping[str, V], where: str, expected: str
+) -> list[V | None]:
     """Return what each value means, None where it means nothing."""
     texts = table[column].str.strip()
     values = [meanings.get(text.lower()) for text in texts]
