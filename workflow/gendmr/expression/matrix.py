@@ -7,7 +7,7 @@ import gzip
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,7 @@ def read_matrix(section: MatrixSection) -> pd.DataFrame:
     names = [name for name in header[1:] if name not in kept_out]
     _refuse_twice(path, names, "people" if people_in_header else "genes", stop=people_in_header)
     columns = [0, *(place for place, name in enumerate(header) if place and name not in kept_out)]
+    unknown_in: dict[Any, list[str]] = dict.fromkeys(columns[1:], UNKNOWN)
     try:
         raw = pd.read_csv(
             path,
@@ -60,9 +61,9 @@ def read_matrix(section: MatrixSection) -> pd.DataFrame:
             header=None,
             skiprows=1,
             usecols=columns,
-            dtype=cast("dict[int, type]", {0: str}),
+            dtype={0: str},
             keep_default_na=False,
-            na_values=dict.fromkeys(columns[1:], UNKNOWN),
+            na_values=unknown_in,
             low_memory=False,
         )
     except (OSError, ValueError, EOFError) as error:
@@ -114,7 +115,7 @@ def _header(path: Path) -> tuple[list[str], str]:
         raise InputFileError(
             f"{path}: no such file", next_step="check expression.matrices in the configuration"
         )
-    opener: Callable[..., TextIO] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]
+    opener: Callable[..., TextIO] = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8", newline="") as stream:
             line = stream.readline()

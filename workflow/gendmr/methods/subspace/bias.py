@@ -48,7 +48,7 @@ class PositionBias(nn.Module):
         weight = self.first.weight
         columns = across[..., None] * weight[:, 0]  # (n, side, key, width)
         rows = down[..., None] * weight[:, 1] + self.first.bias  # (n, side, key, width)
-        bias: torch.Tensor = _Rest.apply(
+        bias: torch.Tensor = _Rest.apply(  # type: ignore[no-untyped-call]
             columns,
             rows,
             self.second.weight,
