@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from gendmr.config.methods import KINDS
+from gendmr.config.modalities import SECTIONS
 from gendmr.config.outcomes import KINDS as OUTCOMES
 from gendmr.config.study import Study
 from gendmr.config.training import MethodOptions
@@ -40,6 +41,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "gendmr": {"width": 8, "attention": 8},
     "fusion": {"width": 6},
     "locus": {"interval": "19:1-59000000"},
+    "subspace": {
+        "width": 8,
+        "subspaces": {"a": ["groups0", "groups1"], "b": ["groups2", "groups3", "groups4"]},
+    },
 }
 COMBINATIONS = [
     (kind, task)
@@ -48,6 +53,10 @@ COMBINATIONS = [
     if outcome["kind"] in section.tasks
 ]
 ADDED = [name for name in names() if name not in ("snp", "region")]
+# Sections of the stages that measure modalities.
+STAGED: dict[str, dict[str, Any]] = {
+    "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
+}
 
 
 def without_example() -> list[str]:
@@ -66,8 +75,9 @@ def options(kind: str, task: str, **method: Any) -> MethodOptions:
             "imaging": {"measurements": "made-up"},
             "modalities": {
                 "snp": {"components": 1, "selection": {"maximum": 30}},
-                **{name: {"table": "made-up"} for name in ADDED},
+                **{name: {"table": "made-up"} for name in ADDED if SECTIONS[name].stage is None},
             },
+            **{name: STAGED[name] for one in ADDED if (name := SECTIONS[one].stage or "")},
             "cohort": {"participants": "made-up", "outcomes": TASKS},
             "training": {
                 "methods": {"m": {"kind": kind, "outcome": task, **SMALL.get(kind, {}), **method}},

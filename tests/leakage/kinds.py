@@ -46,8 +46,16 @@ SEED = 5
 
 
 def sections() -> dict[str, type[MethodSection]]:
-    """Return the configuration type of each kind of method that a study can ask for."""
-    return KINDS
+    """Return the type of each kind that can learn a diagnosis from SNPs or regions.
+
+    The others are proved in tests/contract, with outcomes and modalities that they can use.
+    """
+    return {
+        kind: section
+        for kind, section in KINDS.items()
+        if "binary" in section.tasks
+        and (section.readable is None or set(section.readable) & {"snp", "region"})
+    }
 
 
 def study(name: str, **changes: dict[str, Any]) -> Study:

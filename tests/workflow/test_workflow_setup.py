@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-STAGES = "simulate genotypes annotation imaging cohort training ranking tracking report"
+STAGES = "simulate genotypes annotation imaging expression cohort training ranking tracking report"
 
 
 def setup(root: Path, venv: Path, **environment: str) -> subprocess.CompletedProcess[str]:

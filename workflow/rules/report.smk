@@ -28,9 +28,7 @@ rule summarize_study:
     are no outputs; the page holds them. The other figures are those of the tasks.
     """
     input:
-        rules.genotypes.input if STUDY.genotypes else [],
-        rules.annotation.input if STUDY.genotypes else [],
-        rules.imaging.input if STUDY.imaging else [],
+        [getattr(rules, stage).input for stage in MEASURING if stage != "simulate"],
         rules.cohort.input,
         rules.ranking.input,
         tracking="results/{study}/tracking/synced.json",

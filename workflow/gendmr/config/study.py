@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from gendmr.config.annotation import AnnotationSection
 from gendmr.config.base import Section
 from gendmr.config.cohort import CohortSection
+from gendmr.config.expression import ExpressionSection
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.imaging import ImagingSection
 from gendmr.config.methods import KINDS as METHODS
@@ -40,6 +41,8 @@ class Study(Section):
     """Genes of the SNPs; needed with genotypes."""
     imaging: ImagingSection | None = None
     """Absent: a study without images."""
+    expression: ExpressionSection | None = None
+    """Absent: a study without expression."""
     modalities: ModalitiesSection = ModalitiesSection()
     """How each modality enters the cohort and a fold."""
     cohort: CohortSection
@@ -82,6 +85,22 @@ class Study(Section):
                 sections[name] = entry if entry is not None else section()
         return in_order(sections)
 
+    def measuring_stages(self) -> list[str]:
+        """Return the stages before the cohort that the study has, in the order of data."""
+        named = [section.stage for section in SECTIONS.values() if section.stage is not None]
+        first = ["simulate", "genotypes", "annotation", "imaging"]
+        every = [*first, *sorted(set(named) - set(first))]
+        idle = set() if self.genotypes is not None else {"annotation"}
+        return [stage for stage in every if stage not in idle and getattr(self, stage) is not None]
+
+    def _readable(self, method: AnyMethod) -> tuple[str, ...]:
+        """Return the modalities of the study that a method can read at all."""
+        return tuple(
+            name
+            for name, section in self.modality_sections().items()
+            if section.shared or name in (method.readable or ())
+        )
+
     def _check_modalities(self) -> None:
         if self.genotypes is not None and self.annotation is None:
             raise ConfigurationError(
@@ -95,7 +114,11 @@ class Study(Section):
                 " modalities that brings its own files",
                 next_step="add a section genotypes or imaging; config/config.yaml is an example",
             )
-        idle = [name for name in self.modalities.model_fields_set if name not in sections]
+        idle = [
+            name
+            for name in self.modalities.model_fields_set
+            if name not in sections and getattr(self.modalities, name) is not None
+        ]
         if idle:
             raise ConfigurationError(
                 f"modalities: {first_few(idle)}: the study has no section"
@@ -140,7 +163,8 @@ class Study(Section):
                     cause="another kind of outcome than the method was made for",
                     next_step=f"choose another method, or an outcome that is {method.tasks[0]}",
                 )
-            able = (*(available if method.readable is None else method.readable),)
+            readable = self._readable(method)
+            able = (*(readable if method.readable is None else method.readable),)
             able += (COVARIATES,) if method.covariates != "never" else ()
             unreadable = [one for one in method.reads or () if one not in able]
             absent = [one for one in method.reads or () if one not in (*available, COVARIATES)]
@@ -150,7 +174,7 @@ class Study(Section):
                     f" it reads {first_few(able)}",
                     next_step="take them out of reads, or choose another method",
                 )
-            named = any(one != COVARIATES for one in method.reads_of(available))
+            named = any(one != COVARIATES for one in method.reads_of(readable))
             if not named and method.reads is not None and method.covariates == "always":
                 raise ConfigurationError(
                     f"{where}.reads: the method {method.kind} reads more than covariates:"
@@ -199,8 +223,9 @@ class Study(Section):
         """Return the slice of one method: editing another method changes nothing in it."""
         method = self.methods[name]
         sections = self.modality_sections()
-        reads = method.reads_of(tuple(sections))
-        adjusted = method.needs_covariates(tuple(sections))
+        readable = self._readable(method)
+        reads = method.reads_of(readable)
+        adjusted = method.needs_covariates(readable)
         optimisation = None
         if isinstance(method, NetworkSection):
             optimisation = method.optimised(self.training.optimisation)
@@ -221,8 +246,9 @@ class Study(Section):
 
     def ranked_methods(self) -> list[str]:
         """Return the methods whose attributions are ranked."""
-        available = tuple(self.modality_sections())
-        return [name for name, method in self.methods.items() if method.ranked(available)]
+        return [
+            name for name, method in self.methods.items() if method.ranked(self._readable(method))
+        ]
 
     def null_methods(self) -> list[str]:
         """Return the methods whose ranking has p-values."""
@@ -250,6 +276,7 @@ class Study(Section):
                 for path in section.user_files()
             ),
             *(imaging.files() if imaging else ()),
+            *(self.expression.files() if self.expression else ()),
             *((imaging.measurements, imaging.places) if imaging else ()),
             *((*sets.sets, *sets.loci) if sets else ()),
             self.report.truth,

@@ -22,6 +22,7 @@ STAGES = (
     "genotypes",
     "annotation",
     "imaging",
+    "expression",
     "cohort",
     "training",
     "ranking",

@@ -22,7 +22,10 @@ from gendmr.report.schema import StudySummary
 from gendmr.tasks import figures_of, task_of
 
 # Places on the page, each of which a template fills.
-SECTIONS = ("left", "performance", "null", "enrichment", "genes", "regions", "registration")
+SECTIONS = (
+    *("left", "performance", "null", "enrichment", "genes", "regions", "registration"),
+    *("expression", "histology"),
+)
 
 
 def _always(summary: StudySummary) -> bool:
@@ -118,6 +121,13 @@ FIGURES: dict[str, ReportFigure] = {
         section="registration",
         alt="Quality of imaging",
         caption="Quality of imaging over all people.",
+    ),
+    "expression": ReportFigure(
+        path="expression/figures/quality.png",
+        section="expression",
+        alt="Expression of all people",
+        caption="Left: median and quartiles of each person; one who is far from the others was"
+        " measured or normalised otherwise. Right: the first two components of the people.",
     ),
 }
 # Named by text, so that no import tells the fingerprint of them.

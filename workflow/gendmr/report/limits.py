@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gendmr.config.modalities import SECTIONS
 from gendmr.files.atomic import read_json
 from gendmr.modalities import modality_of, names
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.schema import StudySummary
 
-STAGES = ("simulate", "genotypes", "annotation", "imaging", "cohort", "training", "ranking")
+STAGES = (
+    *("simulate", "genotypes", "annotation", "imaging", "expression", "histology"),
+    *("cohort", "training", "ranking"),
+)
 
 
 def not_done(
@@ -35,7 +39,7 @@ def not_done(
     notes += [
         {"stage": "cohort", "note": f"No {modality_of(name).label} were analysed."}
         for name in names()
-        if name not in present
+        if name not in present and SECTIONS[name].customary
     ]
     notes += [
         {

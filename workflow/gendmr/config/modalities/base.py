@@ -12,6 +12,10 @@ class ModalitySection(Section):
 
     place: ClassVar[int] = 9
     """Place among the modalities in tables and texts; those of one place stand by name."""
+    customary: ClassVar[bool] = False
+    """Whether reports say that a study lacks it."""
+    shared: ClassVar[bool] = True
+    """Whether people share its instances; where not, only methods that name it can read it."""
     adjusts: ClassVar[bool] = False
     """Whether it offers covariates (ancestry components) to methods that do not read it."""
     stage: ClassVar[str | None] = None

@@ -16,6 +16,7 @@ class RegionSection(ModalitySection):
     """Columns of participants.tsv regressed out of the measurements, with one slope for all classes
     of the outcome; those that a cohort lacks are an error."""
 
+    customary: ClassVar[bool] = True
     place: ClassVar[int] = 1
     stage: ClassVar[str | None] = "imaging"
 

@@ -59,6 +59,7 @@ class SnpSection(ModalitySection):
     override: SnpOverride | None = None
     """Set by methods that choose their SNPs themselves."""
 
+    customary: ClassVar[bool] = True
     place: ClassVar[int] = 0
     adjusts: ClassVar[bool] = True
     stage: ClassVar[str | None] = "genotypes"

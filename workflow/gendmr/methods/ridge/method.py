@@ -47,7 +47,7 @@ class Ridge(SequentialFits):
         """Fit on the training people; see `Method.fit`. It runs on the CPU."""
         train, preparation, task = inputs.train, inputs.preparation, inputs.task
         notes = note_missing(train, self.reads, "its training mean is used for them")
-        features = _features(train, preparation, self.reads)
+        features = features_of(train, preparation, self.reads)
         centre, scale = features.mean(axis=0), features.std(axis=0)
         scale = np.where(scale > 1e-9, scale, np.inf)
         features -= centre  # in place, because the features of 20,000 people are gigabytes
@@ -156,7 +156,7 @@ class FittedRidge:
 
     def _standardised(self, people: PreparedSubset) -> np.ndarray:
         return np.asarray(
-            (_features(people, self.preparation, self.reads) - self.centre) / self.scale
+            (features_of(people, self.preparation, self.reads) - self.centre) / self.scale
         )
 
 
@@ -179,7 +179,7 @@ def _rotate(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return left[:, used] * singular[used], right[used]
 
 
-def _features(
+def features_of(
     people: PreparedSubset, preparation: Preparation, reads: tuple[str, ...]
 ) -> np.ndarray:
     """Return float64 (person, feature); a modality that a person lacks is its training mean."""

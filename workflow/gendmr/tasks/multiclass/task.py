@@ -17,6 +17,7 @@ from gendmr.statistics.intervals import percentile_interval, resample_counts, re
 from gendmr.tasks.base import ParsedOutcome, Task
 from gendmr.tasks.judged import Judged
 from gendmr.tasks.multiclass.columns import pool_classes, probabilities, probability_of
+from gendmr.tasks.multiclass.glioma import glioma_classes
 from gendmr.tasks.multiclass.outcome import ClassLabels
 from gendmr.tasks.reading import MANY, blank, check_minimum, counted, positions, same_but_case
 
@@ -62,15 +63,20 @@ class MulticlassTask(Judged):
         }
 
     def wanted(self) -> tuple[str, ...]:
-        """Return the column of the labels."""
-        return (self.section.column,)
+        """Return the columns of the labels."""
+        rule = self.section.glioma
+        return rule.columns() if rule is not None else (self.section.column,)
 
     def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Return the class of each person; labels of no class are a reason."""
         class_of = {name: name for name in self.classes}
         class_of |= {one: name for name, labels in self.section.pooled.items() for one in labels}
-        column = self.section.column
-        labels = table[column]
+        rule = self.section.glioma
+        column = self.section.column or "diagnosis by the rule glioma"
+        if rule is not None:
+            labels, cannot = glioma_classes(table, rule, where)
+        else:
+            labels, cannot = table[column], pd.Series("", index=table.index, dtype=object)
         missing = blank(labels)
         unknown = ~missing & ~labels.isin(list(class_of))
         different = labels[~missing].nunique()
@@ -94,6 +100,7 @@ class MulticlassTask(Judged):
             )
         reason = pd.Series("", index=table.index, dtype=object)
         reason[missing] = f"no {self.name}"
+        reason = reason.mask(missing & (cannot != ""), f"no {self.name}: " + cannot)
         for label in sorted(labels[unknown].unique()):
             hint = same_but_case(label, class_of)
             reason[labels == label] = f"{self.name} {label!r} is none of the classes{hint}"

@@ -1,0 +1,246 @@
+"""Baselines of diagnosis, grade and survival on real glioma expression, in the published folds.
+
+    python benchmarks/porpoise.py prepare DATA results/porpoise   # inputs and folds of a study
+    python benchmarks/porpoise.py train results/porpoise [METHOD ...]
+    python benchmarks/porpoise.py table results/porpoise
+
+DATA is a folder with `tcga_gbmlgg.csv.gz`, `signatures.csv` and `labels.tsv`: omics as PORPOISE
+publishes them, a row for each slide, and labels with the published fold of each patient. All stages
+run in one process: the functions of the rules, but no Snakemake. Each published fold trains on the
+other four but for people of the inner validation (`VALIDATION` of them, drawn in proportion to the
+classes), which baselines do not need and networks do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from gendmr.cohort.collect import collect_modality
+from gendmr.cohort.join import join_people
+from gendmr.config.study import Study
+from gendmr.expression.join import join_matrices
+from gendmr.files.atomic import write_text
+from gendmr.files.tables import MISSING, write_table
+from gendmr.tasks import task_of
+from gendmr.training.evaluate import collect_metrics
+from gendmr.training.fold import train_fold
+
+VALIDATION = {"baseline": 0.05, "network": 0.15}
+FOLDS = 5
+MARKERS = {
+    "idh": "idh_status",
+    "codel": "codel_1p19q",
+    "cdkn2a": "cdkn2a_cnv",
+    "grade": "grade",
+}
+GLIOMA = {"kind": "multiclass", "classes": [
+    "glioblastoma", "astrocytoma-4", "astrocytoma-2-3", "oligodendroglioma"]}  # fmt: skip
+OUTCOMES: dict[str, dict[str, Any]] = {
+    "survival": {"kind": "survival", "time": "months", "event": "died", "unit": "months"},
+    "diagnosis": {**GLIOMA, "glioma": {**{one: one for one in MARKERS}, "deletion": "any"}},
+    "diagnosis-who": {
+        **GLIOMA,
+        "glioma": {**{one: one for one in MARKERS}, "deletion": "homozygous"},
+    },
+    "grade-of-three": {"kind": "multiclass", "column": "grade", "classes": ["G2", "G3", "G4"]},
+}
+METHODS: dict[str, dict[str, Any]] = {
+    "clinical-cox": {"kind": "ridge", "outcome": "survival", "reads": ["covariates"]},
+    "elastic-net": {"kind": "elastic_net", "outcome": "survival", "reads": ["expression"]},
+    "elastic-net-clinical": {
+        "kind": "elastic_net",
+        "outcome": "survival",
+        "reads": ["expression", "covariates"],
+    },
+    "ridge-cox": {"kind": "ridge", "outcome": "survival", "reads": ["expression"]},
+    "ridge-cox-alterations": {"kind": "ridge", "outcome": "survival", "reads": ["alteration"]},
+    "ridge-diagnosis": {"kind": "ridge", "outcome": "diagnosis", "reads": ["expression"]},
+    "ridge-diagnosis-who": {"kind": "ridge", "outcome": "diagnosis-who", "reads": ["expression"]},
+    "subspace-survival": {"kind": "subspace", "outcome": "survival"},
+    "subspace-survival-random": {
+        "kind": "subspace",
+        "outcome": "survival",
+        "random_partition": True,
+    },
+    "subspace-diagnosis": {"kind": "subspace", "outcome": "diagnosis"},
+    "subspace-grade": {"kind": "subspace", "outcome": "grade-of-three"},
+    "ridge-grade": {"kind": "ridge", "outcome": "grade-of-three", "reads": ["expression"]},
+}
+
+
+def prepare(data: Path, folder: Path) -> None:
+    """Write the inputs of a study, run the stages before training, and write the folds."""
+    inputs = folder / "inputs"
+    inputs.mkdir(parents=True, exist_ok=True)
+    slides = pd.read_csv(data / "tcga_gbmlgg.csv.gz", dtype={"case_id": str}, low_memory=False)
+    people = slides.drop_duplicates("case_id").set_index("case_id")
+    labels = pd.read_csv(data / "labels.tsv", sep="\t", dtype=str).set_index("case_id")
+    labels = labels.loc[people.index]
+    expression = people[[name for name in people if name.endswith("_rnaseq")]]
+    expression.columns = [name.removesuffix("_rnaseq") for name in expression]
+    expression.T.to_csv(inputs / "expression.tsv", sep="\t", index_label="gene")
+    altered = people[[name for name in people if name.endswith(("_cnv", "_mut"))]]
+    write_table(inputs / "alteration.tsv", _with_names(altered))
+    table = pd.DataFrame(
+        {
+            "age": people["age"],
+            "sex": np.where(people["is_female"] == 1, "F", "M"),
+            "months": people["survival_months"],
+            "died": (1 - people["censorship"]).astype(int),
+            **{ours: labels[theirs] for ours, theirs in MARKERS.items()},
+            "published_fold": labels["published_fold"],
+        }
+    )
+    filled = labels["tcga_lgg_grade"].where(labels["tcga_lgg_grade"].isin(["G2", "G3", "G4"]))
+    table["grade"] = table["grade"].fillna(filled)
+    write_table(inputs / "participants.tsv", _with_names(table.fillna(MISSING)))
+    config = {
+        "study": folder.name,
+        "seed": 1,
+        "expression": {
+            "matrices": [{"path": str(inputs / "expression.tsv"), "unit": "z"}],
+            "groups": str((data / "signatures.csv").resolve()),
+        },
+        "modalities": {"alteration": {"table": str(inputs / "alteration.tsv")}},
+        "cohort": {
+            "participants": str(inputs / "participants.tsv"),
+            "outcomes": OUTCOMES,
+            "covariates": ["age", "sex", "grade", "idh", "codel"],
+            "categorical": ["sex", "grade", "idh", "codel"],
+            "fold_by": "published_fold",
+            "minimum_overlap": 0.1,
+        },
+        "training": {"covariates": ["age", "sex", "grade", "idh", "codel"], "methods": METHODS},
+    }
+    write_text(folder / "study.yaml", yaml.safe_dump(config, sort_keys=False))
+    study = Study.parse(folder / "study.yaml")
+    if study.expression is None:
+        raise SystemExit("the study has no expression")
+    join_matrices(study.expression, folder / "expression")
+    sections = study.modality_sections()
+    sources = {name: section.sources(str(folder)) for name, section in sections.items()}
+    cohort = folder / "cohort"
+    join_people(sources, sections, study.cohort, cohort)
+    for name, section in sections.items():
+        collect_modality(
+            name,
+            sources[name],
+            section,
+            str(cohort / "participants.tsv"),
+            study.cohort,
+            cohort / f"{name}.nc",
+        )
+    for kind, share in VALIDATION.items():
+        write_table(folder / f"splits-{kind}.tsv", published_folds(cohort, share))
+
+
+def published_folds(cohort: Path, share: float) -> pd.DataFrame:
+    """Return splits.tsv with the published folds and a share for inner validation.
+
+    Validation people are every so-many-th of those of one diagnosis, ordered by name.
+    """
+    table = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=str, keep_default_na=False)
+    folds = table["published_fold"].astype(int)
+    columns: dict[str, Any] = {
+        "participant_id": table["participant_id"],
+        "repeat": 0,
+        "fold": folds,
+    }
+    for fold in range(FOLDS):
+        role = np.where(folds == fold, "held-out", "train").astype(object)
+        for group in sorted(set(table["diagnosis"])):
+            rows = np.flatnonzero((table["diagnosis"] == group) & (folds != fold))
+            role[rows[:: round(1 / share)]] = "validation"
+        columns[f"inner_{fold}"] = role
+    return pd.DataFrame(columns)
+
+
+def train(folder: Path, names: list[str], folds: list[int]) -> None:
+    """Train methods of the study, and print what held-out people say."""
+    study = Study.parse(folder / "study.yaml")
+    for name in names or list(study.methods):
+        options = study.method_options(name)
+        kind = "network" if study.methods[name].network else "baseline"
+        target = folder / "cohort" / "splits.tsv"
+        target.write_bytes((folder / f"splits-{kind}.tsv").read_bytes())
+        started = time.process_time()
+        for fold in folds:
+            train_fold(
+                folder / "cohort",
+                folder / "training" / name / "repeat-0" / f"fold-{fold}",
+                method=name,
+                repeat=0,
+                fold=fold,
+                options=options,
+                seed=study.seed,
+                device="cpu",
+                progress=lambda line: print("  ", line, flush=True),
+            )
+        if folds == list(range(FOLDS)):
+            collect_metrics(
+                [folder / "training" / name / "repeat-0" / f"fold-{fold}" for fold in folds],
+                folder / "training" / name / "metrics.tsv",
+                method=name,
+                task=task_of(options.outcome, options.task),
+                seed=study.seed,
+            )
+        print(f"{name}: {time.process_time() - started:.0f} CPU s", flush=True)
+
+
+def table(folder: Path) -> pd.DataFrame:
+    """Return mean and SD over folds of the metrics of all methods that are trained."""
+    rows = []
+    for path in sorted(folder.glob("training/*/metrics.tsv")):
+        metrics = pd.read_csv(path, sep="\t")
+        metrics = metrics[metrics["fold"].astype(str).isin([str(fold) for fold in range(FOLDS)])]
+        for metric, own in metrics.groupby("metric", sort=False):
+            rows.append(
+                {
+                    "method": path.parent.name,
+                    "metric": metric,
+                    "mean": own["value"].mean(),
+                    "sd": own["value"].std(),
+                    "folds": " ".join(f"{value:.3f}" for value in own["value"]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _with_names(table: pd.DataFrame) -> pd.DataFrame:
+    return table.reset_index(names="participant_id")
+
+
+def main() -> None:
+    """Run a part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = parser.add_subparsers(dest="part", required=True)
+    one = parts.add_parser("prepare")
+    one.add_argument("data", type=Path)
+    one.add_argument("folder", type=Path)
+    one = parts.add_parser("train")
+    one.add_argument("folder", type=Path)
+    one.add_argument("methods", nargs="*")
+    one.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
+    parts.add_parser("table").add_argument("folder", type=Path)
+    asked = parser.parse_args()
+    if asked.part == "prepare":
+        prepare(asked.data, asked.folder)
+    elif asked.part == "train":
+        train(asked.folder, asked.methods, asked.folds)
+    else:
+        table(asked.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.4f")
+
+
+if __name__ == "__main__":
+    main()

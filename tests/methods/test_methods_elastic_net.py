@@ -1,0 +1,57 @@
+"""The elastic-net Cox regression fulfils the conditions of its minimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gendmr.methods.elastic_net.method import cox_path, log_likelihood
+from gendmr.tasks.survival.outcome import CensoredTimes
+
+
+@pytest.fixture(scope="module")
+def people() -> tuple[np.ndarray, CensoredTimes]:
+    """120 people with tied times, 30 features, two of which matter."""
+    random = np.random.default_rng(0)
+    features = np.asfortranarray(random.normal(size=(120, 30)))
+    time = random.exponential(np.exp(features[:, 1] - features[:, 0])).round(1) + 0.1
+    event = random.uniform(size=120) < 0.7
+    return features, CensoredTimes(time, event, np.ones(120, dtype=bool))
+
+
+def slow_log_likelihood(risk: np.ndarray, outcome: CensoredTimes) -> float:
+    """Return the same by its definition, person by person."""
+    return sum(
+        risk[one] - np.log(np.exp(risk[outcome.time >= outcome.time[one]]).sum())
+        for one in np.flatnonzero(outcome.event)
+    )
+
+
+def test_log_likelihood__is_that_of_its_definition(
+    people: tuple[np.ndarray, CensoredTimes],
+) -> None:
+    features, outcome = people
+    risk = features[:, 0]
+    assert log_likelihood(risk, outcome) == pytest.approx(slow_log_likelihood(risk, outcome))
+
+
+def test_cox_path__gives_the_minimum(people: tuple[np.ndarray, CensoredTimes]) -> None:
+    features, outcome = people
+    strength, l1 = 0.05, 0.5
+    path = cox_path(features, outcome, np.array([0.3, strength]), l1)
+    assert 0 < np.count_nonzero(path[0]) < np.count_nonzero(path[1]) < 30
+    beta, step = path[1], 1e-5
+    slope = np.array(
+        [
+            (
+                slow_log_likelihood(features @ (beta - one), outcome)
+                - slow_log_likelihood(features @ (beta + one), outcome)
+            )
+            / (2 * step * 120)
+            for one in step * np.eye(30)
+        ]
+    )
+    slope += strength * (1 - l1) * beta
+    inside = beta != 0
+    np.testing.assert_allclose(slope[inside], -strength * l1 * np.sign(beta[inside]), atol=1e-5)
+    assert (np.abs(slope[~inside]) <= strength * l1 + 1e-5).all()

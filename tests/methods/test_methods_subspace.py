@@ -1,0 +1,140 @@
+"""The parts of the method `subspace`: shapes, the fast form of the attention, coordination."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gendmr.config.methods.subspace import MCAT_FAMILIES
+from gendmr.errors import TrainingError
+from gendmr.methods.subspace.attention import DeformableAttention, keys_per_side
+from gendmr.methods.subspace.method import genes_of, random_partition
+from gendmr.methods.subspace.network import SubspaceNet
+from gendmr.methods.subspace.terms import concordance, consistency, coordinate
+from gendmr.statistics.survival import harrell_c
+
+
+def count(net: torch.nn.Module) -> int:
+    return sum(value.numel() for value in net.parameters())
+
+
+def test_the_network_of_the_paper_has_its_number_of_parameters() -> None:
+    net = SubspaceNet({"tumour": 59, "environment": 361}, 1024, 4)
+    assert count(net) == 628_966
+    assert keys_per_side(50) == 12
+
+
+def test_points_have_the_stated_shape_and_padding_counts_for_nothing() -> None:
+    torch.manual_seed(0)
+    net = SubspaceNet({"a": 5, "b": 3}, 7, 3, width=16, head_width=4).eval()
+    used = torch.ones(2, 144)
+    used[:, 100:] = 0
+    batch = {
+        "expression_a": torch.randn(2, 5),
+        "expression_b": torch.randn(2, 3),
+        "patch": torch.randn(2, 144, 7),
+        "patch_used": used,
+    }
+    outputs = net(batch)
+    assert outputs["output"].shape == (2, 3)
+    assert outputs["points_a"].shape == (2 * 8, 2, 3, 3)
+    garbage = batch["patch"].clone()
+    garbage[:, 100:] = 9
+    # The rows of patches that are no padding see the padding as zeros, whatever stands in it.
+    again = net({**batch, "patch": garbage})
+    torch.testing.assert_close(again["tokens_a"][:, :100], outputs["tokens_a"][:, :100])
+    assert not outputs["tokens_a"][:, 100:].any()
+    parts = outputs["alone_a"] + outputs["alone_b"]
+    torch.testing.assert_close(parts, outputs["output"])
+
+
+@pytest.mark.parametrize("side", [4, 12, 20])
+def test_the_fast_attention_is_the_plain_one(side: int) -> None:
+    torch.manual_seed(1)
+    attention = DeformableAttention(32, 8, 16, dropout=0.0)
+    tokens = [torch.randn(2, side * side, 32, requires_grad=True) for _ in range(2)]
+    weights = [*tokens, *attention.parameters()]
+    results = []
+    for plain in (False, True):
+        attention.plain = plain
+        mixed, points = attention(*tokens)
+        # The last bias is the same for all keys, where a softmax has no slope but rounding.
+        loss = (mixed**3).sum() + points.square().sum()
+        results.append((mixed, torch.autograd.grad(loss, weights)))
+    (fast, slopes), (plain_mixed, plain_slopes) = results
+    torch.testing.assert_close(fast, plain_mixed, atol=1e-5, rtol=0)
+    for one, other in zip(slopes, plain_slopes, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def test_consistency__is_0_where_people_alike_in_genes_sample_alike() -> None:
+    torch.manual_seed(2)
+    code = torch.randn(4, 18)
+    points = code.repeat_interleave(3, dim=0).reshape(12, 2, 3, 3)
+    weight = torch.ones(4)
+    assert consistency(code, points, 3, weight).item() == pytest.approx(0, abs=1e-6)
+    assert consistency(code, points, 3, weight, "released").item() > 0.1
+
+
+def test_consistency__does_not_depend_on_the_order_of_people() -> None:
+    torch.manual_seed(3)
+    genes, points, order = torch.randn(5, 6), torch.randn(5, 4, 2, 3, 3), [3, 1, 4, 0, 2]
+    weight = torch.tensor([1.0, 1, 0, 1, 1])
+    first = consistency(genes, points.flatten(0, 1), 4, weight)
+    again = consistency(genes[order], points[order].flatten(0, 1), 4, weight[order])
+    torch.testing.assert_close(first, again)
+
+
+@pytest.mark.parametrize(("projection", "sign"), [("orthogonal", 0), ("released", 1)])
+def test_coordinate__turns_the_less_confident_subspace_only(projection: str, sign: int) -> None:
+    torch.manual_seed(4)
+    gradient = torch.randn(2, 6, 9)
+    confidence = torch.tensor([0.3, 0.7])
+    turned = coordinate(gradient, confidence, projection)  # type: ignore[arg-type]
+    torch.testing.assert_close(turned[1], gradient[1])
+    before = torch.cosine_similarity(gradient[0], gradient[1], dim=1)
+    after = torch.cosine_similarity(turned[0], turned[1], dim=1)
+    against = before < 0
+    assert against.any() and not against.all()
+    torch.testing.assert_close(turned[0][~against], gradient[0][~against])
+    torch.testing.assert_close(after[against], -sign * before[against], atol=1e-5, rtol=1e-4)
+    along = (gradient[0] * gradient[1]).sum(1, keepdim=True) / gradient[1].square().sum(
+        1, keepdim=True
+    )
+    norm = (gradient[0] - along * gradient[1]).norm(dim=1)
+    torch.testing.assert_close(turned[0].norm(dim=1)[against], norm[against])
+
+
+def test_concordance__is_that_of_the_package() -> None:
+    random = np.random.default_rng(5)
+    time, event = random.permutation(30).astype(float) + 1, random.uniform(size=30) < 0.5
+    risk = random.normal(size=30).round(1)
+    expected = harrell_c(time, event, risk)
+    ours = concordance(*map(torch.from_numpy, (risk, time, event.astype(float))))
+    assert ours.item() == pytest.approx(expected)
+    assert concordance(torch.ones(2), torch.ones(2), torch.zeros(2)).item() == 0.5
+
+
+def test_genes_of_two_subspaces_are_in_neither() -> None:
+    groups = ["Oncogenes", "Oncogenes;Cytokines and Growth Factors", "", "Kinases",
+              "Cytokines and Growth Factors"]  # fmt: skip
+    places, notes = genes_of(groups, MCAT_FAMILIES)
+    assert {name: chosen.tolist() for name, chosen in places.items()} == {
+        "tumour": [0],
+        "environment": [4],
+    }
+    assert notes[1] == "1 genes are in several subspaces, and so in none."
+
+
+def test_a_subspace_without_genes_is_refused_before_training() -> None:
+    with pytest.raises(TrainingError, match="subspaces without a gene"):
+        genes_of(["Oncogenes", ""], MCAT_FAMILIES)
+
+
+def test_random_partition__has_the_same_sizes_and_no_gene_twice() -> None:
+    places = {"a": np.arange(5), "b": np.arange(5, 12)}
+    drawn = random_partition(places, 40, seed=1)
+    assert [len(one) for one in drawn.values()] == [5, 7]
+    assert len(set(np.concatenate(list(drawn.values())).tolist())) == 12
+    assert any((drawn[name] != chosen).any() for name, chosen in places.items())

@@ -1,0 +1,67 @@
+"""The section of the method `subspace`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gendmr.config.methods.base import M, NetworkSection, Resources
+from gendmr.config.modalities.expression import ExpressionModalitySection
+from gendmr.config.optimisation import OptimisationSection
+from gendmr.errors import first_few
+
+MCAT_FAMILIES: dict[str, tuple[str, ...]] = {
+    "tumour": ("Tumor Suppressor Genes", "Oncogenes"),
+    "environment": ("Cell Differentiation Markers", "Cytokines and Growth Factors"),
+}
+
+
+class SubspaceMethod(NetworkSection):
+    """Expression in several subspaces of genes, an encoder each and one head (Zhang et al. 2024).
+
+    Slides are not read yet: see the page of the method.
+    """
+
+    kind: Literal["subspace"] = "subspace"
+    """Chooses the method."""
+    subspaces: dict[str, tuple[str, ...]] = Field(
+        default_factory=lambda: dict(MCAT_FAMILIES), min_length=1, max_length=6
+    )
+    """Families of `expression.groups` by subspace; genes of two subspaces are in neither. A single
+    one is what that subspace says alone."""
+    random_partition: bool = False
+    """Control: subspaces of the same sizes, of genes drawn from all."""
+    coordination: Literal["orthogonal", "released", "none"] = "orthogonal"
+    """What becomes of the head's gradient where subspaces disagree: the component against the
+    more confident one is removed from the other (`orthogonal`), or subtracted twice, as in the
+    released code (`released`)."""
+    compat: Literal["intended", "released"] = "intended"
+    """`released`: numbers of expression as they are, no clipping, and `coordination: released`."""
+    width: int = Field(default=128, ge=8, le=512)
+    """Length of a code."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Of the encoders."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
+    readable: ClassVar[tuple[str, ...] | None] = ("expression",)
+    resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=1500)
+    defaults: ClassVar[OptimisationSection] = OptimisationSection(
+        batch_size=32, learning_rate=1e-3, weight_decay=0.01, epochs=40
+    )
+
+    def adapt(self, name: str, section: M) -> M:
+        """Return the section; of expression without transformation where the code had none."""
+        if self.compat == "released" and isinstance(section, ExpressionModalitySection):
+            return section.model_copy(update={"transformation": "none", "clip": None})
+        return section
+
+    @model_validator(mode="after")
+    def _families(self) -> Self:
+        wrong = [name for name in self.subspaces if not name.isidentifier()]
+        empty = [name for name, families in self.subspaces.items() if not families]
+        if wrong or empty:
+            raise ValueError(
+                f"subspaces: not names: {first_few(wrong)}; without a family: {first_few(empty)}"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Expression matrices: checked against their declared unit, joined into one order of genes."""

@@ -1,0 +1,274 @@
+"""All matrices of a study in one order of genes, with lists of what is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.expression import ExpressionSection
+from gendmr.errors import InputFileError, ModalityError, TableError, first_few
+from gendmr.expression.groups import families_of
+from gendmr.expression.matrix import LINEAR, MILLION, base_name, read_matrix
+from gendmr.files.atomic import write_json
+from gendmr.files.datasets import write_dataset
+from gendmr.files.expression import EXPRESSION
+from gendmr.files.tables import MISSING, read_table, write_table
+
+STAGE = "expression"
+
+
+def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, Any]:
+    """Write the stage's files; return the summary.
+
+    They are ``expression.nc``, ``genes.tsv``, ``quality.tsv``, ``attrition.tsv``, ``summary.json``
+    and ``figures/quality.png``.
+
+    Genes are sorted by name, so that the order of rows and of matrices does not matter. Counts
+    become counts per million of all genes of the person's matrix, before any gene is left out.
+
+    Parameters
+    ----------
+    section : ExpressionSection
+    output : Path or str
+        The stage's folder.
+
+    Raises
+    ------
+    InputFileError, TableError, IdentifierError, ModalityError
+        See `read_matrix`; somebody is in two matrices, nobody is left, no gene is in all matrices,
+        or a list of families matches no gene.
+    """
+    output = Path(output)
+    symbols = _symbols(section.symbols)
+    parts, removed, notes = [], [], []
+    for number, matrix in enumerate(section.matrices):
+        values = read_matrix(matrix)
+        if matrix.unit == "counts":
+            totals = np.nansum(values.to_numpy(), axis=1)
+            if (totals <= 0).any():
+                raise ModalityError(
+                    f"{matrix.path}: {int((totals <= 0).sum())} people have no count at all:"
+                    f" {first_few(values.index[totals <= 0])}",
+                    cause="a failed sample",
+                    next_step="name them in expression.exclude, or take them out",
+                )
+            values = values * (MILLION / totals)[:, None]
+        values, twice = _resolve(values, symbols, section.duplicates, matrix.path)
+        removed += [(gene, name, f"another row of {gene} stays") for gene, name in twice]
+        if twice:
+            notes.append(
+                f"{len(twice)} rows of {matrix.path} are further rows of a gene and left out"
+                f" ({section.duplicates})."
+            )
+        parts.append((number, values))
+    _refuse_shared_people(section, [values for _, values in parts])
+    genes = _common_genes(section, [values for _, values in parts], removed, notes)
+    table = pd.concat([values[genes] for _, values in parts])
+    platform = np.concatenate(
+        [np.full(len(values), section.matrices[number].platform) for number, values in parts]
+    )
+    linear = np.concatenate(
+        [np.full(len(values), section.matrices[number].unit in LINEAR) for number, values in parts]
+    )
+    quality = _quality(table, platform, section)
+    stays = (quality["status"] == "measured").to_numpy()
+    if not stays.any():
+        raise ModalityError(
+            f"none of {len(quality)} people has expression",
+            cause="everybody is excluded, or matrices without numbers",
+            next_step="look at expression.exclude and at the matrices",
+        )
+    groups = families_of(section.groups, genes)
+    if section.groups:
+        members = int((groups != "").sum())
+        notes.append(f"{members} of {len(genes)} genes are in a family of {section.groups}.")
+    _write(output, table[stays], platform[stays], linear[stays], groups)
+    write_table(output / "quality.tsv", quality)
+    write_table(
+        output / "genes.tsv", pd.DataFrame(removed, columns=["gene", "as_written", "reason"])
+    )
+    write_table(output / "attrition.tsv", _attrition(quality))
+    for status, why in (("excluded", "are left out by expression.exclude"), ("empty", "have none")):
+        names = quality.loc[quality["status"] == status, "participant_id"]
+        if len(names):
+            notes.append(f"{len(names)} of {len(quality)} people {why}: {first_few(names)}.")
+    summary = {
+        "people": int(stays.sum()),
+        "genes": len(genes),
+        "left_genes": len(removed),
+        "platforms": {
+            str(name): int((platform[stays] == name).sum())
+            for name in sorted(set(platform.tolist()))
+        },
+        "notes": notes,
+    }
+    write_json(output / "summary.json", summary)
+    from gendmr.expression.figures import draw_quality
+
+    draw_quality(output / "figures" / "quality.png", table[stays], platform[stays], linear[stays])
+    return summary
+
+
+def _symbols(path: str | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    table = read_table(path, {"gene": "text", "symbol": "text"}, extra=True, key="gene")
+    return {
+        base_name(gene): symbol
+        for gene, symbol in zip(table["gene"], table["symbol"], strict=True)
+        if symbol not in ("", MISSING)
+    }
+
+
+def _resolve(
+    values: pd.DataFrame, symbols: dict[str, str], rule: str, path: str
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Return one column per gene, and (gene, name in the file) of those that are left out."""
+    written = [str(name) for name in values.columns]
+    genes = [symbols.get(base_name(name), base_name(name)) for name in written]
+    if any(name in ("", MISSING) for name in genes):
+        raise TableError(
+            f"{path}: a gene without a name", next_step="name every gene, or take it out"
+        )
+    array = values.to_numpy()
+    known = np.isfinite(array)
+    mean = np.where(known, array, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    chosen: dict[str, int] = {}
+    removed = []
+    for place, gene in enumerate(genes):
+        if gene not in chosen:
+            chosen[gene] = place
+            continue
+        first = chosen[gene]
+        if rule == "stop":
+            raise TableError(
+                f"{path}: the gene {gene} has several rows: {written[first]}, {written[place]}",
+                cause="two transcripts, or two identifiers of one symbol",
+                next_step="leave one, or set expression.duplicates to highest_mean or first",
+            )
+        if rule == "highest_mean" and mean[place] > mean[first]:
+            chosen[gene] = place
+            removed.append((gene, written[first]))
+        else:
+            removed.append((gene, written[place]))
+    resolved = pd.DataFrame(
+        array[:, list(chosen.values())], index=values.index, columns=list(chosen)
+    )
+    return resolved, removed
+
+
+def _refuse_shared_people(section: ExpressionSection, parts: Sequence[pd.DataFrame]) -> None:
+    seen: dict[str, str] = {}
+    for matrix, values in zip(section.matrices, parts, strict=True):
+        both = [str(name) for name in values.index if name in seen]
+        if both:
+            raise ModalityError(
+                f"{len(both)} people are in two matrices, {seen[both[0]]} and {matrix.path}:"
+                f" {first_few(both)}",
+                cause="one sample measured on two platforms, or one file given twice",
+                next_step="leave each person in one of them",
+            )
+        seen |= {str(name): matrix.path for name in values.index}
+
+
+def _common_genes(
+    section: ExpressionSection,
+    parts: Sequence[pd.DataFrame],
+    removed: list[tuple[str, str, str]],
+    notes: list[str],
+) -> list[str]:
+    """Return the genes that all matrices have, sorted; the others are added to `removed`."""
+    everywhere = set(parts[0].columns).intersection(*(values.columns for values in parts))
+    anywhere = set(parts[0].columns).union(*(values.columns for values in parts))
+    lacking = sorted(anywhere - everywhere)
+    if lacking and (section.missing_genes == "stop" or not everywhere):
+        raise ModalityError(
+            f"{len(lacking)} of {len(anywhere)} genes are not in all {len(parts)} matrices:"
+            f" {first_few(lacking)}",
+            cause="other identifiers (Ensembl and symbols) or other gene models",
+            next_step="give expression.symbols, or set expression.missing_genes to drop"
+            if everywhere
+            else "give expression.symbols: no gene is in all of them",
+        )
+    if lacking:
+        notes.append(
+            f"{len(lacking)} of {len(anywhere)} genes are not in all matrices and left out:"
+            f" {first_few(lacking)}; the list is expression/genes.tsv."
+        )
+        removed += [(gene, gene, "not in all matrices") for gene in lacking]
+    empty = [
+        gene
+        for gene in sorted(everywhere)
+        if not any(np.isfinite(values[gene].to_numpy()).any() for values in parts)
+    ]
+    removed += [(gene, gene, "no value at all") for gene in empty]
+    return sorted(everywhere - set(empty))
+
+
+def _quality(table: pd.DataFrame, platform: np.ndarray, section: ExpressionSection) -> pd.DataFrame:
+    """Return one row per person: genes with a value, the median, why he is not used."""
+    names = [str(name) for name in table.index]
+    unknown = sorted(set(section.exclude) - set(names))
+    if unknown:
+        raise InputFileError(
+            f"expression.exclude names {len(unknown)} people without expression:"
+            f" {first_few(unknown)}",
+            cause="a misspelt identifier",
+            next_step=f"identifiers there: {first_few(names)}",
+        )
+    values = table.to_numpy()
+    known = np.isfinite(values).sum(axis=1)
+    status = np.select(
+        [np.isin(names, section.exclude), known == 0], ["excluded", "empty"], "measured"
+    )
+    return pd.DataFrame(
+        {
+            "participant_id": names,
+            "status": status,
+            "platform": platform,
+            "genes": known,
+            "median": [float(np.nanmedian(row)) if n else np.nan
+                       for row, n in zip(values, known, strict=True)],
+            "zeros": (values == 0).mean(axis=1).round(4) if values.shape[1] else 0.0,
+        }
+    )  # fmt: skip
+
+
+def _attrition(quality: pd.DataFrame) -> pd.DataFrame:
+    out = quality[quality["status"] != "measured"]
+    reasons = {"excluded": "expression.exclude", "empty": "no gene has a value"}
+    return pd.DataFrame(
+        {
+            "kind": "participant",
+            "id": out["participant_id"],
+            "stage": STAGE,
+            "step": "expression " + out["status"],
+            "reason": out["status"].map(reasons),
+            "value": MISSING,
+            "threshold": MISSING,
+        }
+    )
+
+
+def _write(
+    output: Path, table: pd.DataFrame, platform: np.ndarray, linear: np.ndarray, groups: np.ndarray
+) -> None:
+    import xarray as xr
+
+    dataset = xr.Dataset(
+        {
+            "level": (("participant", "expression"), table.to_numpy(dtype=np.float32)),
+            "logarithmic": ("participant", (~linear.astype(bool)).astype(np.int8)),
+            "platform": ("participant", platform.astype(object)),
+        },
+        coords={
+            "participant": np.array([str(name) for name in table.index], dtype=object),
+            "expression": np.array([str(name) for name in table.columns], dtype=object),
+            "groups": ("expression", groups.astype(object)),
+        },
+    )
+    write_dataset(output / "expression.nc", dataset, EXPRESSION)

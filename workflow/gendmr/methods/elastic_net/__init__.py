@@ -1,0 +1,1 @@
+"""Cox regression with an elastic-net penalty."""

@@ -1,0 +1,1 @@
+"""Histology and expression, each in several subspaces, fused by deformable attention."""

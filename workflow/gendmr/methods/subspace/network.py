@@ -1,0 +1,195 @@
+"""The network: a branch for each subspace, one linear head over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gendmr.engine.batches import Tensors
+from gendmr.engine.network import OUTPUT
+from gendmr.methods.subspace.attention import DeformableAttention
+
+CODE, GENES, POINTS, TOKENS, ALONE = "code_", "genes_", "points_", "tokens_", "alone_"
+HIDDEN = (64, 48, 32)
+
+
+class GeneEncoder(nn.Module):
+    """A self-normalising network (Klambauer et al. 2017) with weights of variance 1 / inputs.
+
+    Parameters
+    ----------
+    genes, width : int
+    dropout : float
+    """
+
+    def __init__(self, genes: int, width: int, dropout: float) -> None:
+        super().__init__()
+        sizes = (genes, *HIDDEN, width)
+        layers: list[nn.Module] = []
+        for size, following in pairwise(sizes):
+            layers += [nn.Linear(size, following), nn.ELU(), nn.AlphaDropout(dropout)]
+        self.layers = nn.Sequential(*layers)
+        for layer in layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=max(layer.in_features, 1) ** -0.5)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, expression: torch.Tensor) -> torch.Tensor:
+        """Return codes (person, width) of expression (person, gene)."""
+        return functional.relu(self.layers(expression))
+
+
+class Branch(nn.Module):
+    """One subspace: its genes, its view of the patches, and what joins them.
+
+    Parameters
+    ----------
+    genes, features : int
+        0: without that modality.
+    width, heads, head_width : int
+    dropout : float
+    deformable : bool
+    plain : bool
+        See `DeformableAttention`.
+    """
+
+    def __init__(
+        self,
+        genes: int,
+        features: int,
+        width: int,
+        heads: int,
+        head_width: int,
+        dropout: float,
+        deformable: bool,
+        plain: bool = False,
+    ) -> None:
+        super().__init__()
+        self.encode = GeneEncoder(genes, width, dropout) if genes else None
+        self.project = nn.Linear(features, width) if features else None
+        self.fuse = nn.Linear(2 * width, width) if genes and features else None
+        with_attention = bool(features) and deformable
+        self.norm = nn.LayerNorm(width) if with_attention else None
+        self.attend = (
+            DeformableAttention(width, heads, head_width, dropout, plain)
+            if with_attention
+            else None
+        )
+        self.last_norm = nn.LayerNorm(width)
+        self.pool = nn.Linear(width, width)
+        self.to_code = nn.Linear(width, width)
+
+    def forward(
+        self,
+        expression: torch.Tensor | None,
+        patches: torch.Tensor | None,
+        used: torch.Tensor | None,
+    ) -> Tensors:
+        """Return `code` (person, width), and by what it was made.
+
+        Parameters
+        ----------
+        expression : Tensor (person, gene), optional
+        patches : Tensor (person, patch, feature), optional
+        used : Tensor (person, patch), optional
+            1 for patches, 0 for padding.
+        """
+        said: Tensors = {}
+        genes = self.encode(expression) if self.encode is not None else None
+        if genes is not None:
+            said["genes"] = genes  # (person, width)
+        if self.project is None:
+            if genes is None:
+                raise ValueError("a branch without genes and without patches")
+            mean = self.last_norm(genes)
+        else:
+            if patches is None or used is None:
+                raise ValueError("a branch of patches without patches")
+            patch = functional.relu(self.project(patches)) * used[..., None]
+            tokens = patch  # (person, patch, width)
+            if self.fuse is not None and genes is not None:
+                # The layer over [patch, genes] in two parts: genes are the same for all patches.
+                of_patch, of_genes = self.fuse.weight.chunk(2, dim=1)
+                tokens = patch @ of_patch.T + (genes @ of_genes.T + self.fuse.bias)[:, None]
+            if self.attend is not None and self.norm is not None:
+                mixed, points = self.attend(self.norm(tokens), self.norm(patch) * used[..., None])
+                tokens, said["points"] = tokens + mixed, points
+            tokens = self.last_norm(tokens)
+            count = used.sum(1, keepdim=True).clamp(min=1)
+            share = used / count  # (person, patch)
+            said["tokens"] = tokens * share[..., None]
+            mean = said["tokens"].sum(1)  # (person, width)
+        said["code"] = self.to_code(torch.tanh(self.pool(mean)))
+        return said
+
+
+class SubspaceNet(nn.Module):
+    """Branches and a head.
+
+    Parameters
+    ----------
+    genes : mapping of str to int
+        Number of genes by subspace; 0 everywhere without expression.
+    features : int
+        Length of a patch; 0 without patches.
+    outputs : int
+    width, heads, head_width : int
+    dropout : float
+    deformable, plain : bool
+        See `Branch`.
+    """
+
+    def __init__(
+        self,
+        genes: Mapping[str, int],
+        features: int,
+        outputs: int,
+        *,
+        width: int = 128,
+        heads: int = 8,
+        head_width: int = 64,
+        dropout: float = 0.1,
+        deformable: bool = True,
+        plain: bool = False,
+    ) -> None:
+        super().__init__()
+        self.names = tuple(genes)
+        self.branch = nn.ModuleDict(
+            {
+                name: Branch(count, features, width, heads, head_width, dropout, deformable, plain)
+                for name, count in genes.items()
+            }
+        )
+        self.head = nn.Linear(width * len(self.names), outputs)
+
+    def forward(self, batch: Tensors) -> Tensors:
+        """Return `output` (person, n_outputs), codes, and what each subspace says alone.
+
+        Parameters
+        ----------
+        batch : dict of Tensor
+            `expression_<subspace>` (person, gene), `patch` (person, patch, feature) and
+            `patch_used` (person, patch), as far as the network reads them.
+        """
+        outputs: Tensors = {}
+        codes = []
+        for name in self.names:
+            said = self.branch[name](
+                batch.get(f"expression_{name}"), batch.get("patch"), batch.get("patch_used")
+            )
+            codes.append(said["code"])
+            outputs[f"{CODE}{name}"] = said["code"]
+            for prefix, key in ((GENES, "genes"), (POINTS, "points"), (TOKENS, "tokens")):
+                if key in said:
+                    outputs[f"{prefix}{name}"] = said[key]
+        parts = self.head.weight.chunk(len(self.names), dim=1)
+        alone = [code @ part.T for code, part in zip(codes, parts, strict=True)]
+        for name, one in zip(self.names, alone, strict=True):
+            # Of the common bias, each subspace has its share.
+            outputs[f"{ALONE}{name}"] = one + self.head.bias / len(self.names)
+        outputs[OUTPUT] = torch.stack(alone).sum(0) + self.head.bias
+        return outputs

@@ -1,0 +1,1 @@
+"""Mutations and copy numbers."""
