@@ -62,7 +62,8 @@ def confounding_warnings(table: pd.DataFrame, options: CohortSection) -> list[st
     Each column of `cohort.covariates`, `group_by` and `fold_by` predicts each outcome alone, by a
     linear regression of `Task.response`, in people who were left out of the fit; what is missing
     is a level like others, since it may be missing in patients only. Where none tells it alone,
-    all of `cohort.covariates` together do it. A level all of whose people are of one group is told too.
+    all of `cohort.covariates` together do it. A level all of whose people are of one group is told
+    too.
 
     Parameters
     ----------
