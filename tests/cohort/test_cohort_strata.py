@@ -193,7 +193,9 @@ def test_strata_too_fine_lose_their_last_factor_and_say_so() -> None:
     chosen = options(strata=["sex", "code"], covariates=["age", "code"], categorical=["code"])
     strata, summary = make_strata(table, components(table), chosen, 0)
     assert summary["factors"] == ["sex"] and summary["left_out"] == ["code"]
-    assert "code" in summary["notes"][0] and set(strata["stratum"]) == {"sex=F", "sex=M"}
+    assert summary["warnings"][0].startswith("P-values do not allow for code: ")
+    assert "permuted within strata of sex." in summary["warnings"][0]
+    assert set(strata["stratum"]) == {"sex=F", "sex=M"}
     assert permuted(table, strata, 0, chosen).exchangeable.all()
 
 

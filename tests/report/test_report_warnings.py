@@ -55,6 +55,23 @@ def good(study: Maker) -> Path:
     return results
 
 
+def test_what_tells_the_outcome_comes_first_of_all(study: Maker) -> None:
+    results = study()
+    (results / "cohort/summary.json").write_text(
+        json.dumps({"warnings": ["site alone tells diagnosis"], "notes": []})
+    )
+    (results / "cohort/strata.json").write_text(
+        json.dumps({"warnings": ["P-values do not allow for site"], "notes": [], "factors": []})
+    )
+    shift(results, "ridge-covariates", 0.3)
+    assert warn(results)[0] == "site alone tells diagnosis"
+    # No null was run: nothing was permuted.
+    assert "P-values do not allow for site" not in warn(results)
+    path = results / "ranking/gendmr/summary.json"
+    path.write_text(json.dumps({"null": {"permutations": 9}, "bias": []}))
+    assert warn(results)[:2] == ["site alone tells diagnosis", "P-values do not allow for site"]
+
+
 def test_a_sound_study_raises_no_warning(study: Maker) -> None:
     assert warn(study()) == []
 

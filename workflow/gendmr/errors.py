@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def first_few(ids: Iterable[object], limit: int = 5) -> str:
@@ -10,6 +11,20 @@ def first_few(ids: Iterable[object], limit: int = 5) -> str:
     listed = [repr(str(item)) for item in ids]
     shown = ", ".join(listed[:limit])
     return f"{shown} and {len(listed) - limit} more" if len(listed) > limit else shown
+
+
+def did_you_mean(wrong: Iterable[str], candidates: Iterable[str]) -> str:
+    """Return which names are near others, as a question; an empty text where none is.
+
+    >>> did_you_mean(["covariate", "x"], ["covariates", "columns"])
+    "; did you mean 'covariates' for 'covariate'?"
+    """
+    folded = {name.casefold(): name for name in candidates}
+    pairs = []
+    for name in wrong:
+        near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+        pairs += [f"{folded[other]!r} for {name!r}" for other in near]
+    return f"; did you mean {', '.join(pairs[:5])}?" if pairs else ""
 
 
 class GendmrError(Exception):

@@ -45,7 +45,7 @@ rule check_people:
     shell:
         "python -m gendmr cohort check --options {params.options:q}"
         " --modalities {params.modalities:q} --stages {params.stages:q} {params.simulated}"
-        " --output {output} &> {log}"
+        " --output {output} &> {log}; grep ^WARNING: {log} >&2 || true"
 
 
 rule record_inputs:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gendmr.cohort.confounding import confounding_warnings
 from gendmr.cohort.fold_values import fold_values
 from gendmr.cohort.join import check_joined
 from gendmr.cohort.outcomes import tasks_of
@@ -28,7 +29,7 @@ def check_people(
     output: Path,
     *,
     simulated: bool = False,
-) -> None:
+) -> list[str]:
     """Write how many people are listed and measured, and how many of them join.
 
     Parameters
@@ -43,6 +44,11 @@ def check_people(
         `cohort/check.json`.
     simulated : bool
         participants.tsv was simulated: the values of `fold_by` are known from the configuration.
+
+    Returns
+    -------
+    list of str
+        Warnings: covariates that tell an outcome.
 
     Raises
     ------
@@ -79,7 +85,9 @@ def check_people(
         check_joined(ids, listing, options)
         theirs = set(listing.names)
         counts["modalities"][name] = {"found": len(theirs), "joined": len(theirs & keys)}
+    counts["warnings"] = confounding_warnings(table, options)
     write_json(output, counts)
+    return list(counts["warnings"])
 
 
 def _listing(

@@ -160,13 +160,15 @@ def check(*, options: str, modalities: str, stages: str, simulated: bool, output
     from gendmr.config.cohort import CohortSection
     from gendmr.config.modalities import parse_modalities
 
-    check_people(
+    warnings = check_people(
         CohortSection.parse(options, where="cohort"),
         parse_modalities(modalities),
         parse_json(stages, "--stages", dict),
         output,
         simulated=simulated,
     )
+    for warning in warnings:
+        click.echo(f"WARNING: {warning}")
 
 
 @group.command("inputs")

@@ -104,13 +104,17 @@ def make_strata(
             break
         left_out.insert(0, list(levels)[-1])
         del levels[left_out[0]]
-    notes = []
+    warnings = []
     if left_out:
-        notes.append(
-            f"With {', '.join(left_out)} among the strata of the permutations, fewer than"
-            f" {options.min_exchangeable:.0%} of people could be given another outcome: left out."
+        extent = f"within strata of {', '.join(levels)}" if levels else "over everybody"
+        warnings.append(
+            f"P-values do not allow for {', '.join(left_out)}: with"
+            f" {'it' if len(left_out) == 1 else 'them'} among the strata of the permutations, fewer"
+            f" than {options.min_exchangeable:.0%} of people could be given another outcome"
+            f" (cohort.min_exchangeable), so outcomes are permuted {extent}. What goes with"
+            f" {', '.join(left_out)} gets small p-values as well."
         )
-    notes += [
+    notes = [
         f"{int((~who).sum())} of {len(who)} people keep their {name} in all permutations: nobody"
         f" else, or no other {name}, is in their stratum."
         for name, who in exchangeable.items()
@@ -124,6 +128,7 @@ def make_strata(
         "people": len(table),
         "exchangeable": {name: int(who.sum()) for name, who in exchangeable.items()},
         "kin": int(table["family"].duplicated(keep=False).sum()),
+        "warnings": warnings,
         "notes": notes,
     }
 

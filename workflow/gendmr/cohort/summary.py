@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gendmr.cohort.confounding import confounding_warnings
 from gendmr.cohort.outcomes import read_outcome, tasks_of
 from gendmr.cohort.participants import HAS
 from gendmr.config.cohort import CohortSection
@@ -83,6 +84,7 @@ def summarise(joined: Joined, options: CohortSection) -> dict[str, Any]:
             name: _describe(joined.table[name], first, name in options.categorical)
             for name in options.covariates
         },
+        "warnings": confounding_warnings(joined.table, options),
         "notes": _notes(joined, options),
     }
 

@@ -23,7 +23,7 @@ from gendmr.config.report import ReportSection
 from gendmr.config.simulate import SimulateSection
 from gendmr.config.tracking import TrackingSection
 from gendmr.config.training import MethodOptions, TrainingSection
-from gendmr.errors import ConfigurationError, first_few
+from gendmr.errors import ConfigurationError, did_you_mean, first_few
 
 
 class Study(Section):
@@ -63,6 +63,7 @@ class Study(Section):
         study = super().parse(value, where=where)
         study._check_modalities()
         study._check_methods()
+        study._check_covariates()
         reference = study.report.reference
         if reference is not None and reference not in study.methods:
             raise ConfigurationError(
@@ -82,7 +83,8 @@ class Study(Section):
             entry: ModalitySection | None = getattr(self.modalities, name)
             measured = section.stage is not None and getattr(self, section.stage) is not None
             if measured or (section.stage is None and entry is not None):
-                sections[name] = entry if entry is not None else section()
+                whole = entry if entry is not None else section()
+                sections[name] = whole.with_covariates(self.cohort.covariates)
         return in_order(sections)
 
     def measuring_stages(self) -> list[str]:
@@ -131,6 +133,42 @@ class Study(Section):
                 f"cohort.require = {self.cohort.require!r}: no modality of the study; there are"
                 f" {first_few(sections)}",
                 next_step="set it to any, all, or one of these",
+            )
+
+    def _check_covariates(self) -> None:
+        """Refuse covariates and strata that the cohort does not declare.
+
+        Raises
+        ------
+        ConfigurationError
+            They would be missing in the first fold, or when strata are made.
+        """
+        declared = self.cohort.covariates
+        for where, names in {
+            "training.covariates": self.adjusted_for,
+            **{
+                f"modalities.{name}.covariates": section.named_covariates()
+                for name, section in self.modality_sections().items()
+            },
+        }.items():
+            absent = [name for name in names if name not in declared]
+            if absent:
+                raise ConfigurationError(
+                    f"{where} names {first_few(absent)}, not in cohort.covariates, which has"
+                    f" {first_few(declared, 20) or 'none'}{did_you_mean(absent, declared)}",
+                    cause="a misspelt name, or a column that cohort.covariates does not declare",
+                    next_step=f"add it to cohort.covariates, or take it out of {where}",
+                )
+        by = [one for one in (self.cohort.group_by, self.cohort.fold_by) if one]
+        known = [*declared, *by, *(["ancestry"] if self.genotypes else [])]
+        unknown = [name for name in self.cohort.strata or () if name not in known]
+        if unknown:
+            raise ConfigurationError(
+                f"cohort.strata names {first_few(unknown)}; there are"
+                f" {first_few(known, 20)}{did_you_mean(unknown, known)}",
+                cause="a misspelt name, a column that cohort.covariates does not declare, or"
+                " ancestry in a study without genotypes",
+                next_step="correct cohort.strata, or leave it out",
             )
 
     # -- methods -----------------------------------------------------------------------------------
@@ -240,9 +278,26 @@ class Study(Section):
                 for one, section in sections.items()
                 if one in reads or (section.adjusts and adjusted)
             },
-            covariates=self.training.covariates,
+            covariates=self._covariates_of(method, reads),
             optimisation=optimisation,
         )
+
+    def _covariates_of(self, method: AnyMethod, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what a method adjusts for; a baseline of covariates reads all that are declared.
+
+        It says what covariates can tell, so that none of them may be missing from it.
+        """
+        if COVARIATES in reads and method.covariates == "optional":
+            return self.cohort.covariates
+        return self.adjusted_for
+
+    @property
+    def adjusted_for(self) -> tuple[str, ...]:
+        """`training.covariates`; of its defaults those that the cohort has."""
+        names = self.training.covariates
+        if "covariates" in self.training.model_fields_set:
+            return names
+        return tuple(name for name in names if name in self.cohort.covariates)
 
     def ranked_methods(self) -> list[str]:
         """Return the methods whose attributions are ranked."""

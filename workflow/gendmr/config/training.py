@@ -68,7 +68,9 @@ class TrainingSection(Section):
     GenDMR where it can be trained, ridge on everything, on each modality and on covariates."""
     covariates: tuple[str, ...] = ("age", "sex")
     """Columns of participants.tsv that associations are adjusted for, within the fold, beside the
-    ancestry components; those that a cohort lacks are an error."""
+    ancestry components; those that `cohort.covariates` lacks are an error. Without it: age and sex,
+    those that the cohort has. A ridge regression that reads `covariates` reads all of
+    `cohort.covariates`."""
     optimisation: OptimisationSection = OptimisationSection()
     """How networks are trained; what a method says itself counts more."""
     null: NullSection = NullSection()

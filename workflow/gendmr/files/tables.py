@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from gendmr.errors import TableError, first_few
+from gendmr.errors import TableError, did_you_mean, first_few
 from gendmr.files.atomic import atomic_path
 from gendmr.files.text import read_text_file
 
@@ -116,14 +115,14 @@ def read_table(
     if absent:
         raise TableError(
             f"{path}: {len(absent)} of {len(columns)} needed columns missing: {first_few(absent)};"
-            f" found {first_few(header, 12)}{_meant(absent, unknown)}",
+            f" found {first_few(header, 12)}{did_you_mean(absent, unknown)}",
             cause=_why_absent(header),
             next_step=rename,
         )
     if unknown and not extra:
         raise TableError(
             f"{path}: unknown columns: {first_few(unknown)}; known: {first_few(declared, 20)}"
-            f"{_meant(unknown, [name for name in declared if name not in header])}",
+            f"{did_you_mean(unknown, [name for name in declared if name not in header])}",
             cause="a misspelt name, or a column that is not read",
             next_step="remove or rename them",
         )
@@ -173,16 +172,6 @@ def _rows(path: Path) -> tuple[list[str], list[int]]:
             f" {MISSING} for what is unknown",
         )
     return lines, numbers
-
-
-def _meant(wrong: Sequence[str], candidates: Sequence[str]) -> str:
-    """Return which names are near others, as a question."""
-    folded = {name.casefold(): name for name in candidates}
-    pairs = []
-    for name in wrong:
-        near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-        pairs += [f"{folded[other]!r} for {name!r}" for other in near]
-    return f"; did you mean {', '.join(pairs[:5])}?" if pairs else ""
 
 
 def _why_absent(header: Sequence[str]) -> str:

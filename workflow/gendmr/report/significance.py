@@ -57,8 +57,10 @@ def significance(ranking: Path, blocks: int) -> dict[str, Any] | None:
     stored = read_json(path)
     if "null" not in stored:
         return None
+    strata = ranking.parent.parent / "cohort" / "strata.json"
     return {
         "null": stored["null"],
+        "strata": read_json(strata).get("factors", []) if strata.is_file() else [],
         "tables": [
             {"name": name, "unit": UNITS.get(name, name.removesuffix("s")), **counts}
             for name, counts in stored["null"].get("found", {}).items()

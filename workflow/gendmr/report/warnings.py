@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from gendmr.config.report import ReportSection
+from gendmr.files.atomic import read_json
 from gendmr.report.comparison import LOWER, best_first, difference
 from gendmr.report.method_schema import MethodSummary, OutcomeSummary, Row
 from gendmr.report.performance import COVARIATES
@@ -38,6 +39,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         for one in summary.outcomes
     }
     return [
+        *_of_the_cohort(summary, results),
         *leaks,
         *_changed_files(summary.given),
         *_signal_without_cause(summary.methods, summary.truth),
@@ -58,6 +60,18 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         *_few_people(summary.outcomes),
         *milder,
     ]
+
+
+def _of_the_cohort(summary: StudySummary, results: Path) -> list[str]:
+    """Return covariates that tell an outcome, and what permutations do not allow for."""
+    said: list[str] = []
+    # Strata limit permutations only: without a null they concern nobody.
+    permuted = summary.significance is not None and summary.significance["null"].get("permutations")
+    for name in ("summary.json", *(["strata.json"] if permuted else [])):
+        path = results / "cohort" / name
+        if path.is_file():
+            said += map(str, read_json(path).get("warnings", []))
+    return said
 
 
 def _main_method(summary: StudySummary, outcome: OutcomeSummary) -> MethodSummary | None:

@@ -12,7 +12,7 @@ from gendmr.config.methods.base import Rates, SnpReader
 class RidgeMethod(SnpReader):
     """Ridge regression on modalities side by side: logistic, multinomial, linear or Cox.
 
-    The sceptic's baseline. `reads` may name `covariates`: those of `training.covariates`, with the
+    The sceptic's baseline. `reads` may name `covariates`: all of `cohort.covariates`, with the
     ancestry components.
     """
 

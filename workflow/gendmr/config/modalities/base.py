@@ -36,6 +36,17 @@ class ModalitySection(Section):
         """Return what decides the cohort's file: editing the rest of the section reruns no join."""
         return self
 
+    def with_covariates(self, declared: tuple[str, ...]) -> Self:
+        """Return the section for a cohort with these covariates.
+
+        Defaults that it lacks are left out; what the configuration names stays.
+        """
+        return self
+
+    def named_covariates(self) -> tuple[str, ...]:
+        """Return the covariates that it reads: all of them must be declared in `cohort`."""
+        return ()
+
     def user_files(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()

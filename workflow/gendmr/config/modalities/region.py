@@ -14,7 +14,8 @@ class RegionSection(ModalitySection):
     """Regress intracranial volume out of the measurements."""
     covariates: tuple[str, ...] = ("age",)
     """Columns of participants.tsv regressed out of the measurements, with one slope for all classes
-    of the outcome; those that a cohort lacks are an error."""
+    of the outcome; those that `cohort.covariates` lacks are an error. Without it: age, where the
+    cohort has it."""
 
     customary: ClassVar[bool] = True
     place: ClassVar[int] = 1
@@ -23,6 +24,17 @@ class RegionSection(ModalitySection):
     def of_cohort(self) -> Self:
         """Return the section without what only folds read: all of it."""
         return type(self)()
+
+    def with_covariates(self, declared: tuple[str, ...]) -> Self:
+        """Return the section without the default covariates that a cohort lacks."""
+        if "covariates" in self.model_fields_set:
+            return self
+        covariates = tuple(name for name in self.covariates if name in declared)
+        return self.model_copy(update={"covariates": covariates})
+
+    def named_covariates(self) -> tuple[str, ...]:
+        """Return the covariates that are regressed out."""
+        return self.covariates
 
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made."""
