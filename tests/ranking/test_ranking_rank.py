@@ -26,6 +26,7 @@ from gendmr.modalities.store import (
 from gendmr.ranking.draw import draw_ranking
 from gendmr.ranking.folds import check_held_out, null_files, order_folds
 from gendmr.ranking.levels import level_of
+from gendmr.ranking.null_scores import Collector, collect_null
 from gendmr.ranking.rank import rank, rank_method
 from gendmr.ranking.significance import z_scores
 from gendmr.ranking.summary import summarise
@@ -477,3 +478,72 @@ def test_ten_folds_come_in_the_order_of_numbers():
 def test_wrong_options_are_refused(wrong):
     with pytest.raises(ConfigurationError):
         RankingSection.parse(wrong)
+
+
+def test_rank__max_is_the_largest_of_averages_over_folds(make_study):
+    arguments = make_study(chunks=2, repeats=2).write()
+    found = ranking(arguments, aggregation="max", ld_weighting=False)
+    genes = found.tables["genes"].rows.set_index("gene")
+    snps = found.tables["snps"].rows
+    # Each SNP is of one gene in this study, and its score is the average over folds.
+    largest = snps.groupby("gene")["score"].max()
+    for column in ("score", "score_max"):
+        np.testing.assert_allclose(genes[column], largest[genes.index], rtol=1e-12)
+    assert genes["score"].rank(ascending=False).tolist() == genes["rank"].tolist()
+
+
+def test_rank__a_snp_that_beats_every_permutation_carries_its_gene(make_study):
+    """In every fold another SNP of every gene is lucky; one SNP alone is strong in all folds."""
+    study = make_study(chunks=1, draws=39, region=False, n_genes=12, per_gene=8, n=80)
+    arguments = study.write()
+    rng = np.random.default_rng(5)
+    strong = study.snps[8]
+    for path in map(Path, arguments["attributions"]):
+        dataset = read_attributions(path)
+        values = dataset["value_snp"].values
+        lucky = np.tile(rng.permutation(8) == 0, 12)
+        size = np.where(lucky, 2.0, 1.0)
+        size[8] = 1.9
+        sign = np.where(np.arange(len(values)) % 2, 1.0, -1.0)[:, None]
+        dataset["value_snp"] = (("participant", "snp"), (sign * size).astype(np.float32))
+        write_attributions(path, dataset)
+    for chunks in null_files([Path(p) for p in arguments["attributions"]], 1):
+        for path in chunks:
+            dataset = read_dataset(path, null_schema())
+            shape = dataset["mean_abs_snp"].shape
+            luck = rng.permuted(np.r_[2.0, np.ones(shape[1] - 1)][None].repeat(shape[0], 0), axis=1)
+            for score in ("mean_abs", "abs_mean"):
+                noise = rng.uniform(0, 0.01, shape)
+                dataset[f"{score}_snp"] = (
+                    ("permutation", "snp"),
+                    (luck + noise).astype(np.float32),
+                )
+            write_dataset(path, dataset, null_schema())
+    found = ranking(arguments, aggregation="max", ld_weighting=False)
+    snps = found.tables["snps"].rows.set_index("snp")
+    genes = found.tables["genes"].rows.set_index("gene")
+    assert snps.loc[strong, "p"] == 1 / 40
+    assert genes.loc["G1", ["rank", "p", "p_fwer"]].tolist() == [1, 1 / 40, 1 / 40]
+
+
+def test_collect_null__the_largest_of_averages_is_that_of_a_slow_twin(make_study):
+    arguments = make_study(chunks=2, region=False).write()
+    options = RankingSection(aggregation="max", ld_weighting=False)
+    level = level_of("snp").read(arguments["cohort"], "snp", options, arguments["genes"])
+    everything = np.arange(len(level.names))
+    paths = order_folds(arguments["attributions"])
+    files = null_files(paths, 2)
+    collector = Collector.of(level, everything, everything)
+    mean = collect_null(files, {"snp": collector}, options)["snp"].mean["genes"]
+    names = level.names.to_numpy()
+    genes = level.file.instances["gene"].to_numpy()
+    rows = []
+    for chunk in range(2):
+        total = 0.0
+        for fold in files:
+            dataset = read_dataset(fold[chunk], null_schema())
+            scores = pd.DataFrame(dataset["mean_abs_snp"].values, columns=dataset["snp"].values)
+            total = total + scores.reindex(columns=names, fill_value=0.0) / len(files)
+        rows.append(total.T.groupby(genes).max().T)
+    expected = pd.concat(rows)[level.groups["genes"].names]
+    np.testing.assert_allclose(mean, expected, rtol=1e-6)

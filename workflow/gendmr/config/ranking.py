@@ -68,8 +68,9 @@ class RankingSection(Section):
     `abs_mean`: |mean risk|, which also counts what is the same for everybody."""
     aggregation: Literal["sum", "max", "mean", "squares"] = "sum"
     """How the SNPs of a gene become the gene's score that is ranked; `score_max` is always
-    written beside it. `mean` does not grow with the number of SNPs, `sum` and `squares` (of squared
-    scores, without weights) do; p-values compare every gene with its own null."""
+    written beside it. `max` is the largest of the SNPs' averages over folds. `mean` does not grow
+    with the number of SNPs, `sum` and `squares` (of squared scores, without weights) do; p-values
+    compare every gene with its own null."""
     ld_weighting: bool = True
     """Divide the risk of each SNP by 1 + the sum of its r2 with the gene's other SNPs, so that a
     block of copies counts about once. r2 is of all genotyped people, without outcomes."""

@@ -284,7 +284,9 @@ def null_files(folds: Sequence[Path], chunks: int) -> list[list[Path]]:
 def read_null(
     files: Sequence[Sequence[Path]], orders: Mapping[str, pd.Index], options: RankingSection
 ) -> Iterator[NullChunk]:
-    """Read the null fold by fold and chunk by chunk.
+    """Read the null chunk by chunk, and of each chunk fold by fold.
+
+    What all folds say of some permutations is thus complete before the next ones are read.
 
     Parameters
     ----------
@@ -300,16 +302,16 @@ def read_null(
     RankingError
         Folds disagree on the numbers of permutations.
     """
-    expected: list[np.ndarray] = []
     schema = null_schema()
-    for fold, chunks in enumerate(files):
-        start = 0
-        for place, path in enumerate(chunks):
+    start = 0
+    for of_chunk in zip(*files, strict=True):
+        expected = np.zeros(0)
+        for fold, path in enumerate(of_chunk):
             dataset = read_dataset(path, schema)
             numbers = dataset["permutation"].values
             if fold == 0:
-                expected.append(numbers)
-            elif not np.array_equal(numbers, expected[place]):
+                expected = numbers
+            elif not np.array_equal(numbers, expected):
                 raise RankingError(
                     f"{path}: holds other permutations than the same chunk of the first fold",
                     cause="files of runs with different numbers of permutations",
@@ -322,6 +324,5 @@ def read_null(
                     columns = order.get_indexer(pd.Index(dataset[name].values))
                     spread[:, columns] = dataset[f"{options.score}_{name}"].values
                 by_modality[name] = spread
-            rows = slice(start, start + len(numbers))
-            start = rows.stop
-            yield NullChunk(fold, rows, by_modality)
+            yield NullChunk(fold, slice(start, start + len(numbers)), by_modality)
+        start += len(expected)

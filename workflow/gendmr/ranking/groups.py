@@ -63,20 +63,20 @@ class Groups:
         """
         return [float(selected[:, places].any(axis=1).mean()) for places in self._places]
 
-    def score(self, by_snp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return aggregated scores and largest scores of the groups.
+    def score(self, by_snp: np.ndarray) -> np.ndarray:
+        """Return aggregated scores of the groups.
 
         Parameters
         ----------
         by_snp : float (row, read)
-            0 where a row did not read a SNP. A row is a fold, or a permutation in a fold.
+            0 where a row did not read a SNP. A row is a fold, a permutation in a fold, or the mean
+            of folds.
 
         Returns
         -------
-        ndarray (row, group) of float64, twice
+        float64 (row, group)
         """
         aggregated = np.zeros((len(by_snp), len(self)))
-        largest = np.zeros((len(by_snp), len(self)))
         for group, (places, r2) in enumerate(zip(self._places, self._r2, strict=True)):
             values = by_snp[:, places].astype(np.float64)
             scored = values > 0
@@ -84,8 +84,17 @@ class Groups:
                 continue
             weights = scored.astype(np.float64) if r2 is None else scores.ld_weights(r2, scored)
             aggregated[:, group] = scores.aggregate(values, weights, self.aggregation)
-            largest[:, group] = values.max(axis=1)
-        return aggregated, largest
+        return aggregated
+
+    def largest(self, by_snp: np.ndarray) -> np.ndarray:
+        """Return the largest score of each group, float64 (row, group), from (row, read)."""
+        return (
+            np.stack(
+                [by_snp[:, places].max(axis=1, initial=0.0) for places in self._places], axis=1
+            )
+            if len(self)
+            else np.zeros((len(by_snp), 0))
+        )
 
 
 def _places(columns: np.ndarray, read: np.ndarray) -> np.ndarray:

@@ -58,14 +58,25 @@ class Collector:
     short: Mapping[str, int]
     read: np.ndarray
     parts: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    instances: np.ndarray | None = None
     first: dict[str, list[list[np.ndarray]]] = field(default_factory=dict)
 
     def add(self, fold: int, start: int, by_instance: np.ndarray, folds: int) -> None:
-        """Add the scores (permutation, read) of a chunk that begins with permutation `start`."""
+        """Add the scores (permutation, read) of one fold to a chunk that begins at `start`.
+
+        All folds of a chunk are added, in their order, before the next chunk.
+        """
         by_table = self.level.aggregate(by_instance)
-        part = self.parts.setdefault(start, {})
-        for name, values in by_table.items():
-            part[name] = part[name] + values / folds if name in part else values / folds
+        if self.level.averages_instances:
+            by_fold_share = by_instance.astype(np.float64) / folds
+            self.instances = by_fold_share if fold == 0 else self.instances + by_fold_share
+            if fold == folds - 1:
+                self.parts[start] = dict(self.level.aggregate(self.instances))
+                self.instances = None
+        else:
+            part = self.parts.setdefault(start, {})
+            for name, values in by_table.items():
+                part[name] = part[name] + values / folds if name in part else values / folds
         for name, k in self.short.items():
             by_fold = self.first.setdefault(name, [])
             if len(by_fold) <= fold:

@@ -107,6 +107,13 @@ class Level(Protocol):
         Missing is NaN, or negative in whole numbers.
         """
 
+    @property
+    def averages_instances(self) -> bool:
+        """Return whether instances are averaged over folds before they are put together.
+
+        The largest of averages is another score than the average of the largest.
+        """
+
     def group(self, read: np.ndarray, columns: np.ndarray) -> Mapping[str, int]:
         """Prepare `aggregate`; return the length of a short list, by table.
 

@@ -79,6 +79,11 @@ class InstanceLevel:
         taken = {name: f"{self.key}_{name}" for name in others if name in RANKED}
         return others.rename(columns=taken)
 
+    @property
+    def averages_instances(self) -> bool:
+        """Return that both are the same: an instance is a row of the table."""
+        return False
+
     def group(self, read: np.ndarray, columns: np.ndarray) -> dict[str, int]:
         """Remember which of the scores are of instances that the folds read."""
         self.places = np.searchsorted(read, columns)

@@ -1,8 +1,10 @@
 """Genes, LD blocks and SNPs.
 
 The score of a gene is the sum over its SNPs of their scores, each weighted by 1 / (1 + sum of r2
-with the gene's other SNPs of the same fold); a SNP that a fold did not select counts as 0 there. An
-LD block is scored in the same way, as one gene of all its SNPs.
+with the gene's other SNPs of the same fold); a SNP that a fold did not select counts as 0 there.
+Scores of genes are averaged over folds; with `aggregation: max` the scores of SNPs are, and a gene
+has the largest of these averages. An LD block is scored in the same way, as one gene of all its
+SNPs.
 """
 
 from __future__ import annotations
@@ -125,6 +127,22 @@ class SnpLevel:
         """Return copies of the effect allele, int8 (person, column), -1 missing."""
         return self.file.array("dosage", columns)
 
+    @property
+    def averages_instances(self) -> bool:
+        """Return whether a gene's score is the largest of its SNPs' averages over folds.
+
+        The average of each fold's largest would count the luckiest SNP of every fold, and by luck
+        a gene of many SNPs then hides one whose single SNP is strong in all folds.
+        """
+        return self.options.aggregation == "max"
+
+    def _over_folds(self, groups: Groups, folds: FoldScores) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `score` of a table is made of: means over folds, and scores by fold."""
+        by_fold = groups.score(self._spread(folds.scores))
+        if not self.averages_instances:
+            return by_fold.mean(axis=0), by_fold
+        return groups.score(self._spread(folds.scores.mean(axis=0, keepdims=True)))[0], by_fold
+
     def group(self, read: np.ndarray, columns: np.ndarray) -> dict[str, int]:
         """Put SNPs into genes, and genes into LD blocks; see `Level.group`."""
         self.read_columns, self.columns = read, columns
@@ -148,7 +166,7 @@ class SnpLevel:
 
     def aggregate(self, by_snp: np.ndarray) -> dict[str, np.ndarray]:
         """Return scores of genes, LD blocks and of the SNPs that the folds read."""
-        grouped = {name: groups.score(by_snp)[0] for name, groups in self.groups.items()}
+        grouped = {name: groups.score(by_snp) for name, groups in self.groups.items()}
         return grouped | {"snps": by_snp[:, np.searchsorted(self.read_columns, self.columns)]}
 
     def tables(self, folds: FoldScores | None, null: NullScores) -> dict[str, RankedTable]:
@@ -202,13 +220,14 @@ class SnpLevel:
 
     def _genes(self, folds: FoldScores, null: NullScores) -> RankedTable:
         groups = self.groups["genes"]
-        by_fold, largest = groups.score(self._spread(folds.scores))
+        score, by_fold = self._over_folds(groups, folds)
+        averages = self._spread(folds.scores.mean(axis=0, keepdims=True))
         table = pd.DataFrame(
             {
                 "gene": groups.names,
                 "block": [self.blocks[name] for name in groups.names],
-                "score": by_fold.mean(axis=0),
-                "score_max": largest.mean(axis=0),
+                "score": score,
+                "score_max": groups.largest(averages)[0],
                 **scores.stability(by_fold, self.options.top_k),
                 "selected": groups.share_selected(self._spread(folds.selected)),
                 "n_snp": groups.sizes(),
@@ -237,7 +256,7 @@ class SnpLevel:
 
     def _blocks(self, folds: FoldScores, genes: pd.DataFrame, null: NullScores) -> RankedTable:
         groups = self.groups["blocks"]
-        by_fold, _ = groups.score(self._spread(folds.scores))
+        score, by_fold = self._over_folds(groups, folds)
         # Genes of a block in the order of their ranks.
         of_block = genes.groupby("block", sort=False).agg(
             genes=("gene", ";".join),
@@ -250,7 +269,7 @@ class SnpLevel:
             {
                 "block": groups.names,
                 "n_snp": groups.sizes(),
-                "score": by_fold.mean(axis=0),
+                "score": score,
                 **scores.stability(by_fold, self.options.top_k),
             }
         ).join(of_block, on="block")
