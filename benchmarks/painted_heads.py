@@ -1,7 +1,7 @@
 """Heads painted from label maps: T1w scans whose volumes are known exactly.
 
-Each label gets the intensity of its tissue, with the spread that tissue has; the image is blurred to
-partial volume, shaded by a coil, posed, resampled and made noisy (the idea of SynthSeg,
+Each label gets the intensity of its tissue, with the spread that tissue has; the image is blurred
+to partial volume, shaded by a coil, posed, resampled and made noisy (the idea of SynthSeg,
 doi:10.1016/j.media.2023.102789, with the contrast of T1w scans only).
 """
 

@@ -270,7 +270,7 @@ def test_what_is_installed_is_what_is_locked(root):
     assert other == {}
 
 
-# pandas-plink asks for an older numpy than its code needs, and of deepbet only the weights are read:
+# pandas-plink asks for an older numpy than its code needs; of deepbet only the weights are read:
 # envs/requirements.in says so. torch and what its builds bring is installed before the lock.
 LOOSE = ("pandas-plink", "deepbet")
 WITH_TORCH = re.compile(r"torch|triton|nvidia-.*|cuda-.*|pip")

@@ -22,8 +22,8 @@ One scan goes this way, one process and one thread each, so that a rerun gives t
    determinant of the mapping (affine part included): sums over a region are mm3 of the scan.
 
 Intracranial volume is that of the brain mask with holes filled, and with `brain: template` that of
-the template's brain mask carried to the scan; ``quality.json`` says which. Volumes are not divided by it here: whoever compares people regresses it out within the
-training people of each fold.
+the template's brain mask carried to the scan; ``quality.json`` says which. Volumes are not divided
+by it here: whoever compares people regresses it out within the training people of each fold.
 
 Transforms are not kept; the same command makes them again. Nobody is dropped for a poor
 registration but by a rule of the configuration: `collect` flags them, and eyes decide. A scan that

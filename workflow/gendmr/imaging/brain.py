@@ -94,8 +94,8 @@ def find_brain(
         warnings.append(
             f"The mask of the network measures {brain.mm3 / 1000:.0f} ml: the template's was used."
         )
-    found = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
-    return Brain(*found, "template", tuple(warnings))
+    scan, mask_of_head = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
+    return Brain(scan, mask_of_head, "template", tuple(warnings))
 
 
 def is_stripped(scan: Scan) -> bool:

@@ -1,4 +1,4 @@
-"""The brain mask of a whole head by the networks of deepbet (MIT, doi:10.1016/j.compbiomed.2024.108845).
+"""The brain mask of a whole head by the networks of deepbet (MIT).
 
 Its package holds the weights of two networks, so that nothing is downloaded. Only these are used:
 importing the package would load a library under the LGPL. They are TorchScript, an archive whose

@@ -168,9 +168,9 @@ def _measure(
     seed: int,
     mask_file: str | None,
 ) -> tuple[pd.DataFrame, dict[str, object], np.ndarray, np.ndarray, np.ndarray]:
-    found = find_brain(scan, section, template_folder, preset, scratch, seed=seed, mask=mask_file)
-    scan, brain, volume = found.scan, found.mask, found.mm3
-    warnings = list(found.warnings)
+    masked = find_brain(scan, section, template_folder, preset, scratch, seed=seed, mask=mask_file)
+    scan, brain, volume = masked.scan, masked.mask, masked.mm3
+    warnings = list(masked.warnings)
     if volume < LEAST_BRAIN_MM3:
         raise ImageError(
             f"the brain mask measures {volume / 1000:.0f} ml; at least"
@@ -203,10 +203,10 @@ def _measure(
     voxel_mm3 = float(abs(np.linalg.det(template.affine[:3, :3])))
     regions = measure_regions(modulated, template, voxel_mm3)
     carried = float(inside.sum() * mapping.determinant * voxel_mm3)
-    if found.source == "template":
+    if masked.source == "template":
         icv, source = carried, "the template's brain mask carried to the scan"
     else:
-        icv, source = volume, f"the brain mask of the scan ({found.source}), holes filled"
+        icv, source = volume, f"the brain mask of the scan ({masked.source}), holes filled"
     if float(inside.min()) <= 0:
         warnings.append(f"The mapping folds in {int((inside <= 0).sum())} voxels of the brain.")
     quality: dict[str, object] = {
