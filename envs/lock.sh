@@ -6,9 +6,11 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "${PYTHON:-python3}" -m venv "$scratch"
 "$scratch/bin/pip" install --quiet --upgrade pip
-grep -v '^pandas-plink==' "$here/requirements.in" > "$scratch/most.in"
+grep -v -E '^(pandas-plink|deepbet)==' "$here/requirements.in" > "$scratch/most.in"
 "$scratch/bin/pip" install --quiet -r "$scratch/most.in"
-"$scratch/bin/pip" install --quiet --no-deps "$(sed -n 's/^\(pandas-plink==[0-9.]*\).*/\1/p' "$here/requirements.in")"
+for name in pandas-plink deepbet; do
+  "$scratch/bin/pip" install --quiet --no-deps "$(sed -n "s/^\($name==[0-9.]*\).*/\1/p" "$here/requirements.in")"
+done
 {
   echo "# Resolved from requirements.in by \`make lock\`; torch itself is installed first by setup.sh (CPU or CUDA build)."
   "$scratch/bin/pip" freeze --all | grep -v -i -E '^(torch|pip|triton|nvidia-.*|cuda-.*)=='

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from itertools import permutations, product
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gendmr.errors import ImageError, InputFileError, StorageError, ToolError
 from gendmr.imaging.brain import given_mask, stripped_mask
 from gendmr.imaging.scan import (
     Scan,
+    content_of,
     crop,
     read_image,
     read_scan,
@@ -268,3 +270,45 @@ def test_a_broken_image_of_our_own_is_no_fault_of_the_scan(tmp_path):
     (tmp_path / "warped.nii").write_bytes(b"cut")
     with pytest.raises(ToolError, match="that this stage wrote"):
         read_image(tmp_path / "warped.nii")
+
+
+@given(scale=st.floats(0.5, 2), shift=st.floats(-0.3, 0.3), masked=st.booleans())
+@settings(deadline=None, max_examples=10)
+def test_standard_scores_are_named_as_such(tmp_path_factory, scale, shift, masked):
+    scores = np.random.default_rng(4).normal(shift, scale, SHAPE).astype(np.float32)
+    if masked:
+        scores[:8] = 0
+    path = _save(tmp_path_factory.mktemp("scores") / "t1.nii", scores)
+    with pytest.raises(ImageError, match="standard scores"):
+        read_scan(path)
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_by_its_header(tmp_path):
+    header = nib.Nifti1Header()
+    header.set_data_shape((1400, 1400, 1400))
+    header.set_data_dtype(np.uint8)
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    # The voxels are not even there: nothing but the header may be looked at.
+    with gzip.open(tmp_path / "t1.nii.gz", "wb") as stream:
+        stream.write(header.binaryblock + bytes(4))
+    with pytest.raises(ImageError, match=r"1400 x 1400 x 1400 voxels, 2\.7 GB"):
+        read_scan(tmp_path / "t1.nii.gz")
+
+
+def test_what_follows_the_voxels_is_not_unpacked(tmp_path):
+    path = _save(tmp_path / "t1.nii.gz")
+    with gzip.open(path, "ab") as stream:
+        stream.write(bytes(50_000_000))
+    tracemalloc.start()
+    with pytest.raises(InputFileError, match="at least 65536 bytes more"):
+        read_scan(path)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_the_content_of_a_scan_is_the_same_in_any_file_and_orientation(tmp_path):
+    one = read_scan(_save(tmp_path / "one.nii"))
+    image = nib.load(tmp_path / "one.nii").as_reoriented(np.array([[2, -1], [0, 1], [1, -1]]))
+    nib.save(image, tmp_path / "two.nii.gz")
+    assert content_of(read_scan(tmp_path / "two.nii.gz")) == content_of(one)
+    assert content_of(Scan(one.data + 1, one.affine)) != content_of(one)

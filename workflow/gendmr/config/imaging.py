@@ -93,9 +93,11 @@ class ImagingSection(Section):
     """The template of the nilearn package (no download), or files of your own."""
     preset: Literal["testing", "fast", "precise"] = "fast"
     """`testing` 4 mm, seconds; `fast` 2 mm, below half a minute; `precise` 1 mm, many minutes."""
-    brain: Literal["stripped", "template", "given"] = "template"
-    """`stripped`: images hold only brain; `template`: whole heads, the mask comes from the
-    template; `given`: masks made by other software, see `mask`."""
+    brain: Literal["network", "template", "stripped", "given"] = "network"
+    """`network`: whole heads, the mask comes from the networks of deepbet; `template`: whole heads,
+    the mask comes from the template; `stripped`: images hold only brain; `given`: masks made by
+    other software, see `mask`. Whether an image is stripped is seen in the image, whatever is
+    written here, and noted."""
     mask: str | None = None
     """With `brain: given`, path of the masks, `{participant}` standing for the label without
     `sub-`: `derivatives/sub-{participant}/anat/sub-{participant}_desc-brain_mask.nii.gz`."""

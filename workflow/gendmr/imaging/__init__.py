@@ -12,7 +12,8 @@ One scan goes this way, one process and one thread each, so that a rerun gives t
    without one is refused, for its left and right are unknown. Axes are turned to RAS+ without
    resampling, and scans finer than the preset needs are averaged in whole blocks.
 2. `brain` finds the brain: what is above the background of a stripped scan, a mask that is given,
-   or the template's mask carried to a whole head and fitted to its brightness.
+   or of a whole head what the networks of `network` or the template's mask say. Whether a scan is
+   stripped is seen in the scan.
 3. `registration` removes the slow change of brightness (N4) and maps the scan to the template:
    rigid, affine, SyN. Parameters are data, in `presets/*.yaml`.
 4. Atropos estimates cerebrospinal fluid, grey and white matter in the scan's own space, with the
@@ -20,10 +21,9 @@ One scan goes this way, one process and one thread each, so that a rerun gives t
 5. The probability of grey matter comes to the template's grid and is multiplied by the Jacobian
    determinant of the mapping (affine part included): sums over a region are mm3 of the scan.
 
-Intracranial volume is that of the brain mask with holes filled where scans are stripped or masks
-given, and that of the template's brain mask carried to the scan for whole heads; ``quality.json``
-says which. Volumes are not divided by it here: whoever compares people regresses it out within the
-training people of each fold.
+Intracranial volume is that of the brain mask with holes filled, and with `brain: template` that of
+the template's brain mask carried to the scan; ``quality.json`` says which. Volumes are not divided
+by it here: whoever compares people regresses it out within the training people of each fold.
 
 Transforms are not kept; the same command makes them again. Nobody is dropped for a poor
 registration but by a rule of the configuration: `collect` flags them, and eyes decide. A scan that

@@ -47,13 +47,19 @@ def _library() -> ModuleType:
     )
 
 
+class FailedProgramError(ToolError):
+    """A program of ANTs ended with a status other than 0."""
+
+
 def run(program: str, *arguments: object) -> None:
     """Run one program of ANTs, as its command line would be written.
 
     Raises
     ------
     ToolError
-        The program is not in the library, or fails.
+        The program is not in the library, or breaks off.
+    FailedProgramError
+        It ends with a status other than 0.
     """
     function = getattr(_library(), program, None)
     if function is None:
@@ -69,7 +75,7 @@ def run(program: str, *arguments: object) -> None:
             f"{program} stopped: {error}", next_step=f"{program} {' '.join(texts)}"
         ) from error
     if status != 0:
-        raise ToolError(
+        raise FailedProgramError(
             f"{program} ended with status {status}",
             cause="the images do not overlap at all, or the memory ran out",
             next_step="look at the scan; the call was: " + " ".join([program, *texts]),

@@ -1,15 +1,17 @@
-"""The brain mask: of a stripped image, of a given mask, or from the template."""
+"""The brain mask: of a stripped image, of a given mask, by a network, or from the template."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from gendmr.config.imaging import Preset
+from gendmr.config.imaging import ImagingSection, Preset
 from gendmr.errors import ImageError
 from gendmr.imaging import registration
+from gendmr.imaging.network import brain_probability, largest_part
 from gendmr.imaging.registration import write_scratch
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin
 
@@ -17,6 +19,123 @@ MARGIN = 4
 # Registration starts above the centre of mass of a head, because necks differ in length.
 STARTS_MM = (-15.0, 5.0, 25.0, 45.0, 65.0)
 RIM_MM = 6.0
+PLAUSIBLE_BRAIN_MM3 = (600_000.0, 2_400_000.0)
+# State of an image, decided on voxels of this size.
+STATE_MM = 3.0
+LARGEST_STRIPPED_MM3 = 3_000_000.0
+LAYERS = 6
+
+
+@dataclass(frozen=True)
+class Brain:
+    """A scan, thinned and cropped, and the mask of its brain.
+
+    Attributes
+    ----------
+    scan : Scan
+    mask : (i, j, k) bool
+    source : {"stripped", "network", "template", "given"}
+        Where the mask comes from.
+    warnings : tuple of str
+        What eyes should look at.
+    """
+
+    scan: Scan
+    mask: np.ndarray
+    source: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def mm3(self) -> float:
+        """Volume of the mask."""
+        return float(self.mask.sum() * self.scan.voxel_mm3)
+
+
+def find_brain(
+    scan: Scan,
+    section: ImagingSection,
+    template_folder: Path,
+    preset: Preset,
+    scratch: Path,
+    *,
+    seed: int,
+    mask: str | None = None,
+) -> Brain:
+    """Find the brain in the way of the configuration, as far as it fits the image.
+
+    Whether the image is stripped is seen in the image: where the configuration says otherwise, the
+    image is believed, with a note. Where the mask of the network is no brain by its volume, the
+    template's is used, with a warning.
+
+    Raises
+    ------
+    InputFileError, ImageError
+        The mask that is given cannot be used, or no brain is there.
+    ToolError
+        The weights of the network are not installed.
+    """
+    if mask is not None:
+        return Brain(*given_mask(scan, mask, preset.native_mm), "given")
+    stripped = is_stripped(scan)
+    if stripped:
+        if section.brain != "stripped":
+            scan = scan.noting(
+                f"The image holds only brain, although the study says `brain: {section.brain}`:"
+                " its own outline is the mask."
+            )
+        return Brain(*stripped_mask(scan, preset.native_mm), "stripped")
+    warnings: list[str] = []
+    if section.brain == "stripped":
+        warnings.append("The study says `brain: stripped`, but the image is a whole head.")
+    if section.brain != "template":
+        brain = Brain(*network_mask(scan, preset.native_mm), "network", tuple(warnings))
+        if PLAUSIBLE_BRAIN_MM3[0] <= brain.mm3 <= PLAUSIBLE_BRAIN_MM3[1]:
+            return brain
+        warnings.append(
+            f"The mask of the network measures {brain.mm3 / 1000:.0f} ml: the template's was used."
+        )
+    scan, mask_of_head = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
+    return Brain(scan, mask_of_head, "template", tuple(warnings))
+
+
+def is_stripped(scan: Scan) -> bool:
+    """Tell whether an image holds only brain.
+
+    Then all around is one value, what remains is at most 3 litres, and from its surface inwards it
+    becomes brighter, layer by layer of 3 mm: a head has a bright scalp over a dark skull.
+    """
+    scan = thin(scan, STATE_MM)
+    high = float(np.percentile(scan.data[scan.data > 0], 98))
+    inside = ndimage.binary_fill_holes(largest_part(scan.data > 0.05 * high))
+    outside = scan.data[~ndimage.binary_dilation(inside, iterations=2)]
+    if outside.size and float((outside == 0).mean()) < 0.99:
+        return False
+    if inside.sum() * scan.voxel_mm3 > LARGEST_STRIPPED_MM3:
+        return False
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=scan.zooms)[1:-1, 1:-1, 1:-1]
+    layers = [
+        scan.data[(depth > STATE_MM * n) & (depth <= STATE_MM * (n + 1))] for n in range(LAYERS)
+    ]
+    brightness = np.array([np.median(layer) if layer.size else np.nan for layer in layers])
+    drop = np.nanmax(np.fmax.accumulate(brightness) - brightness)
+    return bool(drop < 0.1 * np.nanmax(brightness))
+
+
+def network_mask(scan: Scan, voxel_mm: float) -> tuple[Scan, np.ndarray]:
+    """Mask of a whole head by the networks of deepbet, largest part, holes filled.
+
+    The networks see the scan as it is; the mask is thinned with it afterwards.
+
+    Raises
+    ------
+    ToolError
+        The weights are not installed.
+    ImageError
+        No brain is found.
+    """
+    whole = ndimage.binary_fill_holes(largest_part(brain_probability(scan.data) > 0.5))
+    scan, mask = thin(scan, voxel_mm), thin(Scan(whole.astype(np.float32), scan.affine), voxel_mm)
+    return _cut(scan.noting("Brain mask: by the networks of deepbet."), mask.data >= 0.5)
 
 
 def stripped_mask(scan: Scan, voxel_mm: float) -> tuple[Scan, np.ndarray]:
@@ -39,15 +158,9 @@ def stripped_mask(scan: Scan, voxel_mm: float) -> tuple[Scan, np.ndarray]:
     high = float(np.percentile(scan.data[scan.data > 0], 98))
     above = (scan.data > 0.05 * high).astype(np.float32)
     scan, filled = thin(scan, voxel_mm), thin(Scan(above, scan.affine), voxel_mm)
-    mask = ndimage.binary_fill_holes(_largest(filled.data >= 0.5))
-    notes = ["Brain mask: what is above the background, largest part, holes filled."]
-    share = float(mask.mean())
-    if share > 0.6:
-        notes.append(
-            f"{share:.0%} of the image is above its background: is this a whole head"
-            " (`brain: template`)?"
-        )
-    return _cut(scan.noting(*notes), mask)
+    mask = ndimage.binary_fill_holes(largest_part(filled.data >= 0.5))
+    note = "Brain mask: what is above the background, largest part, holes filled."
+    return _cut(scan.noting(note), mask)
 
 
 def given_mask(scan: Scan, path: Path | str, voxel_mm: float) -> tuple[Scan, np.ndarray]:
@@ -125,7 +238,7 @@ def _fit(data: np.ndarray, carried: np.ndarray, zooms: np.ndarray) -> np.ndarray
     level = 0.5 * float(np.median(core))
     tissue = wide & (data > level)
     opened = ndimage.binary_opening(tissue, iterations=max(1, round(2.0 / zoom)))
-    tissue = _largest(opened)
+    tissue = largest_part(opened)
     closed = ndimage.binary_closing(np.pad(tissue, 16), iterations=max(1, round(8.0 / zoom)))[
         16:-16, 16:-16, 16:-16
     ]
@@ -162,10 +275,3 @@ def _cut(scan: Scan, mask: np.ndarray) -> tuple[Scan, np.ndarray]:
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     brain = np.pad(mask[box], MARGIN)
     return crop(scan, box, MARGIN), brain
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    parts, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    return np.asarray(parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
@@ -22,20 +23,52 @@ APART_MM = 0.5
 # Voxel sizes are written twice, and rounded by some software.
 ZOOM_TOLERANCE = 0.02
 LAST_CODE = 5
+# A head at 0.35 mm has 210 million voxels. More is no scan of one, and would fill the memory.
+MOST_VOXELS = 300_000_000
+HEADER_BYTES = 540
+# Of what follows the voxels no more is read than is needed to say that there is something.
+MOST_TRAILING = 65_536
+# Extensions of a header (text of a scanner, a history) measure kilobytes.
+MOST_OFFSET = 100_000_000
 UNITS = {0: ("mm", 1.0), 1: ("metres", 1000.0), 2: ("mm", 1.0), 3: ("micrometres", 0.001)}
 RESTORE = "convert the scan again from DICOM (dcm2niix)"
 
 
 def load_nifti(path: Path) -> tuple[bytes, nib.Nifti1Header]:
-    """Return the bytes of an image and its header, as it stands: nibabel would mend it."""
+    """Return the bytes of an image and its header, as it stands: nibabel would mend it.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing, empty, damaged, or not NIfTI.
+    ImageError
+        The header declares more voxels than a head has; no voxel was unpacked.
+    StorageError
+        The disk or the network failed while the file was read.
+    """
     raw = _contents(path)
-    if path.suffix == ".gz":
-        try:
-            # nibabel would stop reading before the checksum at the end: damage would pass unseen.
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(path, f"{type(error).__name__}: {error}") from error
-    return raw, _header(path, raw)
+    try:
+        # nibabel would stop reading before the checksum at the end: damage would pass unseen.
+        stream = io.BytesIO(raw)
+        with gzip.GzipFile(fileobj=stream) if path.suffix == ".gz" else stream as opened:
+            start = opened.read(HEADER_BYTES)
+            header = _header(path, start)
+            # A few megabytes can unpack to many gigabytes: the header bounds what is read.
+            needed = _declared_bytes(header)
+            rest = opened.read(max(0, needed - len(start)) + MOST_TRAILING)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    size = len(start) + len(rest)
+    if size != needed:
+        words = (
+            f"{needed - size} bytes fewer"
+            if size < needed
+            else f"{size - needed} bytes more"
+            if size < needed + MOST_TRAILING
+            else f"at least {MOST_TRAILING} bytes more"
+        )
+        raise _damaged(path, f"{words} than the header declares")
+    return start + rest, header
 
 
 def _contents(path: Path) -> bytes:
@@ -74,13 +107,13 @@ def _header(path: Path, raw: bytes) -> nib.Nifti1Header:
     kind = nib.Nifti2Header if second else nib.Nifti1Header
     try:
         header = kind(raw[:size], check=False)
-        _check_header(path, header, len(raw))
+        _check_header(path, header)
     except (HeaderDataError, WrapStructError, ValueError, ArithmeticError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     return header
 
 
-def _check_header(path: Path, header: nib.Nifti1Header, size: int) -> None:
+def _check_header(path: Path, header: nib.Nifti1Header) -> None:
     counts = [int(n) for n in header["dim"]]
     shape = counts[1 : 1 + counts[0]] if 1 <= counts[0] <= 7 else []
     if not shape or min(shape) < 1:
@@ -90,12 +123,8 @@ def _check_header(path: Path, header: nib.Nifti1Header, size: int) -> None:
     except KeyError:
         raise _damaged(path, f"unknown type of data {int(header['datatype'])}") from None
     offset = float(header["vox_offset"])
-    if not 348 <= offset <= size:
-        raise _damaged(path, f"data at byte {offset:g} of {size}")
-    needed = int(offset) + math.prod(shape) * item
-    if size != needed:
-        less = "fewer" if size < needed else "more"
-        raise _damaged(path, f"{abs(size - needed)} bytes {less} than the header declares")
+    if not 348 <= offset <= MOST_OFFSET:
+        raise _damaged(path, f"data at byte {offset:g}")
     if 8 * item != int(header["bitpix"]):
         raise _damaged(path, f"{header['bitpix']} bits a voxel, but values of {8 * item}")
     codes = {name: int(header[name]) for name in ("sform_code", "qform_code")}
@@ -108,6 +137,19 @@ def _check_header(path: Path, header: nib.Nifti1Header, size: int) -> None:
     zooms = np.asarray(header["pixdim"][1:4], dtype=float)
     if not (np.isfinite(zooms).all() and (zooms >= 0).all()):
         raise _damaged(path, f"impossible voxel sizes {zooms.tolist()}")
+    if math.prod(shape) > MOST_VOXELS:
+        raise ImageError(
+            f"{path}: {' x '.join(map(str, shape))} voxels, {math.prod(shape) * item / 1e9:.1f} GB"
+            f" when unpacked; at most {MOST_VOXELS / 1e6:.0f} million voxels are read",
+            cause="no T1w image of a head, or a file made to fill the memory",
+            next_step="name a T1w image of one volume; or thin it: mri_convert -vs 0.5 0.5 0.5",
+        )
+
+
+def _declared_bytes(header: nib.Nifti1Header) -> int:
+    return int(header["vox_offset"]) + math.prod(header.get_data_shape()) * int(
+        header.get_data_dtype().itemsize
+    )
 
 
 def _damaged(path: Path, why: str) -> InputFileError:

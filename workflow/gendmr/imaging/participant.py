@@ -13,17 +13,26 @@ from gendmr.errors import GendmrError, ImageError, InputFileError
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import write_table
 from gendmr.imaging import registration
-from gendmr.imaging.brain import brain_of_head, given_mask, stripped_mask
+from gendmr.imaging.ants_programs import FailedProgramError
+from gendmr.imaging.brain import PLAUSIBLE_BRAIN_MM3, find_brain
 from gendmr.imaging.picture import draw_refusal, draw_registration
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.registration import Mapping, write_scratch
-from gendmr.imaging.scan import Scan, read_image, read_scan, refuse_labels, write_image
+from gendmr.imaging.scan import (
+    Scan,
+    content_of,
+    read_image,
+    read_scan,
+    refuse_labels,
+    write_image,
+)
 from gendmr.imaging.template import TISSUES, Template, load_template
 from gendmr.seeds import derive
 
-PLAUSIBLE_BRAIN_MM3 = (600_000.0, 2_400_000.0)
 # A newborn's brain is larger; a smaller mask has too little structure for registration.
 LEAST_BRAIN_MM3 = 200_000.0
+# More than any file that ANTs writes for one scan with the preset `fast`.
+ROOM_BYTES = 64_000_000
 
 
 def register_participant(
@@ -64,30 +73,45 @@ def register_participant(
     output = Path(output)
     template = load_template(template_folder)
     preset = load_preset(section.preset)
-    number = derive(seed, "imaging", participant)
     described = {
         "participant_id": participant,
         "preset": section.preset,
         "brain": section.brain,
     }
     image_name = {"name": Path(image).name}
+    refusal: GendmrError | None = None
     try:
         scan = read_scan(image)
         refuse_labels(scan, image)
+        # By what the image holds: the same scan under another label gives the same volumes.
+        number = derive(seed, "imaging", content_of(scan))
         with tempfile.TemporaryDirectory(prefix="gendmr-") as scratch:
-            measured = _measure(
-                scan,
-                template,
-                Path(template_folder),
-                section,
-                preset,
-                Path(scratch),
-                number,
-                section.mask_of(participant),
-            )
+            try:
+                measured = _measure(
+                    scan,
+                    template,
+                    Path(template_folder),
+                    section,
+                    preset,
+                    Path(scratch),
+                    number,
+                    section.mask_of(participant),
+                )
+            except FailedProgramError as failure:
+                # The same call fails again for the same image: that loses this person, not the
+                # stage. Without room on the disk it is no fault of the image.
+                if not _has_room(Path(scratch)):
+                    raise
+                refusal = ImageError(
+                    f"{image}: {failure.what}",
+                    cause="an image that the tools of ANTs cannot handle: no T1w image of a brain",
+                    next_step="look at the scan; the log of this participant has the call",
+                )
     except (InputFileError, ImageError) as error:
-        _write_refusal(output, template, described | {"image": image_name}, error)
-        return error
+        refusal = error
+    if refusal is not None:
+        _write_refusal(output, template, described | {"image": image_name}, refusal)
+        return refusal
     image_entry = {
         "shape": list(scan.data.shape),
         "voxel_mm": [round(float(zoom), 4) for zoom in scan.zooms],
@@ -100,6 +124,14 @@ def register_participant(
     draw_registration(output / "registration.png", warped, brain, template, title)
     write_json(output / "quality.json", described | {"image": image_entry | image_name} | quality)
     return None
+
+
+def _has_room(scratch: Path) -> bool:
+    try:
+        (scratch / "room").write_bytes(bytes(ROOM_BYTES))
+    except OSError:
+        return False
+    return True
 
 
 def _write_refusal(
@@ -136,14 +168,9 @@ def _measure(
     seed: int,
     mask_file: str | None,
 ) -> tuple[pd.DataFrame, dict[str, object], np.ndarray, np.ndarray, np.ndarray]:
-    if mask_file is not None:
-        scan, brain = given_mask(scan, mask_file, preset.native_mm)
-    elif section.brain == "stripped":
-        scan, brain = stripped_mask(scan, preset.native_mm)
-    else:
-        scan, brain = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
-    warnings = []
-    volume = float(brain.sum() * scan.voxel_mm3)
+    masked = find_brain(scan, section, template_folder, preset, scratch, seed=seed, mask=mask_file)
+    scan, brain, volume = masked.scan, masked.mask, masked.mm3
+    warnings = list(masked.warnings)
     if volume < LEAST_BRAIN_MM3:
         raise ImageError(
             f"the brain mask measures {volume / 1000:.0f} ml; at least"
@@ -176,10 +203,10 @@ def _measure(
     voxel_mm3 = float(abs(np.linalg.det(template.affine[:3, :3])))
     regions = measure_regions(modulated, template, voxel_mm3)
     carried = float(inside.sum() * mapping.determinant * voxel_mm3)
-    if section.brain == "template":
+    if masked.source == "template":
         icv, source = carried, "the template's brain mask carried to the scan"
     else:
-        icv, source = volume, "the brain mask of the scan, holes filled"
+        icv, source = volume, f"the brain mask of the scan ({masked.source}), holes filled"
     if float(inside.min()) <= 0:
         warnings.append(f"The mapping folds in {int((inside <= 0).sum())} voxels of the brain.")
     quality: dict[str, object] = {

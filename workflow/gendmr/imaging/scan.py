@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,9 @@ FAR_MM = 10_000.0
 # Fewer different intensities than this are labels, not a scan.
 FEWEST_VALUES = 16
 SAMPLE = 500_000
+# Standard scores have a spread of 1, and of a brain or a head a third or more lies below 0.
+SCORES_BELOW_ZERO = 0.2
+SCORES_SPREAD = 3.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def read_scan(path: Path | str) -> Scan:
     notes += affine_notes
     data = values_of(path, raw, header).reshape(shape[:3])
     _check_values(path, data)
+    _refuse_scores(path, data)
     _check_size(path, data.shape, affine)
     if data.min() < 0:
         share = float((data < 0).mean())
@@ -127,6 +132,33 @@ def refuse_labels(scan: Scan, path: Path | str) -> None:
             f"{path}: only {values.size} different values above 0",
             cause="a mask or a segmentation under the name of a T1w image",
             next_step="name the T1w image itself",
+        )
+
+
+def content_of(scan: Scan) -> str:
+    """Return a checksum of voxels and affine: equal for the same scan in any file."""
+    digest = hashlib.sha256(np.ascontiguousarray(scan.data).data)
+    digest.update(np.round(scan.affine, 4).tobytes())
+    return digest.hexdigest()
+
+
+def _refuse_scores(path: Path, data: np.ndarray) -> None:
+    """Refuse standard scores: values around 0, in units of their spread.
+
+    Cutting off what is below 0 would remove half of the brain. The background, where it is one
+    value, does not count.
+    """
+    if data.min() >= 0:
+        return
+    background = data.ravel()[0]
+    values = data[data != background]
+    low = float((values < 0).mean())
+    if low > SCORES_BELOW_ZERO and float(values.std()) < SCORES_SPREAD:
+        raise ImageError(
+            f"{path}: intensities are standard scores (z-scores): mean {values.mean():.2f},"
+            f" standard deviation {values.std():.2f}, {low:.0%} of the voxels below 0",
+            cause="normalised by other software (a z-score per image)",
+            next_step="name the T1w image as it was before, with intensities from 0 upwards",
         )
 
 
