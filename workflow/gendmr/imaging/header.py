@@ -147,9 +147,8 @@ def _check_header(path: Path, header: nib.Nifti1Header) -> None:
 
 
 def _declared_bytes(header: nib.Nifti1Header) -> int:
-    return int(header["vox_offset"]) + math.prod(header.get_data_shape()) * int(
-        header.get_data_dtype().itemsize
-    )
+    voxels = math.prod(int(length) for length in header.get_data_shape())
+    return int(header["vox_offset"]) + voxels * int(header.get_data_dtype().itemsize)
 
 
 def _damaged(path: Path, why: str) -> InputFileError:

@@ -94,7 +94,9 @@ def _load(name: str, device: torch.device) -> torch.jit.ScriptModule:
             next_step=NEXT_STEP,
         )
     try:
-        return torch.jit.load(str(paths[0]), map_location=device).eval()
+        module: torch.jit.ScriptModule = torch.jit.load(str(paths[0]), map_location=device)  # type: ignore[no-untyped-call]
+        module.eval()
+        return module
     except RuntimeError as error:
         raise ToolError(
             f"{paths[0]}: not readable as TorchScript ({str(error).splitlines()[0]})",

@@ -69,7 +69,8 @@ class Collector:
         by_table = self.level.aggregate(by_instance)
         if self.level.averages_instances:
             by_fold_share = by_instance.astype(np.float64) / folds
-            self.instances = by_fold_share if fold == 0 else self.instances + by_fold_share
+            earlier = 0.0 if fold == 0 or self.instances is None else self.instances
+            self.instances = by_fold_share + earlier
             if fold == folds - 1:
                 self.parts[start] = dict(self.level.aggregate(self.instances))
                 self.instances = None
