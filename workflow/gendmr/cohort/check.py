@@ -13,6 +13,7 @@ from gendmr.cohort.fold_values import fold_values
 from gendmr.cohort.join import check_joined
 from gendmr.cohort.outcomes import tasks_of
 from gendmr.cohort.participants import read_participants, with_outcomes
+from gendmr.cohort.recorded import compare_recorded
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.files.atomic import write_json
@@ -61,7 +62,7 @@ def check_people(
     matching = Matching.of(options)
     listed = read_participants(options, Attrition())
     ids = listed.people["participant_id"].tolist()
-    keys = set(matching.keys(ids, options.participants))
+    keys = matching.keys(ids, options.participants)
     table, _ = with_outcomes(listed, options, Attrition())
     known = {name: (labels.reason == "") for name, labels in listed.outcomes.items()}
     counts: dict[str, Any] = {
@@ -83,8 +84,9 @@ def check_people(
         if listing is None:
             continue
         check_joined(ids, listing, options)
+        compare_recorded(listed.people, keys, listing, Attrition(), options.participants)
         theirs = set(listing.names)
-        counts["modalities"][name] = {"found": len(theirs), "joined": len(theirs & keys)}
+        counts["modalities"][name] = {"found": len(theirs), "joined": len(theirs & set(keys))}
     counts["warnings"] = confounding_warnings(table, options)
     write_json(output, counts)
     return list(counts["warnings"])

@@ -69,7 +69,7 @@ def fold_values(options: CohortSection, simulate: SimulateSection | None = None)
     else:
         column = options.columns.get(name, name)
         table = read_table(options.participants, {column: "text"}, extra=True)
-        values = sorted(set(labels(table[column], name)) - {MISSING})
+        values = sorted(set(labels(table[column], name, options)) - {MISSING})
         where = f"{options.participants}, column {column}"
     if not 2 <= len(values) <= MOST:
         raise FoldError(

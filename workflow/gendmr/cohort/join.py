@@ -9,6 +9,7 @@ import pandas as pd
 
 from gendmr.cohort.families import connected_groups
 from gendmr.cohort.participants import HAS, describe, read_participants, with_outcomes
+from gendmr.cohort.recorded import compare_recorded
 from gendmr.cohort.summary import Joined, summarise
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
@@ -60,6 +61,7 @@ def join_people(
     for name, section in sections.items():
         listing = source_of(name).people(sources[name], section, options)
         check_joined(ids, listing, options)
+        compare_recorded(listed.people, keys, listing, attrition, options.participants)
         listings[name] = listing
 
     table, without = with_outcomes(listed, options, attrition)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from gendmr.cohort.codes import is_unknown, recode_sex, sentinel_of
 from gendmr.cohort.outcomes import columns_of, tasks_of
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
@@ -26,8 +27,6 @@ HAS = "has_"  # before the name of a modality: the column that says who has it
 AGES = (0.0, 120.0)  # years
 EXCEPTIONS = 0.05  # largest share of rows that may be bad one by one
 YEARS = {"year", "years", "y", "yr", "yrs", "a"}
-# BIDS allows these spellings of `sex`; anything else is kept as it is.
-SEX = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,11 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
     table = table.reset_index(drop=True)
     for name in {*options.categorical, *([options.fold_by] if options.fold_by else [])}:
         if name in table:
-            table[name] = labels(table[name], name)
+            texts = table[name]
+            table[name] = labels(texts, name, options)
+            coded = (table[name] == MISSING) & ~texts.isin(["", MISSING])
+            for who, text in zip(table["participant_id"][coded], texts[coded], strict=True):
+                attrition.add([who], "value", f"{name} {text!r} is a code: unknown, person kept")
     for name in options.covariates:
         if name not in options.categorical:
             table[name] = _numbers(table, name, theirs[name], options, attrition)
@@ -114,12 +117,17 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
     return Listed(table, outcomes)
 
 
-def labels(values: pd.Series, name: str) -> pd.Series:
-    """Return the labels of a column as the cohort writes them, `n/a` where there is none."""
-    known = values.replace("", MISSING)
-    if name != "sex":
-        return known
-    return pd.Series([SEX.get(label.casefold(), label) for label in known], index=known.index)
+def labels(values: pd.Series, name: str, options: CohortSection) -> pd.Series:
+    """Return the labels of a column as the cohort writes them, `n/a` where there is none.
+
+    Raises
+    ------
+    TableError
+        A sex that is neither a word nor a code that the configuration explains.
+    """
+    if name == "sex":
+        return recode_sex(values, options.sex_codes, options.participants, options.unknown)
+    return values.mask(is_unknown(values, options.unknown), MISSING)
 
 
 def _usable(
@@ -145,10 +153,17 @@ def _numbers(
 ) -> pd.Series:
     """Return a covariate as float64; what no person has is unknown and listed, or stops."""
     texts = table[name]
-    known = ~texts.isin(["", MISSING])
-    values = numbers_in(texts.where(known, ""))
+    values = numbers_in(texts)
+    # A number that is also a code, such as -9, is judged by the other numbers.
+    blank = is_unknown(texts, options.unknown) & ~(values.notna() & ~texts.isin(options.unknown))
+    known = ~blank
+    values = values.mask(blank)
+    for who, text in zip(table["participant_id"][blank], texts[blank], strict=True):
+        if text not in ("", MISSING):
+            attrition.add([who], "value", f"{name} {text!r} is a code: unknown, person kept")
     low, high = AGES if name == "age" else (-math.inf, math.inf)
-    bad = known & ~(values.between(low, high) & values.abs().lt(math.inf))
+    coded = known & sentinel_of(values)
+    bad = coded | (known & ~(values.between(low, high) & values.abs().lt(math.inf)))
     if name == "age":
         _in_years(options.participants, column)
     if not bad.any():
@@ -166,8 +181,13 @@ def _numbers(
             if in_months
             else "decimal commas"
             if texts[bad].str.fullmatch(r"[+-]?\d+,\d+").any()
-            else "a word, or a code for unknown such as -9 or 999",
-            next_step="divide them by 12" if in_months else f"write {MISSING} where it is unknown",
+            else "codes for unknown, far from all other values"
+            if coded.any()
+            else "a word, or a code for unknown",
+            next_step="divide them by 12"
+            if in_months
+            else f"write {MISSING} where it is unknown, or name the codes for it: cohort: unknown:"
+            f" {sorted(set(texts[bad]))[:5]}",
         )
     for who, text in zip(people, texts[bad], strict=True):
         attrition.add([who], "value", f"{name} {text!r} cannot be meant: unknown, person kept")

@@ -34,6 +34,12 @@ class CohortSection(Section):
     """Covariates that are labels. All others must be numbers: a site called `12` is a label."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Columns that your file names otherwise: ours to yours, e.g. `{sex: gender}`."""
+    sex_codes: dict[str, Literal["M", "F", "O", "n/a"]] = Field(default_factory=dict)
+    """What codes of sex mean, e.g. `{"1": M, "2": F}`. Words (male, F, woman) are known; numbers
+    are not guessed, since programs number the sexes differently."""
+    unknown: tuple[str, ...] = ()
+    """Further values that mean unknown in covariates, e.g. `["-9", "99"]`. Blanks, NA, NaN, NULL,
+    `#N/A`, `.`, `?` and the like always do; each is listed."""
     genotype_id: Literal["IID", "FID_IID", "FID"] = "IID"
     """Which identifier of the .fam is the participant_id (`FID_IID`: both, joined by `_`)."""
     strip: tuple[str, ...] = ()
@@ -112,6 +118,18 @@ class CohortSection(Section):
                 " values are labels"
             )
         return self
+
+    @field_validator("sex_codes", mode="before")
+    @classmethod
+    def _codes_as_text(cls, values: object) -> object:
+        return (
+            {str(code): sex for code, sex in values.items()} if isinstance(values, dict) else values
+        )
+
+    @field_validator("unknown", mode="before")
+    @classmethod
+    def _unknown_as_text(cls, values: object) -> object:
+        return tuple(map(str, values)) if isinstance(values, list | tuple) else values
 
     @field_validator("outcomes")
     @classmethod

@@ -82,6 +82,9 @@ class Listing:
         `id1`, `id2`, `kinship`: pairs of related people, by alias.
     instances : mapping of str to int
         How many instances of a kind the cohort's file has: `{"variant": 5159}`.
+    recorded : mapping of str to mapping of str to str
+        What the file records of people beside the measurements, by column of participants.tsv and
+        matching key, in the words of that table: `{"sex": {"S01": "F"}}`.
     """
 
     names: dict[str, str]
@@ -93,6 +96,7 @@ class Listing:
     aliases: Mapping[str, list[str]] = field(default_factory=dict)
     kin: pd.DataFrame | None = None
     instances: Mapping[str, int] = field(default_factory=dict)
+    recorded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Source(Protocol):

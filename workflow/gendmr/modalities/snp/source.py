@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ SNP_TO_GENE: dict[str, Kind] = {
     "relation": "text",
 }
 KINSHIP: dict[str, Kind] = {"id1": "text", "id2": "text", "kinship": "number", "relation": "text"}
+SEX = {"1": "M", "2": "F"}  # as PLINK writes it
 AUTOSOMES = frozenset(str(number) for number in range(1, 23))
 
 
@@ -77,6 +78,7 @@ class SnpSource:
             aliases=aliases,
             kin=read_table(sources["kinship"], KINSHIP, extra=True),
             instances={"variant": int(autosomal.sum())},
+            recorded={"sex": _sex(fam, listing.names)},
         )
 
     def early(
@@ -94,14 +96,22 @@ class SnpSource:
             return None
         tables = [read_fam(path.removesuffix(".fam")) for path in fams]
         # A person may be on several arrays; the filters keep one of them.
-        rows = pd.concat(tables)[["fid", "iid"]].drop_duplicates()
+        rows = pd.concat(tables)[["fid", "iid", "sex"]].drop_duplicates(["fid", "iid"])
         ways = {
             way: list(dict.fromkeys(genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), way)))
             for way in GENOTYPE_IDS
         }
         matching = Matching.of(cohort)
         names = {matching.key(name): name for name in ways[cohort.genotype_id]}
-        return Listing(names, ways, cohort.genotype_id, ", ".join(fams), Attrition().table())
+        everybody = genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), cohort.genotype_id)
+        return Listing(
+            names,
+            ways,
+            cohort.genotype_id,
+            ", ".join(fams),
+            Attrition().table(),
+            recorded={"sex": _sex(rows, map(matching.key, everybody))},
+        )
 
     def collect(
         self,
@@ -180,6 +190,12 @@ def autosomes(prefix: str, variants: pd.DataFrame) -> np.ndarray:
             next_step="plink2 --output-chr 26",
         )
     return np.asarray(autosomal)
+
+
+def _sex(fam: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
+    """Return the recorded sex of people by key, in the order of the .fam; unknown is left out."""
+    pairs = zip(keys, fam["sex"].astype(str), strict=True)
+    return {key: SEX[code] for key, code in pairs if code in SEX}
 
 
 def _listed(fid: list[str], iid: list[str], where: str, cohort: CohortSection) -> Listing:
