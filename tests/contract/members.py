@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from gendmr.config.methods import KINDS
+from gendmr.config.modalities import SECTIONS
 from gendmr.config.outcomes import KINDS as OUTCOMES
 from gendmr.config.study import Study
 from gendmr.config.training import MethodOptions
@@ -48,6 +49,8 @@ COMBINATIONS = [
     if outcome["kind"] in section.tasks
 ]
 ADDED = [name for name in names() if name not in ("snp", "region")]
+# Of modalities that a stage measures, the section of that stage.
+STAGES = {"connectivity": {"series": "{participant}.tsv"}}
 
 
 def without_example() -> list[str]:
@@ -64,9 +67,10 @@ def options(kind: str, task: str, **method: Any) -> MethodOptions:
             "genotypes": {"inputs": ["made-up"], "build": "GRCh37"},
             "annotation": {"genes": "made-up", "format": "gene.loc", "build": "GRCh37"},
             "imaging": {"measurements": "made-up"},
+            **STAGES,
             "modalities": {
                 "snp": {"components": 1, "selection": {"maximum": 30}},
-                **{name: {"table": "made-up"} for name in ADDED},
+                **{name: {"table": "made-up"} for name in ADDED if not SECTIONS[name].stage},
             },
             "cohort": {"participants": "made-up", "outcomes": TASKS},
             "training": {
@@ -124,6 +128,8 @@ def _made_up(
             values = np.array([f"{variable}{number}" for number in range(shape[0])], dtype=object)
         elif declared.dtype.startswith("float"):
             values = np.exp(random.normal(size=shape)).astype(declared.dtype)
+            if declared.check is not None and declared.check(values):
+                values = values / (1 + values)  # what has to lie between 0 and 1
         else:
             values = (1 + np.arange(int(np.prod(shape)))).reshape(shape).astype(declared.dtype)
         variables[variable] = (declared.dims, values)
@@ -161,6 +167,8 @@ def spoil(cohort: Path, folder: Path, people: list[str]) -> Path:
             scrambled = random.permutation(own.reshape(-1)).reshape(own.shape)
             if values.dtype.kind == "f":
                 scrambled = scrambled * random.uniform(0.5, 2, own.shape)
+                if declared.check is not None and declared.check(scrambled):
+                    scrambled = scrambled / (1 + scrambled)
             values[chosen] = scrambled
         write_modality(folder / f"{name}.nc", dataset, name)
     return folder

@@ -16,6 +16,7 @@ STAGES = [
     "genotypes",
     "annotation",
     "imaging",
+    "connectivity",
     "cohort",
     "training",
     "ranking",
@@ -33,6 +34,7 @@ FLOOR = {
     "genotypes": 1,
     "annotation": 1,
     "imaging": 1,
+    "connectivity": 1,
     "simulate": 1,
     "engine": 1,
     "modalities": 2,
@@ -48,7 +50,7 @@ FLOOR = {
 }
 # One floor, and still not each other's business.
 STRANGERS = {
-    *("genotypes", "annotation", "imaging", "simulate", "engine"),
+    *("genotypes", "annotation", "imaging", "connectivity", "simulate", "engine"),
     *("report", "tracking", "estimate"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.

@@ -31,6 +31,7 @@ rule summarize_study:
         rules.genotypes.input if STUDY.genotypes else [],
         rules.annotation.input if STUDY.genotypes else [],
         rules.imaging.input if STUDY.imaging else [],
+        rules.connectivity.input if STUDY.connectivity else [],
         rules.cohort.input,
         rules.ranking.input,
         tracking="results/{study}/tracking/synced.json",

@@ -18,6 +18,7 @@ STAGES = {
     "genotypes": "Merge and filter PLINK genotypes, list every removal.",
     "annotation": "Map SNPs to genes.",
     "imaging": "Register T1w images and measure regions.",
+    "connectivity": "Correlate regional signals, check connectomes.",
     "cohort": "Join the modalities and split the folds.",
     "training": "Train one method on one fold.",
     "ranking": "Rank genes and regions.",

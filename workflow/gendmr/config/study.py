@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from gendmr.config.annotation import AnnotationSection
 from gendmr.config.base import Section
 from gendmr.config.cohort import CohortSection
+from gendmr.config.connectivity import ConnectivitySection
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.imaging import ImagingSection
 from gendmr.config.methods import KINDS as METHODS
@@ -40,6 +41,8 @@ class Study(Section):
     """Genes of the SNPs; needed with genotypes."""
     imaging: ImagingSection | None = None
     """Absent: a study without images."""
+    connectivity: ConnectivitySection | None = None
+    """Absent: a study without functional data."""
     modalities: ModalitiesSection = ModalitiesSection()
     """How each modality enters the cohort and a fold."""
     cohort: CohortSection
@@ -77,7 +80,8 @@ class Study(Section):
         sections: dict[str, ModalitySection] = {}
         for name, section in SECTIONS.items():
             entry: ModalitySection | None = getattr(self.modalities, name)
-            measured = section.stage is not None and getattr(self, section.stage) is not None
+            stage = getattr(self, section.stage) if section.stage is not None else None
+            measured = stage is not None and section.measured_by(stage)
             if measured or (section.stage is None and entry is not None):
                 sections[name] = entry if entry is not None else section()
         return in_order(sections)
@@ -95,7 +99,8 @@ class Study(Section):
                 " modalities that brings its own files",
                 next_step="add a section genotypes or imaging; config/config.yaml is an example",
             )
-        idle = [name for name in self.modalities.model_fields_set if name not in sections]
+        entries = [name for name in SECTIONS if getattr(self.modalities, name) is not None]
+        idle = [name for name in entries if name not in sections]
         if idle:
             raise ConfigurationError(
                 f"modalities: {first_few(idle)}: the study has no section"
@@ -250,6 +255,7 @@ class Study(Section):
                 for path in section.user_files()
             ),
             *(imaging.files() if imaging else ()),
+            *(self.connectivity.files() if self.connectivity else ()),
             *((imaging.measurements, imaging.places) if imaging else ()),
             *((*sets.sets, *sets.loci) if sets else ()),
             self.report.truth,

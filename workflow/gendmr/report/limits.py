@@ -7,11 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from gendmr.files.atomic import read_json
-from gendmr.modalities import modality_of, names
+from gendmr.modalities import modality_of
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.schema import StudySummary
 
-STAGES = ("simulate", "genotypes", "annotation", "imaging", "cohort", "training", "ranking")
+STAGES = (
+    "simulate",
+    "genotypes",
+    "annotation",
+    "imaging",
+    "connectivity",
+    "cohort",
+    "training",
+    "ranking",
+)
+
+# Modalities whose absence is worth a word; the others are asked for one by one.
+CORE = ("region", "snp")
 
 
 def not_done(
@@ -34,7 +46,7 @@ def not_done(
     present = [item["name"] for item in summary.people["modalities"]]
     notes += [
         {"stage": "cohort", "note": f"No {modality_of(name).label} were analysed."}
-        for name in names()
+        for name in CORE
         if name not in present
     ]
     notes += [
