@@ -87,14 +87,14 @@ def read_cohort_arrays(path: str) -> dict[str, np.ndarray]:
     """
     try:
         stored = np.load(path, allow_pickle=False)
-    except Exception as error:  # noqa: BLE001, since each archive format has its own
+    except Exception as error:
         raise _damaged(path, error) from error
     if not isinstance(stored, np.lib.npyio.NpzFile):
         raise _damaged(path, ValueError("a single array"))
     try:
         with stored:
             return {name: stored[name] for name in stored.files}
-    except Exception as error:  # noqa: BLE001, since each archive format has its own
+    except Exception as error:
         raise _damaged(path, error) from error
 
 
