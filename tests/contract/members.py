@@ -56,6 +56,7 @@ ADDED = [name for name in names() if name not in ("snp", "region")]
 # Sections of the stages that measure modalities.
 STAGED: dict[str, dict[str, Any]] = {
     "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
+    "connectivity": {"series": "{participant}.tsv"},
 }
 
 
@@ -134,6 +135,8 @@ def _made_up(
             values = np.array([f"{variable}{number}" for number in range(shape[0])], dtype=object)
         elif declared.dtype.startswith("float"):
             values = np.exp(random.normal(size=shape)).astype(declared.dtype)
+            if declared.check is not None and declared.check(values):
+                values = values / (1 + values)  # what has to lie between 0 and 1
         else:
             values = (1 + np.arange(int(np.prod(shape)))).reshape(shape).astype(declared.dtype)
         variables[variable] = (declared.dims, values)
@@ -171,6 +174,8 @@ def spoil(cohort: Path, folder: Path, people: list[str]) -> Path:
             scrambled = random.permutation(own.reshape(-1)).reshape(own.shape)
             if values.dtype.kind == "f":
                 scrambled = scrambled * random.uniform(0.5, 2, own.shape)
+                if declared.check is not None and declared.check(scrambled):
+                    scrambled = scrambled / (1 + scrambled)
             values[chosen] = scrambled
         write_modality(folder / f"{name}.nc", dataset, name)
     return folder

@@ -17,6 +17,7 @@ STAGES = [
     "annotation",
     "imaging",
     "expression",
+    "connectivity",
     "cohort",
     "training",
     "ranking",
@@ -35,6 +36,7 @@ FLOOR = {
     "annotation": 1,
     "imaging": 1,
     "expression": 1,
+    "connectivity": 1,
     "simulate": 1,
     "engine": 1,
     "modalities": 2,
@@ -50,7 +52,8 @@ FLOOR = {
 }
 # One floor, and still not each other's business.
 STRANGERS = {
-    *("genotypes", "annotation", "imaging", "expression", "simulate", "engine"),
+    *("genotypes", "annotation", "imaging", "expression", "connectivity"),
+    *("simulate", "engine"),
     *("report", "tracking", "estimate"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from gendmr.config.annotation import AnnotationSection
 from gendmr.config.base import Section
 from gendmr.config.cohort import CohortSection
+from gendmr.config.connectivity import ConnectivitySection
 from gendmr.config.expression import ExpressionSection
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.imaging import ImagingSection
@@ -43,6 +44,8 @@ class Study(Section):
     """Absent: a study without images."""
     expression: ExpressionSection | None = None
     """Absent: a study without expression."""
+    connectivity: ConnectivitySection | None = None
+    """Absent: a study without functional data."""
     modalities: ModalitiesSection = ModalitiesSection()
     """How each modality enters the cohort and a fold."""
     cohort: CohortSection
@@ -81,7 +84,8 @@ class Study(Section):
         sections: dict[str, ModalitySection] = {}
         for name, section in SECTIONS.items():
             entry: ModalitySection | None = getattr(self.modalities, name)
-            measured = section.stage is not None and getattr(self, section.stage) is not None
+            stage = getattr(self, section.stage) if section.stage is not None else None
+            measured = stage is not None and section.measured_by(stage)
             if measured or (section.stage is None and entry is not None):
                 whole = entry if entry is not None else section()
                 sections[name] = whole.with_covariates(self.cohort.covariates)
@@ -332,6 +336,7 @@ class Study(Section):
             ),
             *(imaging.files() if imaging else ()),
             *(self.expression.files() if self.expression else ()),
+            *(self.connectivity.files() if self.connectivity else ()),
             *((imaging.measurements, imaging.places) if imaging else ()),
             *((*sets.sets, *sets.loci) if sets else ()),
             self.report.truth,

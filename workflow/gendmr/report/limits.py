@@ -13,7 +13,7 @@ from gendmr.report.method_schema import MethodSummary
 from gendmr.report.schema import StudySummary
 
 STAGES = (
-    *("simulate", "genotypes", "annotation", "imaging", "expression", "histology"),
+    *("simulate", "genotypes", "annotation", "imaging", "expression", "connectivity"),
     *("cohort", "training", "ranking"),
 )
 

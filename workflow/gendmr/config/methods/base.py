@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -52,6 +52,10 @@ class MethodSection(Section):
     """Modalities that it reads, and `covariates` where it can; without it, all that it can read and
     the study has."""
 
+    modality_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """What this method wants otherwise than the study's `modalities`, by modality: `edge: {space:
+    tangent}`."""
+
     tasks: ClassVar[tuple[str, ...]] = ("binary",)
     """Kinds of outcome that it can learn."""
     readable: ClassVar[tuple[str, ...] | None] = None
@@ -90,8 +94,18 @@ class MethodSection(Section):
         return self.attributes and any(name != COVARIATES for name in self.reads_of(available))
 
     def adapt(self, name: str, section: M) -> M:
-        """Return a modality's section with what this method wants otherwise."""
-        return section
+        """Return a modality's section with what this method wants otherwise.
+
+        Raises
+        ------
+        ConfigurationError
+            `modality_options` has a key that the section has not.
+        """
+        changes = self.modality_options.get(name)
+        if not changes:
+            return section
+        values = section.model_dump(mode="json") | changes
+        return type(section).parse(values, where=f"modality_options.{name}")
 
 
 class SnpReader(MethodSection):
@@ -109,6 +123,7 @@ class SnpReader(MethodSection):
 
     def adapt(self, name: str, section: M) -> M:
         """Return the section, that of SNPs with `exclude` and SNPs of the method's own."""
+        section = super().adapt(name, section)
         if not isinstance(section, SnpSection):
             return section
         return section.model_copy(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from gendmr.config.base import Section
 
@@ -21,6 +21,17 @@ class ModalitySection(Section):
     stage: ClassVar[str | None] = None
     """Section of the study whose stage measures it: the study has the modality where it has that
     section. None: the study has it where `modalities` has an entry for it."""
+
+    @classmethod
+    def measured_by(cls, stage: Any) -> bool:
+        """Return whether the stage, as its section has it, measures the modality.
+
+        Parameters
+        ----------
+        stage : Section
+            The section of the study that `stage` names.
+        """
+        return True
 
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made, by what they hold.

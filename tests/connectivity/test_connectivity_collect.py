@@ -1,0 +1,159 @@
+"""The stage `connectivity`: forms of files, who is left out, what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.io import savemat
+
+from gendmr.config.connectivity import ConnectivitySection
+from gendmr.connectivity.collect import collect_connectivity
+from gendmr.errors import AtlasError, ConfigurationError, GendmrError, InputFileError, ModalityError
+from gendmr.statistics.connectivity import shrunk_correlation, to_vector
+
+REGIONS = 5
+PAIRS = REGIONS * (REGIONS - 1) // 2
+
+
+def series(number, volumes=80):
+    random = np.random.default_rng(number)
+    return random.normal(size=(volumes, REGIONS)) @ (random.normal(size=(REGIONS, REGIONS)) + 2)
+
+
+def collect(folder, **options):
+    collect_connectivity(ConnectivitySection.parse(options), folder / "out")
+    quality = pd.read_csv(folder / "out" / "quality.tsv", sep="\t", keep_default_na=False)
+    with xr.open_dataset(folder / "out" / "edges.nc", engine="h5netcdf") as stored:
+        return stored.load(), quality.set_index("participant_id")
+
+
+def notes_of(folder):
+    return " ".join(json.loads((folder / "out" / "summary.json").read_text())["notes"])
+
+
+def components(folder, count=REGIONS):
+    path = folder / "components.tsv"
+    rows = "".join(f"r{n}\t{'ab'[n % 2]}\n" for n in range(count))
+    path.write_text("name\tdomain\n" + rows)
+    return str(path)
+
+
+WRITERS = {
+    "npy": np.save,
+    "mat": lambda path, values: savemat(path, {"signals": values}),
+    "tsv": lambda path, values: (
+        pd.DataFrame(values).add_prefix("r").to_csv(path, sep="\t", index=False)
+    ),
+    "csv": lambda path, values: np.savetxt(path, values, delimiter=","),
+    "1D": lambda path, values: np.savetxt(path, values, header="#1 #2 #3 #4 #5", comments=""),
+}
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_time_series_of_each_form_give_the_same_edges(tmp_path, ending):
+    for number in range(3):
+        WRITERS[ending](tmp_path / f"sub-{number:02d}_x.{ending}", series(number))
+    edges, quality = collect(tmp_path, series=str(tmp_path / f"sub-{{participant}}_x.{ending}"))
+    expected = [to_vector(shrunk_correlation(series(number))) for number in range(3)]
+    assert edges["participant"].values.tolist() == ["00", "01", "02"]
+    assert np.allclose(edges["correlation"], expected, atol=1e-5)
+    assert (tmp_path / "out" / "amplitudes.nc").is_file()
+    assert (tmp_path / "out" / "pictures" / "01.png").is_file()
+    assert set(quality["status"]) == {"measured"}
+
+
+def test_short_damaged_still_and_copied_scans_are_listed(tmp_path):
+    for number in range(8):
+        np.save(tmp_path / f"{number}.npy", series(number, 40 if number == 3 else 80 + number))
+    (tmp_path / "4.npy").write_bytes(b"damaged")
+    still = series(5, 85)
+    still[:, 0] = 1.0
+    np.save(tmp_path / "5.npy", still)
+    np.save(tmp_path / "6.npy", series(7, 87))
+    edges, quality = collect(
+        tmp_path, series=str(tmp_path / "{participant}.npy"), exclude=["0"], origin="cohort"
+    )
+    assert quality["status"].tolist() == [
+        *("excluded", "measured", "measured", "excluded", "refused"),
+        *("measured", "measured", "measured"),
+    ]
+    assert "40 volumes" in quality["reason"][3]
+    assert "same connectome as 6" in quality["reason"][7]
+    row = edges["participant"].values.tolist().index("5")
+    missing = np.isnan(edges["correlation"].values[row])
+    assert missing.tolist() == [name == "region1" for name in edges["first"].values]
+    said = notes_of(tmp_path)
+    assert "held out shaped them" in said
+    assert "81 to 87 volumes" in said
+    assert "missing, not 0" in said
+
+
+def archive(folder, vectors):
+    people = np.array([f"p{n}" for n in range(len(vectors))])
+    np.savez(folder / "fnc.npz", participant=people, r=np.asarray(vectors))
+    return str(folder / "fnc.npz")
+
+
+def vectors(count=4):
+    return np.stack([to_vector(shrunk_correlation(series(n))) for n in range(count)])
+
+
+def test_vectors_in_either_order_and_as_fisher_z_give_the_same_edges(tmp_path):
+    rows, columns = np.triu_indices(REGIONS, 1)
+    along_columns = np.lexsort((rows, columns))
+    table = components(tmp_path)
+    for given, options in (
+        (vectors(), {}),
+        (np.arctanh(vectors()), {"values": "fisher_z"}),
+        (vectors()[:, along_columns], {"order": "upper_columns"}),
+    ):
+        path = archive(tmp_path, given)
+        edges, _ = collect(tmp_path, matrices=path, components=table, **options)
+        assert np.allclose(edges["correlation"], vectors(), atol=1e-6)
+    assert not (tmp_path / "out" / "amplitudes.nc").exists()
+
+
+def test_what_no_connectome_is_is_refused(tmp_path):
+    table = components(tmp_path)
+    full = np.stack([shrunk_correlation(series(n)) for n in range(2)])
+
+    def matrix(given, **options):
+        for number, one in enumerate(given):
+            np.save(tmp_path / f"m{number}.npy", one)
+        collect(tmp_path, matrices=str(tmp_path / "m{participant}.npy"), **options)
+
+    with pytest.raises(ModalityError, match="no table of the regions"):
+        collect(tmp_path, matrices=archive(tmp_path, vectors()))
+    with pytest.raises(ModalityError, match="are no correlations"):
+        collect(tmp_path, matrices=archive(tmp_path, 3 * vectors()), components=table)
+    with pytest.raises(ModalityError, match="not symmetric"):
+        matrix([np.triu(one) for one in full])
+    with pytest.raises(ModalityError, match="neither 1 nor 0"):
+        matrix(full * 4)
+    with pytest.raises(ModalityError, match="transformed twice"):
+        matrix(full, values="fisher_z")
+    impossible = np.full((2, PAIRS), -0.9)
+    with pytest.raises(ModalityError, match="no signals have these correlations"):
+        collect(tmp_path, matrices=archive(tmp_path, impossible), components=table)
+    with pytest.raises(AtlasError, match="lists 6 regions, the data have 5"):
+        collect(tmp_path, matrices=archive(tmp_path, vectors()), components=components(tmp_path, 6))
+
+
+def test_people_with_other_numbers_of_regions_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", series(0))
+    np.save(tmp_path / "b.npy", series(1)[:, :4])
+    with pytest.raises(ModalityError, match="differ in their number of regions"):
+        collect(tmp_path, series=str(tmp_path / "{participant}.npy"))
+
+
+def test_nothing_and_both_forms_are_refused(tmp_path):
+    with pytest.raises(InputFileError, match="no file matches"):
+        collect(tmp_path, series=str(tmp_path / "{participant}.npy"))
+    with pytest.raises(ConfigurationError, match="either `series` or `matrices`"):
+        ConnectivitySection.parse({"series": "a", "matrices": "b"})
+    with pytest.raises(GendmrError):
+        ConnectivitySection.parse({})

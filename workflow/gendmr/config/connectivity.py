@@ -1,0 +1,71 @@
+"""The section `connectivity` of the configuration: functional data, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gendmr.config.base import Section
+
+PERSON = "{participant}"
+
+
+class ConnectivitySection(Section):
+    """Settings of the stage `connectivity`: regional signals, or connectomes made elsewhere."""
+
+    series: str | None = None
+    """Regional time series, volumes x regions: a path with `{participant}`
+    (`data/sub-{participant}_series.tsv`), or a table with the columns `participant_id` and `file`,
+    relative to the table, and perhaps `motion` (mm). `.mat`, `.npy`, or text: `.tsv`, `.csv`,
+    `.1D`, perhaps with `.gz`."""
+    matrices: str | None = None
+    """Connectivity made elsewhere, a matrix or a vector of pairs per person: a path or a table as
+    for `series`; or one file of all people: `.npz` with `participant` and one array (person, pair),
+    or a table `.tsv` with `participant_id` and a column per pair."""
+    variable: str | None = None
+    """Name of the array in `.mat` and `.npz` files; None: the only one of the right form."""
+    values: Literal["correlation", "fisher_z"] = "correlation"
+    """What `matrices` hold. Fisher z is turned back into correlations, once."""
+    order: Literal["upper_rows", "upper_columns"] = "upper_rows"
+    """How vectors of pairs run: along rows of the upper triangle (numpy), or along its columns,
+    which is along rows of the lower one (MATLAB's `find(tril(…, -1))` is `upper_rows`)."""
+    components: str | None = None
+    """Table of the regions or components in the order of the data: `name`, `domain`, and perhaps
+    `x`, `y`, `z` (mm, MNI). Vectors of pairs need it: without it nobody knows their order."""
+    origin: Literal["template", "cohort", "unknown"] = "unknown"
+    """Where regions or components come from: a `template` (an atlas, NeuroMark), or estimated on
+    this `cohort` (group ICA): then held-out people shaped them, which the report says."""
+    minimum_volumes: int = Field(default=60, ge=10)
+    """People with fewer volumes after censoring are left out, and listed."""
+    maximum_motion: float | None = Field(default=None, gt=0)
+    """People whose mean framewise displacement (mm) is larger are left out, and listed."""
+    constant_share: float = Field(default=0.2, ge=0, le=1)
+    """People in whom more than this share of the regions is constant or missing are left out."""
+    exclude: tuple[str, ...] = ()
+    """Participants who are left out, without `sub-`."""
+
+    @property
+    def has_signals(self) -> bool:
+        """Whether signals are read, so that amplitudes are known."""
+        return self.matrices is None
+
+    def files(self) -> list[str]:
+        """Return the single files that the stage reads: inputs of the workflow."""
+        named = [
+            self.components,
+            *(path for path in (self.series, self.matrices) if path and PERSON not in path),
+        ]
+        return [path for path in named if path]
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        forms = [name for name in ("series", "matrices") if getattr(self, name)]
+        if len(forms) != 1:
+            raise ValueError(
+                f"give either `series` or `matrices`; given: {', '.join(forms) or 'none'}"
+            )
+        only = {"values": self.values != "correlation", "order": self.order != "upper_rows"}
+        if self.matrices is None and (wrong := [name for name, used in only.items() if used]):
+            raise ValueError(f"{', '.join(wrong)}: only with `matrices`")
+        return self

@@ -1,0 +1,124 @@
+"""Connectomes made elsewhere: a matrix or a vector of pairs, checked to be correlations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gendmr.config.connectivity import ConnectivitySection
+from gendmr.errors import ModalityError
+from gendmr.statistics.connectivity import regions_of, to_matrix, to_vector
+
+ASYMMETRY = 1e-3
+INDEFINITE = -0.1  # smallest eigenvalue that averaging and rounding leave
+LEAST_EQUAL = 1e-6
+
+
+def vector_of(values: np.ndarray, section: ConnectivitySection, where: str) -> np.ndarray:
+    """Return the correlations of pairs along rows of the upper triangle, float64 (pair,).
+
+    Parameters
+    ----------
+    values : float64 (k, k), or (1, pair)
+    section : ConnectivitySection
+    where : str
+        The file, for errors.
+
+    Raises
+    ------
+    ModalityError
+        Not a connectome: no number of pairs, not symmetric, values that no correlation has, or a
+        matrix that no signals can have.
+    """
+    if values.shape[0] == values.shape[1] and values.shape[0] > 1:
+        gap = np.abs(values - values.T)
+        gap = gap[np.isfinite(gap)].max(initial=0.0)
+        one_sided = np.isnan(values).sum() != np.isnan(values + values.T).sum()
+        if gap > ASYMMETRY or one_sided:
+            raise ModalityError(
+                f"{where}: the matrix is not symmetric (largest difference {gap:.3g})",
+                cause="a table of something else, one triangle only, or directed connectivity",
+                next_step="give the full symmetric matrix, or the vector of its pairs",
+            )
+        vector = to_vector(values)
+        _check_diagonal(np.diag(values), section, where)
+    else:
+        vector = values.reshape(-1)
+        regions = regions_of(vector.size)
+        if not regions or min(values.shape) != 1:
+            raise ModalityError(
+                f"{where}: {values.shape[0]} x {values.shape[1]} numbers are no square matrix and"
+                " no vector of pairs",
+                cause="time series, or a matrix with a column of names",
+                next_step="give time series in `connectivity: series:`",
+            )
+        if section.components is None:
+            raise ModalityError(
+                f"{where}: a vector of {vector.size:,} pairs ({regions} regions), and no table of"
+                " the regions",
+                cause="vectors do not say which pair is which",
+                next_step="list the regions in their order in `connectivity: components:` (columns"
+                " name, domain), and say with `order` how the vector runs",
+            )
+        if section.order == "upper_columns":
+            rows, columns = np.triu_indices(regions, 1)
+            # Sorted by the column first: the place of each pair in the vector that was given.
+            vector = vector[np.argsort(np.lexsort((rows, columns)))]
+    infinite = np.isinf(vector)
+    vector = np.where(infinite, np.nan, vector)
+    if section.values == "fisher_z":
+        vector = np.tanh(vector)
+    check_correlations(vector, section, where)
+    return np.asarray(vector)
+
+
+def check_correlations(vector: np.ndarray, section: ConnectivitySection, where: str) -> None:
+    """Refuse values that are no correlations of any signals.
+
+    Raises
+    ------
+    ModalityError
+        Values beyond 1, or a matrix with a clearly negative eigenvalue.
+    """
+    known = vector[np.isfinite(vector)]
+    largest = float(np.abs(known).max(initial=0.0))
+    if largest > 1 + LEAST_EQUAL:
+        raise ModalityError(
+            f"{where}: values up to {largest:.3g} are no correlations",
+            cause="Fisher z, or covariances",
+            next_step="set `connectivity: values: fisher_z`, or give correlations",
+        )
+    matrix = to_matrix(vector)
+    missing = np.isnan(matrix)
+    usable = missing.sum(axis=1) < len(matrix) - 1
+    matrix = np.where(missing, 0.0, matrix)[np.ix_(usable, usable)]
+    if missing[np.ix_(usable, usable)].any() or len(matrix) < 3:
+        return  # single pairs are missing: what is left need not be a correlation matrix
+    smallest = float(np.linalg.eigvalsh(matrix)[0])
+    if smallest < INDEFINITE:
+        raise ModalityError(
+            f"{where}: no signals have these correlations (smallest eigenvalue {smallest:.2f})",
+            cause="a vector whose pairs run in another order"
+            + (", or Fisher z" if section.values == "correlation" else ", or no Fisher z"),
+            next_step="compare `connectivity: order:` and `values:` with the program that wrote"
+            " the file",
+        )
+
+
+def _check_diagonal(diagonal: np.ndarray, section: ConnectivitySection, where: str) -> None:
+    known = diagonal[np.isfinite(diagonal)]
+    plain = np.isclose(known, 0, atol=1e-6) | np.isclose(known, 1, atol=1e-2)
+    if section.values == "correlation" and not plain.all():
+        wrong = known[~plain]
+        raise ModalityError(
+            f"{where}: {wrong.size} values on the diagonal are neither 1 nor 0, such as"
+            f" {wrong[0]:.3g}: no correlation matrix",
+            cause="covariances, or Fisher z",
+            next_step="give correlations, or set `connectivity: values: fisher_z`",
+        )
+    ones = np.isclose(known, 1, atol=1e-6)
+    if section.values == "fisher_z" and known.size and ones.all():
+        raise ModalityError(
+            f"{where}: the diagonal is 1 throughout, which Fisher z of a correlation never is",
+            cause="correlations: they would be transformed twice",
+            next_step="set `connectivity: values: correlation`",
+        )

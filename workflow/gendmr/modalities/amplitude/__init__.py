@@ -1,0 +1,1 @@
+"""Amplitudes of the signals of regions."""

@@ -1,0 +1,8 @@
+"""Reads amplitudes from what the stage `connectivity` measured."""
+
+from __future__ import annotations
+
+from gendmr.modalities.amplitude.modality import MODALITY
+from gendmr.modalities.measured import MeasuredSource
+
+SOURCE = MeasuredSource(MODALITY, stage="connectivity")

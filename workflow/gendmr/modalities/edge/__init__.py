@@ -1,0 +1,1 @@
+"""Correlations between regions of the brain."""

@@ -1,0 +1,81 @@
+"""A source for what a stage measured: a dataset of people, and a table of their quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gendmr.config.cohort import CohortSection
+from gendmr.config.modalities.base import ModalitySection
+from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.base import Listing, Modality
+from gendmr.modalities.matching import Matching, strip_sub_prefix
+from gendmr.modalities.store import participants_in, read_modality, write_modality
+
+QUALITY: dict[str, Kind] = {
+    "participant_id": "text",
+    "status": "text",
+    "outlier": "flag",
+    "reason": "text",
+}
+
+
+@dataclass(frozen=True)
+class MeasuredSource:
+    """Reads a modality from the results of a stage; see `gendmr.modalities.base.Source`.
+
+    Parameters
+    ----------
+    modality : Modality
+        `ModalitySection.sources` holds its dataset under its name, and `quality`.
+    stage : str
+        In attrition.tsv.
+    """
+
+    modality: Modality
+    stage: str
+
+    def people(
+        self, sources: Mapping[str, str], section: ModalitySection, cohort: CohortSection
+    ) -> Listing:
+        """Return who is measured, who has a scan without measurements, and whose are outliers."""
+        matching, where = Matching.of(cohort), sources[self.modality.name]
+        names = matching.keys(participants_in(where), where)
+        attrition, flagged = Attrition(self.stage), []
+        table = read_table(sources["quality"], QUALITY, extra=True, key="participant_id")
+        for row in table.to_dict("records"):
+            label, reason = strip_sub_prefix(str(row["participant_id"])), str(row["reason"])
+            because = "" if reason in {"", MISSING} else f": {reason}"
+            if matching.key(label) not in names:
+                attrition.add(
+                    [label], f"scan {row['status']}", f"no {self.modality.label}{because}"
+                )
+            elif row["outlier"]:
+                flagged.append(label)
+                attrition.add([label], "flagged", f"outlier, kept{because}")
+        ways = {self.modality.label: list(names.values())}
+        return Listing(names, ways, self.modality.label, where, attrition.table(), flagged)
+
+    def collect(
+        self,
+        sources: Mapping[str, str],
+        people: Mapping[str, str],
+        section: ModalitySection,
+        cohort: CohortSection,
+        output: Path,
+    ) -> None:
+        """Write the measurements of the people of the cohort, in the cohort's order."""
+        where = sources[self.modality.name]
+        dataset = read_modality(where, self.modality.name)
+        stored = Matching.of(cohort).keys(dataset["participant"].values.tolist(), where)
+        row_of = {key: row for row, key in enumerate(stored)}
+        rows = [(row_of[key], name) for key, name in people.items() if key in row_of]
+        dataset = dataset.isel(participant=[row for row, _ in rows])
+        dataset = dataset.assign_coords(
+            participant=np.array([name for _, name in rows], dtype=object)
+        )
+        write_modality(output, dataset, self.modality.name)
