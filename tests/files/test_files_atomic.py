@@ -39,6 +39,7 @@ SCRATCH = {
     "genotypes/variants.py": {"work"},
     "genotypes/plink.py": {"path", "folder"},
     "imaging/registration.py": {"start"},
+    "imaging/participant.py": {"scratch"},  # whether there is room for what ANTs writes
     "tracking/replay.py": {"path", "fresh"},  # a lock; tables of a database
     "tracking/launch.py": {"log"},
     "engine/checkpoint.py": {"self"},  # a checkpoint set aside: renamed, not written

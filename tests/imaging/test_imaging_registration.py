@@ -108,7 +108,9 @@ def test_a_marker_on_the_left_stays_on_the_left_in_every_orientation(
     volumes, _ = _measure(section, template, image, tmp_path / "out")
     assert _region_of_marker(tmp_path / "out", template) == "temporal_L"
     # The header keeps 32 bits: places differ by micrometres, and the search by its own noise.
-    np.testing.assert_allclose(volumes / marked, 1, atol=0.06)
+    # A marker on the other side would be off by its whole size; the registration's own random
+    # sample depends on the voxels, so that each orientation differs by some percent.
+    np.testing.assert_allclose(volumes / marked, 1, atol=0.1)
 
 
 def test_all_orientations_are_tried():

@@ -44,6 +44,7 @@ def test_each_row_is_shown_once_where_its_file_is_there(study: Maker, name: str)
         genes=dataclasses.replace(summary.genes, p_values=True),
         significance={
             "null": NULL,
+            "strata": ["sex"],
             "tables": [{"name": "genes", "unit": "gene", **COUNTS}],
             "agreement": [],
             "bias": [],

@@ -287,11 +287,11 @@ class Study(Section):
         )
 
     def _covariates_of(self, method: AnyMethod, reads: tuple[str, ...]) -> tuple[str, ...]:
-        """Return what a method adjusts for; a baseline of covariates reads all that are declared.
+        """Return what a method adjusts for; a baseline of covariates alone reads all declared.
 
         It says what covariates can tell, so that none of them may be missing from it.
         """
-        if COVARIATES in reads and method.covariates == "optional":
+        if reads == (COVARIATES,) and method.covariates == "optional":
             return self.cohort.covariates
         return self.adjusted_for
 

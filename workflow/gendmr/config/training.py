@@ -69,7 +69,7 @@ class TrainingSection(Section):
     covariates: tuple[str, ...] = ("age", "sex")
     """Columns of participants.tsv that associations are adjusted for, within the fold, beside the
     ancestry components; those that `cohort.covariates` lacks are an error. Without it: age and sex,
-    those that the cohort has. A ridge regression that reads `covariates` reads all of
+    those that the cohort has. A ridge regression that reads nothing but `covariates` reads all of
     `cohort.covariates`."""
     optimisation: OptimisationSection = OptimisationSection()
     """How networks are trained; what a method says itself counts more."""

@@ -65,8 +65,10 @@ class Variable:
 Schema = Mapping[str, Variable]
 
 
-def missing_value(variable: Variable) -> float | int:
-    """Return what stands for a missing number: NaN, or -1 for whole numbers."""
+def missing_value(variable: Variable) -> float | int | str:
+    """Return what stands for a missing value: NaN, -1 for whole numbers, the empty text."""
+    if variable.dtype == "text":
+        return ""
     return np.nan if np.dtype(variable.dtype).kind == "f" else -1
 
 

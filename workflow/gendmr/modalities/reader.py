@@ -87,7 +87,10 @@ class ArrayReader:
         declared = self.modality.schema[variable]
         if len(declared.dims) == 1:
             with self._open() as stored:
-                return self._checked(variable, self._spread(stored[variable][:], index, declared))
+                values = stored[variable][:]
+                if declared.dtype == "text":
+                    values = texts(values)
+                return self._checked(variable, self._spread(values, index, declared))
         if variable not in self._kept:
             with self._open() as stored:
                 size = stored[variable].shape[1] * stored[variable].dtype.itemsize

@@ -12,8 +12,8 @@ from gendmr.config.methods.base import Rates, SnpReader
 class RidgeMethod(SnpReader):
     """Ridge regression on modalities side by side: logistic, multinomial, linear or Cox.
 
-    The sceptic's baseline. `reads` may name `covariates`: all of `cohort.covariates`, with the
-    ancestry components.
+    The sceptic's baseline. `reads` may name `covariates`: those of `training.covariates`, with the
+    ancestry components; where it names nothing else, all of `cohort.covariates`.
     """
 
     kind: Literal["ridge"] = "ridge"
