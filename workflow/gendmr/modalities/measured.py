@@ -1,12 +1,13 @@
-"""A source for what a stage measured: a dataset of people, and a table of their quality."""
+"""Sources for what a stage measured: a dataset of people, and a table of their quality."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
@@ -31,19 +32,21 @@ class MeasuredSource:
     Parameters
     ----------
     modality : Modality
-        `ModalitySection.sources` holds its dataset under its name, and `quality`.
     stage : str
         In attrition.tsv.
+    dataset : str
+        Key of `ModalitySection.sources` that holds the measurements; `quality` holds the table.
     """
 
     modality: Modality
     stage: str
+    dataset: str
 
     def people(
         self, sources: Mapping[str, str], section: ModalitySection, cohort: CohortSection
     ) -> Listing:
         """Return who is measured, who has a scan without measurements, and whose are outliers."""
-        matching, where = Matching.of(cohort), sources[self.modality.name]
+        matching, where = Matching.of(cohort), sources[self.dataset]
         names = matching.keys(participants_in(where), where)
         attrition, flagged = Attrition(self.stage), []
         table = read_table(sources["quality"], QUALITY, extra=True, key="participant_id")
@@ -57,8 +60,18 @@ class MeasuredSource:
             elif row["outlier"]:
                 flagged.append(label)
                 attrition.add([label], "flagged", f"outlier, kept{because}")
+        return self.listing(names, where, attrition.table(), flagged)
+
+    def listing(
+        self,
+        names: dict[str, str],
+        where: str,
+        attrition: pd.DataFrame,
+        flagged: Sequence[str] = (),
+    ) -> Listing:
+        """Return the people of a file that names them in one way."""
         ways = {self.modality.label: list(names.values())}
-        return Listing(names, ways, self.modality.label, where, attrition.table(), flagged)
+        return Listing(names, ways, self.modality.label, where, attrition, list(flagged))
 
     def collect(
         self,
@@ -69,7 +82,7 @@ class MeasuredSource:
         output: Path,
     ) -> None:
         """Write the measurements of the people of the cohort, in the cohort's order."""
-        where = sources[self.modality.name]
+        where = sources[self.dataset]
         dataset = read_modality(where, self.modality.name)
         stored = Matching.of(cohort).keys(dataset["participant"].values.tolist(), where)
         row_of = {key: row for row, key in enumerate(stored)}

@@ -5,4 +5,4 @@ from __future__ import annotations
 from gendmr.modalities.amplitude.modality import MODALITY
 from gendmr.modalities.measured import MeasuredSource
 
-SOURCE = MeasuredSource(MODALITY, stage="connectivity")
+SOURCE = MeasuredSource(MODALITY, stage="connectivity", dataset="amplitude")
