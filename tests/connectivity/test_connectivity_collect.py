@@ -11,6 +11,7 @@ import xarray as xr
 from scipy.io import savemat
 
 from gendmr.config.connectivity import ConnectivitySection
+from gendmr.connectivity.arrays import read_array
 from gendmr.connectivity.collect import collect_connectivity
 from gendmr.errors import AtlasError, ConfigurationError, GendmrError, InputFileError, ModalityError
 from gendmr.statistics.connectivity import shrunk_correlation, to_vector
@@ -51,6 +52,12 @@ WRITERS = {
     "csv": lambda path, values: np.savetxt(path, values, delimiter=","),
     "1D": lambda path, values: np.savetxt(path, values, header="#1 #2 #3 #4 #5", comments=""),
 }
+
+
+@pytest.mark.parametrize("word", ["n/a", "NA", "NaN", "#N/A", "NULL", ".", ""])
+def test_read_array__unknown_in_the_words_of_other_programs(tmp_path, word):
+    (tmp_path / "x.csv").write_text(f"r1,r2\n1,{word}\n3,4\n")
+    np.testing.assert_array_equal(read_array(tmp_path / "x.csv").values, [[1, np.nan], [3, 4]])
 
 
 @pytest.mark.parametrize("ending", WRITERS)

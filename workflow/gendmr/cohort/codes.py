@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.errors import TableError
-from gendmr.files.tables import MISSING
+from gendmr.files.tables import MISSING, UNKNOWN_WORDS
 
 # The words of BIDS, R, SPSS and clinics. Numbers are no words: 1 is a man for PLINK and UK Biobank,
 # and a woman where R numbered the levels of a factor.
@@ -17,13 +17,8 @@ SEX = {
     **dict.fromkeys(("f", "female", "woman", "girl", "w", "weiblich"), "F"),
     **dict.fromkeys(("o", "other"), "O"),
 }
-# R: NA, NaN. Excel: #N/A. SPSS: #NULL!, a point. Pandas: nan, None, <NA>. SQL: NULL. PLINK: -9.
-UNKNOWN = frozenset(
-    [
-        *("", "na", "n/a", "#n/a", "#n/d", "nan", "<na>", "null", "#null!", "none", "nil"),
-        *(".", "-", "--", "?", "unknown", "missing", "-9", "-99", "-999", "-9999"),
-    ]
-)
+# PLINK and clinics write these also where labels belong.
+UNKNOWN = UNKNOWN_WORDS | {"-9", "-99", "-999", "-9999"}
 # Numbers that clinics, SPSS and UK Biobank (-1: does not know, -3: prefers not to answer) write for
 # what is unknown.
 SENTINELS = (-1, -3, -8, -9, -77, -88, -99, -777, -888, -999, -9999, 99, 777, 888, 999, 9999)
@@ -67,7 +62,7 @@ def recode_sex(
     counts = other.value_counts().sort_index()
     numbered = counts.index.str.fullmatch(r"\d").all()
     men = {"1": "M", "2": "F", "0": MISSING if "2" in counts else "F"}
-    example = {code: men.get(code, sex) for code, sex in zip(counts.index, "FMO", strict=False)}
+    example = {code: men.get(code, MISSING) if numbered else "F" for code in counts.index}
     raise TableError(
         f"{where}: sex of {len(other)} of {len(values)} people is no word for it:"
         f" {', '.join(f'{code!r} ({count} people)' for code, count in counts.head(5).items())}",
@@ -87,14 +82,11 @@ def sentinel_of(values: pd.Series) -> pd.Series:
     three times the largest other value.
     """
     known = values[np.isfinite(values)]
-    coded = known.isin(SENTINELS)
-    other = known[~coded]
+    other = known[~known.isin(SENTINELS)]
     suspicious = pd.Series(False, index=values.index)
     if other.empty:
         return suspicious
     for code in SENTINELS:
-        people = values == code
-        far = other.min() >= 0 if code < 0 else 0 < FAR * other.max() < code
-        if people.any() and far:
-            suspicious |= people
+        if other.min() >= 0 if code < 0 else 0 < FAR * other.max() < code:
+            suspicious |= values == code
     return suspicious

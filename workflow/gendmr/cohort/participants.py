@@ -155,7 +155,7 @@ def _numbers(
     texts = table[name]
     values = numbers_in(texts)
     # A number that is also a code, such as -9, is judged by the other numbers.
-    blank = is_unknown(texts, options.unknown) & ~(values.notna() & ~texts.isin(options.unknown))
+    blank = (is_unknown(texts) & values.isna()) | texts.isin(options.unknown)
     known = ~blank
     values = values.mask(blank)
     for who, text in zip(table["participant_id"][blank], texts[blank], strict=True):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from gendmr.errors import InputFileError, ModalityError, first_few
+from gendmr.files.tables import UNKNOWN_WORDS
 
 SUFFIXES = (".tsv", ".csv", ".mat", ".1D", ".npy", ".txt")
-UNKNOWN = {"", "n/a", "nan", "NaN", "NA", "NAN"}
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _from_text(path: Path, separator: str | None) -> tuple[np.ndarray, tuple[str
 
 
 def _number(cell: str) -> float | None:
-    if cell in UNKNOWN:
+    if cell.casefold() in UNKNOWN_WORDS:
         return float("nan")
     try:
         return float(cell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,10 +16,13 @@ import pandas as pd
 from gendmr.config.expression import MatrixSection
 from gendmr.errors import InputFileError, ModalityError, TableError, first_few
 from gendmr.files.identifiers import refuse_unsafe
-from gendmr.files.tables import MISSING
+from gendmr.files.tables import UNKNOWN_WORDS
 
 ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{6,})\.\d+(_PAR_Y)?")
-UNKNOWN = ["", MISSING, "NA", "NaN", "nan"]
+# As pandas compares them: letter by letter.
+UNKNOWN = sorted(
+    {*UNKNOWN_WORDS, *map(str.upper, UNKNOWN_WORDS), "NaN", "None", "Unknown", "Missing"}
+)
 LARGEST_LOG = 40.0  # log2 of 1e12, beyond any count
 MILLION = 1e6
 # Of how many people a total may be above a million: rounding of the values that are given.
@@ -51,7 +55,8 @@ def read_matrix(section: MatrixSection) -> pd.DataFrame:
             next_step=f"its columns are {first_few(header[1:], 8)}",
         )
     names = [name for name in header[1:] if name not in kept_out]
-    _refuse_twice(path, names, "people" if people_in_header else "genes", stop=people_in_header)
+    if people_in_header:
+        _refuse_twice(path, names)
     columns = [0, *(place for place, name in enumerate(header) if place and name not in kept_out)]
     unknown_in: dict[Any, list[str]] = dict.fromkeys(columns[1:], UNKNOWN)
     try:
@@ -78,7 +83,7 @@ def read_matrix(section: MatrixSection) -> pd.DataFrame:
     _refuse_text(path, table)
     values = table.astype(np.float64)
     if not people_in_header:
-        _refuse_twice(path, list(values.index), "people", stop=True)
+        _refuse_twice(path, list(values.index))
     values = values.T if people_in_header else values
     if not values.size:
         raise TableError(
@@ -130,11 +135,11 @@ def _header(path: Path) -> tuple[list[str], str]:
     return [name.strip() for name in header], separator
 
 
-def _refuse_twice(path: Path, names: list[str], what: str, *, stop: bool) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1}) if stop else []
+def _refuse_twice(path: Path, people: list[str]) -> None:
+    twice = sorted(name for name, count in Counter(people).items() if count > 1)
     if twice:
         raise TableError(
-            f"{path}: {len(twice)} {what} stand twice: {first_few(twice)}",
+            f"{path}: {len(twice)} people stand twice: {first_few(twice)}",
             cause="several samples of a person, or two files pasted together",
             next_step="leave one sample for each person",
         )

@@ -16,6 +16,14 @@ from gendmr.files.text import read_text_file
 
 Kind = Literal["text", "number", "integer", "flag"]
 MISSING = "n/a"
+# How other programs write what is unknown, in small letters. R: NA, NaN. Excel: #N/A. SPSS: #NULL!
+# and a point. Pandas: nan, None, <NA>. SQL: NULL. Numbers that mean it are no words.
+UNKNOWN_WORDS = frozenset(
+    [
+        *("", "na", "n/a", "#n/a", "#n/d", "nan", "<na>", "null", "#null!", "none", "nil"),
+        *(".", "-", "--", "?", "unknown", "missing"),
+    ]
+)
 # Beyond it a float64 skips whole numbers.
 LARGEST = 2**53
 
