@@ -10,10 +10,11 @@ from gendmr.config.methods.elastic_net import ElasticNetMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import note_missing, only_epoch
 from gendmr.methods.base import FitInputs, Progress, SequentialFits
-from gendmr.methods.ridge.method import FEWEST, FittedRidge, features_of
+from gendmr.methods.ridge.method import FEWEST, FittedRidge, standardised_features
 from gendmr.preprocessing.partition import stratified_parts
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
+from gendmr.statistics.residuals import martingale_residuals
 from gendmr.tasks.survival.outcome import CensoredTimes
 
 
@@ -41,10 +42,8 @@ class ElasticNet(SequentialFits):
         """Fit on the training people; see `Method.fit`. It runs on the CPU."""
         train, preparation, task = inputs.train, inputs.preparation, inputs.task
         notes = note_missing(train, self.reads, "its training mean is used for them")
-        raw = features_of(train, preparation, self.reads)
-        centre, scale = raw.mean(axis=0), raw.std(axis=0)
-        scale = np.where(scale > 1e-9, scale, np.inf)
-        features = np.asfortranarray((raw - centre) / scale)
+        standardised, centre, scale = standardised_features(train, preparation, self.reads)
+        features = np.asfortranarray(standardised)
         outcome = _times_of(train)
         strengths = self._strengths(features, outcome)
         losses = self._cross_validate(features, inputs, strengths)
@@ -74,7 +73,10 @@ class ElasticNet(SequentialFits):
 
     def _strengths(self, features: np.ndarray, outcome: CensoredTimes) -> np.ndarray:
         """Return the penalties, the strongest first."""
-        slope = np.abs(features.T @ _martingale(outcome)) / len(features)
+        nothing = np.zeros((len(features), 0))
+        # The gradient at coefficients of 0: events less what is expected without any feature.
+        residual = martingale_residuals(outcome.time, outcome.event.astype(bool), nothing)
+        slope = np.abs(features.T @ residual) / len(features)
         first = max(float(slope.max(initial=0.0)) / self.options.l1_ratio, 1e-6)
         return np.geomspace(first * 0.99, first * self.options.smallest, self.options.penalties)
 
@@ -156,15 +158,3 @@ def log_likelihood(risk: np.ndarray, outcome: CensoredTimes) -> float:
     # Everybody of one time is in the risk set of all its events.
     last = np.searchsorted(-time, -time, side="right") - 1
     return float((risk - at_risk[last])[event].sum())
-
-
-def _martingale(outcome: CensoredTimes) -> np.ndarray:
-    """Return events minus expected ones without any feature: the gradient at zero."""
-    order = np.argsort(outcome.time, kind="stable")
-    time, event = outcome.time[order], outcome.event[order].astype(np.float64)
-    first = np.searchsorted(time, time, side="left")
-    hazard = np.cumsum(event / (len(time) - first))
-    last = np.searchsorted(time, time, side="right") - 1
-    residual = np.empty(len(time))
-    residual[order] = event - hazard[last]
-    return residual

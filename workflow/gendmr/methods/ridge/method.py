@@ -47,11 +47,7 @@ class Ridge(SequentialFits):
         """Fit on the training people; see `Method.fit`. It runs on the CPU."""
         train, preparation, task = inputs.train, inputs.preparation, inputs.task
         notes = note_missing(train, self.reads, "its training mean is used for them")
-        features = features_of(train, preparation, self.reads)
-        centre, scale = features.mean(axis=0), features.std(axis=0)
-        scale = np.where(scale > 1e-9, scale, np.inf)
-        features -= centre  # in place, because the features of 20,000 people are gigabytes
-        features /= scale
+        features, centre, scale = standardised_features(train, preparation, self.reads)
         n_features = features.shape[1]
         rotated, right = _rotate(features)
         del features
@@ -177,6 +173,21 @@ def _rotate(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     left, singular, right = np.linalg.svd(features, full_matrices=False)
     used = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
     return left[:, used] * singular[used], right[used]
+
+
+def standardised_features(
+    people: PreparedSubset, preparation: Preparation, reads: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features (person, feature) of mean 0 and SD 1, with their mean and SD (feature,).
+
+    The SD of what does not vary is infinite, so that it is 0 for everybody.
+    """
+    features = features_of(people, preparation, reads)
+    centre, scale = features.mean(axis=0), features.std(axis=0)
+    scale = np.where(scale > 1e-9, scale, np.inf)
+    features -= centre  # in place, because the features of 20,000 people are gigabytes
+    features /= scale
+    return features, centre, scale
 
 
 def features_of(
