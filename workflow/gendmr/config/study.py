@@ -26,6 +26,13 @@ from gendmr.config.tracking import TrackingSection
 from gendmr.config.training import MethodOptions, TrainingSection
 from gendmr.errors import ConfigurationError, did_you_mean, first_few
 
+FIRST_STAGES = ("simulate", "genotypes", "annotation", "imaging")
+# All stages before the cohort, in the order of data; each modality names the one that measures it.
+DATA_STAGES = (
+    *FIRST_STAGES,
+    *sorted({section.stage for section in SECTIONS.values() if section.stage} - {*FIRST_STAGES}),
+)
+
 
 class Study(Section):
     """One study: what goes in, and how each stage treats it."""
@@ -93,11 +100,10 @@ class Study(Section):
 
     def measuring_stages(self) -> list[str]:
         """Return the stages before the cohort that the study has, in the order of data."""
-        named = [section.stage for section in SECTIONS.values() if section.stage is not None]
-        first = ["simulate", "genotypes", "annotation", "imaging"]
-        every = [*first, *sorted(set(named) - set(first))]
         idle = set() if self.genotypes is not None else {"annotation"}
-        return [stage for stage in every if stage not in idle and getattr(self, stage) is not None]
+        return [
+            stage for stage in DATA_STAGES if stage not in idle and getattr(self, stage) is not None
+        ]
 
     def _readable(self, method: AnyMethod) -> tuple[str, ...]:
         """Return the modalities of the study that a method can read at all."""

@@ -24,7 +24,7 @@ from gendmr.tasks import figures_of, task_of
 # Places on the page, each of which a template fills.
 SECTIONS = (
     *("left", "performance", "null", "enrichment", "genes", "regions", "registration"),
-    *("expression", "histology"),
+    "expression",
 )
 
 

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from gendmr.config.modalities import SECTIONS
+from gendmr.config.study import DATA_STAGES
 from gendmr.files.atomic import read_json
 from gendmr.modalities import modality_of, names
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.schema import StudySummary
 
-STAGES = (
-    *("simulate", "genotypes", "annotation", "imaging", "expression", "connectivity"),
-    *("cohort", "training", "ranking"),
-)
+STAGES = (*DATA_STAGES, "cohort", "training", "ranking")
 
 
 def not_done(
