@@ -20,7 +20,7 @@ import numpy as np
 from gendmr.config.imaging import ImagingSection
 from gendmr.imaging.participant import register_participant
 from gendmr.imaging.scan import write_image
-from gendmr.imaging.template import _nilearn, prepare_template
+from gendmr.imaging.template import nilearn_template, prepare_template
 from painted_heads import paint, read_label_map
 
 MEASURES = {"icv": "icv_mm3", "grey": "grey_mm3", "white": "white_mm3", "csf": "csf_mm3"}
@@ -36,7 +36,7 @@ def main() -> None:
     rows = []
     with TemporaryDirectory() as name:
         folder = Path(name)
-        brain = _nilearn()[0]["brain"]
+        brain = nilearn_template()[0]["brain"]
         write_image(folder / "atlas.nii.gz", (brain.data > 0.5).astype(np.uint8), brain.affine)
         (folder / "atlas.tsv").write_text("index\tregion\themisphere\n1\tbrain\tB\n")
         section = ImagingSection.parse(

@@ -482,9 +482,9 @@ def test_wrong_options_are_refused(wrong):
 
 def test_rank__max_is_the_largest_of_averages_over_folds(make_study):
     arguments = make_study(chunks=2, repeats=2).write()
-    found = ranking(arguments, aggregation="max", ld_weighting=False)
-    genes = found.tables["genes"].rows.set_index("gene")
-    snps = found.tables["snps"].rows
+    tables = ranking(arguments, aggregation="max", ld_weighting=False).tables
+    genes = tables["genes"].rows.set_index("gene")
+    snps = tables["snps"].rows
     # Each SNP is of one gene in this study, and its score is the average over folds.
     largest = snps.groupby("gene")["score"].max()
     for column in ("score", "score_max"):
@@ -519,9 +519,9 @@ def test_rank__a_snp_that_beats_every_permutation_carries_its_gene(make_study):
                     (luck + noise).astype(np.float32),
                 )
             write_dataset(path, dataset, null_schema())
-    found = ranking(arguments, aggregation="max", ld_weighting=False)
-    snps = found.tables["snps"].rows.set_index("snp")
-    genes = found.tables["genes"].rows.set_index("gene")
+    tables = ranking(arguments, aggregation="max", ld_weighting=False).tables
+    snps = tables["snps"].rows.set_index("snp")
+    genes = tables["genes"].rows.set_index("gene")
     assert snps.loc[strong, "p"] == 1 / 40
     assert genes.loc["G1", ["rank", "p", "p_fwer"]].tolist() == [1, 1 / 40, 1 / 40]
 

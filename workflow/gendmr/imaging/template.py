@@ -80,7 +80,9 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
         )
     preset = load_preset(section.preset)
     maps, space = (
-        _own(section.template) if isinstance(section.template, TemplateFiles) else _nilearn()
+        _own(section.template)
+        if isinstance(section.template, TemplateFiles)
+        else nilearn_template()
     )
     brain = maps["brain"]
     box = ndimage.find_objects((brain.data > 0.5).astype(np.uint8))[0]
@@ -132,7 +134,14 @@ def load_template(folder: Path | str) -> Template:
     )
 
 
-def _nilearn() -> tuple[dict[str, Scan], str]:
+def nilearn_template() -> tuple[dict[str, Scan], str]:
+    """Return the MNI152 template of nilearn's wheel, by map (t1, grey, white, brain), and its name.
+
+    Raises
+    ------
+    ToolError
+        nilearn is not installed, or is of another version.
+    """
     # nilearn itself is not imported: only its data folder is needed, and the import costs seconds.
     package = importlib.util.find_spec("nilearn")
     places = list(package.submodule_search_locations or []) if package else []

@@ -68,9 +68,8 @@ class Collector:
         """
         by_table = self.level.aggregate(by_instance)
         if self.level.averages_instances:
-            by_fold_share = by_instance.astype(np.float64) / folds
-            earlier = 0.0 if fold == 0 or self.instances is None else self.instances
-            self.instances = by_fold_share + earlier
+            share = by_instance.astype(np.float64) / folds
+            self.instances = share if self.instances is None else self.instances + share
             if fold == folds - 1:
                 self.parts[start] = dict(self.level.aggregate(self.instances))
                 self.instances = None
