@@ -45,7 +45,7 @@ rule check_people:
     shell:
         "python -m gendmr cohort check --options {params.options:q}"
         " --modalities {params.modalities:q} --stages {params.stages:q} {params.simulated}"
-        " --output {output} &> {log}; sed -n '/^WARNING:/p' {log} >&2"
+        " --output {output} &> {log}; awk -v word=WARNING: '$1 == word' {log} >&2"
 
 
 rule record_inputs:
