@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -35,6 +36,14 @@ FILES = {
 EACH = pytest.mark.parametrize(("kind", "task"), COMBINATIONS)
 NETWORKS = pytest.mark.parametrize(
     ("kind", "task"), [(kind, task) for kind, task in COMBINATIONS if KINDS[kind].network]
+)
+
+# One kind of outcome for each method that is no network: how outputs are summed is the same for all.
+SUMS = pytest.mark.parametrize(
+    ("kind", "task"),
+    {
+        kind: (kind, task) for kind, task in reversed(COMBINATIONS) if not KINDS[kind].network
+    }.values(),
 )
 
 
@@ -233,6 +242,26 @@ def test_a_permutation_is_the_same_whatever_was_drawn_before(
             rtol=1e-3,
             atol=1e-5,
         )
+
+
+@SUMS
+def test_terms_are_what_the_prediction_adds_up(cohort: Path, kind: str, task: str) -> None:
+    chosen = options(kind, task)
+    built = task_of(task, chosen.task)
+    view = FoldView.open(cohort, 0, 0, task=built, modalities=tuple(chosen.modalities))
+    preparation = Preparation.fit(view, chosen)
+    train, validation = preparation.apply(view.train), preparation.apply(view.validation)
+    inputs = FitInputs(train, validation, preparation, 3)
+    fitted = build_method(chosen).fit(inputs, device="cpu", progress=lambda line: None)
+    # Two people with everything, alike in their covariates: only terms tell them apart.
+    who = np.flatnonzero(np.all([train.present[name] for name in preparation.reads], axis=0))[:9]
+    people = dataclasses.replace(train.take(who), covariates=train.covariates[who] * 0)
+    total = np.zeros((len(who), built.n_outputs))
+    for name, weight in fitted.terms.items():
+        total += np.einsum("nim,imo->no", preparation.design(people, name), weight)
+    output = fitted.predict(people)
+    np.testing.assert_allclose(output - output[0], total - total[0], rtol=1e-6, atol=1e-8)
+    assert set(fitted.terms) <= set(preparation.reads)
 
 
 def test_the_methods_package_names_no_member_elsewhere(root: Path) -> None:

@@ -46,6 +46,7 @@ FLOOR = {
     "training": 6,
     "ranking": 7,
     "cli": 8,
+    "export": 8,
     "estimate": 8,
     "report": 8,
     "tracking": 8,
@@ -54,7 +55,7 @@ FLOOR = {
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "connectivity"),
     *("simulate", "engine"),
-    *("report", "tracking", "estimate"),
+    *("report", "tracking", "estimate", "export"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}

@@ -368,6 +368,12 @@ class Task(Protocol[OutcomeT]):
         (person, covariate) without intercept.
         """
 
+    def trait(self, outcome: OutcomeT) -> np.ndarray | None:
+        """Return the outcome as a phenotype of PLINK, float64 (person,), NaN where unknown.
+
+        1 control and 2 case, or a measurement; None where PLINK has no model of such an outcome.
+        """
+
     def linear(
         self, features: np.ndarray, outcome: OutcomeT, penalty: float
     ) -> tuple[np.ndarray, np.ndarray]:
