@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from factories import PLANTED_SNP
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.export.associations import ssf_table
 from gendmr.export.commands import group
+from gendmr.export.methods_text import CITATION, bibliography
 from gendmr.export.study import export_study
 from gendmr.files.tables import read_table
 from gendmr.modalities.store import read_modality
@@ -172,3 +174,27 @@ def test_export__refuses_a_folder_without_a_study(tmp_path: Path) -> None:
 def test_export__refuses_an_unknown_kind(study: Path) -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'scores'"):
         export_study(study, ["score"])
+
+
+def test_the_methods_text_says_what_ran_and_cites_only_what_it_lists(
+    exported: Path, study: Path
+) -> None:
+    text = (exported / "methods/methods.md").read_text()
+    entries = (exported / "methods/methods.bib").read_text()
+    cited = {key for group in CITATION.findall(text) for key in re.findall(r"[\w]+", group)}
+    assert cited == set(re.findall(r"@\w+\{(\w+),", entries)) <= set(bibliography())
+    assert "PyTorch" not in text, "no network ran"
+    assert "2 folds" in text and "120 people" in text
+    assert "*ridge-snp* (Ridge regression" in text
+    assert "**Genes.**" not in text, "no annotation is among the results"
+
+
+def test_a_checklist_makes_up_no_answer(exported: Path) -> None:
+    for name, items in (("tripod-ai", 52), ("strobe", 22)):
+        rows = (exported / f"methods/{name}.md").read_text().splitlines()[6:]
+        assert len(rows) == items
+        answers = {row.split("|")[1].strip(): row.split("|")[3].strip() for row in rows}
+        assert "*for the authors*" in answers.values()
+        # Funding is known to nobody but the authors; who took part is in files of the study.
+        assert answers["22" if name == "strobe" else "18a"] == "*for the authors*"
+        assert answers["13" if name == "strobe" else "20a"].startswith("120 people")

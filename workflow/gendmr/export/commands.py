@@ -14,7 +14,8 @@ def group(results: Path, kinds: tuple[str, ...]) -> None:
     """Write what other programs read: from RESULTS (results/<study>) into its folder export/.
 
     KINDS are some of scores (PGS Catalog), associations (GWAS-SSF), maps (NIfTI), gene_sets (GMT),
-    bids (derivatives), crate (RO-Crate); without any, all of them.
+    bids (derivatives), methods (text for a paper, checklists), crate (RO-Crate); without any, all
+    of them.
     """
     from gendmr.export.study import export_study
 

@@ -11,6 +11,7 @@ from gendmr.export.bids import write_bids
 from gendmr.export.crate import write_crate
 from gendmr.export.gene_sets import write_gene_sets
 from gendmr.export.maps import write_maps
+from gendmr.export.methods_text import write_methods_text
 from gendmr.export.results import Export, StudyResults
 from gendmr.export.scores import write_scores
 
@@ -21,6 +22,7 @@ KINDS: dict[str, Callable[[StudyResults, Path], Export]] = {
     "maps": write_maps,
     "gene_sets": write_gene_sets,
     "bids": write_bids,
+    "methods": write_methods_text,
 }
 CRATE = "crate"
 
