@@ -47,6 +47,7 @@ FLOOR = {
     "ranking": 7,
     "cli": 8,
     "export": 8,
+    "bundle": 8,
     "estimate": 8,
     "report": 8,
     "tracking": 8,
@@ -55,7 +56,7 @@ FLOOR = {
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "connectivity"),
     *("simulate", "engine"),
-    *("report", "tracking", "estimate", "export"),
+    *("report", "tracking", "estimate", "export", "bundle"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}

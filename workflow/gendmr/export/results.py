@@ -39,7 +39,7 @@ class Export:
 
 
 @dataclass(frozen=True)
-class FoldResult:
+class FinishedFold:
     """One finished fold.
 
     Parameters
@@ -108,10 +108,10 @@ class StudyResults:
                 cause="another folder than results/<study>, or a study that has not run yet",
                 next_step="name the folder of a finished study; make run CONFIG=... finishes one",
             )
-        self.folds: dict[str, list[FoldResult]] = {}
+        self.folds: dict[str, list[FinishedFold]] = {}
         for path in runs:
             run = read_json(path)
-            self.folds.setdefault(run["method"], []).append(FoldResult(path.parent, run))
+            self.folds.setdefault(run["method"], []).append(FinishedFold(path.parent, run))
 
     @property
     def methods(self) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.export.results import Export, FoldResult, StudyResults
+from gendmr.export.results import Export, FinishedFold, StudyResults
 from gendmr.files.atomic import atomic_path
 from gendmr.modalities import modality_of
 from gendmr.modalities.reader import ArrayReader
@@ -53,7 +53,7 @@ def write_scores(study: StudyResults, output: Path) -> Export:
     return export
 
 
-def allele_weights(folds: Sequence[FoldResult]) -> pd.DataFrame | None:
+def allele_weights(folds: Sequence[FinishedFold]) -> pd.DataFrame | None:
     """Return the mean over folds of what an effect allele adds, by SNP (row) and output (column).
 
     SNPs whose weight is 0 everywhere are left out. None where outputs are no sums.
