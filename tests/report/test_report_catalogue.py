@@ -15,7 +15,9 @@ from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.config.report import ReportSection
 from gendmr.files.fingerprint import imports
 from gendmr.report.catalogue import FIGURES, SECTIONS, code_modules, drawn_figures, legend_file
+from gendmr.report.chapters import chapters_of
 from gendmr.report.page import render
+from gendmr.style import text_figure
 from gendmr.tasks import kinds
 from report.studies import OUTCOMES, report_study, summarise
 
@@ -123,7 +125,7 @@ def test_figures_of_several_outcomes_are_named_after_them() -> None:
 
 def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
     """What a fold runs imports no module that draws, not even by way of others."""
-    assert "tasks.binary.figures" in code_modules(OUTCOMES)
+    assert "tasks.binary.figures" in code_modules(OUTCOMES, [])
     seen: set[str] = set()
     waiting = [f"gendmr.tasks.{kind}.task" for kind in kinds()]
     while waiting:
@@ -132,3 +134,22 @@ def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
             seen.add(name)
             waiting.extend(imports(name))
     assert not {name for name in seen if name.endswith((".figures", ".drawing", ".curves"))}
+
+
+@pytest.mark.parametrize("stage", ["expression", "connectivity"])
+def test_chapter_of_a_stage_is_on_the_page_where_its_figure_is(study: Maker, stage: str) -> None:
+    chapter = chapters_of([stage])[stage]
+    results = study()
+    report_study(results, ReportSection())
+    assert chapter.title not in (results / "report" / "summary.html").read_text()
+    for figure in chapter.figures:
+        text_figure("A figure.", results / figure.path)
+    report_study(results, ReportSection())
+    page = (results / "report" / "summary.html").read_text()
+    assert chapter.title in page
+    assert all(f'alt="{figure.alt}"' in page for figure in chapter.figures)
+
+
+def test_chapters_are_part_of_the_report_of_studies_with_that_stage_only() -> None:
+    assert "expression.chapter" in code_modules(OUTCOMES, ["genotypes", "expression"])
+    assert "expression.chapter" not in code_modules(OUTCOMES, ["genotypes"])

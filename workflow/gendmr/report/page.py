@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gendmr.config.study import DATA_STAGES
 from gendmr.files.intervals import parse_interval
 from gendmr.report.catalogue import FIGURES, SECTIONS, ReportFigure
+from gendmr.report.chapters import chapters_of
 from gendmr.report.method_schema import MethodSummary, Row
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections import genetics, imaging
@@ -90,6 +92,7 @@ def render(
         genetics=genetics.MODALITY in labels or summary.genes is not None,
         images=imaging.MODALITY in labels or summary.regions is not None,
         dominance=dominance_figures(results, summary),
+        chapters=shown_chapters(results),
         notes=group_similar_notes(numbers["not_done"]),
     )
 
@@ -105,6 +108,20 @@ def figures_by_section(
         if uri is not None:
             shown[figure.section].append({"uri": uri, "alt": figure.alt, "caption": figure.caption})
     return shown
+
+
+def shown_chapters(results: Path) -> list[dict[str, Any]]:
+    """Return the chapters of stages, those with a figure that is there, in the order of stages."""
+    rows = []
+    for stage, chapter in chapters_of(DATA_STAGES).items():
+        figures = [
+            {"uri": uri, "alt": figure.alt, "caption": figure.caption}
+            for figure in chapter.figures
+            if (uri := data_uri(results / figure.path)) is not None
+        ]
+        if figures:
+            rows.append({"stage": stage, "title": chapter.title, "figures": figures})
+    return rows
 
 
 def dominance_figures(results: Path, summary: StudySummary) -> list[dict[str, Any]]:
