@@ -23,6 +23,7 @@ rule check_people:
         fams=[path for path in GENOTYPES if path.endswith(".fam")],
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
         given=GIVEN_SOURCES,
+        measurements=MEASUREMENTS,
     output:
         nonempty("results/{study}/cohort/check.json"),
     log:
@@ -59,6 +60,7 @@ rule record_inputs:
             if STUDY.simulate or if_exists(paths[0])
         ],
         masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
+        measurements=MEASUREMENTS,
     output:
         nonempty("results/{study}/cohort/inputs.json"),
     log:

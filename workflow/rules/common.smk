@@ -29,7 +29,11 @@ try:
         IMAGES = (
             planned_images(STUDY.simulate, STUDY.imaging.bids)
             if STUDY.simulate
-            else find_images(STUDY.imaging.bids, exclude=STUDY.imaging.exclude)
+            else find_images(
+                STUDY.imaging.bids,
+                exclude=STUDY.imaging.exclude,
+                wanted=STUDY.imaging.select.wanted(),
+            )
         )
     n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
@@ -89,7 +93,7 @@ def mask_of(wildcards):
 
 
 GENOTYPES = STUDY.genotypes.files if STUDY.genotypes else []
-MEASUREMENTS = (STUDY.imaging and STUDY.imaging.measurements) or []
+MEASUREMENTS = STUDY.imaging.measured_files() if STUDY.imaging else []
 REGIONS = (
     study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
 )

@@ -95,7 +95,7 @@ if STUDY.imaging.measurements:
     rule read_measurements:
         """Region measurements made elsewhere: checked, flagged, handed on."""
         input:
-            measurements=STUDY.imaging.measurements,
+            measurements=MEASUREMENTS,
             places=STUDY.imaging.places or [],
         output:
             regions=nonempty("results/{study}/imaging/regions.nc"),

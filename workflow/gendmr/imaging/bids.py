@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from gendmr.errors import InputFileError, first_few
 from gendmr.files.identifiers import refuse_unsafe
 
+READABLE = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr")
+# What a person would not take for the image of a head, whatever its suffix; `imaging.select` may
+# ask for some of it.
+WITHOUT = ("chunk", "space", "desc", "label", "echo")
+PARTS = {"mag", None}
+OTHER_FORMS = {
+    "nrrd": "NRRD is not read: convert it to NIfTI",
+    "dcm": "DICOM is not read: convert it with dcm2niix",
+    "img": "an Analyze image whose header (.hdr) is not there",
+    "mnc": "MINC is not read: convert it to NIfTI",
+}
+UNIT1 = "UNIT1 (MP2RAGE) is no T1w image: noise fills the background; make a T1w image of it"
 
-def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
+Labels = Mapping[str, tuple[str, ...]]
+
+
+def find_images(
+    bids: str, *, exclude: Collection[str] = (), wanted: Labels | None = None
+) -> dict[str, tuple[str, ...]]:
     """Find the T1w images of each participant in a BIDS folder.
 
-    Images are ``sub-*/anat/*_T1w.nii[.gz]`` and ``sub-*/ses-*/anat/*_T1w.nii[.gz]``. Of several
-    images the first counts: those without a session before those with one, then sessions, then file
-    names in their natural order (``run-2`` before ``run-10``).
+    Images are ``sub-*/[ses-*/]anat/*_T1w`` with the ending of a format that is read. Parts other
+    than the magnitude, chunks, single echoes, images in the space of a template and derivatives
+    (``desc-``) do not count. Of several images the first counts: in the order of the labels that
+    are wanted, then those without a session before those with one, then sessions and file names
+    in their natural order (``run-2`` before ``run-10``).
 
     Parameters
     ----------
@@ -23,6 +43,8 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
         The BIDS folder.
     exclude : collection of str, optional
         Labels without ``sub-`` whose images are left out.
+    wanted : mapping of str to tuple of str, optional
+        `SelectSection.wanted`: labels by entity, the first counting most; none: without it.
 
     Returns
     -------
@@ -37,33 +59,16 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
     IdentifierError
         A label could be taken for an option, a command or a pattern.
     """
-    root = Path(bids)
-    if not root.is_dir():
-        raise InputFileError(
-            f"{bids}: no such folder of images",
-            cause="the path `imaging: bids:` is wrong, or the disk is not mounted",
-            next_step=f"check the path: ls -d {bids}",
-        )
+    root, wanted = _folder(bids), wanted or {}
     images: dict[str, tuple[str, ...]] = {}
     for folder in sorted(root.glob("sub-*")):
-        scans = [
-            image
-            for pattern in ("anat/*_T1w.nii*", "ses-*/anat/*_T1w.nii*")
-            for image in folder.glob(pattern)
-            if image.name.endswith((".nii", ".nii.gz"))
-        ]
+        scans = [scan for scan in _anatomical(folder, "T1w") if _counts(scan.name, wanted)]
         if scans:
-            scans.sort(key=lambda image: _order(image.relative_to(folder)))
+            scans.sort(key=lambda scan: _order(scan.relative_to(folder), wanted))
             images[folder.name.removeprefix("sub-")] = tuple(map(str, scans))
     if not images:
-        entries = sorted(entry.name for entry in root.iterdir())
-        raise InputFileError(
-            f"{bids}: no T1w image; looked for sub-*/[ses-*/]anat/*_T1w.nii[.gz] among"
-            f" {len(entries)} entries: {first_few(entries)}",
-            cause="not a BIDS folder, or the folder above or below it",
-            next_step="name the folder that holds sub-* in `imaging: bids:`",
-        )
-    unknown = sorted(set(exclude) - set(images))
+        _refuse_nothing(bids, root, wanted)
+    unknown = sorted(set(exclude) - set(images) - set(unusable_images(bids, wanted=wanted)))
     if unknown:
         raise InputFileError(
             f"{bids}: {len(unknown)} excluded participants have no T1w image: {first_few(unknown)}",
@@ -80,6 +85,40 @@ def find_images(bids: str, *, exclude: Collection[str] = ()) -> dict[str, tuple[
     return selected
 
 
+def unusable_images(bids: str, *, wanted: Labels | None = None) -> dict[str, str]:
+    """Return who has anatomical images of which none counts, and why.
+
+    Parameters
+    ----------
+    bids : str
+    wanted : mapping of str to tuple of str, optional
+        As for `find_images`.
+
+    Returns
+    -------
+    dict of str to str
+        Label without ``sub-`` -> reason, with the name of the file.
+    """
+    root, wanted = _folder(bids), wanted or {}
+    reasons: dict[str, str] = {}
+    for folder in sorted(root.glob("sub-*")):
+        scans = _anatomical(folder, "T1w")
+        if any(_counts(scan.name, wanted) for scan in scans):
+            continue
+        label = folder.name.removeprefix("sub-")
+        others = [
+            (path, OTHER_FORMS[path.suffix[1:]])
+            for path in _any_anatomical(folder, "T1w")
+            if path.suffix[1:] in OTHER_FORMS
+        ]
+        others += [(path, UNIT1) for path in _anatomical(folder, "UNIT1")]
+        if scans:
+            reasons[label] = f"{scans[0].name}: {_why_not(scans[0].name, wanted)}"
+        elif others:
+            reasons[label] = f"{others[0][0].name}: {others[0][1]}"
+    return reasons
+
+
 def if_exists(path: str | None) -> list[str]:
     """Return the path of a file that is there, else nothing.
 
@@ -89,7 +128,110 @@ def if_exists(path: str | None) -> list[str]:
     return [path] if path is not None and Path(path).exists() else []
 
 
-def _order(image: Path) -> tuple[int, tuple[tuple[int, int, str], ...]]:
+def entities_of(name: str) -> dict[str, str]:
+    """Return the entities of a file name, as they are written.
+
+    Examples
+    --------
+    >>> entities_of("sub-01_ses-pre_run-02_T1w.nii.gz")
+    {'sub': '01', 'ses': 'pre', 'run': '02'}
+    """
+    pairs = (part.partition("-") for part in name.split("_")[:-1])
+    return {key: label for key, mark, label in pairs if mark}
+
+
+def _folder(bids: str) -> Path:
+    root = Path(bids)
+    if not root.is_dir():
+        raise InputFileError(
+            f"{bids}: no such folder of images",
+            cause="the path `imaging: bids:` is wrong, or the disk is not mounted",
+            next_step=f"check the path: ls -d {bids}",
+        )
+    return root
+
+
+def _any_anatomical(folder: Path, suffix: str) -> list[Path]:
+    """Return files of any form with a suffix of BIDS, but for what macOS leaves beside files."""
+    return sorted(
+        image
+        for pattern in (f"anat/*_{suffix}.*", f"ses-*/anat/*_{suffix}.*")
+        for image in folder.glob(pattern)
+        if not image.name.startswith(".")
+    )
+
+
+def _anatomical(folder: Path, suffix: str) -> list[Path]:
+    return [image for image in _any_anatomical(folder, suffix) if image.name.endswith(READABLE)]
+
+
+def _why_not(name: str, wanted: Labels) -> str:
+    """Return why an image does not count, or nothing."""
+    entities = entities_of(name)
+    for entity, labels in wanted.items():
+        label = entities.get(entity)
+        if not labels and label is not None:
+            return f"{entity}-{label}, where `imaging.select` asks for images without"
+        if labels and _rank(label, labels) == len(labels):
+            return f"{entity}-{label or '(none)'}, where `imaging.select` asks for {labels[0]}"
+    if "part" not in wanted and entities.get("part") not in PARTS:
+        return f"part-{entities['part']}: not the magnitude image"
+    unlike = [entity for entity in WITHOUT if entity in entities and entity not in wanted]
+    if unlike:
+        return f"{unlike[0]}-{entities[unlike[0]]}: a derivative, or a part of an image"
+    return ""
+
+
+def _counts(name: str, wanted: Labels) -> bool:
+    return _why_not(name, wanted) == ""
+
+
+def _rank(label: str | None, labels: tuple[str, ...]) -> int:
+    """Return the place of a label among those wanted, their number where it is none of them."""
+    for place, one in enumerate(labels):
+        if label == one:
+            return place
+        # `run-02` is asked for as 2, and `ses-01` becomes 1 in YAML.
+        if label is not None and label.isdecimal() and one.isdecimal() and int(label) == int(one):
+            return place
+    return len(labels)
+
+
+def _refuse_nothing(bids: str, root: Path, wanted: Labels) -> None:
+    entries = sorted(entry.name for entry in root.iterdir())
+    description = root / "dataset_description.json"
+    derived = False
+    if description.is_file():
+        try:
+            content = json.loads(description.read_text(encoding="utf-8", errors="replace"))
+        except ValueError:
+            content = {}
+        derived = isinstance(content, dict) and content.get("DatasetType") == "derivative"
+    reasons = unusable_images(bids, wanted=wanted)
+    because = "".join(f"\n  sub-{label}: {reason}" for label, reason in list(reasons.items())[:5])
+    if derived:
+        raise InputFileError(
+            f"{bids}: derivatives (DatasetType of dataset_description.json), with no T1w image of"
+            f" a scanner{because}",
+            cause="the output folder of fMRIPrep or of another pipeline",
+            next_step="name the raw data in `imaging: bids:`; or, to take the volumes of fMRIPrep's"
+            " segmentation, name this folder in `imaging: measurements:`",
+        )
+    raise InputFileError(
+        f"{bids}: no T1w image; looked for sub-*/[ses-*/]anat/*_T1w.nii[.gz] among"
+        f" {len(entries)} entries: {first_few(entries)}{because}",
+        cause="images that do not count, for the reasons above"
+        if reasons
+        else "not a BIDS folder, or the folder above or below it",
+        next_step="convert them, or change `imaging: select:`"
+        if reasons
+        else "name the folder that holds sub-* in `imaging: bids:`",
+    )
+
+
+def _order(image: Path, wanted: Labels) -> tuple[object, ...]:
+    entities = entities_of(image.name)
+    asked = tuple(_rank(entities.get(entity), labels) for entity, labels in wanted.items())
     pieces = re.findall(r"\d+|\D+", str(image))
     natural = tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in pieces)
-    return len(image.parts), natural
+    return asked, len(image.parts), natural

@@ -251,7 +251,9 @@ def _with_status(
 def _with_images(table: pd.DataFrame, section: ImagingSection) -> tuple[pd.DataFrame, list[str]]:
     """Add `other_images`, those that did not count; return who has several."""
     # Scans registered by hand may come from anywhere.
-    images = find_images(section.bids) if section.bids and Path(section.bids).is_dir() else {}
+    images = {}
+    if section.bids and Path(section.bids).is_dir():
+        images = find_images(section.bids, wanted=section.select.wanted())
     others = {
         name: [Path(path).name for path in images.get(name, ())[1:]]
         for name in table["participant_id"]
