@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from gendmr.config.imaging import Outliers
 from gendmr.errors import AtlasError, InputFileError
 from gendmr.files.tables import read_table, write_table
-from gendmr.imaging.collect import collect_regions, flag_outliers, robust_z
+from gendmr.imaging.collect import collect_regions
+from gendmr.imaging.flags import flag_outliers, robust_z
 from gendmr.imaging.jacobian import determinant
 from gendmr.imaging.participant import dice, measure_regions
 from gendmr.imaging.template import Template

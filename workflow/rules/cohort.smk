@@ -55,9 +55,9 @@ rule record_inputs:
         files=[*GENOTYPES, *STUDY.tables()],
         # who lacks an image or a mask is listed by the stage imaging
         images=[
-            paths[0]
+            file
             for paths in IMAGES.values()
-            if STUDY.simulate or if_exists(paths[0])
+            for file in ([paths[0]] if STUDY.simulate else files_of(paths[0]))
         ],
         masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
         measurements=MEASUREMENTS,

@@ -16,6 +16,7 @@ Labels = str | int | tuple[str | int, ...] | None
 ENTITIES = {
     "session": "ses",
     "acquisition": "acq",
+    "ceagent": "ce",
     "reconstruction": "rec",
     "run": "run",
     "part": "part",
@@ -32,7 +33,8 @@ class SelectSection(Section):
 
     A label (`session: pre`), or several: then the first that a person has counts
     (`session: [pre, post]`). An empty list asks for images without the entity (`acquisition: []`).
-    Runs and other numbers are the same with and without leading zeros.
+    Runs and other numbers are the same with and without leading zeros. A person none of whose
+    images is asked for is listed, and has no regions.
     """
 
     session: Labels = None
@@ -40,6 +42,8 @@ class SelectSection(Section):
     order."""
     acquisition: Labels = None
     """`acq-`."""
+    ceagent: Labels = None
+    """`ce-`, a contrast agent."""
     reconstruction: Labels = None
     """`rec-`."""
     run: Labels = None

@@ -35,7 +35,7 @@ def find_images(
     than the magnitude, chunks, single echoes, images in the space of a template and derivatives
     (``desc-``) do not count. Of several images the first counts: in the order of the labels that
     are wanted, then those without a session before those with one, then sessions and file names
-    in their natural order (``run-2`` before ``run-10``).
+    in their natural order (``run-2`` before ``run-10``), of one name NIfTI before other formats.
 
     Parameters
     ----------
@@ -55,17 +55,22 @@ def find_images(
     Raises
     ------
     InputFileError
-        The folder is missing or holds no T1w image, or an excluded label has none.
+        The folder is missing or holds no T1w image, an excluded label has none, or no image has a
+        label that is wanted.
     IdentifierError
         A label could be taken for an option, a command or a pattern.
     """
     root, wanted = _folder(bids), wanted or {}
     images: dict[str, tuple[str, ...]] = {}
+    every: list[str] = []
     for folder in sorted(root.glob("sub-*")):
-        scans = [scan for scan in _anatomical(folder, "T1w") if _counts(scan.name, wanted)]
+        anatomical = _anatomical(folder, "T1w")
+        every += [scan.name for scan in anatomical]
+        scans = [scan for scan in anatomical if _counts(scan.name, wanted)]
         if scans:
             scans.sort(key=lambda scan: _order(scan.relative_to(folder), wanted))
             images[folder.name.removeprefix("sub-")] = tuple(map(str, scans))
+    _refuse_unknown(bids, every, wanted)
     if not images:
         _refuse_nothing(bids, root, wanted)
     unknown = sorted(set(exclude) - set(images) - set(unusable_images(bids, wanted=wanted)))
@@ -117,6 +122,12 @@ def unusable_images(bids: str, *, wanted: Labels | None = None) -> dict[str, str
         elif others:
             reasons[label] = f"{others[0][0].name}: {others[0][1]}"
     return reasons
+
+
+def files_of(image: str) -> list[str]:
+    """Return the files of an image that are there: of Analyze, header and voxels."""
+    voxels = image.removesuffix(".hdr") + ".img" if image.endswith(".hdr") else None
+    return [*if_exists(image), *if_exists(voxels)]
 
 
 def if_exists(path: str | None) -> list[str]:
@@ -197,19 +208,40 @@ def _rank(label: str | None, labels: tuple[str, ...]) -> int:
     return len(labels)
 
 
+def is_derivative(bids: str) -> bool:
+    """Return whether a BIDS folder says that it holds derivatives, the output of a pipeline."""
+    description = Path(bids) / "dataset_description.json"
+    if not description.is_file():
+        return False
+    try:
+        content = json.loads(description.read_text(encoding="utf-8", errors="replace"))
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("DatasetType") == "derivative"
+
+
+def _refuse_unknown(bids: str, names: list[str], wanted: Labels) -> None:
+    """Refuse a label of `imaging.select` that no image has: a misspelt one."""
+    for entity, labels in wanted.items():
+        present = sorted(
+            {entities_of(name)[entity] for name in names if entity in entities_of(name)}
+        )
+        absent = [label for label in labels if all(_rank(one, (label,)) == 1 for one in present)]
+        if names and absent:
+            raise InputFileError(
+                f"{bids}: no T1w image has {entity}-{absent[0]}, which `imaging: select:` asks for",
+                cause="a misspelt label, or one of another data set",
+                next_step="labels there: " + first_few(f"{entity}-{one}" for one in present)
+                if present
+                else f"no image there has {entity}-: remove it from `imaging: select:`",
+            )
+
+
 def _refuse_nothing(bids: str, root: Path, wanted: Labels) -> None:
     entries = sorted(entry.name for entry in root.iterdir())
-    description = root / "dataset_description.json"
-    derived = False
-    if description.is_file():
-        try:
-            content = json.loads(description.read_text(encoding="utf-8", errors="replace"))
-        except ValueError:
-            content = {}
-        derived = isinstance(content, dict) and content.get("DatasetType") == "derivative"
     reasons = unusable_images(bids, wanted=wanted)
     because = "".join(f"\n  sub-{label}: {reason}" for label, reason in list(reasons.items())[:5])
-    if derived:
+    if is_derivative(bids):
         raise InputFileError(
             f"{bids}: derivatives (DatasetType of dataset_description.json), with no T1w image of"
             f" a scanner{because}",
@@ -232,6 +264,7 @@ def _refuse_nothing(bids: str, root: Path, wanted: Labels) -> None:
 def _order(image: Path, wanted: Labels) -> tuple[object, ...]:
     entities = entities_of(image.name)
     asked = tuple(_rank(entities.get(entity), labels) for entity, labels in wanted.items())
-    pieces = re.findall(r"\d+|\D+", str(image))
+    ending = next(ending for ending in READABLE if image.name.endswith(ending))
+    pieces = re.findall(r"\d+|\D+", str(image).removesuffix(ending))
     natural = tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in pieces)
-    return asked, len(image.parts), natural
+    return asked, len(image.parts), natural, READABLE.index(ending)

@@ -15,7 +15,8 @@ from gendmr.files.atomic import write_json
 from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.regions import REGIONS
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
-from gendmr.imaging.collect import EXCLUDED, MEASURED, NAMED, flag_outliers
+from gendmr.imaging.collect import EXCLUDED, MEASURED, NAMED
+from gendmr.imaging.flags import flag_outliers
 from gendmr.imaging.software.general import read_general
 from gendmr.imaging.software.plausible import (
     check_thickness,
