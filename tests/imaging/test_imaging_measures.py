@@ -151,7 +151,7 @@ def test_collected_people_keep_their_labels_and_the_odd_ones_are_flagged(section
     ).set_index("participant_id")
     assert sorted(quality.index) == people
     assert quality.index[quality["outlier"]].tolist() == ["NA", "p1"]
-    assert "Overlap 0.500 is below" in quality.loc["NA", "reason"]
+    assert "Overlap with the template 0.500 is below" in quality.loc["NA", "reason"]
     assert "robust z" in quality.loc["NA", "reason"]
     assert "folds" in quality.loc["p1", "reason"]
 

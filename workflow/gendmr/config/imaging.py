@@ -48,6 +48,7 @@ Measure = Literal[
     "similarity",
     "jacobian_min",
     "jacobian_max",
+    "icv_ratio",
     "icv_mm3",
     "grey_fraction",
     "total_mm3",
@@ -64,6 +65,9 @@ class Outliers(Section):
     similarity_below: float = Field(default=0.5, ge=-1, le=1)
     """Correlation of the warped scan with the template, within the brain, below which a scan is
     flagged."""
+    icv_ratio_apart: float = Field(default=0.15, gt=0)
+    """Distance from 1 of the template's brain, carried to the scan, divided by the volume of the
+    scan's mask, above which a scan is flagged: one of the two is not this brain."""
     robust_z: float = Field(default=4.0, gt=0)
     """Distance from the cohort's median, in units of 1.4826 times the median absolute deviation."""
     minimum: int = Field(default=8, ge=3)

@@ -17,7 +17,7 @@ from gendmr.files.datasets import write_dataset
 from gendmr.files.regions import REGIONS
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.bids import find_images, is_derivative, unusable_images
-from gendmr.imaging.flags import JUDGED, flag_outliers
+from gendmr.imaging.flags import JUDGED, flag_outliers, thresholds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +31,7 @@ COLUMNS = (
     "jacobian_min",
     "jacobian_max",
     "icv_mm3",
+    "icv_carried_mm3",
     "grey_mm3",
     "white_mm3",
     "csf_mm3",
@@ -108,7 +109,8 @@ def collect_regions(
         record["participant_id"]: record["refused"] for record in quality if "refused" in record
     }
     _stop_at_refused(refused, len(quality), section)
-    table = _with_status(flag_outliers(quality_table(quality), section.outliers), refused, section)
+    judged = quality_table(quality)
+    table = _with_status(flag_outliers(judged, section.outliers), refused, section)
     unusable = _unusable(section)
     table = _with_unusable(table, unusable)
     measured_people = set(table.loc[table["status"] == MEASURED, "participant_id"])
@@ -143,7 +145,8 @@ def collect_regions(
     from gendmr.imaging.picture import draw_quality
 
     drawn = table[table["dice"].notna()].reset_index(drop=True)
-    draw_quality(output / "figures" / "quality.png", drawn, JUDGED)
+    bounds = thresholds(judged, section.outliers)
+    draw_quality(output / "figures" / "quality.png", drawn, JUDGED, bounds)
 
 
 def _stop_at_refused(
@@ -175,11 +178,13 @@ def quality_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     for record in records:
         row = {name: float(record.get(name, np.nan)) for name in COLUMNS}
         fraction = row["grey_modulated_mm3"] / max(row["icv_mm3"], 1.0)
+        ratio = row["icv_carried_mm3"] / max(row["icv_mm3"], 1.0)
         rows.append(
             {
                 "participant_id": record["participant_id"],
                 **row,
                 "grey_fraction": round(fraction, 5),
+                "icv_ratio": round(ratio, 4),
                 "image": record["image"]["name"],
                 "warnings": " ".join(record.get("warnings", ())),
             }

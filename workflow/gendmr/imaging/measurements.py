@@ -16,7 +16,7 @@ from gendmr.files.datasets import read_dataset, write_dataset
 from gendmr.files.regions import REGIONS
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.imaging.collect import EXCLUDED, MEASURED, NAMED
-from gendmr.imaging.flags import flag_outliers
+from gendmr.imaging.flags import flag_outliers, thresholds
 from gendmr.imaging.software.general import read_general
 from gendmr.imaging.software.plausible import (
     check_thickness,
@@ -108,7 +108,8 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
     from gendmr.imaging.picture import draw_quality
 
     picture = output / "figures" / "quality.png"
-    draw_quality(picture, quality[measured], JUDGED, what="people with measurements")
+    bounds = thresholds(quality, section.outliers, JUDGED)
+    draw_quality(picture, quality[measured], JUDGED, bounds, what="people with measurements")
 
 
 def measured_people(section: ImagingSection) -> list[str]:
