@@ -27,7 +27,7 @@ from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink, find
 from gendmr.genotypes.removals import COLUMNS
 from gendmr.genotypes.variants import filter_variants
-from tests.genotypes.remedies import carry_out
+from remedies import carry_out
 
 N = 60
 
