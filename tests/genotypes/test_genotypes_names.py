@@ -54,7 +54,9 @@ def test_any_names_come_through_joining(make_set, names, seed):
         said = merge(folder / "w", *two_arrays(make_set, folder, names, dosages))
         assert said["retained"] == len(names)
         assert read_bim(folder / "w" / "merged")["snp"].tolist() == names
-        order = [int(iid[2:]) + 12 * int(iid[1]) for iid in read_fam(folder / "w" / "merged")["iid"]]
+        order = [
+            int(iid[2:]) + 12 * int(iid[1]) for iid in read_fam(folder / "w" / "merged")["iid"]
+        ]
         assert (read_dosages(folder / "w" / "merged") == dosages[order]).all()
 
 
@@ -149,9 +151,7 @@ def test_bases_in_small_letters_are_the_same_bases(make_set, small, seed):
                     )
                 )
             merge(folder / "w", *sets)
-            table = read_table(
-                folder / "w" / "merge.attrition.tsv", dict.fromkeys(COLUMNS, "text")
-            )
+            table = read_table(folder / "w" / "merge.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
             assert table.empty
             results.append(
                 (read_bim(folder / "w" / "merged"), read_dosages(folder / "w" / "merged"))

@@ -23,7 +23,8 @@ LARGEST_HEADER = 64 * 2**20
 ROWS = 200
 LONGEST_START = 2**16  # of a row, which holds its FORMAT
 # Fields of dosages by preference: the copies of the allele, or the probabilities of genotypes.
-DOSAGES = ("DS", "GP")
+# Without -force PLINK 2 refuses GP where the header alone declares DS too.
+DOSAGES = {"DS": "DS", "GP": "GP-force"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class VcfHeader:
     samples : tuple of str
         Empty where there is no line of columns, which PLINK then refuses.
     dosage : str
-        `DS`, `GP`, or empty where the rows hold no dosages.
+        What PLINK 2 is told, `DS` or `GP-force`; empty where the rows hold no dosages.
     """
 
     samples: tuple[str, ...]
@@ -75,7 +76,9 @@ def read_vcf_header(path: Path) -> VcfHeader:
     columns = next((line for line in lines if line.startswith(b"#CHROM")), b"")
     samples = columns.decode("utf-8", "replace").rstrip("\r\n\0").split("\t")[9:]
     _check_samples(path, samples)
-    return VcfHeader(tuple(samples), next((name for name in DOSAGES if name in fields), ""))
+    return VcfHeader(
+        tuple(samples), next((DOSAGES[name] for name in DOSAGES if name in fields), "")
+    )
 
 
 @contextmanager
