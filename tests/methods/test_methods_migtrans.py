@@ -13,6 +13,7 @@ from gendmr.config.methods import KINDS
 from gendmr.errors import ConfigurationError
 from gendmr.methods.migtrans.attribution import integrated_gradients
 from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
+from gendmr.methods.migtrans.image import ConvLstm, ImageEncoder, sines
 from gendmr.methods.migtrans.network import MigtransNet, Step, in_steps
 
 SMALL = {"kind": "migtrans", "width": 8, "hidden": [16, 12], "tokens": 2}
@@ -50,6 +51,56 @@ def test_the_parts_have_the_parameters_of_the_reconstruction() -> None:
     fusion = MigtransNet({"snp": snp, "edge": edge}, 128, 4, 4, 2, 0.1, 0.2, {})
     # Tokens (2 layers), one step for connectomes, the class token, its step and the head.
     assert count(fusion) - 6_228_480 - 5_978_624 == 2 * 16_512 + 2 * 198_528 + 128 + 514
+
+
+def test_the_whole_network_has_the_parameters_of_the_reconstruction() -> None:
+    with torch.device("meta"):  # numbers of weights, without weights
+        image = ImageEncoder((121, 145, 121), True, "convlstm", 0, 128, 128)
+        snp, edge = (VectorEncoder(inputs, (2048, 1536), 12, 128, 0.3) for inputs in (1500, 1378))
+        encoders = {"snp": snp, "edge": edge, "volume": image}
+        net = MigtransNet(encoders, 128, 4, 4, 2, 0.1, 0.2, {})
+    assert image.attention is not None
+    assert count(image.features) == 11_242_624
+    assert count(image.attention) == 2_754_688
+    assert count(net) == 26_964_866
+
+
+@pytest.mark.parametrize("attention", ["convlstm", "se", "none"])
+def test_image_encoder__gives_a_token_for_each_position(attention: str) -> None:
+    torch.manual_seed(3)
+    grid = (46, 55, 46)
+    encoder = ImageEncoder(grid, False, attention, 1, 8, 12).eval()
+    places = torch.arange(0, 46 * 55 * 46, 7)
+    with torch.no_grad():
+        tokens, gate = encoder(torch.randn(1, len(places), 1), places)
+        empty, _ = encoder(torch.zeros(1, len(places), 1), places)
+    assert tokens.shape == (1, 27, 12)
+    assert (tokens - empty).abs().max() > 1e-4
+    assert (gate is None) == (attention == "none")
+    if gate is not None:
+        assert gate.shape == (1, 3, 3, 3) and gate.min() > 0 and gate.max() < 1
+
+
+def test_conv_lstm__is_the_one_written_down() -> None:
+    torch.manual_seed(4)
+    cell, sequence = ConvLstm(3), torch.randn(2, 4, 3, 5, 6)
+    state = memory = torch.zeros(2, 3, 5, 6)
+    weight, bias = cell.gates.weight, cell.gates.bias
+    for step in range(4):
+        both = torch.cat([sequence[:, step], state], dim=1)
+        write, keep, show, new = (
+            torch.nn.functional.conv2d(both, weight[3 * n : 3 * n + 3], bias[3 * n : 3 * n + 3],
+                                       padding=1)
+            for n in range(4)
+        )  # fmt: skip
+        memory = keep.sigmoid() * memory + write.sigmoid() * new.tanh()
+        state = show.sigmoid() * memory.tanh()
+        torch.testing.assert_close(cell(sequence)[:, step], state)
+
+
+def test_sines__tell_all_positions_apart() -> None:
+    codes = sines((3, 4, 3), 24)
+    assert len({tuple(code) for code in codes.tolist()}) == 36
 
 
 def test_an_absent_modality_says_nothing_whatever_stands_in_it() -> None:

@@ -11,7 +11,14 @@ from gendmr.config.optimisation import OptimisationSection
 
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {},
-    "paper": {"width": 128, "heads": 4, "hidden": (2048, 1536), "tokens": 12},
+    "paper": {
+        "width": 128,
+        "heads": 4,
+        "hidden": (2048, 1536),
+        "tokens": 12,
+        "image": "densenet121",
+        "image_attention_width": 128,
+    },
     "house": {
         "width": 1024,
         "heads": 2,
@@ -19,6 +26,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tokens": 1,
         "feed_forward": 0,
         "attention_dropout": 0.1,
+        "image": "densenet121",
+        "image_attention_width": 128,
     },
 }
 SLOW = OptimisationSection(
@@ -34,7 +43,7 @@ class MigtransMethod(SnpReader, NetworkSection):
     preset: Literal["cpu", "paper", "house"] = "cpu"
     """Sizes that the keys below take where they are left out: about half a million weights, the
     reconstruction of the published network, or the published style of its authors."""
-    order: tuple[str, ...] = ("snp", "edge", "region")
+    order: tuple[str, ...] = ("snp", "edge", "region", "volume")
     """Steps of attention: tokens of the second modality query those of the first, those of the
     third the result."""
     width: int = Field(default=64, ge=4, le=2048)
@@ -55,6 +64,15 @@ class MigtransMethod(SnpReader, NetworkSection):
     """Of attention and of the layers behind it."""
     modality_dropout: float = Field(default=0.2, ge=0, lt=1)
     """Chance that a person loses a modality in a step of training; nobody loses all."""
+    image: Literal["densenet8", "densenet121"] = "densenet8"
+    """Encoder of maps (`volume`): a DenseNet of 8 layers with 16 + 8 channels, or DenseNet121."""
+    image_attention: Literal["convlstm", "se", "none"] = "convlstm"
+    """Gate of its last maps: Spatial Sequence Attention by a ConvLSTM in both directions, squeeze
+    and excitation, or none."""
+    image_attention_width: int = Field(default=16, ge=1, le=512)
+    """Channels of the ConvLSTM."""
+    sequence: Literal["sagittal", "coronal", "axial"] = "sagittal"
+    """Slices that the ConvLSTM reads one after the other."""
     autoencoder: Literal["none", "joint", "pretrain"] = "none"
     """Whether codes of genome and connectome must rebuild their inputs: not at all, beside the
     task, or in a phase before it."""
@@ -66,7 +84,7 @@ class MigtransMethod(SnpReader, NetworkSection):
     """Weight of the losses of a head for each modality alone; 0: no such heads."""
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
-    readable: ClassVar[tuple[str, ...] | None] = ("snp", "edge", "region")
+    readable: ClassVar[tuple[str, ...] | None] = ("snp", "edge", "region", "volume")
     adjusted: ClassVar[bool] = False
     resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=2000)
     defaults: ClassVar[OptimisationSection] = OptimisationSection(

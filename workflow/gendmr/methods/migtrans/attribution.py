@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 NODES = (16, 32, 64, 128, 256)  # of the Gauss-Legendre rule, until the sum is right
-AT_ONCE = 512  # points on the paths of all people in one pass
+AT_ONCE = 512  # points on the paths of all people in one pass,
+INPUTS_AT_ONCE = 1_000_000  # or fewer, with these inputs
 TOLERANCE = 5e-4  # of the sum: per unit of the difference, or absolute below 1
 
 Scalar = Callable[[Mapping[str, torch.Tensor], np.ndarray], torch.Tensor]
@@ -57,11 +58,13 @@ def integrated_gradients(
     start, end = (slopes_of(np.full(len(everybody), way), everybody)[0] for way in (0.0, 1.0))
     values = {name: np.zeros(tuple(inputs[name].shape)) for name in names}
     unsettled = everybody
+    size = sum(inputs[name][0].numel() for name in names) if len(everybody) else 1
+    most = min(AT_ONCE, INPUTS_AT_ONCE // max(size, 1))
     for nodes in NODES:
         points, weights = np.polynomial.legendre.leggauss(nodes)
         points, weights = (points + 1) / 2, weights / 2
         sums = [torch.zeros(inputs[name][unsettled].shape, device=device) for name in names]
-        at_once = max(AT_ONCE // max(len(unsettled), 1), 1)
+        at_once = max(most // max(len(unsettled), 1), 1)
         for first in range(0, nodes, at_once):
             some = slice(first, first + at_once)
             count = len(points[some])

@@ -8,6 +8,7 @@ open is chosen here; see the page of the method.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, cast
 
 import numpy as np
@@ -29,11 +30,15 @@ from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.migtrans.attribution import integrated_gradients
 from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
-from gendmr.methods.migtrans.network import ALONE, REBUILT, MigtransNet, in_steps
+from gendmr.methods.migtrans.image import AXES, ImageEncoder
+from gendmr.methods.migtrans.network import ALONE, PLACES, REBUILT, MigtransNet, in_steps
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.prepared import PreparedSubset
 
-TOKENS_OF_INSTANCES = ("region",)  # modalities whose instances are tokens; others are one vector
+TOKENS_OF_INSTANCES = ("region",)  # modalities whose instances are tokens
+IMAGES = ("volume",)  # those whose instances are voxels of a grid; all others are one vector
+GRID = ("i", "j", "k")
+SMALLEST_GRID = 32  # voxels: a DenseNet halves an image five times
 
 
 def build(options: MethodOptions) -> Migtrans:
@@ -60,7 +65,7 @@ class Migtrans(NetworkMethod):
         rebuilt = {
             name: (chosen.hidden[1], sizes[name] * sizes[f"{name}_measures"])
             for name in names
-            if name not in TOKENS_OF_INSTANCES and chosen.autoencoder != "none"
+            if name not in (*TOKENS_OF_INSTANCES, *IMAGES) and chosen.autoencoder != "none"
         }
         return MigtransNet(
             {name: self._encoder(name, sizes) for name in names},
@@ -78,6 +83,15 @@ class Migtrans(NetworkMethod):
         chosen, instances, measures = self.options, sizes[name], sizes[f"{name}_measures"]
         if name in TOKENS_OF_INSTANCES:
             return RegionEncoder(instances, measures, chosen.width, chosen.input_dropout)
+        if name in IMAGES:
+            return ImageEncoder(
+                [sizes[f"{name}_{axis}"] for axis in GRID],
+                chosen.image == "densenet121",
+                chosen.image_attention,
+                AXES.index(chosen.sequence),
+                chosen.image_attention_width,
+                chosen.width,
+            )
         return VectorEncoder(
             instances * measures,
             chosen.hidden,
@@ -95,7 +109,21 @@ class Migtrans(NetworkMethod):
         for name in modalities:
             values = problem.train.take(np.zeros(1, dtype=np.int64))[name]
             sizes[name], sizes[f"{name}_measures"] = values.shape[1], values.shape[2]
+            if name in IMAGES:
+                grid = _grid_of(inputs, name)
+                sizes |= {f"{name}_{axis}": size for axis, size in zip(GRID, grid, strict=True)}
         return sizes
+
+    def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:
+        """Return tensors of a replicate, with the places of voxels in their grid."""
+        problem = super().problem(inputs, modalities)
+        fixed = {}
+        for name in modalities:
+            if name in IMAGES:
+                voxels = inputs.preparation.instances(name)[list(GRID)].to_numpy(dtype=np.int64)
+                flat = np.ravel_multi_index(tuple(voxels.T), _grid_of(inputs, name))
+                fixed[f"{PLACES}{name}"] = torch.from_numpy(np.asarray(flat, dtype=np.int64))
+        return replace(problem, fixed={**problem.fixed, **fixed})
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs), and what terms of the loss read besides."""
@@ -167,7 +195,8 @@ class Migtrans(NetworkMethod):
                 contrast: torch.Tensor = contrast,
             ) -> torch.Tensor:
                 own = {f"has_{name}": value[index] for name, value in has.items()}
-                said = forward(fitted.row, fitted.buffers, {**inputs, **own}, False)
+                read = {**fitted.fixed, **inputs, **own}
+                said = forward(fitted.row, fitted.buffers, read, False)
                 return (contrast[index] * said[OUTPUT]).sum(1)
 
             collected.append(integrated_gradients(scalar, {name: batch[name] for name in names}))
@@ -184,6 +213,12 @@ class Migtrans(NetworkMethod):
             )
             attributions[name] = attribution_of(value, people.present[name], rest / count)
         return attributions
+
+
+def _grid_of(inputs: FitInputs, name: str) -> tuple[int, ...]:
+    """Return the shape of a grid that holds all voxels of an image, and every pooling."""
+    voxels = inputs.preparation.instances(name)[list(GRID)].to_numpy(dtype=np.int64)
+    return tuple(int(size) for size in np.maximum(voxels.max(axis=0) + 1, SMALLEST_GRID))
 
 
 def _squared_error(step: Step, name: str) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from gendmr.engine.batches import Tensors
 from gendmr.engine.network import OUTPUT
 
-ALONE, REBUILT, GATE = "alone_", "rebuilt_", "gate_"
+ALONE, REBUILT, GATE, PLACES = "alone_", "rebuilt_", "gate_", "places_"
 
 
 class Step(nn.Module):
@@ -65,7 +65,8 @@ class MigtransNet(nn.Module):
     ----------
     encoders : mapping of str to Module
         By modality, in the order of the steps: tokens of the second query those of the first, and
-        so on. Each returns tokens (person, token, width) and a code (person, hidden) or None.
+        so on. Each returns tokens (person, token, width) and a code (person, hidden) or None; those
+        of images also read `places_` and the modality's name, and return a gate for a code.
     width, heads, feed_forward, outputs : int
     dropout, modality_dropout : float
         The latter is the chance that a person loses a modality in a step of training.
@@ -113,16 +114,17 @@ class MigtransNet(nn.Module):
         outputs: Tensors = {}
         tokens: Tensors = {}
         for name in self.names:
-            own, code = self.encode[name](batch[name])
+            places = batch.get(f"{PLACES}{name}")
+            arguments = (batch[name],) if places is None else (batch[name], places)
+            own, code = self.encode[name](*arguments)
             # People without a modality have tokens of zeros, which no parameter has to learn.
             tokens[name] = own * has[name][:, None, None]  # (person, token, width)
             if name in self.rebuild and code is not None:
                 outputs[f"{REBUILT}{name}"] = self.rebuild[name](code)
             if name in self.alone:
                 outputs[f"{ALONE}{name}"] = self.alone[name](tokens[name].mean(1))
-            gate = getattr(self.encode[name], "gate", None)
-            if gate is not None and "read_out" in batch:
-                outputs[f"{GATE}{name}"] = gate
+            if places is not None and code is not None and "read_out" in batch:
+                outputs[f"{GATE}{name}"] = code  # (person, x, y, z)
         state = tokens[self.names[0]]
         known = has[self.names[0]]
         for name in self.names[1:]:
