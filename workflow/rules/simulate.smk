@@ -1,6 +1,17 @@
 """A cohort with planted truth: the same inputs a user would bring."""
 
 
+# Files of functional scans, where some are simulated.
+CONNECTIONS, SERIES = (
+    (
+        ["results/{study}/simulate/connections.tsv"],
+        study_files("simulate/series.npz", "simulate/components.tsv"),
+    )
+    if STUDY.simulate.functional
+    else ([], [])
+)
+
+
 localrules:
     simulate,
 
@@ -11,6 +22,7 @@ rule simulate:
         study_files("simulate/participants.tsv", "simulate/truth.json"),
         list(IMAGES.values()),
         MEASUREMENTS,
+        SERIES,
 
 
 rule simulate_cohort:
@@ -24,6 +36,7 @@ rule simulate_cohort:
         truth=nonempty("results/{study}/simulate/truth.json"),
         genes=nonempty("results/{study}/simulate/genes.gene.loc"),
         anatomy=nonempty("results/{study}/simulate/anatomy.tsv"),
+        connections=nonempty(CONNECTIONS),
         genotypes=nonempty(
             expand(
                 "results/{{study}}/simulate/genotypes/{array}.{suffix}",
@@ -132,3 +145,30 @@ rule simulate_measurements:
         "python -m gendmr simulate measurements --anatomy {input.anatomy}"
         " --regions {input.regions} --options {params.options:q} --seed {params.seed}"
         " --output {output.regions} &> {log}"
+
+
+rule simulate_signals:
+    """Signals of regions, whose correlations are weaker where that was planted."""
+    input:
+        connections="results/{study}/simulate/connections.tsv",
+    output:
+        series=nonempty("results/{study}/simulate/series.npz"),
+        components=nonempty("results/{study}/simulate/components.tsv"),
+    log:
+        "logs/{study}/simulate/signals.log",
+    benchmark:
+        "logs/{study}/simulate/signals.benchmark.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        code=fingerprint("simulate.signals"),
+    shell:
+        "python -m gendmr simulate signals --connections {input.connections}"
+        " --options {params.options:q} --seed {params.seed} --series {output.series}"
+        " --components {output.components} &> {log}"
