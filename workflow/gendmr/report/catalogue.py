@@ -24,7 +24,7 @@ from gendmr.tasks import figures_of, task_of
 # Places on the page, each of which a template fills.
 SECTIONS = (
     *("left", "performance", "null", "enrichment", "genes", "regions", "registration"),
-    "expression",
+    *("expression", "histology"),
 )
 
 
@@ -128,6 +128,13 @@ FIGURES: dict[str, ReportFigure] = {
         alt="Expression of all people",
         caption="Left: median and quartiles of each person; one who is far from the others was"
         " measured or normalised otherwise. Right: the first two components of the people.",
+    ),
+    "slides": ReportFigure(
+        path="histology/figures/quality.png",
+        section="histology",
+        alt="Patches of all slides",
+        caption="Left: patches of each slide, found and used. Right: where they lie on three of"
+        " them; a slide whose patches are no tissue shows here.",
     ),
 }
 # Named by text, so that no import tells the fingerprint of them.

@@ -76,3 +76,16 @@ def measurements(anatomy: str, regions: str, options: str, seed: int, output: st
 
     section = SimulateSection.parse(options, where="simulate")
     simulate_measurements(anatomy, regions, section, seed, output)
+
+
+@group.command()
+@OPTIONS
+@SEED
+@click.option("--output", required=True, help="Folder for the tables and features.")
+def tumours(options: str, seed: int, output: str) -> None:
+    """People with a tumour: outcomes, expression, features of patches of their slides."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.tumours import simulate_tumours
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_tumours(section, seed, output)
