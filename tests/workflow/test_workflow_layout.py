@@ -50,6 +50,7 @@ FLOOR = {
     "cli": 8,
     "export": 8,
     "bundle": 8,
+    "init": 8,
     "estimate": 8,
     "report": 8,
     "tracking": 8,
@@ -58,7 +59,7 @@ FLOOR = {
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
     *("simulate", "engine"),
-    *("report", "tracking", "estimate", "export", "bundle"),
+    *("report", "tracking", "estimate", "export", "bundle", "init"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}

@@ -29,6 +29,7 @@ STAGES = {
 }
 # Commands beside the stages: `gendmr.<name>.commands` too.
 ASIDE = {
+    "init": "Write a first configuration from your files.",
     "export": "Write files that other programs read.",
     "bundle": "Pack what a bug report needs: configuration, versions, logs, no data.",
 }
