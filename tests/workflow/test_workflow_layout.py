@@ -51,6 +51,7 @@ FLOOR = {
     "export": 8,
     "bundle": 8,
     "init": 8,
+    "notebook": 8,
     "estimate": 8,
     "report": 8,
     "tracking": 8,
@@ -59,7 +60,7 @@ FLOOR = {
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
     *("simulate", "engine"),
-    *("report", "tracking", "estimate", "export", "bundle", "init"),
+    *("report", "tracking", "estimate", "export", "bundle", "init", "notebook"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}
