@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -17,7 +18,7 @@ from gendmr.modalities.store import read_modality
 from gendmr.training.fold import train_fold
 from studies import make_study
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "ridge-snp": {"kind": "ridge", "reads": ["snp"]},
     "polygenic": {"kind": "polygenic"},
     "ridge-region": {"kind": "ridge", "reads": ["region"]},

@@ -58,7 +58,7 @@ def test_plink_scores_people_as_the_folds_do(study: Path, tmp_path: Path) -> Non
     (tmp_path / "score.txt").write_text(body + "\n")
     words = ["--bfile", "people", "--score", "score.txt", "1", "4", "6", "header"]
     words += ["no-mean-imputation", "cols=scoresums"]
-    Plink().run("2", words, out="out", folder=tmp_path)
+    Plink().run("2", words, out="out", folder=tmp_path, people=people.tolist(), variants=None)
     table = pd.read_csv(tmp_path / "out.sscore", sep="\t", dtype={"#IID": str}).set_index("#IID")
     complete = people[(dosage >= 0).all(axis=0)]
     # Each person is held out in one fold: the mean of both folds' weights is checked by hand.

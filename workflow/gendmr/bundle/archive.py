@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def _masking(results: Path) -> tuple[Callable[[str], str], list[str]]:
     return mask, notes
 
 
-def _identifiers(results: Path) -> tuple[Iterable[str], list[str]]:
+def _identifiers(results: Path) -> tuple[set[str], list[str]]:
     """Return all names of people that tables of the study hold."""
     names: set[str] = set()
     for table, column in (

@@ -102,7 +102,7 @@ def _associate(
     notes += [f"the covariate {name} is the same for all and left out" for name in constant]
     table = pd.concat([pd.Series(ids, name="#IID", index=people.index), covariates], axis=1)
     if len(ids) >= FEW_FOUNDERS:
-        table = table.merge(_components(plink, folder), on="#IID")
+        table = table.merge(_components(plink, folder, ids), on="#IID")
     else:
         notes.append(f"{len(ids)} people are too few for components of ancestry: none adjusted for")
     command = [
@@ -117,7 +117,7 @@ def _associate(
             folder / "covariates.txt", sep="\t", index=False
         )
         command += ["--covar", "covariates.txt", "--covar-variance-standardize"]
-    plink.run("2", command, out="glm", folder=folder)
+    plink.run("2", command, out="glm", folder=folder, people=list(ids), variants=None)
     results = sorted(folder.glob("glm.trait.glm.*"))
     results = [path for path in results if not path.name.endswith(".id")]
     if len(results) != 1:
@@ -169,16 +169,20 @@ def _sexes(study: StudyResults, ids: np.ndarray) -> np.ndarray:
     return sex.str.upper().str[:1].map({"M": 1, "F": 2}).fillna(0).to_numpy(dtype=int)
 
 
-def _components(plink: Plink, folder: Path) -> pd.DataFrame:
+def _components(plink: Plink, folder: Path, ids: np.ndarray) -> pd.DataFrame:
     """Return components of these people's genotypes at variants in linkage equilibrium."""
-    prune = ["--bfile", "cohort", "--maf", "0.05", "--indep-pairwise", "50", "5", "0.2"]
-    plink.run("2", [*prune, "--autosome", "--rm-dup", "force-first"], out="pruned", folder=folder)
-    plink.run(
-        "2",
-        ["--bfile", "cohort", "--extract", "pruned.prune.in", "--pca", str(COMPONENTS)],
-        out="components",
-        folder=folder,
-    )
+    prune = ["--maf", "0.05", "--indep-pairwise", "50", "5", "0.2", "--autosome"]
+    fit = ["--extract", "pruned.prune.in", "--pca", str(COMPONENTS)]
+    for arguments, out in ((prune, "pruned"), (fit, "components")):
+        # Which variants pass is for PLINK to decide; all people must.
+        plink.run(
+            "2",
+            ["--bfile", "cohort", *arguments],
+            out=out,
+            folder=folder,
+            people=list(ids),
+            variants=None,
+        )
     table = pd.read_csv(folder / "components.eigenvec", sep="\t", dtype={"#IID": str, "IID": str})
     table = table.rename(columns={"IID": "#IID"})
     return table[["#IID", *(name for name in table if str(name).startswith("PC"))]]

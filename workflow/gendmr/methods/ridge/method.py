@@ -135,7 +135,7 @@ class FittedRidge:
                 instances = len(self.preparation.instances(name))
                 measures = len(modality_of(name).measures)
                 block = slice(start, start + instances * measures)
-                terms[name] = per_unit[block].reshape(instances, measures, -1)
+                terms[name] = per_unit[block].reshape(instances, measures, per_unit.shape[1])
                 start = block.stop
         return terms
 
