@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from safetensors.numpy import load_file, save_file
 
 from export.validators import said, validator
 from gendmr.export.results import StudyResults
@@ -106,3 +108,18 @@ def test_a_method_without_terms_is_a_note(study: Path, tmp_path: Path) -> None:
     write_scores(StudyResults(study), again)
     for path in export.files:
         assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_a_fold_without_terms_has_no_score(study: Path, tmp_path: Path) -> None:
+    """As networks leave it: the file holds weights, and no terms."""
+    results = tmp_path / "results" / "network"
+    for source in sorted(study.glob("training/ridge-snp/repeat-0/fold-*")):
+        fold = results / "training/ridge-snp/repeat-0" / source.name
+        shutil.copytree(source, fold)
+        tensors = load_file(fold / "model.safetensors")
+        save_file(
+            {name: value for name, value in tensors.items() if not name.startswith("terms.")},
+            fold / "model.safetensors",
+        )
+    export = write_scores(StudyResults(results), tmp_path / "scores")
+    assert export.files == [] and "no sum over SNPs" in export.notes[0]

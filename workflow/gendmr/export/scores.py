@@ -39,7 +39,9 @@ def write_scores(study: StudyResults, output: Path) -> Export:
             continue
         weights = allele_weights(folds)
         if weights is None:
-            export.notes.append(f"{method}: its output is no sum over SNPs: no scoring file")
+            export.notes.append(
+                f"{method}: a network, or trained before version 0.3.0: no sum over SNPs to export"
+            )
         elif weights.empty:
             export.notes.append(f"{method}: no SNP has a weight: no scoring file")
         elif weights.shape[1] > 1:
