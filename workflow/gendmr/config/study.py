@@ -169,6 +169,8 @@ class Study(Section):
                     cause="a misspelt name, or a column that cohort.covariates does not declare",
                     next_step=f"add it to cohort.covariates, or take it out of {where}",
                 )
+        for section in self.modality_sections().values():
+            section.check_cohort(self.cohort)
         by = [one for one in (self.cohort.group_by, self.cohort.fold_by) if one]
         known = [*declared, *by, *(["ancestry"] if self.genotypes else [])]
         unknown = [name for name in self.cohort.strata or () if name not in known]
