@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from gendmr.config.imaging import AtlasFiles, ImagingSection, TemplateFiles
+from gendmr.config.imaging import AtlasFiles, ImagingSection, NamedAtlas, TemplateFiles
 from gendmr.errors import (
     AtlasError,
     ConfigurationError,
@@ -22,6 +22,7 @@ from gendmr.errors import (
 from gendmr.files.atomic import write_json
 from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table, write_table
+from gendmr.imaging.atlas import read_atlas_table
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
 
@@ -72,6 +73,12 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     """
     folder = Path(folder)
     files = section.atlas
+    if isinstance(files, NamedAtlas):
+        raise ConfigurationError(
+            f"{files} was not fetched",
+            cause="this step was run by hand",
+            next_step="gendmr imaging atlas, then name its files in `imaging: atlas:`",
+        )
     if files is None:
         raise ConfigurationError(
             "imaging.atlas is missing: no regions to measure",
@@ -211,18 +218,13 @@ def _grid(brain: Scan, voxel_mm: float) -> tuple[np.ndarray, tuple[int, ...]]:
 def _atlas(
     files: AtlasFiles, inside: np.ndarray, affine: np.ndarray
 ) -> tuple[np.ndarray, pd.DataFrame, list[int]]:
-    table = read_table(
-        files.table,
-        {"index": "integer", "region": "text", "hemisphere": "text"},
-        extra=True,
-        key="index",
-    )
+    table, where = read_atlas_table(files), files.table or files.labels
     if table.empty:
-        raise TableError(f"{files.table}: no rows", next_step="write one row per region")
+        raise TableError(f"{where}: no rows", next_step="write one row per region")
     wrong = table.loc[~table["hemisphere"].isin(HEMISPHERES), "hemisphere"]
     if len(wrong):
         raise TableError(
-            f"{files.table}: column hemisphere: {len(wrong)} values are none of L, R, B:"
+            f"{where}: column hemisphere: {len(wrong)} values are none of L, R, B:"
             f" {first_few(wrong)}",
             next_step="write L, R, or B for regions of both sides and the midline",
         )
@@ -232,7 +234,7 @@ def _atlas(
     twice = sorted(names[names.duplicated()].unique())
     if twice or (names == "").any():
         raise TableError(
-            f"{files.table}: regions without a name of their own: {first_few(twice or [''])}",
+            f"{where}: regions without a name of their own: {first_few(twice or [''])}",
             next_step="give each row another region, or another hemisphere",
         )
     atlas = read_scan(files.labels)
@@ -248,7 +250,7 @@ def _atlas(
     absent = [f"{i} {name}" for i, name in zip(listed, names, strict=True) if i not in present]
     if absent:
         raise AtlasError(
-            f"{files.labels}: {len(absent)} of {len(listed)} rows of {files.table} have no voxel:"
+            f"{files.labels}: {len(absent)} of {len(listed)} rows of {where} have no voxel:"
             f" {first_few(absent)}; labels in the image: {first_few(sorted(present))}",
             cause="table and image of different atlases or versions",
             next_step="use the table that came with the image, or remove these rows",
