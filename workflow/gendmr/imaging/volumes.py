@@ -25,6 +25,7 @@ TRUNCATE = 3.0
 WALL_MM = 1.6
 # Ventricles in the prior: deep below the mask, probably fluid; others have larger ones.
 DEEP_MM, DEEP_FLUID, DEEP_REACH_MM, COARSE_MM = 18.0, 0.4, 16.0, 3.0
+RIM_MM = 3.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def region_volumes(
     """
     level = model.level_of(image)
     regions = _regions(labels, brain, level, model, tissues, zooms)
-    # Atlases draw cortex over its sulci: fluid there belongs to no region of grey matter.
-    fluid = [row + 1 for row, tissue in enumerate(tissues) if tissue == "csf"]
-    free = {"csf": ~np.isin(labels, fluid), "grey": labels == 0, "white": labels == 0}
+    deep = _deep(priors[0], brain, zooms)
+    free = {"csf": _free_fluid(labels, deep, tissues, zooms)}
+    free["grey"] = free["white"] = labels == 0
     unlabelled = np.stack(
         [
             _soft(prior * free[tissue], zooms, far=FAR_ELSEWHERE * (tissue == "csf"))
@@ -83,7 +84,7 @@ def region_volumes(
         ]
     )
     fractions = _fractions(level, regions, unlabelled, model) * brain
-    _split_walls(fractions, _deep(priors[0], brain, zooms), image, model, zooms)
+    _split_walls(fractions, deep, image, model, zooms)
     # Of the tissue in a voxel, each region of this tissue gets the share that it is likely to have.
     densities = {region.row: region.own.by_tissue.astype(np.float32) for region in regions}
     elsewhere = model.by_tissue.astype(np.float32)
@@ -98,6 +99,24 @@ def region_volumes(
             joint = region.soft * densities[region.row][:, number][level[region.box]]
             volumes[region.row] = float((joint * scaled[region.box]).sum(dtype=np.float64))
     return volumes * float(np.prod(zooms)), fractions
+
+
+def _free_fluid(
+    labels: np.ndarray, deep: np.ndarray, tissues: Sequence[str], zooms: np.ndarray
+) -> np.ndarray:
+    """Where fluid may belong to no region.
+
+    Atlases draw cortex over its sulci: fluid there is of no region. The template's fluid next to
+    the label of a ventricle is the ventricle's, which ends elsewhere in each person.
+    """
+    rows = [row + 1 for row, tissue in enumerate(tissues) if tissue == "csf"]
+    if not rows:
+        return np.ones(labels.shape, bool)
+    fluid = np.isin(labels, rows)
+    rim = ndimage.binary_dilation(
+        fluid & deep, iterations=max(1, round(RIM_MM / float(np.mean(zooms))))
+    )
+    return np.asarray(~fluid & ~(rim & deep))
 
 
 def _regions(
