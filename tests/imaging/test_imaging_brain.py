@@ -77,7 +77,7 @@ def test_a_failed_program_loses_its_person_and_never_the_stage(
     def fail(*_):
         raise FailedProgramError("antsRegistration ended with status 1", next_step="look at the scan")
 
-    monkeypatch.setattr("gendmr.imaging.registration.segment", fail)
+    monkeypatch.setattr("gendmr.imaging.registration.register_nonlinear", fail)
     image = scan_of(tmp_path / "brain.nii", anatomy)
     error = register_participant(image, "01", template, section, seed=3, output=tmp_path / "out")
     assert "antsRegistration ended with status 1" in str(error)
