@@ -74,8 +74,8 @@ def test_the_same_scan_under_another_label_gives_the_same_volumes(
 def test_a_failed_program_loses_its_person_and_never_the_stage(
     section, template, anatomy, scan_of, tmp_path, monkeypatch
 ):
-    def fail(*_):
-        raise FailedProgramError("antsRegistration ended with status 1", next_step="look at the scan")
+    def fail(*_, **__):
+        raise FailedProgramError("antsRegistration ended with status 1", next_step="look")
 
     monkeypatch.setattr("gendmr.imaging.registration.register_nonlinear", fail)
     image = scan_of(tmp_path / "brain.nii", anatomy)

@@ -160,7 +160,7 @@ def _fractions(
         evidence[region.box] += joint
         own = region.own.fractions.astype(np.float32)
         for number in range(len(TISSUES)):
-            result[(number, *region.box)] += joint * own[:, number][here]
+            result[number][region.box] += joint * own[:, number][here]
     return np.asarray(result / np.maximum(evidence, 1e-30))
 
 
