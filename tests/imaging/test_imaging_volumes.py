@@ -161,7 +161,9 @@ def test_region_volumes__see_a_loss_that_the_labels_do_not(whole):
     assert 0.3 < lost < 0.35
     # A film of fluid between two tissues is in part as bright as grey matter.
     assert -lost - 0.02 < change[2] < -0.2
-    assert np.abs(change[:2]).max() < 0.02
+    assert abs(change[1]) < 0.02
+    # Part of the new fluid lies next to the ventricle, which takes it for its own.
+    assert 0 <= change[0] < 0.1
 
 
 def test_region_volumes__a_region_outside_of_the_scan_measures_nothing(whole):
