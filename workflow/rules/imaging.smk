@@ -55,6 +55,7 @@ rule prepare_template:
         white=nonempty("results/{study}/imaging/template/white.nii.gz"),
         csf=nonempty("results/{study}/imaging/template/csf.nii.gz"),
         atlas=nonempty("results/{study}/imaging/template/atlas.nii.gz"),
+        labels=nonempty("results/{study}/imaging/template/labels.nii.gz"),
         regions=nonempty("results/{study}/imaging/template/regions.tsv"),
         summary=nonempty("results/{study}/imaging/template/template.json"),
     log:

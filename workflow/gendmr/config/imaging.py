@@ -40,7 +40,9 @@ class AtlasFiles(Section):
     table: str | None = None
     """One row per label, separated by tabs or commas: `index` (or `id`), `region` (or `name`,
     `label`), `hemisphere` (`L`, `R`, `B` for both; absent: by names such as `lh_insula`). Absent:
-    the names in the header of the image, where it has them, as MRIcroGL's atlases do."""
+    the names in the header of the image, where it has them, as MRIcroGL's atlases do. Optional
+    `tissue`, what is measured in the region: `csf`, `grey` or `white`; without it, or where it is
+    `n/a`, the tissue that the template holds most of there."""
     name: str = "atlas"
     """What reports call it."""
 
@@ -137,12 +139,13 @@ class ImagingSection(Section):
     both), `x`, `y`, `z` (centroid, mm). Absent: the side is read from names such as
     `Left-Hippocampus`, `lh_insula` or `hippocampus_L`, and regions are not drawn on the brain."""
     atlas: AnyAtlas | None = None
-    """Files of an atlas, or the name of one that TemplateFlow has: regions whose grey matter is
-    measured in images."""
+    """Files of an atlas, or the name of one that TemplateFlow has. Of each region its grey matter
+    is measured in images, or the tissue that it consists of."""
     template: Literal["MNI152NLin2009aSym"] | TemplateFiles = "MNI152NLin2009aSym"
     """The template of the nilearn package (no download), or files of your own."""
     preset: Literal["testing", "fast", "precise"] = "fast"
-    """`testing` 4 mm, seconds; `fast` 2 mm, below half a minute; `precise` 1 mm, many minutes."""
+    """`testing` 4 mm, seconds; `fast` 2 mm (tissues at 1 mm), below half a minute; `precise` 1 mm,
+    many minutes."""
     brain: Literal["network", "template", "stripped", "given"] = "network"
     """`network`: whole heads, the mask comes from the networks of deepbet; `template`: whole heads,
     the mask comes from the template; `stripped`: images hold only brain; `given`: masks made by
@@ -312,26 +315,17 @@ class NonlinearStage(Section):
         return self
 
 
-class Segmentation(Section):
-    """Atropos (Avants 2011, doi:10.1007/s12021-011-9109-y) with the template's tissue priors."""
-
-    iterations: int = Field(ge=1)
-    """Iterations of expectation and maximisation."""
-    prior_weight: float = Field(ge=0, le=1)
-    """Weight of the template's priors against the intensities."""
-    smoothing: float = Field(ge=0)
-    """Weight of neighbours (Markov random field)."""
-
-
 class Preset(Section):
     """How thoroughly scans are registered. Presets are data: `imaging/presets/*.yaml`."""
 
     working_mm: float = Field(gt=0)
     """Voxel of the grid in template space on which registration works and regions are measured."""
     native_mm: float = Field(gt=0)
-    """Finer scans are averaged in blocks of whole voxels up to this size before anything else."""
+    """Finer scans are averaged in blocks of whole voxels up to this size before anything else:
+    tissues and regions are measured there."""
+    registration_mm: float = Field(gt=0)
+    """For registration they are averaged further, up to this size."""
     bias: BiasCorrection
     rigid: LinearStage
     affine: LinearStage
     nonlinear: NonlinearStage
-    segmentation: Segmentation

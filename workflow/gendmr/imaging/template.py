@@ -44,7 +44,8 @@ class Template:
     labels : (i, j, k) int32
         Row of `regions` plus one; 0 is no region.
     regions : pandas.DataFrame
-        `region`, `hemisphere`, `x`, `y`, `z` (centroid, mm, RAS+), `voxels`, `mm3`.
+        `region`, `hemisphere`, `tissue` (one of `TISSUES`), `x`, `y`, `z` (centroid, mm, RAS+),
+        `voxels`, `mm3`.
     affine : (4, 4) float64
     """
 
@@ -104,12 +105,15 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     gridded["csf"] = gridded.get("csf", gridded["brain"] - gridded["grey"] - gridded["white"])
     priors = {name: np.clip(gridded[name], 0.001, 1) * inside for name in TISSUES}
     total = np.where(inside, sum(priors.values()), 1)
-    labels, regions, ignored = _atlas(files, inside, affine)
+    labels, regions, ignored, numbered = _atlas(files, inside, affine)
+    regions["tissue"] = _tissues(regions["tissue"], labels, priors)
     write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
     write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
     for name in TISSUES:
         write_image(folder / f"{name}.nii.gz", (priors[name] / total).astype(np.float32), affine)
     write_image(folder / "atlas.nii.gz", labels.astype(np.int16), affine)
+    # At the atlas's own resolution, for the scan's own space.
+    write_image(folder / "labels.nii.gz", numbered.data.astype(np.int16), numbered.affine)
     write_table(folder / "regions.tsv", regions)
     summary = {
         "space": space,
@@ -129,7 +133,7 @@ def load_template(folder: Path | str) -> Template:
     """Read what `prepare_template` wrote."""
     folder = Path(folder)
     t1 = read_image(folder / "t1.nii.gz")
-    columns = {"region": "text", "hemisphere": "text", "voxels": "integer"}
+    columns = {"region": "text", "hemisphere": "text", "tissue": "text", "voxels": "integer"}
     columns |= dict.fromkeys(("x", "y", "z", "mm3"), "number")
     return Template(
         t1=t1.data,
@@ -217,7 +221,7 @@ def _grid(brain: Scan, voxel_mm: float) -> tuple[np.ndarray, tuple[int, ...]]:
 
 def _atlas(
     files: AtlasFiles, inside: np.ndarray, affine: np.ndarray
-) -> tuple[np.ndarray, pd.DataFrame, list[int]]:
+) -> tuple[np.ndarray, pd.DataFrame, list[int], Scan]:
     table, where = read_atlas_table(files), files.table or files.labels
     if table.empty:
         raise TableError(f"{where}: no rows", next_step="write one row per region")
@@ -227,6 +231,15 @@ def _atlas(
             f"{where}: column hemisphere: {len(wrong)} values are none of L, R, B:"
             f" {first_few(wrong)}",
             next_step="write L, R, or B for regions of both sides and the midline",
+        )
+    tissues = table["tissue"] if "tissue" in table else pd.Series("", index=table.index)
+    tissues = tissues.fillna("").replace("n/a", "")
+    strange = tissues[~tissues.isin(("", *TISSUES))]
+    if len(strange):
+        raise TableError(
+            f"{where}: column tissue: {len(strange)} values are none of"
+            f" {', '.join(TISSUES)}: {first_few(strange)}",
+            next_step="write what is measured in the region, or n/a",
         )
     names = table["region"]
     if names.duplicated().any():
@@ -285,6 +298,7 @@ def _atlas(
         {
             "region": names,
             "hemisphere": table["hemisphere"],
+            "tissue": tissues,
             "x": world[:, 0].round(2),
             "y": world[:, 1].round(2),
             "z": world[:, 2].round(2),
@@ -292,4 +306,11 @@ def _atlas(
             "mm3": counts * voxel_mm3,
         }
     )
-    return labels, regions, sorted(present - set(listed))
+    return labels, regions, sorted(present - set(listed)), numbered
+
+
+def _tissues(stated: pd.Series, labels: np.ndarray, priors: dict[str, np.ndarray]) -> list[str]:
+    """Return the tissue of each region: as stated, or what the template holds most of there."""
+    sums = [np.bincount(labels.ravel(), weights=priors[name].ravel())[1:] for name in TISSUES]
+    most = np.argmax(sums, axis=0)
+    return [name or TISSUES[row] for name, row in zip(stated, most, strict=True)]
