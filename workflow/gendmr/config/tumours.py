@@ -31,10 +31,12 @@ class TumoursSection(Section):
     """Length of a patch."""
     patches: tuple[int, int] = (80, 200)
     """Fewest and most patches of a slide."""
-    neighbourhood: float = Field(0.12, gt=0.0, le=0.4)
+    neighbourhood: float = Field(0.15, gt=0.0, le=0.4)
     """Share of the patches of a slide that are in the neighbourhood of one factor."""
     contrast: float = Field(2.0, ge=0.0, le=10.0)
     """How far patches of a neighbourhood lie from the others, in SDs of a patch."""
+    slide_noise: float = Field(0.15, ge=0.0, le=10.0)
+    """SD of what each slide adds to all of its patches, in SDs of a patch."""
     second_slide: float = Field(0.2, ge=0.0, le=1.0)
     """Share of people with two slides."""
     effect: float = Field(1.5, ge=0.0, le=5.0)
