@@ -3,7 +3,7 @@
     python benchmarks/tumours.py run results/tumours [--cohorts 4] [--methods NAME ...]
     python benchmarks/tumours.py table results/tumours
 
-Each cohort has a seed of its own: people are drawn anew, half of them are held out, and all methods
+Each cohort has a seed of its own: people are drawn anew, a third is held out, and all methods
 learn the diagnosis of four classes from the same others. The difference from the whole model is
 taken within a cohort, so that what all methods find hard in it cancels. Functions of the rules run
 in one process, without Snakemake.
@@ -76,7 +76,7 @@ def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
         "study": folder.name,
         "seed": seed,
         "simulate": {
-            "people": 320,
+            "people": 420,
             "sites": 3,
             "null_mode": bool(tumours.pop("null_mode", False)),
             "tumours": tumours,
@@ -95,11 +95,11 @@ def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
                     "classes": ["low-low", "low-high", "high-low", "high-high"],
                 }
             },
-            "folds": 2,
+            "folds": 3,
         },
         "training": {
             "methods": METHODS,
-            "optimisation": {"epochs": 30, "batch_size": 32, "patience": 6},
+            "optimisation": {"epochs": 25, "patience": 6, "batch_size": 32, "weight_decay": 0.3},
         },
     }
     write_text(folder / "study.yaml", yaml.safe_dump(config, sort_keys=False))

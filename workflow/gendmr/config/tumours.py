@@ -21,11 +21,11 @@ class TumoursSection(Section):
     """Genes of the matrix: a fifth in the tumour's families, two fifths in the environment's."""
     planted: float = Field(0.2, gt=0.0, le=1.0)
     """Share of the genes of a family that carry its factor."""
-    loading: float = Field(0.5, ge=0.0, le=0.95)
+    loading: float = Field(0.7, ge=0.0, le=0.95)
     """Mean correlation of a planted gene with what expression sees of its factor."""
-    expression_reads: float = Field(0.6, ge=0.0, le=1.0)
+    expression_reads: float = Field(0.5, ge=0.0, le=1.0)
     """Squared correlation of a factor with what expression sees of it."""
-    slides_read: float = Field(0.6, ge=0.0, le=1.0)
+    slides_read: float = Field(0.5, ge=0.0, le=1.0)
     """Squared correlation of a factor with what slides see of it."""
     features: int = Field(32, ge=8, le=2048)
     """Length of a patch."""
@@ -41,7 +41,7 @@ class TumoursSection(Section):
     """Share of people with two slides."""
     effect: float = Field(1.5, ge=0.0, le=5.0)
     """Log hazard ratio per SD of the sum of both factors."""
-    clarity: float = Field(4.0, gt=0.0, le=50.0)
+    clarity: float = Field(10.0, gt=0.0, le=50.0)
     """Variance of what decides the classes, over that of the noise in it."""
     censoring: float = Field(0.5, ge=0.0, lt=0.95)
     """Share of people whose time is censored, about."""
