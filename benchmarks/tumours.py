@@ -108,30 +108,37 @@ def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
 
 def run(folder: Path, cohorts: int, names: list[str], changes: dict[str, Any]) -> None:
     """Make the cohorts that are not there, and train methods that are not trained."""
+    studies = {}
     for seed in range(1, cohorts + 1):
         place = folder / f"cohort-{seed}"
-        study = study_of(place, seed, dict(changes))
+        studies[seed] = study_of(place, seed, dict(changes))
         if not (place / "cohort" / "splits.tsv").is_file():
-            prepare(place, study)
-        for name in names or list(METHODS):
-            target = place / "training" / name / "metrics.tsv"
-            if target.is_file():
-                continue
-            options = study.method_options(name)
-            fold, started = place / "training" / name / "repeat-0" / "fold-0", time.process_time()
-            train_fold(
-                place / "cohort", fold, method=name, repeat=0, fold=0,
-                options=options, seed=seed, device="cpu",
-            )  # fmt: skip
-            task = task_of(options.outcome, options.task)
-            collect_metrics([fold], target, method=name, task=task, seed=seed)
-            value = macro_auc(target)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(
-                f"cohort {seed}, {name}: macro AUC {value:.3f},"
-                f" {time.process_time() - started:.0f} CPU s, peak so far {peak:.0f} MB",
-                flush=True,
-            )
+            prepare(place, studies[seed])
+    for name, seed in ((name, seed) for name in names or METHODS for seed in studies):
+        place = folder / f"cohort-{seed}"
+        target = place / "training" / name / "metrics.tsv"
+        if target.is_file():
+            continue
+        options = studies[seed].method_options(name)
+        fold, started = place / "training" / name / "repeat-0" / "fold-0", time.process_time()
+        train_fold(
+            place / "cohort",
+            fold,
+            method=name,
+            repeat=0,
+            fold=0,
+            options=options,
+            seed=seed,
+            device="cpu",
+        )
+        task = task_of(options.outcome, options.task)
+        collect_metrics([fold], target, method=name, task=task, seed=seed)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"cohort {seed}, {name}: macro AUC {macro_auc(target):.3f},"
+            f" {time.process_time() - started:.0f} CPU s, peak so far {peak:.0f} MB",
+            flush=True,
+        )
 
 
 def prepare(place: Path, study: Study) -> None:
