@@ -4,8 +4,8 @@
 
 DATA is a folder with `<set>.npz`: `X` (instance, feature), `bag` (instance,), `y` (bag,). Each bag
 is a person of a study whose slides have one patch per instance: stage, modality, method and folds
-are those of a study of slides (10 folds, stratified). Published accuracies of attention MIL (Ilse et al.
-2018, ICML) are rounded and second-hand.
+are those of a study of slides (10 folds, stratified). Published accuracies of attention MIL (Ilse
+et al. 2018, ICML) are rounded and second-hand.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
     python benchmarks/tumours.py run results/tumours [--cohorts 4] [--methods NAME ...]
     python benchmarks/tumours.py table results/tumours
+    python benchmarks/tumours.py patches results/tumours
 
 Each cohort has a seed of its own: people are drawn anew, a third is held out, and all methods
 learn the diagnosis of four classes from the same others. The difference from the whole model is
@@ -32,8 +33,12 @@ from gendmr.cohort.splits import split_folds
 from gendmr.config.study import Study
 from gendmr.expression.join import join_matrices
 from gendmr.files.atomic import write_text
+from gendmr.files.datasets import read_dataset
+from gendmr.files.histology import PATCHES
 from gendmr.histology.collect import collect_slides
+from gendmr.modalities.store import attributions_schema
 from gendmr.simulate.tumours import simulate_tumours
+from gendmr.statistics.classification import auc
 from gendmr.tasks import task_of
 from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
@@ -202,6 +207,53 @@ def table(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def patches(folder: Path, names: list[str]) -> pd.DataFrame:
+    """Return how far planted patches stand out in the attributions of held-out people.
+
+    `auc` is the chance that a planted patch has a larger |contribution| than another one of the
+    bag, `top` the share of planted patches in the top decile of a bag (0.1 by chance).
+    """
+    rows = []
+    for place in sorted(folder.glob("cohort-*")):
+        planted = pd.read_csv(place / "simulate" / "planted_patches.tsv", sep="\t")
+        named = set(zip(planted["slide_id"], planted["x"], planted["y"], strict=True))
+        slides = pd.read_csv(place / "simulate" / "slides.tsv", sep="\t")
+        own = slides.groupby("participant_id")["slide_id"].apply(sorted)
+        bags = read_dataset(place / "cohort" / "patch.nc", PATCHES)
+        row_of = {name: row for row, name in enumerate(bags["participant"].values)}
+        for name in names:
+            fold = place / "training" / name / "repeat-0" / "fold-0"
+            if not (fold / "attributions.nc").is_file():
+                continue
+            stored = read_dataset(
+                fold / "attributions.nc", attributions_schema(("patch", "expression"))
+            )
+            areas, tops = [], []
+            for person, values in zip(
+                stored["participant"].values, np.abs(stored["value_patch"].values), strict=True
+            ):
+                row = row_of[person]
+                number = bags["slide"].values[row]
+                x, y = bags["x"].values[row], bags["y"].values[row]
+                inside = np.array(
+                    [
+                        (own[person][slide], int(one), int(other)) in named
+                        for slide, one, other in zip(number, x, y, strict=True)
+                    ]
+                )
+                areas.append(auc(inside, values))
+                tops.append((values[inside] >= np.quantile(values, 0.9)).mean())
+            rows.append(
+                {
+                    "cohort": place.name,
+                    "method": name,
+                    "auc": np.mean(areas),
+                    "top": np.mean(tops),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     """Run a part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -212,9 +264,17 @@ def main() -> None:
     one.add_argument("--methods", nargs="*", default=[])
     one.add_argument("--change", type=yaml.safe_load, default={}, help="of simulate.tumours, YAML")
     parts.add_parser("table").add_argument("folder", type=Path)
+    one = parts.add_parser("patches")
+    one.add_argument("folder", type=Path)
+    one.add_argument(
+        "--methods", nargs="+", default=[WHOLE, "no-attention", "attention-mil", "co-attention"]
+    )
     asked = parser.parse_args()
     if asked.part == "run":
         run(asked.folder, asked.cohorts, asked.methods, asked.change)
+    elif asked.part == "patches":
+        shown = patches(asked.folder, asked.methods)
+        shown.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
     else:
         table(asked.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
 
