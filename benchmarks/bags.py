@@ -2,9 +2,9 @@
 
     python benchmarks/bags.py [--people 32] [--side 50] [--epochs 1] [--batch 4]
 
-Random bags and expression of so many people, in the file that the stage cohort leaves; one fold of the
-method `subspace`. Bags are read batch by batch, so that the peak does not grow with people: run it
-for two numbers of them. The file of 600 people would have 3.1 GB.
+Random bags and expression of so many people, in the file that the stage cohort leaves; one fold of
+the method `subspace`. Bags are read batch by batch, so that the peak does not grow with people: run
+it for two numbers of them. The file of 600 people would have 3.1 GB.
 """
 
 from __future__ import annotations
