@@ -210,8 +210,9 @@ def table(folder: Path) -> pd.DataFrame:
 def patches(folder: Path, names: list[str]) -> pd.DataFrame:
     """Return how far planted patches stand out in the attributions of held-out people.
 
-    `auc` is the chance that a planted patch has a larger |contribution| than another one of the
-    bag, `top` the share of planted patches in the top decile of a bag (0.1 by chance).
+    `auc` is the chance that the contribution of a planted patch is further from the mean of the
+    bag than that of another patch, `top` the share of planted patches in the top decile of a bag
+    (0.1 by chance).
     """
     rows = []
     for place in sorted(folder.glob("cohort-*")):
@@ -230,9 +231,11 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
             )
             areas, tops = [], []
             for person, values in zip(
-                stored["participant"].values, np.abs(stored["value_patch"].values), strict=True
+                stored["participant"].values, stored["value_patch"].values, strict=True
             ):
                 row = row_of[person]
+                # What genes put into every patch alike is no property of a patch.
+                size = np.abs(values - values.mean())
                 number = bags["slide"].values[row]
                 x, y = bags["x"].values[row], bags["y"].values[row]
                 inside = np.array(
@@ -241,8 +244,8 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
                         for slide, one, other in zip(number, x, y, strict=True)
                     ]
                 )
-                areas.append(auc(inside, values))
-                tops.append((values[inside] >= np.quantile(values, 0.9)).mean())
+                areas.append(auc(inside, size))
+                tops.append((size[inside] >= np.quantile(size, 0.9)).mean())
             rows.append(
                 {
                     "cohort": place.name,
