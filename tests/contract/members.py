@@ -40,6 +40,13 @@ if "toy" in OUTCOMES:  # the member that the how-to pages add
 SMALL: dict[str, dict[str, Any]] = {
     "gendmr": {"width": 8, "attention": 8},
     "fusion": {"width": 6},
+    "migtrans": {
+        "reads": ["snp", "edge", "region"],
+        "width": 8,
+        "hidden": [16, 12],
+        "tokens": 2,
+        "autoencoder": "pretrain",
+    },
     "locus": {"interval": "19:1-59000000"},
     "mil": {"width": 8, "attention": 4},
     "subspace": {

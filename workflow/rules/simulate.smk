@@ -3,6 +3,17 @@
 from gendmr.simulate.slide_names import planned_slides
 
 
+# Files of functional scans, where some are simulated.
+CONNECTIONS, SERIES = (
+    (
+        ["results/{study}/simulate/connections.tsv"],
+        study_files("simulate/series.npz", "simulate/components.tsv"),
+    )
+    if STUDY.simulate.functional
+    else ([], [])
+)
+
+
 localrules:
     simulate,
 
@@ -14,6 +25,7 @@ rule simulate:
         study_files("simulate/slides.tsv") if STUDY.simulate.tumours else [],
         list(IMAGES.values()),
         MEASUREMENTS,
+        SERIES,
 
 
 if STUDY.simulate.tumours:
@@ -64,6 +76,7 @@ rule simulate_cohort:
         truth=nonempty("results/{study}/simulate/truth.json"),
         genes=nonempty("results/{study}/simulate/genes.gene.loc"),
         anatomy=nonempty("results/{study}/simulate/anatomy.tsv"),
+        connections=nonempty(CONNECTIONS),
         genotypes=nonempty(
             expand(
                 "results/{{study}}/simulate/genotypes/{array}.{suffix}",
@@ -172,3 +185,30 @@ rule simulate_measurements:
         "python -m gendmr simulate measurements --anatomy {input.anatomy}"
         " --regions {input.regions} --options {params.options:q} --seed {params.seed}"
         " --output {output.regions} &> {log}"
+
+
+rule simulate_signals:
+    """Signals of regions, whose correlations are weaker where that was planted."""
+    input:
+        connections="results/{study}/simulate/connections.tsv",
+    output:
+        series=nonempty("results/{study}/simulate/series.npz"),
+        components=nonempty("results/{study}/simulate/components.tsv"),
+    log:
+        "logs/{study}/simulate/signals.log",
+    benchmark:
+        "logs/{study}/simulate/signals.benchmark.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        code=fingerprint("simulate.signals"),
+    shell:
+        "python -m gendmr simulate signals --connections {input.connections}"
+        " --options {params.options:q} --seed {params.seed} --series {output.series}"
+        " --components {output.components} &> {log}"

@@ -337,7 +337,7 @@ class Study(Section):
         return -(-null.permutations // null.chunk) if name in self.null_methods() else 0
 
     def tables(self) -> list[str]:
-        """Return the files that the study is given, but for genotypes and images."""
+        """Return the files that the study is given, but for genotypes, images and folders."""
         imaging, sets = self.imaging, self.ranking.enrichment
         named = [
             self.annotation.genes if self.annotation else None,
@@ -350,8 +350,8 @@ class Study(Section):
             *(imaging.files() if imaging else ()),
             *(self.expression.files() if self.expression else ()),
             *(self.connectivity.files() if self.connectivity else ()),
+            *((*imaging.measured_files(folders=False), imaging.places) if imaging else ()),
             *(self.histology.files() if self.histology else ()),
-            *((imaging.measurements, imaging.places) if imaging else ()),
             *((*sets.sets, *sets.loci) if sets else ()),
             self.report.truth,
         ]
