@@ -18,6 +18,7 @@ STAGES = [
     "imaging",
     "expression",
     "connectivity",
+    "lesions",
     "cohort",
     "training",
     "ranking",
@@ -37,6 +38,7 @@ FLOOR = {
     "imaging": 1,
     "expression": 1,
     "connectivity": 1,
+    "lesions": 1,
     "simulate": 1,
     "engine": 1,
     "modalities": 2,
@@ -52,7 +54,7 @@ FLOOR = {
 }
 # One floor, and still not each other's business.
 STRANGERS = {
-    *("genotypes", "annotation", "imaging", "expression", "connectivity"),
+    *("genotypes", "annotation", "imaging", "expression", "connectivity", "lesions"),
     *("simulate", "engine"),
     *("report", "tracking", "estimate"),
 }

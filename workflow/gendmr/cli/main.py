@@ -20,6 +20,7 @@ STAGES = {
     "imaging": "Register T1w images and measure regions.",
     "expression": "Check expression matrices and join them.",
     "connectivity": "Correlate regional signals, check connectomes.",
+    "lesions": "Read images with masks of lesions, and measure them.",
     "cohort": "Join the modalities and split the folds.",
     "training": "Train one method on one fold.",
     "ranking": "Rank genes and regions.",
