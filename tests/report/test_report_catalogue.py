@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 from markupsafe import escape
+from PIL import Image
 
+from gendmr import style
 from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.config.report import ReportSection
 from gendmr.files.fingerprint import imports
 from gendmr.report.catalogue import FIGURES, SECTIONS, code_modules, drawn_figures, legend_file
 from gendmr.report.chapters import chapters_of
 from gendmr.report.page import render
-from gendmr.style import text_figure
 from gendmr.tasks import kinds
 from report.studies import OUTCOMES, report_study, summarise
 
@@ -58,14 +59,14 @@ def test_each_row_is_shown_once_where_its_file_is_there(study: Maker, name: str)
     if not path.is_file():
         assert caption(name) not in render(results, summary, DRAWN, 0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"a picture")
+        Image.new("L", (100, 60)).save(path)
     assert render(results, summary, DRAWN, 0).count(caption(name)) == 1
 
 
 def test_p_values_and_regions_that_are_not_ranked_have_no_figure(study: Maker) -> None:
     results = study()
     folder = results / "ranking" / "gendmr"
-    (folder / "figures" / "qq.png").write_bytes(b"of an earlier run")
+    Image.new("L", (100, 60)).save(folder / "figures" / "qq.png")  # of an earlier run
     (folder / "regions.tsv").unlink()
     report_study(results, ReportSection())
     page = (results / "report" / "summary.html").read_text()
@@ -136,14 +137,14 @@ def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
     assert not {name for name in seen if name.endswith((".figures", ".drawing", ".curves"))}
 
 
-@pytest.mark.parametrize("stage", ["expression", "connectivity", "lesions"])
+@pytest.mark.parametrize("stage", ["expression", "connectivity", "histology", "lesions"])
 def test_chapter_of_a_stage_is_on_the_page_where_its_figure_is(study: Maker, stage: str) -> None:
     chapter = chapters_of([stage])[stage]
     results = study()
     report_study(results, ReportSection())
     assert chapter.title not in (results / "report" / "summary.html").read_text()
     for figure in chapter.figures:
-        text_figure("A figure.", results / figure.path)
+        style.save(style.canvas(size=(2.0, 1.0))[0], results / figure.path)
     report_study(results, ReportSection())
     page = (results / "report" / "summary.html").read_text()
     assert chapter.title in page

@@ -17,6 +17,7 @@ STAGES = [
     "annotation",
     "imaging",
     "expression",
+    "histology",
     "connectivity",
     "lesions",
     "cohort",
@@ -37,6 +38,7 @@ FLOOR = {
     "annotation": 1,
     "imaging": 1,
     "expression": 1,
+    "histology": 1,
     "connectivity": 1,
     "lesions": 1,
     "simulate": 1,
@@ -54,8 +56,8 @@ FLOOR = {
 }
 # One floor, and still not each other's business.
 STRANGERS = {
-    *("genotypes", "annotation", "imaging", "expression", "connectivity", "lesions"),
-    *("simulate", "engine"),
+    *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
+    *("lesions", "simulate", "engine"),
     *("report", "tracking", "estimate"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.

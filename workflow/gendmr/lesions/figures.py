@@ -45,7 +45,8 @@ def draw_lesions(measures: xr.Dataset, quality: pd.DataFrame, path: Path) -> Any
         if chosen.any():
             left.plot(place[chosen], values[order, 0][chosen], ".", color=colour, label=words)
     left.set(xlabel="people, by size", ylabel=f"size, {measures['unit'].values[0]}")
-    left.legend()
+    if flagged.any():
+        left.legend()
     names = [str(name) for name in measures["lesion"].values]
     channels = [at for at, name in enumerate(names) if name.startswith("contrast_")]
     for row, column in enumerate(channels):
