@@ -75,7 +75,7 @@ def test_selective_scan__keeps_less_than_half_of_what_the_twin_keeps():
 def test_mamba_block__is_causal():
     torch.manual_seed(1)
     block = MambaBlock(8, states=4)
-    tokens = torch.randn(2, 2 * CHUNK, 8)
+    tokens = torch.randn(2, 4 * CHUNK, 8)
     changed = tokens.clone()
     place = CHUNK + 7
     changed[:, place] += 1.0

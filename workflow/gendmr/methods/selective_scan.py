@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-CHUNK = 64  # steps whose states are in memory at once
+CHUNK = 16  # steps whose states are in memory at once
 SMALLEST_STEP, LARGEST_STEP = 1e-3, 1e-1  # of delta at the start
 
 
