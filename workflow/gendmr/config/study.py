@@ -15,6 +15,7 @@ from gendmr.config.expression import ExpressionSection
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.histology import HistologySection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.lesions import LesionsSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
@@ -56,6 +57,8 @@ class Study(Section):
     """Absent: a study without slides."""
     connectivity: ConnectivitySection | None = None
     """Absent: a study without functional data."""
+    lesions: LesionsSection | None = None
+    """Absent: a study without masks of lesions."""
     modalities: ModalitiesSection = ModalitiesSection()
     """How each modality enters the cohort and a fold."""
     cohort: CohortSection
