@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import zstandard
-from remedies import carry_out
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import ConfigurationError, GenotypeFileError, InputFileError, TableError
@@ -23,6 +22,7 @@ from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink, Program, find
 from gendmr.genotypes.removals import COLUMNS
 from gendmr.genotypes.vcf_header import read_vcf_header
+from remedies import carry_out
 
 N, M = 24, 60
 

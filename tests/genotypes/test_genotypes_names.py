@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from remedies import carry_out
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, IdentifierError, ToolError
@@ -21,6 +20,7 @@ from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink, Program, find
 from gendmr.genotypes.removals import COLUMNS
+from remedies import carry_out
 
 # What a name may hold: letters of any script and marks, but no blanks and nothing that ends a line.
 NAME = st.text(

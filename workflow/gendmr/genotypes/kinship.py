@@ -1,7 +1,8 @@
 """Pairs of kin and duplicates (KING-robust), and whether there are variants enough to tell them.
 
-KING's coefficient of two strangers has a standard error of about 0.866 / sqrt(M) for M independent
-variants: with few of them strangers look like kin, and like one another's copies with very few.
+Of M independent variants, KING's coefficient of strangers lies above 0 by no more than a standard
+error of 0.866 / sqrt(M) makes likely. With few variants strangers look like kin, and with very few
+like copies of one another.
 """
 
 from __future__ import annotations
