@@ -35,7 +35,7 @@ def least_variants(coefficient: float, people: int) -> int:
     So many that less than one pair of all is expected to: 0.866 / sqrt(M) is the standard error.
 
     >>> least_variants(0.0884, 330), least_variants(0.354, 330)
-    (1620, 102)
+    (1635, 102)
     """
     pairs = max(people * (people - 1) / 2, 2)
     return int(np.ceil((STRANGERS * norm.isf(1 / pairs) / coefficient) ** 2))

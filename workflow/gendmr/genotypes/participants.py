@@ -156,8 +156,9 @@ def _prune(step: PeopleStep) -> None:
         )
         return
     step.run("2", ["--freq", "cols=altfreq"], "common", step.variants["snp"].tolist())
-    frequency = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})["ALT_FREQS"]
-    common = np.minimum(frequency, 1 - frequency).to_numpy() >= section.pruning_maf
+    report = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})
+    frequency = report["ALT_FREQS"].to_numpy()
+    common = np.minimum(frequency, 1 - frequency) >= section.pruning_maf
     if not common.any():
         step.notes.append(
             f"no variant has a minor allele frequency of {section.pruning_maf} or more:"
