@@ -17,11 +17,14 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
 from gendmr.files.tables import read_table
 from gendmr.genotypes.commands import filter_
+from gendmr.genotypes.components import compute_components
 from gendmr.genotypes.kinship import STRANGERS, least_variants
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS
+from gendmr.genotypes.variants import filter_variants
+from gendmr.statistics.clusters import separate_groups
 from remedies import carry_out
 
 # Each example runs PLINK; to shrink a failing one takes minutes.
@@ -148,6 +151,22 @@ def test_heterozygosity_is_judged_given_ancestry(make_set, tmp_path, seed, sizes
     assert {f"P{person}": reason for person, reason in planted.items()}.items() <= reasons.items()
     # Three SDs of a normal distribution: 0.3 % of people.
     assert len(reasons) <= len(planted) + 3
+
+
+def test_two_populations_are_two_groups_however_wide_the_noise_is(make_set, tmp_path):
+    """Unscaled, the second component, of noise, is as wide as the first and splits a population."""
+    dosages = two_ancestries(1, (150, 60, 0))
+    section = GenotypesSection.parse({"inputs": [str(tmp_path / "s")]})
+    merge(tmp_path, make_set(tmp_path / "s", dosages, bim=genome(1500)).prefix)
+    filter_participants(section, tmp_path / "work", Plink())
+    filter_variants(section, tmp_path / "work", Plink())
+    compute_components(section, tmp_path / "work", Plink(), 1)
+    table = pd.read_csv(tmp_path / "components.tsv", sep="\t")
+    first = table["id"].str[1:].astype(int) < 150
+    points = table[["PC1", "PC2"]].to_numpy()
+    for seed in range(10):
+        groups = separate_groups(points, lambda count, seed=seed: 100 * seed + count)
+        assert (groups == np.where(first, 0, 1)).all()
 
 
 # ---- kinship
