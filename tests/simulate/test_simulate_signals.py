@@ -71,7 +71,7 @@ def test_simulate_signals__writes_the_same_bytes(tmp_path: Path) -> None:
         series, components = tmp_path / f"{number}.npz", tmp_path / f"{number}.tsv"
         simulate_signals(path, SECTION, 1, series, components)
         outputs.append(series.read_bytes() + components.read_bytes())
-        with np.load(series) as stored:
+        with np.load(series, allow_pickle=False) as stored:
             assert stored["series"].shape == (3, 200, 35)
     assert outputs[0] == outputs[1]
 

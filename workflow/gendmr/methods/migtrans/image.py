@@ -59,8 +59,8 @@ class SpatialSequenceAttention(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Return the gate (person, channel, x, y, z), 0 to 1, of maps of that shape."""
         narrow = self.narrow(maps).movedim(2 + self.axis, 1)  # (person, step, width, a, b)
-        there, back = self.forwards(narrow), self.backwards(narrow.flip(1)).flip(1)
-        states = torch.cat([there, back], dim=2).movedim(1, 2 + self.axis)
+        first, second = self.forwards(narrow), self.backwards(narrow.flip(1)).flip(1)
+        states = torch.cat([first, second], dim=2).movedim(1, 2 + self.axis)
         return torch.sigmoid(self.widen(states))
 
 
