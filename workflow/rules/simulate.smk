@@ -1,5 +1,7 @@
 """A cohort with planted truth: the same inputs a user would bring."""
 
+from gendmr.simulate.slide_names import planned_slides
+
 
 # Files of functional scans, where some are simulated.
 CONNECTIONS, SERIES = (
@@ -20,9 +22,47 @@ rule simulate:
     """The whole cohort."""
     input:
         study_files("simulate/participants.tsv", "simulate/truth.json"),
+        study_files("simulate/slides.tsv") if STUDY.simulate.tumours else [],
         list(IMAGES.values()),
         MEASUREMENTS,
         SERIES,
+
+
+if STUDY.simulate.tumours:
+
+    rule simulate_tumours:
+        """People with a tumour: outcomes, expression, and features of patches of their slides."""
+        output:
+            participants=nonempty("results/{study}/simulate/participants.tsv"),
+            expression=nonempty("results/{study}/simulate/expression.tsv"),
+            groups=nonempty("results/{study}/simulate/groups.tsv"),
+            slides=nonempty("results/{study}/simulate/slides.tsv"),
+            truth=nonempty("results/{study}/simulate/truth.json"),
+            patches=nonempty("results/{study}/simulate/planted_patches.tsv"),
+            features=nonempty(
+                planned_slides(STUDY.simulate, "results/{study}/simulate/slides.tsv")
+            ),
+        log:
+            "logs/{study}/simulate/tumours.log",
+        benchmark:
+            "logs/{study}/simulate/tumours.benchmark.tsv"
+        conda:
+            "../../envs/simulate.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(1000),
+            runtime=double_per_attempt(20),
+        params:
+            options=options("simulate"),
+            seed=STUDY.seed,
+            folder=subpath(output.participants, parent=True),
+            code=fingerprint("simulate.tumours"),
+        shell:
+            "python -m gendmr simulate tumours --options {params.options:q}"
+            " --seed {params.seed} --output {params.folder} &> {log}"
+
+    # Both make participants.tsv; a study has one of them.
+    ruleorder: simulate_tumours > simulate_cohort
 
 
 rule simulate_cohort:

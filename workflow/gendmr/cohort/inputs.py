@@ -12,7 +12,8 @@ from gendmr.imaging.bids import find_images
 def given_files(files: Sequence[str], imaging: str) -> dict[str, list[str]]:
     """Return the files of a study by kind.
 
-    Images are found here: a command line cannot hold the paths of thousands.
+    Images and measurements in folders are found here: a command line cannot hold the paths of
+    thousands.
 
     Parameters
     ----------
@@ -25,17 +26,20 @@ def given_files(files: Sequence[str], imaging: str) -> dict[str, list[str]]:
     -------
     dict of str to list of str
         `tables` (with genotypes) and, where there are any, `images` (with masks), those that are
-        registered and there; sorted.
+        registered and there, and `measurements`, the files in folders; sorted.
     """
     paths_by_kind = {"tables": sorted(set(files))}
     if imaging == "{}":
         return paths_by_kind
     section = ImagingSection.parse(imaging)
     if section.bids is not None:
-        images = find_images(section.bids, exclude=section.exclude)
+        images = find_images(section.bids, exclude=section.exclude, wanted=section.select.wanted())
         named = {
             *(paths[0] for paths in images.values()),
             *(section.mask_of(participant) for participant in images),
         }
         paths_by_kind["images"] = sorted(path for path in named if path and Path(path).is_file())
+    measured = set(section.measured_files()) - set(section.measured_files(folders=False))
+    if measured:
+        paths_by_kind["measurements"] = sorted(path for path in measured if Path(path).is_file())
     return paths_by_kind

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from gendmr.config.base import Section
+from gendmr.config.tumours import TumoursSection
 from gendmr.errors import first_few
 
 # Columns that participants.tsv has anyway, or that the stage `cohort` adds.
@@ -214,6 +215,9 @@ class SimulateSection(Section):
     outcomes: dict[ColumnName, AnySimulatedOutcome] = Field(default_factory=dict)
     """Further outcomes beside the diagnosis, by name; the truth file says what drives each. With
     `null_mode` nothing that is planted or seen of a brain does."""
+    tumours: TumoursSection | None = None
+    """Another cohort in place of all this: people with a tumour, its expression and its slides. Of
+    the options above `people`, `sites` and `null_mode` count."""
 
     @property
     def mediators(self) -> tuple[str, ...]:

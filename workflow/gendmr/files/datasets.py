@@ -6,7 +6,6 @@ A schema maps the name of a variable to its declaration. Who owns a file owns it
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from gendmr.errors import InputFileError, ModalityError
 from gendmr.files.atomic import atomic_path
+from gendmr.files.sink import Sink
 
 if TYPE_CHECKING:
     import h5py
@@ -109,90 +109,6 @@ def chunks_of(shape: tuple[int, ...]) -> tuple[int, int]:
     return min(shape[0], CHUNK[0]), min(shape[1], CHUNK[1])
 
 
-class _Sink(io.RawIOBase):
-    """A file for HDF5, which does not survive a full disk: the first error is kept for `check`.
-
-    HDF5 reads again what it has written, and crashes the process where that is not there: what the
-    disk did not take stays in memory. It is little, as the writer stops at the next `check`.
-    """
-
-    def __init__(self, temporary: Path) -> None:
-        self._file = temporary.open("w+b", buffering=0)
-        self._place = self._size = 0
-        self._untaken: list[tuple[int, bytes]] = []
-        self.error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        content = bytes(data)
-        if self.error is None:
-            try:
-                self._file.seek(self._place)
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-            except OSError as error:
-                self.error = error
-        if self.error is not None:
-            self._untaken.append((self._place, content))
-        self._place += len(content)
-        self._size = max(self._size, self._place)
-        return len(content)
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        self._file.seek(self._place)
-        content = self._file.read(len(view))
-        view[:] = content + bytes(len(view) - len(content))
-        for place, untaken in self._untaken:
-            first = max(place, self._place)
-            last = min(place + len(untaken), self._place + len(view))
-            if first < last:
-                view[first - self._place : last - self._place] = untaken[
-                    first - place : last - place
-                ]
-        self._place += len(view)
-        return len(view)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._place = offset + (0, self._place, self._size)[whence]
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def truncate(self, size: int | None = None) -> int:
-        self._size = self._place if size is None else size
-        if self.error is None:
-            try:
-                self._file.truncate(self._size)
-            except OSError as error:
-                self.error = error
-        return self._size
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def check(self) -> None:
-        """Raise what went wrong while the file was written."""
-        if self.error is not None:
-            raise self.error
-
-    def close(self) -> None:
-        """Close the file; an error on the way counts like one of writing."""
-        if not self.closed:
-            try:
-                self._file.close()
-            except OSError as error:
-                self.error = self.error or error
-        super().close()
-
-
 def write_blocks(
     path: Path | str,
     schema: Schema,
@@ -228,29 +144,16 @@ def write_blocks(
         The disk is full.
     """
     import h5netcdf
-    import h5py
 
     declared = schema[main]
     with atomic_path(path) as temporary:
-        sink = _Sink(temporary)
+        sink = Sink(temporary)
         try:
             with h5netcdf.File(sink, "w") as stored:
                 stored.dimensions = dict(zip(declared.dims, shape, strict=True))
                 stored.attrs.update({name: str(value) for name, value in attributes.items()})
-                for name, values in coordinates.items():
-                    _refuse(schema[name], values, str(path), name)
-                    text = schema[name].dtype == "text"
-                    dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
-                    checked = CHECKED | {"chunks": values.shape}
-                    variable = stored.create_variable(
-                        name,
-                        schema[name].dims,
-                        dtype=dtype,
-                        **(checked if values.size and not text else {}),
-                    )
-                    variable[...] = values.astype(object) if text else values
-                    variable.attrs.update(_described(schema[name]))
-                    sink.check()
+                _write_coordinates(stored, schema, coordinates, str(path))
+                sink.check()
                 large = stored.create_variable(
                     main, declared.dims, dtype=np.dtype(declared.dtype), **_packed(shape)
                 )
@@ -265,6 +168,83 @@ def write_blocks(
         finally:
             sink.close()
         sink.check()
+
+
+def write_rows(
+    path: Path | str,
+    schema: Schema,
+    main: str,
+    shape: tuple[int, int, int],
+    coordinates: Mapping[str, np.ndarray],
+    rows: Iterable[np.ndarray],
+) -> None:
+    """Write a dataset whose large variable comes person by person, the same bytes each time.
+
+    The file reads as one that `write_dataset` wrote; memory holds one person and the coordinates.
+
+    Parameters
+    ----------
+    path : Path or str
+    schema : mapping
+    main : str
+        The large variable (participant, instance, number).
+    shape : (int, int, int)
+    coordinates : mapping of str to ndarray
+        All other variables; text as Python strings.
+    rows : iterable of ndarray (instance, number)
+        Of each person, in order.
+
+    Raises
+    ------
+    ModalityError
+        A value breaks its declaration.
+    OutputError
+        The disk is full.
+    """
+    import h5netcdf
+
+    declared = schema[main]
+    with atomic_path(path) as temporary:
+        sink = Sink(temporary)
+        try:
+            with h5netcdf.File(sink, "w") as stored:
+                stored.dimensions = dict(zip(declared.dims, shape, strict=True))
+                _write_coordinates(stored, schema, coordinates, str(path))
+                sink.check()
+                large = stored.create_variable(
+                    main,
+                    declared.dims,
+                    dtype=np.dtype(declared.dtype),
+                    **(CHECKED | {"chunks": (1, *shape[1:])} if 0 not in shape else {}),
+                )
+                large.attrs.update(_described(declared))
+                for place, values in enumerate(rows):
+                    _refuse(declared, values, str(path), main)
+                    large[place] = values
+                    sink.check()
+        finally:
+            sink.close()
+        sink.check()
+
+
+def _write_coordinates(
+    stored: Any, schema: Schema, coordinates: Mapping[str, np.ndarray], where: str
+) -> None:
+    import h5py
+
+    for name, values in coordinates.items():
+        _refuse(schema[name], values, where, name)
+        text = schema[name].dtype == "text"
+        dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
+        checked = CHECKED | {"chunks": values.shape}
+        variable = stored.create_variable(
+            name,
+            schema[name].dims,
+            dtype=dtype,
+            **(checked if values.size and not text else {}),
+        )
+        variable[...] = values.astype(object) if text else values
+        variable.attrs.update(_described(schema[name]))
 
 
 def _packed(shape: tuple[int, int]) -> dict[str, Any]:

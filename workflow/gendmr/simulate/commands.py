@@ -91,3 +91,16 @@ def signals(connections: str, options: str, seed: int, series: str, components: 
 
     section = SimulateSection.parse(options, where="simulate")
     simulate_signals(connections, section, seed, series, components)
+
+
+@group.command()
+@OPTIONS
+@SEED
+@click.option("--output", required=True, help="Folder for the tables and features.")
+def tumours(options: str, seed: int, output: str) -> None:
+    """People with a tumour: outcomes, expression, features of patches of their slides."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.tumours import simulate_tumours
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_tumours(section, seed, output)
