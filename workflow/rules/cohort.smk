@@ -59,6 +59,7 @@ rule record_inputs:
             if STUDY.simulate or if_exists(paths[0])
         ],
         masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
+        functional=FUNCTIONAL,
     output:
         nonempty("results/{study}/cohort/inputs.json"),
     log:
@@ -73,9 +74,11 @@ rule record_inputs:
         runtime=double_per_attempt(60),
     params:
         imaging=options("imaging"),
+        connectivity=options("connectivity"),
         code=fingerprint("cohort.inputs", "files.provenance"),
     shell:
-        "python -m gendmr cohort inputs --imaging {params.imaging:q} --output {output}"
+        "python -m gendmr cohort inputs --imaging {params.imaging:q}"
+        " --connectivity {params.connectivity:q} --output {output}"
         " {input.files:q} &> {log}"
 
 

@@ -15,6 +15,7 @@ from gendmr.cli.console import changes_summary, failure_summary, start_summary, 
 from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
+from gendmr.connectivity.people import find_people
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, persist_cache
 from gendmr.imaging.bids import find_images, if_exists
@@ -31,6 +32,14 @@ try:
             if STUDY.simulate
             else find_images(STUDY.imaging.bids, exclude=STUDY.imaging.exclude)
         )
+    # time series or connectomes of each person, those that are there
+    people = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
+    FUNCTIONAL = [
+        path
+        for one in people.values()
+        for file in one.files
+        for path in if_exists(file)
+    ]
     n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -15,6 +16,18 @@ FORMS = {".vcf": "vcf", ".vcf.gz": "vcf", ".bcf": "bcf", ".pgen": "pgen"}
 def form_of(path: str) -> str:
     """Return how genotypes are stored: `vcf`, `bcf`, `pgen`, or `bed` for a PLINK 1 prefix."""
     return next((form for suffix, form in FORMS.items() if path.endswith(suffix)), "bed")
+
+
+def beside_pgen(path: str) -> list[str]:
+    """Return the files that PLINK 2 reads beside a .pgen.
+
+    The .psam, the variants (packed or not, or both where both are there; the plain one where none
+    is), and the index of a .pgen whose index is a file of its own.
+    """
+    stem = path.removesuffix(".pgen")
+    variants = [file for file in (f"{stem}.pvar", f"{stem}.pvar.zst") if Path(file).exists()]
+    index = [file for file in (f"{path}.pgi",) if Path(file).exists()]
+    return [f"{stem}.psam", *(variants or [f"{stem}.pvar"]), *index]
 
 
 class Lift(Section):
@@ -138,7 +151,7 @@ class GenotypesSection(Section):
             if form == "bed":
                 paths += [f"{name}.{suffix}" for suffix in ("bed", "bim", "fam")]
             elif form == "pgen":
-                paths += [name, name.removesuffix(".pgen") + ".psam"]
+                paths += [name, *beside_pgen(name)]
             else:
                 paths.append(name)
         paths += [lift.chain for lift in self.lift.values()]

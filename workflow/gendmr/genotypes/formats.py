@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import gzip
 import re
+import shlex
+import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import IO, cast
 
 from gendmr.config.genotypes import form_of
 from gendmr.errors import IdentifierError, InputFileError, first_few
-from gendmr.genotypes.plink import Plink
+from gendmr.genotypes.plink import Plink, find
 
 # Names such as `.` could not be told apart; long indels would make names that PLINK refuses.
 NAMES = ("--set-missing-var-ids", "@:#:$r:$a", "--new-id-max-allele-len", "60", "missing")
+
+BLOCK = 1 << 20  # bytes
 
 
 def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) -> Path:
@@ -39,7 +44,7 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
     Raises
     ------
     InputFileError
-        A file is missing.
+        A file is missing, or the variants of a .pgen stand in two files that differ.
     IdentifierError
         A sample of a VCF or BCF has a space in its name, or is there twice.
     ToolError
@@ -50,6 +55,8 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
     if form == "pgen":
         stem = path.with_suffix("")
         packed = Path(f"{stem}.pvar.zst").is_file()
+        if packed and Path(f"{stem}.pvar").is_file():
+            _check_packed(Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst"))
         needed = [
             path,
             Path(f"{stem}.pvar.zst" if packed else f"{stem}.pvar"),
@@ -83,6 +90,33 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
             f" {path.name} have more than two alleles and were left out"
         )
     return work / name
+
+
+def _check_packed(plain: Path, packed: Path) -> None:
+    """Refuse a .pvar.zst that holds something else than the .pvar beside it.
+
+    PLINK 2 reads one of the two, by the options of the call; the .pgen belongs to one of them only.
+    """
+    command = [find("2").path, "--zst-decompress", str(packed)]
+    with (
+        plain.open("rb") as stream,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking,
+    ):
+        unpacked = cast("IO[bytes]", unpacking.stdout)
+        same = True
+        while same and (block := unpacked.read(BLOCK)):
+            same = stream.read(len(block)) == block
+        same = same and not stream.read(1)
+        unpacked.close()
+    older, newer = sorted((plain, packed), key=lambda file: file.stat().st_mtime_ns)
+    # A process that is cut off ends with another status: only equality asks for success.
+    if not same or unpacking.returncode != 0:
+        raise InputFileError(
+            f"{packed} and {plain.name} beside it hold different variants",
+            cause=f"an older export that was left there: {older.name} is older than {newer.name}",
+            next_step=f"keep the one that was made with the .pgen; if that is {newer.name}:"
+            f" mv {shlex.quote(str(older))} {shlex.quote(f'{older}.old')}",
+        )
 
 
 def _samples(path: Path) -> list[str]:
