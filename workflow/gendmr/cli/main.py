@@ -12,6 +12,7 @@ import click
 from gendmr import __version__
 from gendmr.cli.parent import end_with_run
 from gendmr.errors import GendmrError
+from gendmr.files.seal import seal_results
 
 STAGES = {
     "simulate": "Make the demo cohort, with planted truth.",
@@ -118,6 +119,8 @@ def estimate(
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
     end_with_run()
+    # What is simulated stands for what users bring, and may be edited.
+    seal_results(on=not _named("simulate"))
     # The system frees all memory of a process that ends; Python's garbage collection would take
     # up to half a second of each job before that.
     atexit.register(gc.freeze)

@@ -6,8 +6,8 @@ A schema maps the name of a variable to its declaration. Who owns a file owns it
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ import numpy as np
 
 from gendmr.errors import InputFileError, ModalityError
 from gendmr.files.atomic import atomic_path
+from gendmr.files.seal import verify
+from gendmr.files.sink import Sink
 
 if TYPE_CHECKING:
     import h5py
@@ -109,90 +111,6 @@ def chunks_of(shape: tuple[int, ...]) -> tuple[int, int]:
     return min(shape[0], CHUNK[0]), min(shape[1], CHUNK[1])
 
 
-class _Sink(io.RawIOBase):
-    """A file for HDF5, which does not survive a full disk: the first error is kept for `check`.
-
-    HDF5 reads again what it has written, and crashes the process where that is not there: what the
-    disk did not take stays in memory. It is little, as the writer stops at the next `check`.
-    """
-
-    def __init__(self, temporary: Path) -> None:
-        self._file = temporary.open("w+b", buffering=0)
-        self._place = self._size = 0
-        self._untaken: list[tuple[int, bytes]] = []
-        self.error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        content = bytes(data)
-        if self.error is None:
-            try:
-                self._file.seek(self._place)
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-            except OSError as error:
-                self.error = error
-        if self.error is not None:
-            self._untaken.append((self._place, content))
-        self._place += len(content)
-        self._size = max(self._size, self._place)
-        return len(content)
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        self._file.seek(self._place)
-        content = self._file.read(len(view))
-        view[:] = content + bytes(len(view) - len(content))
-        for place, untaken in self._untaken:
-            first = max(place, self._place)
-            last = min(place + len(untaken), self._place + len(view))
-            if first < last:
-                view[first - self._place : last - self._place] = untaken[
-                    first - place : last - place
-                ]
-        self._place += len(view)
-        return len(view)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._place = offset + (0, self._place, self._size)[whence]
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def truncate(self, size: int | None = None) -> int:
-        self._size = self._place if size is None else size
-        if self.error is None:
-            try:
-                self._file.truncate(self._size)
-            except OSError as error:
-                self.error = error
-        return self._size
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def check(self) -> None:
-        """Raise what went wrong while the file was written."""
-        if self.error is not None:
-            raise self.error
-
-    def close(self) -> None:
-        """Close the file; an error on the way counts like one of writing."""
-        if not self.closed:
-            try:
-                self._file.close()
-            except OSError as error:
-                self.error = self.error or error
-        super().close()
-
-
 def write_blocks(
     path: Path | str,
     schema: Schema,
@@ -232,7 +150,7 @@ def write_blocks(
 
     declared = schema[main]
     with atomic_path(path) as temporary:
-        sink = _Sink(temporary)
+        sink = Sink(temporary)
         try:
             with h5netcdf.File(sink, "w") as stored:
                 stored.dimensions = dict(zip(declared.dims, shape, strict=True))
@@ -295,22 +213,70 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
     ModalityError
         A variable is missing, unknown, or breaks its declaration.
     """
+    with opened(Path(path)) as stored:
+        dataset = _dataset(stored)
+    check(dataset, schema, str(path))
+    return dataset
+
+
+def read_attributes(path: Path | str) -> dict[str, str]:
+    """Read the attributes of a file as text.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing or damaged.
+    """
+    with opened(Path(path)) as stored:
+        return {str(key): str(value) for key, value in stored.attrs.items()}
+
+
+def read_names(path: Path | str, variable: str) -> np.ndarray | None:
+    """Read the names along one dimension, without what was measured; None where it is not there.
+
+    Returns
+    -------
+    object (n,)
+        Text.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing or damaged.
+    """
+    with opened(Path(path)) as stored:
+        return texts(stored[variable][:]) if variable in stored else None
+
+
+@contextmanager
+def opened(path: Path, next_step: str = "run the step that makes it") -> Iterator[h5py.File]:
+    """Open a file; whatever HDF5 says of it, then or while it is read, is damage.
+
+    Parameters
+    ----------
+    path : Path
+    next_step : str
+        Where the file is missing.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing or damaged.
+    """
     import h5py
 
-    path = Path(path)
     if not path.is_file():
-        raise InputFileError(f"{path}: no such file", next_step="run the step that makes it")
+        raise InputFileError(f"{path}: no such file", next_step=next_step)
+    verify(path)
     try:
         with h5py.File(path, "r") as stored:
-            dataset = _dataset(stored)
+            yield stored
     except DAMAGE as error:
         raise InputFileError(
             f"{path}: not readable as NetCDF ({error})",
             cause="the file is damaged",
             next_step=f"rm {path} and run again",
         ) from error
-    check(dataset, schema, str(path))
-    return dataset
 
 
 # What NetCDF and HDF5 keep for themselves among the attributes.

@@ -16,6 +16,7 @@ import pandas as pd
 
 from gendmr.errors import GenotypeFileError, IdentifierError, InputFileError, first_few
 from gendmr.files.chromosomes import chromosome_name
+from gendmr.files.seal import verify
 
 MAGIC = b"\x6c\x1b"
 VARIANT_MAJOR, SAMPLE_MAJOR = 1, 0
@@ -91,6 +92,8 @@ def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
         See `check_fileset`.
     """
     prefix = str(prefix)
+    for suffix in ("bed", "bim", "fam"):
+        verify(f"{prefix}.{suffix}")
     people, variants = read_fam(prefix), read_bim(prefix)
     _check_bed(prefix, len(people), len(variants))
     _no_comments(prefix, people)

@@ -12,13 +12,13 @@ from gendmr.files.datasets import (
     Variable,
     no_infinity,
     not_negative,
+    opened,
     read_dataset,
     share,
     texts,
     write_dataset,
 )
 from gendmr.modalities import modality_of, names
-from gendmr.modalities.reader import opened
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gendmr.files.intervals import parse_interval
+from gendmr.files.seal import verify
 from gendmr.report.catalogue import FIGURES, SECTIONS, ReportFigure
 from gendmr.report.method_schema import MethodSummary, Row
 from gendmr.report.schema import StudySummary
@@ -152,6 +153,7 @@ def data_uri(path: Path) -> str | None:
     """Return a PNG as a data URI, or None where there is no file."""
     if not path.is_file():
         return None
+    verify(path)
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from gendmr.files.atomic import read_json
+from gendmr.files.atomic import read_json, read_json_lines
 from gendmr.files.tables import read_table
 from gendmr.tracking.listing import METRICS_COLUMNS, PATTERN, Fold, TrackedMethod
 
@@ -53,7 +53,7 @@ def metric_points(fold: Fold) -> list[Point]:
 
 def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
     """Return the metrics, the counts and the curves of a finished fold."""
-    lines = (fold.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = read_json_lines(fold.folder / "history.jsonl")
     described = read_json(fold.folder / "fold.json")
     named = {
         **{name: described.get(name) for name in ("n_train", "n_validation", "n_held_out")},
@@ -63,7 +63,7 @@ def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
         *metric_points(fold),
         *((safe(name), float(value), 0) for name, value in named.items() if _is_number(value)),
         *((name, float(run[name]), 0) for name in COUNTED if _is_number(run.get(name))),
-        *curve_points(json.loads(line) for line in lines if line.strip()),
+        *curve_points(lines),
     ]
 
 

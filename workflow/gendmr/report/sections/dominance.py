@@ -7,7 +7,6 @@ it is ahead by more than a margin; else neither is. Its history holds the shares
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gendmr.files.atomic import read_json_lines
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.numbers import finite
 
@@ -72,7 +72,7 @@ def read_dominance(results: Path, name: str, folds: Sequence[tuple[int, int]]) -
     histories = []
     for repeat, fold in folds:
         path = results / "training" / name / f"repeat-{repeat}" / f"fold-{fold}" / "history.jsonl"
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = read_json_lines(path)
         histories.append([line for line in lines if line.keys() >= COLUMNS])
     longest = max((len(history) for history in histories), default=0)
     shares = {
