@@ -129,3 +129,5 @@ def main() -> None:
     except GendmrError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(2)
+    finally:
+        seal_results(on=False)

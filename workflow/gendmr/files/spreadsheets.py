@@ -54,7 +54,7 @@ def refuse_numbers(identifiers: Iterable[str], where: Path | str) -> None:
     Raises
     ------
     IdentifierError
-        At least half of them have this form: a cohort may have a few such names of its own.
+        More than half of them have this form: a cohort may have a few such names of its own.
     """
     every = list(identifiers)
     for form, what, cause in (
@@ -62,7 +62,7 @@ def refuse_numbers(identifiers: Iterable[str], where: Path | str) -> None:
         (POWER, "powers of ten", "long numbers that a spreadsheet rounded: digits are lost"),
     ):
         wrong = [name for name in every if form.fullmatch(name.removeprefix("sub-"))]
-        if wrong and 2 * len(wrong) >= len(every):
+        if 2 * len(wrong) > len(every):
             raise IdentifierError(
                 f"{where}: {len(wrong)} of {len(every)} identifiers became {what}:"
                 f" {first_few(wrong)}",
