@@ -11,7 +11,13 @@ shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(PACKAGE))} GENDMR_RUN=$PPID; set -euo pipefail; "
 )
 
-from gendmr.cli.console import changes_summary, failure_summary, start_summary, watch
+from gendmr.cli.console import (
+    changes_summary,
+    failure_summary,
+    missing_summary,
+    start_summary,
+    watch,
+)
 from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
@@ -52,6 +58,7 @@ MODALITIES = list(STUDY.modality_sections())
 MEASURING = STUDY.measuring_stages()
 METHODS = list(STUDY.methods)
 RANKED = STUDY.ranked_methods()
+print(missing_summary(STUDY, workflow.is_main_process), end="", file=sys.stderr)
 print(changes_summary(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
 
 
