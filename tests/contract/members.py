@@ -40,9 +40,19 @@ if "toy" in OUTCOMES:  # the member that the how-to pages add
 SMALL: dict[str, dict[str, Any]] = {
     "gendmr": {"width": 8, "attention": 8},
     "fusion": {"width": 6},
+    "migtrans": {
+        "reads": ["snp", "edge", "region"],
+        "width": 8,
+        "hidden": [16, 12],
+        "tokens": 2,
+        "autoencoder": "pretrain",
+    },
     "locus": {"interval": "19:1-59000000"},
+    "mil": {"width": 8, "attention": 4},
     "subspace": {
         "width": 8,
+        "heads": 2,
+        "head_width": 4,
         "subspaces": {"a": ["groups0", "groups1"], "b": ["groups2", "groups3", "groups4"]},
     },
 }
@@ -57,6 +67,7 @@ ADDED = [name for name in names() if name not in ("snp", "region")]
 STAGED: dict[str, dict[str, Any]] = {
     "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
     "connectivity": {"series": "{participant}.tsv"},
+    "histology": {"slides": "made-up.tsv", "side": 4},
 }
 
 
@@ -128,7 +139,7 @@ def _made_up(
     sizes = {"participant": len(people), name: 6}
     variables: dict[str, Any] = {}
     for variable, declared in schema.items():
-        shape = [sizes[dimension] for dimension in declared.dims]
+        shape = [sizes.get(dimension, 5) for dimension in declared.dims]
         if variable == "participant":
             values: Any = people
         elif declared.dtype == "text":

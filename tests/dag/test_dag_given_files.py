@@ -19,6 +19,7 @@ NO_FILES = {
     "genotypes.chromosomes",
     "annotation.gene_types",
     *("imaging.atlas.name", "imaging.template.space", "imaging.exclude"),
+    *("histology.coordinates", "histology.exclude", "histology.features", "imaging.parcellation"),
     *("expression.matrices.platform", "expression.matrices.drop", "expression.exclude"),
     *("connectivity.exclude", "connectivity.variable"),
     *("cohort.columns", "cohort.covariates", "cohort.group_by", "cohort.fold_by", "cohort.strata"),
@@ -31,7 +32,13 @@ NO_FILES = {
     *("report.title", "report.reference", "report.apoe_region"),
 }
 # Sections whose texts are names of columns, values, methods and stretches of the genome.
-NO_FILES_BELOW = ("simulate.", "cohort.outcomes.", "training.methods.", "training.null.")
+NO_FILES_BELOW = (
+    "simulate.",
+    "imaging.select.",
+    "cohort.outcomes.",
+    "training.methods.",
+    "training.null.",
+)
 
 
 def put(folder: Path, *names: str) -> None:
@@ -52,6 +59,7 @@ BASE = {
 IMAGED = BASE | {
     "genotypes": {
         "inputs": ["array", "release.pgen", "packed.pgen", "imputed.vcf.gz", "old"],
+        "sexes": "sexes.tsv",
         "reference_positions": "positions.tsv",
         "lift": {"old": {"build": "NCBI36", "chain": "over.chain.gz"}},
     },
@@ -72,7 +80,12 @@ IMAGED = BASE | {
         "symbols": "symbols.tsv",
         "groups": "families.tsv",
     },
-    "modalities": {"alteration": {"table": "alterations.tsv"}},
+    "histology": {"slides": "slides.tsv", "folder": "slides"},
+    "modalities": {
+        "alteration": {"table": "alterations.tsv"},
+        "volume": {"table": "volumes.tsv"},
+    },
+    "training": {"methods": {"ridge": {"kind": "ridge"}}},
     "ranking": {"enrichment": {"sets": ["sets.gmt"], "loci": ["loci.tsv"]}},
     "report": {"truth": "truth.json"},
 }
@@ -90,7 +103,7 @@ FILES = {
         *(f"template/{name}.nii.gz" for name in ("t1", "brain", "grey", "white", "csf")),
         *("components.tsv", "scans/1.tsv", "scans/2.tsv", "counts.tsv", "symbols.tsv"),
         *("families.tsv", "alterations.tsv", "sets.gmt", "loci.tsv", "truth.json"),
-        *("series.tsv", "participants.tsv"),
+        *("series.tsv", "participants.tsv", "sexes.tsv", "volumes.tsv", "slides.tsv"),
     ],
     "measured": ["regions.tsv", "places.tsv", "fnc/sub-1.tsv", "participants.tsv"],
 }
@@ -101,6 +114,7 @@ def make(folder: Path, name: str) -> Path:
     put(folder, *FILES[name])
     (folder / "participants.tsv").write_text("participant_id\tdiagnosis\n1\tAD\n2\tCN\n")
     (folder / "series.tsv").write_text("participant_id\tfile\n1\tscans/1.tsv\n2\tscans/2.tsv\n")
+    (folder / "slides.tsv").write_text("participant_id\tslide_id\n1\tS1\n")
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDIES[name]))
     return folder / "study.yaml"
 

@@ -152,7 +152,7 @@ DAMAGES = {
     "twice in .bim": (
         lambda p: rewrite(p.with_suffix(".bim"), lambda b: b.replace(b"rs1\t", b"rs0\t")),
         IdentifierError,
-        "--set-all-var-ids",
+        "--rm-dup force-first",
     ),
     "header in .fam": (
         lambda p: rewrite(p.with_suffix(".fam"), lambda b: b.replace(b"F0", b"#FID")),

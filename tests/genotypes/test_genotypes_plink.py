@@ -63,10 +63,20 @@ def test_another_program_of_the_name_is_not_taken(only):
 
 def test_a_failure_shows_command_and_log(make_set, tmp_path, capsys):
     with pytest.raises(ToolError) as caught:
-        Plink().run("2", ["--bfile", "no such set", "--freq"], out="x", folder=tmp_path)
+        Plink().run(
+            "2",
+            ["--bfile", "no such set", "--freq"],
+            out="x",
+            folder=tmp_path,
+            people=None,
+            variants=None,
+        )
     text = str(caught.value)
     assert "Failed to open no such set" in text
-    assert "--bfile 'no such set' --freq --threads 1 --memory 2000 --out x" in text
+    assert (
+        "--bfile 'no such set' --freq --write-snplist allow-dups --write-samples --threads 1"
+        " --memory 2000 --out x" in text
+    )
     assert "Failed to open" in capsys.readouterr().out
 
 

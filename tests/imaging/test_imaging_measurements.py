@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gendmr.cohort.check import check_people
 from gendmr.config.cohort import CohortSection
 from gendmr.config.imaging import ImagingSection
 from gendmr.config.modalities.region import RegionSection
 from gendmr.errors import (
     AtlasError,
     ConfigurationError,
+    IdentifierError,
     InputFileError,
     ModalityError,
     TableError,
@@ -195,3 +197,20 @@ def test_images_and_measurements_exclude_each_other():
     ):
         with pytest.raises(ConfigurationError, match=r"measurements|atlas|places"):
             ImagingSection.parse(wrong)
+
+
+def test_people_of_measurements_are_known_before_anything_is_measured(tmp_path):
+    table = tmp_path / "regions.tsv"
+    table.write_text("\n".join([HEADER, *rows()]) + "\n")
+    participants = tmp_path / "participants.tsv"
+    text = "participant_id\tdiagnosis\n"
+    text += "".join(f"x{row}\t{('case', 'control')[row % 2]}\n" for row in range(20))
+    participants.write_text(text)
+    cohort = CohortSection.parse(
+        {"participants": str(participants), "covariates": [], "categorical": []}
+    )
+    stages = {"region": {"measurements": str(table)}}
+    listing = SOURCE.early(stages["region"], RegionSection(), cohort)
+    assert set(listing.names) == {row.split("\t")[0].removeprefix("sub-") for row in rows()}
+    with pytest.raises(IdentifierError, match=r"regions\.tsv"):
+        check_people(cohort, {"region": RegionSection()}, stages, tmp_path / "check.json")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from gendmr.config.imaging import Outliers
 from gendmr.errors import AtlasError, InputFileError
 from gendmr.files.tables import read_table, write_table
-from gendmr.imaging.collect import collect_regions, flag_outliers, robust_z
+from gendmr.imaging.collect import collect_regions
+from gendmr.imaging.flags import flag_outliers, robust_z
 from gendmr.imaging.jacobian import determinant
 from gendmr.imaging.participant import dice, measure_regions
 from gendmr.imaging.template import Template
@@ -150,7 +151,7 @@ def test_collected_people_keep_their_labels_and_the_odd_ones_are_flagged(section
     ).set_index("participant_id")
     assert sorted(quality.index) == people
     assert quality.index[quality["outlier"]].tolist() == ["NA", "p1"]
-    assert "Overlap 0.500 is below" in quality.loc["NA", "reason"]
+    assert "Overlap with the template 0.500 is below" in quality.loc["NA", "reason"]
     assert "robust z" in quality.loc["NA", "reason"]
     assert "folds" in quality.loc["p1", "reason"]
 

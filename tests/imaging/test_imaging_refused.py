@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -241,3 +242,27 @@ def test_a_program_that_fails_is_no_fault_of_the_scan(
     with pytest.raises((ToolError, OSError)):
         register_participant(image, "01", template, section, seed=3, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_people_none_of_whose_images_counts_are_listed_with_the_reason(
+    people, template, section, tmp_path
+):
+    bids = tmp_path / "bids"
+    shutil.copytree(people / "bids", bids, symlinks=True)
+    other = bids / "sub-unread/anat/sub-unread_T1w.nrrd"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    (bids / "dataset_description.json").write_text('{"DatasetType": "derivative"}')
+    output = tmp_path / "imaging"
+    table = collected(people, template, section, output, bids=str(bids))
+    assert table.loc["unread", "status"] == "refused"
+    assert table.loc["unread", "reason"].startswith("sub-unread_T1w.nrrd: NRRD is not read")
+    notes = " ".join(read_json(output / "summary.json")["notes"])
+    assert "1 person with images of which none counts: 'sub-unread, sub-unread_T1w.nrrd" in notes
+    assert "holds derivatives by its dataset_description.json" in notes
+    files = {"regions": str(output / "regions.nc"), "quality": str(output / "quality.tsv")}
+    imaged = SOURCE.people(files, RegionSection(), CohortSection(participants="unused"))
+    listed = imaged.attrition.set_index("id")
+    assert "NRRD is not read" in listed.loc["unread", "reason"]
+    without = collected(people, template, section, output, bids=str(bids), exclude=["unread"])
+    assert without.loc["unread", "status"] == "excluded"

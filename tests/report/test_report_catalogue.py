@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 from markupsafe import escape
+from PIL import Image
 
+from gendmr import style
 from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.config.report import ReportSection
 from gendmr.files.fingerprint import imports
 from gendmr.report.catalogue import FIGURES, SECTIONS, code_modules, drawn_figures, legend_file
+from gendmr.report.chapters import chapters_of
 from gendmr.report.page import render
 from gendmr.tasks import kinds
 from report.studies import OUTCOMES, report_study, summarise
@@ -56,14 +59,14 @@ def test_each_row_is_shown_once_where_its_file_is_there(study: Maker, name: str)
     if not path.is_file():
         assert caption(name) not in render(results, summary, DRAWN, 0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"a picture")
+        Image.new("L", (100, 60)).save(path)
     assert render(results, summary, DRAWN, 0).count(caption(name)) == 1
 
 
 def test_p_values_and_regions_that_are_not_ranked_have_no_figure(study: Maker) -> None:
     results = study()
     folder = results / "ranking" / "gendmr"
-    (folder / "figures" / "qq.png").write_bytes(b"of an earlier run")
+    Image.new("L", (100, 60)).save(folder / "figures" / "qq.png")  # of an earlier run
     (folder / "regions.tsv").unlink()
     report_study(results, ReportSection())
     page = (results / "report" / "summary.html").read_text()
@@ -123,7 +126,7 @@ def test_figures_of_several_outcomes_are_named_after_them() -> None:
 
 def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
     """What a fold runs imports no module that draws, not even by way of others."""
-    assert "tasks.binary.figures" in code_modules(OUTCOMES)
+    assert "tasks.binary.figures" in code_modules(OUTCOMES, [])
     seen: set[str] = set()
     waiting = [f"gendmr.tasks.{kind}.task" for kind in kinds()]
     while waiting:
@@ -132,3 +135,22 @@ def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
             seen.add(name)
             waiting.extend(imports(name))
     assert not {name for name in seen if name.endswith((".figures", ".drawing", ".curves"))}
+
+
+@pytest.mark.parametrize("stage", ["expression", "connectivity", "histology"])
+def test_chapter_of_a_stage_is_on_the_page_where_its_figure_is(study: Maker, stage: str) -> None:
+    chapter = chapters_of([stage])[stage]
+    results = study()
+    report_study(results, ReportSection())
+    assert chapter.title not in (results / "report" / "summary.html").read_text()
+    for figure in chapter.figures:
+        style.save(style.canvas(size=(2.0, 1.0))[0], results / figure.path)
+    report_study(results, ReportSection())
+    page = (results / "report" / "summary.html").read_text()
+    assert chapter.title in page
+    assert all(f'alt="{figure.alt}"' in page for figure in chapter.figures)
+
+
+def test_chapters_are_part_of_the_report_of_studies_with_that_stage_only() -> None:
+    assert "expression.chapter" in code_modules(OUTCOMES, ["genotypes", "expression"])
+    assert "expression.chapter" not in code_modules(OUTCOMES, ["genotypes"])

@@ -33,10 +33,13 @@ def test_shares_are_those_of_the_kept_epoch(study: Maker) -> None:
     results = study()
     for fold in range(5):  # run.json: the third epoch is the best
         write_history(results, fold, [0.0, 0.1, 0.2 + fold / 10, 0.9])
-    found = report_study(results, ReportSection()).to_json()["dominance"]
-    assert [item["method"] for item in found] == ["gendmr"]
-    assert found[0]["case"] == pytest.approx({"imaging": 0.4, "genetics": 0, "neither": 0.6})
-    assert found[0]["control"] == pytest.approx({"imaging": 0.25, "genetics": 0.5, "neither": 0.25})
+    rows = report_study(results, ReportSection()).to_json()["dominance"]
+    assert [item["method"] for item in rows] == ["gendmr"]
+    assert rows[0]["modalities"] == ["images", "genotypes", "none dominant"]
+    assert [row["group"] for row in rows[0]["groups"]] == ["case", "control"]
+    cases, controls = (row["shares"] for row in rows[0]["groups"])
+    assert cases == pytest.approx({"images": 0.4, "genotypes": 0, "none dominant": 0.6})
+    assert controls == pytest.approx({"images": 0.25, "genotypes": 0.5, "none dominant": 0.25})
     page = (results / "report" / "summary.html").read_text()
     assert "Dominant modality in training" in page
     assert '<td class="n">40 %</td>' in page
@@ -49,8 +52,8 @@ def test_mean_goes_on_as_long_as_half_of_the_folds(study: Maker) -> None:
         write_history(results, fold, [fold / 10] * length)
     dominance = read_dominance(results, "gendmr", [(0, fold) for fold in range(5)])
     assert dominance is not None
-    assert dominance.shares["imaging", "case"].shape == (5, 4)
-    mean = dominance.mean("imaging", "case")
+    assert dominance.shares["images", "case"].shape == (5, 4)
+    mean = dominance.mean("images", "case")
     assert mean[:3] == pytest.approx([0.2, 0.2, 0.3])
     assert np.isnan(mean[3])
 
@@ -74,12 +77,33 @@ def test_only_methods_with_roles_have_a_figure_and_old_ones_go(study: Maker) -> 
     assert "Dominant modality" not in (results / "report" / "summary.html").read_text()
 
 
+@pytest.mark.parametrize(
+    "groups", [("all",), ("event", "censored"), ("CN", "late_MCI", "AD", "FTD")]
+)
+def test_groups_and_modalities_are_those_of_the_history(
+    study: Maker, groups: tuple[str, ...]
+) -> None:
+    """A measurement, a time, classes; names with the separator of the columns in them."""
+    results = study()
+    for fold in range(5):
+        path = results / "training" / "gendmr" / "repeat-0" / f"fold-{fold}" / "history.jsonl"
+        shares = {"none": 0.5, "region": 0.2, "snp": 0.1, "edge": 0.2}
+        line = {f"lead_{name}_{group}": share for group in groups for name, share in shares.items()}
+        path.write_text("".join(json.dumps({"epoch": e, **line}) + "\n" for e in (1, 2, 3)))
+    row = report_study(results, ReportSection()).to_json()["dominance"][0]
+    assert row["modalities"] == ["images", "genotypes", "connectomes", "none dominant"]
+    assert [item["group"] for item in row["groups"]] == list(groups)
+    assert all(item["shares"]["none dominant"] == 0.5 for item in row["groups"])
+    page = (results / "report" / "summary.html").read_text()
+    assert all(f"<td>{group}</td>" in page for group in groups)
+
+
 def test_nobody_with_both_modalities_is_no_number(study: Maker) -> None:
     results = study()
     for fold in range(5):
         write_history(results, fold, [None, None, None] if fold else [0.5, 0.5, 0.5])
-    found = report_study(results, ReportSection()).to_json()["dominance"][0]
-    assert found["case"]["imaging"] == 0.5  # of the one fold that has them
+    row = report_study(results, ReportSection()).to_json()["dominance"][0]["groups"][0]
+    assert row["shares"]["images"] == 0.5  # of the one fold that has them
     path = results / "training" / "gendmr" / "repeat-0"
     for fold in range(5):
         empty = {f"lead_{who}_{group}": None for who in ("region", "snp", "none")

@@ -58,18 +58,18 @@ def test_dominant_modalities_differ_by_line_and_colour(originals: Maker, tmp_pat
     figure = draw_dominance(dominance, tmp_path / "dominance.png")
     check_picture(tmp_path / "dominance.png", 85)
     said = texts(tmp_path / "dominance.svg")
-    assert {"Cases", "Controls", "imaging", "genetics", "neither", "epoch"} <= set(said)
-    means = [line for line in figure.axes[0].lines if line.get_label() in ("imaging", "genetics")]
+    assert {"case", "control", "images", "genotypes", "none dominant", "epoch"} <= set(said)
+    means = [line for line in figure.axes[0].lines if line.get_label() in ("images", "genotypes")]
     assert len({line.get_color() for line in means}) == 2
     assert len({str(line._dash_pattern) for line in means}) == 2
-    shown = next(line for line in means if line.get_label() == "imaging")
-    assert shown.get_ydata() == pytest.approx(dominance.mean("imaging", "case"), nan_ok=True)
+    shown = next(line for line in means if line.get_label() == "images")
+    assert shown.get_ydata() == pytest.approx(dominance.mean("images", "case"), nan_ok=True)
 
 
 def test_one_epoch_is_a_dot(tmp_path: Path) -> None:
     shares = {
         (who, group): np.array([[1 / 3]])
-        for who in ("imaging", "genetics", "neither")
+        for who in ("images", "genotypes", "none dominant")
         for group in ("case", "control")
     }
     figure = draw_dominance(Dominance("m", np.array([1]), shares), tmp_path / "dominance.png")

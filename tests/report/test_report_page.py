@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
+from gendmr import style
 from gendmr.config.report import ReportSection
+from gendmr.report.page import page_picture
 from report.studies import copy_method, report_study
 
 Maker = Callable[..., Path]
@@ -93,3 +95,26 @@ def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path)
     for path in sorted((named / "report" / "figures").glob("*.svg")):
         ElementTree.parse(path)  # noqa: S314 - our own file; well-formed
         assert "<img" not in path.read_text(), path
+
+
+def test_figures_have_the_width_at_which_their_text_is_as_large_as_that_of_the_page(
+    tmp_path: Path,
+) -> None:
+    widths = []
+    for width in (style.COLUMN, style.PAGE):
+        style.save(style.canvas(size=(width, 1.0))[0], tmp_path / "figure.png", crop=False)
+        image = page_picture(tmp_path / "figure.png")
+        assert image is not None and image.sentence is None
+        widths.append(image.width)
+    assert widths == [481, 992]  # 992 is the width of the text
+
+
+def test_a_figure_that_only_says_why_there_is_none_is_a_sentence_on_the_page(
+    study: Maker,
+) -> None:
+    results = study()
+    style.text_figure("Nothing <is> ranked.", results / "ranking/gendmr/figures/stability.png")
+    report_study(results, ReportSection())
+    text = (results / "report" / "summary.html").read_text()
+    assert '<p class="soft">Nothing &lt;is&gt; ranked.</p>' in text
+    assert "Rank stability" not in text

@@ -164,6 +164,29 @@ def test_scans_that_are_not_used_are_listed_with_the_reason(study: Maker) -> Non
     assert "The others are in imaging/quality.tsv." in page
 
 
+def test_half_of_the_scans_flagged_is_the_first_thing_that_is_said(study: Maker) -> None:
+    results = study()
+    path = results / "imaging" / "quality.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[: len(table) // 2, "outlier"] = "True"
+    table.to_csv(path, sep="\t", index=False)
+    first = summarise(results, ReportSection()).to_json()["warnings"][0]
+    assert first.startswith(f"{len(table) // 2 + 1} of {len(table)} people have an image or")
+
+
+def test_flags_of_cases_and_controls_are_compared_on_the_page(study: Maker) -> None:
+    results = study()
+    path = results / "cohort" / "summary.json"
+    row = {"modality": "region", "label": "images", "outcome": "diagnosis", "what": "flagged"}
+    row |= {"group": "case", "n": 8, "of": 20, "others": "control", "n_others": 0}
+    row |= {"of_others": 22, "odds_ratio": None, "low": 2.2, "high": None, "p": 0.0012}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "quality": [row]}))
+    report_study(results, ReportSection())
+    page = (results / "report" / "summary.html").read_text()
+    assert "Is quality control fair?" in page
+    assert "odds ratio infinite, 2.2 to infinite, exact p 0.0012" in page
+
+
 def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
     notes = summarise(study(), ReportSection()).to_json()["not_done"]
     assert {"stage": "cohort", "note": "2 people are kept without age"} in notes

@@ -17,6 +17,7 @@ STAGES = [
     "annotation",
     "imaging",
     "expression",
+    "histology",
     "connectivity",
     "cohort",
     "training",
@@ -36,6 +37,7 @@ FLOOR = {
     "annotation": 1,
     "imaging": 1,
     "expression": 1,
+    "histology": 1,
     "connectivity": 1,
     "simulate": 1,
     "engine": 1,
@@ -52,7 +54,7 @@ FLOOR = {
 }
 # One floor, and still not each other's business.
 STRANGERS = {
-    *("genotypes", "annotation", "imaging", "expression", "connectivity"),
+    *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
     *("simulate", "engine"),
     *("report", "tracking", "estimate"),
 }

@@ -89,7 +89,14 @@ def canvas(
     return figure, figure.subplots(rows, columns, **options)
 
 
-def save(figure: Figure, path: Path | str, *, crop: bool = True, vector: bool = True) -> None:
+def save(
+    figure: Figure,
+    path: Path | str,
+    *,
+    crop: bool = True,
+    vector: bool = True,
+    sentence: str | None = None,
+) -> None:
     """Write a figure as PNG and, beside it, as SVG: atomically and without a date inside.
 
     Parameters
@@ -102,9 +109,16 @@ def save(figure: Figure, path: Path | str, *, crop: bool = True, vector: bool = 
         the size that it was made with.
     vector : bool
         Write the SVG; pictures of scans gain nothing by it.
+    sentence : str, optional
+        All that the figure says, kept in the PNG's metadata: a page shows it as text.
     """
     path = Path(path)
-    metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    metadata: dict[str, dict[str, str | None]] = {
+        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": None},
+    }
+    if sentence is not None:
+        metadata["png"]["Description"] = sentence
     box = "tight" if crop else None
     with ExitStack() as both:
         for kind in ("png", "svg") if vector else ("png",):
@@ -117,7 +131,7 @@ def text_figure(text: str, path: Path | str) -> Figure:
     figure, axes = canvas(size=(COLUMN, 12 * MM))
     axes.axis("off")
     axes.text(0.5, 0.5, text, ha="center", va="center", color=DARK, wrap=True)
-    save(figure, path, crop=False)
+    save(figure, path, crop=False, sentence=text)
     return figure
 
 

@@ -23,6 +23,7 @@ rule check_people:
         fams=[path for path in GENOTYPES if path.endswith(".fam")],
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
         given=GIVEN_SOURCES,
+        measurements=MEASUREMENTS,
     output:
         nonempty("results/{study}/cohort/check.json"),
     log:
@@ -54,12 +55,13 @@ rule record_inputs:
         files=[*GENOTYPES, *STUDY.tables()],
         # who lacks an image or a mask is listed by the stage imaging
         images=[
-            paths[0]
+            file
             for paths in IMAGES.values()
-            if STUDY.simulate or if_exists(paths[0])
+            for file in ([paths[0]] if STUDY.simulate else files_of(paths[0]))
         ],
         masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
         functional=FUNCTIONAL,
+        measurements=MEASUREMENTS,
     output:
         nonempty("results/{study}/cohort/inputs.json"),
     log:

@@ -24,7 +24,7 @@ from gendmr.config.study import Study
 from gendmr.connectivity.people import find_people
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, persist_cache
-from gendmr.imaging.bids import find_images, if_exists
+from gendmr.imaging.bids import files_of, find_images, if_exists, unusable_images
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 
@@ -32,12 +32,22 @@ try:
     STUDY = Study.parse(config, where="configuration")
     # participant -> T1w images, the first counts; a simulated cohort is known before it is made
     IMAGES = {}
+    # who has images of which none counts -> why
+    UNUSABLE = {}
     if STUDY.imaging and STUDY.imaging.bids:
         IMAGES = (
             planned_images(STUDY.simulate, STUDY.imaging.bids)
             if STUDY.simulate
-            else find_images(STUDY.imaging.bids, exclude=STUDY.imaging.exclude)
+            else find_images(
+                STUDY.imaging.bids,
+                exclude=STUDY.imaging.exclude,
+                wanted=STUDY.imaging.select.wanted(),
+            )
         )
+        if not STUDY.simulate:
+            UNUSABLE = unusable_images(
+                STUDY.imaging.bids, wanted=STUDY.imaging.select.wanted()
+            )
     # time series or connectomes of each person, those that are there
     people = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
     FUNCTIONAL = [
@@ -96,7 +106,7 @@ def image_of(wildcards):
 
 def existing_image(wildcards):
     """The same as an input: one that was not fetched is for the rule to list."""
-    return image_of(wildcards) if STUDY.simulate else if_exists(image_of(wildcards))
+    return image_of(wildcards) if STUDY.simulate else files_of(image_of(wildcards))
 
 
 def mask_of(wildcards):
@@ -105,7 +115,7 @@ def mask_of(wildcards):
 
 
 GENOTYPES = STUDY.genotypes.files if STUDY.genotypes else []
-MEASUREMENTS = (STUDY.imaging and STUDY.imaging.measurements) or []
+MEASUREMENTS = STUDY.imaging.measured_files() if STUDY.imaging else []
 REGIONS = (
     study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []
 )

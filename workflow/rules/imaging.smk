@@ -95,7 +95,7 @@ if STUDY.imaging.measurements:
     rule read_measurements:
         """Region measurements made elsewhere: checked, flagged, handed on."""
         input:
-            measurements=STUDY.imaging.measurements,
+            measurements=MEASUREMENTS,
             places=STUDY.imaging.places or [],
         output:
             regions=nonempty("results/{study}/imaging/regions.nc"),
@@ -165,6 +165,7 @@ else:
             options=options("imaging"),
             # listed in the quality table, although no other file depends on them
             several=[paths for paths in IMAGES.values() if len(paths) > 1],
+            unusable=UNUSABLE,
             template=subpath(input.template, parent=True),
             folder=subpath(output.regions, parent=True),
             code=fingerprint("imaging.collect"),

@@ -11,7 +11,9 @@ GENES_OPTION = f"--genes {GENES[0]}" if GENES else ""
 # What is ranked: (snp, region) -> methods. A method has tables and figures of what it reads.
 RANKED_BY_READS = {}
 for name in RANKED:
-    reads = tuple(one for one in SLICES[name].reads if one in MODALITIES)
+    reads = tuple(
+        one for one in SLICES[name].reads if one in MODALITIES and SECTIONS[one].shared
+    )
     RANKED_BY_READS.setdefault(reads, []).append(name)
 WITH_GENES = [
     name

@@ -129,7 +129,7 @@ rule summarize_study:
         methods=METHODS,
         ranked=RANKED,
         results=subpath(output.numbers, ancestor=2),
-        code=fingerprint(*code_modules(OUTCOMES)),
+        code=fingerprint(*code_modules(OUTCOMES, MEASURING)),
     shell:
         "python -m gendmr report summarize --results {params.results}"
         " --options {params.options:q} --outcomes {params.outcomes:q}"

@@ -1,5 +1,17 @@
 """A cohort with planted truth: the same inputs a user would bring."""
 
+from gendmr.simulate.slide_names import planned_slides
+
+# Files of functional scans, where some are simulated.
+CONNECTIONS, SERIES = (
+    (
+        ["results/{study}/simulate/connections.tsv"],
+        study_files("simulate/series.npz", "simulate/components.tsv"),
+    )
+    if STUDY.simulate.functional
+    else ([], [])
+)
+
 
 localrules:
     simulate,
@@ -9,8 +21,47 @@ rule simulate:
     """The whole cohort."""
     input:
         study_files("simulate/participants.tsv", "simulate/truth.json"),
+        study_files("simulate/slides.tsv") if STUDY.simulate.tumours else [],
         list(IMAGES.values()),
         MEASUREMENTS,
+        SERIES,
+
+
+if STUDY.simulate.tumours:
+
+    rule simulate_tumours:
+        """People with a tumour: outcomes, expression, and features of patches of their slides."""
+        output:
+            participants=nonempty("results/{study}/simulate/participants.tsv"),
+            expression=nonempty("results/{study}/simulate/expression.tsv"),
+            groups=nonempty("results/{study}/simulate/groups.tsv"),
+            slides=nonempty("results/{study}/simulate/slides.tsv"),
+            truth=nonempty("results/{study}/simulate/truth.json"),
+            patches=nonempty("results/{study}/simulate/planted_patches.tsv"),
+            features=nonempty(
+                planned_slides(STUDY.simulate, "results/{study}/simulate/slides.tsv")
+            ),
+        log:
+            "logs/{study}/simulate/tumours.log",
+        benchmark:
+            "logs/{study}/simulate/tumours.benchmark.tsv"
+        conda:
+            "../../envs/simulate.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(1000),
+            runtime=double_per_attempt(20),
+        params:
+            options=options("simulate"),
+            seed=STUDY.seed,
+            folder=subpath(output.participants, parent=True),
+            code=fingerprint("simulate.tumours"),
+        shell:
+            "python -m gendmr simulate tumours --options {params.options:q}"
+            " --seed {params.seed} --output {params.folder} &> {log}"
+
+    # Both make participants.tsv; a study has one of them.
+    ruleorder: simulate_tumours > simulate_cohort
 
 
 rule simulate_cohort:
@@ -24,6 +75,7 @@ rule simulate_cohort:
         truth=nonempty("results/{study}/simulate/truth.json"),
         genes=nonempty("results/{study}/simulate/genes.gene.loc"),
         anatomy=nonempty("results/{study}/simulate/anatomy.tsv"),
+        connections=nonempty(CONNECTIONS),
         genotypes=nonempty(
             expand(
                 "results/{{study}}/simulate/genotypes/{array}.{suffix}",
@@ -132,3 +184,30 @@ rule simulate_measurements:
         "python -m gendmr simulate measurements --anatomy {input.anatomy}"
         " --regions {input.regions} --options {params.options:q} --seed {params.seed}"
         " --output {output.regions} &> {log}"
+
+
+rule simulate_signals:
+    """Signals of regions, whose correlations are weaker where that was planted."""
+    input:
+        connections="results/{study}/simulate/connections.tsv",
+    output:
+        series=nonempty("results/{study}/simulate/series.npz"),
+        components=nonempty("results/{study}/simulate/components.tsv"),
+    log:
+        "logs/{study}/simulate/signals.log",
+    benchmark:
+        "logs/{study}/simulate/signals.benchmark.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
+    params:
+        options=options("simulate"),
+        seed=STUDY.seed,
+        code=fingerprint("simulate.signals"),
+    shell:
+        "python -m gendmr simulate signals --connections {input.connections}"
+        " --options {params.options:q} --seed {params.seed} --series {output.series}"
+        " --components {output.components} &> {log}"

@@ -35,7 +35,7 @@ REPEATED = {"--profile"}
 def start_summary(study: Study, *, images: int) -> str:
     """Return what is about to run and where it will be found."""
     name = study.study
-    measurements = study.imaging.measurements if study.imaging else None
+    measurements = ", ".join(study.imaging.measured_paths) if study.imaging else ""
     imaged = (
         f"measurements of regions, {measurements}" if measurements else f"{images} participants"
     )

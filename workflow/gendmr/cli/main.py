@@ -20,6 +20,7 @@ STAGES = {
     "annotation": "Map SNPs to genes.",
     "imaging": "Register T1w images and measure regions.",
     "expression": "Check expression matrices and join them.",
+    "histology": "Make bags of patches from features of slides.",
     "connectivity": "Correlate regional signals, check connectomes.",
     "cohort": "Join the modalities and split the folds.",
     "training": "Train one method on one fold.",

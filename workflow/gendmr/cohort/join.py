@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from gendmr.cohort.differential import by_group
 from gendmr.cohort.families import connected_groups
 from gendmr.cohort.participants import HAS, describe, read_participants, with_outcomes
 from gendmr.cohort.recorded import compare_recorded
-from gendmr.cohort.summary import Joined, summarise
+from gendmr.cohort.summary import Joined, groups_of, summarise
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.errors import IdentifierError
@@ -71,11 +72,15 @@ def join_people(
     for name, listing in listings.items():
         _list_strangers(modalities[name], listing.names, keys, attrition)
         table[f"{HAS}{name}"] = [key in listing.names for key in table.index]
+    named = {name: _named(listing, keys, matching) for name, listing in listings.items()}
+    quality = by_group(
+        table["participant_id"], groups_of(table, options), listings, named, modalities
+    )
     table = _with_modalities(table, modalities, options, attrition)
     table = table.sort_values("participant_id", kind="stable")
     table["family"] = _families(table, listings.values(), options)
 
-    theirs = [_named(listing, keys, matching) for listing in listings.values()]
+    theirs = list(named.values())
     # Rows of the join follow those of the earlier stages.
     everything = pd.concat(
         [
@@ -95,6 +100,7 @@ def join_people(
         listed=set(keys),
         with_outcome=with_outcome,
         without=without,
+        quality=quality,
     )
     summary = summarise(joined, options)
     write_json(output / "summary.json", summary)

@@ -14,13 +14,11 @@ from gendmr.errors import ConfigurationError, first_few
 from gendmr.files.atomic import write_json
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.seeds import derive
+from gendmr.statistics.clusters import separate_groups
 
 FACTORS = ("sex", "site", "ancestry", "age")
 ANCESTRY = "ancestry"
 THIRDS = ("low", "middle", "high")
-MOST_GROUPS = 5
-STARTS = 20  # of k-means: one start may miss groups that are clearly apart
-SEPARATION = 0.5  # mean silhouette from which components are groups rather than a cloud
 PEOPLE: dict[str, Kind] = {"participant_id": "text", "family": "text"}
 
 
@@ -150,48 +148,16 @@ def _exchangeable(
 def ancestry_groups(people: pd.Series, components: pd.DataFrame, seed: int) -> np.ndarray:
     """Return the ancestry group of each person as text: `1`, `2`, ... by size, or `n/a`.
 
-    k-means on the first two components of the genotypes, with the number of groups of the largest
-    mean silhouette (Rousseeuw 1987); one group where none is above 0.5.
+    Groups of the first two components of the genotypes: see
+    `gendmr.statistics.clusters.separate_groups`.
     """
-    from sklearn.cluster import KMeans
-
     named = components.set_index("id").filter(regex=r"^PC[12]$").reindex(people)
     values = named.to_numpy(dtype=np.float64)
     known = np.isfinite(values).all(axis=1) if values.shape[1] else np.zeros(len(people), bool)
     group_of = np.full(len(people), MISSING, dtype=object)
-    group_of[known] = "1"
-    points = values[known]
-    if len(points) < 2 * MOST_GROUPS or not points.std():
-        return group_of
-    best = SEPARATION
-    for groups in range(2, MOST_GROUPS + 1):
-        # scikit-learn takes seeds of 32 bits.
-        random_state = derive(seed, "ancestry", groups) % 2**32
-        clusters = KMeans(groups, n_init=STARTS, random_state=random_state)
-        label = clusters.fit_predict(points)
-        score = _silhouette(points, label)
-        if score > best:
-            best = score
-            sizes = np.bincount(label, minlength=groups)
-            place = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
-            group_of[known] = [str(place[group] + 1) for group in label]
+    groups = separate_groups(values[known], lambda count: derive(seed, "ancestry", count))
+    group_of[known] = [str(group + 1) for group in groups]
     return group_of
-
-
-def _silhouette(points: np.ndarray, label: np.ndarray, most: int = 2000) -> float:
-    step = max(1, len(points) // most)
-    points, label = points[::step], label[::step]
-    groups = np.unique(label)
-    if len(groups) < 2:
-        return -1.0
-    apart = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
-    member = label[:, None] == groups
-    size = member.sum(axis=0)
-    mean = apart @ member / np.maximum(size - member, 1)
-    own = mean[member]
-    other = np.where(member, np.inf, mean).min(axis=1)
-    largest = np.maximum(np.maximum(own, other), 1e-300)
-    return float(np.where(size[member.argmax(axis=1)] > 1, (other - own) / largest, 0.0).mean())
 
 
 def _levels(values: pd.Series | np.ndarray, categorical: bool) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.cohort.confounding import confounding_warnings
+from gendmr.cohort.differential import FLAGGED, differential_warnings
 from gendmr.cohort.outcomes import read_outcome, tasks_of
 from gendmr.cohort.participants import HAS
 from gendmr.config.cohort import CohortSection
@@ -21,7 +22,6 @@ from gendmr.modalities.base import Listing, Modality
 
 # A family with more than this share of the cohort is taken for an error of the kinship.
 LARGE_FAMILY = 0.05
-FLAGGED = "flagged"  # step of people who stay
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Joined:
         Keys of everybody in the user's participants.tsv, and of those with an outcome.
     without : dict of str to str
         `participant_id` of the others to the reason.
+    quality : list of dict
+        Of `gendmr.cohort.differential.by_group`.
     """
 
     table: pd.DataFrame
@@ -49,6 +51,7 @@ class Joined:
     listed: Collection[str]
     with_outcome: Collection[str]
     without: Mapping[str, str]
+    quality: list[dict[str, Any]]
 
     @property
     def leavers(self) -> pd.DataFrame:
@@ -62,9 +65,10 @@ def summarise(joined: Joined, options: CohortSection) -> dict[str, Any]:
 
     `flow` holds how many people were listed and left before the modalities counted; for each
     modality and each kind of instance how many came, left and passed; and how many are analysed, by
-    the modalities that they have and the groups of each outcome.
+    the modalities that they have and the groups of each outcome. `quality` compares the groups: who
+    is flagged, who is left out.
     """
-    groups = _groups(joined.table, options)
+    groups = groups_of(joined.table, options)
     first = next(iter(groups.values()))
     family = joined.table["family"].value_counts()
     return {
@@ -84,12 +88,16 @@ def summarise(joined: Joined, options: CohortSection) -> dict[str, Any]:
             name: _describe(joined.table[name], first, name in options.categorical)
             for name in options.covariates
         },
-        "warnings": confounding_warnings(joined.table, options),
+        "quality": joined.quality,
+        "warnings": [
+            *confounding_warnings(joined.table, options),
+            *differential_warnings(joined.quality),
+        ],
         "notes": _notes(joined, options),
     }
 
 
-def _groups(table: pd.DataFrame, options: CohortSection) -> dict[str, np.ndarray]:
+def groups_of(table: pd.DataFrame, options: CohortSection) -> dict[str, np.ndarray]:
     """Return the group of each person in each outcome, text; `n/a` where it is unknown."""
     # As read_outcome will find them in the file.
     texts = table.astype(object).where(table.notna(), MISSING).astype(str)

@@ -8,9 +8,30 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from gendmr.config.base import Section
+from gendmr.errors import ConfigurationError
 
 Build = Literal["GRCh37", "GRCh38", "NCBI36"]
-FORMS = {".vcf": "vcf", ".vcf.gz": "vcf", ".bcf": "bcf", ".pgen": "pgen"}
+FORMS = {
+    **dict.fromkeys((".vcf", ".vcf.gz", ".vcf.bgz", ".vcf.zst"), "vcf"),
+    ".bcf": "bcf",
+    ".pgen": "pgen",
+}
+# How other forms are converted; {stem} is the path without its suffix.
+CONVERTED = {
+    ".bgen": "plink2 --bgen {path} ref-first --sample {stem}.sample --make-pgen --out {stem}"
+    " (ref-last where the file's second allele is the reference), then give {stem}.pgen",
+    ".gen": "plink2 --gen {path} ref-first --sample {stem}.sample --make-pgen --out {stem}"
+    " (ref-last where its second allele is the reference), then give {stem}.pgen",
+    ".ped": "plink1.9 --file {stem} --make-bed --out {stem}, then give {stem}",
+    ".map": "plink1.9 --file {stem} --make-bed --out {stem}, then give {stem}",
+    ".tped": "plink1.9 --tfile {stem} --make-bed --out {stem}, then give {stem}",
+    ".haps": "plink2 --haps {path} ref-first --sample {stem}.sample --make-pgen --out {stem}, then"
+    " give {stem}.pgen",
+    ".txt": "plink1.9 --23file {path} FAMILY PERSON --make-bed --out {stem} for each person of"
+    " 23andMe or AncestryDNA, then give each {stem}",
+    ".bed.gz": "gunzip {path}, also of .bim and .fam, then give the path without .bed",
+    ".zip": "unzip {path}, then give what is in it",
+}
 
 
 def form_of(path: str) -> str:
@@ -46,10 +67,10 @@ class GenotypesSection(Section):
     """
 
     inputs: tuple[str, ...] = Field(min_length=1)
-    """PLINK 1 file sets, as paths without .bed, or files that end in .vcf, .vcf.gz, .bcf or .pgen.
-    Sets of other people are merged over the variants they share; sets of the same people (one per
-    chromosome) are put side by side; a person in two sets with common variants is compared with
-    itself, and the copy with the better call rate stays."""
+    """PLINK 1 file sets, as paths without .bed, or files that end in .vcf, .vcf.gz, .vcf.bgz,
+    .vcf.zst, .bcf or .pgen. Sets of other people are merged over the variants they share; sets of
+    the same people (one per chromosome) are put side by side; a person in two sets with common
+    variants is compared with itself, and the copy with the better call rate stays."""
     build: Build = "GRCh37"
     """Genome build of the positions: GRCh37 (hg19), GRCh38 (hg38) or NCBI36 (hg18)."""
     check_build: bool = True
@@ -60,6 +81,19 @@ class GenotypesSection(Section):
     lift: dict[str, Lift] = Field(default_factory=dict)
     """Input sets of another build, by their path in `inputs`, with the chain file that lifts them:
     `{data/array2: {build: NCBI36, chain: hg18ToHg19.over.chain.gz}}`. Nothing else is lifted."""
+    sexes: str | None = None
+    """Table with the columns `iid` and `sex` (M, F, n/a) of the samples of VCF and BCF files, which
+    carry no sex. Without it their sex is not checked."""
+    hard_call_threshold: float = Field(default=0.1, gt=0, lt=0.5)
+    """A dosage (of a VCF's DS or GP, or of a .pgen) within it of a whole number counts as that
+    number; any other is a missing call. 0.499 takes the nearest whole number."""
+    most_lost: float = Field(default=0.5, gt=0, le=1)
+    """Highest share of the variants of a set that may leave for poor dosages, or because sets that
+    are merged disagree in position or alleles; and of people who may leave as duplicates or be kin
+    of one another. Beyond it the run stops and names the cause."""
+    minimum_shared: float = Field(default=0.1, ge=0, le=1)
+    """Where sets of other people are merged: smallest share of the variants of the smallest set
+    that all sets must have."""
     chromosomes: tuple[str, ...] = ()
     """Autosomes to keep, e.g. ["19"]; empty: all."""
     keep_autosomes_only: bool = True
@@ -77,7 +111,8 @@ class GenotypesSection(Section):
     """Lowest p of the exact Hardy-Weinberg test in everybody. Lenient, for cases may deviate where
     there is an association; the test in controls belongs inside the folds. 0: no filter."""
     heterozygosity_sd: float = Field(default=3.0, gt=0)
-    """Farthest F coefficient from the mean, in standard deviations: contamination, inbreeding."""
+    """Farthest F coefficient from what ancestry components of the others predict, in robust
+    standard deviations: contamination, inbreeding."""
     sex_check: bool = True
     """Compare the sex of the .fam with the F coefficient of chromosome X."""
     sex_female_max: float = Field(default=0.2, ge=-1, le=1)
@@ -115,6 +150,7 @@ class GenotypesSection(Section):
                 raise ValueError(f"{prefix}: give the path without {prefix[-4:]}")
             if prefix.endswith((".pvar", ".pvar.zst", ".psam")):
                 raise ValueError(f"{prefix}: give the path of the .pgen")
+            _refuse_other_form(prefix)
         if len(set(inputs)) < len(inputs):
             raise ValueError("the same file set is named twice")
         return inputs
@@ -155,4 +191,19 @@ class GenotypesSection(Section):
             else:
                 paths.append(name)
         paths += [lift.chain for lift in self.lift.values()]
+        paths += [self.sexes] if self.sexes else []
         return [*paths, self.reference_positions] if self.check_build else paths
+
+
+def _refuse_other_form(path: str) -> None:
+    suffix = next((suffix for suffix in CONVERTED if path.lower().endswith(suffix)), None)
+    # A file set may be called `study.txt`.
+    if suffix is None or Path(f"{path}.bed").is_file():
+        return
+    stem = path[: -len(suffix)]
+    raise ConfigurationError(
+        f"genotypes.inputs: {path}: {suffix} is no form that is read",
+        cause="read are .bed with .bim and .fam (a path without suffix), .vcf (.gz, .bgz, .zst),"
+        " .bcf and .pgen",
+        next_step="convert it: " + CONVERTED[suffix].format(path=path, stem=stem),
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gendmr.config.base import Section
+from gendmr.config.selection import SelectSection
 
 Counts = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 Factors = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -46,6 +48,7 @@ Measure = Literal[
     "similarity",
     "jacobian_min",
     "jacobian_max",
+    "icv_ratio",
     "icv_mm3",
     "grey_fraction",
     "total_mm3",
@@ -62,6 +65,9 @@ class Outliers(Section):
     similarity_below: float = Field(default=0.5, ge=-1, le=1)
     """Correlation of the warped scan with the template, within the brain, below which a scan is
     flagged."""
+    icv_ratio_apart: float = Field(default=0.15, gt=0)
+    """Distance from 1 of the template's brain, carried to the scan, divided by the volume of the
+    scan's mask, above which a scan is flagged: one of the two is not this brain."""
     robust_z: float = Field(default=4.0, gt=0)
     """Distance from the cohort's median, in units of 1.4826 times the median absolute deviation."""
     minimum: int = Field(default=8, ge=3)
@@ -77,12 +83,20 @@ class ImagingSection(Section):
 
     bids: str | None = None
     """BIDS folder with `sub-*/[ses-*/]anat/*_T1w.nii[.gz]`; or else `measurements`."""
-    measurements: str | None = None
-    """Measurements of regions by other software (FreeSurfer, say), in place of images: NetCDF as
-    this stage writes it (`regions.nc`), or a table separated by tabs, one row per person, with the
-    columns `participant_id`, `icv` (intracranial volume) and, for each region, `<region>_volume`
-    and, where known, `<region>_mean` and `<region>_spread` (of what was measured in the region:
-    density, thickness). Volumes in mm3; `n/a` is missing."""
+    select: SelectSection = SelectSection()
+    """Which image of a person counts, where there are several."""
+    measurements: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Measurements of regions by other software, in place of images; one path or several, which are
+    joined by people. Recognised by their content: a SUBJECTS_DIR of FreeSurfer, tables of
+    asegstats2table and aparcstats2table (tabs or commas; .gz too), the tables of ENIGMA and CAT12,
+    UK Biobank's fields by number, an output folder of fMRIPrep, NetCDF as this stage writes it
+    (`regions.nc`), or a table separated by tabs, one row per person, with `participant_id`, `icv`
+    (intracranial volume) and, for each region, `<region>_volume` and, where known, `<region>_mean`
+    and `<region>_spread` (of what was measured in the region: density, thickness). Volumes in mm3;
+    `n/a` is missing."""
+    parcellation: str = Field(default="aparc", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """With a SUBJECTS_DIR: cortical regions of `stats/?h.<parcellation>.stats`; `aparc` is
+    Desikan-Killiany, `aparc.DKTatlas` and `aparc.a2009s` are FreeSurfer's others."""
     places: str | None = None
     """With a table of `measurements`: another table, `region`, `hemisphere` (`L`, `R`, `B` for
     both), `x`, `y`, `z` (centroid, mm). Absent: the side is read from names such as
@@ -113,8 +127,44 @@ class ImagingSection(Section):
     def for_scans(self) -> Self:
         """Return what matters to the template and to each scan: the rest reruns no registration."""
         return self.model_copy(
-            update={"exclude": (), "on_bad_scan": "exclude", "outliers": Outliers()}
+            update={
+                "exclude": (),
+                "on_bad_scan": "exclude",
+                "outliers": Outliers(),
+                "select": SelectSection(),
+            }
         )
+
+    @property
+    def measured_paths(self) -> list[str]:
+        """Files and folders of measurements made elsewhere; none where images are measured."""
+        if self.measurements is None:
+            return []
+        return [self.measurements] if isinstance(self.measurements, str) else [*self.measurements]
+
+    def measured_files(self, *, folders: bool = True) -> list[str]:
+        """Return the files of measurements, those in folders one by one, or without `folders`."""
+        patterns = (
+            "*/stats/aseg.stats",
+            f"*/stats/[lr]h.{self.parcellation}.stats",
+            "desc-*_dseg.tsv",
+            *(
+                f"sub-*/{session}anat/*_desc-{kind}.nii*"
+                for session in ("", "ses-*/")
+                for kind in ("aseg_dseg", "aparcaseg_dseg", "brain_mask")
+            ),
+        )
+        files = []
+        for path in self.measured_paths:
+            if not Path(path).is_dir():
+                files.append(path)
+            elif folders:
+                inside = [
+                    str(file) for pattern in patterns for file in sorted(Path(path).glob(pattern))
+                ]
+                # Of a folder that holds nothing, the rule says so by name.
+                files += inside or [path]
+        return files
 
     def mask_of(self, participant: str) -> str | None:
         """Return the path of a participant's brain mask, where masks are given."""

@@ -9,11 +9,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from gendmr.config.base import Section
+from gendmr.config.tumours import TumoursSection
 from gendmr.errors import first_few
 
 # Columns that participants.tsv has anyway, or that the stage `cohort` adds.
 RESERVED_COLUMNS = frozenset(
-    {"participant_id", "diagnosis", "age", "sex", "site", "has_snp", "has_region", "family"}
+    {
+        *("participant_id", "diagnosis", "age", "sex", "site", "motion"),
+        *("has_snp", "has_region", "has_edge", "has_amplitude", "family"),
+    }
+)
+NETWORKS = (
+    *("subcortical", "auditory", "sensorimotor", "visual", "control", "default", "cerebellar"),
 )
 ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ClassLabel = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+-]{0,19}$")]
@@ -186,6 +193,19 @@ class SimulateSection(Section):
     smaller_regions: float = Field(0.0, ge=-0.2, le=0.2)
     """Share by which all regions are smaller in the second population: stratification of what the
     brain says about genes. With `measurements` only."""
+    functional: bool = False
+    """Simulate signals of 35 regions in 7 networks for everybody (`series.npz`)."""
+    connections: tuple[str, ...] = ()
+    """Pairs of networks (`default ~ control`) whose correlation is weaker in cases, in the way in
+    which `regions` are smaller: by `atrophy`, `susceptibility` and `region_effect`, where a share
+    of volume is a difference of correlations. Genes act through them as through regions."""
+    volumes: int = Field(150, ge=20, le=2000)
+    """Volumes of a functional scan."""
+    motion_of_cases: float = Field(0.0, ge=-2.0, le=2.0)
+    """By how many SDs the logarithm of the motion of cases is higher: confounding by motion, which
+    raises all correlations of a person."""
+    site_connectivity: float = Field(0.0, ge=0.0, le=0.2)
+    """SD of what a site adds to the correlations of each pair of networks."""
     sites: int = Field(3, ge=1, le=20)
     """Number of recruiting sites."""
     voxel_sizes: tuple[float, float] = (2.0, 3.0)
@@ -195,6 +215,14 @@ class SimulateSection(Section):
     outcomes: dict[ColumnName, AnySimulatedOutcome] = Field(default_factory=dict)
     """Further outcomes beside the diagnosis, by name; the truth file says what drives each. With
     `null_mode` nothing that is planted or seen of a brain does."""
+    tumours: TumoursSection | None = None
+    """Another cohort in place of all this: people with a tumour, its expression and its slides. Of
+    the options above `people`, `sites` and `null_mode` count."""
+
+    @property
+    def mediators(self) -> tuple[str, ...]:
+        """What the disease weakens and genes may act through: regions, then connections."""
+        return (*self.regions, *self.connections)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -219,9 +247,24 @@ class SimulateSection(Section):
             not self.null_mode
             and self.through_regions > 0
             and self.planted > 1
-            and not self.regions
+            and not self.mediators
         ):
             raise ValueError("through_regions: needs at least one name in `regions`")
+        if self.connections and not self.functional:
+            raise ValueError("connections: only with `functional: true`")
+        if self.connections and self.outcomes:
+            raise ValueError("connections: drive the diagnosis alone; leave `outcomes` out")
+        pairs = [frozenset(name.split(" ~ ")) for name in self.connections]
+        wrong = [
+            name
+            for name, pair in zip(self.connections, pairs, strict=True)
+            if " ~ " not in name or not pair <= set(NETWORKS)
+        ]
+        if wrong or len(set(pairs)) != len(pairs):
+            raise ValueError(
+                f"connections: each once, `first ~ second` of {', '.join(NETWORKS)};"
+                f" wrong: {first_few(wrong) if wrong else 'one pair twice'}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from gendmr.config.cohort import CohortSection
 from gendmr.config.connectivity import ConnectivitySection
 from gendmr.config.expression import ExpressionSection
 from gendmr.config.genotypes import GenotypesSection
+from gendmr.config.histology import HistologySection
 from gendmr.config.imaging import ImagingSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
@@ -51,6 +52,8 @@ class Study(Section):
     """Absent: a study without images."""
     expression: ExpressionSection | None = None
     """Absent: a study without expression."""
+    histology: HistologySection | None = None
+    """Absent: a study without slides."""
     connectivity: ConnectivitySection | None = None
     """Absent: a study without functional data."""
     modalities: ModalitiesSection = ModalitiesSection()
@@ -338,10 +341,14 @@ class Study(Section):
         return tuple(name for name in names if name in self.cohort.covariates)
 
     def ranked_methods(self) -> list[str]:
-        """Return the methods whose attributions are ranked."""
-        return [
-            name for name, method in self.methods.items() if method.ranked(self._readable(method))
-        ]
+        """Return the methods whose attributions are ranked: of instances that people share."""
+        shared = tuple(name for name, section in self.modality_sections().items() if section.shared)
+        ranked = []
+        for name, method in self.methods.items():
+            readable = self._readable(method)
+            if method.ranked(readable) and set(method.reads_of(readable)) & set(shared):
+                ranked.append(name)
+        return ranked
 
     def null_methods(self) -> list[str]:
         """Return the methods whose ranking has p-values."""
@@ -358,7 +365,7 @@ class Study(Section):
         return -(-null.permutations // null.chunk) if name in self.null_methods() else 0
 
     def tables(self) -> list[str]:
-        """Return the files that the study is given, but for genotypes and images."""
+        """Return the files that the study is given, but for genotypes, images and folders."""
         imaging, sets = self.imaging, self.ranking.enrichment
         named = [
             self.annotation.genes if self.annotation else None,
@@ -371,7 +378,8 @@ class Study(Section):
             *(imaging.files() if imaging else ()),
             *(self.expression.files() if self.expression else ()),
             *(self.connectivity.files() if self.connectivity else ()),
-            *((imaging.measurements, imaging.places) if imaging else ()),
+            *((*imaging.measured_files(folders=False), imaging.places) if imaging else ()),
+            *(self.histology.files() if self.histology else ()),
             *((*sets.sets, *sets.loci) if sets else ()),
             self.report.truth,
         ]

@@ -23,6 +23,7 @@ STAGES = (
     "annotation",
     "imaging",
     "expression",
+    "histology",
     "cohort",
     "training",
     "ranking",

@@ -146,7 +146,6 @@ def write_blocks(
         The disk is full.
     """
     import h5netcdf
-    import h5py
 
     declared = schema[main]
     with atomic_path(path) as temporary:
@@ -155,20 +154,8 @@ def write_blocks(
             with h5netcdf.File(sink, "w") as stored:
                 stored.dimensions = dict(zip(declared.dims, shape, strict=True))
                 stored.attrs.update({name: str(value) for name, value in attributes.items()})
-                for name, values in coordinates.items():
-                    _refuse(schema[name], values, str(path), name)
-                    text = schema[name].dtype == "text"
-                    dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
-                    checked = CHECKED | {"chunks": values.shape}
-                    variable = stored.create_variable(
-                        name,
-                        schema[name].dims,
-                        dtype=dtype,
-                        **(checked if values.size and not text else {}),
-                    )
-                    variable[...] = values.astype(object) if text else values
-                    variable.attrs.update(_described(schema[name]))
-                    sink.check()
+                _write_coordinates(stored, schema, coordinates, str(path))
+                sink.check()
                 large = stored.create_variable(
                     main, declared.dims, dtype=np.dtype(declared.dtype), **_packed(shape)
                 )
@@ -183,6 +170,83 @@ def write_blocks(
         finally:
             sink.close()
         sink.check()
+
+
+def write_rows(
+    path: Path | str,
+    schema: Schema,
+    main: str,
+    shape: tuple[int, int, int],
+    coordinates: Mapping[str, np.ndarray],
+    rows: Iterable[np.ndarray],
+) -> None:
+    """Write a dataset whose large variable comes person by person, the same bytes each time.
+
+    The file reads as one that `write_dataset` wrote; memory holds one person and the coordinates.
+
+    Parameters
+    ----------
+    path : Path or str
+    schema : mapping
+    main : str
+        The large variable (participant, instance, number).
+    shape : (int, int, int)
+    coordinates : mapping of str to ndarray
+        All other variables; text as Python strings.
+    rows : iterable of ndarray (instance, number)
+        Of each person, in order.
+
+    Raises
+    ------
+    ModalityError
+        A value breaks its declaration.
+    OutputError
+        The disk is full.
+    """
+    import h5netcdf
+
+    declared = schema[main]
+    with atomic_path(path) as temporary:
+        sink = Sink(temporary)
+        try:
+            with h5netcdf.File(sink, "w") as stored:
+                stored.dimensions = dict(zip(declared.dims, shape, strict=True))
+                _write_coordinates(stored, schema, coordinates, str(path))
+                sink.check()
+                large = stored.create_variable(
+                    main,
+                    declared.dims,
+                    dtype=np.dtype(declared.dtype),
+                    **(CHECKED | {"chunks": (1, *shape[1:])} if 0 not in shape else {}),
+                )
+                large.attrs.update(_described(declared))
+                for place, values in enumerate(rows):
+                    _refuse(declared, values, str(path), main)
+                    large[place] = values
+                    sink.check()
+        finally:
+            sink.close()
+        sink.check()
+
+
+def _write_coordinates(
+    stored: Any, schema: Schema, coordinates: Mapping[str, np.ndarray], where: str
+) -> None:
+    import h5py
+
+    for name, values in coordinates.items():
+        _refuse(schema[name], values, where, name)
+        text = schema[name].dtype == "text"
+        dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
+        checked = CHECKED | {"chunks": values.shape}
+        variable = stored.create_variable(
+            name,
+            schema[name].dims,
+            dtype=dtype,
+            **(checked if values.size and not text else {}),
+        )
+        variable[...] = values.astype(object) if text else values
+        variable.attrs.update(_described(schema[name]))
 
 
 def _packed(shape: tuple[int, int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A file that HDF5 can write to on a full disk."""
+"""A file for HDF5 that a full disk does not crash."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Sink(io.RawIOBase):
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Take bytes; those that the disk refuses stay in memory."""
+        """Write bytes; after an error keep them in memory."""
         content = bytes(data)
         if self.error is None:
             try:
@@ -38,7 +38,7 @@ class Sink(io.RawIOBase):
         return len(content)
 
     def readinto(self, buffer: Any) -> int:
-        """Give back bytes as they were written."""
+        """Read bytes, those that the disk did not take among them."""
         view = memoryview(buffer).cast("B")
         self._file.seek(self._place)
         content = self._file.read(len(view))
@@ -54,7 +54,7 @@ class Sink(io.RawIOBase):
         return len(view)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Move to a place; return it."""
         self._place = offset + (0, self._place, self._size)[whence]
         return self._place
 
@@ -63,7 +63,7 @@ class Sink(io.RawIOBase):
         return self._place
 
     def truncate(self, size: int | None = None) -> int:
-        """Set the size."""
+        """Set the size; return it."""
         self._size = self._place if size is None else size
         if self.error is None:
             try:

@@ -19,6 +19,8 @@ ENOUGH_POSITIONS = 20
 MOST = 0.8
 # Without names, chance hits of dense sets must be far fewer than those of the right build.
 CLEARLY = 5.0
+# Between two builds, long stretches move as one: neighbours differ by the same number of bases.
+TOGETHER = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class BuildEvidence:
         The one build that fits.
     shifted : str or None
         The build that fits once 1 is added to all positions.
+    moved : bool
+        No build fits, but most neighbours lie equally far from their positions on one of them, as
+        they do where a set is of a build that is not known here.
     """
 
     by: str
@@ -46,6 +51,7 @@ class BuildEvidence:
     shares: dict[str, float | None]
     fitting_build: str | None
     shifted: str | None = None
+    moved: bool = False
 
     def words(self) -> str:
         """Return the percentages of the three builds, for logs, errors and the report."""
@@ -104,8 +110,15 @@ def detect_build(variants: pd.DataFrame, reference: pd.DataFrame) -> BuildEviden
     position = variants["position"].to_numpy()[row[row >= 0]]
     shares = {build: _agreement(position, common[build]) for build in BUILDS}
     if len(common) >= ENOUGH_NAMES:
-        moved = {build: _agreement(position + 1, common[build]) for build in BUILDS}
-        return BuildEvidence("name", len(common), shares, _most(shares), _most(moved))
+        later = {build: _agreement(position + 1, common[build]) for build in BUILDS}
+        return BuildEvidence(
+            by="name",
+            variants=len(common),
+            shares=shares,
+            fitting_build=_most(shares),
+            shifted=_most(later),
+            moved=any(_moves_together(position, common, build) for build in BUILDS),
+        )
     return _by_position(variants, reference)
 
 
@@ -114,6 +127,18 @@ def _agreement(position: np.ndarray, known: pd.Series) -> float | None:
     if int(is_known.sum()) < ENOUGH_NAMES:
         return None
     return float((position[is_known] == known.to_numpy()[is_known]).mean())
+
+
+def _moves_together(position: np.ndarray, common: pd.DataFrame, build: str) -> bool:
+    """Tell whether neighbours differ from their known positions by the same number of bases."""
+    is_known = common[build].notna().to_numpy()
+    known = common.loc[is_known, ["chromosome", build]].assign(
+        difference=position[is_known] - common.loc[is_known, build]
+    )
+    known = known.sort_values(["chromosome", build])
+    same = known["difference"].diff().eq(0) & known["difference"].ne(0)
+    same &= known["chromosome"].eq(known["chromosome"].shift())
+    return len(known) >= ENOUGH_NAMES and float(same.mean()) >= TOGETHER
 
 
 def _most(shares: dict[str, float | None]) -> str | None:
@@ -194,6 +219,7 @@ def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: 
         return None
     if evidence.fitting_build is None and evidence.shares[declared] is None:
         return f"{what}: {declared} could be neither shown nor refuted"
+    unknown = [build for build, share in evidence.shares.items() if share is None]
     if evidence.fitting_build is not None:
         raise GenotypeFileError(
             f"{what}; the positions are of {evidence.fitting_build}, not of {declared} as declared",
@@ -213,9 +239,20 @@ def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: 
             cause="positions taken from a BED file of intervals",
             next_step="add 1: awk '{$4 = $4 + 1; print}' OFS='\\t' OLD.bim > NEW.bim",
         )
+    if evidence.moved:
+        older = " or ".join(unknown) or "another build"
+        raise GenotypeFileError(
+            f"{what}; no build fits, but neighbours lie equally far from where they should",
+            cause=f"the set is of {older}, whose positions on these chromosomes"
+            " the table of reference positions does not have",
+            next_step="give positions of that build for SNPs of this set: genotypes."
+            "reference_positions: TABLE with the columns snp, chromosome and"
+            f" {unknown[0] if unknown else 'NCBI36'}; then lift the set with genotypes.lift, or"
+            " declare that build everywhere",
+        )
     raise GenotypeFileError(
         f"{what}; no build fits",
         cause="sets of two builds merged, a .bim lifted in part or sorted without its .bed, or"
         " names that are no rsIDs of dbSNP",
-        next_step="mend the positions, or set genotypes.check_build: false if you know their build",
+        next_step="export the set again from its source, with names and positions of one build",
     )

@@ -60,7 +60,7 @@ def filter_(options: str, threads: int, memory: int, work: Path, seed: int) -> N
     filter_participants(section, work, plink)
     filter_variants(section, work, plink)
     compute_components(section, work, plink, seed)
-    draw_stage(section, work)
+    draw_stage(section, work, seed)
 
 
 @group.command("find-plink")

@@ -15,7 +15,7 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.files.atomic import read_json, read_text, write_json
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_fam
-from gendmr.genotypes.plink import FEW_FOUNDERS, Plink, link, workplace, write_names
+from gendmr.genotypes.plink import FEW_FOUNDERS, Plink, link, read_scores, workplace, write_names
 from gendmr.seeds import derive, generator
 
 # Above it PLINK's randomised algorithm (Galinsky et al. 2016) is needed.
@@ -50,8 +50,9 @@ def compute_components(
     people = read_fam(result / "qc")
     pruned = read_text(folder / "pruned.txt").split()
     # PLINK 2 separates by tabs.
-    checked = read_text(result / "qc.bim").replace("\n", "\t").split("\t")[1::6]
-    passed = set(checked)
+    cells = read_text(result / "qc.bim").replace("\n", "\t").split("\t")
+    chromosomes, checked = cells[0::6], cells[1::6]
+    passed = {name for name, code in zip(checked, chromosomes, strict=False) if code != "X"}
     names = [name for name in pruned if name in passed]
     if len(names) > section.component_variants:
         draw = generator(seed, "genotypes", "components")
@@ -92,18 +93,16 @@ def _components(
             ],
             out="components",
             folder=work,
+            people=people["iid"].tolist(),
+            variants=names,
         )
-        lines = (work / "components.eigenvec").read_text(encoding="utf-8").splitlines()
+        iids, scores = read_scores(work / "components.eigenvec")
         values = np.loadtxt(work / "components.eigenval", ndmin=1)
-    header = lines[0].lstrip("#").split("\t")
-    rows = [line.split("\t") for line in lines[1:]]
-    first = header.index("PC1")
-    scores = np.array([row[first:] for row in rows], dtype=float)
     # The sign of a component is arbitrary: the person farthest out is on the positive side.
     farthest = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
     scores *= np.where(farthest < 0, -1.0, 1.0)
     table = pd.DataFrame(scores)
-    table.insert(0, "id", [row[header.index("IID")] for row in rows])
+    table.insert(0, "id", iids)
     return table, values
 
 

@@ -15,11 +15,15 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.files.atomic import read_json
 from gendmr.files.seal import verify
 from gendmr.files.tables import MISSING, Kind, read_table
+from gendmr.seeds import derive
+from gendmr.statistics.clusters import separate_groups
 
 HEIGHT = 2.4
 BINS = 40
+GROUPS = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE)
+FARTHEST = 30.0  # SDs that are drawn
 PEOPLE: dict[str, Kind] = {"id": "text", "missing": "number", "sex": "text"}
-PEOPLE |= {"f_x": "number", "f_autosomes": "number"}
+PEOPLE |= {"f_x": "number", "f_autosomes": "number", "f_residual": "number"}
 PAIRS: dict[str, Kind] = {"id1": "text", "id2": "text", "kinship": "number", "relation": "text"}
 PAIRS |= {"pedigree": "text"}
 
@@ -28,7 +32,7 @@ PAIRS |= {"pedigree": "text"}
 LEFT, RIGHT, BOTTOM, TOP = 0.72, 0.08, 0.45, 0.28
 
 
-def draw_stage(section: GenotypesSection, folder: Path | str) -> None:
+def draw_stage(section: GenotypesSection, folder: Path | str, seed: int) -> None:
     """Draw the eight figures of the stage from what its steps measured.
 
     Parameters
@@ -37,6 +41,8 @@ def draw_stage(section: GenotypesSection, folder: Path | str) -> None:
         Thresholds.
     folder : Path or str
         Where the steps left their files; its parent receives ``figures/*.png``.
+    seed : int
+        Of the study, with which ancestry groups are found.
 
     Raises
     ------
@@ -60,7 +66,7 @@ def draw_stage(section: GenotypesSection, folder: Path | str) -> None:
         figures / "person_missingness.png",
     )
     _draw_sex(section, people.dropna(subset="f_x"), figures / "sex.png")
-    _draw_heterozygosity(section, people["f_autosomes"].dropna(), figures / "heterozygosity.png")
+    _draw_heterozygosity(section, people["f_residual"].dropna(), figures / "heterozygosity.png")
     _draw_kinship(section, pairs, figures / "kinship.png")
     _shares(
         np.load(folder / "merge.missingness.npy", allow_pickle=False),
@@ -73,7 +79,7 @@ def draw_stage(section: GenotypesSection, folder: Path | str) -> None:
     _draw_hwe(section, hwe[np.isfinite(hwe)], figures / "hwe.png")
     components = read_table(result / "components.tsv", {"id": "text"}, extra=True)
     values = np.array(read_json(result / "summary.json")["eigenvalues"])
-    _draw_components(components, values, figures / "components.png")
+    _draw_components(components, values, seed, figures / "components.png")
 
 
 def _canvas() -> tuple[Any, Any]:
@@ -196,13 +202,14 @@ def _draw_sex(section: GenotypesSection, table: pd.DataFrame, path: Path) -> Non
     _save(figure, path)
 
 
-def _draw_heterozygosity(section: GenotypesSection, f: pd.Series, path: Path) -> None:
+def _draw_heterozygosity(section: GenotypesSection, residual: pd.Series, path: Path) -> None:
     figure, axes = _canvas()
-    if len(f) < 2 or f.std() == 0:
+    if len(residual) < 2 or residual.std() == 0:
         _nothing(axes, "heterozygosity not computed")
         _save(figure, path)
         return
-    spread = (f.to_numpy() - f.mean()) / f.std()
+    # A bin for each of two people a thousand SDs apart would take all memory.
+    spread = np.clip(residual.to_numpy(), -FARTHEST, FARTHEST)
     limit = section.heterozygosity_sd
     width = limit / 12
     low = np.floor(min(spread.min(), -limit * 1.1) / width)
@@ -220,7 +227,7 @@ def _draw_heterozygosity(section: GenotypesSection, f: pd.Series, path: Path) ->
         f"{len(outside)} of {len(spread):,} beyond {limit:g} SD", loc="right", fontsize=8
     )
     axes.set(
-        xlabel="F coefficient (SD from the mean)",
+        xlabel="F coefficient (robust SD from what ancestry predicts)",
         ylabel="people",
         xlim=(edges[0] - width, edges[-1] + width),
     )
@@ -250,13 +257,32 @@ def _draw_kinship(section: GenotypesSection, pairs: pd.DataFrame, path: Path) ->
     _save(figure, path)
 
 
-def _draw_components(table: pd.DataFrame, values: np.ndarray, path: Path) -> None:
+def _draw_components(table: pd.DataFrame, values: np.ndarray, seed: int, path: Path) -> None:
+    """Draw people on four components in the colour of their ancestry group, and eigenvalues.
+
+    Groups are found as for the strata of the null (`gendmr.cohort.strata`), here of everybody who
+    was genotyped.
+    """
     figure, axes = style.canvas(1, 3, size=(style.PAGE, HEIGHT))
     figure.subplots_adjust(0.095, 0.18, 0.99, 0.96, wspace=0.36)
+    groups = _ancestry_groups(table, seed)
+    several = len(np.unique(groups)) > 1
     for panel, pair in zip(axes[:2], (("PC1", "PC2"), ("PC3", "PC4")), strict=True):
         if pair[1] in table:
             first, second = (table[name].astype(float) for name in pair)
-            panel.scatter(first, second, s=5, alpha=0.6, linewidths=0)
+            for group in np.unique(groups):
+                chosen = groups == group
+                panel.scatter(
+                    first[chosen],
+                    second[chosen],
+                    s=5,
+                    alpha=0.6,
+                    linewidths=0,
+                    color=GROUPS[group],
+                    label=f"group {group + 1} ({int(chosen.sum())})",
+                )
+            if several and pair[0] == "PC1":
+                panel.legend(loc="best", handletextpad=0.2, markerscale=1.5)
             panel.set(xlabel=pair[0], ylabel=pair[1])
             panel.locator_params(nbins=5)
         else:
@@ -268,6 +294,14 @@ def _draw_components(table: pd.DataFrame, values: np.ndarray, path: Path) -> Non
     else:
         _nothing(axes[2], "not computed")
     _save(figure, path)
+
+
+def _ancestry_groups(table: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return the group of each person, int (person,); the largest is 0."""
+    if "PC2" not in table:
+        return np.zeros(len(table), dtype=np.int64)
+    points = table[["PC1", "PC2"]].astype(float).to_numpy()
+    return separate_groups(points, lambda count: derive(seed, "ancestry", count))
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 from gendmr.errors import GenotypeFileError, IdentifierError, InputFileError, first_few
 from gendmr.files.chromosomes import chromosome_name
 from gendmr.files.seal import verify
+from gendmr.genotypes.sexes import recode_sex_column
 
 MAGIC = b"\x6c\x1b"
 VARIANT_MAJOR, SAMPLE_MAJOR = 1, 0
@@ -91,6 +92,13 @@ def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
     InputFileError, GenotypeFileError, IdentifierError
         See `check_fileset`.
     """
+    fileset, people, variants = open_fileset(prefix)
+    refuse_repeated_names(str(prefix), variants)
+    return fileset, people, variants
+
+
+def open_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFrame]:
+    """Check a file set as `load_fileset` does, but for variants of one name."""
     prefix = str(prefix)
     for suffix in ("bed", "bim", "fam"):
         verify(f"{prefix}.{suffix}")
@@ -106,17 +114,28 @@ def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
         next_step=f"list one copy of each in twice.txt: plink1.9 --bfile {prefix}"
         f" --remove twice.txt --make-bed --out {prefix}.once, or give each copy its own IID",
     )
+    _check_order(prefix, variants)
+    return Fileset(prefix, len(people), len(variants)), people, variants
+
+
+def refuse_repeated_names(prefix: str, variants: pd.DataFrame, once: str = "") -> None:
+    """Refuse variants of one name; `once` is the command that leaves one row of each.
+
+    Raises
+    ------
+    IdentifierError
+        With the number of names, the first of them, and the command.
+    """
     _unique(
         prefix,
         "bim",
         variants["snp"].tolist(),
         "variant names",
-        cause="variants without a name ('.'), or one site with several probes",
-        next_step=f"plink2 --bfile {prefix} --set-all-var-ids '@:#:$r:$a' --rm-dup force-first"
-        f" --make-bed --out {prefix}.named",
+        cause="one site with several probes, or one name on two sites",
+        next_step=once
+        or f"plink2 --bfile {prefix} --rm-dup force-first --make-bed --out {prefix}.once"
+        " keeps the first row of each, and all names",
     )
-    _check_order(prefix, variants)
-    return Fileset(prefix, len(people), len(variants)), people, variants
 
 
 def read_fam(prefix: str | Path) -> pd.DataFrame:
@@ -125,16 +144,18 @@ def read_fam(prefix: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `fid`, `iid`, `father`, `mother`, `sex` (1 male, 2 female, 0 unknown) and `phenotype`, all
-        text.
+        `fid`, `iid`, `father`, `mother`, `sex` (1 male, 2 female, 0 unknown, whatever word it was
+        written in: `gendmr.genotypes.sexes.CODES`) and `phenotype`, all text.
 
     Raises
     ------
     InputFileError, GenotypeFileError
-        The file is missing, empty, or has rows that are not of six columns.
+        The file is missing, empty, or has rows that are not of six columns, or a sex that is none.
     """
     names = ("fid", "iid", "father", "mother", "sex", "phenotype")
-    return pd.DataFrame(dict(zip(names, _columns(str(prefix), "fam"), strict=True)))
+    people = pd.DataFrame(dict(zip(names, _columns(str(prefix), "fam"), strict=True)))
+    people["sex"] = recode_sex_column(prefix, people["sex"])
+    return people
 
 
 def read_bim(prefix: str | Path) -> pd.DataFrame:
@@ -215,7 +236,9 @@ def _columns(prefix: str, suffix: str) -> list[np.ndarray]:
         )
     data = path.read_bytes()
     try:
-        tokens = data.decode("utf-8").split()
+        text = data.decode("utf-8")
+        # A no-break space is part of a name, as PLINK reads it: only str.split ends words at it.
+        tokens = text.split() if data.isascii() else [word.decode() for word in data.split()]
     except UnicodeDecodeError as error:
         raise GenotypeFileError(
             f"{path}: not text (byte {error.start})",

@@ -1,40 +1,66 @@
-"""VCF, BCF and PLINK 2 files as inputs: PLINK 2 turns them into PLINK 1 file sets."""
+"""VCF, BCF and PLINK 2 files as inputs: PLINK 2 turns them into PLINK 1 file sets.
+
+A PLINK 1 file set holds whole copies only. Where a file has dosages (DS or GP of a VCF, or those of
+a .pgen), a dosage within `genotypes.hard_call_threshold` of a whole number becomes that number, and
+any other is a missing call: what the imputation itself calls a poor guess is no genotype. The note
+says what that cost.
+"""
 
 from __future__ import annotations
 
-import gzip
-import re
 import shlex
 import subprocess
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, cast
 
-from gendmr.config.genotypes import form_of
-from gendmr.errors import IdentifierError, InputFileError, first_few
-from gendmr.genotypes.plink import Plink, find
+import pandas as pd
 
-# Names such as `.` could not be told apart; long indels would make names that PLINK refuses.
-NAMES = ("--set-missing-var-ids", "@:#:$r:$a", "--new-id-max-allele-len", "60", "missing")
+from gendmr.config.genotypes import GenotypesSection, form_of
+from gendmr.errors import GenotypeFileError, InputFileError, ToolError
+from gendmr.genotypes.plink import Plink, find, read_report
+from gendmr.genotypes.removals import Removals
+from gendmr.genotypes.vcf_header import VcfHeader, read_vcf_header
+
+# What PLINK 2 says from release alpha 6 on of a VCF with X and people without sex.
+NO_SEX = "no sex information was provided"
+HALF_CALL = "half-call"
+MISSING = {"MISSING_DOSAGE_CT": "float64", "MISSING_CT": "float64", "OBS_CT": "float64"}
 
 BLOCK = 1 << 20  # bytes
 
 
-def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) -> Path:
+def convert(
+    source: str,
+    work: Path,
+    name: str,
+    *,
+    section: GenotypesSection,
+    sexes: Mapping[str, str],
+    plink: Plink,
+    removals: Removals,
+    notes: list[str],
+) -> Path:
     """Write an input that is no PLINK 1 file set as one.
 
     Parameters
     ----------
     source : str
-        Path of a .vcf, .vcf.gz, .bcf or .pgen (with .pvar and .psam beside it).
+        Path of a .vcf (perhaps .gz, .bgz or .zst), .bcf or .pgen (with .pvar and .psam beside it).
     work : Path
         Receives ``<name>.{bed,bim,fam}``. Column 5 of the .bim is the alternative allele.
     name : str
         Of the new set.
+    section : GenotypesSection
+        `hard_call_threshold`, `variant_missingness` and `most_lost`.
+    sexes : mapping of str to str
+        PLINK's code of sex of samples of VCF and BCF files.
     plink : Plink
         Threads and memory.
+    removals : Removals
+        Receives variants of more than two alleles.
     notes : list of str
-        What was left out is added.
+        What was left out or made missing is added.
 
     Returns
     -------
@@ -44,52 +70,145 @@ def convert(source: str, work: Path, name: str, plink: Plink, notes: list[str]) 
     Raises
     ------
     InputFileError
-        A file is missing, or the variants of a .pgen stand in two files that differ.
+        A file is missing or no VCF, or the variants of a .pgen stand in two files that differ.
     IdentifierError
         A sample of a VCF or BCF has a space in its name, or is there twice.
+    GenotypeFileError
+        Hard calls would cost more variants than `most_lost` allows.
     ToolError
         PLINK cannot read it.
     """
-    form = form_of(source)
     path = Path(source).resolve()
-    if form == "pgen":
+    if form_of(source) == "pgen":
         stem = path.with_suffix("")
         packed = Path(f"{stem}.pvar.zst").is_file()
         if packed and Path(f"{stem}.pvar").is_file():
             _check_packed(Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst"))
-        needed = [
-            path,
-            Path(f"{stem}.pvar.zst" if packed else f"{stem}.pvar"),
-            Path(f"{stem}.psam"),
-        ]
+        _refuse_absent(path, Path(f"{stem}.pvar{'.zst' if packed else ''}"), Path(f"{stem}.psam"))
         arguments = ["--pfile", str(stem), *(["vzs"] if packed else [])]
+        people = None
     else:
-        needed = [path]
-        arguments = [f"--{form}", str(path)]
-    for file in needed:
+        _refuse_absent(path)
+        header = read_vcf_header(path)
+        people = list(header.samples)
+        arguments = _arguments_of_vcf(path, form_of(source), header, sexes, work / f"{name}.psam")
+    arguments += ["--allow-extra-chr", "--make-pgen", "pvar-cols=maybecm"]
+    arguments += ["--hard-call-threshold", str(section.hard_call_threshold)]
+    hard = f"{name}-hard"
+    try:
+        plink.run("2", arguments, out=hard, folder=work, people=people, variants=None)
+    except ToolError as error:
+        # PLINK breaks its lines at any space.
+        said = " ".join(error.what.split())
+        if HALF_CALL in said:
+            stem = source.partition(".vcf")[0].removesuffix(".bcf")
+            raise GenotypeFileError(
+                f"{source}: half of a genotype is missing (0/.) in some calls",
+                cause="a caller that writes them, which may mean a missing or a haploid call",
+                next_step=f"count them as missing: plink2 --{form_of(source)} {source}"
+                f" --vcf-half-call missing --make-pgen --out {stem}.whole, then give"
+                f" {stem}.whole.pgen",
+            ) from error
+        if NO_SEX not in said:
+            raise
+        arguments += ["--not-chr", "X"]
+        plink.run("2", arguments, out=hard, folder=work, people=people, variants=None)
+        notes.append(
+            f"{path.name}: chromosome X was left out, for the file says nobody's sex, without which"
+            " this PLINK does not read it; genotypes.sexes names a table of it"
+        )
+    names, several = _read_pvar(work / f"{hard}.pvar")
+    plink.run(
+        "2",
+        [
+            *("--pfile", hard, "--allow-extra-chr", "--max-alleles", "2", "--make-bed"),
+            *("--missing", "variant-only", "vcols=nmissdosage,nmiss,nobs"),
+        ],
+        out=name,
+        folder=work,
+        people=people,
+        variants=names,
+    )
+    if several:
+        removals.add(several, "merge", "more than two alleles", several.values(), 2)
+        notes.append(
+            f"{len(several)} of {len(names) + len(several)} variants of {path.name} have more than"
+            " two alleles and were left out"
+        )
+    _count_lost(path.name, read_report(work / f"{name}.vmiss", MISSING), section, notes)
+    if people:
+        _split_double_names(work / f"{name}.fam", people, path.name, notes)
+    return work / name
+
+
+def _refuse_absent(*files: Path) -> None:
+    for file in files:
         if not file.is_file() or file.stat().st_size == 0:
             raise InputFileError(
                 f"{file}: {'empty' if file.is_file() else 'no such file'}",
                 cause="the path in genotypes.inputs is wrong, or a copy failed",
                 next_step=f"ls -l {file.parent}",
             )
-    if form != "pgen":
-        _check_samples(source, _samples(path))
-    lines = plink.run(
-        "2",
-        [*arguments, "--allow-extra-chr", *NAMES, "--max-alleles", "2", "--make-bed"],
-        out=name,
-        folder=work,
+
+
+def _arguments_of_vcf(
+    path: Path, form: str, header: VcfHeader, sexes: Mapping[str, str], people: Path
+) -> list[str]:
+    """Return the options of an import; what is known of sex is given in a .psam."""
+    arguments = [f"--{form}", str(path)]
+    if header.dosage:
+        arguments.append(f"dosage={header.dosage}")
+    if any(sexes.get(sample, "0") != "0" for sample in header.samples):
+        rows = [f"0\t{sample}\t{sexes.get(sample, '0')}\n" for sample in header.samples]
+        people.write_text("#FID\tIID\tSEX\n" + "".join(rows), encoding="utf-8")
+        arguments += ["--psam", people.name]
+    return arguments
+
+
+def _read_pvar(path: Path) -> tuple[list[str], dict[str, int]]:
+    """Return the names of variants of two alleles, and the number of alleles of all others.
+
+    Names of variants that have none are those that `gendmr.genotypes.variant_names` would give.
+    """
+    names, several = [], {}
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            if line.startswith("#"):
+                continue
+            chromosome, position, name, reference, alternative = line.rstrip("\n").split("\t")[:5]
+            if "," not in alternative:
+                names.append(name)
+                continue
+            called = f"{chromosome}:{position}:{reference}:{alternative}" if name == "." else name
+            several[called] = alternative.count(",") + 2
+    return names, several
+
+
+def _count_lost(
+    name: str, missing: pd.DataFrame, section: GenotypesSection, notes: list[str]
+) -> None:
+    """Say how many calls became missing and how many variants leave for it; refuse too many."""
+    called = missing["MISSING_CT"] / missing["OBS_CT"]
+    imputed = missing["MISSING_DOSAGE_CT"] / missing["OBS_CT"]
+    uncertain = int((missing["MISSING_CT"] - missing["MISSING_DOSAGE_CT"]).sum())
+    limit = section.variant_missingness
+    lost = int(((called > limit) & (imputed <= limit)).sum())
+    if not uncertain:
+        return
+    share = uncertain / float(missing["OBS_CT"].sum())
+    what = (
+        f"{name} holds dosages: those within {section.hard_call_threshold:g} of a whole number"
+        f" count as that number, the others ({share:.1%} of calls) as missing, for which {lost} of"
+        f" {len(missing)} variants leave"
     )
-    log = "\n".join(lines)
-    loaded = re.search(r"(\d+) (?:out of \d+ )?variants? (?:loaded|scanned)", log)
-    remaining = re.search(r"(\d+) variants? remaining after main filters", log)
-    if loaded and remaining and loaded.group(1) != remaining.group(1):
-        notes.append(
-            f"{int(loaded.group(1)) - int(remaining.group(1))} of {loaded.group(1)} variants of"
-            f" {path.name} have more than two alleles and were left out"
+    if lost > section.most_lost * len(missing):
+        raise GenotypeFileError(
+            what,
+            cause="variants that were imputed badly (R2 or INFO below 0.8)",
+            next_step="filter the file by R2 or INFO, or take the nearest whole number of every"
+            " dosage: genotypes.hard_call_threshold: 0.499",
         )
-    return work / name
+    notes.append(what)
 
 
 def _check_packed(plain: Path, packed: Path) -> None:
@@ -119,47 +238,19 @@ def _check_packed(plain: Path, packed: Path) -> None:
         )
 
 
-def _samples(path: Path) -> list[str]:
-    """Read the samples of a VCF or BCF; none where it has no header, which PLINK then refuses."""
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    try:
-        with gzip.open(path) if packed else path.open("rb") as stream:
-            start = stream.read(5)
-            if start == b"BCF\x02\x02":
-                size = int.from_bytes(stream.read(4), "little")
-                lines = iter(stream.read(size).splitlines())
-            else:
-                stream.seek(0)
-                lines = iter(stream)
-            for line in lines:
-                if line.startswith(b"#CHROM"):
-                    return line.decode("utf-8", "replace").rstrip("\r\n\0").split("\t")[9:]
-                if not line.startswith(b"##"):
-                    break
-    except (OSError, EOFError) as error:
-        raise InputFileError(
-            f"{path}: cannot be unpacked ({error})",
-            cause="an interrupted copy",
-            next_step="copy it again; bcftools index tells whether it is whole",
-        ) from error
-    return []
-
-
-def _check_samples(source: str, samples: list[str]) -> None:
-    """Refuse names that PLINK would cut at a space."""
-    spaced = [name for name in samples if name.split() != [name]]
-    if spaced:
-        raise IdentifierError(
-            f"{source}: {len(spaced)} of {len(samples)} samples have a space in their name, or no"
-            f" name: {first_few(spaced)}",
-            cause="names of people in place of identifiers",
-            next_step=f"rename them: bcftools reheader --samples new_names.txt {source}",
-        )
-    twice = [name for name, count in Counter(samples).items() if count > 1]
-    if twice:
-        raise IdentifierError(
-            f"{source}: {len(twice)} samples appear more than once: {first_few(twice)}",
-            cause="the same person exported twice, or names that were cut",
-            next_step=f"rename them: bcftools reheader --samples new_names.txt {source}",
-        )
+def _split_double_names(path: Path, samples: list[str], name: str, notes: list[str]) -> None:
+    """Make FID and IID of samples that are all called `X_X`, as PLINK 1.9 writes them."""
+    halves = [sample[: len(sample) // 2] for sample in samples]
+    if len(samples) < 2 or any(
+        f"{half}_{half}" != sample for half, sample in zip(halves, samples, strict=True)
+    ):
+        return
+    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [
+        "\t".join([half, half, *row[2:]]) + "\n" for half, row in zip(halves, rows, strict=True)
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+    notes.append(
+        f"{name}: all {len(samples)} samples are named twice ({samples[0]}), as PLINK 1.9 writes"
+        f" FID and IID; they are called {halves[0]} and so on"
+    )

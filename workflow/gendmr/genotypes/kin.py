@@ -60,6 +60,23 @@ def remove_duplicates(
         )
 
 
+def remove_second_copies(
+    twice: list[dict[str, Any]], missing: pd.Series, removals: Removals
+) -> None:
+    """Keep the best call rate of people in several sets where genomes could not be compared."""
+    for person in twice:
+        present = [name for name in person["names"] if name not in set(removals.ids)]
+        best = min(present, key=lambda name: missing[name], default="")
+        others = [name for name in present if name != best]
+        removals.add(
+            others,
+            "duplicate",
+            f"same identifier: {best} has the better call rate",
+            [float(missing[name]) for name in others],
+            float(missing[best]) if best else 0.0,
+        )
+
+
 def remove_kin(
     section: GenotypesSection, pairs: pd.DataFrame, missing: pd.Series, removals: Removals
 ) -> None:

@@ -27,8 +27,8 @@ class Loaded:
         Short name, unlike those of the other sets.
     build : dict
         What the check of the build found.
-    lifted : bool
-        `bim` is not the file.
+    rewritten : bool
+        `bim` is not the file: it was lifted, or names or alleles were tidied.
     """
 
     fileset: Fileset
@@ -37,4 +37,4 @@ class Loaded:
     source: str = ""
     label: str = ""
     build: dict[str, Any] = field(default_factory=dict)
-    lifted: bool = False
+    rewritten: bool = False

@@ -6,28 +6,34 @@ here only the .bim and .fam are compared.
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from gendmr.config.genotypes import GenotypesSection, form_of
-from gendmr.errors import GendmrError, GenotypeFileError
+from gendmr.config.genotypes import GenotypesSection
+from gendmr.errors import GenotypeFileError
 from gendmr.files.atomic import move_into_place, write_json
-from gendmr.genotypes.builds import check_build, detect_build, read_reference
-from gendmr.genotypes.filesets import Fileset, load_fileset
-from gendmr.genotypes.formats import convert
-from gendmr.genotypes.lifting import ONE_PLACE, lift_variants
+from gendmr.genotypes.filesets import read_fam
+from gendmr.genotypes.joining import AUTOSOMES, join_sets
 from gendmr.genotypes.linkage import linkage_note
 from gendmr.genotypes.loaded import Loaded
-from gendmr.genotypes.plink import Plink, find, link, read_report, workplace, write_names
+from gendmr.genotypes.loading import check_builds, load_sets, open_plain_sets
+from gendmr.genotypes.plink import (
+    Plink,
+    find,
+    read_report,
+    workplace,
+    write_names,
+    write_people,
+)
 from gendmr.genotypes.removals import Removals
 from gendmr.genotypes.shared_people import group_by_people
-from gendmr.genotypes.strands import harmonise, places_text
+from gendmr.genotypes.strands import harmonise, refuse_disagreement
 
-AUTOSOMES = tuple(str(number) for number in range(1, 23))
+# Who has more missing calls than this was not genotyped well enough to judge variants by; where
+# more than one in ten have, they are of another array, and variants that it lacks must leave.
+LENIENT, MANY = 0.2, 0.1
 # Last base of the first and first base of the second pseudo-autosomal region, as PLINK's --split-x.
 PSEUDO_AUTOSOMAL = {
     "NCBI36": (2_709_520, 154_584_238),
@@ -60,28 +66,21 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
     folder = Path(folder)
     removals = Removals("variant")
     notes: list[str] = []
-    plain = {source: load_fileset(source) for source in section.inputs if form_of(source) == "bed"}
+    plain = open_plain_sets(section)
     with workplace(folder) as work:
-        sets = _load(section, plain, work, plink, notes)
+        sets = load_sets(section, plain, work, plink, removals, notes)
         for loaded in sets:
             prefix, count = loaded.fileset.prefix, loaded.fileset.n_people
             note = linkage_note(prefix, loaded.label, count, loaded.bim)
             notes += [note] if note else []
-        _check_builds(section, sets, removals, notes)
+        check_builds(section, sets, removals, notes)
         blocks, twice = group_by_people(sets, notes)
         _unusable(sets, section, removals)
         flips = harmonise(sets, blocks, section, removals, notes)
+        refuse_disagreement(sets, blocks, section, removals)
         everybody = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
-        for number, loaded in enumerate(sets):
-            copied = ("bed",) if loaded.lifted else ("bed", "bim")
-            link(loaded.fileset.prefix, work, f"set{number}", copied)
-            if loaded.lifted:
-                _write_bim(work / f"set{number}.bim", loaded.bim)
-            _write_fam(work / f"set{number}.fam", loaded.fam, everybody)
-        if len(sets) == 1 and _in_order(sets[0].bim):
-            source, names = "set0", sets[0].bim["snp"].to_numpy()
-        else:
-            source, names = _join(sets, flips, removals, plink, work)
+        source, names = join_sets(sets, flips, removals.ids, everybody, plink, work)
+        people = read_fam(work / source)
         before = len(names)
         usable = ~pd.Index(names).isin(removals.ids)
         if not usable.any():
@@ -91,17 +90,7 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 " variants",
                 next_step=f"look at the first variants of {sets[0].source}",
             )
-        exclude = ["--bfile", source, "--allow-extra-chr"]
-        if not usable.all():
-            write_names(work / "unusable.txt", names[~usable].tolist())
-            exclude += ["--exclude", "unusable.txt"]
-        plink.run(
-            "2",
-            [*exclude, "--missing", "variant-only", "vcols=fmiss"],
-            out="sites",
-            folder=work,
-        )
-        missing = read_report(work / "sites.vmiss", {"F_MISS": "float64"})["F_MISS"].to_numpy()
+        missing = _missing_calls(source, names[usable], people, plink, work, notes)
         high = missing > section.variant_missingness
         removals.add(
             names[usable][high].tolist(),
@@ -118,6 +107,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 next_step="raise variant_missingness, or give sets of the same array",
             )
         retained = names[usable][~high]
+        where = _chromosomes(sets, retained)
+        _refuse_x_only(section, where)
         write_names(work / "removed.txt", [*names[~usable], *names[usable][high]])
         plink.run(
             "2",
@@ -127,12 +118,13 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
             ],
             out="merged",
             folder=work,
+            people=people["iid"].tolist(),
+            variants=retained.tolist(),
         )
         np.save(work / "missingness.npy", missing.astype(np.float32))
         for suffix in ("bed", "bim", "fam", "smiss"):
             move_into_place(work / f"merged.{suffix}", folder / f"merged.{suffix}")
         move_into_place(work / "missingness.npy", folder / "merge.missingness.npy")
-    where = _chromosomes(sets, retained)
     removals.write(folder / "merge.attrition.tsv")
     write_json(
         folder / "merge.json",
@@ -159,82 +151,73 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
     )
 
 
+def _missing_calls(
+    source: str,
+    names: np.ndarray,
+    people: pd.DataFrame,
+    plink: Plink,
+    work: Path,
+    notes: list[str],
+) -> np.ndarray:
+    """Return the share of missing calls of each variant among people who can judge it.
+
+    People with more than 20 % of their calls missing do not count: three failed samples among 60
+    would remove every variant at which they lack a call. They leave by `person_missingness` later.
+    """
+    write_names(work / "usable.txt", names.tolist())
+    base = ["--bfile", source, "--allow-extra-chr", "--extract", "usable.txt"]
+    iids = people["iid"].tolist()
+    plink.run(
+        "2",
+        [*base, "--missing", "vcols=fmiss"],
+        out="sites",
+        folder=work,
+        people=iids,
+        variants=names.tolist(),
+    )
+    share = read_report(work / "sites.smiss", {"F_MISS": "float64"})["F_MISS"].to_numpy()
+    poor = share > LENIENT
+    if poor.mean() > MANY:
+        notes.append(
+            f"{int(poor.sum())} of {len(poor)} people lack more than {LENIENT:.0%} of the calls, as"
+            " on a second array or after poor imputation: they count when variants are judged by"
+            " their missing calls"
+        )
+    elif poor.any():
+        notes.append(
+            f"{int(poor.sum())} people with more than {LENIENT:.0%} of their calls missing do not"
+            " count when variants are judged by theirs"
+        )
+        write_people(work / "poor.txt", people[poor])
+        plink.run(
+            "2",
+            [*base, "--remove", "poor.txt", "--missing", "variant-only", "vcols=fmiss"],
+            out="sites",
+            folder=work,
+            people=people.loc[~poor, "iid"].tolist(),
+            variants=names.tolist(),
+        )
+    missing: np.ndarray = read_report(work / "sites.vmiss", {"F_MISS": "float64"})[
+        "F_MISS"
+    ].to_numpy()
+    return missing
+
+
+def _refuse_x_only(section: GenotypesSection, chromosomes: pd.Series) -> None:
+    if section.keep_autosomes_only and (chromosomes == "X").all():
+        raise GenotypeFileError(
+            f"none of {len(chromosomes)} usable variants is on an autosome: all are on X",
+            cause="the file of one chromosome was given, or `chromosomes` names others",
+            next_step="give the files of the autosomes too (genotypes.inputs takes one per"
+            " chromosome), or keep X as it is: genotypes.keep_autosomes_only: false",
+        )
+
+
 def _chromosomes(sets: list[Loaded], names: np.ndarray) -> pd.Series:
     first = pd.concat([loaded.bim[["snp", "chromosome"]] for loaded in sets])
     if len(first) == len(names):
         return first["chromosome"]
     return first[first["snp"].isin(names)].drop_duplicates("snp")["chromosome"]
-
-
-def _load(
-    section: GenotypesSection,
-    plain: dict[str, tuple[Fileset, pd.DataFrame, pd.DataFrame]],
-    work: Path,
-    plink: Plink,
-    notes: list[str],
-) -> list[Loaded]:
-    """Convert what is no PLINK 1 file set, and name each set."""
-    short = [Path(source).name for source in section.inputs]
-    counts = Counter(short)
-    sets = []
-    for number, (source, name) in enumerate(zip(section.inputs, short, strict=True)):
-        label = name if counts[name] == 1 else f"{name}-{number + 1}"
-        if source in plain:
-            sets.append(Loaded(*plain[source], source, label))
-            continue
-        prefix = convert(source, work, f"converted{number}", plink, notes)
-        try:
-            sets.append(Loaded(*load_fileset(prefix), source, label))
-        except GendmrError as error:
-            raise type(error)(
-                f"{source}, as PLINK 2 converts it: {error.what.replace(str(prefix), name)}",
-                cause="rows out of order or twice in the file",
-                next_step="bcftools sort, bcftools norm --rm-dup exact; or convert by hand"
-                f" (plink2 --make-bed) {source}, mend that set and give it",
-            ) from error
-    return sets
-
-
-def _check_builds(
-    section: GenotypesSection, sets: list[Loaded], removals: Removals, notes: list[str]
-) -> None:
-    """Refuse sets that are not of their declared build; lift those that the user names."""
-    if not section.check_build:
-        notes.append("the build of the positions was not checked: switched off")
-    reference = read_reference(section.reference_positions) if section.check_build else None
-    for loaded in sets:
-        lift = section.lift.get(loaded.source)
-        declared = lift.build if lift else section.build
-        if reference is not None:
-            _check_build(loaded, declared, reference, len(sets) > 1, notes)
-        if lift is None:
-            continue
-        before = loaded.bim
-        loaded.bim, reasons = lift_variants(before, lift.chain)
-        loaded.lifted = True
-        for reason in sorted(set(reasons) - {ONE_PLACE}):
-            gone = before[reasons == reason]
-            removals.add(
-                gone["snp"].tolist(), "merge", reason, places_text(gone, ""), section.build
-            )
-        lost = int((reasons != ONE_PLACE).sum())
-        notes.append(
-            f"{loaded.label} was lifted from {lift.build} to {section.build} with"
-            f" {Path(lift.chain).name}: {lost} of {len(before)} variants have no single place there"
-        )
-        if reference is not None:
-            _check_build(loaded, section.build, reference, len(sets) > 1, notes)
-
-
-def _check_build(
-    loaded: Loaded, declared: str, reference: pd.DataFrame, several: bool, notes: list[str]
-) -> None:
-    evidence = detect_build(loaded.bim, reference)
-    print(f"{loaded.label}: {evidence.words()} of {evidence.variants} reference positions")
-    loaded.build = evidence.summary(declared)
-    note = check_build(loaded.source, evidence, declared, several=several)
-    if note:
-        notes.append(note.replace(loaded.source, loaded.label, 1))
 
 
 def _unusable(sets: list[Loaded], section: GenotypesSection, removals: Removals) -> None:
@@ -264,85 +247,3 @@ def _unusable(sets: list[Loaded], section: GenotypesSection, removals: Removals)
             if mask.any():
                 names = loaded.bim["snp"].to_numpy()[mask].tolist()
                 removals.add(names, "chromosome", reason, value[mask].tolist(), threshold)
-
-
-def _join(
-    sets: list[Loaded], flips: list[list[str]], removals: Removals, plink: Plink, work: Path
-) -> tuple[str, np.ndarray]:
-    """Let PLINK 1.9 sort, flip and merge; returns the prefix and the variant names in order."""
-    gone = set(removals.ids)
-    parts = []
-    for number, loaded in enumerate(sets):
-        names = [name for name in loaded.bim["snp"] if name not in gone]
-        if not names:
-            continue
-        write_names(work / f"set{number}.extract", names)
-        write_names(work / f"set{number}.flip", flips[number])
-        plink.run(
-            "1.9",
-            [
-                *("--bfile", f"set{number}", "--allow-extra-chr", "--allow-no-sex"),
-                *("--extract", f"set{number}.extract", "--keep-allele-order"),
-                *(("--flip", f"set{number}.flip") if flips[number] else ()),
-                "--make-bed",
-            ],
-            out=f"part{number}",
-            folder=work,
-        )
-        parts.append(f"part{number}")
-    if not parts:
-        return "set0", sets[0].bim["snp"].to_numpy()
-    if len(parts) == 1:
-        joined = parts[0]
-    else:
-        joined = "joined"
-        (work / "parts.txt").write_text("".join(f"{part}\n" for part in parts[1:]))
-        plink.run(
-            "1.9",
-            [
-                *("--bfile", parts[0], "--merge-list", "parts.txt", "--allow-no-sex"),
-                *("--keep-allele-order", "--make-bed"),
-            ],
-            out=joined,
-            folder=work,
-        )
-    return joined, load_fileset(work / joined)[2]["snp"].to_numpy()
-
-
-def _in_order(bim: pd.DataFrame) -> bool:
-    """Tell whether chromosomes are contiguous and positions ascend, as PLINK 2 wants them."""
-    codes = {name: number for number, name in enumerate([*AUTOSOMES, "X", "Y", "XY", "MT"])}
-    order = bim["chromosome"].map(codes)
-    if order.isna().any():
-        return False
-    chromosome, position = np.diff(order.to_numpy(int)), np.diff(bim["position"].to_numpy())
-    return bool(((chromosome > 0) | ((chromosome == 0) & (position >= 0))).all())
-
-
-def _write_bim(path: Path, bim: pd.DataFrame) -> None:
-    columns = ["chromosome", "snp", "cm", "position", "a1", "a2"]
-    bim[columns].to_csv(path, sep="\t", header=False, index=False, quoting=csv.QUOTE_NONE)
-
-
-def _write_fam(path: Path, fam: pd.DataFrame, everybody: pd.DataFrame) -> None:
-    """Write people without a phenotype; parents who are not there make nobody a non-founder."""
-    rows = []
-    for fid, iid, father, mother, sex in _pedigree(fam, everybody):
-        known = sex if sex in {"1", "2"} else "0"
-        rows.append(f"{fid}\t{iid}\t{father}\t{mother}\t{known}\t-9\n")
-    path.write_text("".join(rows), encoding="utf-8")
-
-
-def _pedigree(fam: pd.DataFrame, everybody: pd.DataFrame) -> list[list[str]]:
-    present = set(zip(everybody["fid"], everybody["iid"], strict=True))
-    columns = (fam[name].tolist() for name in ("fid", "iid", "father", "mother", "sex"))
-    return [
-        [
-            fid,
-            iid,
-            father if (fid, father) in present else "0",
-            mother if (fid, mother) in present else "0",
-            sex,
-        ]
-        for fid, iid, father, mother, sex in zip(*columns, strict=True)
-    ]

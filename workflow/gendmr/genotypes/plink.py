@@ -1,4 +1,8 @@
-"""Finding and running PLINK 1.9 and 2: lists of arguments, logs kept, failures never ignored."""
+"""Finding and running PLINK 1.9 and 2: lists of arguments, logs kept, failures never ignored.
+
+`Plink.run` is the only place where PLINK is called on genotypes. It has PLINK write which people
+and variants it saw, and compares them with those that were asked for.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
-from gendmr.errors import ToolError
+from gendmr.errors import ToolError, first_few
 from gendmr.files.atomic import remove_abandoned
 
 Version = Literal["1.9", "2"]
@@ -31,6 +36,11 @@ LAST_LINES = 12
 PREFIX = ".plink-"
 # Below this PLINK 2 refuses to take frequencies or linkage from the people at hand.
 FEW_FOUNDERS = 50
+# What writes the variants and people that a command saw.
+WRITE_LISTS: dict[Version, tuple[str, ...]] = {
+    "1.9": ("--write-snplist", "--make-just-fam"),
+    "2": ("--write-snplist", "allow-dups", "--write-samples"),
+}
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,14 @@ class Plink:
     memory: int = 2000
 
     def run(
-        self, version: Version, arguments: Sequence[str], *, out: Path | str, folder: Path
+        self,
+        version: Version,
+        arguments: Sequence[str],
+        *,
+        out: Path | str,
+        folder: Path,
+        people: Sequence[str] | None,
+        variants: Sequence[str] | None,
     ) -> list[str]:
         """Run one PLINK command inside `folder`, print its log and return its lines.
 
@@ -125,15 +142,23 @@ class Plink:
             Prefix of the files it writes, relative to `folder`.
         folder : Path
             Working directory; file names in the arguments are relative to it.
+        people, variants : sequence of str or None
+            IIDs and names of variants that the command must see once its filters are through, in
+            the order of the files; PLINK 1.9 may give them another order. None where only PLINK
+            knows them, for it converts another form.
 
         Raises
         ------
         ToolError
-            PLINK is missing or failed; holds the command and the last lines of its log.
+            PLINK is missing or failed; holds the command and the last lines of its log. Or it saw
+            other people or variants than those asked for.
         """
+        writes_set = "--make-bed" in arguments
+        lists = () if writes_set else WRITE_LISTS[version]
         command = [
             find(version).path,
             *arguments,
+            *lists,
             *("--threads", str(self.threads)),
             *("--memory", str(self.memory)),
             *("--out", str(out)),
@@ -153,15 +178,60 @@ class Plink:
             if line.strip()
         ]
         print("\n".join(lines), flush=True)
+        said = f"command: {' '.join(map(_quoted, command))}"
         if done.returncode != 0:
             raise ToolError(
                 f"PLINK {version} ended with status {done.returncode}; its last lines:\n    "
                 + "\n    ".join(lines[-LAST_LINES:])
-                + f"\n  command: {' '.join(map(_quoted, command))}",
+                + f"\n  {said}",
                 cause="named in its last lines; the command ran in a folder that is removed",
                 next_step="mend what PLINK names in the inputs, then run the step again",
             )
+        prefix = folder / out
+        by_people = "fam" if writes_set or version == "1.9" else "id"
+        for what, asked, suffix in (
+            ("variants", variants, "bim" if writes_set else "snplist"),
+            ("people", people, by_people),
+        ):
+            if asked is not None:
+                seen = _read_names(Path(f"{prefix}.{suffix}"))
+                _compare_names(asked, seen, what, f"PLINK {version}", said, version == "2")
         return lines
+
+
+def _read_names(path: Path) -> list[str]:
+    """Read names from a .bim, .fam or .id (their second column), or from a list of names."""
+    if not path.exists():
+        return []
+    rows = [line.split() for line in path.read_bytes().splitlines() if line]
+    column = 0 if path.suffix == ".snplist" else 1
+    if path.suffix == ".id":
+        # Where every FID is 0, PLINK 2 leaves the column out.
+        header, *rows = rows
+        column = [cell.lstrip(b"#") for cell in header].index(b"IID")
+    return [row[column].decode("utf-8", "replace") for row in rows]
+
+
+def _compare_names(
+    asked: Sequence[str], seen: list[str], what: str, program: str, command: str, ordered: bool
+) -> None:
+    if seen == list(asked):
+        return
+    lost, further = set(asked) - set(seen), set(seen) - set(asked)
+    if not lost and not further and len(seen) == len(asked) and not ordered:
+        return
+    shown = [
+        f"{len(names)} {verb} ({first_few(sorted(names))})"
+        for names, verb in ((lost, "were left out"), (further, "were not asked for"))
+        if names
+    ]
+    raise ToolError(
+        f"{program} was asked for {len(asked)} {what} and used {len(seen)}:"
+        f" {'; '.join(shown) or 'in another order'}\n  {command}",
+        cause="names with characters that this PLINK reads otherwise, or another release of it",
+        next_step=f"give these {what} names of letters, digits and _ : . - in all input files;"
+        " envs/genotypes.yaml names the releases of PLINK that are tested",
+    )
 
 
 def _quoted(argument: str) -> str:
@@ -195,6 +265,16 @@ def write_people(path: Path, fam: pd.DataFrame) -> None:
 def write_names(path: Path, names: Sequence[str]) -> None:
     """Write a list for ``--extract`` and ``--exclude``."""
     path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+
+def read_scores(path: Path) -> tuple[list[str], np.ndarray]:
+    """Read an .eigenvec: IIDs, and scores float (person, component)."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = lines[0].lstrip("#").split("\t")
+    rows = [line.split("\t") for line in lines[1:]]
+    first, who = header.index("PC1"), header.index("IID")
+    scores = np.array([row[first:] for row in rows], dtype=float)
+    return [row[who] for row in rows], scores
 
 
 def read_report(path: Path, columns: dict[str, str]) -> pd.DataFrame:

@@ -54,6 +54,10 @@ class Removals:
         """Identifiers so far."""
         return list(self._rows)
 
+    def reason_of(self, name: str) -> str:
+        """Return why somebody or something leaves; empty where it does not."""
+        return self._rows[name][1] if name in self._rows else ""
+
     def counts(self) -> list[dict[str, Any]]:
         """Return step, reason (up to the colon that introduces a person) and number, in order."""
         counter = Counter((row[0], row[1].partition(":")[0]) for row in self._rows.values())

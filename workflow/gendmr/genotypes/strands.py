@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
+from gendmr.errors import GenotypeFileError, first_few
 from gendmr.genotypes.lifting import COMPLEMENT
 from gendmr.genotypes.loaded import Loaded
 from gendmr.genotypes.removals import Removals
 
 AMBIGUOUS = ({"A", "T"}, {"C", "G"})
+PLACE = "position differs between input sets"
+ALLELES = "alleles differ between input sets"
 UNKNOWN_ALLELES = {"0", "."}
 
 
@@ -47,7 +50,7 @@ def harmonise(
         removals.add(
             elsewhere["snp"].tolist(),
             "merge",
-            "position differs between input sets",
+            PLACE,
             places_text(elsewhere, ""),
             places_text(elsewhere, "_known"),
         )
@@ -55,7 +58,7 @@ def harmonise(
         relations = {pair: relate(pair[:2], pair[2]) for pair in set(pairs)}
         relation = np.array([relations[pair][0] for pair in pairs], dtype=object)
         for kind, reason in (
-            ("differ", "alleles differ between input sets"),
+            ("differ", ALLELES),
             ("ambiguous", "strand cannot be told (A/T or C/G)"),
         ):
             if kind == "ambiguous" and section.keep_ambiguous:
@@ -95,6 +98,58 @@ def harmonise(
     if section.keep_ambiguous:
         notes.append("A/T and C/G variants were kept, trusting that all sets are on one strand")
     return flips
+
+
+def refuse_disagreement(
+    sets: list[Loaded], blocks: list[list[int]], section: GenotypesSection, removals: Removals
+) -> None:
+    """Stop where so few variants can be joined that the sets do not belong together as they are.
+
+    Raises
+    ------
+    GenotypeFileError
+        Sets of other people share less than `minimum_shared` of the variants of the smallest, or
+        more than `most_lost` of what they share has another position or other alleles.
+    """
+    if len(blocks) == 1:
+        return
+    held = [set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks]
+    everywhere = set.intersection(*held)
+    smallest = min(map(len, held))
+    sizes = ", ".join(
+        f"{sets[block[0]].label} {len(names)}" for block, names in zip(blocks, held, strict=True)
+    )
+    if len(everywhere) < section.minimum_shared * smallest:
+        first = [sets[block[0]].bim["snp"].iloc[0] for block in blocks]
+        raise GenotypeFileError(
+            f"the input sets of other people ({sizes} variants) share {len(everywhere)}:"
+            f" {len(everywhere) / smallest:.1%} of the smallest (genotypes.minimum_shared:"
+            f" {section.minimum_shared:.0%}); their first variants are {first_few(first)}",
+            cause="variants are named in different ways, positions in the names are of different"
+            " builds, or the arrays have other contents",
+            next_step="name them alike, such as by position and alleles: plink2 --bfile SET"
+            " --set-all-var-ids '@:#:$r:$a' --make-bed --out SET.named, of each set on one build;"
+            " where arrays have little in common, set genotypes.minimum_shared lower",
+        )
+    places = {PLACE: 0, ALLELES: 0}
+    for name in everywhere:
+        reason = removals.reason_of(name)
+        if reason in places:
+            places[reason] += 1
+    lost = sum(places.values())
+    if lost > section.most_lost * len(everywhere):
+        raise GenotypeFileError(
+            f"of {len(everywhere)} variants that the input sets ({sizes}) share, {lost} cannot be"
+            f" joined ({lost / len(everywhere):.0%}; genotypes.most_lost: {section.most_lost:.0%}):"
+            f" {'; '.join(f'{reason} {count}' for reason, count in places.items() if count)}",
+            cause="the sets are of different builds"
+            if places[PLACE] >= places[ALLELES]
+            else "alleles are coded as 1 and 2, or A and B, in one of the sets",
+            next_step="lift one of them: genotypes.lift: {SET: {build: ITS_BUILD, chain: FILE}}"
+            if places[PLACE] >= places[ALLELES]
+            else "write them as bases, by the table of the array's maker (allele, base 1, base 2):"
+            " plink1.9 --bfile SET --update-alleles TABLE --make-bed --out SET.bases",
+        )
 
 
 def places_text(table: pd.DataFrame, suffix: str) -> list[str]:

@@ -18,7 +18,7 @@ from gendmr.files.atomic import (
     write_text,
 )
 from gendmr.files.tables import read_table
-from gendmr.genotypes.filesets import read_fam
+from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.plink import (
     FEW_FOUNDERS,
     Plink,
@@ -57,7 +57,8 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
     left = read_table(folder / "participants.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
     copies = read_json(folder / "participants.json")["copies"]
     out = people["iid"].replace(copies).isin(left["id"])
-    gone = people[out]
+    gone, staying = people[out], people.loc[~out, "iid"].tolist()
+    names = read_bim(folder / "merged")["snp"].tolist()
     removals = Removals("variant")
     with workplace(folder) as work:
         link(folder / "merged", work, "merged", ("bed", "bim", "fam"))
@@ -75,6 +76,8 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
             ],
             out="sites",
             folder=work,
+            people=staying,
+            variants=names,
         )
         sites = read_report(
             work / "sites.vmiss", {"#CHROM": "str", "ID": "str", "F_MISS": "float64"}
@@ -95,7 +98,15 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
                 cause="thresholds too strict, or too few people",
                 next_step="loosen the thresholds of the section genotypes",
             )
-        plink.run("2", [*base, "--exclude", "removed.txt", "--make-bed"], out="qc", folder=work)
+        gone_names = set(removals.ids)
+        plink.run(
+            "2",
+            [*base, "--exclude", "removed.txt", "--make-bed"],
+            out="qc",
+            folder=work,
+            people=staying,
+            variants=[name for name in names if name not in gone_names],
+        )
         if copies:
             fam = read_fam(work / "qc").replace({"iid": copies})
             lines = ["\t".join(row) + "\n" for row in fam.itertuples(index=False)]

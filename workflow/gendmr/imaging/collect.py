@@ -10,26 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gendmr.config.imaging import ImagingSection, Outliers
+from gendmr.config.imaging import ImagingSection
 from gendmr.errors import AtlasError, ImageError, InputFileError, first_few
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.regions import REGIONS
 from gendmr.files.tables import read_table, write_table
-from gendmr.imaging.bids import find_images
+from gendmr.imaging.bids import find_images, is_derivative, unusable_images
+from gendmr.imaging.flags import JUDGED, flag_outliers, thresholds
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# measure -> which side is suspicious, what to call it
-JUDGED = {
-    "dice": ("low", "overlap with the template"),
-    "similarity": ("low", "similarity to the template"),
-    "jacobian_min": ("low", "smallest local volume"),
-    "jacobian_max": ("high", "largest local volume"),
-    "icv_mm3": ("both", "intracranial volume"),
-    "grey_fraction": ("both", "grey matter per intracranial volume"),
-}
 MEASURED, REFUSED, EXCLUDED = STATUS = ("measured", "refused", "excluded")
 NAMED = "named in imaging.exclude"
 MOST_REASONS = 20
@@ -39,6 +31,7 @@ COLUMNS = (
     "jacobian_min",
     "jacobian_max",
     "icv_mm3",
+    "icv_carried_mm3",
     "grey_mm3",
     "white_mm3",
     "csf_mm3",
@@ -116,7 +109,10 @@ def collect_regions(
         record["participant_id"]: record["refused"] for record in quality if "refused" in record
     }
     _stop_at_refused(refused, len(quality), section)
-    table = _with_status(flag_outliers(quality_table(quality), section.outliers), refused, section)
+    judged = quality_table(quality)
+    table = _with_status(flag_outliers(judged, section.outliers), refused, section)
+    unusable = _unusable(section)
+    table = _with_unusable(table, unusable)
     measured_people = set(table.loc[table["status"] == MEASURED, "participant_id"])
     if not measured_people:
         raise ImageError(
@@ -143,11 +139,14 @@ def collect_regions(
     write_dataset(output / "regions.nc", dataset, REGIONS)
     table, several = _with_images(table, section)
     write_table(output / "quality.tsv", table)
-    write_json(output / "summary.json", summarise(table, quality, several, section))
+    summary = summarise(table, quality, several, section)
+    summary["notes"] += _notes_of_folder(unusable, section)
+    write_json(output / "summary.json", summary)
     from gendmr.imaging.picture import draw_quality
 
     drawn = table[table["dice"].notna()].reset_index(drop=True)
-    draw_quality(output / "figures" / "quality.png", drawn, JUDGED)
+    bounds = thresholds(judged, section.outliers)
+    draw_quality(output / "figures" / "quality.png", drawn, JUDGED, bounds)
 
 
 def _stop_at_refused(
@@ -179,49 +178,18 @@ def quality_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     for record in records:
         row = {name: float(record.get(name, np.nan)) for name in COLUMNS}
         fraction = row["grey_modulated_mm3"] / max(row["icv_mm3"], 1.0)
+        ratio = row["icv_carried_mm3"] / max(row["icv_mm3"], 1.0)
         rows.append(
             {
                 "participant_id": record["participant_id"],
                 **row,
                 "grey_fraction": round(fraction, 5),
+                "icv_ratio": round(ratio, 4),
                 "image": record["image"]["name"],
                 "warnings": " ".join(record.get("warnings", ())),
             }
         )
     return pd.DataFrame(rows).sort_values("participant_id", kind="stable", ignore_index=True)
-
-
-def flag_outliers(
-    table: pd.DataFrame, limits: Outliers, judged: Mapping[str, tuple[str, str]] = JUDGED
-) -> pd.DataFrame:
-    """Add `outlier` (flag), `reason`, and `excluded` (flag): by a measure of `limits.exclude_by`.
-
-    Flagged is who has a warning (an implausible brain, a mapping that folds), an overlap or a
-    similarity below its limit, or lies farther from the cohort's median than `limits.robust_z`
-    robust standard deviations (Leys 2013, doi:10.1016/j.jesp.2013.03.013).
-    """
-    reasons: list[list[str]] = [[text] if text else [] for text in table["warnings"]]
-    measures = [{"warning"} if text else set() for text in table["warnings"]]
-    for name, words, limit in (
-        ("dice", "Overlap", limits.dice_below),
-        ("similarity", "Similarity", limits.similarity_below),
-    ):
-        for row, value in enumerate(table.get(name, ())):
-            if value < limit:
-                reasons[row].append(f"{words} {value:.3f} is below {limit:g}.")
-                measures[row].add(name)
-    if len(table) >= limits.minimum:
-        for name, (side, words) in judged.items():
-            for row, z in enumerate(robust_z(table[name].to_numpy())):
-                far = {"low": -z, "high": z, "both": abs(z)}[side] > limits.robust_z
-                if far:
-                    reasons[row].append(f"{words.capitalize()}: robust z = {z:+.1f}.")
-                    measures[row].add(name)
-    flagged = table.drop(columns="warnings")
-    flagged["outlier"] = [bool(texts) for texts in reasons]
-    flagged["reason"] = [" ".join(texts) or None for texts in reasons]
-    flagged["excluded"] = [bool(outlying & set(limits.exclude_by)) for outlying in measures]
-    return flagged
 
 
 def _with_status(
@@ -248,10 +216,57 @@ def _with_status(
     return table.sort_values("participant_id", kind="stable", ignore_index=True)
 
 
+def _unusable(section: ImagingSection) -> dict[str, str]:
+    """Return who has images of which none counts, and why."""
+    # Scans registered by hand may come from anywhere.
+    if not section.bids or not Path(section.bids).is_dir():
+        return {}
+    reasons = unusable_images(section.bids, wanted=section.select.wanted())
+    return {label: why for label, why in reasons.items() if label not in section.exclude}
+
+
+def _with_unusable(table: pd.DataFrame, unusable: Mapping[str, str]) -> pd.DataFrame:
+    """Add who has images of which none counts: refused, with the reason."""
+    absent = sorted(set(unusable) - set(table["participant_id"]))
+    if not absent:
+        return table
+    more = pd.DataFrame(
+        {
+            "participant_id": absent,
+            "status": REFUSED,
+            "outlier": False,
+            "reason": [unusable[label] for label in absent],
+        }
+    )
+    table = pd.concat([table, more.reindex(columns=table.columns)], ignore_index=True)
+    table["outlier"] = table["outlier"].astype(bool)
+    return table.sort_values("participant_id", kind="stable", ignore_index=True)
+
+
+def _notes_of_folder(unusable: Mapping[str, str], section: ImagingSection) -> list[str]:
+    """Return notes on the BIDS folder: derivatives, people none of whose images counts."""
+    notes = []
+    if unusable:
+        reasons = first_few((f"sub-{label}, {why}" for label, why in unusable.items()), 3)
+        notes.append(f"{_people(len(unusable))} with images of which none counts: {reasons}.")
+    if section.bids and is_derivative(section.bids):
+        notes.append(
+            f"{section.bids} holds derivatives by its dataset_description.json: its T1w images may"
+            " have been processed before."
+        )
+    return notes
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
+
+
 def _with_images(table: pd.DataFrame, section: ImagingSection) -> tuple[pd.DataFrame, list[str]]:
     """Add `other_images`, those that did not count; return who has several."""
     # Scans registered by hand may come from anywhere.
-    images = find_images(section.bids) if section.bids and Path(section.bids).is_dir() else {}
+    images = {}
+    if section.bids and Path(section.bids).is_dir():
+        images = find_images(section.bids, wanted=section.select.wanted())
     others = {
         name: [Path(path).name for path in images.get(name, ())[1:]]
         for name in table["participant_id"]
@@ -288,9 +303,9 @@ def summarise(
         )
     if several:
         notes.append(
-            f"Several T1w images: {first_few(several)}. The first counts: without a session before"
-            " with one, then by session and name in natural order; the others are listed in"
-            " imaging/quality.tsv."
+            f"Several T1w images: {first_few(several)}. The first counts: in the order of"
+            " `imaging.select`, without a session before with one, then by session and name in"
+            " natural order; the others are listed in imaging/quality.tsv."
         )
     notes += _notes_of_scans(records)
     return {
@@ -315,19 +330,6 @@ def _notes_of_scans(records: list[dict[str, Any]]) -> list[str]:
 
 def _scans(count: int) -> str:
     return "1 scan" if count == 1 else f"{count} scans"
-
-
-def robust_z(values: np.ndarray) -> np.ndarray:
-    """Distance from the median in units of 1.4826 times the median absolute deviation.
-
-    Where more than half of the values are equal, nobody stands out: 0 for all. Missing values stay
-    missing and do not count.
-    """
-    if not np.isfinite(values).any():
-        return np.full_like(values, np.nan)
-    centred = values - np.nanmedian(values)
-    scale = 1.4826 * float(np.nanmedian(np.abs(centred)))
-    return np.asarray(centred / scale) if scale > 0 else np.zeros_like(centred)
 
 
 def region_dataset(

@@ -30,6 +30,8 @@ HEADER_BYTES = 540
 MOST_TRAILING = 65_536
 # Extensions of a header (text of a scanner, a history) measure kilobytes.
 MOST_OFFSET = 100_000_000
+LFS_POINTER = b"version https://git-lfs.github.com/spec"
+ANNEX_POINTER, MOST_POINTER = b"/annex/objects/", 32_768
 UNITS = {0: ("mm", 1.0), 1: ("metres", 1000.0), 2: ("mm", 1.0), 3: ("micrometres", 0.001)}
 RESTORE = "convert the scan again from DICOM (dcm2niix)"
 
@@ -46,7 +48,7 @@ def load_nifti(path: Path) -> tuple[bytes, nib.Nifti1Header]:
     StorageError
         The disk or the network failed while the file was read.
     """
-    raw = _contents(path)
+    raw = contents_of(path)
     try:
         # nibabel would stop reading before the checksum at the end: damage would pass unseen.
         stream = io.BytesIO(raw)
@@ -57,7 +59,7 @@ def load_nifti(path: Path) -> tuple[bytes, nib.Nifti1Header]:
             needed = _declared_bytes(header)
             rest = opened.read(max(0, needed - len(start)) + MOST_TRAILING)
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
     size = len(start) + len(rest)
     if size != needed:
         words = (
@@ -67,11 +69,20 @@ def load_nifti(path: Path) -> tuple[bytes, nib.Nifti1Header]:
             if size < needed + MOST_TRAILING
             else f"at least {MOST_TRAILING} bytes more"
         )
-        raise _damaged(path, f"{words} than the header declares")
+        raise damaged(path, f"{words} than the header declares")
     return start + rest, header
 
 
-def _contents(path: Path) -> bytes:
+def contents_of(path: Path) -> bytes:
+    """Return the bytes of a file that holds an image.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing, empty, or a pointer to data that were not fetched.
+    StorageError
+        The disk or the network failed.
+    """
     if not path.is_file():
         raise InputFileError(
             f"{path}: no such image",
@@ -88,6 +99,13 @@ def _contents(path: Path) -> bytes:
         ) from error
     if not raw:
         raise InputFileError(f"{path}: the file is empty", next_step="restore it and run again")
+    if raw.startswith(LFS_POINTER) or (len(raw) < MOST_POINTER and ANNEX_POINTER in raw):
+        lfs = raw.startswith(LFS_POINTER)
+        raise InputFileError(
+            f"{path}: a pointer of {'Git LFS' if lfs else 'git-annex'}, not the image",
+            cause="the repository was cloned without its large files",
+            next_step="git lfs pull" if lfs else f"datalad get {path}",
+        )
     return raw
 
 
@@ -96,7 +114,7 @@ def _header(path: Path, raw: bytes) -> nib.Nifti1Header:
     second = 540 in sizes
     size = 540 if second else 348
     if size not in sizes or len(raw) < size:
-        raise _damaged(path, f"{len(raw)} bytes that begin with {raw[:4]!r} are no image")
+        raise damaged(path, f"{len(raw)} bytes that begin with {raw[:4]!r} are no image")
     magic = raw[4:8] if second else raw[344:348]
     if magic != (b"n+2\0" if second else b"n+1\0"):
         raise InputFileError(
@@ -109,7 +127,7 @@ def _header(path: Path, raw: bytes) -> nib.Nifti1Header:
         header = kind(raw[:size], check=False)
         _check_header(path, header)
     except (HeaderDataError, WrapStructError, ValueError, ArithmeticError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
     return header
 
 
@@ -117,26 +135,43 @@ def _check_header(path: Path, header: nib.Nifti1Header) -> None:
     counts = [int(n) for n in header["dim"]]
     shape = counts[1 : 1 + counts[0]] if 1 <= counts[0] <= 7 else []
     if not shape or min(shape) < 1:
-        raise _damaged(path, f"impossible dimensions {counts}")
+        raise damaged(path, f"impossible dimensions {counts}")
     try:
         item = header.get_data_dtype().itemsize
     except KeyError:
-        raise _damaged(path, f"unknown type of data {int(header['datatype'])}") from None
+        raise damaged(path, f"unknown type of data {int(header['datatype'])}") from None
     offset = float(header["vox_offset"])
     if not 348 <= offset <= MOST_OFFSET:
-        raise _damaged(path, f"data at byte {offset:g}")
+        raise damaged(path, f"data at byte {offset:g}")
     if 8 * item != int(header["bitpix"]):
-        raise _damaged(path, f"{header['bitpix']} bits a voxel, but values of {8 * item}")
+        raise damaged(path, f"{header['bitpix']} bits a voxel, but values of {8 * item}")
     codes = {name: int(header[name]) for name in ("sform_code", "qform_code")}
     if not all(0 <= code <= LAST_CODE for code in codes.values()):
-        raise _damaged(path, f"unknown codes {codes}")
+        raise damaged(path, f"unknown codes {codes}")
     # It mirrors the third axis of the qform: 1, -1, or 0, which means 1.
     mirror = float(header["pixdim"][0])
     if codes["qform_code"] and mirror not in {-1.0, 0.0, 1.0}:
-        raise _damaged(path, f"pixdim[0] is {mirror:g}, not 1 or -1")
+        raise damaged(path, f"pixdim[0] is {mirror:g}, not 1 or -1")
     zooms = np.asarray(header["pixdim"][1:4], dtype=float)
     if not (np.isfinite(zooms).all() and (zooms >= 0).all()):
-        raise _damaged(path, f"impossible voxel sizes {zooms.tolist()}")
+        raise damaged(path, f"impossible voxel sizes {zooms.tolist()}")
+    refuse_many_voxels(path, tuple(shape), item)
+
+
+def refuse_many_voxels(path: Path, shape: tuple[int, ...], item: int) -> None:
+    """Refuse more voxels than a head has, by the header alone.
+
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+    item : int
+        Bytes of a value.
+
+    Raises
+    ------
+    ImageError
+    """
     if math.prod(shape) > MOST_VOXELS:
         raise ImageError(
             f"{path}: {' x '.join(map(str, shape))} voxels, {math.prod(shape) * item / 1e9:.1f} GB"
@@ -151,9 +186,10 @@ def _declared_bytes(header: nib.Nifti1Header) -> int:
     return int(header["vox_offset"]) + voxels * int(header.get_data_dtype().itemsize)
 
 
-def _damaged(path: Path, why: str) -> InputFileError:
+def damaged(path: Path, why: str) -> InputFileError:
+    """Return the error of a file that is no image or was cut off."""
     return InputFileError(
-        f"{path}: not readable as NIfTI ({why})",
+        f"{path}: not readable as an image ({why})",
         cause="a download or copy that broke off, or another format under this name",
         next_step=f"fetch it again; test with: gzip -t {path}",
     )
@@ -167,7 +203,7 @@ def values_of(path: Path, raw: bytes, header: nib.Nifti1Header) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(kind.from_bytes(raw).dataobj, dtype=np.float32)
     except (ImageFileError, HeaderDataError, OSError, ValueError, ArithmeticError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def affine_of(path: Path, header: nib.Nifti1Header) -> tuple[np.ndarray, list[str]]:

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from gendmr.errors import ImageError, InputFileError, ToolError
 from gendmr.files.atomic import atomic_path
+from gendmr.imaging.formats import load_image
 from gendmr.imaging.header import RESTORE, affine_of, lengths_text, load_nifti, values_of
 
 ZOOM_MM = (0.2, 6.0)
@@ -73,16 +74,15 @@ def read_scan(path: Path | str) -> Scan:
     Raises
     ------
     InputFileError
-        The file is missing, empty, damaged, or not NIfTI.
+        The file is missing, empty, damaged, or neither NIfTI nor MGH nor Analyze.
     ImageError
         No valid affine, not three-dimensional, values not finite, constant, or an implausible size.
     StorageError
         The disk or the network failed while the file was read.
     """
     path = Path(path)
-    raw, header = load_nifti(path)
+    raw, header, notes = load_image(path)
     shape = header.get_data_shape()
-    notes: list[str] = []
     if len(shape) > 3 and all(n == 1 for n in shape[3:]):
         notes.append(f"Dimensions of length 1 after the third were dropped from {shape}.")
     elif len(shape) != 3:

@@ -91,6 +91,8 @@ class ArrayReader:
                 if declared.dtype == "text":
                     values = texts(values)
                 return self._checked(variable, self._spread(values, index, declared))
+        if len(declared.dims) == 3:
+            return self._bags(variable, index)
         if variable not in self._kept:
             with self._open() as stored:
                 size = stored[variable].shape[1] * stored[variable].dtype.itemsize
@@ -114,6 +116,24 @@ class ArrayReader:
             for start in range(0, data.shape[1], COLUMNS):
                 stop = min(start + COLUMNS, data.shape[1])
                 yield start, self._block(variable, data, index, start, stop)
+
+    def _bags(self, variable: str, index: np.ndarray) -> np.ndarray:
+        """Return a variable (n, instance, number), read person by person; a small one is kept."""
+        declared = self.modality.schema[variable]
+        if variable in self._kept:
+            return np.asarray(self._kept[variable][index])
+        with self._open() as stored:
+            data = stored[variable]
+            size = data.dtype.itemsize * int(np.prod(data.shape[1:], dtype=np.int64))
+            small = size * len(self._rows) <= KEPT
+            if small and len(index) < len(self._rows):
+                self._kept[variable] = self._bags(variable, np.arange(len(self._rows)))
+                return np.asarray(self._kept[variable][index])
+            values = np.full((len(index), *data.shape[1:]), missing_value(declared), data.dtype)
+            for place, row in enumerate(self._rows[index].tolist()):
+                if row >= 0:
+                    values[place] = data[row]
+        return self._checked(variable, values)
 
     def _read(self, variable: str, index: np.ndarray, columns: np.ndarray | None) -> np.ndarray:
         """Read block by block: only blocks with an instance that is asked for."""

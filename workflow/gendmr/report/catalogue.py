@@ -9,7 +9,7 @@ from their histories.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -18,14 +18,12 @@ from typing import Any
 
 from gendmr.config.outcomes.base import OutcomeSection
 from gendmr.files.atomic import write_text
+from gendmr.report.chapters import chapter_modules
 from gendmr.report.schema import StudySummary
 from gendmr.tasks import figures_of, task_of
 
 # Places on the page, each of which a template fills.
-SECTIONS = (
-    *("left", "performance", "null", "enrichment", "genes", "regions", "registration"),
-    "expression",
-)
+SECTIONS = ("left", "performance", "null", "enrichment", "genes", "regions", "registration")
 
 
 def _always(summary: StudySummary) -> bool:
@@ -122,13 +120,6 @@ FIGURES: dict[str, ReportFigure] = {
         alt="Quality of imaging",
         caption="Quality of imaging over all people.",
     ),
-    "expression": ReportFigure(
-        path="expression/figures/quality.png",
-        section="expression",
-        alt="Expression of all people",
-        caption="Left: median and quartiles of each person; one who is far from the others was"
-        " measured or normalised otherwise. Right: the first two components of the people.",
-    ),
 }
 # Named by text, so that no import tells the fingerprint of them.
 DRAWING_MODULE = "report.figures"
@@ -188,10 +179,10 @@ def drawn_figures(
     return figures
 
 
-def code_modules(outcomes: Mapping[str, OutcomeSection]) -> list[str]:
-    """Return the modules that a report of these outcomes runs, as fingerprints name them.
+def code_modules(outcomes: Mapping[str, OutcomeSection], stages: Iterable[str]) -> list[str]:
+    """Return the modules that a report of these outcomes and stages runs, for its fingerprint.
 
-    The kinds of outcome are found by name, so that no import tells of them.
+    Kinds of outcome and chapters are found by name, so that no import tells of them.
     """
     kinds = sorted({section.kind for section in outcomes.values()})
     of_kinds = [
@@ -200,7 +191,7 @@ def code_modules(outcomes: Mapping[str, OutcomeSection]) -> list[str]:
         for module in ("task", "metrics", "figures")
         if find_spec(f"gendmr.tasks.{kind}.{module}") is not None
     ]
-    return ["report.study", DRAWING_MODULE, *of_kinds]
+    return ["report.study", DRAWING_MODULE, *of_kinds, *chapter_modules(stages)]
 
 
 def legend_file(name: str, figure: ReportFigure, folder: Path) -> str:

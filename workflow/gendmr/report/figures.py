@@ -14,18 +14,21 @@ from gendmr.report.comparison import HIGHER, LOWER, REFERENCE
 from gendmr.report.method_schema import Difference, MethodSummary
 from gendmr.report.performance import held_out
 from gendmr.report.schema import StudySummary
-from gendmr.report.sections.dominance import Dominance
+from gendmr.report.sections.dominance import NONE_DOMINANT, Dominance
 from gendmr.tasks import figures_of
 from gendmr.tasks.base import Task
 
 VERDICTS = {HIGHER: style.BLUE, LOWER: style.RED}
 MARGIN = 0.05  # of the range of folds, beside the axis
-# Colour and line say the same.
-LINES: dict[str, dict[str, Any]] = {
-    "imaging": {"color": style.ORANGE, "ls": "-"},
-    "genetics": {"color": style.BLUE, "ls": (0, (4, 1.5))},
-    "neither": {"color": style.GREY, "ls": (0, (1, 1.2))},
-}
+# Colour and line say the same; the first are those of modalities, the last is for none of them.
+LINES: tuple[dict[str, Any], ...] = (
+    {"color": style.ORANGE, "ls": "-"},
+    {"color": style.BLUE, "ls": (0, (4, 1.5))},
+    {"color": style.GREEN, "ls": (0, (6, 1.5, 1, 1.5))},
+    {"color": style.RED, "ls": (0, (2, 1))},
+)
+NONE_LINE: dict[str, Any] = {"color": style.GREY, "ls": (0, (1, 1.2))}
+PANELS = 3  # groups of people beside each other
 
 
 def draw_task_figure(
@@ -162,7 +165,7 @@ def _draw_difference(axes: Any, row: int, delta: Difference) -> None:
 
 
 def draw_dominance(dominance: Dominance, path: Path) -> Figure:
-    """Draw shares of training people by dominant modality, epoch by epoch, by diagnosis.
+    """Draw shares of training people by dominant modality, epoch by epoch, by group of people.
 
     Thick lines are means over folds, as long as half of the folds go on; thin lines are folds.
 
@@ -173,13 +176,22 @@ def draw_dominance(dominance: Dominance, path: Path) -> Figure:
     path : Path
         PNG to write, one column wide; the SVG is written beside it.
     """
+    groups = dominance.groups
+    columns = min(len(groups), PANELS)
+    rows = -(-len(groups) // columns)
     figure, panels = style.canvas(
-        1, 2, size=(style.COLUMN, 52 * style.MM), sharey=True, layout="constrained"
+        rows,
+        columns,
+        size=(style.COLUMN, (12 + 40 * rows) * style.MM),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
-    for axes, (group, title) in zip(
-        panels, (("case", "Cases"), ("control", "Controls")), strict=True
-    ):
-        for modality, line in LINES.items():
+    for unused in panels.flat[len(groups) :]:
+        unused.remove()
+    for axes, group in zip(panels.flat, groups, strict=False):
+        for place, modality in enumerate(dominance.modalities):
+            line = NONE_LINE if modality == NONE_DOMINANT else LINES[place % len(LINES)]
             for fold in dominance.shares[modality, group]:
                 axes.plot(dominance.epochs, fold, color=line["color"], lw=0.4, alpha=0.4)
             axes.plot(
@@ -190,12 +202,13 @@ def draw_dominance(dominance: Dominance, path: Path) -> Figure:
                 label=modality,
                 **line,
             )
-        axes.set_title(title)
+        axes.set_title(group)
         axes.set_xlabel("epoch")
         axes.set_ylim(-0.02, 1.02)
         axes.xaxis.get_major_locator().set_params(integer=True, nbins=4)
-    panels[0].set_ylabel("share of people")
-    handles, labels = panels[0].get_legend_handles_labels()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("share of people")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=2.6)
     style.save(figure, path, crop=False)
     return figure

@@ -6,19 +6,26 @@ import base64
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gendmr import style
+from gendmr.config.study import DATA_STAGES
 from gendmr.files.intervals import parse_interval
 from gendmr.files.seal import verify
 from gendmr.report.catalogue import FIGURES, SECTIONS, ReportFigure
+from gendmr.report.chapters import chapters_of
 from gendmr.report.method_schema import MethodSummary, Row
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections import genetics, imaging
 from gendmr.report.words import pattern_place, pattern_words
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+# Dots of a figure for a CSS pixel: one of two columns of a journal is as wide as the page, text of
+# 7 points as high as its small text.
+DOTS = style.PAGE * 300 / 992
 PICTURE_WIDTH = 760  # pixels; registration pictures are made for a closer look than this page needs
 
 
@@ -91,33 +98,48 @@ def render(
         genetics=genetics.MODALITY in labels or summary.genes is not None,
         images=imaging.MODALITY in labels or summary.regions is not None,
         dominance=dominance_figures(results, summary),
+        chapters=shown_chapters(results),
         notes=group_similar_notes(numbers["not_done"]),
     )
 
 
 def figures_by_section(
     results: Path, summary: StudySummary, figures: Mapping[str, ReportFigure]
-) -> dict[str, list[dict[str, str]]]:
+) -> dict[str, list[dict[str, Any]]]:
     """Return what the page shows of each figure that is there, by section in the order of rows."""
-    shown: dict[str, list[dict[str, str]]] = {section: [] for section in SECTIONS}
+    shown: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS}
     for figure in figures.values():
         path = results / figure.path.format(main=summary.main or "")
-        uri = data_uri(path) if figure.shown(summary) else None
-        if uri is not None:
-            shown[figure.section].append({"uri": uri, "alt": figure.alt, "caption": figure.caption})
+        image = page_picture(path) if figure.shown(summary) else None
+        if image is not None:
+            row = {"image": image, "alt": figure.alt, "caption": figure.caption}
+            shown[figure.section].append(row)
     return shown
+
+
+def shown_chapters(results: Path) -> list[dict[str, Any]]:
+    """Return the chapters of stages, those with a figure that is there, in the order of stages."""
+    rows = []
+    for stage, chapter in chapters_of(DATA_STAGES).items():
+        figures = [
+            {"image": image, "alt": figure.alt, "caption": figure.caption}
+            for figure in chapter.figures
+            if (image := page_picture(results / figure.path)) is not None
+        ]
+        if figures:
+            rows.append({"stage": stage, "title": chapter.title, "figures": figures})
+    return rows
 
 
 def dominance_figures(results: Path, summary: StudySummary) -> list[dict[str, Any]]:
     """Return the figures of dominant modalities; that of the first ranking is not folded away."""
     methods = [item["method"] for item in summary.dominance]
-    uris = {
-        name: data_uri(results / "report" / "figures" / f"dominance-{name}.png") for name in methods
-    }
+    folder = results / "report" / "figures"
+    images = {name: page_picture(folder / f"dominance-{name}.png") for name in methods}
     return [
-        {"method": name, "uri": uri, "shown": name == summary.main or len(methods) == 1}
-        for name, uri in uris.items()
-        if uri is not None
+        {"method": name, "image": image, "shown": name == summary.main or len(methods) == 1}
+        for name, image in images.items()
+        if image is not None
     ]
 
 
@@ -149,12 +171,36 @@ def group_similar_notes(notes: Sequence[dict[str, str]]) -> list[list[dict[str, 
     return list(groups.values())
 
 
-def data_uri(path: Path) -> str | None:
-    """Return a PNG as a data URI, or None where there is no file."""
+@dataclass(frozen=True)
+class PagePicture:
+    """A figure as the page holds it.
+
+    Attributes
+    ----------
+    uri : str
+        The PNG.
+    width : int
+        CSS pixels at which its smallest text can be read, and is not larger than that of the page.
+    sentence : str or None
+        All that it says, where it only says why there is no figure; the page shows this as text.
+    """
+
+    uri: str
+    width: int
+    sentence: str | None
+
+
+def page_picture(path: Path) -> PagePicture | None:
+    """Return a PNG for the page, or None where there is no file."""
+    from PIL import Image
+
     if not path.is_file():
         return None
     verify(path)
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    with Image.open(path) as opened:
+        width, sentence = opened.width, opened.info.get("Description")
+    uri = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return PagePicture(uri, round(width / DOTS), sentence)
 
 
 def picture(imaging: Path, participant: str) -> str | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from gendmr.cohort.differential import in_words
+from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.modalities import modality_of, names
 from gendmr.report.outcomes import OutcomeOfPeople
@@ -130,6 +132,13 @@ def left(cohort: Path) -> list[dict[str, Any]]:
         )
     ]
     return sorted(counted, key=lambda row: row["kind"] != "participant")
+
+
+def quality_by_group(cohort: Path) -> list[dict[str, Any]]:
+    """Return who is flagged or left out, by group: of `gendmr.cohort.differential.by_group`."""
+    path = cohort / "summary.json"
+    rows = read_json(path).get("quality", []) if path.is_file() else []
+    return [dict(row) | {"words": in_words(row)} for row in rows]
 
 
 def _number(value: float) -> float | None:

@@ -55,6 +55,8 @@ class Registration:
     n_left_out : int
     left_out : list of mapping
         The first ones that are not used, with the reason.
+    n_people, n_flagged_or_lost : int
+        Everybody with an image or a row of measurements, and who of them is flagged or not used.
     pictured : list of str
         Participants whose pictures are worth a look, flagged ones and low overlap first.
     """
@@ -67,6 +69,8 @@ class Registration:
     outliers: Sequence[Row]
     n_left_out: int
     left_out: Sequence[Row]
+    n_people: int
+    n_flagged_or_lost: int
     pictured: list[str]
 
 
@@ -82,8 +86,8 @@ class StudySummary:
         The method whose ranking comes first.
     truth : mapping or None
         ``null``: nothing was planted; None for real people.
-    people, left
-        Of `people.analysed` and `people.left`.
+    people, left, quality
+        Of `people.analysed`, `people.left` and `people.quality_by_group`.
     genotypes, ancestry
         Of `sections.genetics`: `genotyped.genotype_sets` and `ancestry.count_groups`.
     outcomes : list of OutcomeSummary
@@ -124,6 +128,7 @@ class StudySummary:
     truth: Row | None
     people: Row
     left: list[dict[str, Any]]
+    quality: list[dict[str, Any]]
     genotypes: Row | None
     ancestry: list[dict[str, Any]]
     outcomes: list[OutcomeSummary]

@@ -26,7 +26,14 @@ from gendmr.report.findings import ranked_genes, ranked_instances, ranked_region
 from gendmr.report.limits import not_done
 from gendmr.report.method_schema import Comparison, MethodSummary, OutcomeSummary
 from gendmr.report.outcomes import OutcomeOfPeople, read_outcomes, words_of
-from gendmr.report.people import analysed, groups_of, left, modalities_in, read_people
+from gendmr.report.people import (
+    analysed,
+    groups_of,
+    left,
+    modalities_in,
+    quality_by_group,
+    read_people,
+)
 from gendmr.report.performance import COVARIATES, merged, method_summary, outcome_of
 from gendmr.report.provenance import given_files, made_with
 from gendmr.report.schema import LeadingRows, StudySummary
@@ -118,6 +125,7 @@ def summarise(
         truth=None if truth is None else {"null": bool(truth.get("null", False))},
         people=analysed(people),
         left=left(cohort),
+        quality=quality_by_group(cohort),
         genotypes=genotype_sets(results),
         ancestry=count_groups(ancestry, known),
         outcomes=described,

@@ -12,7 +12,7 @@ from gendmr.report.method_schema import MethodSummary, OutcomeSummary, Row
 from gendmr.report.performance import COVARIATES
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections.genetics.apoe import snps_predict_too_well
-from gendmr.report.sections.imaging import registration_warnings
+from gendmr.report.sections.imaging import registration_alarm, registration_warnings
 
 FEW = 30  # people
 NULL_SKILL = 0.1  # between chance and perfect: an AUC of 0.45 to 0.55 is no signal
@@ -39,6 +39,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         for one in summary.outcomes
     }
     return [
+        *registration_alarm(summary.registration),
         *_of_the_cohort(summary, results),
         *leaks,
         *_changed_files(summary.given),

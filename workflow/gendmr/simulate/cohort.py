@@ -19,6 +19,7 @@ from gendmr.simulate.outcomes import SimulatedColumns, causes_of, draw_outcomes
 from gendmr.simulate.plink import write_fileset
 from gendmr.simulate.reference import check_region_names, read_genes, read_regions
 from gendmr.simulate.roster import ImageList, roster
+from gendmr.simulate.signals import draw_motion
 from gendmr.simulate.truth import describe_columns, truth_of
 
 POOL_FACTOR, POOL_EXTRA = 1.3, 60  # people simulated, so that both diagnoses are there
@@ -62,8 +63,8 @@ def simulate_cohort(
     seed : int
         The study's seed.
     folder : Path or str
-        Receives participants.tsv, participants.json, truth.json, genes.gene.loc, anatomy.tsv and
-        genotypes/array1 and array2 as .bed, .bim and .fam.
+        Receives participants.tsv, participants.json, truth.json, genes.gene.loc, anatomy.tsv, with
+        functional scans connections.tsv, and genotypes/array1 and array2 as .bed, .bim and .fam.
 
     Raises
     ------
@@ -328,12 +329,19 @@ def _write_tables(
     table.insert(0, "participant_id", "sub-" + table["label"])
     table["site"] = "site" + table["site"].astype(str)
     columns = ["participant_id", "diagnosis", "age", "sex", "site"]
+    if section.functional:
+        table["motion"] = draw_motion((table["diagnosis"] == "AD").to_numpy(), section, seed)
+        columns.append("motion")
+        scanned = table[["participant_id", "site", "motion"]].copy()
+        for column, name in enumerate(section.connections, len(section.regions)):
+            scanned[name] = people.loss[:, column].round(5)
+        write_table(folder / "connections.tsv", scanned.sort_values("participant_id"))
     columns += [str(name) for item in people.outcomes.values() for name in item.table]
     listed = table["label"] != names.with_fault("no_participant_row")
     write_table(
         folder / "participants.tsv", table.loc[listed, columns].sort_values("participant_id")
     )
-    write_json(folder / "participants.json", describe_columns(people.outcomes))
+    write_json(folder / "participants.json", describe_columns(people.outcomes, section.functional))
 
     random = generator(seed, "simulate", "size")
     size = random.normal(1, SIZE_SPREAD, len(table)) * np.where(table["man"], SIZE_OF_MEN, 1)

@@ -76,3 +76,31 @@ def measurements(anatomy: str, regions: str, options: str, seed: int, output: st
 
     section = SimulateSection.parse(options, where="simulate")
     simulate_measurements(anatomy, regions, section, seed, output)
+
+
+@group.command()
+@click.option("--connections", required=True, help="Motion and connections per participant.")
+@OPTIONS
+@SEED
+@click.option("--series", required=True, help="Archive (.npz) to write.")
+@click.option("--components", required=True, help="Table of regions to write.")
+def signals(connections: str, options: str, seed: int, series: str, components: str) -> None:
+    """Signals of regions, with planted connections."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.signals import simulate_signals
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_signals(connections, section, seed, series, components)
+
+
+@group.command()
+@OPTIONS
+@SEED
+@click.option("--output", required=True, help="Folder for the tables and features.")
+def tumours(options: str, seed: int, output: str) -> None:
+    """People with a tumour: outcomes, expression, features of patches of their slides."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.tumours import simulate_tumours
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_tumours(section, seed, output)

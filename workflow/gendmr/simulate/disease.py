@@ -80,9 +80,9 @@ def plant(
     others = section.planted - 1
     ratios = [section.strongest_odds_ratio, *random.uniform(low, high, others).round(3)]
     ways = ["diagnosis"] * section.planted
-    through = round(section.through_regions * others) if section.regions else 0
+    through = round(section.through_regions * others) if section.mediators else 0
     for turn, index in enumerate(random.permutation(others)[:through]):
-        ways[int(index) + 1] = section.regions[turn % len(section.regions)]
+        ways[int(index) + 1] = section.mediators[turn % len(section.mediators)]
     share = _share_of_susceptibility(section)
     planted = []
     for gene, ratio, way in zip(candidates[: section.planted], ratios, ways, strict=True):
@@ -132,15 +132,16 @@ class DiseaseState:
     Attributes
     ----------
     case : ndarray of bool, shape (people,)
-    loss : ndarray of float64, shape (people, regions)
-        Share of the volume that each named region has lost, up to `LARGEST_LOSS`. Not below 0 where
-        images are bent; in measurements a region may also be larger than usual.
+    loss : ndarray of float64, shape (people, mediators)
+        Share of the volume that each named region has lost, or what a connection is weaker by, up
+        to `LARGEST_LOSS`. Not below 0 where images are bent; in measurements a region may also be
+        larger than usual.
     odds_ratios : ndarray of float64, shape (planted,)
         Marginal odds ratios of the planted genes.
     effects : ndarray of float64, shape (planted,)
         Their log odds ratios per copy of the risk allele, given all other causes.
-    susceptibility : ndarray of float64, shape (people, regions)
-        Of each named region, the genes that act through it included. No region in null mode, where
+    susceptibility : ndarray of float64, shape (people, mediators)
+        Of each of `mediators`, the genes that act through it included. None in null mode, where
         susceptibilities have no part in any outcome.
     unexplained : ndarray of float64, shape (people,)
         What decides the diagnosis beside the logit, of mean 0 and variance 1: the error of the
@@ -182,7 +183,7 @@ def draw_affected(
         Whether a person is of the second population.
     seed : int
     """
-    people, regions = len(age), len(section.regions)
+    people, regions = len(age), len(section.mediators)
     random = generator(seed, "simulate", "disease")
     susceptibility = random.standard_normal((people, regions))
     draw = random.random(people)
@@ -201,7 +202,7 @@ def draw_affected(
     other = section.age_effect**2 + regions * section.region_effect**2
     other += section.confounding**2 * section.second_population * (1 - section.second_population)
     effects, ratios = _effects(section, planted, variances, other)
-    for number, name in enumerate(section.regions):
+    for number, name in enumerate(section.mediators):
         inherited = sum(item.share or 0.0 for item in planted if item.through == name)
         susceptibility[:, number] *= np.sqrt(1 - inherited)
     logit = section.age_effect * (age - age.mean()) / age.std() + section.confounding * second
@@ -209,7 +210,7 @@ def draw_affected(
         if item.through == "diagnosis":
             logit = logit + effect * counts
             continue
-        region = section.regions.index(item.through)
+        region = section.mediators.index(item.through)
         if item.share is None:
             susceptibility[:, region] += effect / section.region_effect * counts
         else:

@@ -116,7 +116,7 @@ def causes_of(
         As `draw_affected` returned it for these people.
     """
     through = np.array(
-        [-1 if g.through == "diagnosis" else section.regions.index(g.through) for g in planted],
+        [-1 if g.through == "diagnosis" else section.mediators.index(g.through) for g in planted],
         dtype=np.int64,
     )
     return Causes(

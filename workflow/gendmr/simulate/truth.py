@@ -59,6 +59,7 @@ def truth_of(
     hemisphere = dict(zip(regions["region"], regions["hemisphere"], strict=True))
     others = dict(zip(people["label"], people["other"], strict=True))
     shrinking = () if section.null_mode or section.atrophy == 0 else section.regions
+    weakened = () if section.null_mode or section.atrophy == 0 else section.connections
     truth: dict[str, Any] = {
         "null": section.null_mode,
         "seed": seed,
@@ -76,6 +77,11 @@ def truth_of(
             {"region": name, "hemisphere": hemisphere[name], "effect": section.atrophy}
             for name in shrinking
         ],
+        **(
+            {"connections": [{"connection": name, "effect": section.atrophy} for name in weakened]}
+            if section.functional
+            else {}
+        ),
         "faults": [
             {"participant_id": f"sub-{label}", "fault": fault}
             | ({"other": f"sub-{others[label]}"} if others[label] else {})
@@ -149,15 +155,21 @@ def _outcome(
     }
 
 
-def describe_columns(outcomes: dict[str, SimulatedColumns]) -> dict[str, Any]:
+def describe_columns(
+    outcomes: dict[str, SimulatedColumns], functional: bool = False
+) -> dict[str, Any]:
     """Return participants.json: what each column of participants.tsv is.
 
     Parameters
     ----------
     outcomes : dict of str to SimulatedColumns
         Further outcomes, by name.
+    functional : bool
+        Whether there are functional scans, and so motion.
     """
     described: dict[str, Any] = dict(DESCRIPTION)
+    if functional:
+        described["motion"] = {"Description": "Mean framewise displacement", "Units": "mm"}
     for name, item in outcomes.items():
         outcome = item.section
         if outcome.kind == "survival":

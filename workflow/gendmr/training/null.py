@@ -141,7 +141,12 @@ class _PermutedFits:
         self.place = {name: place for place, name in enumerate(people.tolist())}
         self.permutations = Permutations.read(cohort / STRATA, seed, people, self.outcome)
         self.method = build_method(options)
-        self.reads = tuple(name for name in options.modalities if name in options.reads)
+        # Places of a bag hold other tissue in each person: they have no score over people.
+        self.reads = tuple(
+            name
+            for name, section in options.modalities.items()
+            if name in options.reads and section.shared
+        )
         self.seeds = (seed, "null", method, repeat, fold)
         self.device = device
         self.together = self._together(options)

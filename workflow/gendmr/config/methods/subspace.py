@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from gendmr.config.methods.base import M, NetworkSection, Resources
 from gendmr.config.modalities.expression import ExpressionModalitySection
+from gendmr.config.modalities.patch import PatchSection
 from gendmr.config.optimisation import OptimisationSection
 from gendmr.errors import first_few
 
@@ -18,9 +19,10 @@ MCAT_FAMILIES: dict[str, tuple[str, ...]] = {
 
 
 class SubspaceMethod(NetworkSection):
-    """Expression in several subspaces of genes, an encoder each and one head (Zhang et al. 2024).
+    """Slides and expression in several subspaces of genes, fused in each (Zhang et al. 2024).
 
-    Slides are not read yet: see the page of the method.
+    Without slides, an encoder for the genes of each subspace and one head; without expression, a
+    branch of patches for each subspace, which nothing but its initial weights tells apart.
     """
 
     kind: Literal["subspace"] = "subspace"
@@ -36,25 +38,40 @@ class SubspaceMethod(NetworkSection):
     """What becomes of the head's gradient where subspaces disagree: the component against the
     more confident one is removed from the other (`orthogonal`), or subtracted twice, as in the
     released code (`released`)."""
+    deformable: bool = True
+    """Attention from fused patches to sampled ones; without it patches are fused with genes and
+    averaged."""
+    consistency: Literal["person", "released", "none"] = "person"
+    """Term of the loss that is small where people alike in genes sample alike. `released` compares
+    heads with people, as the released code does."""
+    consistency_weight: float = Field(default=1.0, gt=0, le=100)
+    """Multiple of that term: half of it for each subspace."""
     compat: Literal["intended", "released"] = "intended"
-    """`released`: numbers of expression as they are, no clipping, and `coordination: released`."""
+    """`released`: numbers of expression and of patches as they are, no clipping,
+    `coordination: released` and `consistency: released`."""
     width: int = Field(default=128, ge=8, le=512)
     """Length of a code."""
+    heads: int = Field(default=8, ge=1, le=64)
+    """Of the attention; they divide the width."""
+    head_width: int = Field(default=64, ge=1, le=256)
+    """Length of a query of one head."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Of the encoders."""
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
-    readable: ClassVar[tuple[str, ...] | None] = ("expression",)
+    readable: ClassVar[tuple[str, ...] | None] = ("expression", "patch")
     resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=1500)
     defaults: ClassVar[OptimisationSection] = OptimisationSection(
         batch_size=32, learning_rate=1e-3, weight_decay=0.01, epochs=40
     )
 
     def adapt(self, name: str, section: M) -> M:
-        """Return the section; of expression without transformation where the code had none."""
+        """Return the section; untransformed where the released code transformed nothing."""
         if self.compat == "released" and isinstance(section, ExpressionModalitySection):
             return section.model_copy(update={"transformation": "none", "clip": None})
-        return section
+        if self.compat == "released" and isinstance(section, PatchSection):
+            return section.model_copy(update={"scale": "none"})
+        return super().adapt(name, section)
 
     @model_validator(mode="after")
     def _families(self) -> Self:
@@ -64,4 +81,6 @@ class SubspaceMethod(NetworkSection):
             raise ValueError(
                 f"subspaces: not names: {first_few(wrong)}; without a family: {first_few(empty)}"
             )
+        if self.width % self.heads:
+            raise ValueError(f"width: {self.width} is no multiple of heads: {self.heads}")
         return self

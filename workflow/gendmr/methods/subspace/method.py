@@ -18,22 +18,33 @@ from gendmr.config.methods.subspace import SubspaceMethod
 from gendmr.config.training import MethodOptions
 from gendmr.engine.batches import Tensors
 from gendmr.engine.layout import Layout
-from gendmr.engine.network import OUTPUT, FitProblem, target_of
+from gendmr.engine.network import FitProblem, Step, target_of
+from gendmr.engine.phase import TASK, Phase, Term, task_term
 from gendmr.engine.training import Replicates
 from gendmr.errors import TrainingError, first_few
-from gendmr.methods.additive import attribution_of
+from gendmr.methods.bags import (
+    EXPRESSION,
+    FEATURES,
+    HAS_EXPRESSION,
+    PATCH,
+    USED,
+    attribute,
+    bag_problem,
+    features_of,
+    tensors_of,
+)
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.network_method import Architecture, NetworkMethod
-from gendmr.methods.subspace.network import ALONE, SubspaceNet
-from gendmr.methods.subspace.terms import concordance, coordinate
+from gendmr.methods.subspace.network import ALONE, GENES, POINTS, SubspaceNet
+from gendmr.methods.subspace.terms import Grouping, concordance, consistency, coordinate
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
 
-EXPRESSION = "expression"
 PLACES = "places_"
 HEAD = "head.weight"
+CONSISTENCY = "consistency"
 
 
 def build(options: MethodOptions) -> Subspace:
@@ -54,20 +65,28 @@ class Subspace(NetworkMethod):
         self.options = section
         released = section.compat == "released"
         self.projection = "released" if released else section.coordination
+        self.grouping = "released" if released else section.consistency
 
     def network(self, architecture: Architecture) -> SubspaceNet:
         """Return the network."""
+        sizes = dict(architecture.sizes)
+        features = sizes.pop(FEATURES, 0)
         return SubspaceNet(
-            dict(architecture.sizes),
-            0,
+            sizes or dict.fromkeys(self.options.subspaces, 0),
+            features,
             architecture.task.n_outputs,
             width=self.options.width,
+            heads=self.options.heads,
+            head_width=self.options.head_width,
             dropout=self.options.dropout,
+            deformable=self.options.deformable,
         )
 
     def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:
         """Return tensors of a replicate, with the places of the genes of each subspace."""
-        problem = super().problem(inputs, modalities)
+        problem = bag_problem(self, inputs, modalities)
+        if EXPRESSION not in modalities:
+            return problem
         groups = inputs.preparation.instances(EXPRESSION)["groups"].tolist()
         places, notes = genes_of(groups, self.options.subspaces)
         if self.options.random_partition:
@@ -79,23 +98,49 @@ class Subspace(NetworkMethod):
     def sizes(
         self, inputs: FitInputs, problem: FitProblem, modalities: tuple[str, ...]
     ) -> dict[str, int]:
-        """Return the number of genes by subspace."""
-        return {name.removeprefix(PLACES): len(places) for name, places in problem.fixed.items()}
+        """Return the number of genes by subspace, and the length of a patch."""
+        genes = {name.removeprefix(PLACES): len(places) for name, places in problem.fixed.items()}
+        return genes | features_of(problem)
+
+    def phases(self, module: nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
+        """Return one phase, with the consistency of genes and sampled places where both are."""
+        terms = {TASK: task_term(problems[0].task)}
+        net = cast(SubspaceNet, module)
+        if self.grouping != "none" and net.samples_by_genes:
+            weight = self.options.consistency_weight
+            terms[CONSISTENCY] = Term(self._consistency, lambda epoch: weight)
+        return (Phase("fit", terms),)
+
+    def _consistency(self, step: Step) -> torch.Tensor:
+        """Return half of the consistency of each subspace, of people with both modalities."""
+        both = step.batch["weight"] * step.batch[HAS_EXPRESSION] * step.batch[USED].amax(1)
+        names = [name.removeprefix(POINTS) for name in step.outputs if name.startswith(POINTS)]
+        parts = [
+            consistency(
+                step.outputs[f"{GENES}{name}"],
+                step.outputs[f"{POINTS}{name}"],
+                self.options.heads,
+                both,
+                cast(Grouping, self.grouping),
+            )
+            for name in names
+        ]
+        return 0.5 * torch.stack(parts).sum()
 
     def tensors(
         self, people: PreparedSubset, preparation: Preparation, modalities: Sequence[str]
     ) -> Tensors:
-        """Return `expression` (person, gene): in SDs, 0 where missing."""
-        design = preparation.design(people, EXPRESSION)[:, :, 0].astype(np.float32)
-        return {EXPRESSION: torch.from_numpy(np.ascontiguousarray(design))}
+        """Return expression and bags; see `gendmr.methods.bags.tensors_of`."""
+        return tensors_of(people, preparation, modalities)
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs), and what each subspace says alone."""
         net = cast(SubspaceNet, module)
-        parts = {
-            f"expression_{name}": batch[EXPRESSION][:, batch[f"{PLACES}{name}"]]
-            for name in net.names
-        }
+        parts = {name: batch[name] for name in (PATCH, USED) if name in batch}
+        for name in net.names:
+            if f"{PLACES}{name}" in batch:
+                places = batch[f"{PLACES}{name}"]
+                parts[f"{EXPRESSION}_{name}"] = batch[EXPRESSION][:, places]
         outputs: Tensors = module(parts)
         return outputs
 
@@ -133,22 +178,8 @@ class Subspace(NetworkMethod):
         return torch.as_tensor((torch.exp(-each) * (batch["weight"] > 0)).sum())
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
-        """Return gradient times input of genes; what the nonlinearity leaves is the baseline."""
-        values, rests = [], []
-        for outputs, batch in fitted.outputs(people, slopes=True):
-            output = outputs[OUTPUT]
-            numbers = output.detach().cpu().numpy().astype(np.float64)
-            contrast = torch.from_numpy(np.asarray(fitted.task.contrast(numbers), np.float32))
-            scalar = (contrast.to(output.device) * output).sum(1)
-            (slope,) = torch.autograd.grad(scalar.sum(), batch[EXPRESSION])
-            value = (slope * batch[EXPRESSION]).detach().cpu().numpy().astype(np.float64)
-            values.append(value)
-            rests.append(scalar.detach().cpu().numpy() - value.sum(axis=1))
-        return {
-            EXPRESSION: attribution_of(
-                np.concatenate(values), people.present[EXPRESSION], np.concatenate(rests)
-            )
-        }
+        """Return gradient times input of genes and patches; the rest is the baseline."""
+        return attribute(fitted, people)
 
 
 def genes_of(

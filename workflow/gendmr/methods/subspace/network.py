@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import torch
 from torch import nn
@@ -11,36 +10,11 @@ from torch.nn import functional
 
 from gendmr.engine.batches import Tensors
 from gendmr.engine.network import OUTPUT
+from gendmr.methods.bags import TOKENS
+from gendmr.methods.gene_encoder import GeneEncoder
 from gendmr.methods.subspace.attention import DeformableAttention
 
-CODE, GENES, POINTS, TOKENS, ALONE = "code_", "genes_", "points_", "tokens_", "alone_"
-HIDDEN = (64, 48, 32)
-
-
-class GeneEncoder(nn.Module):
-    """A self-normalising network (Klambauer et al. 2017) with weights of variance 1 / inputs.
-
-    Parameters
-    ----------
-    genes, width : int
-    dropout : float
-    """
-
-    def __init__(self, genes: int, width: int, dropout: float) -> None:
-        super().__init__()
-        sizes = (genes, *HIDDEN, width)
-        layers: list[nn.Module] = []
-        for size, following in pairwise(sizes):
-            layers += [nn.Linear(size, following), nn.ELU(), nn.AlphaDropout(dropout)]
-        self.layers = nn.Sequential(*layers)
-        for layer in layers:
-            if isinstance(layer, nn.Linear):
-                nn.init.normal_(layer.weight, std=max(layer.in_features, 1) ** -0.5)
-                nn.init.zeros_(layer.bias)
-
-    def forward(self, expression: torch.Tensor) -> torch.Tensor:
-        """Return codes (person, width) of expression (person, gene)."""
-        return functional.relu(self.layers(expression))
+CODE, GENES, POINTS, ALONE = "code_", "genes_", "points_", "alone_"
 
 
 class Branch(nn.Module):
@@ -165,6 +139,7 @@ class SubspaceNet(nn.Module):
             }
         )
         self.head = nn.Linear(width * len(self.names), outputs)
+        self.samples_by_genes = deformable and features > 0 and all(genes.values())
 
     def forward(self, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs), codes, and what each subspace says alone.

@@ -56,14 +56,17 @@ class RegionSource(MeasuredSource):
 
     def early(
         self, stage: Mapping[str, Any], section: ModalitySection, cohort: CohortSection
-    ) -> Listing | None:
-        """Return the people of the BIDS folder; None where measurements are given."""
+    ) -> Listing:
+        """Return the people of the BIDS folder, or of the measurements that are given."""
         from gendmr.imaging.bids import find_images
+        from gendmr.imaging.measurements import measured_people
 
         imaging = ImagingSection.parse(dict(stage), where="imaging")
         if imaging.bids is None:
-            return None
-        labels = find_images(imaging.bids, exclude=imaging.exclude)
+            where = imaging.measured_paths[0]
+            names = Matching.of(cohort).keys(measured_people(imaging), where)
+            return self.listing(names, where, Attrition().table())
+        labels = find_images(imaging.bids, exclude=imaging.exclude, wanted=imaging.select.wanted())
         names = Matching.of(cohort).keys(list(labels), imaging.bids)
         return self.listing(names, imaging.bids, Attrition().table())
 

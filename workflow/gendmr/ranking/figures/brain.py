@@ -190,7 +190,7 @@ def _draw_bars(
         axes.axvline(line, color="black", lw=0.7, ls=(0, (5, 3)))
         axes.text(line, -0.7, "5 % family-wise", size=style.SMALL, ha="center", va="bottom")
     names = [
-        f"{name}  {rank}" for name, rank in zip(region_names(table), table["rank"], strict=True)
+        f"{name}  {rank:.0f}" for name, rank in zip(region_names(table), table["rank"], strict=True)
     ]
     axes.set_yticks(at, names)
     axes.tick_params(axis="y", length=0)
@@ -337,7 +337,8 @@ def _draw_slices(
         axes = page.axes(left, KEY, scale * volume.width(x), scale * volume.width(y))
         volume.draw(axes, plane, place)
         axes.axis("off")
-        axes.set_title(f"{'xyz'[across]} = {place:.0f} mm".replace("-", "−"), size=6, pad=2)
+        millimetres = f"{round(place)} mm".replace("-", "−")
+        axes.set_title(f"{'xyz'[across]} = {millimetres}", size=6, pad=2)
         if number == 0:
             for side, at in (("L", 0.02), ("R", 0.98)):
                 axes.text(at, 0.04, side, transform=axes.transAxes, ha="center", size=style.SMALL)

@@ -1,26 +1,27 @@
 """The dominant modality during training: shares of the training people, epoch by epoch.
 
-GenDMR decides for each training person who has genotypes and images which modality is dominant:
-that whose head gives the person's true diagnosis the higher probability, averaged over epochs, if
-it is ahead by more than a margin; else neither is. Its history holds the shares by diagnosis.
+A method that decides for each training person which modality is dominant writes columns
+``lead_<modality>_<group>`` into its history: the share of a group of people (cases, a class, people
+with an event, all) for whom that modality was dominant; ``lead_none_<group>`` where none was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gendmr import modalities
 from gendmr.files.atomic import read_json_lines
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.numbers import finite
 
-MODALITIES = {"region": "imaging", "snp": "genetics", "none": "neither"}
-GROUPS = ("case", "control")
-COLUMNS = {f"lead_{column}_{group}" for column in MODALITIES for group in GROUPS}
+PREFIX = "lead_"
+NONE = "none"
+NONE_DOMINANT = "none dominant"
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,24 @@ class Dominance:
     epochs : ndarray (epochs,) of int
         Counted from 1, up to the longest fold.
     shares : dict of (modality, group) to ndarray (folds, epochs)
-        Modalities are the values of `MODALITIES`; between 0 and 1; NaN after a fold has stopped,
-        and where it has nobody with both modalities.
+        Modalities are named by their label (`images`, `genotypes`) or are `NONE_DOMINANT`, which
+        comes last; groups are those of the task, in its order; between 0 and 1; NaN after a fold
+        has stopped, and where it has nobody with all of these modalities.
     """
 
     method: str
     epochs: np.ndarray
     shares: dict[tuple[str, str], np.ndarray]
+
+    @property
+    def modalities(self) -> list[str]:
+        """Labels of the modalities, `NONE_DOMINANT` last."""
+        return list(dict.fromkeys(modality for modality, _ in self.shares))
+
+    @property
+    def groups(self) -> list[str]:
+        """Groups of people, in the order of the task."""
+        return list(dict.fromkeys(group for _, group in self.shares))
 
     def mean(self, modality: str, group: str) -> np.ndarray:
         """Return the mean over folds (epochs,); NaN where fewer than half of the folds go on."""
@@ -66,26 +78,25 @@ def read_dominance(results: Path, name: str, folds: Sequence[tuple[int, int]]) -
     Returns
     -------
     Dominance or None
-        None where no fold has the columns ``lead_<region, snp, none>_<case, control>``, or none
-        holds a number: the method has no roles, or nobody had both modalities.
+        None where no fold has the columns ``lead_<modality>_<group>``, or none holds a number: the
+        method has no roles, or nobody had all of the modalities.
     """
     histories = []
     for repeat, fold in folds:
         path = results / "training" / name / f"repeat-{repeat}" / f"fold-{fold}" / "history.jsonl"
-        lines = read_json_lines(path)
-        histories.append([line for line in lines if line.keys() >= COLUMNS])
+        histories.append(read_json_lines(path))
+    columns = _columns(key for history in histories for line in history for key in line)
     longest = max((len(history) for history in histories), default=0)
     shares = {
-        (modality, group): np.array(
+        key: np.array(
             [
-                [_number(line[f"lead_{column}_{group}"]) for line in history]
+                [_number(line.get(column)) for line in history]
                 + [np.nan] * (longest - len(history))
                 for history in histories
             ],
             dtype=np.float64,
         )
-        for column, modality in MODALITIES.items()
-        for group in GROUPS
+        for key, column in columns.items()
     }
     if not any(np.isfinite(values).any() for values in shares.values()):
         return None
@@ -106,20 +117,22 @@ def shares_at_best_epochs(
     Returns
     -------
     dict
-        ``method`` and, for `case` and `control`, the share of each modality.
+        ``method``; ``modalities``, labels in order; ``groups``, for each its name as ``group`` and
+        its ``shares`` by modality.
     """
-    row: dict[str, Any] = {"method": dominance.method}
-    for group in GROUPS:
-        row[group] = {}
-        for modality in MODALITIES.values():
+    groups = []
+    for group in dominance.groups:
+        means: dict[str, float | None] = {}
+        for modality in dominance.modalities:
             shares = dominance.shares[modality, group]
             values = [
                 fold[epoch - 1]
                 for fold, epoch in zip(shares, best_epochs, strict=True)
                 if epoch and epoch <= shares.shape[1] and np.isfinite(fold[epoch - 1])
             ]
-            row[group][modality] = finite(float(np.mean(values))) if values else None
-    return row
+            means[modality] = finite(float(np.mean(values))) if values else None
+        groups.append({"group": group, "shares": means})
+    return {"method": dominance.method, "modalities": dominance.modalities, "groups": groups}
 
 
 def dominance_of(results: Path, methods: Sequence[MethodSummary]) -> list[dict[str, Any]]:
@@ -130,6 +143,19 @@ def dominance_of(results: Path, methods: Sequence[MethodSummary]) -> list[dict[s
         if dominance is not None:
             rows.append(shares_at_best_epochs(dominance, item.best_epochs))
     return rows
+
+
+def _columns(keys: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the columns of shares by label of the modality and group, none dominant last."""
+    names = sorted(modalities.names(), key=len, reverse=True)
+    labels = {name: modalities.modality_of(name).label for name in names} | {NONE: NONE_DOMINANT}
+    columns: dict[tuple[str, str], str] = {}
+    for key in dict.fromkeys(keys):
+        for name, label in labels.items():
+            if key.startswith(f"{PREFIX}{name}_"):
+                columns[label, key.removeprefix(f"{PREFIX}{name}_")] = key
+                break
+    return dict(sorted(columns.items(), key=lambda item: item[0][0] == NONE_DOMINANT))
 
 
 def _number(value: float | None) -> float:

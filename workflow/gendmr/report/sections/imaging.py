@@ -11,6 +11,7 @@ from gendmr.report.schema import Registration
 MODALITY = "region"
 QUALITY: dict[str, Kind] = {"participant_id": "text", "dice": "number", "outlier": "flag"}
 LISTED, PICTURED = 20, 60  # people
+HALF = 0.5  # share of people, from which on nothing else is worth reading first
 MANY = 0.1  # share of people, from which on it is no single scan's fault
 
 
@@ -24,6 +25,7 @@ def registration(path: Path) -> Registration | None:
     table = read_table(path, QUALITY, extra=True, key="participant_id")
     if "status" not in table:
         table["status"] = "measured"
+    n_people = len(table)
     out = table[table["status"] != "measured"]
     # Flagged scans keep overlap and picture, because readers judge a removal by them.
     table = table[(table["status"] == "measured") | table["outlier"]]
@@ -45,6 +47,8 @@ def registration(path: Path) -> Registration | None:
             )
         ][:LISTED],
         n_left_out=len(out),
+        n_people=n_people,
+        n_flagged_or_lost=len({*flagged["participant_id"], *out["participant_id"]}),
         left_out=[
             {"participant_id": str(who), "status": str(status), "reason": str(reason)}
             for who, status, reason in zip(
@@ -58,6 +62,20 @@ def registration(path: Path) -> Registration | None:
             )["participant_id"][:PICTURED]
         ],
     )
+
+
+def registration_alarm(registration: Registration | None) -> list[str]:
+    """Return what stands above all else: half of the people are flagged or have no regions."""
+    if not registration:
+        return []
+    everybody, bad = registration.n_people, registration.n_flagged_or_lost
+    if bad < HALF * everybody:
+        return []
+    return [
+        f"{bad} of {everybody} people have an image or measurements that are flagged or not used:"
+        " do not believe the regions before the cause is known. It is in how all of them were"
+        " measured (what `imaging.brain` says of them, the atlas, the units), rarely in the people."
+    ]
 
 
 def registration_warnings(registration: Registration | None) -> list[str]:

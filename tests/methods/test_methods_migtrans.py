@@ -1,0 +1,210 @@
+"""The method `migtrans`: sizes, absent modalities, attributions that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gendmr.config.methods import KINDS
+from gendmr.errors import ConfigurationError
+from gendmr.methods.migtrans.attribution import integrated_gradients
+from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
+from gendmr.methods.migtrans.image import ConvLstm, ImageEncoder, sines
+from gendmr.methods.migtrans.network import MigtransNet, Step, in_steps
+
+SMALL = {"kind": "migtrans", "width": 8, "hidden": [16, 12], "tokens": 2}
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(value.numel() for value in module.parameters())
+
+
+def small_net(**changes: object) -> MigtransNet:
+    torch.manual_seed(0)
+    options = {"dropout": 0.1, "modality_dropout": 0.5, "inputs": {}} | changes
+    encoders = {
+        "snp": VectorEncoder(20, (16, 12), 2, 8, 0.1),
+        "edge": VectorEncoder(15, (16, 12), 2, 8, 0.1),
+        "region": RegionEncoder(4, 3, 8, 0.1),
+    }
+    return MigtransNet(encoders, 8, 2, 4, 2, **options)  # type: ignore[arg-type]
+
+
+def batch_of(people: int, **has: list[float]) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    shapes = {"snp": (20, 1), "edge": (15, 1), "region": (4, 3)}
+    batch = {name: torch.randn(people, *shape) for name, shape in shapes.items()}
+    for name in shapes:
+        batch[f"has_{name}"] = torch.tensor(has.get(name, [1.0] * people))
+    return batch
+
+
+def test_the_parts_have_the_parameters_of_the_reconstruction() -> None:
+    snp, edge = (VectorEncoder(inputs, (2048, 1536), 12, 128, 0.3) for inputs in (1500, 1378))
+    # The layer that gives tokens their width is counted with what follows.
+    assert count(snp) - count(snp.project) == 6_228_480
+    assert count(edge) - count(edge.project) == 5_978_624
+    fusion = MigtransNet({"snp": snp, "edge": edge}, 128, 4, 4, 2, 0.1, 0.2, {})
+    # Tokens (2 layers), one step for connectomes, the class token, its step and the head.
+    assert count(fusion) - 6_228_480 - 5_978_624 == 2 * 16_512 + 2 * 198_528 + 128 + 514
+
+
+def test_the_whole_network_has_the_parameters_of_the_reconstruction() -> None:
+    with torch.device("meta"):  # numbers of weights, without weights
+        image = ImageEncoder((121, 145, 121), True, "convlstm", 0, 128, 128)
+        snp, edge = (VectorEncoder(inputs, (2048, 1536), 12, 128, 0.3) for inputs in (1500, 1378))
+        encoders = {"snp": snp, "edge": edge, "volume": image}
+        net = MigtransNet(encoders, 128, 4, 4, 2, 0.1, 0.2, {})
+    assert image.attention is not None
+    assert count(image.features) == 11_242_624
+    assert count(image.attention) == 2_754_688
+    assert count(net) == 26_964_866
+
+
+@pytest.mark.parametrize("attention", ["convlstm", "se", "none"])
+def test_image_encoder__gives_a_token_for_each_position(attention: str) -> None:
+    torch.manual_seed(3)
+    grid = (46, 55, 46)
+    encoder = ImageEncoder(grid, False, attention, 1, 8, 12).eval()
+    places = torch.arange(0, 46 * 55 * 46, 7)
+    with torch.no_grad():
+        tokens, gate = encoder(torch.randn(1, len(places), 1), places)
+        empty, _ = encoder(torch.zeros(1, len(places), 1), places)
+    assert tokens.shape == (1, 27, 12)
+    assert (tokens - empty).abs().max() > 1e-4
+    assert (gate is None) == (attention == "none")
+    if gate is not None:
+        assert gate.shape == (1, 3, 3, 3) and gate.min() > 0 and gate.max() < 1
+
+
+def test_conv_lstm__is_the_one_written_down() -> None:
+    torch.manual_seed(4)
+    cell, sequence = ConvLstm(3), torch.randn(2, 4, 3, 5, 6)
+    state = memory = torch.zeros(2, 3, 5, 6)
+    weight, bias = cell.gates.weight, cell.gates.bias
+    for step in range(4):
+        both = torch.cat([sequence[:, step], state], dim=1)
+        write, keep, show, new = (
+            torch.nn.functional.conv2d(both, weight[3 * n : 3 * n + 3], bias[3 * n : 3 * n + 3],
+                                       padding=1)
+            for n in range(4)
+        )  # fmt: skip
+        memory = keep.sigmoid() * memory + write.sigmoid() * new.tanh()
+        state = show.sigmoid() * memory.tanh()
+        torch.testing.assert_close(cell(sequence)[:, step], state)
+
+
+def test_sines__tell_all_positions_apart() -> None:
+    codes = sines((3, 4, 3), 24)
+    assert len({tuple(code) for code in codes.tolist()}) == 36
+
+
+def test_an_absent_modality_says_nothing_whatever_stands_in_it() -> None:
+    net = small_net().eval()
+    batch = batch_of(2, edge=[0.0, 1.0], snp=[1.0, 0.0])
+    outputs = net(batch)["output"]
+    garbage = {**batch, "edge": batch["edge"].clone(), "snp": batch["snp"].clone()}
+    garbage["edge"][0] = 9
+    garbage["snp"][1] = -9
+    torch.testing.assert_close(net(garbage)["output"], outputs)
+    garbage["edge"][1] = 9
+    assert (net(garbage)["output"][1] - outputs[1]).abs().max() > 1e-4
+
+
+def test_modality_dropout_leaves_everybody_something() -> None:
+    net = small_net(modality_dropout=0.9).train()
+    has = net._has(batch_of(200, snp=[0.0] * 100 + [1.0] * 100))
+    table = torch.stack(list(has.values()))
+    assert (table.sum(0) >= 1).all()
+    assert (table.sum(0) < 3).any()
+    assert not has["snp"][:100].any()
+
+
+def test_a_step_without_keys_is_its_feed_forward_layer() -> None:
+    torch.manual_seed(2)
+    step = Step(8, 2, 4, 0.0).eval()
+    queries, keys = torch.randn(3, 4, 8), torch.randn(3, 5, 8)
+    alone = step(queries, keys, torch.zeros(3))
+    assert step.feed_forward is not None
+    torch.testing.assert_close(alone, queries + step.feed_forward(queries))
+    assert Step(8, 2, 0, 0.0).feed_forward is None
+
+
+def test_in_steps__keeps_the_order_whatever_is_read() -> None:
+    assert in_steps(("snp", "edge", "region"), ("region", "snp")) == ("snp", "region")
+
+
+def test_integrated_gradients__of_a_product_are_known() -> None:
+    # x * y along the straight path from 0: half of it belongs to each.
+    inputs = {"x": torch.tensor([[1.0], [2.0]]), "y": torch.tensor([[3.0], [-1.0]])}
+
+    def product(points: Mapping[str, torch.Tensor], people: np.ndarray) -> torch.Tensor:
+        return (points["x"] * points["y"])[:, 0]
+
+    values, start, end = integrated_gradients(product, inputs)
+    np.testing.assert_allclose(values["x"][:, 0], [1.5, -1.0], rtol=1e-6)
+    np.testing.assert_allclose(values["y"][:, 0], [1.5, -1.0], rtol=1e-6)
+    assert start.tolist() == [0, 0] and end.tolist() == [3, -2]
+
+
+def test_integrated_gradients__add_up_for_the_network() -> None:
+    net = small_net().eval()
+    with torch.no_grad():
+        for value in net.parameters():
+            value.mul_(2)  # far from linear
+    batch = batch_of(6, edge=[1, 1, 0, 1, 1, 1])
+    names = ("snp", "edge", "region")
+
+    def scalar(points: Mapping[str, torch.Tensor], people: np.ndarray) -> torch.Tensor:
+        has = {f"has_{name}": batch[f"has_{name}"][people] for name in names}
+        return torch.as_tensor(net({**points, **has})["output"][:, 0])
+
+    values, start, end = integrated_gradients(scalar, {name: batch[name] for name in names})
+    total = sum(value.reshape(6, -1).sum(axis=1) for value in values.values())
+    assert np.abs(end - start).max() > 0.1
+    np.testing.assert_allclose(total, end - start, atol=1e-3, rtol=1e-3)
+    assert not values["edge"][2].any()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"autoencoder": "joint", "auxiliary": 0.3},
+        {"autoencoder": "pretrain", "pretrain_epochs": 2},
+        {"tokens": 1, "feed_forward": 0, "modality_dropout": 0.0, "order": ["region", "snp"]},
+    ],
+    ids=str,
+)
+def test_each_switch_trains_and_attributions_sum_to_the_logit(
+    prepare: Callable, cohort: Path, changes: dict[str, object]
+) -> None:
+    fold = prepare(cohort, {**SMALL, **changes}, epochs=2)
+    fitted = fold.fit()
+    phases = {line.get("phase") for line in fitted.history}
+    assert phases == ({"autoencoder", "fit"} if changes.get("autoencoder") == "pretrain" else
+                      {None})  # fmt: skip
+    if changes.get("autoencoder") == "joint":
+        assert {"autoencoder", "auxiliary"} <= set(fitted.history[0])
+    attributions = fitted.attributions(fold.held_out)
+    logit = fitted.predict(fold.held_out)[:, 0]
+    total = sum(
+        np.nansum(one.value, axis=1) + np.nan_to_num(one.baseline) for one in attributions.values()
+    )
+    some = np.any([fold.held_out.present[name] for name in attributions], axis=0)
+    np.testing.assert_allclose(total[some], logit[some], atol=1e-5)
+    for name, one in attributions.items():
+        assert (np.isnan(one.value).all(axis=1) == ~fold.held_out.present[name]).all()
+
+
+def test_a_preset_fills_what_is_left_out() -> None:
+    section = KINDS["migtrans"].parse({"kind": "migtrans", "preset": "paper", "heads": 8})
+    assert (section.width, section.heads, section.hidden) == (128, 8, (2048, 1536))
+    assert section.optimised(section.optimisation).learning_rate == 1e-4
+    assert KINDS["migtrans"].parse(section.dump()) == section
+    with pytest.raises(ConfigurationError, match="no multiple of heads"):
+        KINDS["migtrans"].parse({"kind": "migtrans", "width": 10})

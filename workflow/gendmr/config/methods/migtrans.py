@@ -1,0 +1,114 @@
+"""The section of the method `migtrans`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gendmr.config.methods.base import NetworkSection, Resources, SnpReader
+from gendmr.config.optimisation import OptimisationSection
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "cpu": {},
+    "paper": {
+        "width": 128,
+        "heads": 4,
+        "hidden": (2048, 1536),
+        "tokens": 12,
+        "image": "densenet121",
+        "image_attention_width": 128,
+    },
+    "house": {
+        "width": 1024,
+        "heads": 2,
+        "hidden": (2048, 1536),
+        "tokens": 1,
+        "feed_forward": 0,
+        "attention_dropout": 0.1,
+        "image": "densenet121",
+        "image_attention_width": 128,
+    },
+}
+SLOW = OptimisationSection(
+    batch_size=32, learning_rate=1e-4, weight_decay=0.01, epochs=100, patience=20
+)
+
+
+class MigtransMethod(SnpReader, NetworkSection):
+    """Transformer over genome, connectome and brain structure (Shareef et al. 2024)."""
+
+    kind: Literal["migtrans"] = "migtrans"
+    """Chooses the method."""
+    preset: Literal["cpu", "paper", "house"] = "cpu"
+    """Sizes that the keys below take where they are left out: about half a million weights, the
+    reconstruction of the published network, or the published style of its authors."""
+    order: tuple[str, ...] = ("snp", "edge", "region", "volume")
+    """Steps of attention: tokens of the second modality query those of the first, those of the
+    third the result."""
+    width: int = Field(default=64, ge=4, le=2048)
+    """Length of a token."""
+    heads: int = Field(default=4, ge=1, le=32)
+    """Of attention; `width` is a multiple."""
+    hidden: tuple[int, int] = (256, 96)
+    """Widths of the two dense layers of a genome or connectome; the second is cut into `tokens`."""
+    tokens: int = Field(default=12, ge=1, le=64)
+    """Tokens of a genome or connectome."""
+    feed_forward: int = Field(default=4, ge=0, le=8)
+    """Hidden units behind a step of attention, over `width`; 0: none, and no such layer."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Of the dense layers."""
+    input_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Of SNPs and edges before the first layer, and of region tokens."""
+    attention_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Of attention and of the layers behind it."""
+    modality_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Chance that a person loses a modality in a step of training; nobody loses all."""
+    image: Literal["densenet8", "densenet121"] = "densenet8"
+    """Encoder of maps (`volume`): a DenseNet of 8 layers with 16 + 8 channels, or DenseNet121."""
+    image_attention: Literal["convlstm", "se", "none"] = "convlstm"
+    """Gate of its last maps: Spatial Sequence Attention by a ConvLSTM in both directions, squeeze
+    and excitation, or none."""
+    image_attention_width: int = Field(default=16, ge=1, le=512)
+    """Channels of the ConvLSTM."""
+    sequence: Literal["sagittal", "coronal", "axial"] = "sagittal"
+    """Slices that the ConvLSTM reads one after the other."""
+    autoencoder: Literal["none", "joint", "pretrain"] = "none"
+    """Whether codes of genome and connectome must rebuild their inputs: not at all, beside the
+    task, or in a phase before it."""
+    autoencoder_weight: float = Field(default=0.1, ge=0)
+    """Of the squared error beside the loss of the task (`joint`)."""
+    pretrain_epochs: int = Field(default=10, ge=1)
+    """Of the phase before (`pretrain`)."""
+    auxiliary: float = Field(default=0.0, ge=0)
+    """Weight of the losses of a head for each modality alone; 0: no such heads."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
+    readable: ClassVar[tuple[str, ...] | None] = ("snp", "edge", "region", "volume")
+    adjusted: ClassVar[bool] = False
+    resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=2000)
+    defaults: ClassVar[OptimisationSection] = OptimisationSection(
+        batch_size=16, learning_rate=5e-4, weight_decay=0.05, epochs=20, stopping="last"
+    )
+
+    def optimised(self, study: OptimisationSection) -> OptimisationSection:
+        """Return the optimisation; large presets learn more slowly than `cpu`."""
+        chosen = super().optimised(study)
+        if self.preset == "cpu":
+            return chosen
+        set_by_user = study.model_fields_set | self.optimisation.model_fields_set
+        own = {name: getattr(SLOW, name) for name in SLOW.model_fields_set - set_by_user}
+        return chosen.model_copy(update=own)
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Self:
+        chosen = PRESETS[self.preset]
+        # The section is frozen for its users; here it is still being made.
+        self.__dict__.update(
+            {name: value for name, value in chosen.items() if name not in self.model_fields_set}
+        )
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        if self.hidden[1] % self.tokens:
+            raise ValueError(f"hidden[1] {self.hidden[1]} is no multiple of tokens {self.tokens}")
+        return self

@@ -1,0 +1,1 @@
+"""Genome, connectome and brain structure, fused by stepwise attention."""

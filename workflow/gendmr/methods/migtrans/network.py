@@ -1,0 +1,164 @@
+"""The network: an encoder for each modality, stepwise attention, a class token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from gendmr.engine.batches import Tensors
+from gendmr.engine.network import OUTPUT
+
+ALONE, REBUILT, GATE, PLACES = "alone_", "rebuilt_", "gate_", "places_"
+
+
+class Step(nn.Module):
+    """Attention from queries to keys with a residual, then a feed-forward layer; norms first.
+
+    Parameters
+    ----------
+    width, heads : int
+    feed_forward : int
+        Width of the hidden layer over `width`; 0: without the layer.
+    dropout : float
+    """
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float) -> None:
+        super().__init__()
+        self.query_norm = nn.LayerNorm(width)
+        self.key_norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        self.feed_forward = (
+            nn.Sequential(
+                nn.LayerNorm(width),
+                nn.Linear(width, feed_forward * width),
+                nn.GELU(),
+                nn.Dropout(dropout),
+                nn.Linear(feed_forward * width, width),
+            )
+            if feed_forward
+            else None
+        )
+
+    def forward(
+        self, queries: torch.Tensor, keys: torch.Tensor, has_keys: torch.Tensor
+    ) -> torch.Tensor:
+        """Return queries with what they found among keys.
+
+        Parameters
+        ----------
+        queries, keys : Tensor (person, token, width)
+        has_keys : Tensor (person,)
+            0 for people without the modality of the keys: nothing of it is added.
+        """
+        asked, answered = self.query_norm(queries), self.key_norm(keys)
+        mixed, _ = self.attention(asked, answered, answered, need_weights=False)
+        queries = queries + mixed * has_keys[:, None, None]  # (person, token, width)
+        return queries if self.feed_forward is None else queries + self.feed_forward(queries)
+
+
+class MigtransNet(nn.Module):
+    """Encoders, one step of attention for each modality after the first, a class token, a head.
+
+    Parameters
+    ----------
+    encoders : mapping of str to Module
+        By modality, in the order of the steps: tokens of the second query those of the first, and
+        so on. Each returns tokens (person, token, width) and a code (person, hidden) or None; those
+        of images also read `places_` and the modality's name, and return a gate for a code.
+    width, heads, feed_forward, outputs : int
+    dropout, modality_dropout : float
+        The latter is the chance that a person loses a modality in a step of training.
+    inputs : mapping of str to tuple of int
+        Hidden and input size of the modalities that are rebuilt from their codes.
+    alone : bool
+        A head for each modality besides.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, nn.Module],
+        width: int,
+        heads: int,
+        feed_forward: int,
+        outputs: int,
+        dropout: float,
+        modality_dropout: float,
+        inputs: Mapping[str, tuple[int, int]],
+        alone: bool = False,
+    ) -> None:
+        super().__init__()
+        self.names, self.modality_dropout = tuple(encoders), modality_dropout
+        self.encode = nn.ModuleDict(encoders)
+        self.steps = nn.ModuleDict(
+            {name: Step(width, heads, feed_forward, dropout) for name in self.names[1:]}
+        )
+        self.class_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.read = Step(width, heads, feed_forward, dropout)
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
+        self.rebuild = nn.ModuleDict({name: nn.Linear(*sizes) for name, sizes in inputs.items()})
+        self.alone = nn.ModuleDict(
+            {name: nn.Linear(width, outputs) for name in self.names} if alone else {}
+        )
+
+    def forward(self, batch: Tensors) -> Tensors:
+        """Return `output` (person, n_outputs), and what terms of the loss read besides.
+
+        Parameters
+        ----------
+        batch : dict of Tensor
+            By modality its values, and `has_` and its name (person,).
+        """
+        has = self._has(batch)
+        outputs: Tensors = {}
+        tokens: Tensors = {}
+        for name in self.names:
+            places = batch.get(f"{PLACES}{name}")
+            arguments = (batch[name],) if places is None else (batch[name], places)
+            own, code = self.encode[name](*arguments)
+            # People without a modality have tokens of zeros, which no parameter has to learn.
+            tokens[name] = own * has[name][:, None, None]  # (person, token, width)
+            if name in self.rebuild and code is not None:
+                outputs[f"{REBUILT}{name}"] = self.rebuild[name](code)
+            if name in self.alone:
+                outputs[f"{ALONE}{name}"] = self.alone[name](tokens[name].mean(1))
+            if places is not None and code is not None and "read_out" in batch:
+                outputs[f"{GATE}{name}"] = code  # (person, x, y, z)
+        state = tokens[self.names[0]]
+        known = has[self.names[0]]
+        for name in self.names[1:]:
+            state = self.steps[name](tokens[name], state, known)
+            known = torch.maximum(known, has[name])
+        people = len(state)
+        state = torch.cat([self.class_token.expand(people, -1, -1), state], dim=1)
+        read = self.read(state, state, torch.ones_like(known))  # (person, 1 + token, width)
+        outputs[OUTPUT] = self.head(read[:, 0])
+        return outputs
+
+    def rebuilt(self, batch: Tensors) -> Tensors:
+        """Return what the modalities' codes rebuild (person, input), without fusing anything."""
+        return {
+            f"{REBUILT}{name}": rebuild(self.encode[name](batch[name])[1])
+            for name, rebuild in self.rebuild.items()
+        }
+
+    def _has(self, batch: Tensors) -> Tensors:
+        """Return who has each modality (person,); in training some lose one, nobody all."""
+        has = torch.stack([batch[f"has_{name}"] for name in self.names])  # (modality, person)
+        if self.training and self.modality_dropout > 0 and len(self.names) > 1:
+            left = has * (torch.rand(has.shape, device=has.device) >= self.modality_dropout)
+            has = torch.where(left.sum(0) > 0, left, has)
+        return dict(zip(self.names, has, strict=True))
+
+
+def in_steps(order: Sequence[str], modalities: Sequence[str]) -> tuple[str, ...]:
+    """Return modalities in the order of the steps; those that it does not name come last.
+
+    Examples
+    --------
+    >>> in_steps(("snp", "edge", "region"), ("region", "other", "snp"))
+    ('snp', 'region', 'other')
+    """
+    named = [name for name in order if name in modalities]
+    return (*named, *(name for name in modalities if name not in named))

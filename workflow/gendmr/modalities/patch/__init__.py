@@ -1,0 +1,1 @@
+"""Bags of patches of slides."""

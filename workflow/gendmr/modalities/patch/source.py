@@ -1,0 +1,91 @@
+"""Bags: whose slides the stage `histology` could use, and the bags of the cohort's people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gendmr.config.cohort import CohortSection
+from gendmr.config.histology import HistologySection
+from gendmr.config.modalities.base import ModalitySection
+from gendmr.files.datasets import texts, write_rows
+from gendmr.files.tables import read_table
+from gendmr.modalities.attrition import COLUMNS, Attrition
+from gendmr.modalities.base import Listing
+from gendmr.modalities.matching import Matching
+from gendmr.modalities.measured import MeasuredSource
+from gendmr.modalities.patch.modality import MODALITY
+from gendmr.modalities.reader import opened
+from gendmr.modalities.store import participants_in
+
+
+@dataclass(frozen=True)
+class PatchSource(MeasuredSource):
+    """See `MeasuredSource`; bags are copied one by one."""
+
+    def people(
+        self, sources: Mapping[str, str], section: ModalitySection, cohort: CohortSection
+    ) -> Listing:
+        """Return who has a bag, and which people and slides left the stage."""
+        where = sources[self.dataset]
+        names = Matching.of(cohort).keys(participants_in(where), where)
+        attrition = read_table(sources["attrition"], dict.fromkeys(COLUMNS, "text"))
+        return self.listing(names, where, attrition)
+
+    def early(
+        self, stage: Mapping[str, Any], section: ModalitySection, cohort: CohortSection
+    ) -> Listing | None:
+        """Return whose slides are listed; None where the table is not made yet."""
+        from gendmr.histology.slides import find_slides
+
+        given = HistologySection.parse(dict(stage), where="histology")
+        if not Path(given.slides).is_file():
+            return None
+        people = sorted({one.participant for one in find_slides(given) if one.participant})
+        names = Matching.of(cohort).keys(people, given.slides)
+        return self.listing(names, given.slides, Attrition(self.stage).table())
+
+    def collect(
+        self,
+        sources: Mapping[str, str],
+        people: Mapping[str, str],
+        section: ModalitySection,
+        cohort: CohortSection,
+        output: Path,
+    ) -> None:
+        """Write the bags of the people of the cohort, in the cohort's order."""
+        where = Path(sources[self.dataset])
+        stored_people = participants_in(where)
+        keys = Matching.of(cohort).keys(stored_people, str(where))
+        row_of = {key: row for row, key in enumerate(keys)}
+        chosen = [(row_of[key], name) for key, name in people.items() if key in row_of]
+        rows = [row for row, _ in chosen]
+        with opened(where, "run the stage histology again") as stored:
+            shape = stored[MODALITY.main].shape
+            coordinates: dict[str, np.ndarray] = {
+                "participant": np.array([name for _, name in chosen], dtype=object),
+                MODALITY.name: texts(stored[MODALITY.name][:]),
+            }
+            for name, declared in MODALITY.schema.items():
+                if declared.dims == ("participant", MODALITY.name):
+                    coordinates[name] = stored[name][:][rows]
+
+            def bags() -> Iterator[np.ndarray]:
+                for row in rows:
+                    yield stored[MODALITY.main][row]
+
+            write_rows(
+                output,
+                MODALITY.schema,
+                MODALITY.main,
+                (len(rows), shape[1], shape[2]),
+                coordinates,
+                bags(),
+            )
+
+
+SOURCE = PatchSource(MODALITY, stage="histology", dataset="patches")

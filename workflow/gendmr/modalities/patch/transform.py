@@ -1,0 +1,134 @@
+"""Bags within a fold: features in SDs of the training patches, read person by person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from gendmr.config.modalities.base import ModalitySection
+from gendmr.config.modalities.patch import PatchSection
+from gendmr.modalities.lazy import LazyRows
+from gendmr.modalities.patch.modality import MODALITY
+from gendmr.modalities.subset import Subset
+from gendmr.tasks.base import Outcome, Task
+
+NAME, MAIN = MODALITY.name, MODALITY.main
+
+
+@dataclass(frozen=True)
+class PatchTransform:
+    """See `gendmr.modalities.base.Transform`; no bag stays in memory.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Places of a bag.
+    mean, scale : float64 (feature,)
+        Of the patches of the training people, each person counting once; the SD is infinite where
+        nothing varies. 0 and 1 without scaling.
+    """
+
+    table: pd.DataFrame
+    mean: np.ndarray
+    scale: np.ndarray
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def fit(cls, train: Subset, section: ModalitySection, covariates: np.ndarray) -> Self:
+        """Find mean and SD of each feature; see `Transform.fit`."""
+        if not isinstance(section, PatchSection):
+            raise TypeError(f"a section {type(section).__name__}, not PatchSection")
+        measured = train.require("train").having(NAME)
+        total, squares, people = np.zeros(1), np.zeros(1), 0
+        for row in range(len(measured)):
+            bag = measured.take(np.array([row])).array(NAME, MAIN)[0].astype(np.float64)
+            bag = bag[np.isfinite(bag[:, 0])]
+            if len(bag):
+                total = total + bag.mean(axis=0)
+                squares = squares + (bag**2).mean(axis=0)
+                people += 1
+            if section.scale == "none":
+                # One bag tells the number of features.
+                total, squares, people = np.zeros(bag.shape[1]), np.ones(bag.shape[1]), 1
+                break
+        mean = total / max(people, 1)
+        scale = np.sqrt(np.maximum(squares / max(people, 1) - mean**2, 0.0))
+        varies = scale > 1e-6 * (np.abs(mean) + 1e-6)
+        notes = []
+        if people and not varies.all():
+            notes.append(
+                f"{int((~varies).sum())} of {varies.size} features are the same for all patches of"
+                f" {people} training people: they count for nobody."
+            )
+        return cls(train.instances(NAME), mean, np.where(varies, scale, np.inf), notes)
+
+    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
+        """Return None: nothing is selected."""
+
+    def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:
+        """Return the same: nothing depends on the outcome."""
+        return self
+
+    @property
+    def instances(self) -> pd.DataFrame:
+        """All places of a bag."""
+        return self.table
+
+    @property
+    def columns(self) -> np.ndarray:
+        """All of them."""
+        return np.arange(len(self.table))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Nothing: nothing is selected."""
+        return {}
+
+    def adjustment(self, subset: Subset) -> np.ndarray:
+        """Return nothing that others are adjusted for, float64 (person, 0)."""
+        return np.zeros((len(subset), 0))
+
+    @property
+    def adjustment_names(self) -> list[str]:
+        """Names of the columns of `adjustment`."""
+        return []
+
+    def keep(self, subset: Subset) -> None:
+        """Do nothing: bags are read again."""
+
+    def present(self, subset: Subset) -> np.ndarray:
+        """Return who has a bag, bool (person,)."""
+        return np.asarray(subset.present[NAME] & bool(np.isfinite(self.scale).any()))
+
+    def apply(self, subset: Subset) -> Any:
+        """Return the bags as `LazyRows` (person, patch, feature): still in the file."""
+        return LazyRows(subset, NAME, MAIN)
+
+    def design(self, values: Any) -> np.ndarray:
+        """Read bags; return features in SDs, float32 (person, patch, feature).
+
+        Empty places are NaN, as are all places of people without slides.
+
+        Parameters
+        ----------
+        values : LazyRows
+        """
+        bags = values.read().astype(np.float32)
+        bags -= self.mean.astype(np.float32)
+        bags /= self.scale.astype(np.float32)
+        return np.asarray(bags)
+
+    def beyond(self, subset: Subset) -> dict[str, np.ndarray]:
+        """Return nobody: features have no limits."""
+        return {}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return what was fitted, by name."""
+        return {"mean": self.mean, "scale": self.scale}
+
+
+TRANSFORM = PatchTransform

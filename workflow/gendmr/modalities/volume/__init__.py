@@ -1,0 +1,1 @@
+"""Maps of grey matter, voxel by voxel."""

@@ -1,0 +1,189 @@
+"""Reads maps of grey matter, checks their space, and samples them on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gendmr.config.cohort import CohortSection
+from gendmr.config.modalities.base import ModalitySection
+from gendmr.config.modalities.volume import VolumeSection
+from gendmr.errors import ImageError, InputFileError
+from gendmr.files.tables import read_table
+from gendmr.modalities.attrition import Attrition
+from gendmr.modalities.base import Listing
+from gendmr.modalities.matching import Matching
+from gendmr.modalities.store import write_modality
+from gendmr.modalities.volume.modality import MODALITY
+
+KEY = "participant_id"
+LOW, HIGH = (-90.0, -126.0, -72.0), (90.0, 90.0, 108.0)  # mm, MNI: the box of SPM and CAT12
+GREY = 0.1  # share of grey matter in the template from which on a voxel is read
+COVERED = 0.95  # share of those voxels that a map must reach
+ALIKE = 0.3  # correlation with the template's grey matter below which a map lies elsewhere
+FWHM = 2 * np.sqrt(2 * np.log(2))
+
+
+@dataclass(frozen=True)
+class VolumeSource:
+    """See `gendmr.modalities.base.Source`."""
+
+    def people(
+        self, sources: Mapping[str, str], section: ModalitySection, cohort: CohortSection
+    ) -> Listing:
+        """Return who has a map; see `Source.people`."""
+        path = sources["table"]
+        names = list(_files(path))
+        return Listing(
+            names=Matching.of(cohort).keys(names, path),
+            ways={KEY: names},
+            used=KEY,
+            where=path,
+            attrition=Attrition(MODALITY.name).table(),
+        )
+
+    def collect(
+        self,
+        sources: Mapping[str, str],
+        people: Mapping[str, str],
+        section: ModalitySection,
+        cohort: CohortSection,
+        output: Path,
+    ) -> None:
+        """Write the cohort's file; see `Source.collect`.
+
+        Raises
+        ------
+        InputFileError
+            A map is missing or damaged.
+        ImageError
+            It has not three dimensions, or lies in another space.
+        """
+        import xarray as xr
+
+        if not isinstance(section, VolumeSection):
+            raise TypeError(f"a section {type(section).__name__}, not VolumeSection")
+        files = _files(sources["table"])
+        by_key = Matching.of(cohort).keys(list(files), sources["table"])
+        chosen = {name: files[by_key[key]] for key, name in people.items() if key in by_key}
+        places, centres, grey = grid(section.resolution)
+        values = np.empty((len(chosen), len(places)), dtype=np.float32)
+        for row, path in enumerate(chosen.values()):
+            values[row] = sample(path, centres, grey, section.resolution)
+        names = ["_".join(f"{mm:g}" for mm in centre) for centre in centres]
+        dataset = xr.Dataset(
+            {MODALITY.main: (("participant", MODALITY.name), values)},
+            coords={
+                "participant": np.array(list(chosen), dtype=object),
+                MODALITY.name: np.array(names, dtype=object),
+                **{axis: (MODALITY.name, centres[:, n]) for n, axis in enumerate("xyz")},
+                **{axis: (MODALITY.name, places[:, n]) for n, axis in enumerate("ijk")},
+            },
+        )
+        write_modality(output, dataset, MODALITY.name)
+
+
+def grid(resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the voxels that are read: those with grey matter in nilearn's MNI152 template.
+
+    Parameters
+    ----------
+    resolution : float
+        mm.
+
+    Returns
+    -------
+    places : int64 (voxel, 3)
+        In a grid over the box of SPM and CAT12: 121 x 145 x 121 voxels at 1.5 mm.
+    centres : float64 (voxel, 3)
+        mm.
+    grey : float64 (voxel,)
+        Grey matter of the template.
+    """
+    from nilearn.datasets import load_mni152_gm_template
+
+    template = load_mni152_gm_template(resolution=2)
+    axes = [
+        np.arange(int((high - low) / resolution + 1e-9) + 1)
+        for low, high in zip(LOW, HIGH, strict=True)
+    ]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    centres = np.array(LOW) + resolution * places
+    values = np.asarray(template.get_fdata(), dtype=np.float64)
+    grey, _ = _sampled(values, np.asarray(template.affine), centres, resolution)
+    read = grey > GREY
+    return places[read].astype(np.int64), centres[read], grey[read]
+
+
+def sample(path: Path, centres: np.ndarray, grey: np.ndarray, resolution: float) -> np.ndarray:
+    """Return a map at some places (voxel,); NaN where it does not reach, or is not finite.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing or damaged.
+    ImageError
+        It has not three dimensions, or lies in another space.
+    """
+    import nibabel as nib
+
+    try:
+        image = nib.load(path)
+        values = np.asarray(image.get_fdata(dtype=np.float32), dtype=np.float64)  # type: ignore[attr-defined]
+    except Exception as error:
+        raise InputFileError(
+            f"{path}: not readable as NIfTI ({error})",
+            cause="the file is missing, cut or damaged",
+            next_step="fetch it again, or take the person out of the table of `volume`",
+        ) from error
+    if values.ndim != 3:
+        raise ImageError(
+            f"{path}: {values.ndim} dimensions, not three",
+            cause="a functional scan, or maps of several tissues in one file",
+            next_step="give the map of grey matter alone",
+        )
+    sampled, covered = _sampled(values, np.asarray(image.affine), centres, resolution)  # type: ignore[attr-defined]
+    known = np.isfinite(sampled)
+    alike = 0.0
+    if known.sum() > 2 and sampled[known].std() > 0:
+        alike = float(np.corrcoef(sampled[known], grey[known])[0, 1])
+    if covered < COVERED or alike < ALIKE:
+        raise ImageError(
+            f"{path}: {covered:.0%} of the template's grey matter lies inside the map, and it"
+            f" correlates with it by {alike:.2f}",
+            cause="a map in the space of the person, another template, or another tissue",
+            next_step="give modulated grey matter in MNI space (CAT12: mwp1*.nii)",
+        )
+    return sampled
+
+
+def _sampled(
+    values: np.ndarray, affine: np.ndarray, centres: np.ndarray, resolution: float
+) -> tuple[np.ndarray, float]:
+    """Return an image at places in mm, smoothed to the resolution, and the share inside it."""
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    edges = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    finite = np.isfinite(values)
+    # Coarser images are sampled as they are: there is nothing to smooth away.
+    sigma = np.where(edges < resolution, resolution / FWHM / edges, 0.0)
+    smooth = gaussian_filter(np.where(finite, values, 0.0), sigma)
+    voxels = np.linalg.inv(affine) @ np.column_stack([centres, np.ones(len(centres))]).T
+    last = np.array(values.shape)[:, None] - 0.5
+    inside = ((voxels[:3] >= -0.5) & (last >= voxels[:3])).all(axis=0)
+    sampled = map_coordinates(smooth, voxels[:3], order=1, mode="nearest")
+    return np.where(inside, sampled, np.nan), float(inside.mean())
+
+
+def _files(path: str) -> dict[str, Path]:
+    table = read_table(path, {KEY: "text", "file": "text"}, extra=True, key=KEY)
+    if table.empty:
+        raise InputFileError(f"{path}: no row", next_step="list the map of each person")
+    folder = Path(path).parent
+    return {str(row[KEY]): folder / str(row["file"]) for row in table.to_dict("records")}
+
+
+SOURCE = VolumeSource()
