@@ -12,7 +12,8 @@ import xarray as xr
 
 from gendmr.errors import GendmrError, InputFileError
 from gendmr.files.atomic import read_json, read_json_lines, read_text, write_json, write_text
-from gendmr.files.datasets import read_attributes, read_dataset, read_names, write_dataset
+from gendmr.files.datasets import read_dataset, write_dataset
+from gendmr.files.opening import read_attributes, read_names
 from gendmr.files.seal import seal_of, seal_results, verify
 from gendmr.files.tables import read_table, write_table
 from gendmr.genotypes.filesets import load_fileset

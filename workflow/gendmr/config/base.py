@@ -124,8 +124,8 @@ def explain(error: ValidationError, where: str, schema: dict[str, Any] | None = 
         elif item["type"] == "missing":
             lines.append(f"  {key}: missing, and it has no default")
         elif item["type"] == "union_tag_not_found":
-            given = [str(name) for name in item["input"]] if isinstance(item["input"], dict) else []
-            near = did_you_mean([name for name in given if len(name) > 2], ["kind"])
+            keys = [str(name) for name in item["input"]] if isinstance(item["input"], dict) else []
+            near = did_you_mean([name for name in keys if len(name) > 2], ["kind"])
             lines.append(f"  {key}: needs a key kind{near}")
         elif item["type"] == "union_tag_invalid":
             kinds = re.findall(r"'([^']+)'", item["ctx"]["expected_tags"])

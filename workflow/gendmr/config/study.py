@@ -98,21 +98,21 @@ class Study(Section):
         """
         if self.simulate is None:
             return
-        made = f"results/{self.study}/simulate/"
+        folder = f"results/{self.study}/simulate/"
         imaging = self.imaging
         named = [
             *(self.genotypes.inputs if self.genotypes else ()),
             self.cohort.participants,
             *((imaging.bids, imaging.measurements) if imaging else ()),
         ]
-        others = [path for path in named if path and not path.startswith(made)]
+        others = [path for path in named if path and not path.startswith(folder)]
         if others:
             raise ConfigurationError(
-                f"simulate: the study {self.study} makes its own cohort in {made}, but"
+                f"simulate: the study {self.study} makes its own cohort in {folder}, but"
                 f" {len(others)} of its inputs lie elsewhere: {first_few(others)}",
                 cause="a copied configuration of the demo that still has the section simulate",
                 next_step="your own data: delete the section simulate and report.truth; another"
-                f" simulated study: let all inputs begin with {made}",
+                f" simulated study: let all inputs begin with {folder}",
             )
 
     # -- modalities --------------------------------------------------------------------------------

@@ -6,17 +6,16 @@ A schema maps the name of a variable to its declaration. Who owns a file owns it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gendmr.errors import InputFileError, ModalityError
+from gendmr.errors import ModalityError
 from gendmr.files.atomic import atomic_path
-from gendmr.files.seal import verify
+from gendmr.files.opening import opened, texts
 from gendmr.files.sink import Sink
 
 if TYPE_CHECKING:
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
 
 CHUNK = (256, 1024)  # people, instances
 # Numbers have a checksum for each chunk, so that a flipped bit is read as damage.
-# What reading a file with a wrong byte may raise: a lost variable is None, a lost link a KeyError.
-DAMAGE = (
-    *(OSError, ValueError, RuntimeError, KeyError),
-    *(AttributeError, TypeError, IndexError, MemoryError),
-)
 CHECKED: dict[str, Any] = {"fletcher32": True}
 Check = Callable[[np.ndarray], str | None]
 
@@ -283,66 +277,6 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
     return dataset
 
 
-def read_attributes(path: Path | str) -> dict[str, str]:
-    """Read the attributes of a file as text.
-
-    Raises
-    ------
-    InputFileError
-        The file is missing or damaged.
-    """
-    with opened(Path(path)) as stored:
-        return {str(key): str(value) for key, value in stored.attrs.items()}
-
-
-def read_names(path: Path | str, variable: str) -> np.ndarray | None:
-    """Read the names along one dimension, without what was measured; None where it is not there.
-
-    Returns
-    -------
-    object (n,)
-        Text.
-
-    Raises
-    ------
-    InputFileError
-        The file is missing or damaged.
-    """
-    with opened(Path(path)) as stored:
-        return texts(stored[variable][:]) if variable in stored else None
-
-
-@contextmanager
-def opened(path: Path, next_step: str = "run the step that makes it") -> Iterator[h5py.File]:
-    """Open a file; whatever HDF5 says of it, then or while it is read, is damage.
-
-    Parameters
-    ----------
-    path : Path
-    next_step : str
-        Where the file is missing.
-
-    Raises
-    ------
-    InputFileError
-        The file is missing or damaged.
-    """
-    import h5py
-
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file", next_step=next_step)
-    verify(path)
-    try:
-        with h5py.File(path, "r") as stored:
-            yield stored
-    except DAMAGE as error:
-        raise InputFileError(
-            f"{path}: not readable as NetCDF ({error})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again",
-        ) from error
-
-
 # What NetCDF and HDF5 keep for themselves among the attributes.
 INTERNAL = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue", "coordinates"}
 
@@ -377,17 +311,6 @@ def _dimensions(stored: h5py.File, name: str, data: h5py.Dataset) -> tuple[str, 
     if data.attrs.get("CLASS") == b"DIMENSION_SCALE" and "DIMENSION_LIST" not in data.attrs:
         return (name,)
     return tuple(str(stored[scales[0]].name).lstrip("/") for scales in data.attrs["DIMENSION_LIST"])
-
-
-def texts(values: np.ndarray) -> np.ndarray:
-    """Return text as Python strings, each different one once: alleles are few and may be long."""
-    known: dict[bytes | str, str] = {}
-    decoded = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values.tolist()):
-        if value not in known:
-            known[value] = value.decode() if isinstance(value, bytes) else str(value)
-        decoded[place] = known[value]
-    return decoded
 
 
 def check(dataset: xr.Dataset, schema: Schema, where: str) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from gendmr.errors import ModalityError, first_few
-from gendmr.files.datasets import Variable, missing_value, opened, texts
+from gendmr.files.datasets import Variable, missing_value
+from gendmr.files.opening import opened, texts
 from gendmr.modalities.base import Modality
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from gendmr.files.datasets import (
     Variable,
     no_infinity,
     not_negative,
-    opened,
     read_dataset,
     share,
-    texts,
     write_dataset,
 )
+from gendmr.files.opening import opened, texts
 from gendmr.modalities import modality_of, names
 
 if TYPE_CHECKING:

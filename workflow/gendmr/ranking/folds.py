@@ -14,7 +14,8 @@ import pandas as pd
 
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import RankingError, first_few
-from gendmr.files.datasets import read_attributes, read_dataset, read_names
+from gendmr.files.datasets import read_dataset
+from gendmr.files.opening import read_attributes, read_names
 from gendmr.files.tables import Kind, read_table
 from gendmr.modalities.store import null_schema
 from gendmr.ranking import scores

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import InputFileError
-from gendmr.files.datasets import read_names
+from gendmr.files.opening import read_names
 from gendmr.modalities import modality_of
 from gendmr.modalities.reader import ArrayReader
 from gendmr.ranking.bias import Bias
