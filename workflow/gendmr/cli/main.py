@@ -12,6 +12,7 @@ import click
 from gendmr import __version__
 from gendmr.cli.parent import end_with_run
 from gendmr.errors import GendmrError
+from gendmr.files.seal import seal_results
 
 STAGES = {
     "simulate": "Make the demo cohort, with planted truth.",
@@ -21,6 +22,7 @@ STAGES = {
     "expression": "Check expression matrices and join them.",
     "histology": "Make bags of patches from features of slides.",
     "connectivity": "Correlate regional signals, check connectomes.",
+    "lesions": "Read images with masks of lesions, and measure them.",
     "cohort": "Join the modalities and split the folds.",
     "training": "Train one method on one fold.",
     "ranking": "Rank genes and regions.",
@@ -126,6 +128,8 @@ def estimate(
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
     end_with_run()
+    # What is simulated stands for what users bring, and may be edited.
+    seal_results(on=not _named("simulate"))
     # The system frees all memory of a process that ends; Python's garbage collection would take
     # up to half a second of each job before that.
     atexit.register(gc.freeze)
@@ -134,3 +138,5 @@ def main() -> None:
     except GendmrError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(2)
+    finally:
+        seal_results(on=False)
