@@ -8,6 +8,7 @@ mamba-ssm, so that weights can be exchanged.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -38,8 +39,8 @@ def selective_scan(x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, d:
     -------
     Tensor (batch, step, channel)
     """
-    y: Tensor = _Scan.apply(x, delta, a, b, c)
-    return y + d * x
+    scan: Callable[..., Tensor] = _Scan.apply
+    return scan(x, delta, a, b, c) + d * x
 
 
 class _Scan(torch.autograd.Function):
