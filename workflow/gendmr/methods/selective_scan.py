@@ -8,7 +8,6 @@ mamba-ssm, so that weights can be exchanged.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -39,8 +38,8 @@ def selective_scan(x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, d:
     -------
     Tensor (batch, step, channel)
     """
-    scan: Callable[..., Tensor] = _Scan.apply
-    return scan(x, delta, a, b, c) + d * x
+    y: Tensor = _Scan.apply(x, delta, a, b, c)  # type: ignore[no-untyped-call]
+    return y + d * x
 
 
 class _Scan(torch.autograd.Function):
