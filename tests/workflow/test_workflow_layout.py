@@ -19,6 +19,7 @@ STAGES = [
     "expression",
     "histology",
     "connectivity",
+    "lesions",
     "cohort",
     "training",
     "ranking",
@@ -39,6 +40,7 @@ FLOOR = {
     "expression": 1,
     "histology": 1,
     "connectivity": 1,
+    "lesions": 1,
     "simulate": 1,
     "engine": 1,
     "modalities": 2,
@@ -55,7 +57,7 @@ FLOOR = {
 # One floor, and still not each other's business.
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
-    *("simulate", "engine"),
+    *("lesions", "simulate", "engine"),
     *("report", "tracking", "estimate"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.

@@ -2,7 +2,6 @@
 
 from gendmr.simulate.slide_names import planned_slides
 
-
 # Files of functional scans, where some are simulated.
 CONNECTIONS, SERIES = (
     (

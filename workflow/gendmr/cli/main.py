@@ -21,6 +21,7 @@ STAGES = {
     "expression": "Check expression matrices and join them.",
     "histology": "Make bags of patches from features of slides.",
     "connectivity": "Correlate regional signals, check connectomes.",
+    "lesions": "Read images with masks of lesions, and measure them.",
     "cohort": "Join the modalities and split the folds.",
     "training": "Train one method on one fold.",
     "ranking": "Rank genes and regions.",
