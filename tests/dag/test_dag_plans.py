@@ -145,6 +145,21 @@ def test_text_for_a_number_on_the_command_line_is_refused_with_the_fix(dry):
     assert "--configfile" in done.stderr + done.stdout
 
 
+def test_everything_that_is_missing_is_listed_at_once(dry):
+    dry.own_study()
+    absent = ["own.bim", "genes.loc", "participants.tsv", "atlas.tsv"]
+    for name in absent:
+        (dry.folder / name).unlink()
+    done = dry.run("-n")
+    assert done.returncode != 0
+    assert "4 of " in done.stderr
+    listed = done.stderr.partition("are not there:")[2].partition("Paths are")[0].split()
+    assert listed == absent[:1] + absent[1:]
+    for name in absent:
+        (dry.folder / name).touch()
+    assert "are not there" not in dry.run("-n").stderr
+
+
 def test_a_study_without_its_images_is_named(dry):
     dry.own_study()
     dry.config["imaging"]["bids"] = "elsewhere"
@@ -171,6 +186,20 @@ def test_the_planted_study_simulates_measurements_and_no_images(dry):
     assert not {"simulate_images", "simulate_atlas", "register_t1w"} & set(plan)
     assert plan["train_fold"] == 5 * len(dry.config["training"]["methods"])
     assert dry.plan("simulate")["simulate_measurements"] == 1
+
+
+def test_the_study_of_tumours_ranks_genes_and_draws_patches(dry):
+    dry.config = yaml.safe_load((ROOT / "config/studies/subspace.yaml").read_text())
+    plan = dry.plan()
+    assert plan["simulate_tumours"] == plan["collect_slides"] == plan["join_expression"] == 1
+    assert "simulate_cohort" not in plan
+    methods = dry.config["training"]["methods"].values()
+    slides = [one for one in methods if one["kind"] in ("subspace", "mil")
+              and "patch" in one.get("reads", ["patch"])]  # fmt: skip
+    assert plan["draw_patches"] == len(slides)
+    # Places of a bag are no instances that people share: only expression is ranked.
+    alone = [one for one in methods if one.get("reads") in (["patch"], ["covariates"])]
+    assert plan["rank_expression"] == len(methods) - len(alone)
 
 
 def test_sets_are_tested_for_each_ranking_where_they_are_configured(dry):

@@ -137,7 +137,7 @@ def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
     assert not {name for name in seen if name.endswith((".figures", ".drawing", ".curves"))}
 
 
-@pytest.mark.parametrize("stage", ["expression", "connectivity", "histology"])
+@pytest.mark.parametrize("stage", ["expression", "connectivity", "histology", "lesions"])
 def test_chapter_of_a_stage_is_on_the_page_where_its_figure_is(study: Maker, stage: str) -> None:
     chapter = chapters_of([stage])[stage]
     results = study()

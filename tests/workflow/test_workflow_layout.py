@@ -19,6 +19,7 @@ STAGES = [
     "expression",
     "histology",
     "connectivity",
+    "lesions",
     "cohort",
     "training",
     "ranking",
@@ -39,6 +40,7 @@ FLOOR = {
     "expression": 1,
     "histology": 1,
     "connectivity": 1,
+    "lesions": 1,
     "simulate": 1,
     "engine": 1,
     "modalities": 2,
@@ -48,6 +50,10 @@ FLOOR = {
     "training": 6,
     "ranking": 7,
     "cli": 8,
+    "export": 8,
+    "bundle": 8,
+    "init": 8,
+    "notebook": 8,
     "estimate": 8,
     "report": 8,
     "tracking": 8,
@@ -55,8 +61,8 @@ FLOOR = {
 # One floor, and still not each other's business.
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
-    *("simulate", "engine"),
-    *("report", "tracking", "estimate"),
+    *("lesions", "simulate", "engine"),
+    *("report", "tracking", "estimate", "export", "bundle", "init", "notebook"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}

@@ -15,6 +15,7 @@ from gendmr.config.expression import ExpressionSection
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.histology import HistologySection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.lesions import LesionsSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
@@ -56,6 +57,8 @@ class Study(Section):
     """Absent: a study without slides."""
     connectivity: ConnectivitySection | None = None
     """Absent: a study without functional data."""
+    lesions: LesionsSection | None = None
+    """Absent: a study without masks of lesions."""
     modalities: ModalitiesSection = ModalitiesSection()
     """How each modality enters the cohort and a fold."""
     cohort: CohortSection
@@ -74,6 +77,7 @@ class Study(Section):
             As `Section.parse`; or `report.reference` is no method of the study.
         """
         study = super().parse(value, where=where)
+        study._check_simulated()
         study._check_modalities()
         study._check_methods()
         study._check_covariates()
@@ -86,6 +90,33 @@ class Study(Section):
                 next_step="name one of these, or leave report.reference out",
             )
         return study
+
+    def _check_simulated(self) -> None:
+        """Refuse a section `simulate` beside files that it does not make.
+
+        Raises
+        ------
+        ConfigurationError
+            A copied configuration of the demo, which would run the demo under another name.
+        """
+        if self.simulate is None:
+            return
+        folder = f"results/{self.study}/simulate/"
+        imaging = self.imaging
+        named = [
+            *(self.genotypes.inputs if self.genotypes else ()),
+            self.cohort.participants,
+            *((imaging.bids, imaging.measurements) if imaging else ()),
+        ]
+        others = [path for path in named if path and not path.startswith(folder)]
+        if others:
+            raise ConfigurationError(
+                f"simulate: the study {self.study} makes its own cohort in {folder}, but"
+                f" {len(others)} of its inputs lie elsewhere: {first_few(others)}",
+                cause="a copied configuration of the demo that still has the section simulate",
+                next_step="your own data: delete the section simulate and report.truth; another"
+                f" simulated study: let all inputs begin with {folder}",
+            )
 
     # -- modalities --------------------------------------------------------------------------------
 
@@ -172,6 +203,8 @@ class Study(Section):
                     cause="a misspelt name, or a column that cohort.covariates does not declare",
                     next_step=f"add it to cohort.covariates, or take it out of {where}",
                 )
+        for section in self.modality_sections().values():
+            section.check_cohort(self.cohort)
         by = [one for one in (self.cohort.group_by, self.cohort.fold_by) if one]
         known = [*declared, *by, *(["ancestry"] if self.genotypes else [])]
         unknown = [name for name in self.cohort.strata or () if name not in known]

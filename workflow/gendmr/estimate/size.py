@@ -100,14 +100,14 @@ def _available(section: ModalitySection, study: Study, variants: int) -> int:
     if section.stage == "genotypes":
         return variants
     if study.imaging is not None and section.stage == "imaging" and study.imaging.atlas:
-        table = Path(study.imaging.atlas.table)
-        return _lines(str(table)) - 1 if table.is_file() else UNKNOWN
+        named = getattr(study.imaging.atlas, "table", None)
+        return _lines(named) - 1 if named and Path(named).is_file() else UNKNOWN
     columns = [_columns(Path(path)) for path in section.user_files() if Path(path).is_file()]
     return max(columns, default=UNKNOWN)
 
 
 def _genotypes(inputs: tuple[str, ...]) -> tuple[int, int]:
-    people: set[str] = set()
+    people: set[bytes] = set()
     rows, variants = 0, []
     for prefix in inputs:
         fam, bim = Path(f"{prefix}.fam"), Path(f"{prefix}.bim")
@@ -117,7 +117,9 @@ def _genotypes(inputs: tuple[str, ...]) -> tuple[int, int]:
                 cause="the path is wrong, or the genotypes have another form",
                 next_step="check `genotypes: inputs:`, or add --people N --variants M",
             )
-        names = [line.split()[1] for line in fam.read_text(encoding="utf-8").splitlines() if line]
+        # A damaged .fam is for the rule that reads it to name: here lines are only counted.
+        lines = fam.read_bytes().splitlines()
+        names = [fields[min(1, len(fields) - 1)] for line in lines if (fields := line.split())]
         people |= set(names)
         rows += len(names)
         variants.append(_lines(str(bim)))

@@ -72,7 +72,7 @@ def integrated_gradients(
             _, slopes = slopes_of(shares, np.tile(unsettled, count))
             weight = torch.from_numpy(weights[some].astype(np.float32)).to(device)
             for place, slope in enumerate(slopes):
-                own = slope.unflatten(0, (count, len(unsettled)))  # (node, person, ...)
+                own = slope.reshape(count, len(unsettled), *slope.shape[1:])  # (node, person, ...)
                 sums[place] += torch.tensordot(weight, own, dims=1)
         total = np.zeros(len(unsettled))
         for name, slope in zip(names, sums, strict=True):
