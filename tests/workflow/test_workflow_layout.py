@@ -32,6 +32,7 @@ FLOOR = {
     "errors": 0,
     "seeds": 0,
     "style": 0,
+    "chapters": 0,
     "statistics": 0,
     "tasks": 0,
     "genotypes": 1,

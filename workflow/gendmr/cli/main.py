@@ -128,8 +128,8 @@ def estimate(
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
     end_with_run()
-    # What is simulated stands for what users bring, and may be edited.
-    seal_results(on=not _named("simulate"))
+    # Results of stages; what is simulated stands for what users bring, and may be edited.
+    seal_results(on=sys.argv[1:2] != ["simulate"] and STAGES.keys() >= {*sys.argv[1:2]})
     # The system frees all memory of a process that ends; Python's garbage collection would take
     # up to half a second of each job before that.
     atexit.register(gc.freeze)

@@ -101,13 +101,9 @@ class Study(Section):
         """
         if self.simulate is None:
             return
-        folder = f"results/{self.study}/simulate/"
-        imaging = self.imaging
-        named = [
-            *(self.genotypes.inputs if self.genotypes else ()),
-            self.cohort.participants,
-            *((imaging.bids, imaging.measurements) if imaging else ()),
-        ]
+        folder, imaging = f"results/{self.study}/simulate/", self.imaging
+        named = [self.cohort.participants, *(self.genotypes.inputs if self.genotypes else ())]
+        named += [*filter(None, [imaging.bids]), *imaging.measured_paths] if imaging else []
         others = [path for path in named if path and not path.startswith(folder)]
         if others:
             raise ConfigurationError(

@@ -79,7 +79,7 @@ class FinishedFold:
         """Return the names of the instances that the fold read, in the order of its terms."""
         import h5py
 
-        from gendmr.files.datasets import texts
+        from gendmr.files.opening import texts
 
         with h5py.File(self.folder / "attributions.nc") as stored:
             return [str(name) for name in texts(stored[modality][:])] if modality in stored else []

@@ -92,8 +92,7 @@ def by_place(results: Path, person: str, values: np.ndarray) -> pd.DataFrame:
     if table["x"].isna().any():
         side = int(np.sqrt(len(values)))
         table["y"], table["x"] = np.divmod(table["source"], side)
-    summed: pd.DataFrame = table.groupby(["x", "y"], as_index=False)["value"].sum()
-    return summed
+    return table.groupby(["x", "y"])["value"].sum().reset_index()
 
 
 def _draw(figure: Any, axis: Any, cells: pd.DataFrame) -> None:
