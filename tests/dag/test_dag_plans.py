@@ -221,6 +221,7 @@ rule everything:
 @pytest.mark.parametrize("way", ["--directory", "-s", "module"])
 def test_the_workflow_runs_from_elsewhere(dry, tmp_path_factory, way):
     dry.own_study()
+    dry.config["ranking"].pop("enrichment")
     (dry.folder / "resources").unlink()
     (dry.folder / "study.yaml").write_text(yaml.safe_dump(dry.config))
     there = {
