@@ -15,7 +15,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-CSF, CORTEX, WHITE = (24, 4, 5, 14, 15, 43, 44, 72), (3, 42), (2, 41, 7, 46, 77, 85)
+CSF, CORTEX = (24, 4, 5, 14, 15, 43, 44, 72), (3, 42)
+# Brain stem and ventral diencephalon are mostly fibres, and as bright as white matter.
+WHITE = (2, 41, 7, 46, 77, 85, 16, 28, 60)
 # Labels of FreeSurfer's colour table, and 500s outside the brain; white matter is 100.
 INTENSITY = {
     0: 2, 2: 100, 41: 100, 7: 98, 46: 98, 85: 92, 77: 78,
@@ -35,7 +37,7 @@ STRUCTURES = {
     "putamen": (12, 51),
     "caudate": (11, 50),
     "pallidum": (13, 52),
-    "lateral ventricle": (4, 43),
+    "lateral ventricle": (4, 43, 5, 44),
     "cortex": (3, 42),
 }
 BRAIN_BELOW = 500
@@ -93,6 +95,7 @@ def paint(
     path: Path,
     *,
     seed: int,
+    intensities: int | None = None,
     voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
     noise: float = 3.0,
     bias: float = 0.2,
@@ -104,6 +107,8 @@ def paint(
 
     Parameters
     ----------
+    intensities : int, optional
+        Seed of the tissues' brightness, which belongs to the person; that of `seed` if absent.
     voxel_mm : (3,)
         Of the scan; larger voxels average what they cover.
     noise : float
@@ -122,7 +127,8 @@ def paint(
     within = (table >= 50) & (table <= 100)
     table[within] = 100 - (100 - table[within]) * contrast
     # People differ in the intensities of their tissues by a few percent.
-    table *= rng.normal(1, 0.015, table.size).astype(np.float32)
+    person = rng if intensities is None else np.random.default_rng(intensities)
+    table *= person.normal(1, 0.015, table.size).astype(np.float32)
     image = table[head.labels]
     image += rng.normal(0, 1, image.shape).astype(np.float32) * np.where(image > 40, 2.0, 1.0)
     sigma = np.sqrt(blur_mm**2 + (0.35 * np.maximum(np.array(voxel_mm) - 1, 0)) ** 2)

@@ -74,6 +74,11 @@ METHODS: dict[str, dict[str, Any]] = {
         "random_partition": True,
     },
     "subspace-diagnosis": {"kind": "subspace", "outcome": "diagnosis"},
+    "subspace-diagnosis-decay": {
+        "kind": "subspace",
+        "outcome": "diagnosis",
+        "optimisation": {"weight_decay": 0.3},
+    },
     "subspace-grade": {"kind": "subspace", "outcome": "grade-of-three"},
     "ridge-grade": {"kind": "ridge", "outcome": "grade-of-three", "reads": ["expression"]},
 }
@@ -166,12 +171,16 @@ def published_folds(cohort: Path, share: float) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def train(folder: Path, names: list[str], folds: list[int]) -> None:
-    """Train methods of the study, and print what held-out people say."""
+def train(folder: Path, names: list[str], folds: list[int], as_networks: bool = False) -> None:
+    """Train methods of the study, and print what held-out people say.
+
+    `as_networks` keeps the people of the networks' inner validation from baselines too.
+    """
     study = Study.parse(folder / "study.yaml")
     for name in names or list(study.methods):
         options = study.method_options(name)
-        kind = "network" if study.methods[name].network else "baseline"
+        network = study.methods[name].network or as_networks
+        kind = "network" if network else "baseline"
         target = folder / "cohort" / "splits.tsv"
         target.write_bytes((folder / f"splits-{kind}.tsv").read_bytes())
         started = time.process_time()
@@ -232,12 +241,13 @@ def main() -> None:
     one.add_argument("folder", type=Path)
     one.add_argument("methods", nargs="*")
     one.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
+    one.add_argument("--as-networks", action="store_true", help="baselines, on as few people")
     parts.add_parser("table").add_argument("folder", type=Path)
     asked = parser.parse_args()
     if asked.part == "prepare":
         prepare(asked.data, asked.folder)
     elif asked.part == "train":
-        train(asked.folder, asked.methods, asked.folds)
+        train(asked.folder, asked.methods, asked.folds, asked.as_networks)
     else:
         table(asked.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.4f")
 

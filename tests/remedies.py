@@ -11,7 +11,9 @@ from gendmr.errors import GendmrError
 from gendmr.genotypes.plink import find
 
 COMMAND = re.compile(r"\b(plink1\.9|plink2|awk|zcat|cat|bcftools|gunzip|sed) ")
-END = re.compile(r", then |, and give | \(ref-last| keeps the first| for each person|, also of")
+END = re.compile(
+    r", then |, and give | \(ref-last| keeps the first| for each person|, also of|, of each set"
+)
 
 
 def command_of(error: GendmrError) -> str:

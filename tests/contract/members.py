@@ -67,6 +67,7 @@ ADDED = [name for name in names() if name not in ("snp", "region")]
 STAGED: dict[str, dict[str, Any]] = {
     "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
     "connectivity": {"series": "{participant}.tsv"},
+    "lesions": {"tif": "made-up", "channels": ["flair"]},
     "histology": {"slides": "made-up.tsv", "side": 4},
 }
 

@@ -191,6 +191,20 @@ def test_the_planted_study_simulates_measurements_and_no_images(dry):
     assert dry.plan("simulate")["simulate_measurements"] == 1
 
 
+def test_the_study_of_tumours_ranks_genes_and_draws_patches(dry):
+    dry.config = yaml.safe_load((ROOT / "config/studies/subspace.yaml").read_text())
+    plan = dry.plan()
+    assert plan["simulate_tumours"] == plan["collect_slides"] == plan["join_expression"] == 1
+    assert "simulate_cohort" not in plan
+    methods = dry.config["training"]["methods"].values()
+    slides = [one for one in methods if one["kind"] in ("subspace", "mil")
+              and "patch" in one.get("reads", ["patch"])]  # fmt: skip
+    assert plan["draw_patches"] == len(slides)
+    # Places of a bag are no instances that people share: only expression is ranked.
+    alone = [one for one in methods if one.get("reads") in (["patch"], ["covariates"])]
+    assert plan["rank_expression"] == len(methods) - len(alone)
+
+
 def test_sets_are_tested_for_each_ranking_where_they_are_configured(dry):
     plan = dry.plan("ranking")
     assert plan["test_enrichment"] == plan["rank_snp_region"] + plan["rank_snp"] > plan["rank_snp"]

@@ -137,6 +137,36 @@ def test_a_build_without_reference_on_the_chromosomes_is_neither_shown_nor_refut
     )
 
 
+@pytest.mark.parametrize("build", ["NCBI36", "GRCh38"])
+def test_a_build_that_the_reference_lacks_is_known_by_what_moves_together(
+    reference, make_set, tmp_path, build
+):
+    """NCBI36 beyond chromosome 10: what the table lacks, it names; with a table, it goes on."""
+    other = reference.assign(**{build: "n/a"})
+    other.to_csv(tmp_path / "reference.tsv", sep="\t", index=False)
+    made = make_set(tmp_path / "set", dosages(len(reference)), bim=on_build(reference, build))
+    settings = {"reference_positions": str(tmp_path / "reference.tsv")}
+    with pytest.raises(GenotypeFileError, match="neighbours lie equally far") as caught:
+        merge(tmp_path / "w", made.prefix, **settings)
+    assert f"the set is of {build}, whose positions" in caught.value.cause
+    assert "check_build" not in str(caught.value)
+    reference.to_csv(tmp_path / "mine.tsv", sep="\t", index=False)
+    _, said = merge(
+        tmp_path / "v", made.prefix, build=build, reference_positions=str(tmp_path / "mine.tsv")
+    )
+    assert said["inputs"][0]["build"]["found"] == build
+
+
+def test_no_error_of_a_build_says_to_switch_the_check_off(reference, make_set, tmp_path):
+    bim = on_build(reference, "GRCh37")
+    names = [row[1] for row in bim]
+    bim = [[row[0], name, *row[2:]] for row, name in zip(bim, names[::-1], strict=True)]
+    made = make_set(tmp_path / "set", dosages(len(bim)), bim=bim)
+    with pytest.raises(GenotypeFileError, match="no build fits") as caught:
+        merge(tmp_path / "w", made.prefix)
+    assert "check_build" not in str(caught.value)
+
+
 def test_the_reference_may_be_your_own(reference, make_set, tmp_path):
     bim = [["7", f"mine{j}", "0", str(100 + j), "A", "G"] for j in range(6)]
     made = make_set(tmp_path / "set", dosages(6), bim=bim)

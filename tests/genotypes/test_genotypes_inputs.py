@@ -109,8 +109,11 @@ def test_what_a_vcf_cannot_be_is_named(small, tmp_path):
     with pytest.raises(InputFileError, match="no such file"):
         stage(tmp_path / "g", tmp_path / "none.vcf.gz")
     (tmp_path / "text.vcf").write_text("hello\n")
-    with pytest.raises(ToolError, match="PLINK 2 ended with status"):
+    with pytest.raises(InputFileError, match="no line of columns"):
         stage(tmp_path / "g", tmp_path / "text.vcf")
+    (tmp_path / "row.vcf").write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\n1\t5\tx\n")
+    with pytest.raises(ToolError, match="PLINK 2 ended with status"):
+        stage(tmp_path / "g", tmp_path / "row.vcf")
     export(small.prefix, tmp_path / "x", "--make-pgen")
     (tmp_path / "x.psam").unlink()
     with pytest.raises(InputFileError, match=r"x.psam: no such file"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS
 from gendmr.genotypes.strands import relate
+from remedies import carry_out
 
 N = 8
 VARIANTS = [("1", f"rs{j}", "0", str(1000 + 10 * j), "A", "G") for j in range(40)]
@@ -166,6 +169,14 @@ def test_chromosomes_that_list_different_people_are_refused(make_set, tmp_path):
     assert check_fileset(two.prefix).n_people == N - 1  # every row is one person off, unseen
     with pytest.raises(IdentifierError, match=r"1 are only in the first \('P0'\) and 0 only in"):
         merge(tmp_path / "w", one.prefix, two.prefix)
+    # People who were filtered chromosome by chromosome: the command leaves those of all.
+    fewer = make_set(tmp_path / "chr3", values[1:, 30:], fam=people(0)[1:], bim=second)
+    with pytest.raises(IdentifierError, match="only in the first") as caught:
+        merge(tmp_path / "w", one.prefix, fewer.prefix)
+    (tmp_path / "common").write_text("".join(f"{r[0]} {r[1]}\n" for r in people(0)[1:]))
+    carry_out(caught.value, COMMON=str(tmp_path / "common"))
+    _, said = merge(tmp_path / "v", Path(f"{one.prefix}.common"), fewer.prefix)
+    assert said["people"] == N - 1 and said["retained"] == 40
 
 
 def test_arrays_given_chromosome_by_chromosome_are_joined_first(make_set, tmp_path):
@@ -175,8 +186,18 @@ def test_arrays_given_chromosome_by_chromosome_are_joined_first(make_set, tmp_pa
             bim = [[chromosome, *row[1:]] for row in VARIANTS[columns]]
             name = tmp_path / f"{array}{chromosome}"
             sets.append(make_set(name, dosages(start)[:, columns], fam=people(start), bim=bim))
-    with pytest.raises(IdentifierError, match="join the chromosomes of each array"):
+    with pytest.raises(IdentifierError, match="join the chromosomes of each array") as caught:
         merge(tmp_path / "w", *(made.prefix for made in sets))
+    arrays = []
+    for first, second in (sets[:2], sets[2:]):
+        (tmp_path / "list").write_text(f"{second.prefix}\n")
+        error = copy(caught.value)
+        named = re.search(r"--bfile (\S+)", error.next_step)[1]
+        error.next_step = error.next_step.replace(named, str(first.prefix))
+        carry_out(error, LIST=str(tmp_path / "list"))
+        arrays.append(Path(f"{first.prefix}.joined"))
+    _, said = merge(tmp_path / "v", *arrays)
+    assert said["retained"] == 40 and len(said["twice"]) == 4
 
 
 def test_one_number_in_two_families_is_refused(make_set, tmp_path):
@@ -190,8 +211,12 @@ def test_one_number_in_two_families_is_refused(make_set, tmp_path):
         fam=[*people(0, "A"), *people(0, "B")],
         bim=VARIANTS,
     )
-    with pytest.raises(IdentifierError, match="--update-ids"):
+    with pytest.raises(IdentifierError, match="--update-ids") as caught:
         merge(tmp_path / "w", both.prefix)
+    carry_out(caught.value)
+    merge(tmp_path / "w", Path(f"{both.prefix}.unique"))
+    iids = set(read_fam(tmp_path / "w" / "merged")["iid"])
+    assert iids == {f"{family}_P{i}" for family in "AB" for i in range(N)}
 
 
 def test_sets_without_common_variants_are_refused(make_set, tmp_path):

@@ -74,13 +74,13 @@ def test_the_same_scan_under_another_label_gives_the_same_volumes(
 def test_a_failed_program_loses_its_person_and_never_the_stage(
     section, template, anatomy, scan_of, tmp_path, monkeypatch
 ):
-    def fail(*_):
-        raise FailedProgramError("Atropos ended with status 1", next_step="look at the scan")
+    def fail(*_, **__):
+        raise FailedProgramError("antsRegistration ended with status 1", next_step="look")
 
-    monkeypatch.setattr("gendmr.imaging.registration.segment", fail)
+    monkeypatch.setattr("gendmr.imaging.registration.register_nonlinear", fail)
     image = scan_of(tmp_path / "brain.nii", anatomy)
     error = register_participant(image, "01", template, section, seed=3, output=tmp_path / "out")
-    assert "Atropos ended with status 1" in str(error)
+    assert "antsRegistration ended with status 1" in str(error)
     refused = read_json(tmp_path / "out" / "quality.json")["refused"]
     assert refused["error"] == "ImageError"
     # Without room on the disk the scan is not blamed.

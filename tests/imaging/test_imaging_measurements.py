@@ -22,7 +22,8 @@ from gendmr.errors import (
 )
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import read_table
-from gendmr.imaging.measurements import read_measurements, side_of
+from gendmr.imaging.measurements import read_measurements
+from gendmr.imaging.sides import side_of
 from gendmr.modalities.region.source import SOURCE
 from gendmr.modalities.store import read_modality
 

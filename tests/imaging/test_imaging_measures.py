@@ -63,7 +63,7 @@ def test_region_sums_agree_with_a_slow_twin():
     table = measure_regions(density, template, 8.0)
     for row in range(3):
         values = [float(v) for v in density[labels == row + 1]]
-        assert table["volume"][row] == pytest.approx(8 * sum(values), abs=1e-3)
+        assert table["modulated"][row] == pytest.approx(8 * sum(values), abs=1e-3)
         assert table["mean"][row] == pytest.approx(statistics.fmean(values), abs=1e-6)
         assert table["spread"][row] == pytest.approx(statistics.pstdev(values), abs=1e-6)
 
@@ -106,6 +106,7 @@ def _folder(tmp_path, n=12, *, regions=("a_L", "a_R"), odd="NA"):
                     "region": regions,
                     "hemisphere": ["L", "R"],
                     "volume": rng.normal(3000, 100, 2).round(3),
+                    "modulated": 2900.0,
                     "mean": [0.4, 0.5],
                     "spread": [0.1, 0.1],
                 }

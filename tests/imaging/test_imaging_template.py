@@ -95,6 +95,21 @@ def test_tables_that_do_not_fit_their_atlas_are_refused(section, tmp_path):
         prepare_template(_with(section, tmp_path, table=same), tmp_path / "t")
 
 
+def test_the_tissue_of_a_region_is_stated_or_what_the_template_holds_most_of(section, tmp_path):
+    table = pd.read_csv(section.atlas.table, sep="\t")
+    stated = ["csf", "n/a", "white", "n/a", "n/a", "n/a"]
+    prepare_template(_with(section, tmp_path, table=table.assign(tissue=stated)), tmp_path / "t")
+    loaded = load_template(tmp_path / "t")
+    derived = loaded.regions["tissue"].tolist()
+    assert derived[0] == "csf" and derived[2] == "white"
+    for row in (1, 3, 4, 5):
+        inside = loaded.labels == row + 1
+        assert derived[row] == max(TISSUES, key=lambda name: loaded.priors[name][inside].sum())
+    with pytest.raises(TableError, match=r"column tissue: 6 values .*'gray'"):
+        wrong = table.assign(tissue="gray")
+        prepare_template(_with(section, tmp_path, table=wrong), tmp_path / "t")
+
+
 def test_labels_without_a_row_are_left_out_and_recorded(section, tmp_path):
     table = pd.read_csv(section.atlas.table, sep="\t").iloc[:4]
     prepare_template(_with(section, tmp_path, table=table), tmp_path / "t")

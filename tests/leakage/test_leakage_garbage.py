@@ -113,3 +113,16 @@ def test_a_method_that_learns_from_them_is_caught(
         outputs.append(train(folder, tmp_path / str(place), "ridge"))
     found = differences(*outputs, blind=role)
     assert {"model.safetensors", "predictions.tsv", "history.jsonl"} <= set(found)
+
+
+def test_garbage_in_held_out_people_changes_no_effect_of_a_site(
+    cohort: Path, held_out_spoiled: Path, tmp_path: Path
+) -> None:
+    harmonised = {"region": {"harmonise": "site", "covariates": ["age"]}}
+    clean = train(cohort, tmp_path / "clean", "ridge", **harmonised)
+    spoiled = train(held_out_spoiled, tmp_path / "spoiled", "ridge", **harmonised)
+    assert differences(clean, spoiled) == []
+    assert "are removed by ComBat" in " ".join(read(clean, "run.json")["notes"])
+    assert rows_of(clean, "held-out") != rows_of(spoiled, "held-out")
+    # Garbage of a site that nobody else is of is told where held-out people are spoken of.
+    assert "of no site with enough training" in " ".join(read(spoiled, "fold.json")["notes"])

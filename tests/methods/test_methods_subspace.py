@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from gendmr.config.methods.subspace import MCAT_FAMILIES
+from gendmr.config.methods.subspace import MCAT_FAMILIES, SubspaceMethod
+from gendmr.config.modalities.patch import PatchSection
+from gendmr.config.outcomes import KINDS as OUTCOMES
+from gendmr.config.training import MethodOptions
 from gendmr.errors import TrainingError
 from gendmr.methods.subspace.attention import DeformableAttention, keys_per_side
-from gendmr.methods.subspace.method import genes_of, random_partition
+from gendmr.methods.subspace.method import Subspace, build, genes_of, random_partition
 from gendmr.methods.subspace.network import SubspaceNet
 from gendmr.methods.subspace.terms import concordance, consistency, coordinate
 from gendmr.statistics.survival import harrell_c
@@ -53,6 +59,7 @@ def test_points_have_the_stated_shape_and_padding_counts_for_nothing() -> None:
 def test_the_fast_attention_is_the_plain_one(side: int) -> None:
     torch.manual_seed(1)
     attention = DeformableAttention(32, 8, 16, dropout=0.0)
+    attention.few = 0
     tokens = [torch.randn(2, side * side, 32, requires_grad=True) for _ in range(2)]
     weights = [*tokens, *attention.parameters()]
     results = []
@@ -138,3 +145,54 @@ def test_random_partition__has_the_same_sizes_and_no_gene_twice() -> None:
     assert [len(one) for one in drawn.values()] == [5, 7]
     assert len(set(np.concatenate(list(drawn.values())).tolist())) == 12
     assert any((drawn[name] != chosen).any() for name, chosen in places.items())
+
+
+def method_of(task: str = "diagnosis", **options: object) -> Subspace:
+    section = SubspaceMethod(outcome=task, width=8, heads=2, head_width=4, **options)  # type: ignore[arg-type]
+    outcome = OUTCOMES["binary"]()
+    return build(
+        MethodOptions(
+            method=section,
+            outcome=task,
+            task=outcome,
+            reads=("expression", "patch"),
+            modalities={},
+            covariates=(),
+            optimisation=None,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "genes", "features", "terms"),
+    [
+        ({}, 5, 7, {"task", "consistency"}),
+        ({"consistency": "none"}, 5, 7, {"task"}),
+        ({"deformable": False}, 5, 7, {"task"}),
+        ({}, 0, 7, {"task"}),
+        ({}, 5, 0, {"task"}),
+    ],
+)
+def test_consistency_is_a_term_where_genes_guide_the_sampling(
+    options: dict[str, object], genes: int, features: int, terms: set[str]
+) -> None:
+    method = method_of(**options)
+    net = SubspaceNet(
+        {"a": genes, "b": genes}, features, 2, width=8, heads=2, head_width=4,
+        deformable=method.options.deformable,
+    )  # fmt: skip
+    problem = SimpleNamespace(task=method.task)
+    (phase,) = method.phases(net, [problem])  # type: ignore[list-item]
+    assert set(phase.terms) == terms
+
+
+def test_released_takes_all_defects_at_once() -> None:
+    method = method_of(compat="released")
+    assert (method.projection, method.grouping) == ("released", "released")
+    patch = method.options.adapt("patch", PatchSection())
+    assert patch.scale == "none"
+
+
+def test_a_width_that_heads_do_not_divide_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no multiple of heads"):
+        SubspaceMethod(width=30, heads=8)

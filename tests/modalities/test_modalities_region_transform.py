@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gendmr.cohort.view import FoldView
 from gendmr.config.modalities.region import RegionSection
 from gendmr.config.modalities.snp import SnpSection
+from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, DataLeakageError
 from gendmr.modalities.region.transform import RegionTransform
 from gendmr.modalities.store import read_modality, write_modality
@@ -184,3 +187,89 @@ def test_few_people_are_not_adjusted(open_view: OpenView, task: Task) -> None:
     transform = fit(view, task, view.train.take(np.sort(few)))
     assert not transform.tensors()["slope"].any()
     assert "Only 11 training people have region measurements" in " ".join(transform.notes)
+
+
+def with_sites(cohort: Path, folder: Path, shift: float, *, by_case: bool = False) -> Path:
+    """Copy the cohort: two sites, one of which measures every volume larger by `shift` SDs."""
+    shutil.copytree(cohort, folder)
+    path = folder / "participants.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    second = table["diagnosis"].to_numpy() == "case" if by_case else np.arange(len(table)) % 2 == 1
+    table["site"] = np.where(second, "north", "south")
+    table.to_csv(path, sep="\t", index=False)
+    dataset = read_modality(folder / "region.nc", "region")
+    north = set(table["participant_id"][second])
+    rows = [str(name) in north for name in dataset["participant"].values]
+    volume = dataset["volume"].values
+    volume[rows] += shift * volume.std(axis=0)
+    write_modality(folder / "region.nc", dataset, "region")
+    return folder
+
+
+def site_gap(transform: RegionTransform, subset: Any) -> float:
+    """Return by how many SDs the volumes of two sites differ, on average."""
+    people = subset.having("region")
+    north = people.covariates["site"].to_numpy() == "north"
+    values = transform.apply(people)[:, :, 0]
+    return float(np.abs(values[north].mean(axis=0) - values[~north].mean(axis=0)).mean())
+
+
+def test_effects_of_sites_are_removed_in_people_who_were_not_looked_at(
+    cohort: Path, tmp_path: Path, open_view: OpenView, task: Task
+) -> None:
+    view = open_view(with_sites(cohort, tmp_path / "cohort", 3.0))
+    view.seal()
+    plain, harmonised = fit(view, task), fit(view, task, harmonise="site")
+    assert site_gap(plain, view.held_out) > 1
+    assert site_gap(harmonised, view.held_out) < 0.7 * site_gap(plain, view.held_out)
+    assert site_gap(harmonised, view.train) < 0.25
+    assert "Effects of site (2 levels) are removed by ComBat." in harmonised.notes
+    assert harmonised.remarks(view.held_out) == []
+
+
+def test_people_of_a_new_site_keep_their_values_and_are_told(
+    cohort: Path, tmp_path: Path, open_view: OpenView, task: Task
+) -> None:
+    folder = with_sites(cohort, tmp_path / "cohort", 3.0)
+    view = open_view(folder)
+    view.seal()
+    transform = fit(view, task, harmonise="site")
+    elsewhere = replace(view.held_out, covariates=view.held_out.covariates.assign(site="elsewhere"))
+    n = int(view.held_out.present["region"].sum())
+    assert transform.remarks(elsewhere) == [
+        f"{n} of {len(elsewhere)} held-out people are of no site with enough training people: their"
+        " regions are not harmonised."
+    ]
+    assert np.isfinite(transform.apply(elsewhere)).all()
+
+
+def test_a_site_that_is_nearly_the_diagnosis_is_warned_of(
+    cohort: Path, tmp_path: Path, open_view: OpenView, task: Task
+) -> None:
+    apart = fit(open_view(with_sites(cohort, tmp_path / "a", 1.0)), task, harmonise="site")
+    assert "no correction can hold the two apart" not in " ".join(apart.notes)
+    same = with_sites(cohort, tmp_path / "b", 1.0, by_case=True)
+    assert "no correction can hold the two apart" in " ".join(
+        fit(open_view(same), task, harmonise="site").notes
+    )
+
+
+def test_harmonising_by_what_is_no_label_is_refused_before_anything_runs() -> None:
+    study = {
+        "study": "s",
+        "seed": 1,
+        "imaging": {"measurements": "regions.tsv"},
+        "cohort": {"participants": "participants.tsv"},
+        "training": {"methods": {"ridge": {"kind": "ridge", "reads": ["region"]}}},
+    }
+    for region, cohort, words in (
+        ({"harmonise": "age", "covariates": []}, {}, "not in cohort.categorical"),
+        ({"harmonise": "scanner"}, {}, "not in cohort.covariates"),
+        ({"harmonise": "site", "covariates": ["site"]}, {}, "name it in `harmonise` alone"),
+        ({"harmonise": "site"}, {"fold_by": "site"}, "who is held out is then of a site"),
+    ):
+        changed = {**study, "modalities": {"region": region}}
+        changed["cohort"] = {**study["cohort"], **cohort}
+        with pytest.raises(ConfigurationError, match=words):
+            Study.parse(changed)
+    Study.parse({**study, "modalities": {"region": {"harmonise": "site", "covariates": []}}})

@@ -13,11 +13,11 @@ from markupsafe import escape
 from PIL import Image
 
 from gendmr import style
+from gendmr.chapters import chapters_of
 from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.config.report import ReportSection
 from gendmr.files.fingerprint import imports
 from gendmr.report.catalogue import FIGURES, SECTIONS, code_modules, drawn_figures, legend_file
-from gendmr.report.chapters import chapters_of
 from gendmr.report.page import render
 from gendmr.tasks import kinds
 from report.studies import OUTCOMES, report_study, summarise
@@ -137,7 +137,7 @@ def test_what_draws_a_figure_reruns_the_report_and_no_fold() -> None:
     assert not {name for name in seen if name.endswith((".figures", ".drawing", ".curves"))}
 
 
-@pytest.mark.parametrize("stage", ["expression", "connectivity", "histology"])
+@pytest.mark.parametrize("stage", ["expression", "connectivity", "histology", "lesions"])
 def test_chapter_of_a_stage_is_on_the_page_where_its_figure_is(study: Maker, stage: str) -> None:
     chapter = chapters_of([stage])[stage]
     results = study()

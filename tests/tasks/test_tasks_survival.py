@@ -86,6 +86,20 @@ def test_tables_that_cannot_be_meant_are_refused(months, converted, what, why, f
     assert caught.value.what.startswith("participants.tsv: ")
 
 
+@pytest.mark.parametrize("column", ["censorship", "Censored", "right_censoring"])
+def test_censoring_in_place_of_the_event_is_refused_and_the_remedy_works(column):
+    task = task_of("survival", SurvivalOutcome(time="months", event=column))
+    table = pd.DataFrame({"months": ["5", "7", "9"], column: ["1", "0", "1"]}, dtype=object)
+    with pytest.raises(OutcomeError, match=f"column {column}, which is named after") as caught:
+        task.parse(table, "participants.tsv")
+    assert f"write 1 - {column} into a column `event`" in caught.value.next_step
+    mended = table.assign(event=[str(1 - int(text)) for text in table[column]])
+    of_event = task_of("survival", SurvivalOutcome(time="months", event="event"))
+    assert of_event.parse(mended, "participants.tsv").columns["event"].tolist() == [0, 1, 0]
+    named = task_of("survival", SurvivalOutcome(time="months", event="uncensored"))
+    assert named.parse(table.rename(columns={column: "uncensored"}), "p").columns.notna().all(None)
+
+
 @pytest.mark.parametrize(
     ("time", "event"), [("5", "n/a"), ("n/a", "1"), ("0", "1"), ("5", "2"), ("x", "1")]
 )

@@ -19,6 +19,7 @@ STAGES = [
     "expression",
     "histology",
     "connectivity",
+    "lesions",
     "cohort",
     "training",
     "ranking",
@@ -31,6 +32,7 @@ FLOOR = {
     "errors": 0,
     "seeds": 0,
     "style": 0,
+    "chapters": 0,
     "statistics": 0,
     "tasks": 0,
     "genotypes": 1,
@@ -39,6 +41,7 @@ FLOOR = {
     "expression": 1,
     "histology": 1,
     "connectivity": 1,
+    "lesions": 1,
     "simulate": 1,
     "engine": 1,
     "modalities": 2,
@@ -48,6 +51,10 @@ FLOOR = {
     "training": 6,
     "ranking": 7,
     "cli": 8,
+    "export": 8,
+    "bundle": 8,
+    "init": 8,
+    "notebook": 8,
     "estimate": 8,
     "report": 8,
     "tracking": 8,
@@ -55,8 +62,8 @@ FLOOR = {
 # One floor, and still not each other's business.
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
-    *("simulate", "engine"),
-    *("report", "tracking", "estimate"),
+    *("lesions", "simulate", "engine"),
+    *("report", "tracking", "estimate", "export", "bundle", "init", "notebook"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}

@@ -115,6 +115,14 @@ def mask_of(wildcards):
 
 
 GENOTYPES = STUDY.genotypes.files if STUDY.genotypes else []
+# the section for the template and each scan, a named atlas as the files that will be fetched
+ATLAS_FOLDER = f"results/{STUDY.study}/imaging/atlas"
+SCANS = STUDY.imaging.for_scans().with_atlas(ATLAS_FOLDER) if STUDY.imaging else None
+FETCHED_ATLAS = (
+    study_files("imaging/atlas/labels.nii.gz", "imaging/atlas/table.tsv")
+    if STUDY.imaging and STUDY.imaging.fetches_atlas
+    else []
+)
 MEASUREMENTS = STUDY.imaging.measured_files() if STUDY.imaging else []
 REGIONS = (
     study_files("imaging/regions.nc", "imaging/quality.tsv") if STUDY.imaging else []

@@ -3,6 +3,7 @@
 
 localrules:
     imaging,
+    fetch_atlas,
 
 
 rule imaging:
@@ -18,10 +19,35 @@ rule imaging:
         study_files("imaging/{participant}/quality.json", participant=IMAGES),
 
 
+rule fetch_atlas:
+    """An atlas that the study names, from TemplateFlow: image and table of its regions."""
+    output:
+        labels=nonempty("results/{study}/imaging/atlas/labels.nii.gz"),
+        table=nonempty("results/{study}/imaging/atlas/table.tsv"),
+    log:
+        "logs/{study}/imaging/atlas.log",
+    benchmark:
+        "logs/{study}/imaging/atlas.benchmark.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_per_attempt(500),
+        runtime=double_per_attempt(30),
+    params:
+        options=options("imaging"),
+        folder=subpath(output.labels, parent=True),
+        code=fingerprint("imaging.atlas"),
+    shell:
+        "python -m gendmr imaging atlas --options {params.options:q} --output {params.folder}"
+        " &> {log}"
+
+
 rule prepare_template:
     """Template, brain mask, tissue priors and atlas on the working grid of the preset."""
     input:
         STUDY.imaging.files(),
+        FETCHED_ATLAS,
     output:
         t1=nonempty("results/{study}/imaging/template/t1.nii.gz"),
         brain=nonempty("results/{study}/imaging/template/brain.nii.gz"),
@@ -29,6 +55,7 @@ rule prepare_template:
         white=nonempty("results/{study}/imaging/template/white.nii.gz"),
         csf=nonempty("results/{study}/imaging/template/csf.nii.gz"),
         atlas=nonempty("results/{study}/imaging/template/atlas.nii.gz"),
+        labels=nonempty("results/{study}/imaging/template/labels.nii.gz"),
         regions=nonempty("results/{study}/imaging/template/regions.tsv"),
         summary=nonempty("results/{study}/imaging/template/template.json"),
     log:
@@ -42,7 +69,7 @@ rule prepare_template:
         mem_mb=double_per_attempt(3000),
         runtime=double_per_attempt(10),
     params:
-        options=options(STUDY.imaging.for_scans()),
+        options=options(SCANS),
         folder=subpath(output.t1, parent=True),
         code=fingerprint("imaging.template"),
     shell:
@@ -79,7 +106,7 @@ rule register_t1w:
         runtime=double_per_attempt(60),
     params:
         image=image_of,
-        options=options(STUDY.imaging.for_scans()),
+        options=options(SCANS),
         seed=STUDY.seed,
         template=subpath(input.described, parent=True),
         folder=subpath(output.regions, parent=True),

@@ -5,6 +5,12 @@ from gendmr.report.catalogue import code_modules, drawn_figures, legend_file
 OUTCOMES = STUDY.cohort.outcomes
 # Those of the outcomes that some method learns: a task with another figure reruns the report only.
 DRAWN = drawn_figures(OUTCOMES, {STUDY.outcome_of(name) for name in METHODS})
+# Methods whose attributions are of patches, which lie elsewhere in each person.
+READ_SLIDES = [
+    name
+    for name in METHODS
+    if "patch" in SLICES[name].reads and SLICES[name].method.attributes
+]
 
 
 localrules:
@@ -18,6 +24,48 @@ rule report:
         study_files("report/comparison.tsv", "report/by_modality.tsv"),
         study_files("report/by_ancestry.tsv"),
         study_files(*[figure.path for figure in DRAWN.values()]),
+        study_files("report/figures/patches-{method}.png", method=READ_SLIDES),
+
+
+rule draw_patches:
+    """What patches add to the predictions of three held-out people, on their slides."""
+    input:
+        fold=multiext(
+            "results/{study}/training/{method}/repeat-0/fold-0/",
+            "attributions.nc",
+            "predictions.tsv",
+        ),
+        bags="results/{study}/cohort/patch.nc",
+    output:
+        nonempty(
+            report(
+                "results/{study}/report/figures/patches-{method}.png",
+                caption="../report/patches.rst",
+                category="Histology",
+                labels={"method": "{method}", "figure": "contributions of patches"},
+            )
+        ),
+    log:
+        "logs/{study}/report/patches-{method}.log",
+    benchmark:
+        "logs/{study}/report/patches-{method}.benchmark.tsv"
+    wildcard_constraints:
+        method="|".join(READ_SLIDES) or "none",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
+    params:
+        outcome=method_outcome_name,
+        outcomes=outcomes_json,
+        results=subpath(input.bags, ancestor=2),
+        code=fingerprint("report.patches"),
+    shell:
+        "python -m gendmr report patches --results {params.results}"
+        " --method {wildcards.method} --outcome {params.outcome:q}"
+        " --outcomes {params.outcomes:q} --output {output} &> {log}"
 
 
 rule summarize_study:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from gendmr.config.base import Section
 from gendmr.config.selection import SelectSection
@@ -37,12 +37,49 @@ class AtlasFiles(Section):
 
     labels: str
     """NIfTI image of whole numbers; 0 is no region."""
-    table: str
-    """Tab-separated `index`, `region`, `hemisphere` (`L`, `R`, `B` for both): one row per label."""
+    table: str | None = None
+    """One row per label, separated by tabs or commas: `index` (or `id`), `region` (or `name`,
+    `label`), `hemisphere` (`L`, `R`, `B` for both; absent: by names such as `lh_insula`). Absent:
+    the names in the header of the image, where it has them, as MRIcroGL's atlases do. Optional
+    `tissue`, what is measured in the region: `csf`, `grey` or `white`; without it, or where it is
+    `n/a`, the tissue that the template holds most of there."""
     name: str = "atlas"
     """What reports call it."""
 
 
+class NamedAtlas(Section):
+    """An atlas that TemplateFlow has, fetched once; the package templateflow must be installed."""
+
+    templateflow: str = Field(pattern=r"^[A-Za-z0-9]+$")
+    """Name there: `Schaefer2018`, `HOCPAL`, `DKT`."""
+    description: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]+$")
+    """Which of several: `400Parcels7Networks`."""
+    space: str = Field(default="MNI152NLin2009cAsym", pattern=r"^[A-Za-z0-9]+$")
+    """Space of the atlas. That of the template is another one; the two lie within millimetres of
+    each other where both are of the MNI152 family."""
+    resolution: int = Field(default=1, ge=1)
+    """Resolution there: 1 is 1 mm."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return " ".join(part for part in (self.templateflow, self.description) if part)
+
+    def __str__(self) -> str:
+        """Return it for errors."""
+        return f"the atlas {self.name} in {self.space}"
+
+
+def _kind_of_atlas(value: Any) -> str:
+    named = isinstance(value, NamedAtlas) or (isinstance(value, dict) and "templateflow" in value)
+    return "name" if named else "files"
+
+
+# Told apart by one key, so that an error speaks of the form that was meant.
+AnyAtlas = Annotated[
+    Annotated[AtlasFiles, Tag("files")] | Annotated[NamedAtlas, Tag("name")],
+    Discriminator(_kind_of_atlas),
+]
 Measure = Literal[
     "dice",
     "similarity",
@@ -101,12 +138,14 @@ class ImagingSection(Section):
     """With a table of `measurements`: another table, `region`, `hemisphere` (`L`, `R`, `B` for
     both), `x`, `y`, `z` (centroid, mm). Absent: the side is read from names such as
     `Left-Hippocampus`, `lh_insula` or `hippocampus_L`, and regions are not drawn on the brain."""
-    atlas: AtlasFiles | None = None
-    """Regions whose grey matter is measured in images."""
+    atlas: AnyAtlas | None = None
+    """Files of an atlas, or the name of one that TemplateFlow has. Of each region its grey matter
+    is measured in images, or the tissue that it consists of."""
     template: Literal["MNI152NLin2009aSym"] | TemplateFiles = "MNI152NLin2009aSym"
     """The template of the nilearn package (no download), or files of your own."""
     preset: Literal["testing", "fast", "precise"] = "fast"
-    """`testing` 4 mm, seconds; `fast` 2 mm, below half a minute; `precise` 1 mm, many minutes."""
+    """`testing` 4 mm, seconds; `fast` 2 mm (tissues at 1 mm), below half a minute; `precise` 1 mm,
+    many minutes."""
     brain: Literal["network", "template", "stripped", "given"] = "network"
     """`network`: whole heads, the mask comes from the networks of deepbet; `template`: whole heads,
     the mask comes from the template; `stripped`: images hold only brain; `given`: masks made by
@@ -180,7 +219,22 @@ class ImagingSection(Section):
             if isinstance(own, TemplateFiles)
             else ()
         )
-        return [self.atlas.labels, self.atlas.table, *(path for path in named if path)]
+        atlas = (self.atlas.labels, self.atlas.table) if isinstance(self.atlas, AtlasFiles) else ()
+        return [path for path in (*atlas, *named) if path]
+
+    @property
+    def fetches_atlas(self) -> bool:
+        """Whether the atlas is one that has to be fetched by name."""
+        return isinstance(self.atlas, NamedAtlas)
+
+    def with_atlas(self, folder: str) -> Self:
+        """Return the section with the files of a named atlas, which were fetched into a folder."""
+        if not isinstance(self.atlas, NamedAtlas):
+            return self
+        files = AtlasFiles(
+            labels=f"{folder}/labels.nii.gz", table=f"{folder}/table.tsv", name=self.atlas.name
+        )
+        return self.model_copy(update={"atlas": files})
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -261,26 +315,17 @@ class NonlinearStage(Section):
         return self
 
 
-class Segmentation(Section):
-    """Atropos (Avants 2011, doi:10.1007/s12021-011-9109-y) with the template's tissue priors."""
-
-    iterations: int = Field(ge=1)
-    """Iterations of expectation and maximisation."""
-    prior_weight: float = Field(ge=0, le=1)
-    """Weight of the template's priors against the intensities."""
-    smoothing: float = Field(ge=0)
-    """Weight of neighbours (Markov random field)."""
-
-
 class Preset(Section):
     """How thoroughly scans are registered. Presets are data: `imaging/presets/*.yaml`."""
 
     working_mm: float = Field(gt=0)
     """Voxel of the grid in template space on which registration works and regions are measured."""
     native_mm: float = Field(gt=0)
-    """Finer scans are averaged in blocks of whole voxels up to this size before anything else."""
+    """Finer scans are averaged in blocks of whole voxels up to this size before anything else:
+    tissues and regions are measured there."""
+    registration_mm: float = Field(gt=0)
+    """For registration they are averaged further, up to this size."""
     bias: BiasCorrection
     rigid: LinearStage
     affine: LinearStage
     nonlinear: NonlinearStage
-    segmentation: Segmentation

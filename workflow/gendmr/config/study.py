@@ -15,6 +15,7 @@ from gendmr.config.expression import ExpressionSection
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.histology import HistologySection
 from gendmr.config.imaging import ImagingSection
+from gendmr.config.lesions import LesionsSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
@@ -56,6 +57,8 @@ class Study(Section):
     """Absent: a study without slides."""
     connectivity: ConnectivitySection | None = None
     """Absent: a study without functional data."""
+    lesions: LesionsSection | None = None
+    """Absent: a study without masks of lesions."""
     modalities: ModalitiesSection = ModalitiesSection()
     """How each modality enters the cohort and a fold."""
     cohort: CohortSection
@@ -98,13 +101,9 @@ class Study(Section):
         """
         if self.simulate is None:
             return
-        folder = f"results/{self.study}/simulate/"
-        imaging = self.imaging
-        named = [
-            *(self.genotypes.inputs if self.genotypes else ()),
-            self.cohort.participants,
-            *((imaging.bids, imaging.measurements) if imaging else ()),
-        ]
+        folder, imaging = f"results/{self.study}/simulate/", self.imaging
+        named = [self.cohort.participants, *(self.genotypes.inputs if self.genotypes else ())]
+        named += [*filter(None, [imaging.bids]), *imaging.measured_paths] if imaging else []
         others = [path for path in named if path and not path.startswith(folder)]
         if others:
             raise ConfigurationError(
@@ -200,6 +199,8 @@ class Study(Section):
                     cause="a misspelt name, or a column that cohort.covariates does not declare",
                     next_step=f"add it to cohort.covariates, or take it out of {where}",
                 )
+        for section in self.modality_sections().values():
+            section.check_cohort(self.cohort)
         by = [one for one in (self.cohort.group_by, self.cohort.fold_by) if one]
         known = [*declared, *by, *(["ancestry"] if self.genotypes else [])]
         unknown = [name for name in self.cohort.strata or () if name not in known]

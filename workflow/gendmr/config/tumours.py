@@ -21,25 +21,27 @@ class TumoursSection(Section):
     """Genes of the matrix: a fifth in the tumour's families, two fifths in the environment's."""
     planted: float = Field(0.2, gt=0.0, le=1.0)
     """Share of the genes of a family that carry its factor."""
-    loading: float = Field(0.5, ge=0.0, le=0.95)
+    loading: float = Field(0.7, ge=0.0, le=0.95)
     """Mean correlation of a planted gene with what expression sees of its factor."""
-    expression_reads: float = Field(0.6, ge=0.0, le=1.0)
+    expression_reads: float = Field(0.5, ge=0.0, le=1.0)
     """Squared correlation of a factor with what expression sees of it."""
-    slides_read: float = Field(0.6, ge=0.0, le=1.0)
+    slides_read: float = Field(0.5, ge=0.0, le=1.0)
     """Squared correlation of a factor with what slides see of it."""
     features: int = Field(32, ge=8, le=2048)
     """Length of a patch."""
     patches: tuple[int, int] = (80, 200)
     """Fewest and most patches of a slide."""
-    neighbourhood: float = Field(0.12, gt=0.0, le=0.4)
+    neighbourhood: float = Field(0.15, gt=0.0, le=0.4)
     """Share of the patches of a slide that are in the neighbourhood of one factor."""
     contrast: float = Field(2.0, ge=0.0, le=10.0)
     """How far patches of a neighbourhood lie from the others, in SDs of a patch."""
+    slide_noise: float = Field(0.15, ge=0.0, le=10.0)
+    """SD of what each slide adds to all of its patches, in SDs of a patch."""
     second_slide: float = Field(0.2, ge=0.0, le=1.0)
     """Share of people with two slides."""
     effect: float = Field(1.5, ge=0.0, le=5.0)
     """Log hazard ratio per SD of the sum of both factors."""
-    clarity: float = Field(4.0, gt=0.0, le=50.0)
+    clarity: float = Field(10.0, gt=0.0, le=50.0)
     """Variance of what decides the classes, over that of the noise in it."""
     censoring: float = Field(0.5, ge=0.0, lt=0.95)
     """Share of people whose time is censored, about."""

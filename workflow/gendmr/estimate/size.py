@@ -100,8 +100,8 @@ def _available(section: ModalitySection, study: Study, variants: int) -> int:
     if section.stage == "genotypes":
         return variants
     if study.imaging is not None and section.stage == "imaging" and study.imaging.atlas:
-        table = Path(study.imaging.atlas.table)
-        return _lines(str(table)) - 1 if table.is_file() else UNKNOWN
+        named = getattr(study.imaging.atlas, "table", None)
+        return _lines(named) - 1 if named and Path(named).is_file() else UNKNOWN
     columns = [_columns(Path(path)) for path in section.user_files() if Path(path).is_file()]
     return max(columns, default=UNKNOWN)
 

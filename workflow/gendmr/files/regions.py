@@ -6,7 +6,11 @@ from gendmr.files.datasets import Schema, Variable, not_negative
 
 REGIONS: Schema = {
     "volume": Variable(
-        ("participant", "region"), "float64", "mm3", "modulated grey matter", not_negative
+        ("participant", "region"),
+        "float64",
+        "mm3",
+        "its tissue in the scan",
+        not_negative,
     ),
     "mean": Variable(("participant", "region"), "float64", "", "mean modulated density"),
     "spread": Variable(("participant", "region"), "float64", "", "SD of modulated density"),

@@ -101,13 +101,13 @@ def convert(
         # PLINK breaks its lines at any space.
         said = " ".join(error.what.split())
         if HALF_CALL in said:
-            stem = source.partition(".vcf")[0].removesuffix(".bcf")
+            whole = source.partition(".vcf")[0].removesuffix(".bcf") + ".whole"
             raise GenotypeFileError(
                 f"{source}: half of a genotype is missing (0/.) in some calls",
                 cause="a caller that writes them, which may mean a missing or a haploid call",
                 next_step=f"count them as missing: plink2 --{form_of(source)} {source}"
-                f" --vcf-half-call missing --make-pgen --out {stem}.whole, then give"
-                f" {stem}.whole.pgen",
+                f" --vcf-half-call missing --make-pgen --out {whole}, then give"
+                f" {whole}.pgen",
             ) from error
         if NO_SEX not in said:
             raise

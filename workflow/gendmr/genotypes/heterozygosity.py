@@ -12,7 +12,13 @@ import pandas as pd
 from gendmr.genotypes.people_step import PeopleStep
 from gendmr.genotypes.plink import read_report, read_scores, write_names
 from gendmr.statistics.clusters import separate_groups
-from gendmr.statistics.leave_one_out import in_robust_sds, leave_one_out, quadratic
+from gendmr.statistics.leave_one_out import (
+    FEWEST_ROWS,
+    in_robust_sds,
+    leave_one_out,
+    quadratic,
+    shared_components,
+)
 
 COMPONENTS = 4
 FEWEST = 3
@@ -23,8 +29,9 @@ def check_heterozygosity(step: PeopleStep) -> pd.DataFrame:
     """Flag people whose F coefficient lies far from what the components of the others predict.
 
     F is regressed on ancestry components, their squares and products; who is judged does not take
-    part in the fit. As many components enter as leave 20 people per column; where that is none,
-    people are compared with the median of their own ancestry group.
+    part in the fit. A component that sets few people apart is none of ancestry. As many components
+    enter as leave 20 people per column; where that is none, people are compared with the median of
+    their own ancestry group.
 
     Parameters
     ----------
@@ -55,7 +62,7 @@ def check_heterozygosity(step: PeopleStep) -> pd.DataFrame:
     if design.shape[1] > 1:
         residual = leave_one_out(values, design)
     else:
-        medians = pd.Series(values).groupby(groups).transform("median").to_numpy()
+        medians = _medians(values, groups)
         residual = in_robust_sds(values - medians)
     table = pd.DataFrame({"f": values, "residual": residual}, index=f.index)
     limit = section.heterozygosity_sd
@@ -71,6 +78,16 @@ def check_heterozygosity(step: PeopleStep) -> pd.DataFrame:
             " theirs"
         )
     return table
+
+
+def _medians(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the median of each person's group, or of everybody where a group is small."""
+    medians = np.full(len(values), np.median(values))
+    for group in np.unique(groups):
+        members = groups == group
+        if members.sum() >= FEWEST_ROWS:
+            medians[members] = np.median(values[members])
+    return medians
 
 
 def _ancestry(
@@ -95,6 +112,7 @@ def _ancestry(
     scores = pd.DataFrame(scores, index=iids).reindex(people).to_numpy()
     if not np.isfinite(scores).all():
         return alone
+    scores = shared_components(scores)
     design = quadratic(scores)
     if design.shape[1] > 1:
         return design, alone[1]

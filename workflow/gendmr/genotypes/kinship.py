@@ -1,7 +1,8 @@
 """Pairs of kin and duplicates (KING-robust), and whether there are variants enough to tell them.
 
-KING's coefficient of two strangers has a standard error of about 0.866 / sqrt(M) for M independent
-variants: with few of them strangers look like kin, and like one another's copies with very few.
+Of M independent variants, KING's coefficient of strangers lies above 0 by no more than a standard
+error of 0.866 / sqrt(M) makes likely. With few variants strangers look like kin, and with very few
+like copies of one another.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def least_variants(coefficient: float, people: int) -> int:
     So many that less than one pair of all is expected to: 0.866 / sqrt(M) is the standard error.
 
     >>> least_variants(0.0884, 330), least_variants(0.354, 330)
-    (1620, 102)
+    (1635, 102)
     """
     pairs = max(people * (people - 1) / 2, 2)
     return int(np.ceil((STRANGERS * norm.isf(1 / pairs) / coefficient) ** 2))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import first_few
-from gendmr.files.atomic import move_into_place, read_json, write_json, write_text
+from gendmr.files.atomic import read_json, write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.heterozygosity import check_heterozygosity
@@ -67,7 +67,7 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
                 f"frequencies and linkage come from {step.founders()} people only"
                 f" (fewer than {FEW_FOUNDERS}): heterozygosity, sex check and components are rough"
             )
-        pruned = _prune(step)
+        _prune(step)
         sex = check_sex(step)
         heterozygosity = check_heterozygosity(step)
         pairs, judged = find_kin(step)
@@ -95,10 +95,7 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
                     f" {first_few(listed)}; all are in genotypes/kinship.tsv"
                 )
         refuse_empty(people[~people.index.isin(removals.ids)], removals)
-        if pruned:
-            move_into_place(work / "pruned.prune.in", folder / "pruned.txt", empty=True)
-        else:
-            write_text(folder / "pruned.txt", "")
+    write_text(folder / "pruned.txt", "".join(f"{name}\n" for name in step.pruned))
     names = names_of_copies(merged["twice"], removals, missing)
     removals.rename(names)
     write_table(folder.parent / "kinship.tsv", pairs.replace({"id1": names, "id2": names}))
@@ -148,8 +145,8 @@ def _missingness(
     return missing
 
 
-def _prune(step: PeopleStep) -> bool:
-    """Leave variants in approximate linkage equilibrium in pruned.prune.in; tell whether any."""
+def _prune(step: PeopleStep) -> None:
+    """Choose variants in approximate linkage equilibrium, where there are any."""
     section, work = step.section, step.work
     arguments = ["--maf", str(section.pruning_maf), "--indep-pairwise"]
     arguments += [str(section.pruning_window), str(section.pruning_step), str(section.pruning_r2)]
@@ -157,16 +154,19 @@ def _prune(step: PeopleStep) -> bool:
         step.notes.append(
             "fewer than two unrelated people: heterozygosity, sex and components not computed"
         )
-        return False
+        return
     step.run("2", ["--freq", "cols=altfreq"], "common", step.variants["snp"].tolist())
-    frequency = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})["ALT_FREQS"]
-    common = np.minimum(frequency, 1 - frequency).to_numpy() >= section.pruning_maf
+    report = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})
+    frequency = report["ALT_FREQS"].to_numpy()
+    common = np.minimum(frequency, 1 - frequency) >= section.pruning_maf
     if not common.any():
         step.notes.append(
             f"no variant has a minor allele frequency of {section.pruning_maf} or more:"
             " heterozygosity, sex and components not computed"
         )
-        return False
+        return
     step.run("2", arguments, "pruned", step.variants.loc[common, "snp"].tolist())
-    step.pruned = tuple((work / "pruned.prune.in").read_text(encoding="utf-8").split())
-    return True
+    listed = work / "pruned.prune.in"
+    # PLINK 2 writes no list where no chromosome has two variants.
+    names = listed.read_text(encoding="utf-8").split() if listed.exists() else None
+    step.pruned = tuple(step.variants.loc[common, "snp"] if names is None else names)

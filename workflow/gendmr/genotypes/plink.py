@@ -268,13 +268,22 @@ def write_names(path: Path, names: Sequence[str]) -> None:
 
 
 def read_scores(path: Path) -> tuple[list[str], np.ndarray]:
-    """Read an .eigenvec: IIDs, and scores float (person, component)."""
+    """Read an .eigenvec and the .eigenval beside it.
+
+    Returns
+    -------
+    iids : list of str
+    scores : float (person, component)
+        Eigenvectors times the root of their eigenvalue: distances between people are those of their
+        genotypes, and a component of noise is as narrow as it is.
+    """
     lines = path.read_text(encoding="utf-8").splitlines()
     header = lines[0].lstrip("#").split("\t")
     rows = [line.split("\t") for line in lines[1:]]
     first, who = header.index("PC1"), header.index("IID")
-    scores = np.array([row[first:] for row in rows], dtype=float)
-    return [row[who] for row in rows], scores
+    vectors = np.array([row[first:] for row in rows], dtype=float)
+    roots = np.sqrt(np.maximum(np.loadtxt(path.with_suffix(".eigenval"), ndmin=1), 0))
+    return [row[who] for row in rows], vectors * roots
 
 
 def read_report(path: Path, columns: dict[str, str]) -> pd.DataFrame:

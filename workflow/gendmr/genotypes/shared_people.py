@@ -33,8 +33,9 @@ def group_by_people(
                 f" {first_few(again)}",
                 cause="people are numbered within families",
                 next_step="rename them: awk '{print $1,$2,$1,$1\"_\"$2}'"
-                f" {loaded.source}.fam > ids; plink1.9 --bfile {loaded.source}"
-                f" --update-ids ids --make-bed --out {loaded.source}.unique",
+                f" {loaded.source}.fam > {loaded.source}.ids; plink1.9 --bfile {loaded.source}"
+                f" --update-ids {loaded.source}.ids --keep-allele-order --make-bed"
+                f" --out {loaded.source}.unique",
             )
     variants = [set(loaded.bim["snp"]) for loaded in sets]
     blocks: list[list[int]] = []
@@ -83,7 +84,10 @@ def _same_people(block: list[Loaded], variants: list[set[str]]) -> None:
                     f" the same people, but share {len(common)} variants:"
                     f" {first_few(sorted(common))}",
                     cause="two arrays of the same people, each given chromosome by chromosome",
-                    next_step="join the chromosomes of each array first: plink1.9 --merge-list",
+                    next_step="join the chromosomes of each array first, with the paths of its"
+                    " other files, without suffix, one a line in LIST: plink1.9 --bfile"
+                    f" {other.source} --merge-list LIST --keep-allele-order --make-bed --out"
+                    f" {other.source}.joined",
                 )
     first = block[0]
     names = set(first.fam["iid"])
@@ -97,8 +101,10 @@ def _same_people(block: list[Loaded], variants: list[set[str]]) -> None:
                 f" the second ({first_few(sorted(others - names))})",
                 cause="rows of one .fam were removed or renamed without its .bed, or people were"
                 " filtered chromosome by chromosome",
-                next_step="write the people of all sets into common.txt, and for each:"
-                f" plink1.9 --bfile {loaded.source} --keep common.txt --make-bed",
+                next_step="restore the .fam; or, where people were filtered, write FID and IID of"
+                " those who are in all sets into COMMON, and for each set: plink1.9 --bfile"
+                f" {first.source} --keep COMMON --keep-allele-order --make-bed --out"
+                f" {first.source}.common",
             )
 
 

@@ -148,7 +148,8 @@ def refuse_disagreement(
             next_step="lift one of them: genotypes.lift: {SET: {build: ITS_BUILD, chain: FILE}}"
             if places[PLACE] >= places[ALLELES]
             else "write them as bases, by the table of the array's maker (allele, base 1, base 2):"
-            " plink1.9 --bfile SET --update-alleles TABLE --make-bed --out SET.bases",
+            " plink1.9 --bfile SET --update-alleles TABLE --keep-allele-order --make-bed --out"
+            " SET.bases",
         )
 
 

@@ -34,7 +34,7 @@ class VcfHeader:
     Attributes
     ----------
     samples : tuple of str
-        Empty where there is no line of columns, which PLINK then refuses.
+        In the order of the file.
     dosage : str
         What PLINK 2 is told, `DS` or `GP-force`; empty where the rows hold no dosages.
     """
@@ -49,7 +49,7 @@ def read_vcf_header(path: Path) -> VcfHeader:
     Raises
     ------
     InputFileError
-        It cannot be unpacked, or its header is too large.
+        It cannot be unpacked, has no line of columns, or its header is too large.
     IdentifierError
         A sample has a space in its name, or is there twice.
     """
@@ -59,21 +59,26 @@ def read_vcf_header(path: Path) -> VcfHeader:
             if start == BCF:
                 size = int.from_bytes(stream.read(4), "little")
                 _refuse_large(path, size)
-                lines, rows = stream.read(size).splitlines(), iter(())
-                declared = {_declared(line) for line in lines}
-                fields = declared
+                lines = stream.read(size).splitlines()
+                fields = {_declared(line) for line in lines}
             else:
                 lines = list(_header_lines(path, start, stream))
                 declared = {_declared(line) for line in lines}
-                rows = _starts_of_rows(stream)
-                fields = {field for row in rows for field in _fields(row)} & declared
+                used = {field for row in _starts_of_rows(stream) for field in _fields(row)}
+                fields = used & declared
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise InputFileError(
             f"{path}: cannot be unpacked ({error})",
             cause="an interrupted copy",
             next_step="copy it again from where it was made, and compare the sizes",
         ) from error
-    columns = next((line for line in lines if line.startswith(b"#CHROM")), b"")
+    columns = next((line for line in lines if line.startswith(b"#CHROM")), None)
+    if columns is None:
+        raise InputFileError(
+            f"{path}: no line of columns (#CHROM), so that it is no VCF or BCF",
+            cause="another kind of file under this name, or a file without its header",
+            next_step=f"look at its beginning: head -c 2000 {path} (after zcat or zstdcat)",
+        )
     samples = columns.decode("utf-8", "replace").rstrip("\r\n\0").split("\t")[9:]
     _check_samples(path, samples)
     return VcfHeader(

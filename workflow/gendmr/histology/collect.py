@@ -302,9 +302,9 @@ def _notes(
             f"{len(unplaced)} slides have no coordinates: their patches stay in the order of the"
             " file, which is perhaps not that of the tissue."
         )
-    found = sum(one.patches for one in slides if one.status == USED)
+    total = sum(one.patches for one in slides if one.status == USED)
     notes.append(
         f"Bags of {section.size} patches ({section.bag}, {section.order}):"
-        f" {sum(one.used for one in slides)} of {found} patches are used."
+        f" {sum(one.used for one in slides)} of {total} patches are used."
     )
     return notes

@@ -32,6 +32,9 @@ def draw_slides(path: Path, slides: Sequence[Slide], size: int) -> Any:
     left.plot(place, [one.used for one in used], ".", color=style.ORANGE, label="used")
     left.axhline(size, color=style.DARK, linewidth=0.6, linestyle=":", label="bag")
     left.set_yscale("log")
+    # Powers would be set as formulas, which `style` leaves as they are written.
+    left.yaxis.set_major_formatter("{x:.0f}")
+    left.yaxis.set_minor_formatter("{x:.0f}")
     left.set_xlabel("slide, by its number of patches")
     left.set_ylabel("patches")
     left.set_title("Patches of each slide", loc="left", fontsize=7)

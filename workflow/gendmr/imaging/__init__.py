@@ -16,9 +16,10 @@ One scan goes this way, one process and one thread each, so that a rerun gives t
    stripped is seen in the scan.
 3. `registration` removes the slow change of brightness (N4) and maps the scan to the template:
    rigid, affine, SyN. Parameters are data, in `presets/*.yaml`.
-4. Atropos estimates cerebrospinal fluid, grey and white matter in the scan's own space, with the
-   template's tissue maps carried there as priors.
-5. The probability of grey matter comes to the template's grid and is multiplied by the Jacobian
+4. `tissue` fits cerebrospinal fluid, grey and white matter to the scan's own intensities, with
+   classes for voxels that hold two of them; no template decides there.
+5. `volumes` carries the labels to the scan and sums the tissue of each region in its own space.
+6. The share of grey matter comes to the template's grid and is multiplied by the Jacobian
    determinant of the mapping (affine part included): sums over a region are mm3 of the scan.
 
 Intracranial volume is that of the brain mask with holes filled, and with `brain: template` that of

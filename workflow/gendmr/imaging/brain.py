@@ -94,8 +94,12 @@ def find_brain(
         warnings.append(
             f"The mask of the network measures {brain.mm3 / 1000:.0f} ml: the template's was used."
         )
-    scan, mask_of_head = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
-    return Brain(scan, mask_of_head, "template", tuple(warnings))
+    coarse, mask_of_head = brain_of_head(scan, template_folder, preset, scratch, seed=seed)
+    scan = thin(scan, preset.native_mm)
+    carried = Scan(mask_of_head.astype(np.float32), coarse.affine)
+    mask_of_scan = resample(carried, scan.affine, scan.data.shape, order=1) > 0.5
+    scan = scan.noting(coarse.notes[-1])
+    return Brain(*_cut(scan, mask_of_scan), "template", tuple(warnings))
 
 
 def is_stripped(scan: Scan) -> bool:
@@ -206,7 +210,7 @@ def brain_of_head(
     ImageError
         Nothing is left.
     """
-    scan = thin(scan, preset.native_mm)
+    scan = thin(scan, preset.registration_mm)
     fixed = template_folder / "t1.nii.gz"
     brain = read_image(template_folder / "brain.nii.gz")
     rim = _widen(brain.data > 0, RIM_MM / brain.zooms.min())

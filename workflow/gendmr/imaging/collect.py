@@ -82,6 +82,7 @@ def collect_regions(
                     "region": "text",
                     "hemisphere": "text",
                     "volume": "number",
+                    "modulated": "number",
                     "mean": "number",
                     "spread": "number",
                 },
@@ -134,7 +135,7 @@ def collect_regions(
         "units": "mm3",
         "preset": section.preset,
         "brain": section.brain,
-        "measure": "grey matter probability modulated by the Jacobian determinant",
+        "measure": "volume of the region's tissue in the scan, density modulated by the Jacobian",
     }
     write_dataset(output / "regions.nc", dataset, REGIONS)
     table, several = _with_images(table, section)

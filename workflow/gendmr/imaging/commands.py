@@ -20,6 +20,20 @@ def group() -> None:
 @group.command()
 @OPTIONS
 @OUTPUT
+def atlas(options: str, output: Path) -> None:
+    """Fetch the named atlas from TemplateFlow, into the folder OUTPUT."""
+    from gendmr.config.imaging import ImagingSection, NamedAtlas
+    from gendmr.imaging.atlas import fetch_atlas
+
+    named = ImagingSection.parse(options).atlas
+    if not isinstance(named, NamedAtlas):
+        raise click.UsageError("--options: `atlas` names files, so there is nothing to fetch")
+    fetch_atlas(named, output)
+
+
+@group.command()
+@OPTIONS
+@OUTPUT
 def template(options: str, output: Path) -> None:
     """Bring template, tissue priors and atlas to the working grid, into the folder OUTPUT."""
     from gendmr.config.imaging import ImagingSection

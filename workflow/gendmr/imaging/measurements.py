@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from gendmr.files.regions import REGIONS
 from gendmr.files.tables import MISSING, Kind, read_table, write_table
 from gendmr.imaging.collect import EXCLUDED, MEASURED, NAMED
 from gendmr.imaging.flags import flag_outliers, thresholds
+from gendmr.imaging.sides import side_of
 from gendmr.imaging.software.general import read_general
 from gendmr.imaging.software.plausible import (
     check_thickness,
@@ -49,8 +49,6 @@ JUDGED = {
     "total_mm3": ("both", "all regions"),
     "total_fraction": ("both", "all regions per intracranial volume"),
 }
-SEPARATORS = re.compile(r"[_.\-\s]+")
-SIDES = {"lh": "L", "left": "L", "rh": "R", "right": "R"}
 THICKNESS = ("FreeSurfer", "ENIGMA", "UK Biobank")
 
 
@@ -192,21 +190,6 @@ def _summary(quality: pd.DataFrame, section: ImagingSection, notes: list[str]) -
         "flagged": int(quality["outlier"].sum()),
         "notes": notes,
     }
-
-
-def side_of(region: str) -> str:
-    """Return L, R or B (both) by the name of a region.
-
-    Examples
-    --------
-    >>> [side_of(name) for name in ("Left-Hippocampus", "rh_insula", "hippocampus_L", "lingual")]
-    ['L', 'R', 'L', 'B']
-    """
-    words = SEPARATORS.split(region.lower())
-    # A single letter means a side at either end only: `area_r_2` is no right hemisphere.
-    sides = {SIDES[word] for word in words if word in SIDES}
-    sides |= {word.upper() for word in (words[0], words[-1]) if word in {"l", "r"}}
-    return sides.pop() if len(sides) == 1 else "B"
 
 
 def _from_software(paths: list[str], section: ImagingSection) -> tuple[xr.Dataset, list[str]]:

@@ -24,9 +24,12 @@ from gendmr.imaging.scan import (
     read_image,
     read_scan,
     refuse_labels,
+    thin,
     write_image,
 )
 from gendmr.imaging.template import TISSUES, Template, load_template
+from gendmr.imaging.tissue import fit_tissues
+from gendmr.imaging.volumes import region_volumes
 from gendmr.seeds import derive
 
 # A newborn's brain is larger; a smaller mask has too little structure for registration.
@@ -46,14 +49,16 @@ def register_participant(
 ) -> GendmrError | None:
     """Register one T1w image and write what was measured.
 
-    Writes ``regions.tsv`` (`region`, `hemisphere`, `volume` in mm3, `mean` and `spread` of the
-    modulated density), ``quality.json``, ``registration.png``, and on the working grid
-    ``warped.nii.gz`` (bias-corrected scan) and ``grey.nii.gz`` (modulated grey matter density).
+    Writes ``regions.tsv`` (`region`, `hemisphere`, `volume` and `modulated` in mm3, `mean` and
+    `spread` of the modulated density), ``quality.json``, ``registration.png``, and on the working
+    grid ``warped.nii.gz`` (bias-corrected scan) and ``grey.nii.gz`` (modulated density).
     Transforms are not kept: the same call makes the same again.
+
+    `volume` is that of the region's tissue, summed in the scan's own space (`volumes`).
 
     Modulated density is the probability of grey matter times the Jacobian determinant of the
     mapping from template to scan, affine part included (Good 2001, doi:10.1006/nimg.2001.0786), so
-    that its sum over a region is the grey matter of this region in the scan, in mm3.
+    that its sum over a region, `modulated`, is the grey matter of this region in the scan.
 
     A scan that cannot be used leaves the same files: its volumes and maps are missing (never 0),
     its picture and ``quality.json`` say why. What is no fault of the scan is raised.
@@ -139,7 +144,8 @@ def _write_refusal(
 ) -> None:
     unknown = np.full(template.labels.shape, np.nan, dtype=np.float32)
     regions = template.regions[["region", "hemisphere"]]
-    write_table(output / "regions.tsv", regions.assign(volume=np.nan, mean=np.nan, spread=np.nan))
+    measures = dict.fromkeys(("volume", "modulated", "mean", "spread"), np.nan)
+    write_table(output / "regions.tsv", regions.assign(**measures))
     for name in ("warped", "grey"):
         write_image(output / f"{name}.nii.gz", unknown, template.affine)
     title = f"sub-{described['participant_id']}   not used: {type(error).__name__}"
@@ -187,14 +193,19 @@ def _measure(
     data = scan.data * (1000 / float(scan.data[brain].mean())) * brain
     raw = write_scratch(scratch / "raw.nii", data.astype(np.float32), scan.affine)
     registration.correct_bias(raw, mask, preset, scratch / "corrected.nii")
-    moving = scratch / "corrected.nii"
+    corrected = np.maximum(read_image(scratch / "corrected.nii").data, 0) * brain
+    moving = _thinned(scratch / "moving.nii", corrected, scan, preset)
     linear = registration.register_linear(fixed, moving, preset, scratch, seed=seed)
     mapping = registration.register_nonlinear(fixed, moving, linear, preset, scratch, seed=seed)
 
-    tissues = _tissues(moving, mask, brain, mapping, template_folder, preset, scratch)
-    grey = write_scratch(scratch / "grey.nii", tissues["grey"], scan.affine)
+    volumes, fractions = _native(
+        corrected, scan, brain, mapping, template, template_folder, scratch
+    )
+    tissues = dict(zip(TISSUES, fractions, strict=True))
+    grey = _thinned(scratch / "grey.nii", tissues["grey"], scan, preset)
+    coarse_mask = _thinned(scratch / "coarse_mask.nii", brain, scan, preset)
     warped = np.maximum(mapping.to_template(moving, fixed, scratch / "warped.nii"), 0)
-    warped_brain = mapping.to_template(mask, fixed, scratch / "warped_mask.nii") > 0.5
+    warped_brain = mapping.to_template(coarse_mask, fixed, scratch / "warped_mask.nii") > 0.5
     warped_grey = np.clip(mapping.to_template(grey, fixed, scratch / "warped_grey.nii"), 0, 1)
     volume_change = mapping.jacobian(moving, fixed, scratch / "field.nii")
     inside = volume_change[template.brain] / mapping.determinant
@@ -202,6 +213,7 @@ def _measure(
 
     voxel_mm3 = float(abs(np.linalg.det(template.affine[:3, :3])))
     regions = measure_regions(modulated, template, voxel_mm3)
+    regions.insert(2, "volume", np.round(volumes, 3))
     carried = float(inside.sum() * mapping.determinant * voxel_mm3)
     if masked.source == "template":
         icv, source = carried, "the template's brain mask carried to the scan"
@@ -230,27 +242,38 @@ def _measure(
     return regions, quality, warped, modulated, warped_brain
 
 
-def _tissues(
-    image: Path,
-    mask: Path,
+def _thinned(path: Path, data: np.ndarray, scan: Scan, preset: Preset) -> Path:
+    coarse = thin(Scan(data.astype(np.float32), scan.affine), preset.registration_mm)
+    return write_scratch(path, coarse.data, coarse.affine)
+
+
+def _native(
+    corrected: np.ndarray,
+    scan: Scan,
     brain: np.ndarray,
     mapping: Mapping,
+    template: Template,
     template_folder: Path,
-    preset: Preset,
     scratch: Path,
-) -> dict[str, np.ndarray]:
-    files = [scratch / f"prior{number:02d}.nii" for number in range(1, len(TISSUES) + 1)]
-    priors = []
-    for name, file in zip(TISSUES, files, strict=True):
-        priors.append(mapping.to_scan(template_folder / f"{name}.nii.gz", image, file))
-    # Where the scan's brain reaches beyond the template's, no tissue is preferred.
-    stack = np.maximum(np.stack(priors), 0.001) * brain
-    stack /= np.where(brain, stack.sum(axis=0), 1)
-    affine = read_image(image).affine
-    for file, prior in zip(files, stack, strict=True):
-        write_scratch(file, prior.astype(np.float32), affine)
-    posteriors = registration.segment(image, mask, files, preset, scratch)
-    return dict(zip(TISSUES, posteriors, strict=True))
+) -> tuple[np.ndarray, np.ndarray]:
+    """Volumes of regions and shares of tissues in the scan's own space."""
+    grid = scratch / "mask.nii"
+    labels = mapping.to_scan(
+        template_folder / "labels.nii.gz", grid, scratch / "labels.nii", labels=True
+    )
+    priors = [
+        mapping.to_scan(template_folder / f"{name}.nii.gz", grid, scratch / "prior.nii")
+        for name in TISSUES
+    ]
+    return region_volumes(
+        corrected,
+        brain,
+        np.rint(labels).astype(np.int32),
+        np.stack(priors),
+        fit_tissues(corrected[brain]),
+        template.regions["tissue"].tolist(),
+        scan.zooms,
+    )
 
 
 def measure_regions(modulated: np.ndarray, template: Template, voxel_mm3: float) -> pd.DataFrame:
@@ -259,7 +282,8 @@ def measure_regions(modulated: np.ndarray, template: Template, voxel_mm3: float)
     Returns
     -------
     pandas.DataFrame
-        `region`, `hemisphere`, `volume` (mm3), `mean`, `spread` (standard deviation over voxels).
+        `region`, `hemisphere`, `modulated` (mm3), `mean`, `spread` (standard deviation over
+        voxels).
     """
     labels = template.labels.ravel()
     values = modulated.ravel()
@@ -273,7 +297,7 @@ def measure_regions(modulated: np.ndarray, template: Template, voxel_mm3: float)
         {
             "region": template.regions["region"],
             "hemisphere": template.regions["hemisphere"],
-            "volume": np.round(total * voxel_mm3, 3),
+            "modulated": np.round(total * voxel_mm3, 3),
             "mean": np.round(mean, 6),
             "spread": np.round(np.sqrt(variance), 6),
         }

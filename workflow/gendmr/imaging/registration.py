@@ -37,10 +37,11 @@ class Mapping:
         steps = ["-t", self.warp] if self.warp else []
         return _apply(image, grid, output, [*steps, "-t", self.affine])
 
-    def to_scan(self, image: Path, grid: Path, output: Path) -> np.ndarray:
-        """Bring an image of the template's space onto the grid of a scan."""
+    def to_scan(self, image: Path, grid: Path, output: Path, *, labels: bool = False) -> np.ndarray:
+        """Bring an image of the template's space onto the grid of a scan; labels stay whole."""
         steps = ["-t", self.inverse] if self.inverse else []
-        return _apply(image, grid, output, ["-t", f"[{self.affine},1]", *steps])
+        way = ["-t", f"[{self.affine},1]", *steps]
+        return _apply(image, grid, output, way, "NearestNeighbor" if labels else "Linear")
 
     def jacobian(self, image: Path, grid: Path, output: Path) -> np.ndarray:
         """Volume in the scan per volume in the template, on the grid of a template image."""
@@ -55,10 +56,12 @@ class Mapping:
         return determinant(displacement, field.affine)
 
 
-def _apply(image: Path, grid: Path, output: Path, steps: list[object]) -> np.ndarray:
+def _apply(
+    image: Path, grid: Path, output: Path, steps: list[object], interpolation: str = "Linear"
+) -> np.ndarray:
     run(
         "antsApplyTransforms", "-d", 3, "-i", image, "-r", grid, "-o", output,
-        "-n", "Linear", "--float", 1, *steps,
+        "-n", interpolation, "--float", 1, *steps,
     )  # fmt: skip
     return read_image(output).data
 
@@ -142,25 +145,6 @@ def register_nonlinear(
         *_common(seed), "-o", prefix,
     )  # fmt: skip
     return _mapping(prefix, nonlinear=True)
-
-
-def segment(
-    image: Path, mask: Path, priors: list[Path], preset: Preset, folder: Path
-) -> list[np.ndarray]:
-    """Posterior probability of each tissue (Atropos), in the order of the priors.
-
-    The priors are files on the grid of the scan, numbered `prior01.nii`, `prior02.nii`, …
-    """
-    settings = preset.segmentation
-    pattern = priors[0].with_name("prior%02d.nii")
-    posteriors = folder / "posterior%02d.nii"
-    run(
-        "Atropos", "-d", 3, "-a", image, "-x", mask,
-        "-i", f"PriorProbabilityImages[{len(priors)},{pattern},{settings.prior_weight}]",
-        "-c", f"[{settings.iterations},0]", "-m", f"[{settings.smoothing},1x1x1]",
-        "-r", 0, "-o", f"[{folder / 'segmentation.nii'},{posteriors}]",
-    )  # fmt: skip
-    return [read_image(str(posteriors) % (n + 1)).data for n in range(len(priors))]
 
 
 def correlation(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:

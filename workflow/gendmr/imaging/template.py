@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from gendmr.config.imaging import AtlasFiles, ImagingSection, TemplateFiles
+from gendmr.config.imaging import AtlasFiles, ImagingSection, NamedAtlas, TemplateFiles
 from gendmr.errors import (
     AtlasError,
     ConfigurationError,
@@ -22,6 +22,7 @@ from gendmr.errors import (
 from gendmr.files.atomic import write_json
 from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table, write_table
+from gendmr.imaging.atlas import read_atlas_table
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
 
@@ -43,7 +44,8 @@ class Template:
     labels : (i, j, k) int32
         Row of `regions` plus one; 0 is no region.
     regions : pandas.DataFrame
-        `region`, `hemisphere`, `x`, `y`, `z` (centroid, mm, RAS+), `voxels`, `mm3`.
+        `region`, `hemisphere`, `tissue` (one of `TISSUES`), `x`, `y`, `z` (centroid, mm, RAS+),
+        `voxels`, `mm3`.
     affine : (4, 4) float64
     """
 
@@ -72,6 +74,12 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     """
     folder = Path(folder)
     files = section.atlas
+    if isinstance(files, NamedAtlas):
+        raise ConfigurationError(
+            f"{files} was not fetched",
+            cause="this step was run by hand",
+            next_step="gendmr imaging atlas, then name its files in `imaging: atlas:`",
+        )
     if files is None:
         raise ConfigurationError(
             "imaging.atlas is missing: no regions to measure",
@@ -97,12 +105,15 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     gridded["csf"] = gridded.get("csf", gridded["brain"] - gridded["grey"] - gridded["white"])
     priors = {name: np.clip(gridded[name], 0.001, 1) * inside for name in TISSUES}
     total = np.where(inside, sum(priors.values()), 1)
-    labels, regions, ignored = _atlas(files, inside, affine)
+    labels, regions, ignored, numbered = _atlas(files, inside, affine)
+    regions["tissue"] = _tissues(regions["tissue"], labels, priors)
     write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
     write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
     for name in TISSUES:
         write_image(folder / f"{name}.nii.gz", (priors[name] / total).astype(np.float32), affine)
     write_image(folder / "atlas.nii.gz", labels.astype(np.int16), affine)
+    # At the atlas's own resolution, for the scan's own space.
+    write_image(folder / "labels.nii.gz", numbered.data.astype(np.int16), numbered.affine)
     write_table(folder / "regions.tsv", regions)
     summary = {
         "space": space,
@@ -122,7 +133,7 @@ def load_template(folder: Path | str) -> Template:
     """Read what `prepare_template` wrote."""
     folder = Path(folder)
     t1 = read_image(folder / "t1.nii.gz")
-    columns = {"region": "text", "hemisphere": "text", "voxels": "integer"}
+    columns = {"region": "text", "hemisphere": "text", "tissue": "text", "voxels": "integer"}
     columns |= dict.fromkeys(("x", "y", "z", "mm3"), "number")
     return Template(
         t1=t1.data,
@@ -210,21 +221,25 @@ def _grid(brain: Scan, voxel_mm: float) -> tuple[np.ndarray, tuple[int, ...]]:
 
 def _atlas(
     files: AtlasFiles, inside: np.ndarray, affine: np.ndarray
-) -> tuple[np.ndarray, pd.DataFrame, list[int]]:
-    table = read_table(
-        files.table,
-        {"index": "integer", "region": "text", "hemisphere": "text"},
-        extra=True,
-        key="index",
-    )
+) -> tuple[np.ndarray, pd.DataFrame, list[int], Scan]:
+    table, where = read_atlas_table(files), files.table or files.labels
     if table.empty:
-        raise TableError(f"{files.table}: no rows", next_step="write one row per region")
+        raise TableError(f"{where}: no rows", next_step="write one row per region")
     wrong = table.loc[~table["hemisphere"].isin(HEMISPHERES), "hemisphere"]
     if len(wrong):
         raise TableError(
-            f"{files.table}: column hemisphere: {len(wrong)} values are none of L, R, B:"
+            f"{where}: column hemisphere: {len(wrong)} values are none of L, R, B:"
             f" {first_few(wrong)}",
             next_step="write L, R, or B for regions of both sides and the midline",
+        )
+    tissues = table["tissue"] if "tissue" in table else pd.Series("", index=table.index)
+    tissues = tissues.fillna("").replace("n/a", "")
+    strange = tissues[~tissues.isin(("", *TISSUES))]
+    if len(strange):
+        raise TableError(
+            f"{where}: column tissue: {len(strange)} values are none of"
+            f" {', '.join(TISSUES)}: {first_few(strange)}",
+            next_step="write what is measured in the region, or n/a",
         )
     names = table["region"]
     if names.duplicated().any():
@@ -232,7 +247,7 @@ def _atlas(
     twice = sorted(names[names.duplicated()].unique())
     if twice or (names == "").any():
         raise TableError(
-            f"{files.table}: regions without a name of their own: {first_few(twice or [''])}",
+            f"{where}: regions without a name of their own: {first_few(twice or [''])}",
             next_step="give each row another region, or another hemisphere",
         )
     atlas = read_scan(files.labels)
@@ -248,7 +263,7 @@ def _atlas(
     absent = [f"{i} {name}" for i, name in zip(listed, names, strict=True) if i not in present]
     if absent:
         raise AtlasError(
-            f"{files.labels}: {len(absent)} of {len(listed)} rows of {files.table} have no voxel:"
+            f"{files.labels}: {len(absent)} of {len(listed)} rows of {where} have no voxel:"
             f" {first_few(absent)}; labels in the image: {first_few(sorted(present))}",
             cause="table and image of different atlases or versions",
             next_step="use the table that came with the image, or remove these rows",
@@ -283,6 +298,7 @@ def _atlas(
         {
             "region": names,
             "hemisphere": table["hemisphere"],
+            "tissue": tissues,
             "x": world[:, 0].round(2),
             "y": world[:, 1].round(2),
             "z": world[:, 2].round(2),
@@ -290,4 +306,11 @@ def _atlas(
             "mm3": counts * voxel_mm3,
         }
     )
-    return labels, regions, sorted(present - set(listed))
+    return labels, regions, sorted(present - set(listed)), numbered
+
+
+def _tissues(stated: pd.Series, labels: np.ndarray, priors: dict[str, np.ndarray]) -> list[str]:
+    """Return the tissue of each region: as stated, or what the template holds most of there."""
+    sums = [np.bincount(labels.ravel(), weights=priors[name].ravel())[1:] for name in TISSUES]
+    most = np.argmax(sums, axis=0)
+    return [name or TISSUES[row] for name, row in zip(stated, most, strict=True)]

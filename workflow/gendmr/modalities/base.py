@@ -241,3 +241,11 @@ class Transform(Protocol):
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Return what was fitted, to be kept beside the weights of a method."""
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A `Transform` that has something to say of people on whom it was not fitted."""
+
+    def remarks(self, subset: Subset) -> list[str]:
+        """Return notes on these people: whom it could not transform as the others, and why."""

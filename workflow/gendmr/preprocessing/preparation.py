@@ -12,7 +12,7 @@ from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.errors import OutcomeError
 from gendmr.modalities import transform_of
-from gendmr.modalities.base import Transform
+from gendmr.modalities.base import Remarking, Transform
 from gendmr.modalities.covariates import Covariates
 from gendmr.modalities.subset import Subset
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -175,10 +175,17 @@ class Preparation:
         )
 
     def beyond(self, subset: Subset) -> list[str]:
-        """Return a note where values of these people are beyond the limits of the training people.
+        """Return notes where values of these people are beyond the limits of the training people.
 
-        Such values count as missing: see `gendmr.statistics.outliers.limits`.
+        Such values count as missing: see `gendmr.statistics.outliers.limits`. What transforms say
+        of these people besides is added.
         """
+        remarks = [
+            text
+            for transform in self.transforms.values()
+            if isinstance(transform, Remarking)
+            for text in transform.remarks(subset)
+        ]
         beyond: dict[str, np.ndarray] = {}
         for transform in self.transforms.values():
             beyond |= transform.beyond(subset)
@@ -186,12 +193,13 @@ class Preparation:
             beyond[name] = beyond.get(name, False) | people
         named = [name for name, people in beyond.items() if people.any()]
         if not named:
-            return []
+            return remarks
         people = np.any([beyond[name] for name in named], axis=0)
         return [
+            *remarks,
             f"{int(people.sum())} of {len(subset)} {subset.role} people have values more than"
             f" {FAR:g} interquartile ranges beyond the quartiles of the training people"
-            f" ({', '.join(named)}): these count as missing."
+            f" ({', '.join(named)}): these count as missing.",
         ]
 
     def tensors(self) -> dict[str, np.ndarray]:

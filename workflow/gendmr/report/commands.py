@@ -52,6 +52,26 @@ def summarize(
 
 @group.command()
 @RESULTS
+@click.option("--method", required=True, help="One that reads slides.")
+@click.option("--outcome", required=True, help="Name of the outcome that it learns.")
+@click.option(
+    "--outcomes",
+    required=True,
+    help="JSON of `cohort.outcomes`, or a YAML file with the key `outcomes`.",
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="PNG to write.")
+def patches(results: Path, method: str, outcome: str, outcomes: str, output: Path) -> None:
+    """Draw what patches add to the predictions of three held-out people."""
+    from gendmr.config.outcomes import parse_outcomes
+    from gendmr.report.patches import draw_patches
+    from gendmr.tasks import task_of
+
+    section = parse_outcomes(outcomes, where="cohort.outcomes")[outcome]
+    draw_patches(results, method, task_of(outcome, section), output)
+
+
+@group.command()
+@RESULTS
 def table(results: Path) -> None:
     """Print the essence: how well each method predicts, what ranks first, where to read on."""
     from gendmr.report.table import study_table

@@ -14,7 +14,7 @@ def slides_of(section: SimulateSection) -> dict[str, list[str]]:
     Examples
     --------
     >>> from gendmr.config.simulate import SimulateSection
-    >>> section = SimulateSection.parse({"people": 40, "tumours": {"second_slide": 0.5}})
+    >>> section = SimulateSection.parse({"tumours": {"second_slide": 0.5}})
     >>> list(slides_of(section).items())[:2]
     [('T0001', ['T0001-A', 'T0001-B']), ('T0002', ['T0002-A'])]
     """

@@ -237,9 +237,8 @@ def draw_slide(
         centre = cell[random.choice(free)]
         near = np.argsort(np.hypot(*(cell[free] - centre).T), kind="stable")
         factor[free[near[:size]]] = number
-    features = (
-        random.normal(size=(count, options.features)) + random.normal(size=options.features) * 0.3
-    )
+    features = random.normal(size=(count, options.features))
+    features += options.slide_noise * random.normal(size=options.features)
     for number in range(2):
         where = factor == number
         base, tells = options.contrast * directions[number]

@@ -26,7 +26,7 @@ def separate_groups(points: np.ndarray, seed_of: Callable[[int], int]) -> np.nda
     from sklearn.cluster import KMeans
 
     group_of = np.zeros(len(points), dtype=np.int64)
-    if len(points) < 2 * MOST_GROUPS or not points.std():
+    if len(points) < 2 * MOST_GROUPS or not points.size or not points.std():
         return group_of
     best = SEPARATION
     for groups in range(2, MOST_GROUPS + 1):

@@ -6,8 +6,24 @@ import numpy as np
 
 MAD_TO_SD = 1.4826  # of a normal distribution
 PEOPLE_PER_COLUMN = 20
+FEWEST_ROWS = 10
+LARGEST_SHARE = 0.2  # of one row in the variance of a component
 # From here on a row decides its own prediction, and cannot be judged.
 HIGHEST_LEVERAGE = 0.99
+
+
+def shared_components(scores: np.ndarray) -> np.ndarray:
+    """Return the components (row, component) that at least ten rows carry, and none alone a fifth.
+
+    A component that sets one row apart predicts that row and nothing else. How many rows carry a
+    component is its participation ratio, (sum of squares)^2 / sum of fourth powers.
+    """
+    centred = scores - scores.mean(axis=0)
+    fourth = (centred**4).sum(axis=0)
+    total = np.maximum((centred**2).sum(axis=0), 1e-300)
+    carried = total**2 / np.where(fourth > 0, fourth, 1)
+    own = (centred**2).max(axis=0) / total
+    return np.asarray(scores[:, (carried >= FEWEST_ROWS) & (own <= LARGEST_SHARE)])
 
 
 def quadratic(scores: np.ndarray) -> np.ndarray:

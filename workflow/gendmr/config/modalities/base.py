@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from gendmr.config.base import Section
+from gendmr.config.cohort import CohortSection
 
 
 class ModalitySection(Section):
@@ -57,6 +58,14 @@ class ModalitySection(Section):
     def named_covariates(self) -> tuple[str, ...]:
         """Return the covariates that it reads: all of them must be declared in `cohort`."""
         return ()
+
+    def check_cohort(self, cohort: CohortSection) -> None:
+        """Refuse what does not fit the cohort.
+
+        Raises
+        ------
+        ConfigurationError
+        """
 
     def user_files(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""

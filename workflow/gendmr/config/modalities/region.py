@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from pydantic import model_validator
+
+from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
+from gendmr.errors import ConfigurationError, first_few
 
 
 class RegionSection(ModalitySection):
@@ -16,6 +20,12 @@ class RegionSection(ModalitySection):
     """Columns of participants.tsv regressed out of the measurements, with one slope for all classes
     of the outcome; those that `cohort.covariates` lacks are an error. Without it: age, where the
     cohort has it."""
+
+    harmonise: str | None = None
+    """Column of participants.tsv, `site` or `scanner`, whose effects on mean and spread of every
+    measurement are removed by ComBat, fitted on the training people of a fold; head size and
+    `covariates` keep what they explain. People of a site of fewer than 5 training people keep their
+    values, and a note says so. What site and outcome share is removed with the site."""
 
     customary: ClassVar[bool] = True
     place: ClassVar[int] = 1
@@ -34,7 +44,41 @@ class RegionSection(ModalitySection):
 
     def named_covariates(self) -> tuple[str, ...]:
         """Return the covariates that are regressed out."""
-        return self.covariates
+        return (*self.covariates, *([self.harmonise] if self.harmonise else []))
+
+    def check_cohort(self, cohort: CohortSection) -> None:
+        """Refuse to harmonise by what is no label, or by what folds hold out as a whole.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        if self.harmonise is None:
+            return
+        if self.harmonise not in cohort.categorical:
+            raise ConfigurationError(
+                f"modalities.region.harmonise = {self.harmonise!r}: not in cohort.categorical,"
+                f" which has {first_few(cohort.categorical)}",
+                cause="a measurement, or a column of labels that was not declared as such",
+                next_step="name a column of labels, and add it to cohort.covariates and"
+                " cohort.categorical",
+            )
+        if self.harmonise == cohort.fold_by:
+            raise ConfigurationError(
+                f"modalities.region.harmonise and cohort.fold_by are both {self.harmonise!r}: who"
+                " is held out is then of a site that no training person is of",
+                cause="nothing can be learned about a site from others",
+                next_step="take out modalities.region.harmonise, or cohort.fold_by",
+            )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if self.harmonise is not None and self.harmonise in self.covariates:
+            raise ValueError(
+                f"`harmonise` and `covariates` both name {self.harmonise}: name it in `harmonise`"
+                " alone"
+            )
+        return self
 
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made."""

@@ -13,6 +13,8 @@ from torch.nn import functional
 from gendmr.methods.subspace.bias import PositionBias
 
 KERNEL, STRIDE, PADDING = 6, 4, 1  # of the network of offsets
+# Hidden numbers of the position bias below which row by row costs more than it saves.
+FEW = 1 << 23
 
 
 def keys_per_side(side: int) -> int:
@@ -39,14 +41,19 @@ class DeformableAttention(nn.Module):
     dropout : float
         Of shares.
     plain : bool
-        Compute the position bias pair by pair.
+        Compute the position bias pair by pair however many pairs there are.
+
+    Attributes
+    ----------
+    few : int
+        Hidden numbers of the position bias up to which it is computed pair by pair anyway.
     """
 
     def __init__(
         self, width: int, heads: int, head_width: int, dropout: float, plain: bool = False
     ) -> None:
         super().__init__()
-        self.heads, self.head_width, self.plain = heads, head_width, plain
+        self.heads, self.head_width, self.plain, self.few = heads, head_width, plain, FEW
         inner = heads * head_width
         self.to_query = nn.Conv2d(width, inner, 1, groups=heads, bias=False)
         self.to_key = nn.Conv2d(width, inner, 1, groups=heads, bias=False)
@@ -100,9 +107,9 @@ class DeformableAttention(nn.Module):
         key = self.to_key(sampled).reshape(people, heads, inner, -1)
         value = self.to_value(sampled).reshape(people, heads, inner, -1).transpose(2, 3)
         axis = torch.linspace(-1, 1, side, device=queries.device, dtype=queries.dtype)
-        bias = (self.bias.plain if self.plain else self.bias)(
-            axis, where.reshape(len(where), -1, 2)
-        )
+        hidden = people * heads * positions * count * count * self.bias.width
+        pairwise = self.plain or hidden <= self.few
+        bias = (self.bias.plain if pairwise else self.bias)(axis, where.reshape(len(where), -1, 2))
         scores = query @ key + bias.reshape(people, heads, positions, -1)
         share = self.dropout(torch.softmax(scores, dim=-1))  # (person, head, position, key)
         mixed = (share @ value).transpose(2, 3).reshape(people, heads * inner, side, side)

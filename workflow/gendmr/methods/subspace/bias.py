@@ -29,6 +29,7 @@ class PositionBias(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.width = width
         self.first = nn.Linear(2, width)
         self.second = nn.Linear(width, width)
         self.last = nn.Linear(width, 1)

@@ -42,12 +42,12 @@ class PatchSource(MeasuredSource):
         """Return whose slides are listed; None where the table is not made yet."""
         from gendmr.histology.slides import find_slides
 
-        given = HistologySection.parse(dict(stage), where="histology")
-        if not Path(given.slides).is_file():
+        measured = HistologySection.parse(dict(stage), where="histology")
+        if not Path(measured.slides).is_file():
             return None
-        people = sorted({one.participant for one in find_slides(given) if one.participant})
-        names = Matching.of(cohort).keys(people, given.slides)
-        return self.listing(names, given.slides, Attrition(self.stage).table())
+        people = sorted({one.participant for one in find_slides(measured) if one.participant})
+        names = Matching.of(cohort).keys(people, measured.slides)
+        return self.listing(names, measured.slides, Attrition(self.stage).table())
 
     def collect(
         self,

@@ -11,13 +11,18 @@ import pandas as pd
 
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.region import RegionSection
+from gendmr.errors import ConfigurationError, first_few
 from gendmr.modalities.covariates import Covariates
 from gendmr.modalities.region.modality import MODALITY
 from gendmr.modalities.subset import Subset
+from gendmr.statistics.combat import Combat
 from gendmr.statistics.outliers import inside, limits
 from gendmr.tasks.base import Outcome, Task
 
 NAME, MEASURES = MODALITY.name, MODALITY.measures
+# Share of the outcome that a site explains, from which on the two are nearly the same thing: two
+# classes that the site tells with 80 of 100 people right.
+CONFOUNDED = 0.35
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ class RegionTransform:
         Limits; `icv_limits` those of intracranial volume.
     nuisance : float64 (measured, nuisance)
         Covariates and intracranial volume.
+    harmonise : str, optional
+        Covariate whose effects are removed.
+    sites : tuple of Combat
+        These effects, one for each measure.
     centre, slopes, mean, scale
         After `condition`: means (nuisance,) and slopes (nuisance, region * measure) of the
         adjustment, mean and SD of what it leaves (region * measure,).
@@ -58,6 +67,8 @@ class RegionTransform:
     icv_mean: float
     icv_limits: tuple[float, float]
     nuisance: np.ndarray
+    harmonise: str | None = None
+    sites: tuple[Combat, ...] = ()
     notes: list[str] = field(default_factory=list)
     centre: np.ndarray = field(default_factory=lambda: np.zeros(0))
     slopes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
@@ -82,7 +93,7 @@ class RegionTransform:
         nuisance = adjusted_for.apply(measured.covariates)
         if section.icv:
             nuisance = np.column_stack([nuisance, np.where(np.isfinite(head), head, icv_mean)])
-        return cls(
+        fitted = cls(
             measured=measured,
             who=train.present[NAME],
             regions=train.instances(NAME),
@@ -95,6 +106,61 @@ class RegionTransform:
             icv_limits=(smallest, largest),
             nuisance=nuisance,
         )
+        return fitted if section.harmonise is None else fitted._harmonised_by(section.harmonise)
+
+    def _harmonised_by(self, name: str) -> Self:
+        """Return the same with the effects of sites, fitted and removed."""
+        table = self.measured.covariates
+        if name not in table:
+            raise ConfigurationError(
+                f"modalities.region.harmonise names {name!r}, which the cohort lacks; it has"
+                f" {first_few(table.columns, 20)}",
+                cause="a column that the section cohort does not declare",
+                next_step="add the column to cohort.covariates and cohort.categorical",
+            )
+        site = _labels(table, name)
+        sites = tuple(
+            Combat.fit(self.values[:, measure :: len(MEASURES)], site, self.nuisance)
+            for measure in range(len(MEASURES))
+        )
+        fitted = replace(self, harmonise=name, sites=sites)
+        small = sites[0].small
+        notes = [f"Effects of {name} ({len(sites[0].sites)} levels) are removed by ComBat."]
+        if small:
+            notes.append(
+                f"{name}: {len(small)} levels have too few training people for ComBat, and keep"
+                f" their values: {first_few(f'{label} ({n})' for label, n in small.items())}."
+            )
+        if len(sites[0].sites) < 2:
+            notes = [
+                f"Nothing is harmonised: {len(sites[0].sites)} levels of {name} have enough"
+                " training people with regions."
+            ]
+        values = fitted._without_sites(self.values, site, self.nuisance)
+        return replace(fitted, values=values, notes=[*self.notes, *notes])
+
+    def _without_sites(
+        self, values: np.ndarray, site: np.ndarray, nuisance: np.ndarray
+    ) -> np.ndarray:
+        """Return values (person, region * measure) without the effects of sites."""
+        values = values.copy()
+        for measure, effects in enumerate(self.sites):
+            columns = slice(measure, None, len(MEASURES))
+            values[:, columns] = effects.apply(values[:, columns], site, nuisance)
+        return values
+
+    def remarks(self, subset: Subset) -> list[str]:
+        """Return a note where people are of a site that no training person is of."""
+        if self.harmonise is None or len(self.sites[0].sites) < 2 or subset.role == "train":
+            return []
+        site = _labels(subset.covariates, self.harmonise)
+        unknown = subset.present[NAME] & self.sites[0].unknown(site)
+        if not unknown.any():
+            return []
+        return [
+            f"{int(unknown.sum())} of {len(subset)} {subset.role} people are of no {self.harmonise}"
+            " with enough training people: their regions are not harmonised."
+        ]
 
     def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
         """Return None: no region is selected."""
@@ -134,6 +200,14 @@ class RegionTransform:
                 f" {people} training people with regions: they count for nobody"
                 + (", and the modality region is masked." if still == scale.size else ".")
             )
+        if self.harmonise is not None and people:
+            shared = _shared(_labels(self.measured.covariates, self.harmonise), task.design(who))
+            if shared >= CONFOUNDED:
+                notes.append(
+                    f"{self.harmonise} explains {shared:.0%} of {task.label} among training people:"
+                    f" with the effects of {self.harmonise} ComBat removes what is of"
+                    f" {task.label}, and no correction can hold the two apart."
+                )
         return replace(self, notes=notes, centre=centre, slopes=slopes, mean=mean, scale=scale)
 
     def _among(self, outcome: Outcome) -> Outcome:
@@ -187,6 +261,9 @@ class RegionTransform:
             head = inside(subset.array(NAME, "icv"), *self.icv_limits)
             nuisance = np.column_stack([nuisance, np.where(np.isnan(head), self.icv_mean, head)])
         values = inside(_measures(subset), self.low, self.high)
+        if self.harmonise is not None:
+            site = _labels(subset.covariates, self.harmonise)
+            values = self._without_sites(values, site, nuisance)
         values = values - (nuisance - self.centre) @ self.slopes
         values = (values - self.mean) / self.scale
         values = np.where(np.isfinite(values), values, 0.0).astype(np.float32)
@@ -206,6 +283,11 @@ class RegionTransform:
             "centre": self.centre,
             "mean": self.mean,
             "scale": self.scale,
+            **{
+                f"site_{name}.{MEASURES[measure]}": getattr(effects, name)
+                for measure, effects in enumerate(self.sites)
+                for name in ("location", "spread", "intercept", "slopes")
+            },
         }
 
 
@@ -218,6 +300,33 @@ def _measures(subset: Subset) -> np.ndarray:
 def _column_mean(values: np.ndarray) -> np.ndarray:
     finite = np.isfinite(values)
     return np.asarray(np.where(finite, values, 0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1))
+
+
+def _labels(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a covariate as labels, object (person,), None where unknown."""
+    values = table[name]
+    return np.array([None if pd.isna(value) else str(value) for value in values], dtype=object)
+
+
+def _shared(site: np.ndarray, design: np.ndarray) -> float:
+    """Return the largest share of a column of the outcome's design that sites explain, adjusted.
+
+    Adjusted for the number of sites, since many small ones explain anything.
+    """
+    codes = pd.factorize(pd.Series(site, dtype=object), use_na_sentinel=False)[0]
+    people, levels = len(codes), int(codes.max(initial=0)) + 1
+    if people <= levels:
+        return 0.0
+    counts = np.bincount(codes, minlength=levels)
+    largest = 0.0
+    for column in design.T:
+        total = float(((column - column.mean()) ** 2).sum())
+        if total <= 0:
+            continue
+        means = np.bincount(codes, weights=column, minlength=levels) / counts
+        left = float(((column - means[codes]) ** 2).sum()) / total
+        largest = max(largest, 1 - left * (people - 1) / (people - levels))
+    return largest
 
 
 TRANSFORM = RegionTransform

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,9 @@ from gendmr.config.outcomes.survival import SurvivalOutcome
 from gendmr.errors import OutcomeError
 from gendmr.files.tables import MISSING, numbers_in
 from gendmr.tasks.reading import EXCEPTIONS, blank, counted, users_numbers
+
+CENSORED = re.compile(r"censor|zensier", re.IGNORECASE)
+UNCENSORED = re.compile(r"un[_-]?censor|not[_ -]?censor", re.IGNORECASE)
 
 
 def users_times(
@@ -28,9 +33,10 @@ def users_times(
     Raises
     ------
     OutcomeError
-        An event that is neither 0 nor 1, nobody with an event; more than 5 % of the times are no
-        numbers above 0, or of the events without a time.
+        A column named after censoring, an event that is neither 0 nor 1, nobody with an event;
+        more than 5 % of the times are no numbers above 0, or of the events without a time.
     """
+    _refuse_censoring(section.event, where, name)
     event = _events(table[section.event], where, section, name)
     time, reason = users_numbers(table[section.time], where, section.time, positive=True)
     no_time = blank(table[section.time])
@@ -53,6 +59,21 @@ def users_times(
             next_step=f"set cohort.outcomes.{name}.event to the column of the event",
         )
     return time, event, reason
+
+
+def _refuse_censoring(column: str, where: str, name: str) -> None:
+    """Refuse `censorship` and the like, in which 1 means that nothing was seen.
+
+    Taken for events, censored people would die and the dead would be censored, which no later
+    check can tell from a cohort in which most people die.
+    """
+    if CENSORED.search(column) and not UNCENSORED.search(column):
+        raise OutcomeError(
+            f"{where}: the event of {name} is the column {column}, which is named after censoring",
+            cause="1 stands for censored in it, where cohort.outcomes wants 1 for the event",
+            next_step=f"write 1 - {column} into a column `event` and name that in"
+            f" cohort.outcomes.{name}.event; if 1 is the event, rename the column",
+        )
 
 
 def _events(texts: pd.Series, where: str, section: SurvivalOutcome, name: str) -> pd.Series:

@@ -1,0 +1,102 @@
+"""Time and memory of the selective scan beside a loop over unbound steps, in one run.
+
+python benchmarks/selective_scan.py [--threads 2]
+
+Ratios of two computations that alternate in one process; seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import torch
+
+from gendmr.methods.selective_scan import selective_scan
+
+BATCH, CHANNELS, STATES = 4, 128, 16
+
+
+def unbind_loop(
+    x: torch.Tensor,
+    delta: torch.Tensor,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    c: torch.Tensor,
+    d: torch.Tensor,
+) -> torch.Tensor:
+    """The reference: all terms at once, a loop over the steps, all states at once."""
+    decay = torch.exp(delta[..., None] * a)  # (batch, step, channel, state)
+    drive = (delta * x)[..., None] * b[:, :, None]
+    state = torch.zeros_like(drive[:, 0])
+    states = []
+    for factor, added in zip(decay.unbind(1), drive.unbind(1), strict=True):
+        state = factor * state + added
+        states.append(state)
+    return torch.einsum("btdn,btn->btd", torch.stack(states, 1), c) + d * x
+
+
+def arguments(steps: int) -> list[torch.Tensor]:
+    """Return x, delta, a, b, c, d with gradients."""
+    torch.manual_seed(1)
+    given = [
+        torch.randn(BATCH, steps, CHANNELS),
+        torch.nn.functional.softplus(torch.randn(BATCH, steps, CHANNELS)),
+        -torch.exp(torch.randn(CHANNELS, STATES)),
+        torch.randn(BATCH, steps, STATES),
+        torch.randn(BATCH, steps, STATES),
+        torch.randn(CHANNELS),
+    ]
+    return [one.requires_grad_() for one in given]
+
+
+def measure(scan: Callable[..., torch.Tensor], given: list[torch.Tensor]) -> tuple[float, float]:
+    """Return the processor seconds of forward and backward."""
+    start = time.process_time()
+    y = scan(*given)
+    middle = time.process_time()
+    y.sum().backward()
+    return middle - start, time.process_time() - middle
+
+
+def held(scan: Callable[..., torch.Tensor], given: list[torch.Tensor]) -> int:
+    """Return the bytes that autograd keeps between forward and backward."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        y = scan(*given)
+        total = sum(kept.values())
+    del y
+    return total
+
+
+def main() -> None:
+    """Print a table: sequence, forward, backward, memory, each ours over the loop's."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print("steps  forward_ms  backward_ms  ratio_forward  ratio_backward  ratio_memory")
+    for steps in (256, 512, 1544):
+        given = arguments(steps)
+        best = {selective_scan: [9e9, 9e9], unbind_loop: [9e9, 9e9]}
+        for _ in range(options.repeats):
+            for scan, times in best.items():
+                took = measure(scan, given)
+                times[:] = [min(pair) for pair in zip(times, took, strict=True)]
+        ours, loop = best[selective_scan], best[unbind_loop]
+        memory = held(selective_scan, given) / held(unbind_loop, given)
+        print(
+            f"{steps:5}  {1000 * ours[0]:10.0f}  {1000 * ours[1]:11.0f}"
+            f"  {ours[0] / loop[0]:13.2f}  {ours[1] / loop[1]:14.2f}  {memory:12.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

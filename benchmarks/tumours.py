@@ -1,0 +1,286 @@
+"""Slides and expression of simulated tumours: what fusion adds, and what each part of it does.
+
+    python benchmarks/tumours.py run results/tumours [--cohorts 4] [--methods NAME ...]
+    python benchmarks/tumours.py table results/tumours
+    python benchmarks/tumours.py patches results/tumours
+
+Each cohort has a seed of its own: people are drawn anew, a third is held out, and all methods
+learn the diagnosis of four classes from the same others. The difference from the whole model is
+taken within a cohort, so that what all methods find hard in it cancels. Functions of the rules run
+in one process, without Snakemake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy.stats import t as student
+
+from gendmr.cohort.collect import collect_modality
+from gendmr.cohort.join import join_people
+from gendmr.cohort.splits import split_folds
+from gendmr.config.study import Study
+from gendmr.expression.join import join_matrices
+from gendmr.files.atomic import write_text
+from gendmr.files.datasets import read_dataset
+from gendmr.files.histology import PATCHES
+from gendmr.histology.collect import collect_slides
+from gendmr.modalities.store import attributions_schema
+from gendmr.simulate.tumours import simulate_tumours
+from gendmr.statistics.classification import auc
+from gendmr.tasks import task_of
+from gendmr.training.evaluate import collect_metrics
+from gendmr.training.fold import train_fold
+
+SMALL = {"width": 32, "heads": 4, "head_width": 16}
+WHOLE = "whole"
+METHODS: dict[str, dict[str, Any]] = {
+    WHOLE: {"kind": "subspace", **SMALL},
+    "genes": {"kind": "subspace", **SMALL, "reads": ["expression"]},
+    "slides": {"kind": "subspace", **SMALL, "reads": ["patch"]},
+    "tumour": {
+        "kind": "subspace",
+        **SMALL,
+        "subspaces": {"tumour": ["Oncogenes", "Tumor Suppressor Genes"]},
+    },
+    "environment": {
+        "kind": "subspace",
+        **SMALL,
+        "subspaces": {
+            "environment": ["Cytokines and Growth Factors", "Cell Differentiation Markers"]
+        },
+    },
+    "random-genes": {"kind": "subspace", **SMALL, "random_partition": True},
+    "no-coordination": {"kind": "subspace", **SMALL, "coordination": "none"},
+    "no-consistency": {"kind": "subspace", **SMALL, "consistency": "none"},
+    "no-attention": {"kind": "subspace", **SMALL, "deformable": False},
+    "released": {"kind": "subspace", **SMALL, "compat": "released"},
+    "attention-mil": {"kind": "mil", "reads": ["patch"]},
+    "snn": {"kind": "mil", "reads": ["expression"]},
+    "co-attention": {"kind": "mil"},
+    "ridge-genes": {"kind": "ridge", "reads": ["expression"]},
+}
+
+
+def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
+    """Write and return the study of one cohort."""
+    tumours = {"genes": 600, "features": 32, "patches": [40, 90], **changes}
+    inputs = folder / "simulate"
+    config = {
+        "study": folder.name,
+        "seed": seed,
+        "simulate": {
+            "people": 420,
+            "sites": 3,
+            "null_mode": bool(tumours.pop("null_mode", False)),
+            "tumours": tumours,
+        },
+        "expression": {
+            "matrices": [{"path": str(inputs / "expression.tsv"), "unit": "log2"}],
+            "groups": str(inputs / "groups.tsv"),
+        },
+        "histology": {"slides": str(inputs / "slides.tsv"), "side": 8},
+        "cohort": {
+            "participants": str(inputs / "participants.tsv"),
+            "outcomes": {
+                "diagnosis": {
+                    "kind": "multiclass",
+                    "column": "diagnosis",
+                    "classes": ["low-low", "low-high", "high-low", "high-high"],
+                }
+            },
+            "folds": 3,
+        },
+        "training": {
+            "methods": METHODS,
+            "optimisation": {"epochs": 25, "patience": 6, "batch_size": 32, "weight_decay": 0.3},
+        },
+    }
+    write_text(folder / "study.yaml", yaml.safe_dump(config, sort_keys=False))
+    return Study.parse(folder / "study.yaml")
+
+
+def run(folder: Path, cohorts: int, names: list[str], changes: dict[str, Any]) -> None:
+    """Make the cohorts that are not there, and train methods that are not trained."""
+    studies = {}
+    for seed in range(1, cohorts + 1):
+        place = folder / f"cohort-{seed}"
+        studies[seed] = study_of(place, seed, dict(changes))
+        if not (place / "cohort" / "splits.tsv").is_file():
+            prepare(place, studies[seed])
+    for name, seed in ((name, seed) for name in names or METHODS for seed in studies):
+        place = folder / f"cohort-{seed}"
+        target = place / "training" / name / "metrics.tsv"
+        if target.is_file():
+            continue
+        options = studies[seed].method_options(name)
+        fold, started = place / "training" / name / "repeat-0" / "fold-0", time.process_time()
+        train_fold(
+            place / "cohort",
+            fold,
+            method=name,
+            repeat=0,
+            fold=0,
+            options=options,
+            seed=seed,
+            device="cpu",
+        )
+        task = task_of(options.outcome, options.task)
+        collect_metrics([fold], target, method=name, task=task, seed=seed)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"cohort {seed}, {name}: macro AUC {macro_auc(target):.3f},"
+            f" {time.process_time() - started:.0f} CPU s, peak so far {peak:.0f} MB",
+            flush=True,
+        )
+
+
+def prepare(place: Path, study: Study) -> None:
+    """Simulate a cohort and run the stages before training."""
+    if study.simulate is None or study.expression is None or study.histology is None:
+        raise SystemExit("the study lacks a section")
+    simulate_tumours(study.simulate, study.seed, place / "simulate")
+    join_matrices(study.expression, place / "expression")
+    collect_slides(study.histology, place / "histology")
+    sections = study.modality_sections()
+    sources = {name: section.sources(str(place)) for name, section in sections.items()}
+    cohort = place / "cohort"
+    join_people(sources, sections, study.cohort, cohort)
+    for name, section in sections.items():
+        collect_modality(
+            name,
+            sources[name],
+            section,
+            str(cohort / "participants.tsv"),
+            study.cohort,
+            cohort / f"{name}.nc",
+        )
+    split_folds(cohort / "participants.tsv", study.cohort, study.seed, cohort / "splits.tsv")
+
+
+def macro_auc(path: Path) -> float:
+    """Return the macro AUC of the held-out people."""
+    metrics = pd.read_csv(path, sep="\t", dtype={"fold": str})
+    row = metrics[(metrics["metric"] == "macro_auc") & (metrics["fold"] == "0")]
+    return float(row["value"].iloc[0])
+
+
+def table(folder: Path) -> pd.DataFrame:
+    """Return mean AUC of each method, and its difference from the whole with a 95 % interval."""
+    values = pd.DataFrame(
+        {
+            place.name: {
+                path.parent.name: macro_auc(path) for path in place.glob("training/*/metrics.tsv")
+            }
+            for place in sorted(folder.glob("cohort-*"))
+        }
+    )
+    rows = []
+    for name in [one for one in METHODS if one in values.index]:
+        own = values.loc[name]
+        difference = (own - values.loc[WHOLE]).dropna().to_numpy()
+        half = np.nan
+        if len(difference) > 1 and name != WHOLE:
+            reach = float(student.ppf(0.975, len(difference) - 1))
+            half = reach * difference.std(ddof=1) / np.sqrt(len(difference))
+        rows.append(
+            {
+                "method": name,
+                "auc": own.mean(),
+                "difference": difference.mean(),
+                "low": difference.mean() - half,
+                "high": difference.mean() + half,
+                "cohorts": " ".join(f"{value:.3f}" for value in own),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def patches(folder: Path, names: list[str]) -> pd.DataFrame:
+    """Return how far planted patches stand out in the attributions of held-out people.
+
+    `auc` is the chance that the contribution of a planted patch is further from the mean of the
+    bag than that of another patch, `top` the share of planted patches in the top decile of a bag
+    (0.1 by chance).
+    """
+    rows = []
+    for place in sorted(folder.glob("cohort-*")):
+        planted = pd.read_csv(place / "simulate" / "planted_patches.tsv", sep="\t")
+        named = set(zip(planted["slide_id"], planted["x"], planted["y"], strict=True))
+        slides = pd.read_csv(place / "simulate" / "slides.tsv", sep="\t")
+        own = slides.groupby("participant_id")["slide_id"].apply(sorted)
+        bags = read_dataset(place / "cohort" / "patch.nc", PATCHES)
+        row_of = {name: row for row, name in enumerate(bags["participant"].values)}
+        for name in names:
+            fold = place / "training" / name / "repeat-0" / "fold-0"
+            if not (fold / "attributions.nc").is_file():
+                continue
+            stored = read_dataset(
+                fold / "attributions.nc", attributions_schema(("patch", "expression"))
+            )
+            areas, tops = [], []
+            for person, values in zip(
+                stored["participant"].values, stored["value_patch"].values, strict=True
+            ):
+                row = row_of[person]
+                # What genes put into every patch alike is no property of a patch.
+                size = np.abs(values - values.mean())
+                number = bags["slide"].values[row]
+                x, y = bags["x"].values[row], bags["y"].values[row]
+                inside = np.array(
+                    [
+                        (own[person][slide], int(one), int(other)) in named
+                        for slide, one, other in zip(number, x, y, strict=True)
+                    ]
+                )
+                areas.append(auc(inside, size))
+                tops.append((size[inside] >= np.quantile(size, 0.9)).mean())
+            rows.append(
+                {
+                    "cohort": place.name,
+                    "method": name,
+                    "auc": np.mean(areas),
+                    "top": np.mean(tops),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Run a part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = parser.add_subparsers(dest="part", required=True)
+    one = parts.add_parser("run")
+    one.add_argument("folder", type=Path)
+    one.add_argument("--cohorts", type=int, default=4)
+    one.add_argument("--methods", nargs="*", default=[])
+    one.add_argument("--change", type=yaml.safe_load, default={}, help="of simulate.tumours, YAML")
+    parts.add_parser("table").add_argument("folder", type=Path)
+    one = parts.add_parser("patches")
+    one.add_argument("folder", type=Path)
+    one.add_argument(
+        "--methods", nargs="+", default=[WHOLE, "no-attention", "attention-mil", "co-attention"]
+    )
+    asked = parser.parse_args()
+    if asked.part == "run":
+        run(asked.folder, asked.cohorts, asked.methods, asked.change)
+    elif asked.part == "patches":
+        shown = patches(asked.folder, asked.methods)
+        shown.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
+    else:
+        table(asked.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
+
+
+if __name__ == "__main__":
+    main()

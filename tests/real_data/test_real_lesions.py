@@ -1,0 +1,49 @@
+"""MRI of a lower-grade glioma in the layout in which the set is shared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gendmr.config.lesions import LesionsSection
+from gendmr.files.lesions import read_volume
+from gendmr.lesions.channels import known_channels
+from gendmr.lesions.collect import collect_lesions
+
+pytestmark = pytest.mark.real_data
+
+CHANNELS = ["pre", "flair", "post"]
+
+
+@pytest.fixture(scope="module")
+def lgg(real_data):
+    folder = real_data / "lgg_mri"
+    if not folder.is_dir():
+        pytest.skip("no lgg_mri among the real data")
+    return folder
+
+
+def test_slices_as_shared_equal_the_decoded_volume(lgg, tmp_path):
+    """Numbers without leading zeros: sorted by name, slice 10 would follow slice 1."""
+    section = {"tif": str(lgg / "source_layout"), "channels": CHANNELS, "reference": "flair"}
+    collect_lesions(LesionsSection.parse(section), tmp_path)
+    volume = read_volume(tmp_path / "volumes.h5", "TCGA-HT-7860")
+    with np.load(lgg / "patients" / "TCGA_HT_7860_19960513.npz") as decoded:
+        np.testing.assert_array_equal(volume.image, decoded["image"])
+        np.testing.assert_array_equal(volume.mask, decoded["mask"])
+        np.testing.assert_array_equal(volume.slice_number, decoded["z"])
+    assert np.isnan(volume.voxel_size).all()
+
+
+def test_copied_channels_are_those_that_the_table_names(lgg):
+    """Two patients with copies, and three without."""
+    table = pd.read_csv(lgg / "patients.tsv", sep="\t").set_index("folder")
+    copied = table["pre_is_copy_of_flair"] | table["post_is_copy_of_flair"]
+    section = LesionsSection.parse({"tif": "x", "channels": CHANNELS, "reference": "flair"})
+    for folder in [*table.index[copied], *table.index[~copied][:3]]:
+        with np.load(lgg / "patients" / f"{folder}.npz") as decoded:
+            known, _ = known_channels(decoded["image"], section)
+        row = table.loc[folder]
+        expected = [not row["pre_is_copy_of_flair"], True, not row["post_is_copy_of_flair"]]
+        assert known.tolist() == expected

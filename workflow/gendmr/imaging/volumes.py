@@ -1,0 +1,212 @@
+"""Volumes of regions, summed in the scan's own space.
+
+The labels carried to the scan say where a region is likely, the intensities what is there: a voxel
+belongs to a region by both (Fischl 2002, doi:10.1016/S0896-6273(02)00339-X; Puonti 2016,
+doi:10.1016/j.neuroimage.2016.09.011), and of it counts the share of the region's tissue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from gendmr.imaging.network import largest_part
+from gendmr.imaging.template import TISSUES
+from gendmr.imaging.tissue import LEVELS, TissueModel, fit_region
+
+# Standard deviations by which a carried label is uncertain, mm, and the shares of both: mostly
+# right, sometimes off by as much as ventricles of other people are larger.
+NEAR_MM, FAR_MM, FAR_SHARE, FAR_ELSEWHERE = 1.5, 5.0, 0.03, 0.1
+TRUNCATE = 3.0
+# Larger voxels hold fluid and white matter at once, and do not show the wall between them.
+WALL_MM = 1.6
+# Ventricles in the prior: deep below the mask, probably fluid; others have larger ones.
+DEEP_MM, DEEP_FLUID, DEEP_REACH_MM, COARSE_MM = 18.0, 0.4, 16.0, 3.0
+RIM_MM = 3.0
+
+
+@dataclass(frozen=True)
+class _Region:
+    row: int
+    box: tuple[slice, ...]
+    # How likely each voxel of the box belongs to it by the carried labels alone.
+    soft: np.ndarray
+    own: TissueModel
+
+
+def region_volumes(
+    image: np.ndarray,
+    brain: np.ndarray,
+    labels: np.ndarray,
+    priors: np.ndarray,
+    model: TissueModel,
+    tissues: Sequence[str],
+    zooms: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measure each region's tissue in a scan, and share each voxel among the tissues.
+
+    Parameters
+    ----------
+    image : (i, j, k) float32
+        Intensities free of bias.
+    brain : (i, j, k) bool
+    labels : (i, j, k) int
+        Labels carried to the scan: row of the region plus one, 0 for none.
+    priors : (3, i, j, k) float32
+        The template's probabilities of `TISSUES` carried to the scan: what is likely where no
+        region is.
+    model : TissueModel
+        Of the whole brain.
+    tissues : sequence of str, one per region
+        Which tissue of a region counts, one of `TISSUES`.
+    zooms : (3,)
+        Voxel size, mm.
+
+    Returns
+    -------
+    volumes : (regions,) float64
+        mm3.
+    fractions : (3, i, j, k) float32
+        Share of each of `TISSUES` in each voxel; they add up to 1 in the brain.
+    """
+    level = model.level_of(image)
+    regions = _regions(labels, brain, level, model, tissues, zooms)
+    deep = _deep(priors[0], brain, zooms)
+    free = {"csf": _free_fluid(labels, deep, tissues, zooms)}
+    free["grey"] = free["white"] = labels == 0
+    unlabelled = np.stack(
+        [
+            _soft(prior * free[tissue], zooms, far=FAR_ELSEWHERE * (tissue == "csf"))
+            for prior, tissue in zip(priors, TISSUES, strict=True)
+        ]
+    )
+    fractions = _fractions(level, regions, unlabelled, model) * brain
+    _split_walls(fractions, deep, image, model, zooms)
+    # Of the tissue in a voxel, each region of this tissue gets the share that it is likely to have.
+    densities = {region.row: region.own.by_tissue.astype(np.float32) for region in regions}
+    elsewhere = model.by_tissue.astype(np.float32)
+    volumes = np.zeros(len(tissues))
+    for number, tissue in enumerate(TISSUES):
+        total = unlabelled[number] * elsewhere[:, number][level]
+        members = [region for region in regions if tissues[region.row] == tissue]
+        for region in members:
+            total[region.box] += region.soft * densities[region.row][:, number][level[region.box]]
+        scaled = fractions[number] / np.maximum(total, 1e-30)
+        for region in members:
+            joint = region.soft * densities[region.row][:, number][level[region.box]]
+            volumes[region.row] = float((joint * scaled[region.box]).sum(dtype=np.float64))
+    return volumes * float(np.prod(zooms)), fractions
+
+
+def _free_fluid(
+    labels: np.ndarray, deep: np.ndarray, tissues: Sequence[str], zooms: np.ndarray
+) -> np.ndarray:
+    """Where fluid may belong to no region.
+
+    Atlases draw cortex over its sulci: fluid there is of no region. The template's fluid next to
+    the label of a ventricle is the ventricle's, which ends elsewhere in each person.
+    """
+    rows = [row + 1 for row, tissue in enumerate(tissues) if tissue == "csf"]
+    if not rows:
+        return np.ones(labels.shape, bool)
+    fluid = np.isin(labels, rows)
+    rim = ndimage.binary_dilation(
+        fluid & deep, iterations=max(1, round(RIM_MM / float(np.mean(zooms))))
+    )
+    return np.asarray(~fluid & ~(rim & deep))
+
+
+def _regions(
+    labels: np.ndarray,
+    brain: np.ndarray,
+    level: np.ndarray,
+    model: TissueModel,
+    tissues: Sequence[str],
+    zooms: np.ndarray,
+) -> list[_Region]:
+    regions = []
+    for row, box in enumerate(ndimage.find_objects(labels, max_label=len(tissues))):
+        if box is None:
+            continue
+        reach = TRUNCATE * (FAR_MM if tissues[row] == "csf" else NEAR_MM)
+        pads = np.ceil(reach / np.asarray(zooms)).astype(int)
+        wide = tuple(
+            slice(max(0, part.start - pad), part.stop + pad)
+            for part, pad in zip(box, pads, strict=True)
+        )
+        soft = (
+            _soft(labels[wide] == row + 1, zooms, far=FAR_SHARE * (tissues[row] == "csf"))
+            * brain[wide]
+        )
+        counts = np.bincount(level[wide].ravel(), weights=soft.ravel(), minlength=LEVELS)
+        own = fit_region(model, counts) if tissues[row] == "grey" else model
+        regions.append(_Region(row, wide, soft, own))
+    return regions
+
+
+def _fractions(
+    level: np.ndarray, regions: list[_Region], unlabelled: np.ndarray, model: TissueModel
+) -> np.ndarray:
+    """Share of each tissue in each voxel, (3, i, j, k): by the mixtures of the regions there."""
+    evidence = unlabelled.sum(axis=0) * model.evidence.astype(np.float32)[level]
+    table = model.fractions.astype(np.float32)
+    result = np.stack([evidence * table[:, number][level] for number in range(len(TISSUES))])
+    for region in regions:
+        levels = level[region.box]
+        joint = region.soft * region.own.evidence.astype(np.float32)[levels]
+        evidence[region.box] += joint
+        own = region.own.fractions.astype(np.float32)
+        for number in range(len(TISSUES)):
+            result[number][region.box] += joint * own[:, number][levels]
+    return np.asarray(result / np.maximum(evidence, 1e-30))
+
+
+def _split_walls(
+    fractions: np.ndarray,
+    deep: np.ndarray,
+    image: np.ndarray,
+    model: TissueModel,
+    zooms: np.ndarray,
+) -> None:
+    """Share out, in place, voxels that only look grey: those between ventricle and white matter.
+
+    Where both are next to a voxel there is no room for a nucleus.
+    """
+    half = (np.asarray(zooms) <= WALL_MM).astype(int)
+    if not half.any():
+        return
+    window = np.ones(2 * half + 1, bool)
+    fluid, _, white = (
+        ndimage.binary_dilation(fractions[number] > 0.5, window) for number in range(3)
+    )
+    wall = fluid & white & (fractions[1] > 0) & deep
+    low, high = model.means[0], model.means[2]
+    share = np.clip((image[wall] - low) / (high - low), 0, 1)
+    fractions[:, wall] = fractions[:, wall].sum(axis=0) * np.stack([1 - share, 0 * share, share])
+
+
+def _deep(fluid: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> np.ndarray:
+    """Where the ventricles are or may reach to: around the largest deep part of the prior fluid."""
+    steps = np.maximum(1, np.round(COARSE_MM / np.asarray(zooms))).astype(int)
+    thinned = tuple(slice(None, None, step) for step in steps)
+    sampling = np.asarray(zooms) * steps
+    depth = ndimage.distance_transform_edt(np.pad(brain[thinned], 1), sampling=sampling)
+    core = largest_part((fluid[thinned] > DEEP_FLUID) & (depth[1:-1, 1:-1, 1:-1] > DEEP_MM))
+    if not core.any():
+        return np.zeros(brain.shape, bool)
+    near = ndimage.distance_transform_edt(~core, sampling=sampling) <= DEEP_REACH_MM
+    for axis, step in enumerate(steps):
+        near = near.repeat(step, axis=axis)
+    return np.asarray(near[tuple(slice(0, length) for length in brain.shape)])
+
+
+def _soft(part: np.ndarray, zooms: np.ndarray, *, far: float = 0.0) -> np.ndarray:
+    part = part.astype(np.float32)
+    soft = ndimage.gaussian_filter(part, NEAR_MM / np.asarray(zooms), truncate=TRUNCATE)
+    if far:
+        wide = ndimage.gaussian_filter(part, FAR_MM / np.asarray(zooms), truncate=TRUNCATE)
+        soft = (1 - far) * soft + far * wide
+    return np.asarray(soft)

@@ -1,0 +1,1 @@
+"""Measures of lesions: size, parts, extent, contrast."""
