@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 
@@ -215,3 +218,40 @@ def test_what_is_simulated_must_be_what_is_read(dry):
     assert done.returncode != 0
     assert "needs `measurements`, not `bids`" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+MODULE = """
+configfile: "study.yaml"
+module gendmr:
+    snakefile: "{snakefile}"
+    config: config
+use rule * from gendmr as gendmr_*
+rule everything:
+    default_target: True
+    input: rules.gendmr_all.input
+"""
+
+
+@pytest.mark.parametrize("way", ["--directory", "-s", "module"])
+def test_the_workflow_runs_from_elsewhere(dry, tmp_path_factory, way):
+    dry.own_study()
+    dry.config["ranking"].pop("enrichment")
+    (dry.folder / "resources").unlink()
+    (dry.folder / "study.yaml").write_text(yaml.safe_dump(dry.config))
+    there = {
+        "--directory": [*("-s", str(ROOT / "Snakefile")), "--directory", str(dry.folder)],
+        "-s": ["-s", str(ROOT / "workflow/Snakefile")],
+        "module": ["-s", "Snakefile"],
+    }[way]
+    if way == "module":
+        snakefile = ROOT / "workflow/Snakefile"
+        (dry.folder / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
+    config = [] if way == "module" else ["--configfile", str(dry.folder / "study.yaml")]
+    done = subprocess.run(
+        [*(sys.executable, "-m", "snakemake", "-n", "--quiet", "rules"), *there, *config],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path_factory.mktemp("elsewhere") if way == "--directory" else dry.folder,
+    )
+    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]

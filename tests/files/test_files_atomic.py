@@ -164,6 +164,8 @@ def raw_writes(source):
             or (name == "open" and words and words[-1][0] == "'" and set(words[-1]) & set("wax+"))
             or (name == "save" and target == "nib")
         ) and not {"temporary", "stream", "None"} & {*words[:2], target}:
+            if name.startswith("to_") and not words:
+                continue  # it returns text
             written = words[0] if name.startswith("to_") else target
             yield node.lineno, written.split(".")[0].split()[0]
 

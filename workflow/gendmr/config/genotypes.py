@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from gendmr.config.base import Section
 from gendmr.errors import ConfigurationError
 
+CHECKOUT = Path(__file__).resolve().parents[3]
 Build = Literal["GRCh37", "GRCh38", "NCBI36"]
 FORMS = {
     **dict.fromkeys((".vcf", ".vcf.gz", ".vcf.bgz", ".vcf.zst"), "vcf"),
@@ -192,7 +193,19 @@ class GenotypesSection(Section):
                 paths.append(name)
         paths += [lift.chain for lift in self.lift.values()]
         paths += [self.sexes] if self.sexes else []
-        return [*paths, self.reference_positions] if self.check_build else paths
+        return [*paths, self.reference_file] if self.check_build else paths
+
+    @property
+    def reference_file(self) -> str:
+        """Return where the table of `reference_positions` is.
+
+        The shipped one lies beside the package, wherever Snakemake runs.
+        """
+        path = self.reference_positions
+        if Path(path).is_absolute() or Path(path).exists():
+            return path
+        shipped = CHECKOUT / path
+        return str(shipped) if shipped.is_file() else path
 
 
 def _refuse_other_form(path: str) -> None:

@@ -101,7 +101,7 @@ def check_builds(
     """Refuse sets that are not of their declared build; lift those that the user names."""
     if not section.check_build:
         notes.append("the build of the positions was not checked: switched off")
-    reference = read_reference(section.reference_positions) if section.check_build else None
+    reference = read_reference(section.reference_file) if section.check_build else None
     for number in range(len(sets)):
         loaded = sets[number]
         lift = section.lift.get(loaded.source)

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from gendmr.errors import ImageError, InputFileError, ToolError
 from gendmr.files.atomic import atomic_path
+from gendmr.files.seal import verify
 from gendmr.imaging.formats import load_image
 from gendmr.imaging.header import RESTORE, affine_of, lengths_text, load_nifti, values_of
 
@@ -312,7 +313,10 @@ def read_image(path: Path | str) -> Scan:
     ------
     ToolError
         It is not what was written: a scan is never blamed for that.
+    InputFileError
+        It was damaged after it was written.
     """
+    verify(path)
     try:
         raw, header = load_nifti(Path(path))
         return Scan(

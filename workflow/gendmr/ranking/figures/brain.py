@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from gendmr import style
 from gendmr.errors import AtlasError, first_few
+from gendmr.files.seal import verify
 from gendmr.files.tables import Kind, read_table
 from gendmr.ranking.figures.slices import MAP, PaintedVolume, cuts_through, write_ranks
 from gendmr.ranking.figures.stability import region_names
@@ -294,6 +295,9 @@ def _images(labels: Path, template: Path | None) -> tuple[Any, Any]:
     from nilearn.datasets import load_mni152_template
     from nilearn.image import reorder_img, resample_to_img
 
+    for path in (labels, template):
+        if path is not None:
+            verify(path)
     background = (
         load_mni152_template(resolution=FINE) if template is None else nibabel.load(template)
     )
