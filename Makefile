@@ -16,7 +16,7 @@ RUN = snakemake --profile workflow/profiles/local --cores $(CORES) --configfile 
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: help setup demo run estimate test lint types check-workflow tests nightly coverage format schema reference lock audit clean-demo
+.PHONY: help setup demo run estimate test lint types check-workflow tests nightly coverage format schema reference lock validators audit clean-demo
 # make help   this list
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -87,6 +87,10 @@ schema:
 # make lock   resolves envs/requirements.in anew into envs/requirements.lock
 lock:
 	envs/lock.sh
+
+# make validators   installs the validators of exported formats, which tests use where they are there
+validators: setup
+	@envs/validators.sh $(VENV)
 
 # make audit   looks up the locked packages in the list of known vulnerabilities
 audit:

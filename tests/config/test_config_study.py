@@ -72,3 +72,21 @@ def test_the_schema_for_editors_is_up_to_date(root):
     assert stored == json.loads(json.dumps(Study.model_json_schema())), (
         "run: gendmr schema > workflow/schemas/study.schema.json"
     )
+
+
+def test_a_copy_of_the_demo_that_still_simulates_is_refused_and_mended_as_it_says(demo):
+    demo["study"] = "mine"
+    with pytest.raises(ConfigurationError, match="makes its own cohort") as error:
+        Study.parse(demo)
+    assert "delete the section simulate" in error.value.next_step
+    renamed = json.loads(json.dumps(demo).replace("results/demo/", "results/mine/"))
+    assert Study.parse(renamed).simulate is not None
+    del demo["simulate"]
+    demo["report"].pop("truth")
+    assert Study.parse(demo).simulate is None
+
+
+def test_own_genotypes_beside_a_simulated_cohort_are_refused(demo):
+    demo["genotypes"]["inputs"] = ["data/array"]
+    with pytest.raises(ConfigurationError, match="'data/array'"):
+        Study.parse(demo)

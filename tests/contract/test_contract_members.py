@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -35,6 +36,12 @@ FILES = {
 EACH = pytest.mark.parametrize(("kind", "task"), COMBINATIONS)
 NETWORKS = pytest.mark.parametrize(
     ("kind", "task"), [(kind, task) for kind, task in COMBINATIONS if KINDS[kind].network]
+)
+
+# How outputs are summed is the same for all kinds of outcome, and the quickest is enough.
+SUMS = pytest.mark.parametrize(
+    ("kind", "task"),
+    [pair for pair in COMBINATIONS if pair[1] == "diagnosis" and not KINDS[pair[0]].network],
 )
 
 
@@ -233,6 +240,26 @@ def test_a_permutation_is_the_same_whatever_was_drawn_before(
             rtol=1e-3,
             atol=1e-5,
         )
+
+
+@SUMS
+def test_terms_are_what_the_prediction_adds_up(cohort: Path, kind: str, task: str) -> None:
+    chosen = options(kind, task)
+    built = task_of(task, chosen.task)
+    view = FoldView.open(cohort, 0, 0, task=built, modalities=tuple(chosen.modalities))
+    preparation = Preparation.fit(view, chosen)
+    train, validation = preparation.apply(view.train), preparation.apply(view.validation)
+    inputs = FitInputs(train, validation, preparation, 3)
+    fitted = build_method(chosen).fit(inputs, device="cpu", progress=lambda line: None)
+    # Two people with everything, alike in their covariates: only terms tell them apart.
+    who = np.flatnonzero(np.all([train.present[name] for name in preparation.reads], axis=0))[:9]
+    people = dataclasses.replace(train.take(who), covariates=train.covariates[who] * 0)
+    total = np.zeros((len(who), built.n_outputs))
+    for name, weight in fitted.terms.items():
+        total += np.einsum("nim,imo->no", preparation.design(people, name), weight)
+    output = fitted.predict(people)
+    np.testing.assert_allclose(output - output[0], total - total[0], rtol=1e-6, atol=1e-8)
+    assert set(fitted.terms) <= set(preparation.reads)
 
 
 def test_the_methods_package_names_no_member_elsewhere(root: Path) -> None:

@@ -145,6 +145,21 @@ def test_text_for_a_number_on_the_command_line_is_refused_with_the_fix(dry):
     assert "--configfile" in done.stderr + done.stdout
 
 
+def test_everything_that_is_missing_is_listed_at_once(dry):
+    dry.own_study()
+    absent = ["own.bim", "genes.loc", "participants.tsv", "atlas.tsv"]
+    for name in absent:
+        (dry.folder / name).unlink()
+    done = dry.run("-n")
+    assert done.returncode != 0
+    assert "4 of " in done.stderr
+    listed = done.stderr.partition("are not there:")[2].partition("Paths are")[0].split()
+    assert listed == absent[:1] + absent[1:]
+    for name in absent:
+        (dry.folder / name).touch()
+    assert "are not there" not in dry.run("-n").stderr
+
+
 def test_a_study_without_its_images_is_named(dry):
     dry.own_study()
     dry.config["imaging"]["bids"] = "elsewhere"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import (
@@ -22,10 +26,11 @@ from gendmr.errors import (
 from gendmr.files.tables import read_table
 from gendmr.genotypes.components import compute_components
 from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.formats import convert
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink, find
-from gendmr.genotypes.removals import COLUMNS
+from gendmr.genotypes.removals import COLUMNS, Removals
 from gendmr.genotypes.variants import filter_variants
 from remedies import carry_out
 
@@ -339,3 +344,67 @@ def test_one_identifier_on_two_genomes_is_refused(small, make_set, tmp_path):
     with pytest.raises(IdentifierError, match=r"1 of 1 people .* not the same genome") as caught:
         stage(tmp_path / "g", small.prefix, two.prefix, kinship=0.35, heterozygosity_sd=9.0)
     assert "'S07@array and S07@two'" in str(caught.value)
+
+
+@given(
+    same=st.booleans(),
+    packed_is_newer=st.booleans(),
+    change=st.sampled_from(["name", "shorter", "longer", "cut"]),
+)
+@settings(max_examples=8, deadline=None)
+def test_two_files_of_variants_beside_a_pgen_must_agree(
+    small, tmp_path_factory, same, packed_is_newer, change
+):
+    folder = tmp_path_factory.mktemp("pair")
+    export(small.prefix, folder / "x", "--make-pgen")
+    plain, packed = folder / "x.pvar", folder / "x.pvar.zst"
+    export(small.prefix, folder / "y", "--make-pgen", "vzs")
+    (folder / "y.pvar.zst").rename(packed)
+    lines = plain.read_text().splitlines(keepends=True)
+    if not same:
+        damaged = {
+            "name": [*lines[:-1], lines[-1].replace("\tv", "\tother", 1)],
+            "shorter": lines[:-1],
+            "longer": [*lines, lines[-1]],
+        }
+        if change == "cut":
+            packed.write_bytes(packed.read_bytes()[:-20])
+        else:
+            plain.write_text("".join(damaged[change]))
+    times = (1_000_000_000, 1_000_000_100)
+    os.utime(plain, (0, times[not packed_is_newer]))
+    os.utime(packed, (0, times[packed_is_newer]))
+    (folder / "work").mkdir()
+
+    def converted() -> int:
+        convert(
+            str(folder / "x.pgen"),
+            folder / "work",
+            "c",
+            section=GenotypesSection.parse({"inputs": [str(folder / "x.pgen")]}),
+            sexes={},
+            plink=Plink(memory=700),
+            removals=Removals("variant"),
+            notes=[],
+        )
+        return len(read_bim(folder / "work/c"))
+
+    if same:
+        assert converted() == 300
+        return
+    with pytest.raises(InputFileError, match="hold different variants") as refused:
+        converted()
+    older, newer = (plain, packed) if packed_is_newer else (packed, plain)
+    assert f"{older.name} is older than {newer.name}" in refused.value.cause
+    # The command that is printed mends it, where the newer one belongs to the .pgen.
+    subprocess.run(shlex.split(refused.value.next_step.partition(": ")[2]), check=True)
+    assert not older.exists()
+    if (
+        change == "name"
+        or (newer == packed and change != "cut")
+        or (newer == plain and change == "cut")
+    ):
+        assert converted() == 300
+    else:
+        with pytest.raises(ToolError):
+            converted()

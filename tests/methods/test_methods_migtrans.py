@@ -14,7 +14,7 @@ from gendmr.errors import ConfigurationError
 from gendmr.methods.migtrans.attribution import integrated_gradients
 from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
 from gendmr.methods.migtrans.image import ConvLstm, ImageEncoder, sines
-from gendmr.methods.migtrans.network import MigtransNet, Step, in_steps
+from gendmr.methods.migtrans.network import AttentionStep, MigtransNet, in_steps
 
 SMALL = {"kind": "migtrans", "width": 8, "hidden": [16, 12], "tokens": 2}
 
@@ -126,12 +126,12 @@ def test_modality_dropout_leaves_everybody_something() -> None:
 
 def test_a_step_without_keys_is_its_feed_forward_layer() -> None:
     torch.manual_seed(2)
-    step = Step(8, 2, 4, 0.0).eval()
+    step = AttentionStep(8, 2, 4, 0.0).eval()
     queries, keys = torch.randn(3, 4, 8), torch.randn(3, 5, 8)
     alone = step(queries, keys, torch.zeros(3))
     assert step.feed_forward is not None
     torch.testing.assert_close(alone, queries + step.feed_forward(queries))
-    assert Step(8, 2, 0, 0.0).feed_forward is None
+    assert AttentionStep(8, 2, 0, 0.0).feed_forward is None
 
 
 def test_in_steps__keeps_the_order_whatever_is_read() -> None:

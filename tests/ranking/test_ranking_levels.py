@@ -176,14 +176,14 @@ def test_levels_tables_and_figures_go_by_what_is_read():
     assert level_of("snp") is SnpLevel and level_of("region") is RegionLevel
     assert level_of("expression") is level_of("generic") is level_of("base") is InstanceLevel
     assert tables_of(["snp", "region"]) == ["genes", "blocks", "snps", "regions"]
-    assert tables_of(["edge"]) == ["edges"]
+    assert tables_of(["edge"]) == ["edges", "network_pairs"]
     assert figures_of(["snp"]) == ["genome", "qq", "stability"]
     assert figures_of(["region"]) == ["stability", "brain"]
     assert figures_of(["edge"]) == ["stability"]
     assert code_of(["snp", "edge"]) == [
         "ranking.rank",
         "ranking.levels.snp",
-        "ranking.levels.generic",
+        "ranking.levels.edge",
     ]
 
 

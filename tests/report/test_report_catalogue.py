@@ -13,11 +13,11 @@ from markupsafe import escape
 from PIL import Image
 
 from gendmr import style
+from gendmr.chapters import chapters_of
 from gendmr.config.outcomes.quantitative import QuantitativeOutcome
 from gendmr.config.report import ReportSection
 from gendmr.files.fingerprint import imports
 from gendmr.report.catalogue import FIGURES, SECTIONS, code_modules, drawn_figures, legend_file
-from gendmr.report.chapters import chapters_of
 from gendmr.report.page import render
 from gendmr.tasks import kinds
 from report.studies import OUTCOMES, report_study, summarise

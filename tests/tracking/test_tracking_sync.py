@@ -48,6 +48,18 @@ def train_again(results: Path, fold: str) -> None:
     path.write_text(json.dumps(described))
 
 
+def test_a_run_lasts_as_long_as_its_job_did(finished: Maker) -> None:
+    results = finished()
+    logs = results.parents[1] / "logs" / results.name / "training/gendmr/repeat-0"
+    logs.mkdir(parents=True)
+    (logs / "fold-1.benchmark.tsv").write_text("s\th:m:s\n12.5\t0:00:12\n")
+    sync(results, ON)
+    info = by_key(results)["gendmr/repeat-0/fold-1"].info
+    assert info.end_time - info.start_time == 12_500
+    whole = by_key(results)["gendmr"].info
+    assert whole.start_time <= info.start_time
+
+
 def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     results = finished()
     assert sync(results, ON)["new"] == 4
@@ -66,7 +78,8 @@ def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     assert child.data.params["learning_rate"] == "0.0001"
     assert child.data.params["nested.position"] == "genomic"
     assert child.info.run_name == "gendmr · r0 · f1"
-    assert child.info.end_time is None
+    done = results / "training/gendmr/repeat-0/fold-1/run.json"
+    assert child.info.end_time == done.stat().st_mtime_ns // 1_000_000
     assert child.data.metrics["best_epoch"] == 2
     assert {child.data.tags[name] for name in ("level", "method", "repeat", "fold")} == {
         "fold", "gendmr", "0", "1"

@@ -79,6 +79,7 @@ def test_nothing_known_is_never_called_nothing_found(audit, text):
 def test_ci_runs_the_tests_and_the_look_up(root):
     lines = (root / ".ci/run").read_text().splitlines()
     assert [line for line in lines if line.startswith("make ")] == [
+        "make validators",
         "make test",
         "make audit AUDIT=--when-reachable",
     ]

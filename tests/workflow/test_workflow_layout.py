@@ -32,6 +32,7 @@ FLOOR = {
     "errors": 0,
     "seeds": 0,
     "style": 0,
+    "chapters": 0,
     "statistics": 0,
     "tasks": 0,
     "genotypes": 1,
@@ -50,6 +51,10 @@ FLOOR = {
     "training": 6,
     "ranking": 7,
     "cli": 8,
+    "export": 8,
+    "bundle": 8,
+    "init": 8,
+    "notebook": 8,
     "estimate": 8,
     "report": 8,
     "tracking": 8,
@@ -58,7 +63,7 @@ FLOOR = {
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
     *("lesions", "simulate", "engine"),
-    *("report", "tracking", "estimate"),
+    *("report", "tracking", "estimate", "export", "bundle", "init", "notebook"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}

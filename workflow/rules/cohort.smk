@@ -60,6 +60,7 @@ rule record_inputs:
             for file in ([paths[0]] if STUDY.simulate else files_of(paths[0]))
         ],
         masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
+        functional=FUNCTIONAL,
         measurements=MEASUREMENTS,
     output:
         nonempty("results/{study}/cohort/inputs.json"),
@@ -75,9 +76,11 @@ rule record_inputs:
         runtime=double_per_attempt(60),
     params:
         imaging=options("imaging"),
+        connectivity=options("connectivity"),
         code=fingerprint("cohort.inputs", "files.provenance"),
     shell:
-        "python -m gendmr cohort inputs --imaging {params.imaging:q} --output {output}"
+        "python -m gendmr cohort inputs --imaging {params.imaging:q}"
+        " --connectivity {params.connectivity:q} --output {output}"
         " {input.files:q} &> {log}"
 
 

@@ -11,10 +11,17 @@ shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(PACKAGE))} GENDMR_RUN=$PPID; set -euo pipefail; "
 )
 
-from gendmr.cli.console import changes_summary, failure_summary, start_summary, watch
+from gendmr.cli.console import (
+    changes_summary,
+    failure_summary,
+    missing_summary,
+    start_summary,
+    watch,
+)
 from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
+from gendmr.connectivity.people import find_people
 from gendmr.errors import GendmrError
 from gendmr.files.fingerprint import fingerprint, persist_cache
 from gendmr.imaging.bids import files_of, find_images, if_exists, unusable_images
@@ -41,6 +48,14 @@ try:
             UNUSABLE = unusable_images(
                 STUDY.imaging.bids, wanted=STUDY.imaging.select.wanted()
             )
+    # time series or connectomes of each person, those that are there
+    people = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
+    FUNCTIONAL = [
+        path
+        for one in people.values()
+        for file in one.files
+        for path in if_exists(file)
+    ]
     n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from None
@@ -53,6 +68,7 @@ MODALITIES = list(STUDY.modality_sections())
 MEASURING = STUDY.measuring_stages()
 METHODS = list(STUDY.methods)
 RANKED = STUDY.ranked_methods()
+print(missing_summary(STUDY, workflow.is_main_process), end="", file=sys.stderr)
 print(changes_summary(STUDY.study, workflow.is_main_process), end="", file=sys.stderr)
 
 

@@ -1,14 +1,5 @@
 """Functional data: correlations between regions, their quality, pictures."""
 
-from gendmr.connectivity.people import find_people
-from gendmr.imaging.bids import if_exists
-
-try:
-    SCANS = find_people(STUDY.connectivity)
-except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
-
-
 # Where signals are read, not where connectomes are given.
 AMPLITUDES = (
     ["results/{study}/connectivity/amplitudes.nc"]
@@ -41,12 +32,7 @@ rule collect_connectivity:
     input:
         given=STUDY.connectivity.files(),
         # one that was not fetched is for the rule to list
-        scans=[
-            path
-            for who in (SCANS or {}).values()
-            for file in who.files
-            for path in if_exists(file)
-        ],
+        scans=FUNCTIONAL,
     output:
         edges=nonempty("results/{study}/connectivity/edges.nc"),
         amplitudes=nonempty(AMPLITUDES),

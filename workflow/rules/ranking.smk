@@ -63,9 +63,10 @@ for reads, names in RANKED_BY_READS.items():
                 fold=FOLDS,
             ),
             predictions=expand(
-                "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/predictions.tsv",
+                "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/{file}",
                 repeat=REPEATS,
                 fold=FOLDS,
+                file=["predictions.tsv", "run.json"],
             ),
             null=null_files,
             genes=GENES if "genes" in tables_of(reads) else [],

@@ -208,6 +208,6 @@ rule simulate_signals:
         seed=STUDY.seed,
         code=fingerprint("simulate.signals"),
     shell:
-        "python -m gendmr simulate signals --connections {input.connections}"
+        "python -m gendmr simulate signals --connections {input.connections:q}"
         " --options {params.options:q} --seed {params.seed} --series {output.series}"
         " --components {output.components} &> {log}"

@@ -112,9 +112,10 @@ rule collect_metrics:
             fold=FOLDS,
         ),
         predictions=expand(
-            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/predictions.tsv",
+            "results/{{study}}/training/{{method}}/repeat-{repeat}/fold-{fold}/{file}",
             repeat=REPEATS,
             fold=FOLDS,
+            file=["predictions.tsv", "run.json"],
         ),
     output:
         table=nonempty("results/{study}/training/{method}/metrics.tsv"),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gendmr.errors import AnnotationError, first_few
 from gendmr.files.chromosomes import chromosome_name
+from gendmr.files.spreadsheets import refuse_dates
 from gendmr.files.text import numbered_lines
 
 COLUMNS = ["gene", "chromosome", "start", "end", "strand"]
@@ -106,6 +107,7 @@ def read_genes(
             cause="another format, or gene_types that do not occur",
             next_step=f"head {path}, then set annotation.format",
         )
+    refuse_dates(table["gene"], path)
     joined = table[table["gene"].str.contains(";", regex=False)]
     if len(joined):
         raise AnnotationError(

@@ -54,6 +54,30 @@ def start_summary(study: Study, *, images: int) -> str:
     )
 
 
+def missing_summary(study: Study, whole: bool = True) -> str:
+    """Return which files that a study names are not there, of all stages at once; mostly nothing.
+
+    Snakemake itself names those of one rule and stops.
+
+    Parameters
+    ----------
+    study : Study
+    whole : bool
+        This is the run, not one of its jobs, which need not say it again.
+    """
+    if not whole or study.simulate is not None:
+        return ""
+    named = dict.fromkeys([*(study.genotypes.files if study.genotypes else ()), *study.tables()])
+    absent = [path for path in named if not Path(path).exists()]
+    if not absent:
+        return ""
+    listed = "".join(f"\n    {path}" for path in absent)
+    return (
+        f"\n  GenDMR · {len(absent)} of {len(named)} files that the study names are not there:"
+        f"{listed}\n  Paths are relative to the folder in which snakemake runs.\n"
+    )
+
+
 def changes_summary(study: str, whole: bool = True, folder: Path | str = "results") -> str:
     """Return which files of a study are not those that its results were made of; mostly nothing.
 

@@ -12,6 +12,7 @@ import click
 from gendmr import __version__
 from gendmr.cli.parent import end_with_run
 from gendmr.errors import GendmrError
+from gendmr.files.seal import seal_results
 
 STAGES = {
     "simulate": "Make the demo cohort, with planted truth.",
@@ -28,6 +29,13 @@ STAGES = {
     "tracking": "Replay finished folds into MLflow.",
     "report": "Summarise a study.",
 }
+# Commands beside the stages: `gendmr.<name>.commands` too.
+ASIDE = {
+    "init": "Write a first configuration from your files.",
+    "export": "Write files that other programs read.",
+    "bundle": "Pack what a bug report needs: configuration, versions, logs, no data.",
+}
+LAZY = STAGES | ASIDE
 
 
 class LazyGroup(click.Group):
@@ -35,17 +43,17 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the stages in the order in which data flows."""
-        return [*STAGES, *super().list_commands(ctx)]
+        return [*LAZY, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a stage's group; for the list in --help, a stand-in with its one line."""
-        if cmd_name not in STAGES:
+        if cmd_name not in LAZY:
             return super().get_command(ctx, cmd_name)
         if ctx.invoked_subcommand is None and not _named(cmd_name):
             # Listing for --help: the import would cost seconds for nine stages.
-            return click.Command(cmd_name, short_help=STAGES[cmd_name])
+            return click.Command(cmd_name, short_help=LAZY[cmd_name])
         module = importlib.import_module(f"gendmr.{cmd_name}.commands")
-        group: click.Group = module.group
+        group: click.Command = module.group
         return group
 
 
@@ -120,6 +128,8 @@ def estimate(
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
     end_with_run()
+    # Results of stages; what is simulated stands for what users bring, and may be edited.
+    seal_results(on=sys.argv[1:2] != ["simulate"] and STAGES.keys() >= {*sys.argv[1:2]})
     # The system frees all memory of a process that ends; Python's garbage collection would take
     # up to half a second of each job before that.
     atexit.register(gc.freeze)
@@ -128,3 +138,5 @@ def main() -> None:
     except GendmrError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(2)
+    finally:
+        seal_results(on=False)

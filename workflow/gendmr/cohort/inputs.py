@@ -5,30 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gendmr.config.connectivity import ConnectivitySection
 from gendmr.config.imaging import ImagingSection
+from gendmr.connectivity.people import find_people
 from gendmr.imaging.bids import find_images
 
 
-def given_files(files: Sequence[str], imaging: str) -> dict[str, list[str]]:
+def given_files(
+    files: Sequence[str], imaging: str, connectivity: str = "{}"
+) -> dict[str, list[str]]:
     """Return the files of a study by kind.
 
-    Images and measurements in folders are found here: a command line cannot hold the paths of
-    thousands.
+    Images, functional data and measurements in folders are found here: a command line cannot hold
+    the paths of thousands.
 
     Parameters
     ----------
     files : sequence of str
-        All that are no images.
-    imaging : str
-        Section `imaging` as JSON, or `{}`.
+        All that are not one of each person.
+    imaging, connectivity : str
+        These sections as JSON, or `{}`.
 
     Returns
     -------
     dict of str to list of str
         `tables` (with genotypes) and, where there are any, `images` (with masks), those that are
-        registered and there, and `measurements`, the files in folders; sorted.
+        registered and there, `measurements`, the files in folders, and `functional`, those that
+        are there; sorted.
     """
     paths_by_kind = {"tables": sorted(set(files))}
+    if connectivity != "{}":
+        people = find_people(ConnectivitySection.parse(connectivity)) or {}
+        of_people = {path for person in people.values() for path in person.files}
+        paths_by_kind["functional"] = sorted(path for path in of_people if Path(path).is_file())
     if imaging == "{}":
         return paths_by_kind
     section = ImagingSection.parse(imaging)

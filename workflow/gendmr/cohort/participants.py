@@ -16,6 +16,7 @@ from gendmr.cohort.outcomes import columns_of, tasks_of
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
 from gendmr.files.identifiers import refuse_unsafe, unsafe_reason
+from gendmr.files.spreadsheets import is_date, refuse_numbers
 from gendmr.files.tables import MISSING, Kind, numbers_in, read_table
 from gendmr.files.text import read_text_file
 from gendmr.modalities.attrition import Attrition
@@ -25,6 +26,7 @@ from gendmr.tasks.base import ParsedOutcome
 
 HAS = "has_"  # before the name of a modality: the column that says who has it
 AGES = (0.0, 120.0)  # years
+BIRTHS = (1890, 2040)  # years that an age cannot be
 EXCEPTIONS = 0.05  # largest share of rows that may be bad one by one
 YEARS = {"year", "years", "y", "yr", "yrs", "a"}
 
@@ -96,6 +98,7 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
         )
     table = pd.DataFrame({name: raw[column] for name, column in theirs.items()})
     table["participant_id"] = [strip_sub_prefix(name) for name in table["participant_id"]]
+    refuse_numbers(table["participant_id"], options.participants)
     attrition = Attrition() if attrition is None else attrition
     table = _usable(table, theirs["participant_id"], options, attrition)
     users = raw.loc[table.index].reset_index(drop=True)
@@ -172,20 +175,33 @@ def _numbers(
     if _stops(bad, known, options):
         wanted = f"ages from {low:g} to {high:g} years" if name == "age" else "numbers"
         middle = values.median() if values.notna().any() else 0.0
-        in_months = name == "age" and middle > high
+        of_birth = name == "age" and values[bad].between(*BIRTHS).mean() > EXCEPTIONS
+        in_months = name == "age" and middle > high and not of_birth
+        commas = texts[bad].str.fullmatch(r"[+-]?\d+,\d+").any()
+        dates = texts[bad].map(is_date).any()
         raise TableError(
             f"{options.participants}: column {column}: {int(bad.sum())} of {int(known.sum())}"
             f" values are no {wanted}:"
             f" {first_few(f'{who}: {text}' for who, text in zip(people, texts[bad], strict=True))}",
             cause=f"ages in months (the median is {middle:g})"
             if in_months
+            else "years of birth"
+            if of_birth
+            else "dates"
+            if dates
             else "decimal commas"
-            if texts[bad].str.fullmatch(r"[+-]?\d+,\d+").any()
+            if commas
             else "codes for unknown, far from all other values"
             if coded.any()
             else "a word, or a code for unknown",
             next_step="divide them by 12"
             if in_months
+            else "give ages: the year of the measurement less the year of birth"
+            if of_birth or (dates and name == "age")
+            else "write numbers, not dates"
+            if dates
+            else "write decimal points: 71.5, not 71,5"
+            if commas
             else f"write {MISSING} where it is unknown, or name the codes for it: cohort: unknown:"
             f" {sorted(set(texts[bad]))[:5]}",
         )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gendmr.errors import ConfigurationError
+from gendmr.errors import ConfigurationError, did_you_mean, first_few
 from gendmr.files.text import read_text_file
+
+SHOWN = 100  # characters of a wrong value
 
 
 class Section(BaseModel):
@@ -47,15 +51,15 @@ class Section(BaseModel):
             mapping = cls._load(yaml.safe_load, read_text_file(path), where)
         try:
             # JSON mode: lists may become tuples, but text never becomes a number.
-            return cls.model_validate_json(json.dumps(mapping), strict=True)
+            return cls.model_validate_json(json.dumps(mapping, default=_no_plain), strict=True)
         except ValidationError as error:
             raise ConfigurationError(
-                explain(error, where or cls.__name__),
+                explain(error, where or cls.__name__, _schema_of(cls)),
                 cause="a misspelt key, or a value given as text"
                 if "extra_forbidden" in str(error) or "type" in str(error)
                 else "a value out of its range",
-                next_step="edit the file; numbers on the command line need a --configfile,"
-                " since --config passes them as text",
+                next_step="edit the lines that are named; numbers on the command line need a"
+                " --configfile, since --config passes them as text",
             ) from error
 
     @staticmethod
@@ -85,13 +89,126 @@ class Section(BaseModel):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
 
-def explain(error: ValidationError, where: str) -> str:
-    """Turn pydantic's report into one line per wrong key."""
+@cache
+def _schema_of(section: type[Section]) -> dict[str, Any]:
+    return section.model_json_schema()
+
+
+def _no_plain(value: Any) -> Any:
+    """Refuse what YAML made of an entry where it is no text, number, list or mapping."""
+    raise ConfigurationError(
+        f"{value!s}: read as a {type(value).__name__}",
+        cause="YAML takes 2024-01-31 for a date",
+        next_step=f'write it in quotation marks: "{value!s}"',
+    )
+
+
+def explain(error: ValidationError, where: str, schema: dict[str, Any] | None = None) -> str:
+    """Turn pydantic's report into one line per wrong key.
+
+    Parameters
+    ----------
+    error : ValidationError
+    where : str
+        The file.
+    schema : dict, optional
+        JSON schema of what was validated: a misspelt key is compared with the keys of its place.
+    """
     lines = [f"{where}: {error.error_count()} wrong entries"]
     for item in error.errors():
         key = ".".join(map(str, item["loc"])) or "(top level)"
         if item["type"] == "extra_forbidden":
-            lines.append(f"  {key}: unknown key")
+            *place, name = item["loc"]
+            near = did_you_mean([str(name)], keys_of(schema or {}, place))
+            lines.append(f"  {key}: unknown key{near}")
+        elif item["type"] == "missing":
+            lines.append(f"  {key}: missing, and it has no default")
+        elif item["type"] == "union_tag_not_found":
+            keys = [str(name) for name in item["input"]] if isinstance(item["input"], dict) else []
+            near = did_you_mean([name for name in keys if len(name) > 2], ["kind"])
+            lines.append(f"  {key}: needs a key kind{near}")
+        elif item["type"] == "union_tag_invalid":
+            kinds = re.findall(r"'([^']+)'", item["ctx"]["expected_tags"])
+            near = did_you_mean([str(item["ctx"]["tag"])], kinds)
+            lines.append(
+                f"  {key}.kind = {item['ctx']['tag']!r}: no such kind{near}; there are"
+                f" {first_few(kinds, 20)}"
+            )
         else:
-            lines.append(f"  {key} = {item['input']!r}: {item['msg']}")
+            said = f"  {key} = {_short(item['input'])}: {item['msg']}"
+            lines.append(said + as_written(item["type"], item["input"]))
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def as_written(expected: str, value: Any) -> str:
+    """Return how a value must be written that YAML took for another type; mostly nothing.
+
+    >>> as_written("float_type", "1e-5")
+    '; YAML takes 1e-5 for text: write 1.0e-5'
+    >>> as_written("string_type", 2)
+    '; write "2" in quotation marks'
+    """
+    if expected == "string_type" and isinstance(value, bool):
+        return "; YAML takes yes, no, on and off for true and false: write it in quotation marks"
+    if expected == "string_type" and isinstance(value, int | float):
+        return f'; write "{value}" in quotation marks'
+    if expected not in ("float_type", "int_type") or not isinstance(value, str):
+        return ""
+    number = re.fullmatch(r"\s*([+-]?\d*)(?:[.,](\d*))?(?:[eE]([+-]?\d+))?\s*", value)
+    if number is None or not (number[1].strip("+-") or number[2]):
+        return ""
+    whole, decimals, power = number[1] or "0", number[2] or "", number[3]
+    if expected == "int_type":
+        return "" if decimals.strip("0") or power else f"; write {whole} without quotation marks"
+    sign = "" if (power or "").startswith(("+", "-")) or not power else "+"
+    exponent = f"e{sign}{power}" if power else ""
+    took = f"; YAML takes {value} for text:" if power or "," in value else ";"
+    return f"{took} write {whole}.{decimals or '0'}{exponent}" + (
+        "" if power or "," in value else " without quotation marks"
+    )
+
+
+def keys_of(schema: dict[str, Any], place: Sequence[int | str]) -> list[str]:
+    """Return the keys that may stand at a place of a configuration.
+
+    Parameters
+    ----------
+    schema : dict
+        JSON schema of the whole.
+    place : sequence of str or int
+        As pydantic writes it: keys, numbers in lists, names of members of a union.
+    """
+    nodes = _branches(schema, schema)
+    for step in place:
+        inner = [
+            node[key] for node in nodes for key in ("items", "additionalProperties") if key in node
+        ]
+        named = [node["properties"][step] for node in nodes if step in node.get("properties", {})]
+        below = [
+            one
+            for node in (named or inner)
+            if isinstance(node, dict)
+            for one in _branches(schema, node)
+        ]
+        # The name of a member of a union is a step of its own: the nodes stay.
+        of_kind = [node for node in nodes if _kind(node) == step]
+        nodes = of_kind or below or nodes
+    return sorted({key for node in nodes for key in node.get("properties", {})})
+
+
+def _kind(node: dict[str, Any]) -> str | None:
+    kind: str | None = node.get("properties", {}).get("kind", {}).get("const")
+    return kind
+
+
+def _branches(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a node, or the members of the union that it is."""
+    if "$ref" in node:
+        return _branches(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
+    members = [*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())]
+    return [one for member in members for one in _branches(schema, member)] if members else [node]

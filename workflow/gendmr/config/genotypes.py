@@ -39,6 +39,18 @@ def form_of(path: str) -> str:
     return next((form for suffix, form in FORMS.items() if path.endswith(suffix)), "bed")
 
 
+def beside_pgen(path: str) -> list[str]:
+    """Return the files that PLINK 2 reads beside a .pgen.
+
+    The .psam, the variants (packed or not, or both where both are there; the plain one where none
+    is), and the index of a .pgen whose index is a file of its own.
+    """
+    stem = path.removesuffix(".pgen")
+    variants = [file for file in (f"{stem}.pvar", f"{stem}.pvar.zst") if Path(file).exists()]
+    index = [file for file in (f"{path}.pgi",) if Path(file).exists()]
+    return [f"{stem}.psam", *(variants or [f"{stem}.pvar"]), *index]
+
+
 class Lift(Section):
     """How the positions of one input set become those of the study's build."""
 
@@ -175,7 +187,7 @@ class GenotypesSection(Section):
             if form == "bed":
                 paths += [f"{name}.{suffix}" for suffix in ("bed", "bim", "fam")]
             elif form == "pgen":
-                paths += [name, name.removesuffix(".pgen") + ".psam"]
+                paths += [name, *beside_pgen(name)]
             else:
                 paths.append(name)
         paths += [lift.chain for lift in self.lift.values()]

@@ -77,6 +77,7 @@ class Study(Section):
             As `Section.parse`; or `report.reference` is no method of the study.
         """
         study = super().parse(value, where=where)
+        study._check_simulated()
         study._check_modalities()
         study._check_methods()
         study._check_covariates()
@@ -89,6 +90,29 @@ class Study(Section):
                 next_step="name one of these, or leave report.reference out",
             )
         return study
+
+    def _check_simulated(self) -> None:
+        """Refuse a section `simulate` beside files that it does not make.
+
+        Raises
+        ------
+        ConfigurationError
+            A copied configuration of the demo, which would run the demo under another name.
+        """
+        if self.simulate is None:
+            return
+        folder, imaging = f"results/{self.study}/simulate/", self.imaging
+        named = [self.cohort.participants, *(self.genotypes.inputs if self.genotypes else ())]
+        named += [*filter(None, [imaging.bids]), *imaging.measured_paths] if imaging else []
+        others = [path for path in named if path and not path.startswith(folder)]
+        if others:
+            raise ConfigurationError(
+                f"simulate: the study {self.study} makes its own cohort in {folder}, but"
+                f" {len(others)} of its inputs lie elsewhere: {first_few(others)}",
+                cause="a copied configuration of the demo that still has the section simulate",
+                next_step="your own data: delete the section simulate and report.truth; another"
+                f" simulated study: let all inputs begin with {folder}",
+            )
 
     # -- modalities --------------------------------------------------------------------------------
 

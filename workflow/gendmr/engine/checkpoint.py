@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from gendmr.errors import OutputError
-from gendmr.files.atomic import atomic_path, remove_abandoned, temporaries, write_json
+from gendmr.files.atomic import atomic_path, remove, remove_abandoned, temporaries, write_json
+from gendmr.files.seal import break_seal
 
 NAME = "training.checkpoint"
 PROGRESS = "progress.json"
@@ -110,8 +111,8 @@ class Checkpoint:
 
     def discard(self) -> None:
         """Remove it after the results are written; a damaged or refused one stays for a look."""
-        self.path.unlink(missing_ok=True)
-        self.path.with_name(PROGRESS).unlink(missing_ok=True)
+        remove(self.path)
+        remove(self.path.with_name(PROGRESS))
         remove_abandoned(self.path.parent, temporaries(NAME))
         remove_abandoned(self.path.parent, temporaries(PROGRESS))
         for folder in (self.path.parent, self.folder):
@@ -121,4 +122,5 @@ class Checkpoint:
     def _set_aside(self, word: str, why: str) -> None:
         aside = self.path.with_suffix(f".checkpoint.{word}")
         self.path.replace(aside)
+        break_seal(self.path)
         self.say(f"checkpoint not used, {why}: kept as {aside}; training starts again")

@@ -107,7 +107,7 @@ def _available(section: ModalitySection, study: Study, variants: int) -> int:
 
 
 def _genotypes(inputs: tuple[str, ...]) -> tuple[int, int]:
-    people: set[str] = set()
+    people: set[bytes] = set()
     rows, variants = 0, []
     for prefix in inputs:
         fam, bim = Path(f"{prefix}.fam"), Path(f"{prefix}.bim")
@@ -117,7 +117,9 @@ def _genotypes(inputs: tuple[str, ...]) -> tuple[int, int]:
                 cause="the path is wrong, or the genotypes have another form",
                 next_step="check `genotypes: inputs:`, or add --people N --variants M",
             )
-        names = [line.split()[1] for line in fam.read_text(encoding="utf-8").splitlines() if line]
+        # A damaged .fam is for the rule that reads it to name: here lines are only counted.
+        lines = fam.read_bytes().splitlines()
+        names = [fields[min(1, len(fields) - 1)] for line in lines if (fields := line.split())]
         people |= set(names)
         rows += len(names)
         variants.append(_lines(str(bim)))

@@ -16,6 +16,7 @@ import pandas as pd
 from gendmr.config.expression import MatrixSection
 from gendmr.errors import InputFileError, ModalityError, TableError, first_few
 from gendmr.files.identifiers import refuse_unsafe
+from gendmr.files.spreadsheets import refuse_dates
 from gendmr.files.tables import UNKNOWN_WORDS
 
 ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{6,})\.\d+(_PAR_Y)?")
@@ -85,6 +86,7 @@ def read_matrix(section: MatrixSection) -> pd.DataFrame:
     if not people_in_header:
         _refuse_twice(path, list(values.index))
     values = values.T if people_in_header else values
+    refuse_dates(map(str, values.columns), path)
     if not values.size:
         raise TableError(
             f"{path}: {values.shape[0]} people and {values.shape[1]} genes",

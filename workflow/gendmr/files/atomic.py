@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import glob
-import hashlib
 import json
 import os
 import shutil
@@ -14,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gendmr.errors import OutputError
+from gendmr.errors import InputFileError, OutputError
+from gendmr.files.seal import break_seal, replace_sealed, sha256, verify
+
+__all__ = ["sha256"]
 
 FULL = {
     errno.ENOSPC: "no space is left on the disk",
@@ -79,7 +81,7 @@ def move_into_place(source: Path, target: Path, *, empty: bool = False) -> None:
                 " then give the same command again",
             )
         _fsync(source)
-        source.replace(target)
+        replace_sealed(source, target)
         _fsync(target.parent)
     except OSError as error:
         raise _named(error, target) from error
@@ -142,15 +144,62 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, text + "\n")
 
 
+def read_text(path: Path | str) -> str:
+    """Read UTF-8 text that an earlier step wrote.
+
+    Raises
+    ------
+    InputFileError
+        It is missing, damaged, or no text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputFileError(f"{path}: no such file", next_step="run the step that makes it")
+    verify(path)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _damaged(path, f"not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises
+    ------
+    InputFileError
+        It is missing, damaged, or no JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(Path(path), f"not JSON: {error}") from error
 
 
-def sha256(path: Path | str) -> str:
-    """Return the checksum of a file as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def read_json_lines(path: Path | str) -> list[Any]:
+    """Read a file with a JSON value in each line.
+
+    Raises
+    ------
+    InputFileError
+        It is missing, damaged, or a line is no JSON.
+    """
+    try:
+        return [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise _damaged(Path(path), f"a line is not JSON: {error}") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file and its seal, where they are."""
+    path.unlink(missing_ok=True)
+    break_seal(path)
+
+
+def _damaged(path: Path, why: str) -> InputFileError:
+    return InputFileError(
+        f"{path}: {why}",
+        cause="the file was damaged, cut off or edited",
+        next_step=f"a result is made again: rm {path}, then the same command; a file of yours:"
+        " restore it",
+    )

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gendmr.errors import InputFileError, ModalityError
+from gendmr.errors import ModalityError
 from gendmr.files.atomic import atomic_path
+from gendmr.files.opening import opened, texts
 from gendmr.files.sink import Sink
 
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
 CHUNK = (256, 1024)  # people, instances
 # Numbers have a checksum for each chunk, so that a flipped bit is read as damage.
-# What reading a file with a wrong byte may raise: a lost variable is None, a lost link a KeyError.
-DAMAGE = (
-    *(OSError, ValueError, RuntimeError, KeyError),
-    *(AttributeError, TypeError, IndexError, MemoryError),
-)
 CHECKED: dict[str, Any] = {"fletcher32": True}
 Check = Callable[[np.ndarray], str | None]
 
@@ -275,20 +271,8 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
     ModalityError
         A variable is missing, unknown, or breaks its declaration.
     """
-    import h5py
-
-    path = Path(path)
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file", next_step="run the step that makes it")
-    try:
-        with h5py.File(path, "r") as stored:
-            dataset = _dataset(stored)
-    except DAMAGE as error:
-        raise InputFileError(
-            f"{path}: not readable as NetCDF ({error})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again",
-        ) from error
+    with opened(Path(path)) as stored:
+        dataset = _dataset(stored)
     check(dataset, schema, str(path))
     return dataset
 
@@ -327,17 +311,6 @@ def _dimensions(stored: h5py.File, name: str, data: h5py.Dataset) -> tuple[str, 
     if data.attrs.get("CLASS") == b"DIMENSION_SCALE" and "DIMENSION_LIST" not in data.attrs:
         return (name,)
     return tuple(str(stored[scales[0]].name).lstrip("/") for scales in data.attrs["DIMENSION_LIST"])
-
-
-def texts(values: np.ndarray) -> np.ndarray:
-    """Return text as Python strings, each different one once: alleles are few and may be long."""
-    known: dict[bytes | str, str] = {}
-    decoded = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values.tolist()):
-        if value not in known:
-            known[value] = value.decode() if isinstance(value, bytes) else str(value)
-        decoded[place] = known[value]
-    return decoded
 
 
 def check(dataset: xr.Dataset, schema: Schema, where: str) -> None:

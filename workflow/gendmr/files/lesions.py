@@ -25,7 +25,8 @@ import numpy as np
 
 from gendmr.errors import InputFileError, ModalityError, first_few
 from gendmr.files.atomic import atomic_path
-from gendmr.files.datasets import CHECKED, DAMAGE, Schema, Variable, no_infinity
+from gendmr.files.datasets import CHECKED, Schema, Variable, no_infinity
+from gendmr.files.opening import DAMAGE
 
 if TYPE_CHECKING:
     import h5py

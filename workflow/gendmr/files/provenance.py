@@ -196,7 +196,7 @@ def _remembered(memory: Path) -> tuple[dict[str, FileRecord], list[dict[str, str
         stored = read_json(memory)
         files = {path: FileRecord(**item) for path, item in stored["files"].items()}
         return files, [asdict(Change(**item)) for item in stored["changes"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, InputFileError, TypeError, KeyError, AttributeError):
         # The record is a cache: without it every file is read again.
         return {}, []
 
@@ -255,7 +255,7 @@ def _read(record: Path) -> dict[str, dict[str, FileRecord]]:
             kind: {path: FileRecord(**item) for path, item in paths.items()}
             for kind, paths in read_json(record)["files"].items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (InputFileError, KeyError, TypeError, AttributeError) as error:
         raise InputFileError(
             f"{record}: no record of checksums ({type(error).__name__}: {error})",
             cause="the file was damaged or edited",

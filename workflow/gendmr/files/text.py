@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gendmr.errors import InputFileError
+from gendmr.files.seal import verify
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 # UTF-32 begins as UTF-16 does.
@@ -33,6 +34,7 @@ def read_text_file(path: Path | str, *, setting: str = "the configuration") -> s
     """
     path = Path(path)
     _there(path, setting)
+    verify(path)
     data = path.read_bytes()
     _no_text(path, data[:4], b"\0" in data, zipped=False)
     try:
@@ -63,6 +65,7 @@ def numbered_lines(
     """
     path = Path(path)
     _there(path, setting)
+    verify(path)
     with path.open("rb") as stream:
         head = stream.read(4)
     zipped = head[:2] == GZIP

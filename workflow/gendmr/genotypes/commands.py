@@ -47,6 +47,7 @@ def merge(options: str, threads: int, memory: int, work: Path) -> None:
 def filter_(options: str, threads: int, memory: int, work: Path, seed: int) -> None:
     """Filter people, then variants; compute components; sum the stage up and draw it."""
     from gendmr.config.genotypes import GenotypesSection
+    from gendmr.files.seal import verify
     from gendmr.genotypes.components import compute_components
     from gendmr.genotypes.figures import draw_stage
     from gendmr.genotypes.participants import filter_participants
@@ -54,6 +55,8 @@ def filter_(options: str, threads: int, memory: int, work: Path, seed: int) -> N
     from gendmr.genotypes.variants import filter_variants
 
     section, plink = GenotypesSection.parse(options), Plink(threads, memory)
+    for suffix in ("bed", "bim", "fam", "smiss"):
+        verify(work / f"merged.{suffix}")
     filter_participants(section, work, plink)
     filter_variants(section, work, plink)
     compute_components(section, work, plink, seed)

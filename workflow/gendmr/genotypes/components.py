@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
-from gendmr.files.atomic import read_json, write_json
+from gendmr.files.atomic import read_json, read_text, write_json
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.plink import FEW_FOUNDERS, Plink, link, read_scores, workplace, write_names
@@ -48,9 +48,9 @@ def compute_components(
     result = folder.parent
     notes: list[str] = []
     people = read_fam(result / "qc")
-    pruned = (folder / "pruned.txt").read_text(encoding="utf-8").split()
+    pruned = read_text(folder / "pruned.txt").split()
     # PLINK 2 separates by tabs.
-    cells = (result / "qc.bim").read_text(encoding="utf-8").replace("\n", "\t").split("\t")
+    cells = read_text(result / "qc.bim").replace("\n", "\t").split("\t")
     chromosomes, checked = cells[0::6], cells[1::6]
     passed = {name for name, code in zip(checked, chromosomes, strict=False) if code != "X"}
     names = [name for name in pruned if name in passed]

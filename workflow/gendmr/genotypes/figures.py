@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from gendmr import style
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.files.atomic import read_json
+from gendmr.files.seal import verify
 from gendmr.files.tables import MISSING, Kind, read_table
 from gendmr.seeds import derive
 from gendmr.statistics.clusters import separate_groups
@@ -53,6 +54,8 @@ def draw_stage(section: GenotypesSection, folder: Path | str, seed: int) -> None
     figures = result / "figures"
     people = read_table(folder / "participants.measures.tsv", PEOPLE)
     pairs = read_table(result / "kinship.tsv", PAIRS)
+    for name in ("variants.measures.npz", "merge.missingness.npy"):
+        verify(folder / name)
     with np.load(folder / "variants.measures.npz", allow_pickle=False) as variants:
         maf, hwe = variants["maf"], variants["hwe"]
     _shares(

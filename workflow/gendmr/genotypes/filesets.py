@@ -16,6 +16,7 @@ import pandas as pd
 
 from gendmr.errors import GenotypeFileError, IdentifierError, InputFileError, first_few
 from gendmr.files.chromosomes import chromosome_name
+from gendmr.files.seal import verify
 from gendmr.genotypes.sexes import recode_sex_column
 
 MAGIC = b"\x6c\x1b"
@@ -99,6 +100,8 @@ def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
 def open_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFrame]:
     """Check a file set as `load_fileset` does, but for variants of one name."""
     prefix = str(prefix)
+    for suffix in ("bed", "bim", "fam"):
+        verify(f"{prefix}.{suffix}")
     people, variants = read_fam(prefix), read_bim(prefix)
     _check_bed(prefix, len(people), len(variants))
     _no_comments(prefix, people)

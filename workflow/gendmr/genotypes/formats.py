@@ -8,14 +8,17 @@ says what that cost.
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, cast
 
 import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection, form_of
 from gendmr.errors import GenotypeFileError, InputFileError, ToolError
-from gendmr.genotypes.plink import Plink, read_report
+from gendmr.genotypes.plink import Plink, find, read_report
 from gendmr.genotypes.removals import Removals
 from gendmr.genotypes.vcf_header import VcfHeader, read_vcf_header
 
@@ -23,6 +26,8 @@ from gendmr.genotypes.vcf_header import VcfHeader, read_vcf_header
 NO_SEX = "no sex information was provided"
 HALF_CALL = "half-call"
 MISSING = {"MISSING_DOSAGE_CT": "float64", "MISSING_CT": "float64", "OBS_CT": "float64"}
+
+BLOCK = 1 << 20  # bytes
 
 
 def convert(
@@ -65,7 +70,7 @@ def convert(
     Raises
     ------
     InputFileError
-        A file is missing, or no VCF.
+        A file is missing or no VCF, or the variants of a .pgen stand in two files that differ.
     IdentifierError
         A sample of a VCF or BCF has a space in its name, or is there twice.
     GenotypeFileError
@@ -77,6 +82,8 @@ def convert(
     if form_of(source) == "pgen":
         stem = path.with_suffix("")
         packed = Path(f"{stem}.pvar.zst").is_file()
+        if packed and Path(f"{stem}.pvar").is_file():
+            _check_packed(Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst"))
         _refuse_absent(path, Path(f"{stem}.pvar{'.zst' if packed else ''}"), Path(f"{stem}.psam"))
         arguments = ["--pfile", str(stem), *(["vzs"] if packed else [])]
         people = None
@@ -202,6 +209,33 @@ def _count_lost(
             " dosage: genotypes.hard_call_threshold: 0.499",
         )
     notes.append(what)
+
+
+def _check_packed(plain: Path, packed: Path) -> None:
+    """Refuse a .pvar.zst that holds something else than the .pvar beside it.
+
+    PLINK 2 reads one of the two, by the options of the call; the .pgen belongs to one of them only.
+    """
+    command = [find("2").path, "--zst-decompress", str(packed)]
+    with (
+        plain.open("rb") as stream,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking,
+    ):
+        unpacked = cast("IO[bytes]", unpacking.stdout)
+        same = True
+        while same and (block := unpacked.read(BLOCK)):
+            same = stream.read(len(block)) == block
+        same = same and not stream.read(1)
+        unpacked.close()
+    older, newer = sorted((plain, packed), key=lambda file: file.stat().st_mtime_ns)
+    # A process that is cut off ends with another status: only equality asks for success.
+    if not same or unpacking.returncode != 0:
+        raise InputFileError(
+            f"{packed} and {plain.name} beside it hold different variants",
+            cause=f"an older export that was left there: {older.name} is older than {newer.name}",
+            next_step=f"keep the one that was made with the .pgen; if that is {newer.name}:"
+            f" mv {shlex.quote(str(older))} {shlex.quote(f'{older}.old')}",
+        )
 
 
 def _split_double_names(path: Path, samples: list[str], name: str, notes: list[str]) -> None:

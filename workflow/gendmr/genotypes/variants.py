@@ -9,7 +9,14 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
-from gendmr.files.atomic import atomic_path, move_into_place, read_json, write_json, write_text
+from gendmr.files.atomic import (
+    atomic_path,
+    move_into_place,
+    read_json,
+    read_text,
+    write_json,
+    write_text,
+)
 from gendmr.files.tables import read_table
 from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.plink import (
@@ -162,9 +169,6 @@ def _apply_thresholds(
 
 def _write_attrition(path: Path, folder: Path, removals: Removals) -> None:
     """Join the lists as text: parsing half a million rows again would take longer than PLINK."""
-    parts = [
-        (folder / f"{name}.attrition.tsv").read_text(encoding="utf-8")
-        for name in ("participants", "merge")
-    ]
+    parts = [read_text(folder / f"{name}.attrition.tsv") for name in ("participants", "merge")]
     rows = [part.partition("\n")[2] for part in parts]
     write_text(path, "\t".join(COLUMNS) + "\n" + "".join(rows) + removals.rows())

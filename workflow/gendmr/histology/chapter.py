@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gendmr.report.chapters import Chapter, ChapterFigure
+from gendmr.chapters import Chapter, ChapterFigure
 
 CHAPTER = Chapter(
     title="What do the slides hold?",

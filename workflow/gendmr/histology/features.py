@@ -10,7 +10,7 @@ import numpy as np
 
 from gendmr.config.histology import HistologySection
 from gendmr.errors import InputFileError, ModalityError, first_few
-from gendmr.files.datasets import DAMAGE
+from gendmr.files.opening import DAMAGE
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".npy", ".npz")
 LARGEST = 65504.0  # of a float16, in which bags are stored

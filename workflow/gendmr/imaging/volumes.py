@@ -155,12 +155,12 @@ def _fractions(
     table = model.fractions.astype(np.float32)
     result = np.stack([evidence * table[:, number][level] for number in range(len(TISSUES))])
     for region in regions:
-        here = level[region.box]
-        joint = region.soft * region.own.evidence.astype(np.float32)[here]
+        levels = level[region.box]
+        joint = region.soft * region.own.evidence.astype(np.float32)[levels]
         evidence[region.box] += joint
         own = region.own.fractions.astype(np.float32)
         for number in range(len(TISSUES)):
-            result[number][region.box] += joint * own[:, number][here]
+            result[number][region.box] += joint * own[:, number][levels]
     return np.asarray(result / np.maximum(evidence, 1e-30))
 
 

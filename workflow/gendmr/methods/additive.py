@@ -62,6 +62,13 @@ class FittedAdditive:
             weights[f"share.{name}"] = np.array([self.share.get(name, 1.0)])
         return {**weights, **self.learned}
 
+    @property
+    def terms(self) -> dict[str, np.ndarray]:
+        """What one SD of each measure adds to the output; see `Fitted.terms`."""
+        return {
+            name: value * self.share.get(name, 1.0) for name, value in self.coefficients.items()
+        }
+
     def predict(self, people: PreparedSubset) -> np.ndarray:
         """Return the output, float64 (person, output)."""
         total = self.intercept + people.covariates @ self.covariates

@@ -9,7 +9,7 @@ attributions: what each instance of a modality adds to the scalar of the task. A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -94,6 +94,14 @@ class Fitted(Protocol):
     @property
     def packages(self) -> tuple[str, ...]:
         """Return the packages whose versions belong to the result."""
+
+    @property
+    def terms(self) -> Mapping[str, np.ndarray]:
+        """Return what one unit of `Preparation.design` adds to the output, by modality.
+
+        float64 (instance, measure, output). Such weights can leave the study as a table that other
+        programs apply. Empty where the output is no sum of terms: networks.
+        """
 
     def predict(self, people: PreparedSubset) -> np.ndarray:
         """Return the output that the task reads, float64 (person, n_outputs)."""

@@ -64,6 +64,11 @@ class FittedNetwork:
         arrays = {name: value.cpu().numpy() for name, value in named.items()}
         return {**arrays, **self.method.learned(self)}
 
+    @property
+    def terms(self) -> dict[str, np.ndarray]:
+        """Nothing: the output of a network is no sum of terms."""
+        return {}
+
     def predict(self, people: PreparedSubset) -> np.ndarray:
         """Return the output, float64 (person, n_outputs)."""
         batches = [outputs[OUTPUT].cpu().numpy() for outputs, _ in self.outputs(people)]

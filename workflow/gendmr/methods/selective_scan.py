@@ -38,7 +38,7 @@ def selective_scan(x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, d:
     -------
     Tensor (batch, step, channel)
     """
-    y: Tensor = _Scan.apply(x, delta, a, b, c)
+    y: Tensor = _Scan.apply(x, delta, a, b, c)  # type: ignore[no-untyped-call]
     return y + d * x
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gendmr.errors import InputFileError, ModalityError, first_few
-from gendmr.files.datasets import DAMAGE, Variable, missing_value, texts
+from gendmr.errors import ModalityError, first_few
+from gendmr.files.datasets import Variable, missing_value
+from gendmr.files.opening import opened, texts
 from gendmr.modalities.base import Modality
 
 if TYPE_CHECKING:
@@ -185,30 +186,6 @@ class ArrayReader:
 
     def _open(self) -> AbstractContextManager[h5py.File]:
         return opened(self.path, "run the rule collect_modality again")
-
-
-@contextmanager
-def opened(path: Path, next_step: str) -> Iterator[h5py.File]:
-    """Open a file of a modality; whatever HDF5 says of it, then or while it is read, is damage.
-
-    Raises
-    ------
-    InputFileError
-        The file is missing or damaged.
-    """
-    import h5py
-
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file", next_step=next_step)
-    try:
-        with h5py.File(path, "r") as stored:
-            yield stored
-    except DAMAGE as error:
-        raise InputFileError(
-            f"{path}: not readable as NetCDF ({error})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again",
-        ) from error
 
 
 def as_slice(index: np.ndarray) -> np.ndarray | slice:

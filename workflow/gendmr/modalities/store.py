@@ -14,11 +14,10 @@ from gendmr.files.datasets import (
     not_negative,
     read_dataset,
     share,
-    texts,
     write_dataset,
 )
+from gendmr.files.opening import opened, texts
 from gendmr.modalities import modality_of, names
-from gendmr.modalities.reader import opened
 
 if TYPE_CHECKING:
     import xarray as xr

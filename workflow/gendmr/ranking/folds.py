@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.ranking import RankingSection
-from gendmr.errors import InputFileError, RankingError, first_few
+from gendmr.errors import RankingError, first_few
 from gendmr.files.datasets import read_dataset
+from gendmr.files.opening import read_attributes, read_names
 from gendmr.files.tables import Kind, read_table
 from gendmr.modalities.store import null_schema
 from gendmr.ranking import scores
@@ -87,14 +89,12 @@ def check_held_out(paths: Sequence[Path]) -> None:
     RankingError
         They differ, or a person appears in two folds of a repeat.
     """
-    import xarray as xr
-
     seen: dict[tuple[str, str], Path] = {}
     for path in paths:
         table = read_table(path.with_name("predictions.tsv"), PREDICTIONS, extra=True)
         predicted = set(table.loc[table["set"] == "held-out", "participant_id"])
-        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as stored:
-            people = stored["participant"].values.astype(str).tolist()
+        names = read_names(path, "participant")
+        people = [] if names is None else names.tolist()
         if set(people) != predicted:
             odd = sorted(set(people) ^ predicted)
             raise RankingError(
@@ -208,21 +208,9 @@ def _columns(
     path: Path, modality: str, names: pd.Index, what: str, next_step: str
 ) -> np.ndarray | None:
     """Return the places of a file's instances among those of the cohort; None without any."""
-    import xarray as xr
-
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file", next_step="run the step that makes it")
-    try:
-        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as stored:
-            if modality not in stored.variables:
-                return None
-            read = stored[modality].values
-    except (OSError, ValueError) as error:
-        raise InputFileError(
-            f"{path}: not readable as NetCDF ({error})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again",
-        ) from error
+    read = read_names(path, modality)
+    if read is None:
+        return None
     columns = names.get_indexer(pd.Index(read))
     if (columns < 0).any():
         absent = read[columns < 0]
@@ -279,6 +267,11 @@ def null_files(folds: Sequence[Path], chunks: int) -> list[list[Path]]:
         if chunks
         else []
     )
+
+
+def read_inputs(path: Path) -> dict[str, str]:
+    """Return the checksums of the files that a chunk of the null was made of, by name."""
+    return dict(json.loads(read_attributes(path).get("inputs", "{}")))
 
 
 def read_null(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from gendmr.errors import AnnotationError, TableError, first_few
 from gendmr.files.chromosomes import chromosome_name
+from gendmr.files.spreadsheets import refuse_dates
 from gendmr.files.tables import read_table
 from gendmr.files.text import numbered_lines
 
@@ -87,6 +88,7 @@ def read_gmt(path: Path | str, ranked: Sequence[str]) -> list[GeneSet]:
         sets.append(
             GeneSet(path.stem, name, "genes", members, len(genes), len(genes) - len(members))
         )
+    refuse_dates(sorted(every), path)
     if not every & known:
         raise AnnotationError(
             f"{path}: none of the {len(every)} genes of its {len(sets)} sets is among the"

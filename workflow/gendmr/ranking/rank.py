@@ -24,12 +24,14 @@ from gendmr.ranking.folds import (
     null_columns,
     null_files,
     order_folds,
+    read_inputs,
 )
 from gendmr.ranking.levels import level_of
 from gendmr.ranking.levels.base import Level
 from gendmr.ranking.null_scores import Collector, collect_null
 from gendmr.ranking.summary import summarise
 from gendmr.ranking.tables import RankedTable, null_ranking, null_ranking_schema
+from gendmr.training.agreement import check_agreement
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def rank_method(
 
     Raises
     ------
+    FoldError
+        Folds, or chunks of the null, were made of different files, or of others than there are now.
     RankingError
         A fold is given twice or lacks a file's agreement with its predictions, a person is held
         out twice in one repeat, or folds have different permutations.
@@ -98,10 +102,16 @@ def rank_method(
         No gene of the SNPs is in `genes`.
     """
     paths = order_folds(attributions)
+    null = null_files(paths, null_chunks)
+    check_agreement(
+        [path.parent for path in paths],
+        {path: read_inputs(path) for chunks in null for path in chunks},
+        [cohort / f"{name}.nc" for name in modalities],
+    )
     check_held_out(paths)
     ranking = rank(
         paths,
-        null_files(paths, null_chunks),
+        null,
         {name: level_of(name).read(cohort, name, options, genes) for name in modalities},
         options,
     )

@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from gendmr.chapters import chapter_modules
 from gendmr.config.outcomes.base import OutcomeSection
 from gendmr.files.atomic import write_text
-from gendmr.report.chapters import chapter_modules
 from gendmr.report.schema import StudySummary
 from gendmr.tasks import figures_of, task_of
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from gendmr import style
+from gendmr.chapters import chapters_of
 from gendmr.config.study import DATA_STAGES
 from gendmr.files.intervals import parse_interval
+from gendmr.files.seal import verify
 from gendmr.report.catalogue import FIGURES, SECTIONS, ReportFigure
-from gendmr.report.chapters import chapters_of
 from gendmr.report.method_schema import MethodSummary, Row
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections import genetics, imaging
@@ -195,6 +196,7 @@ def page_picture(path: Path) -> PagePicture | None:
 
     if not path.is_file():
         return None
+    verify(path)
     with Image.open(path) as opened:
         width, sentence = opened.width, opened.info.get("Description")
     uri = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -13,6 +13,7 @@ from gendmr import __version__
 from gendmr.config.outcomes.base import OutcomeSection
 from gendmr.config.report import ReportSection
 from gendmr.errors import InputFileError
+from gendmr.files.atomic import read_json
 from gendmr.modalities import modality_of
 from gendmr.report.comparison import (
     check_reference,
@@ -44,6 +45,7 @@ from gendmr.report.sections.genetics.exclusion import exclusions, without_exclus
 from gendmr.report.sections.genetics.genotyped import genotype_sets
 from gendmr.report.significance import significance, who_finds_what
 from gendmr.report.warnings import warnings
+from gendmr.training.agreement import check_methods
 
 BLOCKS = 10  # LD blocks of several genes that are listed
 # Modalities with chapters, and tables, of their own.
@@ -83,6 +85,8 @@ def summarise(
         A result is missing or malformed, or methods were judged on different people.
     ConfigurationError
         `report.reference` is no method of the study.
+    FoldError
+        Folds, methods or rankings were made of different files.
     """
     if methods is None:
         methods = sorted(path.parent.name for path in results.glob("training/*/metrics.tsv"))
@@ -103,6 +107,7 @@ def summarise(
     summaries = [
         method_summary(results, name, _learned(results, name, known), ancestry) for name in methods
     ]
+    check_methods(_records(results, methods, ranked))
     check_reference(summaries, options.reference)
     summaries, described = _compare(summaries, known, people, options.reference, ranked)
     main = next((name for name in ranked if name in methods), None)
@@ -175,6 +180,18 @@ def _ranked_methods(results: Path) -> list[str]:
     """Return the methods that have a ranking: a folder with tables."""
     folders = sorted(path for path in results.glob("ranking/*") if path.is_dir())
     return [folder.name for folder in folders if any(folder.glob("*.tsv"))]
+
+
+def _records(
+    results: Path, methods: Sequence[str], ranked: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what a fold of each method, and each ranking, says of the files it was made of."""
+    folds = [
+        next((results / "training" / one).glob("repeat-*/fold-*/run.json"), None) for one in methods
+    ]
+    rankings = [results / "ranking" / one / "summary.json" for one in ranked]
+    paths = [path for path in (*folds, *rankings) if path is not None and path.is_file()]
+    return {str(path): read_json(path) for path in paths}
 
 
 def _learned(results: Path, name: str, known: Mapping[str, OutcomeOfPeople]) -> OutcomeOfPeople:

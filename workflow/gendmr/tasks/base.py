@@ -368,6 +368,9 @@ class Task(Protocol[OutcomeT]):
         (person, covariate) without intercept.
         """
 
+    def trait(self, outcome: OutcomeT) -> np.ndarray | None:
+        """Return PLINK's phenotype, float64 (person,), NaN unknown; None where it has no model."""
+
     def linear(
         self, features: np.ndarray, outcome: OutcomeT, penalty: float
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -391,10 +394,7 @@ class Task(Protocol[OutcomeT]):
     # -- pooled over people ----------------------------------------------------------------------
 
     def pool(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return one row per person from held-out rows of all folds and repeats, sorted by person.
-
-        Scores are averaged over repeats.
-        """
+        """Return a row per person, sorted, from held-out rows of all folds: means over repeats."""
 
     def interval(self, rows: pd.DataFrame, random: np.random.Generator) -> tuple[float, float]:
         """Return the 95 % bootstrap interval over people of the primary metric, of pooled rows."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import math
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gendmr.tasks.base import Metric
@@ -24,6 +26,10 @@ class Judged:
         module = importlib.import_module(f"gendmr.tasks.{self.kind}.metrics")
         metrics: tuple[Metric, ...] = module.metrics(self)
         return metrics
+
+    def trait(self, outcome: Any) -> np.ndarray | None:
+        """Return None: PLINK has no model of such an outcome; see `gendmr.tasks.base.Task`."""
+        return None
 
     def summary(self, predictions: pd.DataFrame) -> str:
         """Return the primary metric of some predictions, for the log."""

@@ -9,6 +9,7 @@ epoch) are apart. Tags: what a fold is found by, and ``outcome`` and ``task``. P
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections import Counter
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from gendmr.files.atomic import read_json
+from gendmr.files.atomic import read_json, read_json_lines
 from gendmr.files.tables import read_table
 from gendmr.tracking.listing import METRICS_COLUMNS, PATTERN, Fold, TrackedMethod
 
@@ -53,7 +54,7 @@ def metric_points(fold: Fold) -> list[Point]:
 
 def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
     """Return the metrics, the counts and the curves of a finished fold."""
-    lines = (fold.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = read_json_lines(fold.folder / "history.jsonl")
     described = read_json(fold.folder / "fold.json")
     named = {
         **{name: described.get(name) for name in ("n_train", "n_validation", "n_held_out")},
@@ -63,7 +64,7 @@ def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
         *metric_points(fold),
         *((safe(name), float(value), 0) for name, value in named.items() if _is_number(value)),
         *((name, float(run[name]), 0) for name in COUNTED if _is_number(run.get(name))),
-        *curve_points(json.loads(line) for line in lines if line.strip()),
+        *curve_points(lines),
     ]
 
 
@@ -145,7 +146,24 @@ def safe(name: str) -> str:
 
 def milliseconds(path: Path) -> int:
     """Return the time of a file as MLflow counts it."""
-    return int(path.stat().st_mtime * 1000)
+    return path.stat().st_mtime_ns // 1_000_000
+
+
+def begun(folder: Path) -> int:
+    """Return when the job of a fold began, in milliseconds since the epoch.
+
+    Snakemake writes how long it took beside its log; without that file it is when the fold's first
+    result was there.
+    """
+    study = folder.parents[3]
+    place = Path(folder.parents[1].name, folder.parent.name, f"{folder.name}.benchmark.tsv")
+    benchmark = study.parents[1] / "logs" / study.name / "training" / place
+    if benchmark.is_file():
+        header, row = benchmark.read_text(encoding="utf-8").splitlines()[:2]
+        taken = dict(zip(header.split("\t"), row.split("\t"), strict=False)).get("s", "")
+        with contextlib.suppress(ValueError):
+            return milliseconds(folder / "run.json") - round(1000 * float(taken))
+    return milliseconds(folder / "fold.json")
 
 
 def _flat(value: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ its run.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gendmr.config.tracking import TrackingSection
-from gendmr.errors import OutputError
-from gendmr.files.atomic import read_json, write_json
+from gendmr.errors import InputFileError, OutputError
+from gendmr.files.atomic import read_json, read_json_lines, write_json
 from gendmr.tracking import replay
 from gendmr.tracking.content import Point, curve_points
 from gendmr.tracking.listing import FOLD_FILES, Fold, fold_folder, fold_key, read_fold
@@ -152,7 +151,7 @@ class Follower:
                 if path.stat().st_mtime < self.since:
                     continue
                 progress = read_json(path)
-            except (OSError, json.JSONDecodeError):
+            except (OSError, InputFileError):
                 continue  # it has just been removed: the fold is finished
             place = (path.parents[2].name, progress["repeat"], progress["fold"])
             if place in self.places:
@@ -209,8 +208,7 @@ class Follower:
         if known is not None and known.data.tags["gendmr.checksum"] == fold.checksum:
             return
         details = read_json(fold.folder / "run.json")
-        lines = (fold.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
-        final = set(curve_points(json.loads(line) for line in lines if line.strip()))
+        final = set(curve_points(read_json_lines(fold.folder / "history.jsonl")))
         if run is not None and training is not None and training.sent <= final:
             store.end_live(str(run.info.run_id), fold, details)
             if known is not None:

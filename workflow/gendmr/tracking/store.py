@@ -179,10 +179,11 @@ class Store:
                 "mlflow.parentRunId": parent,
                 **content.fold_tags(fold.method, fold.repeat, fold.fold),
             },
-            content.milliseconds(fold.folder / "fold.json"),
+            content.begun(fold.folder),
         )
         self.complete_fold(run_id, fold, run)
-        self.client.update_run(run_id, status="FINISHED")
+        ended = content.milliseconds(fold.folder / "run.json")
+        self.client.set_terminated(run_id, "FINISHED", end_time=ended)
         self._declare(run_id, fold.checksum)
         if existing is not None:
             self.retire(existing, "superseded")
@@ -274,7 +275,10 @@ class Store:
             run_id = str(live.pop(method.name).info.run_id)
         else:
             # MLflow shows the largest of several values of one step: a run is never written twice.
-            begun = content.milliseconds(method.table)
+            begun = min(
+                (content.begun(fold.folder) for fold in method.folds),
+                default=content.milliseconds(method.table),
+            )
             run_id = self._start(method.name, method.name, _method_tags(method.name), begun)
         self.log(run_id, content.summary_points(method), content.shared_parameters(runs))
         notes = content.method_notes(method, runs)
@@ -287,7 +291,8 @@ class Store:
             self._in_time()
             folder = str(Path(label).parent)
             self.client.log_artifact(run_id, str(path), None if folder == "." else folder)
-        self.client.update_run(run_id, status="FINISHED")
+        ended = content.milliseconds(method.table)
+        self.client.set_terminated(run_id, "FINISHED", end_time=ended)
         self._declare(run_id, method.checksum)
         if existing is not None:
             self.retire(existing, "superseded")

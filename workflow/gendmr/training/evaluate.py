@@ -19,6 +19,7 @@ from gendmr.files.tables import Kind, read_table, write_table
 from gendmr.seeds import generator
 from gendmr.statistics.intervals import nadeau_bengio
 from gendmr.tasks.base import Metric, Task
+from gendmr.training.agreement import check_agreement
 
 FIRST: dict[str, Kind] = {"participant_id": "text", "set": "text", "modalities": "text"}
 HELD_OUT, TRAIN = "held-out", "train"
@@ -115,11 +116,14 @@ def read_folds(folders: Sequence[Path | str], method: str, task: Task) -> list[F
         A fold's result is missing.
     TrainingError
         The folders hold another method, or one fold twice.
+    FoldError
+        Folds were made of different files or settings.
     """
     if not folders:
         raise InputFileError(
             f"no folds of {method} were given", next_step="run `snakemake training` first"
         )
+    check_agreement([Path(folder) for folder in folders])
     results = []
     for folder in folders:
         path = Path(folder) / "fold.json"

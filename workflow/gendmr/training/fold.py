@@ -249,7 +249,8 @@ def _write_weights(path: Path, fitted: Fitted, preparation: Preparation) -> None
     from safetensors.numpy import save
 
     prepared = {f"preparation.{name}": value for name, value in preparation.tensors().items()}
-    tensors = {**fitted.weights, **prepared}
+    terms = {f"terms.{name}": value for name, value in fitted.terms.items()}
+    tensors = {**fitted.weights, **prepared, **terms}
     with atomic_path(path) as temporary:
         temporary.write_bytes(
             save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})

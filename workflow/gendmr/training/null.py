@@ -7,6 +7,7 @@ together.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,7 +105,8 @@ def fit_null(
             write_dataset(path, part, schema)
         parts.append(part)
         progress(f"permutations {first} to {now[-1]} of {first} to {first + count - 1}")
-    write_dataset(output, _joined(parts, draws.reads), schema)
+    record = {"inputs": json.dumps(inputs, sort_keys=True)}
+    write_dataset(output, _joined(parts, draws.reads).assign_attrs(record), schema)
     shutil.rmtree(checkpoints)
 
 

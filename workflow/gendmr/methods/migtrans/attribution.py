@@ -72,13 +72,14 @@ def integrated_gradients(
             _, slopes = slopes_of(shares, np.tile(unsettled, count))
             weight = torch.from_numpy(weights[some].astype(np.float32)).to(device)
             for place, slope in enumerate(slopes):
-                own = slope.unflatten(0, (count, len(unsettled)))  # (node, person, ...)
+                own = slope.reshape(count, len(unsettled), *slope.shape[1:])  # (node, person, ...)
                 sums[place] += torch.tensordot(weight, own, dims=1)
         total = np.zeros(len(unsettled))
         for name, slope in zip(names, sums, strict=True):
-            own = (slope * inputs[name].detach()[unsettled]).cpu().numpy().astype(np.float64)
-            values[name][unsettled] = own
-            total += own.reshape(len(own), -1).sum(axis=1)
+            product = slope * inputs[name].detach()[unsettled]
+            attributed = product.cpu().numpy().astype(np.float64)
+            values[name][unsettled] = attributed
+            total += attributed.reshape(len(attributed), -1).sum(axis=1)
         difference = (end - start)[unsettled]
         wrong = np.abs(total - difference) > TOLERANCE * np.maximum(1, np.abs(difference))
         unsettled = unsettled[wrong]

@@ -55,7 +55,7 @@ class VectorEncoder(nn.Module):
         values : Tensor (person, instance, measure)
         """
         code = self.code(values.flatten(1))
-        return self.project(code.unflatten(1, (self.tokens, -1))), code
+        return self.project(code.reshape(len(code), self.tokens, -1)), code
 
 
 class RegionEncoder(nn.Module):

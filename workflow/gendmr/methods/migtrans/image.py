@@ -59,8 +59,8 @@ class SpatialSequenceAttention(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Return the gate (person, channel, x, y, z), 0 to 1, of maps of that shape."""
         narrow = self.narrow(maps).movedim(2 + self.axis, 1)  # (person, step, width, a, b)
-        there, back = self.forwards(narrow), self.backwards(narrow.flip(1)).flip(1)
-        states = torch.cat([there, back], dim=2).movedim(1, 2 + self.axis)
+        first, second = self.forwards(narrow), self.backwards(narrow.flip(1)).flip(1)
+        states = torch.cat([first, second], dim=2).movedim(1, 2 + self.axis)
         return torch.sigmoid(self.widen(states))
 
 
@@ -83,7 +83,7 @@ class SqueezeExcitation(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Return the gate (person, channel, x, y, z) of maps of that shape."""
         gate = self.gate(maps.mean(dim=(2, 3, 4)))[:, :, None, None, None]
-        return gate.expand_as(maps)
+        return torch.as_tensor(gate.expand_as(maps))
 
 
 class ImageEncoder(nn.Module):
@@ -113,13 +113,13 @@ class ImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         # MONAI takes a second to import: only where there are images.
-        from monai.networks.nets import DenseNet
+        from monai.networks.nets.densenet import DenseNet
 
         self.grid = tuple(grid)
         sizes = (64, 32, (6, 12, 24, 16)) if large else (16, 8, (2, 3, 3))
         net = DenseNet(3, 1, 1, init_features=sizes[0], growth_rate=sizes[1], block_config=sizes[2])
         self.features = net.features
-        channels = int(net.class_layers.out.in_features)
+        channels = dict(net.named_parameters())["class_layers.out.weight"].shape[1]
         self.attention: nn.Module | None = None
         if attention == "convlstm":
             self.attention = SpatialSequenceAttention(channels, attention_width, axis)

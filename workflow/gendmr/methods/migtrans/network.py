@@ -13,7 +13,7 @@ from gendmr.engine.network import OUTPUT
 ALONE, REBUILT, GATE, PLACES = "alone_", "rebuilt_", "gate_", "places_"
 
 
-class Step(nn.Module):
+class AttentionStep(nn.Module):
     """Attention from queries to keys with a residual, then a feed-forward layer; norms first.
 
     Parameters
@@ -92,10 +92,10 @@ class MigtransNet(nn.Module):
         self.names, self.modality_dropout = tuple(encoders), modality_dropout
         self.encode = nn.ModuleDict(encoders)
         self.steps = nn.ModuleDict(
-            {name: Step(width, heads, feed_forward, dropout) for name in self.names[1:]}
+            {name: AttentionStep(width, heads, feed_forward, dropout) for name in self.names[1:]}
         )
         self.class_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.read = Step(width, heads, feed_forward, dropout)
+        self.read = AttentionStep(width, heads, feed_forward, dropout)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
         self.rebuild = nn.ModuleDict({name: nn.Linear(*sizes) for name, sizes in inputs.items()})
         self.alone = nn.ModuleDict(

@@ -12,6 +12,7 @@ from gendmr.config.methods.ridge import RidgeMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import attribution_of, note_missing, only_epoch
 from gendmr.methods.base import Attribution, FitInputs, Progress, SequentialFits
+from gendmr.modalities import modality_of
 from gendmr.preprocessing.partition import stratified_parts
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -122,6 +123,21 @@ class FittedRidge:
             "centre": self.centre,
             "scale": self.scale,
         }
+
+    @property
+    def terms(self) -> dict[str, np.ndarray]:
+        """What one SD of each measure adds to the output; see `Fitted.terms`."""
+        # What does not vary has an infinite scale, and no term.
+        per_unit = self.coefficients / self.scale[:, None]
+        terms, start = {}, 0
+        for name in self.reads:
+            if name != COVARIATES:
+                instances = len(self.preparation.instances(name))
+                measures = len(modality_of(name).measures)
+                block = slice(start, start + instances * measures)
+                terms[name] = per_unit[block].reshape(instances, measures, per_unit.shape[1])
+                start = block.stop
+        return terms
 
     def predict(self, people: PreparedSubset) -> np.ndarray:
         """Return the output, float64 (person, output)."""

@@ -12,14 +12,14 @@ import numpy as np
 from gendmr.config.cohort import CohortSection
 from gendmr.config.histology import HistologySection
 from gendmr.config.modalities.base import ModalitySection
-from gendmr.files.datasets import texts, write_rows
+from gendmr.files.datasets import write_rows
+from gendmr.files.opening import opened, texts
 from gendmr.files.tables import read_table
 from gendmr.modalities.attrition import COLUMNS, Attrition
 from gendmr.modalities.base import Listing
 from gendmr.modalities.matching import Matching
 from gendmr.modalities.measured import MeasuredSource
 from gendmr.modalities.patch.modality import MODALITY
-from gendmr.modalities.reader import opened
 from gendmr.modalities.store import participants_in
 
 

@@ -132,7 +132,7 @@ def sample(path: Path, centres: np.ndarray, grey: np.ndarray, resolution: float)
 
     try:
         image = nib.load(path)
-        values = np.asarray(image.get_fdata(dtype=np.float32), dtype=np.float64)  # type: ignore[attr-defined]
+        values = np.asarray(image.get_fdata(dtype=np.float32), dtype=np.float64)
     except Exception as error:
         raise InputFileError(
             f"{path}: not readable as NIfTI ({error})",
@@ -145,7 +145,7 @@ def sample(path: Path, centres: np.ndarray, grey: np.ndarray, resolution: float)
             cause="a functional scan, or maps of several tissues in one file",
             next_step="give the map of grey matter alone",
         )
-    sampled, covered = _sampled(values, np.asarray(image.affine), centres, resolution)  # type: ignore[attr-defined]
+    sampled, covered = _sampled(values, np.asarray(image.affine), centres, resolution)
     known = np.isfinite(sampled)
     alike = 0.0
     if known.sum() > 2 and sampled[known].std() > 0:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gendmr.config.ranking import RankingSection
 from gendmr.errors import InputFileError
+from gendmr.files.opening import read_names
 from gendmr.modalities import modality_of
 from gendmr.modalities.reader import ArrayReader
 from gendmr.ranking.bias import Bias
@@ -163,18 +164,9 @@ def region_top_k(top_k: int, instances: int) -> int:
 
 
 def _people(path: Path) -> np.ndarray:
-    import xarray as xr
-
-    if not path.is_file():
+    people = read_names(path, "participant")
+    if people is None:
         raise InputFileError(
-            f"{path}: no such file", next_step="run the rule collect_modality again"
+            f"{path}: names no participants", next_step="run the rule collect_modality again"
         )
-    try:
-        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as stored:
-            return np.asarray(stored["participant"].values)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputFileError(
-            f"{path}: not readable as NetCDF ({error})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again",
-        ) from error
+    return people

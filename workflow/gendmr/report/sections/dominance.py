@@ -7,7 +7,6 @@ with an event, all) for whom that modality was dominant; ``lead_none_<group>`` w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gendmr import modalities
+from gendmr.files.atomic import read_json_lines
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.numbers import finite
 
@@ -84,8 +84,7 @@ def read_dominance(results: Path, name: str, folds: Sequence[tuple[int, int]]) -
     histories = []
     for repeat, fold in folds:
         path = results / "training" / name / f"repeat-{repeat}" / f"fold-{fold}" / "history.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines()
-        histories.append([json.loads(line) for line in lines])
+        histories.append(read_json_lines(path))
     columns = _columns(key for history in histories for line in history for key in line)
     longest = max((len(history) for history in histories), default=0)
     shares = {

@@ -250,6 +250,10 @@ class BinaryTask(Judged):
         """Return 1 for cases and 0 for controls."""
         return np.asarray((outcome.case == 1).astype(np.float64)[:, None])
 
+    def trait(self, outcome: CaseStatus) -> np.ndarray:
+        """Return 1 for controls and 2 for cases, NaN where unknown."""
+        return np.where(outcome.case < 0, np.nan, outcome.case + 1.0)
+
     def reference(self, outcome: CaseStatus) -> np.ndarray:
         """Return the controls."""
         return np.asarray(outcome.case == 0)

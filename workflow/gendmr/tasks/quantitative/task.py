@@ -212,6 +212,10 @@ class QuantitativeTask(Judged):
         """Return the measurement in standard deviations of training people."""
         return self._standardised(outcome)[:, None]
 
+    def trait(self, outcome: Measurements) -> np.ndarray:
+        """Return the measurement, in its own unit."""
+        return np.asarray(outcome.value, dtype=np.float64)
+
     def reference(self, outcome: Measurements) -> np.ndarray:
         """Return everybody: nobody is affected more than another."""
         return np.ones(len(outcome), dtype=bool)

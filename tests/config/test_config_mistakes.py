@@ -1,0 +1,187 @@
+"""Mistakes in a configuration, generated: each is named with what to write, and that works."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gendmr.config.base import keys_of
+from gendmr.config.study import Study
+from gendmr.errors import ConfigurationError
+
+DEMO = """
+study: mistakes
+seed: 7
+genotypes:
+  inputs: [array]
+  hwe: 0.5
+  maf: 0.1
+  pruning_window: 50
+  chromosomes: ["2"]
+  lift: {array: {build: NCBI36, chain: over.chain}}
+annotation: {genes: genes.loc, upstream_kb: 35.0}
+imaging:
+  bids: bids
+  atlas: {labels: labels.nii, table: labels.tsv}
+  outliers: {dice_below: 0.9}
+modalities: {snp: {selection: {maximum: 100}}}
+cohort:
+  participants: participants.tsv
+  outcomes: {diagnosis: {kind: binary, case: ["yes"], control: ["2"]}}
+  covariates: [age, sex]
+training:
+  methods: {one: {kind: ridge, reads: [snp]}, two: {kind: gendmr}}
+  null: {permutations: 5}
+  optimisation: {learning_rate: 0.001}
+ranking: {top_k: 10}
+report: {title: mistakes}
+"""
+
+
+def demo():
+    """Return the configuration; YAML takes the key `null` for nothing, which JSON mends."""
+    return json.loads(json.dumps(yaml.safe_load(DEMO)))
+
+
+def places(value, where=()):
+    """Yield the place of every key of a configuration."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            # Names that a user chooses are no keys.
+            if where[-1:] not in (("lift",), ("outcomes",), ("methods",)):
+                yield (*where, key)
+            yield from places(inner, (*where, key))
+
+
+def at(config, place):
+    for key in place:
+        config = config[key]
+    return config
+
+
+SCHEMA = Study.model_json_schema()
+PLACES = [place for place in places(demo()) if len(place[-1]) > 3]
+
+
+def test_the_configuration_of_these_tests_is_valid():
+    Study.parse(demo())
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    place=st.sampled_from(PLACES),
+    mistake=st.sampled_from(["drop", "double", "swap", "upper", "plural", "hyphen"]),
+    where=st.integers(1, 30),
+)
+def test_a_misspelt_key_at_any_level_is_named_with_the_right_one(place, mistake, where):
+    *section, key = place
+    at_letter = 1 + where % (len(key) - 2)
+    head, letter, tail = key[:at_letter], key[at_letter], key[at_letter + 1 :]
+    wrong = {
+        "drop": head + tail,
+        "double": head + letter + letter + tail,
+        "swap": head + tail[:1] + letter + tail[1:],
+        "upper": key.upper(),
+        "plural": key.removesuffix("s") if key.endswith("s") else f"{key}s",
+        "hyphen": key.replace("_", "-") if "_" in key else f"{key}_",
+    }[mistake]
+    config = demo()
+    known = keys_of(SCHEMA, section)
+    if wrong in known or wrong == key:
+        return
+    inner = at(config, section)
+    inner[wrong] = inner.pop(key)
+    with pytest.raises(ConfigurationError) as error:
+        Study.parse(config)
+    assert "did you mean" in error.value.what
+    # What is printed is put in the place of the mistake, and is then valid again, where it is the
+    # key that was meant: sections have keys that are near one another.
+    named = re.search(rf"did you mean '(\w+)' for '{re.escape(wrong)}'", error.value.what)
+    assert named is not None, error.value.what
+    assert named[1] in known
+    if named[1] == key:
+        inner[key] = inner.pop(wrong)
+        Study.parse(config)
+
+
+NUMBERS = [
+    ("genotypes", "hwe"),
+    ("genotypes", "maf"),
+    ("annotation", "upstream_kb"),
+    ("imaging", "outliers", "dice_below"),
+    ("training", "optimisation", "learning_rate"),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    place=st.sampled_from(NUMBERS),
+    written=st.sampled_from(
+        [
+            "1e-5",
+            "1E-3",
+            "2e-2",
+            "+1e-5",
+            '"0.1"',
+            "'0.05'",
+            "0,05",
+            "1,5e-3",
+            '"1e-4"',
+            '",4"',
+            '".1"',
+        ]
+    ),
+)
+def test_a_number_that_yaml_takes_for_text_is_refused_with_what_to_write(place, written):
+    *section, key = place
+    config = demo()
+    at(config, section)[key] = yaml.safe_load(written)
+    with pytest.raises(ConfigurationError) as error:
+        Study.parse(config)
+    hint = re.search(r"write (\S+)", error.value.what)
+    assert hint is not None, error.value.what
+    at(config, section)[key] = yaml.safe_load(hint[1])
+    value = at(Study.parse(config).model_dump(), place)
+    expected = float(written.strip("\"'").replace(",", "."))
+    assert value == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("place", "written", "remedy"),
+    [
+        (("genotypes", "pruning_window"), '"50"', "50"),
+        (("cohort", "outcomes", "diagnosis", "case"), "[yes]", '["yes"]'),
+        (("cohort", "outcomes", "diagnosis", "case"), "[on, no]", '["on", "no"]'),
+        (("cohort", "outcomes", "diagnosis", "control"), "[0]", '["0"]'),
+        (("cohort", "outcomes", "diagnosis", "control"), "[1.0]", '["1.0"]'),
+        (("genotypes", "chromosomes"), "[19]", '["19"]'),
+        (("report", "title"), "2024-01-31", '"2024-01-31"'),
+        (("report", "title"), "2024", '"2024"'),
+    ],
+)
+def test_a_text_or_number_of_another_type_is_refused_with_what_to_write(place, written, remedy):
+    *section, key = place
+    config = demo()
+    at(config, section)[key] = yaml.safe_load(written)
+    with pytest.raises(ConfigurationError, match="write") as error:
+        Study.parse(config)
+    assert "quotation marks" in str(error.value)
+    mended = copy.deepcopy(config)
+    at(mended, section)[key] = yaml.safe_load(remedy)
+    Study.parse(mended)
+
+
+def test_what_is_missing_is_named_without_all_the_rest():
+    config = demo()
+    del config["annotation"]["genes"]
+    with pytest.raises(ConfigurationError) as error:
+        Study.parse(config)
+    assert error.value.what.splitlines()[1:] == [
+        "  annotation.genes: missing, and it has no default"
+    ]

@@ -1,0 +1,1 @@
+"""What to attach to a bug report: configuration, versions and logs, no data."""

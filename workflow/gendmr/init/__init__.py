@@ -1,0 +1,1 @@
+"""A first configuration of a study, written from what its files hold."""
