@@ -13,6 +13,7 @@ from gendmr.errors import InputFileError, ModalityError, first_few
 from gendmr.files.opening import DAMAGE
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".npy", ".npz")
+MOST_AGAIN = 0.1  # share of patches that are those of another row: beyond it two runs
 LARGEST = 65504.0  # of a float16, in which bags are stored
 STEP = ("patch_size_level0", "patch_size")  # attributes of coordinates: TRIDENT's, CLAM's
 
@@ -148,10 +149,16 @@ def _refuse(features: np.ndarray, places: np.ndarray | None, path: str) -> None:
             cause="another array, or features and coordinates of two runs",
             next_step="make the features of this slide again, or set `histology: coordinates:`",
         )
-    if len(np.unique(places, axis=0)) != len(places):
+    # Detectors of nuclei name one twice now and then; a second run repeats most of the patches.
+    _, first, number, counts = np.unique(
+        places, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    shared = np.flatnonzero(counts[number.ravel()] > 1)
+    again = shared[first[number.ravel()[shared]] != shared]
+    same = (features[again] == features[first[number.ravel()[again]]]).all(axis=1)
+    if same.sum() > MOST_AGAIN * len(places):
         raise ModalityError(
-            f"{path}: {len(places) - len(np.unique(places, axis=0))} patches stand twice at one"
-            " place",
+            f"{path}: {int(same.sum())} patches stand twice at one place",
             cause="features that were appended to those of an earlier run",
             next_step="make the features of this slide again",
         )

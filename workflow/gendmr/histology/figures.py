@@ -38,7 +38,7 @@ def draw_slides(path: Path, slides: Sequence[Slide], size: int) -> Any:
     left.set_xlabel("slide, by its number of patches")
     left.set_ylabel("patches")
     left.set_title("Patches of each slide", loc="left", fontsize=7)
-    left.legend(fontsize=6, loc="lower right")
+    left.legend(fontsize=6)
     for axis, one, which in zip(
         maps, (used[0], used[len(used) // 2], used[-1]), ("fewest", "median", "most"), strict=True
     ):
