@@ -40,7 +40,7 @@ def unbind_loop(
 def arguments(steps: int) -> list[torch.Tensor]:
     """Return x, delta, a, b, c, d with gradients."""
     torch.manual_seed(1)
-    given = [
+    inputs = [
         torch.randn(BATCH, steps, CHANNELS),
         torch.nn.functional.softplus(torch.randn(BATCH, steps, CHANNELS)),
         -torch.exp(torch.randn(CHANNELS, STATES)),
@@ -48,29 +48,29 @@ def arguments(steps: int) -> list[torch.Tensor]:
         torch.randn(BATCH, steps, STATES),
         torch.randn(CHANNELS),
     ]
-    return [one.requires_grad_() for one in given]
+    return [one.requires_grad_() for one in inputs]
 
 
-def measure(scan: Callable[..., torch.Tensor], given: list[torch.Tensor]) -> tuple[float, float]:
+def measure(scan: Callable[..., torch.Tensor], inputs: list[torch.Tensor]) -> tuple[float, float]:
     """Return the processor seconds of forward and backward."""
     start = time.process_time()
-    y = scan(*given)
+    y = scan(*inputs)
     middle = time.process_time()
     y.sum().backward()
     return middle - start, time.process_time() - middle
 
 
-def held(scan: Callable[..., torch.Tensor], given: list[torch.Tensor]) -> int:
+def held(scan: Callable[..., torch.Tensor], inputs: list[torch.Tensor]) -> int:
     """Return the bytes that autograd keeps between forward and backward."""
-    kept: dict[int, int] = {}
+    bytes_by_address: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        bytes_by_address[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        y = scan(*given)
-        total = sum(kept.values())
+        y = scan(*inputs)
+        total = sum(bytes_by_address.values())
     del y
     return total
 
@@ -84,14 +84,14 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     print("steps  forward_ms  backward_ms  ratio_forward  ratio_backward  ratio_memory")
     for steps in (256, 512, 1544):
-        given = arguments(steps)
+        inputs = arguments(steps)
         best = {selective_scan: [9e9, 9e9], unbind_loop: [9e9, 9e9]}
         for _ in range(options.repeats):
             for scan, times in best.items():
-                took = measure(scan, given)
+                took = measure(scan, inputs)
                 times[:] = [min(pair) for pair in zip(times, took, strict=True)]
         ours, loop = best[selective_scan], best[unbind_loop]
-        memory = held(selective_scan, given) / held(unbind_loop, given)
+        memory = held(selective_scan, inputs) / held(unbind_loop, inputs)
         print(
             f"{steps:5}  {1000 * ours[0]:10.0f}  {1000 * ours[1]:11.0f}"
             f"  {ours[0] / loop[0]:13.2f}  {ours[1] / loop[1]:14.2f}  {memory:12.3f}"

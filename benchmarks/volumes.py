@@ -134,8 +134,8 @@ def heads(stage: Stage, maps: list[tuple[int, Path]], *, loss: bool, twice: bool
     for measure, row, truth_row in zip(
         MEASURES, np.transpose(measured), np.transpose(true), strict=True
     ):
-        share = row / np.array(measured)[:, 0], truth_row / np.array(true)[:, 0]
-        relative = np.nan if measure == "icv" else np.corrcoef(*share)[0, 1]
+        share, true_share = row / np.array(measured)[:, 0], truth_row / np.array(true)[:, 0]
+        relative = np.nan if measure == "icv" else np.corrcoef(share, true_share)[0, 1]
         raw, ratio = np.corrcoef(row, truth_row)[0, 1], row / truth_row
         print(
             f"{measure}: r {raw:.2f}, per head {relative:.2f}, ratio {ratio.mean():.2f}"

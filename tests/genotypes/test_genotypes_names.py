@@ -9,23 +9,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, IdentifierError, ToolError
 from gendmr.files.tables import read_table
 from gendmr.genotypes import plink
-from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.bed import dosage_blocks
+from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink, Program, find
 from gendmr.genotypes.removals import COLUMNS
 from remedies import carry_out
 
+# Each example runs PLINK; to shrink a failing one takes minutes.
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 # What a name may hold: letters of any script and marks, but no blanks and nothing that ends a line.
 NAME = st.text(
     st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=12
 ).filter(lambda name: name != ".")
+
+
+def read_all(prefix: Path) -> np.ndarray:
+    fileset = check_fileset(prefix)
+    everybody, variants = np.arange(fileset.n_people), np.arange(fileset.n_variants)
+    blocks = dosage_blocks(fileset, everybody, variants, 16)
+    return np.hstack([block for _, block in blocks])
 
 
 def merge(folder: Path, *inputs: Path, **settings_) -> dict:
@@ -44,7 +54,7 @@ def two_arrays(make_set, folder: Path, names: list[str], dosages: np.ndarray) ->
     return made
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, phases=NO_SHRINKING)
 @given(st.lists(NAME, min_size=30, max_size=40, unique=True), st.integers(0, 2**32 - 1))
 def test_any_names_come_through_joining(make_set, names, seed):
     """PLINK 1.9 drops `rs7–A>G` from its lists, and says nothing."""
@@ -57,7 +67,8 @@ def test_any_names_come_through_joining(make_set, names, seed):
         order = [
             int(iid[2:]) + 12 * int(iid[1]) for iid in read_fam(folder / "w" / "merged")["iid"]
         ]
-        assert (read_dosages(folder / "w" / "merged") == dosages[order]).all()
+        # The reader of the next stage: pandas-plink ends a name at a quotation mark.
+        assert (read_all(folder / "w" / "merged") == dosages[order]).all()
 
 
 @pytest.mark.parametrize("version", ["1.9", "2"])
@@ -131,7 +142,7 @@ def test_one_site_with_two_probes_is_refused_until_one_is_left(make_set, tmp_pat
     assert names == [f"rs{j}" for j in range(30) if j != 7]
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4, deadline=None, phases=NO_SHRINKING)
 @given(st.lists(st.booleans(), min_size=60, max_size=60), st.integers(0, 2**32 - 1))
 def test_bases_in_small_letters_are_the_same_bases(make_set, small, seed):
     dosages = np.random.default_rng(seed).integers(0, 3, (24, 30)).astype(np.int8)

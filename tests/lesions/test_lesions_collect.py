@@ -64,10 +64,10 @@ def people(folder, count=4, **options):
 
 
 def collect(folder, **options):
-    given = {"tif": str(folder / "tif"), "channels": CHANNELS, "reference": "flair"} | options
-    if given.get("nifti"):
-        del given["tif"]
-    collect_lesions(LesionsSection.parse(given), folder / "out")
+    section = {"tif": str(folder / "tif"), "channels": CHANNELS, "reference": "flair"} | options
+    if section.get("nifti"):
+        del section["tif"]
+    collect_lesions(LesionsSection.parse(section), folder / "out")
     quality = pd.read_csv(folder / "out" / "quality.tsv", sep="\t", keep_default_na=False,
                           dtype={"participant_id": str})  # fmt: skip
     with xr.open_dataset(folder / "out" / "measures.nc", engine="h5netcdf") as stored:

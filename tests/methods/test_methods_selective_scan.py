@@ -39,10 +39,10 @@ def slow_scan(x, delta, a, b, c, d):
 def test_selective_scan__equals_its_slow_twin_with_gradients(steps):
     results = []
     for scan in (selective_scan, slow_scan):
-        given = [one.requires_grad_() for one in arguments(steps)]
-        y = scan(*given)
+        inputs = [one.requires_grad_() for one in arguments(steps)]
+        y = scan(*inputs)
         weight = torch.cos(torch.arange(y.numel(), dtype=y.dtype)).reshape(y.shape)
-        results.append((y, torch.autograd.grad((y * weight).sum(), given)))
+        results.append((y, torch.autograd.grad((y * weight).sum(), inputs)))
     (ours, gradients), (slow, expected) = results
     torch.testing.assert_close(ours, slow, atol=1e-5, rtol=1e-5)
     for one, other in zip(gradients, expected, strict=True):
@@ -50,24 +50,24 @@ def test_selective_scan__equals_its_slow_twin_with_gradients(steps):
 
 
 def test_selective_scan__gradients_are_those_of_differences():
-    given = [one.requires_grad_() for one in arguments(5, 1, 2, 2, torch.float64)]
-    assert torch.autograd.gradcheck(selective_scan, given)
+    inputs = [one.requires_grad_() for one in arguments(5, 1, 2, 2, torch.float64)]
+    assert torch.autograd.gradcheck(selective_scan, inputs)
 
 
 def test_selective_scan__keeps_less_than_half_of_what_the_twin_keeps():
     """What autograd holds between forward and backward, in bytes."""
     held = {}
     for scan in (selective_scan, slow_scan):
-        kept: dict[int, int] = {}
+        bytes_by_address: dict[int, int] = {}
 
-        def keep(tensor, kept=kept):
+        def keep(tensor, bytes_by_address=bytes_by_address):
             storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()
+            bytes_by_address[storage.data_ptr()] = storage.nbytes()
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             y = scan(*[one.requires_grad_() for one in arguments(256, 2, 16, 8)])
-            held[scan] = sum(kept.values())
+            held[scan] = sum(bytes_by_address.values())
         y.sum().backward()
     assert held[selective_scan] < held[slow_scan] / 2
 

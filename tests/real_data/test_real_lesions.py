@@ -29,7 +29,7 @@ def test_slices_as_shared_equal_the_decoded_volume(lgg, tmp_path):
     section = {"tif": str(lgg / "source_layout"), "channels": CHANNELS, "reference": "flair"}
     collect_lesions(LesionsSection.parse(section), tmp_path)
     volume = read_volume(tmp_path / "volumes.h5", "TCGA-HT-7860")
-    with np.load(lgg / "patients" / "TCGA_HT_7860_19960513.npz") as decoded:
+    with np.load(lgg / "patients" / "TCGA_HT_7860_19960513.npz", allow_pickle=False) as decoded:
         np.testing.assert_array_equal(volume.image, decoded["image"])
         np.testing.assert_array_equal(volume.mask, decoded["mask"])
         np.testing.assert_array_equal(volume.slice_number, decoded["z"])
@@ -42,7 +42,7 @@ def test_copied_channels_are_those_that_the_table_names(lgg):
     copied = table["pre_is_copy_of_flair"] | table["post_is_copy_of_flair"]
     section = LesionsSection.parse({"tif": "x", "channels": CHANNELS, "reference": "flair"})
     for folder in [*table.index[copied], *table.index[~copied][:3]]:
-        with np.load(lgg / "patients" / f"{folder}.npz") as decoded:
+        with np.load(lgg / "patients" / f"{folder}.npz", allow_pickle=False) as decoded:
             known, _ = known_channels(decoded["image"], section)
         row = table.loc[folder]
         expected = [not row["pre_is_copy_of_flair"], True, not row["post_is_copy_of_flair"]]

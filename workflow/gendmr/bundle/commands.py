@@ -17,15 +17,15 @@ import click
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The archive; without it, gendmr-bundle-<study>.zip.",
+    help="The text; without it, gendmr-bundle-<study>.txt.",
 )
 def group(configfile: Path, output: Path | None) -> None:
     """Pack configuration, versions and logs of a study for a bug report: no data."""
-    from gendmr.bundle.archive import pack
+    from gendmr.bundle.attachment import pack
 
     contents = pack(configfile, output)
     for name in contents.names:
         click.echo(f"  {name}")
-    click.echo(f"{contents.path}: {len(contents.names)} files")
+    click.echo(f"{contents.path}: {len(contents.names)} parts")
     for note in contents.notes:
         click.echo(f"note: {note}")

@@ -28,7 +28,7 @@ def draw_slides(path: Path, slides: Sequence[Slide], size: int) -> Any:
     figure, axes = style.canvas(1, 4, size=(style.PAGE, 2.1), layout="constrained")
     left, *maps = axes
     place = np.arange(len(used))
-    left.plot(place, [one.patches for one in used], ".", color=style.BLUE, label="found")
+    left.plot(place, [one.patches for one in used], ".", color=style.BLUE, label="in the file")
     left.plot(place, [one.used for one in used], ".", color=style.ORANGE, label="used")
     left.axhline(size, color=style.DARK, linewidth=0.6, linestyle=":", label="bag")
     left.set_yscale("log")
@@ -38,7 +38,7 @@ def draw_slides(path: Path, slides: Sequence[Slide], size: int) -> Any:
     left.set_xlabel("slide, by its number of patches")
     left.set_ylabel("patches")
     left.set_title("Patches of each slide", loc="left", fontsize=7)
-    left.legend(fontsize=6)
+    left.legend(fontsize=6, loc="lower right")
     for axis, one, which in zip(
         maps, (used[0], used[len(used) // 2], used[-1]), ("fewest", "median", "most"), strict=True
     ):

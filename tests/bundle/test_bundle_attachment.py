@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gendmr import __version__
-from gendmr.bundle.archive import pack
+from gendmr.bundle.attachment import pack
 from gendmr.bundle.commands import group
 from gendmr.errors import ConfigurationError
 from gendmr.files.tables import write_table
@@ -32,8 +32,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def contents(path: Path) -> dict[str, str]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name).decode() for name in archive.namelist()}
+    parts = re.split(r"^={20} (.+)$", path.read_text(), flags=re.MULTILINE)
+    texts = [text.strip("\n") + "\n" for text in parts[2::2]]
+    return dict(zip(parts[1::2], texts, strict=True))
 
 
 def test_bundle__holds_what_a_report_needs_and_no_person(root: Path) -> None:
@@ -60,7 +61,7 @@ def test_bundle__command_prints_what_is_inside(root: Path, monkeypatch: pytest.M
     result = CliRunner().invoke(group, ["--configfile", "study.yaml"])
     assert result.exit_code == 0, result.output
     assert "configuration.yaml" in result.output
-    assert (root / "gendmr-bundle-mine.zip").is_file()
+    assert (root / "gendmr-bundle-mine.txt").is_file()
 
 
 @pytest.mark.parametrize("text", [None, "seed: 1\n"])

@@ -1,15 +1,14 @@
-"""An archive of configuration, versions and logs, with the names of participants masked."""
+"""One text of configuration, versions and logs, with the names of participants masked."""
 
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gendmr.errors import ConfigurationError, TableError
-from gendmr.files.atomic import atomic_path
+from gendmr.files.atomic import write_text
 from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table
 from gendmr.files.text import read_text_file
@@ -20,6 +19,7 @@ MOST = 400  # logs, the newest first
 # A shorter name is part of too many other words and numbers.
 SHORTEST = 3
 PACKAGES = ("numpy", "pandas", "pydantic", "scipy", "snakemake", "torch", "xarray")
+RULE = "=" * 20  # before the name of each part
 # Numbers of groups of people; tables by participant stay where they are.
 SUMMARIES = ("genotypes", "annotation", "imaging", "expression", "connectivity")
 
@@ -32,7 +32,7 @@ class Bundle:
     ----------
     path : Path
     names : list of str
-        Inside the archive.
+        Of the parts.
     notes : list of str
     """
 
@@ -42,7 +42,7 @@ class Bundle:
 
 
 def pack(configfile: Path, output: Path | None = None, *, root: Path = Path()) -> Bundle:
-    """Write the archive of a study.
+    """Write the text of a study.
 
     Parameters
     ----------
@@ -78,14 +78,11 @@ def pack(configfile: Path, output: Path | None = None, *, root: Path = Path()) -
         path = results / stage / "summary.json"
         if path.is_file():
             members[f"results/{stage}/summary.json"] = path.read_text(encoding="utf-8")
-    path = output or root / f"gendmr-bundle-{study}.zip"
-    with (
-        atomic_path(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        names = {mask(name): mask(content) for name, content in members.items()}
-        for name, content in names.items():
-            archive.writestr(name, content)
+    path = output or root / f"gendmr-bundle-{study}.txt"
+    names = {mask(name): mask(content) for name, content in members.items()}
+    # One text, so that a person sees what leaves before sending it.
+    parts = [f"{RULE} {name}\n{content.rstrip()}\n" for name, content in names.items()]
+    write_text(path, "\n".join(parts))
     notes.append("paths and labels of your files are in it: look through it before you send it")
     return Bundle(path, list(names), notes)
 
