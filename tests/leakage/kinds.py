@@ -31,6 +31,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "fusion-late": {"kind": "fusion", "mode": "late", "width": 6},
     "fusion-ogm_ge": {"kind": "fusion", "mode": "ogm_ge", "width": 6},
     "fusion-fixed_teacher": {"kind": "fusion", "mode": "fixed_teacher", "width": 6},
+    "migtrans": {
+        "kind": "migtrans",
+        "reads": ["snp", "region"],
+        "width": 8,
+        "hidden": [16, 12],
+        "tokens": 2,
+        "autoencoder": "joint",
+    },
 }
 NETWORKS = [name for name, method in METHODS.items() if KINDS[method["kind"]].network]
 # One of each kind, in its richest form.
@@ -41,6 +49,7 @@ EACH_KIND = (
     "polygenic",
     "association-both",
     "fusion-fixed_teacher",
+    "migtrans",
 )
 SEED = 5
 

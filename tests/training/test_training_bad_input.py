@@ -250,7 +250,8 @@ def test_a_person_without_any_modality_is_trained_on_and_scored_and_counted_apar
     table = predictions(found)
     bare = table[table["modalities"] == "none"]
     assert set(bare["participant_id"]) == chosen
-    assert bare["score"].nunique() == 1  # what is known of them is the same
+    # What is known of them is the same; a place in a batch moves the last bit of a float32.
+    assert np.ptp(bare["score"]) < 1e-6
     assert (bare["set"] == "held-out").sum() == 3
     assert read(found, "run.json")["people"]["none"] == 3
 

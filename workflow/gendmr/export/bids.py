@@ -17,7 +17,7 @@ import pandas as pd
 from gendmr import __version__
 from gendmr.errors import first_few
 from gendmr.export.results import Export, StudyResults
-from gendmr.files.atomic import read_json, write_json, write_text
+from gendmr.files.atomic import atomic_path, read_json, write_json, write_text
 from gendmr.files.tables import write_table
 
 VERSION = "1.10.0"
@@ -96,7 +96,8 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         # Another disk, or one without links.
-        shutil.copyfile(source, target)
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
 
 
 def _write_description(study: StudyResults, output: Path, template: dict[str, Any]) -> None:
