@@ -125,6 +125,22 @@ def test_without_methods_those_that_fit_the_study_are_trained(available, outcome
     assert study.method_options("gendmr").reads == available
 
 
+def test_default_methods_read_only_modalities_that_they_can_read():
+    """Bags of patches have no instances that people share, so a ridge cannot read them."""
+    study = Study.parse(
+        {
+            "study": "slides",
+            "seed": 1,
+            "histology": {"slides": "slides.tsv"},
+            "expression": {"matrices": [{"path": "genes.tsv", "unit": "tpm"}]},
+            "cohort": {"participants": "participants.tsv"},
+        }
+    )
+    assert list(study.methods) == ["ridge", "ridge-expression", "ridge-covariates"]
+    for name in study.methods:
+        assert "patch" not in study.method_options(name).reads
+
+
 def test_a_method_learns_the_first_outcome_or_the_one_it_names():
     methods = {"a": {"kind": "ridge"}, "b": {"kind": "ridge", "outcome": "memory"}}
     study = make_study(methods, outcomes=OUTCOMES)

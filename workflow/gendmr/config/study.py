@@ -283,7 +283,7 @@ class Study(Section):
         """Methods by name: those configured, or those that fit the study."""
         if self.training.methods:
             return self.training.methods
-        available = tuple(self.modality_sections())
+        available = tuple(name for name, one in self.modality_sections().items() if one.shared)
         outcome = next(iter(self.cohort.outcomes.values()))
         ridge = METHODS["ridge"]
         methods: dict[str, AnyMethod] = {}
