@@ -274,8 +274,9 @@ time.sleep(600)
 def test_what_follows_ends_with_the_workflow_that_started_it(
     server: Server, tmp_path: Path
 ) -> None:
-    study = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text())
-    study |= {"study": "parent", "tracking": {"uri": server.address, "live": True}}
+    tiny = (ROOT / "tests/workflow/tiny.yaml").read_text()
+    study = yaml.safe_load(tiny.replace("tiny", "parent"))
+    study |= {"tracking": {"uri": server.address, "live": True}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], cwd=tmp_path, env=os.environ, start_new_session=True
