@@ -139,31 +139,21 @@ def write_blocks(
     OutputError
         The disk is full.
     """
-    import h5netcdf
-
-    declared = schema[main]
-    with atomic_path(path) as temporary:
-        sink = Sink(temporary)
-        try:
-            with h5netcdf.File(sink, "w") as stored:
-                stored.dimensions = dict(zip(declared.dims, shape, strict=True))
-                stored.attrs.update({name: str(value) for name, value in attributes.items()})
-                _write_coordinates(stored, schema, coordinates, str(path))
-                sink.check()
-                large = stored.create_variable(
-                    main, declared.dims, dtype=np.dtype(declared.dtype), **_packed(shape)
-                )
-                large.attrs.update(_described(declared))
-                large.attrs["coordinates"] = " ".join(
-                    name for name in coordinates if name not in declared.dims
-                )
-                for start, values in blocks:
-                    _refuse(declared, values, str(path), main)
-                    large[:, start : start + values.shape[1]] = values
-                    sink.check()
-        finally:
-            sink.close()
-        sink.check()
+    beside = [name for name in coordinates if name not in schema[main].dims]
+    _write_pieces(
+        path,
+        schema,
+        main,
+        shape,
+        coordinates,
+        (
+            ((slice(None), slice(start, start + values.shape[1])), values)
+            for start, values in blocks
+        ),
+        _packed(shape),
+        attributes,
+        {"coordinates": " ".join(beside)},
+    )
 
 
 def write_rows(
@@ -197,6 +187,22 @@ def write_rows(
     OutputError
         The disk is full.
     """
+    stored_by_person = CHECKED | {"chunks": (1, *shape[1:])} if 0 not in shape else {}
+    _write_pieces(path, schema, main, shape, coordinates, enumerate(rows), stored_by_person, {}, {})
+
+
+def _write_pieces(
+    path: Path | str,
+    schema: Schema,
+    main: str,
+    shape: tuple[int, ...],
+    coordinates: Mapping[str, np.ndarray],
+    pieces: Iterable[tuple[Any, np.ndarray]],
+    storage: Mapping[str, Any],
+    attributes: Mapping[str, str],
+    attributes_of_main: Mapping[str, str],
+) -> None:
+    """Write a dataset whose large variable comes in pieces: index and values of each."""
     import h5netcdf
 
     declared = schema[main]
@@ -205,18 +211,16 @@ def write_rows(
         try:
             with h5netcdf.File(sink, "w") as stored:
                 stored.dimensions = dict(zip(declared.dims, shape, strict=True))
+                stored.attrs.update({name: str(value) for name, value in attributes.items()})
                 _write_coordinates(stored, schema, coordinates, str(path))
                 sink.check()
                 large = stored.create_variable(
-                    main,
-                    declared.dims,
-                    dtype=np.dtype(declared.dtype),
-                    **(CHECKED | {"chunks": (1, *shape[1:])} if 0 not in shape else {}),
+                    main, declared.dims, dtype=np.dtype(declared.dtype), **storage
                 )
-                large.attrs.update(_described(declared))
-                for place, values in enumerate(rows):
+                large.attrs.update({**_described(declared), **attributes_of_main})
+                for index, values in pieces:
                     _refuse(declared, values, str(path), main)
-                    large[place] = values
+                    large[index] = values
                     sink.check()
         finally:
             sink.close()
