@@ -30,6 +30,7 @@ EXPRESSION, HAS_EXPRESSION = "expression", "has_expression"
 PATCH, USED = "patch", "patch_used"
 FEATURES = "features of a patch"  # among the sizes of an architecture
 TOKENS = "tokens_"
+PLACES = "places_"  # of the genes of a family or subspace, among the fixed tensors
 SMALLEST_SIDE = 4  # of a grid in which deformable attention finds a key
 
 

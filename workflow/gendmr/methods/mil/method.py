@@ -19,6 +19,7 @@ from gendmr.methods.bags import (
     EXPRESSION,
     FEATURES,
     PATCH,
+    PLACES,
     USED,
     attribute,
     bag_problem,
@@ -31,8 +32,6 @@ from gendmr.methods.mil.network import FAMILY, MilNet
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
-
-PLACES = "places_"
 
 
 def build(options: MethodOptions) -> Mil:

@@ -27,6 +27,7 @@ from gendmr.methods.bags import (
     FEATURES,
     HAS_EXPRESSION,
     PATCH,
+    PLACES,
     USED,
     attribute,
     bag_problem,
@@ -42,7 +43,6 @@ from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
 
-PLACES = "places_"
 HEAD = "head.weight"
 CONSISTENCY = "consistency"
 
