@@ -59,7 +59,22 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
         results / "annotation",
     )
     read_measurements(study.imaging, results / "imaging")
+    cohort = join_cohort(study, results)
+    participants = cohort / "participants.tsv"
+    split_folds(participants, study.cohort, study.seed, cohort / "splits.tsv")
+    components = results / "genotypes/components.tsv"
+    stratify_people(participants, components, study.cohort, study.seed, cohort / "strata.tsv")
 
+
+def join_cohort(study: Study, results: Path) -> Path:
+    """Join the people of a study and collect its modalities; return the folder `cohort`.
+
+    Parameters
+    ----------
+    study : Study
+    results : Path
+        `results/<study>`, with what its stages measured.
+    """
     sections = study.modality_sections()
     sources = {name: section.sources(str(results)) for name, section in sections.items()}
     cohort = results / "cohort"
@@ -68,9 +83,7 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     for name, section in sections.items():
         output = cohort / f"{name}.nc"
         collect_modality(name, sources[name], section, participants, study.cohort, output)
-    split_folds(participants, study.cohort, study.seed, cohort / "splits.tsv")
-    components = results / "genotypes/components.tsv"
-    stratify_people(participants, components, study.cohort, study.seed, cohort / "strata.tsv")
+    return cohort
 
 
 def train_method(study: Study, method: str, results: Path, *, device: str = "cpu") -> None:

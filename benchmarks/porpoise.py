@@ -26,8 +26,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from gendmr.cohort.collect import collect_modality
-from gendmr.cohort.join import join_people
 from gendmr.config.study import Study
 from gendmr.expression.join import join_matrices
 from gendmr.files.atomic import write_text
@@ -35,6 +33,7 @@ from gendmr.files.tables import MISSING, write_table
 from gendmr.tasks import task_of
 from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
+from in_process import join_cohort
 
 VALIDATION = {"baseline": 0.05, "network": 0.15}
 FOLDS = 5
@@ -133,19 +132,7 @@ def prepare(data: Path, folder: Path) -> None:
     if study.expression is None:
         raise SystemExit("the study has no expression")
     join_matrices(study.expression, folder / "expression")
-    sections = study.modality_sections()
-    sources = {name: section.sources(str(folder)) for name, section in sections.items()}
-    cohort = folder / "cohort"
-    join_people(sources, sections, study.cohort, cohort)
-    for name, section in sections.items():
-        collect_modality(
-            name,
-            sources[name],
-            section,
-            str(cohort / "participants.tsv"),
-            study.cohort,
-            cohort / f"{name}.nc",
-        )
+    cohort = join_cohort(study, folder)
     for kind, share in VALIDATION.items():
         write_table(folder / f"splits-{kind}.tsv", published_folds(cohort, share))
 

@@ -27,8 +27,6 @@ import pandas as pd
 import yaml
 from scipy.stats import t as student
 
-from gendmr.cohort.collect import collect_modality
-from gendmr.cohort.join import join_people
 from gendmr.cohort.splits import split_folds
 from gendmr.config.study import Study
 from gendmr.expression.join import join_matrices
@@ -42,6 +40,7 @@ from gendmr.statistics.classification import auc
 from gendmr.tasks import task_of
 from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
+from in_process import join_cohort
 
 SMALL = {"width": 32, "heads": 4, "head_width": 16}
 WHOLE = "whole"
@@ -153,19 +152,7 @@ def prepare(place: Path, study: Study) -> None:
     simulate_tumours(study.simulate, study.seed, place / "simulate")
     join_matrices(study.expression, place / "expression")
     collect_slides(study.histology, place / "histology")
-    sections = study.modality_sections()
-    sources = {name: section.sources(str(place)) for name, section in sections.items()}
-    cohort = place / "cohort"
-    join_people(sources, sections, study.cohort, cohort)
-    for name, section in sections.items():
-        collect_modality(
-            name,
-            sources[name],
-            section,
-            str(cohort / "participants.tsv"),
-            study.cohort,
-            cohort / f"{name}.nc",
-        )
+    cohort = join_cohort(study, place)
     split_folds(cohort / "participants.tsv", study.cohort, study.seed, cohort / "splits.tsv")
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
-import pandas as pd
 
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.modalities.base import Modality
 from gendmr.modalities.subset import Subset
+from gendmr.modalities.unselected import UnselectedTransform
 from gendmr.statistics.outliers import inside, limits
 from gendmr.tasks.base import Outcome, Task
 
 
 @dataclass(frozen=True)
-class ArrayTransform:
+class ArrayTransform(UnselectedTransform):
     """One number per person and instance, in SDs of the training people.
 
     A modality derives from it and names its declaration in `modality`. Numbers that cannot be meant
@@ -32,7 +31,6 @@ class ArrayTransform:
         nothing varies.
     """
 
-    table: pd.DataFrame
     low: np.ndarray
     high: np.ndarray
     mean: np.ndarray
@@ -62,39 +60,9 @@ class ArrayTransform:
             )
         return cls(train.instances(name), low, high, mean, np.where(varies, scale, np.inf), notes)
 
-    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
-        """Return None: nothing is selected."""
-
     def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:
         """Return the same: nothing depends on the outcome."""
         return self
-
-    @property
-    def instances(self) -> pd.DataFrame:
-        """All instances."""
-        return self.table
-
-    @property
-    def columns(self) -> np.ndarray:
-        """All of them: none is left out."""
-        return np.arange(len(self.table))
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Nothing: nothing is selected."""
-        return {}
-
-    def adjustment(self, subset: Subset) -> np.ndarray:
-        """Return nothing that others are adjusted for, float64 (person, 0)."""
-        return np.zeros((len(subset), 0))
-
-    @property
-    def adjustment_names(self) -> list[str]:
-        """Names of the columns of `adjustment`."""
-        return []
-
-    def keep(self, subset: Subset) -> None:
-        """Do nothing: the reader keeps small tables, and large ones are read again."""
 
     def present(self, subset: Subset) -> np.ndarray:
         """Return who has the modality, bool (person,); nobody where nothing in it varies."""

@@ -87,6 +87,28 @@ class Matching:
             )
         return by_key
 
+    def rows(
+        self, identifiers: Sequence[str], people: Mapping[str, str], where: str
+    ) -> list[tuple[int, str]]:
+        """Return row in a file and name of the people of the cohort who are in it, in its order.
+
+        Parameters
+        ----------
+        identifiers : sequence of str
+            Of the file, by row.
+        people : mapping of str to str
+            Key of each person of the cohort to the name there.
+        where : str
+            The file, for errors.
+
+        Raises
+        ------
+        IdentifierError
+            See `keys`.
+        """
+        row_of = {key: row for row, key in enumerate(self.keys(identifiers, where))}
+        return [(row_of[key], name) for key, name in people.items() if key in row_of]
+
 
 def strip_sub_prefix(identifier: str) -> str:
     """Return an identifier without the optional `sub-` of BIDS."""

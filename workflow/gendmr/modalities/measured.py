@@ -84,9 +84,8 @@ class MeasuredSource:
         """Write the measurements of the people of the cohort, in the cohort's order."""
         where = sources[self.dataset]
         dataset = read_modality(where, self.modality.name)
-        stored = Matching.of(cohort).keys(dataset["participant"].values.tolist(), where)
-        row_of = {key: row for row, key in enumerate(stored)}
-        rows = [(row_of[key], name) for key, name in people.items() if key in row_of]
+        identifiers = dataset["participant"].values.tolist()
+        rows = Matching.of(cohort).rows(identifiers, people, where)
         dataset = dataset.isel(participant=[row for row, _ in rows])
         dataset = dataset.assign_coords(
             participant=np.array([name for _, name in rows], dtype=object)

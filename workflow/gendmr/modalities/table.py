@@ -68,9 +68,7 @@ class TableSource:
 
         path = sources[self.source]
         table = read_table(path, {KEY: "text"}, extra=True, key=KEY)
-        names = Matching.of(cohort).keys(table[KEY].tolist(), path)
-        rows = {key: row for row, key in enumerate(names)}
-        chosen = [(rows[key], name) for key, name in people.items() if key in rows]
+        chosen = Matching.of(cohort).rows(table[KEY].tolist(), people, path)
         columns = [str(name) for name in table.columns if name != KEY]
         if not columns:
             raise ModalityError(

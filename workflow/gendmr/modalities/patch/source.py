@@ -59,10 +59,7 @@ class PatchSource(MeasuredSource):
     ) -> None:
         """Write the bags of the people of the cohort, in the cohort's order."""
         where = Path(sources[self.dataset])
-        stored_people = participants_in(where)
-        keys = Matching.of(cohort).keys(stored_people, str(where))
-        row_of = {key: row for row, key in enumerate(keys)}
-        chosen = [(row_of[key], name) for key, name in people.items() if key in row_of]
+        chosen = Matching.of(cohort).rows(participants_in(where), people, str(where))
         rows = [row for row, _ in chosen]
         with opened(where, "run the stage histology again") as stored:
             shape = stored[MODALITY.main].shape

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.patch import PatchSection
 from gendmr.modalities.lazy import LazyRows
 from gendmr.modalities.patch.modality import MODALITY
 from gendmr.modalities.subset import Subset
+from gendmr.modalities.unselected import UnselectedTransform
 from gendmr.tasks.base import Outcome, Task
 
 NAME, MAIN = MODALITY.name, MODALITY.main
 
 
 @dataclass(frozen=True)
-class PatchTransform:
+class PatchTransform(UnselectedTransform):
     """See `gendmr.modalities.base.Transform`; no bag stays in memory.
 
     Parameters
@@ -32,7 +31,6 @@ class PatchTransform:
         nothing varies. 0 and 1 without scaling.
     """
 
-    table: pd.DataFrame
     mean: np.ndarray
     scale: np.ndarray
     notes: list[str] = field(default_factory=list)
@@ -66,39 +64,9 @@ class PatchTransform:
             )
         return cls(train.instances(NAME), mean, np.where(varies, scale, np.inf), notes)
 
-    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
-        """Return None: nothing is selected."""
-
     def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:
         """Return the same: nothing depends on the outcome."""
         return self
-
-    @property
-    def instances(self) -> pd.DataFrame:
-        """All places of a bag."""
-        return self.table
-
-    @property
-    def columns(self) -> np.ndarray:
-        """All of them."""
-        return np.arange(len(self.table))
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Nothing: nothing is selected."""
-        return {}
-
-    def adjustment(self, subset: Subset) -> np.ndarray:
-        """Return nothing that others are adjusted for, float64 (person, 0)."""
-        return np.zeros((len(subset), 0))
-
-    @property
-    def adjustment_names(self) -> list[str]:
-        """Names of the columns of `adjustment`."""
-        return []
-
-    def keep(self, subset: Subset) -> None:
-        """Do nothing: bags are read again."""
 
     def present(self, subset: Subset) -> np.ndarray:
         """Return who has a bag, bool (person,)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -15,6 +14,7 @@ from gendmr.errors import ConfigurationError, first_few
 from gendmr.modalities.covariates import Covariates
 from gendmr.modalities.region.modality import MODALITY
 from gendmr.modalities.subset import Subset
+from gendmr.modalities.unselected import UnselectedTransform
 from gendmr.statistics.combat import Combat
 from gendmr.statistics.outliers import inside, limits
 from gendmr.tasks.base import Outcome, Task
@@ -26,7 +26,7 @@ CONFOUNDED = 0.35
 
 
 @dataclass(frozen=True)
-class RegionTransform:
+class RegionTransform(UnselectedTransform):
     """What training people decide about measurements: see `gendmr.modalities.base.Transform`.
 
     Parameters
@@ -35,7 +35,7 @@ class RegionTransform:
         Training people who have measurements.
     who : bool (training person,)
         Whether they are among those.
-    regions : DataFrame
+    table : DataFrame
         Regions of the cohort.
     icv : bool
         Whether measurements are adjusted for intracranial volume.
@@ -58,7 +58,6 @@ class RegionTransform:
 
     measured: Subset
     who: np.ndarray
-    regions: pd.DataFrame
     icv: bool
     covariates: Covariates
     values: np.ndarray
@@ -96,7 +95,7 @@ class RegionTransform:
         fitted = cls(
             measured=measured,
             who=train.present[NAME],
-            regions=train.instances(NAME),
+            table=train.instances(NAME),
             icv=section.icv,
             covariates=adjusted_for,
             values=inside(values, low, high),
@@ -162,9 +161,6 @@ class RegionTransform:
             " with enough training people: their regions are not harmonised."
         ]
 
-    def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
-        """Return None: no region is selected."""
-
     def condition(self, outcome: Outcome, task: Task, strength: np.ndarray | None) -> Self:
         """Adjust and scale.
 
@@ -214,33 +210,6 @@ class RegionTransform:
         """Return the outcome of those who have measurements, out of that of all training people."""
         return outcome.take(self.who)
 
-    @property
-    def instances(self) -> pd.DataFrame:
-        """All regions."""
-        return self.regions
-
-    @property
-    def columns(self) -> np.ndarray:
-        """All regions: no region is left out."""
-        return np.arange(len(self.regions))
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Nothing: no region is selected."""
-        return {}
-
-    def adjustment(self, subset: Subset) -> np.ndarray:
-        """Return nothing that others are adjusted for, float64 (person, 0)."""
-        return np.zeros((len(subset), 0))
-
-    @property
-    def adjustment_names(self) -> list[str]:
-        """Names of the columns of `adjustment`."""
-        return []
-
-    def keep(self, subset: Subset) -> None:
-        """Do nothing: measurements are small."""
-
     def present(self, subset: Subset) -> np.ndarray:
         """Return who has measurements, bool (person,); nobody where none of them varies."""
         return np.asarray(subset.present[NAME] & bool(np.isfinite(self.scale).any()))
@@ -268,7 +237,7 @@ class RegionTransform:
         values = (values - self.mean) / self.scale
         values = np.where(np.isfinite(values), values, 0.0).astype(np.float32)
         values = values * self.present(subset)[:, None]
-        return np.asarray(values.reshape(len(subset), len(self.regions), len(MEASURES)))
+        return np.asarray(values.reshape(len(subset), len(self.table), len(MEASURES)))
 
     def design(self, values: np.ndarray) -> np.ndarray:
         """Return the same as float64 (person, region, measure): it is in SDs already."""

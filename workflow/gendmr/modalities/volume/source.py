@@ -13,13 +13,12 @@ from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.volume import VolumeSection
 from gendmr.errors import ImageError, InputFileError
 from gendmr.files.tables import read_table
-from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing
 from gendmr.modalities.matching import Matching
 from gendmr.modalities.store import write_modality
+from gendmr.modalities.table import KEY, TableSource
 from gendmr.modalities.volume.modality import MODALITY
 
-KEY = "participant_id"
 LOW, HIGH = (-90.0, -126.0, -72.0), (90.0, 90.0, 108.0)  # mm, MNI: the box of SPM and CAT12
 GREY = 0.1  # share of grey matter in the template from which on a voxel is read
 COVERED = 0.95  # share of those voxels that a map must reach
@@ -28,22 +27,15 @@ FWHM = 2 * np.sqrt(2 * np.log(2))
 
 
 @dataclass(frozen=True)
-class VolumeSource:
-    """See `gendmr.modalities.base.Source`."""
+class VolumeSource(TableSource):
+    """See `gendmr.modalities.base.Source`; the table names a map for each person."""
 
     def people(
         self, sources: Mapping[str, str], section: ModalitySection, cohort: CohortSection
     ) -> Listing:
-        """Return who has a map; see `Source.people`."""
-        path = sources["table"]
-        names = list(_files(path))
-        return Listing(
-            names=Matching.of(cohort).keys(names, path),
-            ways={KEY: names},
-            used=KEY,
-            where=path,
-            attrition=Attrition(MODALITY.name).table(),
-        )
+        """Return who has a map, where each is named; see `Source.people`."""
+        _files(sources[self.source])
+        return super().people(sources, section, cohort)
 
     def collect(
         self,
@@ -66,8 +58,8 @@ class VolumeSource:
 
         if not isinstance(section, VolumeSection):
             raise TypeError(f"a section {type(section).__name__}, not VolumeSection")
-        files = _files(sources["table"])
-        by_key = Matching.of(cohort).keys(list(files), sources["table"])
+        files = _files(sources[self.source])
+        by_key = Matching.of(cohort).keys(list(files), sources[self.source])
         chosen = {name: files[by_key[key]] for key, name in people.items() if key in by_key}
         places, centres, grey = grid(section.resolution)
         values = np.empty((len(chosen), len(places)), dtype=np.float32)
@@ -186,4 +178,4 @@ def _files(path: str) -> dict[str, Path]:
     return {str(row[KEY]): folder / str(row["file"]) for row in table.to_dict("records")}
 
 
-SOURCE = VolumeSource()
+SOURCE = VolumeSource(MODALITY)
