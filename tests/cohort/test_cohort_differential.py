@@ -86,6 +86,6 @@ def test_only_unlikely_differences_are_warned_of():
     row = {"label": "images", "what": "flagged", "group": "case", "others": "control"}
     row |= {"n": 3, "of": 20, "n_others": 2, "of_others": 20, "odds_ratio": 1.5}
     row |= {"low": 0.2, "high": None}
-    told = differential_warnings([row | {"p": 0.2}, row | {"p": 0.01}])
-    assert len(told) == 1
-    assert "(case)" in told[0]
+    warnings = differential_warnings([row | {"p": 0.2}, row | {"p": 0.01}])
+    assert len(warnings) == 1
+    assert "(case)" in warnings[0]

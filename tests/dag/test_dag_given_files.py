@@ -201,9 +201,9 @@ def test_every_file_is_an_input_of_a_rule_and_recorded(name, tmp_path, inputs_of
     with contextlib.chdir(tmp_path):
         study = Study.parse("study.yaml")
         genotypes = study.genotypes.files if study.genotypes else []
-        given = given_files(
+        paths_by_kind = given_files(
             [*genotypes, *study.tables()],
             study.imaging.dump(),
             study.connectivity.dump(),
         )
-    assert set(FILES[name]) == {path for paths in given.values() for path in paths}
+    assert set(FILES[name]) == {path for paths in paths_by_kind.values() for path in paths}

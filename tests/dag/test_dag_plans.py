@@ -238,7 +238,7 @@ def test_the_workflow_runs_from_elsewhere(dry, tmp_path_factory, way):
     dry.config["ranking"].pop("enrichment")
     (dry.folder / "resources").unlink()
     (dry.folder / "study.yaml").write_text(yaml.safe_dump(dry.config))
-    there = {
+    place_options = {
         "--directory": [*("-s", str(ROOT / "Snakefile")), "--directory", str(dry.folder)],
         "-s": ["-s", str(ROOT / "workflow/Snakefile")],
         "module": ["-s", "Snakefile"],
@@ -248,7 +248,7 @@ def test_the_workflow_runs_from_elsewhere(dry, tmp_path_factory, way):
         (dry.folder / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
     config = [] if way == "module" else ["--configfile", str(dry.folder / "study.yaml")]
     done = subprocess.run(
-        [*(sys.executable, "-m", "snakemake", "-n", "--quiet", "rules"), *there, *config],
+        [*(sys.executable, "-m", "snakemake", "-n", "--quiet", "rules"), *place_options, *config],
         capture_output=True,
         text=True,
         check=False,

@@ -264,7 +264,7 @@ def test_other_forms_are_named_with_the_command_that_converts_them(make_set, tmp
     dosages = np.random.default_rng(9).integers(0, 3, (N, M)).astype(np.int8)
     fam = [("0", f"S{i}", "0", "0", "0", "-9") for i in range(N)]
     bim = [("1", f"rs{j}", "0", str(1000 * (j + 1)), "A", "G") for j in range(M)]
-    made = make_set(tmp_path / "set", dosages, fam=fam, bim=bim)
+    fileset = make_set(tmp_path / "set", dosages, fam=fam, bim=bim)
     arguments, version, converted = OTHER_FORMS[name]
     command = [find(version).path, "--bfile", "set", "--memory", "700", *arguments, "--out", "x"]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
@@ -274,7 +274,7 @@ def test_other_forms_are_named_with_the_command_that_converts_them(make_set, tmp
     merge(tmp_path / "w", tmp_path / converted)
     bim, values = read_bim(tmp_path / "w" / "merged"), read_dosages(tmp_path / "w" / "merged")
     turned = (bim["a1"] == "G").to_numpy()
-    assert (np.where(turned, 2 - values, values) == made.dosages).all()
+    assert (np.where(turned, 2 - values, values) == fileset.dosages).all()
 
 
 def test_a_file_of_23andme_is_no_prefix(tmp_path):
@@ -288,7 +288,7 @@ def test_a_file_of_23andme_is_no_prefix(tmp_path):
 
 
 def test_a_set_whose_name_ends_like_another_form_is_read(make_set, tmp_path):
-    made = make_set(tmp_path / "study", np.ones((4, 40), dtype=np.int8))
+    fileset = make_set(tmp_path / "study", np.ones((4, 40), dtype=np.int8))
     for suffix in ("bed", "bim", "fam"):
-        made.prefix.with_suffix(f".{suffix}").rename(tmp_path / f"study.txt.{suffix}")
+        fileset.prefix.with_suffix(f".{suffix}").rename(tmp_path / f"study.txt.{suffix}")
     assert GenotypesSection.parse({"inputs": [str(tmp_path / "study.txt")]}).inputs

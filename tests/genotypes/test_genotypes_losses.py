@@ -175,14 +175,14 @@ def test_two_populations_are_two_groups_however_wide_the_noise_is(make_set, tmp_
 @pytest.mark.parametrize("variants", [200, 1200])
 def test_the_error_of_kinship_is_as_stated(make_set, tmp_path, variants):
     """KING of strangers, computed by PLINK 2, against 0.866 / sqrt(M)."""
-    made = make_set(tmp_path / "s", strangers(4, 60, variants), bim=genome(variants))
+    fileset = make_set(tmp_path / "s", strangers(4, 60, variants), bim=genome(variants))
     Plink().run(
         "2",
         ["--bfile", "s", "--make-king-table"],
         out="king",
         folder=tmp_path,
-        people=[row[1] for row in made.fam],
-        variants=[row[1] for row in made.bim],
+        people=[row[1] for row in fileset.fam],
+        variants=[row[1] for row in fileset.bim],
     )
     kinship = pd.read_csv(tmp_path / "king.kin0", sep="\t")["KINSHIP"]
     bound = STRANGERS / np.sqrt(variants)
@@ -197,8 +197,8 @@ def test_few_variants_make_nobody_kin_or_copy(make_set, seed, variants):
     """Four variants made copies of 241 of 330 people."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = make_set(folder / "s", strangers(seed, 150, variants), bim=genome(variants))
-        out, said = people_of(folder, made.prefix, heterozygosity_sd=9.0)
+        fileset = make_set(folder / "s", strangers(seed, 150, variants), bim=genome(variants))
+        out, said = people_of(folder, fileset.prefix, heterozygosity_sd=9.0)
         assert not (out["step"] == "duplicate").any()
         duplicates = variants >= least_variants(0.354, 150)
         what = "kinship was not judged" if duplicates else "kinship and duplicates were not judged"
@@ -231,30 +231,30 @@ def chain(seed: int, people: int, tied: int) -> np.ndarray:
 
 
 def test_chains_of_kin_that_take_in_most_people_stop_the_run(make_set, tmp_path):
-    made = make_set(tmp_path / "s", chain(7, 60, 40), bim=genome(1600))
+    fileset = make_set(tmp_path / "s", chain(7, 60, 40), bim=genome(1600))
     with pytest.raises(GenotypeFileError, match="40 of 60 people hang together") as caught:
-        people_of(tmp_path / "a", made.prefix)
+        people_of(tmp_path / "a", fileset.prefix)
     for remedy in ({"kinship": 0.354}, {"most_lost": 1.0}):
         assert all(
             f"genotypes.{key}: {value}" in caught.value.next_step for key, value in remedy.items()
         )
-        _, said = people_of(tmp_path / str(remedy), made.prefix, **remedy)
+        _, said = people_of(tmp_path / str(remedy), fileset.prefix, **remedy)
         assert said["people"] > 50
     # A pedigree that the .fam tells of is none of chance.
     fam = [("family" if i < 40 else f"F{i}", f"P{i}", "0", "0", "0", "-9") for i in range(60)]
-    told = make_set(tmp_path / "told", made.dosages, fam=fam, bim=genome(1600))
-    assert people_of(tmp_path / "b", told.prefix)[1]["people"] > 50
+    declared = make_set(tmp_path / "told", fileset.dosages, fam=fam, bim=genome(1600))
+    assert people_of(tmp_path / "b", declared.prefix)[1]["people"] > 50
 
 
 def test_most_people_as_copies_of_others_stop_the_run(make_set, tmp_path):
     dosages = strangers(8, 60, 400)
     dosages[:40] = dosages[0]
-    made = make_set(tmp_path / "s", dosages, bim=genome(400))
+    fileset = make_set(tmp_path / "s", dosages, bim=genome(400))
     settings_ = {"heterozygosity_sd": 20.0}
     with pytest.raises(GenotypeFileError, match="39 of 60 people would leave as copies") as caught:
-        people_of(tmp_path / "a", made.prefix, **settings_)
+        people_of(tmp_path / "a", fileset.prefix, **settings_)
     assert "genotypes.most_lost: 1.0" in caught.value.next_step
-    out, _ = people_of(tmp_path / "b", made.prefix, most_lost=1.0, **settings_)
+    out, _ = people_of(tmp_path / "b", fileset.prefix, most_lost=1.0, **settings_)
     assert (out["step"] == "duplicate").sum() == 39
 
 
@@ -308,14 +308,14 @@ def test_x_alone_is_refused_or_goes_through_as_it_says(make_set, tmp_path):
     dosages[sex == 1] = 2 * rng.integers(0, 2, (30, 120))
     fam = [("0", f"S{i}", "0", "0", str(sex[i]), "-9") for i in range(60)]
     bim = [["X", f"x{j}", "0", str(5_000_000 + 100_000 * j), "A", "G"] for j in range(120)]
-    made = make_set(tmp_path / "s", dosages, fam=fam, bim=bim)
+    fileset = make_set(tmp_path / "s", dosages, fam=fam, bim=bim)
     with pytest.raises(
         GenotypeFileError, match="none of 120 usable variants is on an autosome"
     ) as e:
-        merge(tmp_path / "a", made.prefix)
+        merge(tmp_path / "a", fileset.prefix)
     assert "genotypes.keep_autosomes_only: false" in e.value.next_step
-    options = {"inputs": [str(made.prefix)], "keep_autosomes_only": False}
-    merge(tmp_path / "b", made.prefix, keep_autosomes_only=False)
+    options = {"inputs": [str(fileset.prefix)], "keep_autosomes_only": False}
+    merge(tmp_path / "b", fileset.prefix, keep_autosomes_only=False)
     filter_.callback(
         options=json.dumps(options), threads=1, memory=900, work=tmp_path / "b" / "work", seed=1
     )

@@ -47,11 +47,11 @@ def merge(folder: Path, *inputs: Path, **settings_) -> dict:
 def two_arrays(make_set, folder: Path, names: list[str], dosages: np.ndarray) -> list[Path]:
     """The same variants in other people, the second array with its alleles exchanged."""
     bim = [["1", name, "0", str(1000 * (j + 1)), "A", "C"] for j, name in enumerate(names)]
-    made = []
+    prefixes = []
     for number, part in enumerate((dosages[:12], dosages[12:])):
         fam = [(f"F{number}{i}", f"P{number}{i}", "0", "0", "0", "-9") for i in range(len(part))]
-        made.append(make_set(folder / f"set{number}", part, fam=fam, bim=bim).prefix)
-    return made
+        prefixes.append(make_set(folder / f"set{number}", part, fam=fam, bim=bim).prefix)
+    return prefixes
 
 
 @settings(max_examples=8, deadline=None, phases=NO_SHRINKING)
@@ -85,13 +85,13 @@ def test_what_plink_leaves_out_unasked_stops_the_run(
     make_set, tmp_path, monkeypatch, version, suffix, arguments, what
 ):
     dosages = np.random.default_rng(1).integers(0, 3, (8, 20)).astype(np.int8)
-    made = make_set(tmp_path / "set", dosages)
+    fileset = make_set(tmp_path / "set", dosages)
     if suffix == "people":
         suffix = "fam" if version == "1.9" else "id"
     careless = tmp_path / "careless"
     careless.write_text(f'#!/bin/sh\n{find(version).path} "$@" && sed -i 2d out.{suffix}\n')
     careless.chmod(0o755)
-    people, variants = [row[1] for row in made.fam], [row[1] for row in made.bim]
+    people, variants = [row[1] for row in fileset.fam], [row[1] for row in fileset.bim]
     asked = {"out": "out", "folder": tmp_path, "people": people, "variants": variants}
     Plink().run(version, ["--bfile", "set", *arguments], **asked)
     monkeypatch.setattr(plink, "find", lambda _: Program(str(careless), "careless"))
@@ -107,8 +107,8 @@ def test_variants_without_a_name_and_long_alleles_have_names_of_their_own(make_s
     for j in range(0, 40, 3):
         bim[j][1] = "."
     bim[3][4], bim[6][4] = "A" * 70, "C" * 400
-    made = make_set(tmp_path / "set", dosages, bim=bim)
-    said = merge(tmp_path / "w", made.prefix)
+    fileset = make_set(tmp_path / "set", dosages, bim=bim)
+    said = merge(tmp_path / "w", fileset.prefix)
     names = read_bim(tmp_path / "w" / "merged")["snp"].tolist()
     assert len(set(names)) == 40
     assert [name for j, name in enumerate(names) if j % 3] == [f"rs{j}" for j in range(40) if j % 3]
@@ -122,8 +122,8 @@ def test_the_rows_of_a_split_variant_keep_its_name_and_their_alleles(make_set, t
     dosages = rng.integers(0, 3, (20, 30)).astype(np.int8)
     bim = [["1", f"rs{j}", "0", str(1000 + j), "A", "G"] for j in range(30)]
     bim[7] = ["1", "rs6", "0", "1006", "T", "G"]
-    made = make_set(tmp_path / "set", dosages, bim=bim)
-    merge(tmp_path / "w", made.prefix)
+    fileset = make_set(tmp_path / "set", dosages, bim=bim)
+    merge(tmp_path / "w", fileset.prefix)
     names = read_bim(tmp_path / "w" / "merged")["snp"].tolist()
     assert names[6:8] == ["rs6:G:A", "rs6:G:T"] and names[8] == "rs8"
 
@@ -133,11 +133,11 @@ def test_one_site_with_two_probes_is_refused_until_one_is_left(make_set, tmp_pat
     rng = np.random.default_rng(4)
     bim = [["1", f"rs{j}", "0", str(1000 + j), "A", "G"] for j in range(30)]
     bim[7] = ["1", "rs6", "0", "1006", "A", "G"]
-    made = make_set(tmp_path / "set", rng.integers(0, 3, (20, 30)).astype(np.int8), bim=bim)
+    fileset = make_set(tmp_path / "set", rng.integers(0, 3, (20, 30)).astype(np.int8), bim=bim)
     with pytest.raises(IdentifierError, match=r"1 variant names appear more than once: 'rs6'") as e:
-        merge(tmp_path / "w", made.prefix)
+        merge(tmp_path / "w", fileset.prefix)
     carry_out(e.value)
-    merge(tmp_path / "w", Path(f"{made.prefix}.once"))
+    merge(tmp_path / "w", Path(f"{fileset.prefix}.once"))
     names = read_bim(tmp_path / "w" / "merged")["snp"].tolist()
     assert names == [f"rs{j}" for j in range(30) if j != 7]
 

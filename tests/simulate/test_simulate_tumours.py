@@ -68,35 +68,35 @@ def explained(features: np.ndarray, factor: np.ndarray) -> float:
 
 
 def test_factors_are_in_genes_in_slides_and_in_outcomes(tmp_path: Path) -> None:
-    made = Simulated(tmp_path, slide_noise=0.05)
-    expression = made.expression()
-    correlation = np.corrcoef(expression.to_numpy(), made.factors.T)[-2:, :-2]
+    study = Simulated(tmp_path, slide_noise=0.05)
+    expression = study.expression()
+    correlation = np.corrcoef(expression.to_numpy(), study.factors.T)[-2:, :-2]
     gene = {name: place for place, name in enumerate(expression.index)}
-    rows = [0 if item["factor"] == "tumour" else 1 for item in made.truth["genes"]]
-    places = [gene[item["gene"]] for item in made.truth["genes"]]
-    planted = np.array([item["loading"] for item in made.truth["genes"]]) * np.sqrt(0.5)
+    rows = [0 if item["factor"] == "tumour" else 1 for item in study.truth["genes"]]
+    places = [gene[item["gene"]] for item in study.truth["genes"]]
+    planted = np.array([item["loading"] for item in study.truth["genes"]]) * np.sqrt(0.5)
     # Levels do not fall below 0, which weakens genes that are hardly expressed.
     assert np.corrcoef(correlation[rows, places], planted)[0, 1] > 0.9
     others = np.setdiff1d(np.arange(len(gene)), places)
     assert np.abs(correlation[:, others]).mean() < 0.12
-    seen = made.seen_in_slides()
-    assert explained(seen, made.factors[:, 0]) > 0.5
-    assert explained(seen, made.factors[:, 1]) > 0.5
-    total = made.factors.sum(1)
-    by_grade = [total[made.people["grade"] == name].mean() for name in ("G2", "G3", "G4")]
+    seen = study.seen_in_slides()
+    assert explained(seen, study.factors[:, 0]) > 0.5
+    assert explained(seen, study.factors[:, 1]) > 0.5
+    total = study.factors.sum(1)
+    by_grade = [total[study.people["grade"] == name].mean() for name in ("G2", "G3", "G4")]
     assert by_grade[0] < by_grade[1] - 0.5 and by_grade[1] < by_grade[2] - 0.5
-    dead = made.people["died"] == 1
+    dead = study.people["died"] == 1
     assert 0.35 < dead.mean() < 0.65
-    assert np.corrcoef(np.log(made.people["months"][dead]), total[dead])[0, 1] < -0.4
+    assert np.corrcoef(np.log(study.people["months"][dead]), total[dead])[0, 1] < -0.4
     assert sorted(map(str, (tmp_path / "features").glob("*.h5"))) == sorted(
-        planned_slides(made.section, str(tmp_path / "slides.tsv"))
+        planned_slides(study.section, str(tmp_path / "slides.tsv"))
     )
 
 
 def test_neighbourhoods_are_together_and_do_not_meet(tmp_path: Path) -> None:
-    made = Simulated(tmp_path)
-    assert not made.planted.duplicated(["slide_id", "x", "y"]).any()
-    for _, own in list(made.planted.groupby(["slide_id", "factor"]))[:20]:
+    study = Simulated(tmp_path)
+    assert not study.planted.duplicated(["slide_id", "x", "y"]).any()
+    for _, own in list(study.planted.groupby(["slide_id", "factor"]))[:20]:
         places = own[["x", "y"]].to_numpy() / 256
         apart = np.abs(places[:, None] - places[None]).sum(2)
         np.fill_diagonal(apart, 99)
@@ -112,11 +112,11 @@ def test_null_mode_and_shuffled_slides_say_nothing(tmp_path: Path) -> None:
 
 
 def test_a_hospital_is_a_short_cut_where_it_is_configured(tmp_path: Path) -> None:
-    made = Simulated(tmp_path, hospital_stain=2.0, hospital_confounding=2.0, hospital_batch=1.0)
-    total, site = made.factors.sum(1), made.people["site"]
+    study = Simulated(tmp_path, hospital_stain=2.0, hospital_confounding=2.0, hospital_batch=1.0)
+    total, site = study.factors.sum(1), study.people["site"]
     assert total[site == "site-3"].mean() > total[site == "site-1"].mean() + 1
-    means = [made.bag(slide)[0].mean(0) for slide in made.slides["slide_id"]]
-    of_site = made.slides["participant_id"].map(made.people.set_index("participant_id")["site"])
+    means = [study.bag(slide)[0].mean(0) for slide in study.slides["slide_id"]]
+    of_site = study.slides["participant_id"].map(study.people.set_index("participant_id")["site"])
     table = pd.DataFrame(means).groupby(of_site.to_numpy()).agg(["mean", "std"])
     between = table.xs("mean", axis=1, level=1).std()
     within = table.xs("std", axis=1, level=1).mean()
