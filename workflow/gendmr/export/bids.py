@@ -5,7 +5,6 @@ Specification: https://bids-specification.readthedocs.io, derivatives, version 1
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -82,22 +81,18 @@ def _write_person(source: Path, output: Path, name: str, space: str) -> Sequence
         if not (source / file).is_file():
             continue
         image = output / f"sub-{name}" / "anat" / f"sub-{name}_space-{space}_{suffix}.nii.gz"
-        _link(source / file, image)
+        _copy(source / file, image)
         sidecar = image.with_name(image.name.replace(".nii.gz", ".json"))
         write_json(sidecar, {**about, "SpatialReference": space})
         files += [image, sidecar]
     return files
 
 
-def _link(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
+    """Copy a result; a link would let who edits the export damage the result."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another disk, or one without links.
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _write_description(study: StudyResults, output: Path, template: dict[str, Any]) -> None:
