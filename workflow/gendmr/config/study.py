@@ -122,7 +122,7 @@ class Study(Section):
         for name, section in SECTIONS.items():
             entry: ModalitySection | None = getattr(self.modalities, name)
             stage = getattr(self, section.stage) if section.stage is not None else None
-            measured = stage is not None and section.measured_by(stage)
+            measured = stage is not None and section.measured_by(stage, entry is not None)
             if measured or (section.stage is None and entry is not None):
                 whole = entry if entry is not None else section()
                 sections[name] = whole.with_covariates(self.cohort.covariates)
