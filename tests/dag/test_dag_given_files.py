@@ -83,6 +83,7 @@ IMAGED = BASE | {
         "matrices": [{"path": "counts.tsv", "unit": "counts"}],
         "symbols": "symbols.tsv",
         "groups": "families.tsv",
+        "positions": "positions.tsv",
     },
     "histology": {"slides": "slides.tsv", "folder": "slides"},
     "modalities": {

@@ -1,4 +1,4 @@
-"""The section `simulate.lesions`: images with masks of lesions, and expression, with planted truth."""
+"""The section `simulate.lesions`: images with masks, and expression, with planted truth."""
 
 from __future__ import annotations
 

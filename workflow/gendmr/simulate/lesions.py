@@ -105,9 +105,7 @@ def simulate_lesions(section: SimulateSection, seed: int, output: Path | str) ->
 
 
 def _by_name(factors: np.ndarray) -> dict[str, list[float]]:
-    return {
-        name: values.round(6).tolist() for name, values in zip(FACTORS, factors.T, strict=True)
-    }
+    return {name: values.round(6).tolist() for name, values in zip(FACTORS, factors.T, strict=True)}
 
 
 def draw_lesion(

@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from gendmr.engine.batches import Piece
 from gendmr.engine.network import FitProblem
+from gendmr.methods.mgi.rows import EXPRESSION
+from gendmr.methods.slices import training_rows
 from gendmr.seeds import generator
 
 FEWEST = 2  # people of a batch, with one there is nothing to tell apart
@@ -40,52 +42,60 @@ def info_nce(
 
 
 @dataclass(frozen=True)
-class PairedPeople:
-    """Batches of training people who have both an image and genes: a `BatchSource`.
+class PairedSlices:
+    """Batches of one slice of each training person who has slices and genes: a `BatchSource`.
 
     Nobody is twice in a batch: two slices of one person have the same genes, and would be taken
     for a wrong match.
 
     Parameters
     ----------
-    rows : int64 (person,)
-        Places of these people among the training people.
     size : int
         People of a batch, at most.
     """
 
-    rows: np.ndarray
     size: int
 
     def __call__(self, problem: FitProblem, phase: str, epoch: int, size: int) -> Iterator[Piece]:
         """Give all of them once, in random order, in batches of about the same size."""
-        order = generator(problem.seed, "batches", phase, epoch).permutation(self.rows)
+        rows = training_rows(problem)
+        random = generator(problem.seed, "batches", phase, epoch)
+        counts = rows.slices.counts
+        paired = np.flatnonzero(rows.people.present[EXPRESSION] & (counts > 0))
+        order = random.permutation(paired)
+        # Rows of a person lie side by side: the first, and one of theirs.
+        chosen = (counts.cumsum() - counts)[order] + random.integers(0, counts[order])
         parts = max(min(math.ceil(len(order) / self.size), len(order) // FEWEST), 1)
-        for index in np.array_split(order, parts):
+        for index in np.array_split(chosen, parts):
             yield Piece(index)
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Places at which images find their genes, 1 is first, and of how many.
+    """Places at which images find their genes, or the reverse.
 
     Parameters
     ----------
-    rank : float64 (person,)
-        Among equals the mean of their places.
-    among : int64 (person,)
+    better, equal, among : int64 (person,)
+        How many are more similar than the own, how many as similar (the own among them), of all.
     """
 
-    rank: np.ndarray
+    better: np.ndarray
+    equal: np.ndarray
     among: np.ndarray
 
+    @property
+    def rank(self) -> np.ndarray:
+        """Return the place of the own, 1 is first; among equals the mean of their places."""
+        return np.asarray(self.better + (self.equal + 1) / 2, dtype=np.float64)
+
     def recall(self, first: int) -> float:
-        """Return the mean chance to be among the first; those who tie share the last places."""
-        return float(np.mean(np.clip(first + 1 - self.rank, 0.0, 1.0))) if len(self.rank) else np.nan
+        """Return the share whose own is among the first; equals are in random order."""
+        return _mean(np.clip((first - self.better) / self.equal, 0.0, 1.0))
 
     def chance(self, first: int) -> float:
         """Return the same for somebody who guesses."""
-        return float(np.mean(np.minimum(first / self.among, 1.0))) if len(self.among) else np.nan
+        return _mean(np.minimum(first / self.among, 1.0))
 
 
 def ranks_of(similarity: np.ndarray, group: np.ndarray | None = None) -> Ranks:
@@ -101,12 +111,13 @@ def ranks_of(similarity: np.ndarray, group: np.ndarray | None = None) -> Ranks:
     people = len(similarity)
     same = np.ones((people, people), bool) if group is None else group[:, None] == group[None]
     own = np.diag(similarity)[:, None]
-    better = (same & (similarity > own)).sum(1)
-    equal = (same & (similarity == own)).sum(1)  # oneself among them
     among = same.sum(1)
-    rank = better + (equal + 1) / 2
     judged = among > 1
-    return Ranks(rank[judged].astype(np.float64), among[judged].astype(np.int64))
+    return Ranks(
+        better=(same & (similarity > own)).sum(1)[judged],
+        equal=(same & (similarity == own)).sum(1)[judged],
+        among=among[judged],
+    )
 
 
 def recall_table(similarity: np.ndarray, hospital: np.ndarray) -> pd.DataFrame:

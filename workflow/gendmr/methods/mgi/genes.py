@@ -46,7 +46,8 @@ class GeneSequence(nn.Module):
         super().__init__()
         self.patch, self.tokens = patch, math.ceil(genes / patch)
         self.empty = self.tokens * patch - genes
-        self.value = nn.Linear(patch, width)
+        # A direction for each gene: with one for all, levels of all genes would look alike.
+        self.gene = nn.Parameter(torch.randn(self.tokens, patch, width) * patch**-0.5)
         self.place = nn.Parameter(0.02 * torch.randn(self.tokens, width))
         self.layers = nn.ModuleList(MambaLayer(width, expand, states) for _ in range(layers))
         self.norm_f = nn.RMSNorm(width, eps=1e-5)
@@ -54,7 +55,8 @@ class GeneSequence(nn.Module):
     def forward(self, levels: torch.Tensor) -> torch.Tensor:
         """Return tokens (person, token, width) of levels (person, gene) in SDs."""
         parts = functional.pad(levels, (0, self.empty)).unflatten(1, (self.tokens, self.patch))
-        tokens = self.value(parts) + self.place  # (person, token, width)
+        # (person, token, width)
+        tokens = torch.einsum("ntp,tpd->ntd", parts, self.gene) + self.place
         for layer in self.layers:
             tokens = layer(tokens)
         read: torch.Tensor = self.norm_f(tokens)

@@ -75,7 +75,11 @@ class Decoder(nn.Module):
         self.early = nn.ModuleList()
         self.layers: Sequence[int] = ()
         if skips == "unetr":
-            from monai.networks.blocks.unetr_block import UnetrBasicBlock, UnetrPrUpBlock, UnetrUpBlock
+            from monai.networks.blocks.unetr_block import (
+                UnetrBasicBlock,
+                UnetrPrUpBlock,
+                UnetrUpBlock,
+            )
 
             # The last stage joins the slice, those before it layers from late to early.
             self.layers = [

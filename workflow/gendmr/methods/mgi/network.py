@@ -77,7 +77,7 @@ class MgiNet(nn.Module):
                 shape.genes, sizes.gene_width, sizes.gene_layers, sizes.gene_expand,
                 sizes.gene_states, sizes.gene_patch,
             )  # fmt: skip
-            self.image_project = _projection(sizes.image_width, sizes.projection)
+            self.image_project = _projection(2 * sizes.image_width, sizes.projection)
             self.gene_project = _projection(sizes.gene_width, sizes.projection)
             self.log_scale = nn.Parameter(torch.tensor(math.log(1 / sizes.temperature)))
             if sizes.fusion != "none":
@@ -95,9 +95,11 @@ class MgiNet(nn.Module):
         return self.log_scale.exp().clamp(max=HIGHEST_SCALE)
 
     def embed_images(self, slices: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (image, projection) of length 1 of slices (image, channel, row, col)."""
+        """Return embeddings (image, projection), of length 1, of slices (image, channel, ...)."""
         tokens, _ = self.image(self._padded(slices))
-        said: torch.Tensor = functional.normalize(self.image_project(tokens.mean(1)), dim=-1)
+        # A lesion fills few tokens: their mean alone would hardly know of it.
+        pooled = torch.cat([tokens.mean(1), tokens.amax(1)], dim=-1)  # (image, 2 * width)
+        said: torch.Tensor = functional.normalize(self.image_project(pooled), dim=-1)
         return said
 
     def embed_genes(self, levels: torch.Tensor) -> torch.Tensor:
@@ -115,20 +117,26 @@ class MgiNet(nn.Module):
         owner: torch.Tensor,
         levels: torch.Tensor | None,
         has_genes: torch.Tensor | None,
+        copies: int = 1,
     ) -> torch.Tensor:
-        """Return logits (image, row, column).
+        """Return logits (copies * image, row, column).
 
         Parameters
         ----------
         slices : Tensor (image, channel, row, column)
-        owner : int64 (image,)
+        owner : int64 (copies * image,)
             Whose slice it is, among the people of `levels`.
         levels : Tensor (person, gene), optional
         has_genes : Tensor (person,), optional
+        copies : int
+            How often all slices stand one after the other, with other genes each time.
         """
         rows, columns = slices.shape[-2:]
         large = self._padded(slices)
         tokens, earlier = self.image(large)
+        if copies > 1:
+            tokens, large = tokens.repeat(copies, 1, 1), large.repeat(copies, 1, 1, 1)
+            earlier = [one.repeat(copies, 1, 1) for one in earlier]
         if self.fusion is not None and self.genes is not None and levels is not None:
             # Genes are encoded once for each person, however many slices there are.
             said = self.genes(levels)[owner]  # (image, token, width)
