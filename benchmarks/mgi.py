@@ -37,6 +37,7 @@ from gendmr.simulate.lesions import simulate_lesions
 from gendmr.training.fold import train_fold
 from in_process import join_cohort
 
+SMALL = {"side": 32, "slices": 4}
 REAL, SHUFFLED = "real", "shuffled"
 METHODS: dict[str, dict[str, Any]] = {
     REAL: {"kind": "mgi"},
@@ -54,9 +55,9 @@ TRUTHS: dict[str, dict[str, Any]] = {
 
 def simulation_of(truth: str, changes: dict[str, Any]) -> SimulateSection:
     """Return what is simulated."""
-    lesions = {**TRUTHS[truth], "hospital_batch": 0.3, **changes}
+    lesions = {**TRUTHS[truth], "hospital_batch": 0.3, **SMALL, **changes}
     return SimulateSection.parse(
-        {"people": 90, "sites": 3, "null_mode": truth == "null", "lesions": lesions}
+        {"people": 100, "sites": 3, "null_mode": truth == "null", "lesions": lesions}
     )
 
 
@@ -76,13 +77,14 @@ def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
             "masks": f"{inputs}/masks/{{participant}}.nii.gz",
             "channels": ["flair"],
         },
-        "modalities": {"slice": {"side": 48}},
+        "modalities": {"slice": {"side": SMALL["side"]}},
         "cohort": {
             "participants": str(inputs / "participants.tsv"),
             "outcomes": {"tumour": {"kind": "segmentation"}},
             "covariates": ["age", "sex", "site"],
             "require": "all",
             "folds": 3,
+            "inner_validation": 0.1,
         },
         "training": {"methods": methods, "covariates": ["age", "sex"]},
     }
@@ -110,8 +112,8 @@ def run(
     lesions: dict[str, Any],
 ) -> None:
     """Make the cohorts that are not there, and train methods that are not trained."""
-    for seed in seeds:
-        for truth in truths:
+    for truth in truths:
+        for seed in seeds:
             place = folder / f"{truth}-{seed}"
             study = study_of(place, seed, changes)
             if not (place / "cohort" / "splits.tsv").is_file():

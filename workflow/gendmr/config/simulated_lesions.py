@@ -22,7 +22,7 @@ class SimulatedLesionsSection(Section):
     """Share of the genes of a factor that carry it."""
     loading: float = Field(0.7, ge=0.0, le=0.95)
     """Mean correlation of a planted gene with what expression sees of its factor."""
-    expression_reads: float = Field(0.9, ge=0.0, le=1.0)
+    expression_reads: float = Field(0.95, ge=0.0, le=1.0)
     """Squared correlation of a factor with what expression sees of it."""
     side: int = Field(48, ge=32, le=256)
     """Pixels of a slice along each edge."""
@@ -33,9 +33,9 @@ class SimulatedLesionsSection(Section):
     the contrast. Masks and genes are the same either way."""
     margin_spread: float = Field(0.25, ge=0.0, le=0.4)
     """SD of the width of the margin, over the mean radius of a core; the mean is 0.5."""
-    size_spread: float = Field(0.2, ge=0.0, le=0.5)
+    size_spread: float = Field(0.25, ge=0.0, le=0.5)
     """SD of the logarithm of the radius of a core."""
-    brightness_spread: float = Field(0.3, ge=0.0, le=1.0)
+    brightness_spread: float = Field(0.5, ge=0.0, le=1.0)
     """SD of the logarithm of the contrast of a core."""
     contrast: float = Field(4.0, gt=0.0, le=50.0)
     """Of a core of mean brightness, in SDs of the noise of a pixel."""

@@ -21,8 +21,8 @@ from gendmr.simulate.nifti import SCANNER, write_nifti
 FACTORS = ("size", "brightness", "margin")
 SHARE = 0.25  # of all genes, for each factor
 FIELD = 192.0  # mm, the edge of a slice
-DISTANCE = 9.0  # mm between slices
-RADIUS = 0.12  # of a core of mean size, over the edge of a slice
+DISTANCE = 5.0  # mm between slices
+RADIUS = 0.11  # of a core of mean size, over the edge of a slice
 MARGIN = 0.5  # mean width of the margin, over that radius
 TISSUE, NOISE = 400.0, 40.0  # intensity of the brain, SD of a pixel
 HEAD = (0.44, 0.36)  # half axes of the brain, over the edge: along rows, along columns

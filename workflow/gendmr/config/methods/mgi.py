@@ -79,7 +79,7 @@ class MgiMethod(NetworkSection):
     """Length of an embedding."""
     temperature: float = Field(default=0.07, gt=0, le=1)
     """Of the contrastive loss at the start; it is learned."""
-    pretrain_epochs: int = Field(default=100, ge=0)
+    pretrain_epochs: int = Field(default=60, ge=0)
     """Of the contrastive phase; 0: none."""
     pretrain_batch: int = Field(default=32, ge=2)
     """People of a contrastive batch, at most; nobody is in it twice."""

@@ -90,9 +90,7 @@ class Mgi(SliceNetwork):
     ) -> PersonRows:
         """Return the slices of people as rows, with genes in their order, and whose they are."""
         others = [name for name in modalities if name != SLICE]
-        return PersonRows(
-            people, preparation, others, order=self.order(preparation, modalities)
-        )
+        return PersonRows(people, preparation, others, order=self.order(preparation, modalities))
 
     def order(self, preparation: Preparation, modalities: Sequence[str]) -> np.ndarray:
         """Return the places of the genes in the order in which the network reads them, int64."""
