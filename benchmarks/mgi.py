@@ -1,4 +1,4 @@
-"""Do genes help to segment lesions: where the image hides what they know, and only there?
+"""Genes help to segment lesions where the image hides what they know, or do they not.
 
     python benchmarks/mgi.py run results/mgi-bench [--seeds 1 2 3] [--truths hidden rim null]
     python benchmarks/mgi.py table results/mgi-bench

@@ -55,8 +55,8 @@ class GeneSequence(nn.Module):
     def forward(self, levels: torch.Tensor) -> torch.Tensor:
         """Return tokens (person, token, width) of levels (person, gene) in SDs."""
         parts = functional.pad(levels, (0, self.empty)).unflatten(1, (self.tokens, self.patch))
-        # (person, token, width)
-        tokens = torch.einsum("ntp,tpd->ntd", parts, self.gene) + self.place
+        said = torch.einsum("ntp,tpd->ntd", parts, self.gene)  # (person, token, width)
+        tokens = said + self.place
         for layer in self.layers:
             tokens = layer(tokens)
         read: torch.Tensor = self.norm_f(tokens)
