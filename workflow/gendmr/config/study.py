@@ -106,7 +106,7 @@ class Study(Section):
         folder, imaging = f"results/{self.study}/simulate/", self.imaging
         named = [self.cohort.participants, *(self.genotypes.inputs if self.genotypes else ())]
         named += [*filter(None, [imaging.bids]), *imaging.measured_paths] if imaging else []
-        others = [path for path in named if path and not path.startswith(folder)]
+        others = [path for path in named if path and f"/{folder}" not in f"/{path}"]
         if others:
             raise ConfigurationError(
                 f"simulate: the study {self.study} makes its own cohort in {folder}, but"
