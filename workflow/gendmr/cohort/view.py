@@ -32,6 +32,7 @@ from gendmr.modalities import modality_of
 from gendmr.modalities.reader import ArrayReader
 from gendmr.modalities.subset import Role, Subset
 from gendmr.tasks.base import Task
+from gendmr.tasks.measured import MeasuredTask
 
 CovariateKind = Literal["number", "category"]
 TABLES = ("participants.tsv", "participants.json", "splits.tsv")
@@ -191,24 +192,27 @@ class FoldView:
             for name in table.columns
             if str(name).startswith(HAS)
         }
+        outcome = outcome.take(outcome.known)
+        if isinstance(self.task, MeasuredTask):
+            name = self.task.modality
+            everybody = np.ones(len(ids), dtype=bool)
+            outcome = self.task.locate(outcome, self._reader(name, ids, everybody))
+        nobody = np.zeros(len(ids), dtype=bool)
         return Subset(
             role=role,
             participants=ids,
             family=table["family"].to_numpy(dtype=object),
-            outcome=outcome.take(outcome.known),
+            outcome=outcome,
             covariates=_covariates(path, table, self.covariate_kinds),
             present=present,
             readers={
-                name: ArrayReader(
-                    self.folder / f"{name}.nc",
-                    modality_of(name),
-                    ids,
-                    present.get(name, np.zeros(len(ids), dtype=bool)),
-                )
-                for name in self.modalities
+                name: self._reader(name, ids, present.get(name, nobody)) for name in self.modalities
             },
             index=np.arange(len(ids)),
         )
+
+    def _reader(self, name: str, people: np.ndarray, present: np.ndarray) -> ArrayReader:
+        return ArrayReader(self.folder / f"{name}.nc", modality_of(name), people, present)
 
 
 def _people_of(path: Path, repeat: int, fold: int) -> dict[Role, list[str]]:

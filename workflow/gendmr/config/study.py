@@ -21,6 +21,7 @@ from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
 from gendmr.config.modalities import SECTIONS, ModalitiesSection, in_order
 from gendmr.config.modalities.base import ModalitySection
+from gendmr.config.outcomes.base import refuse_unmeasured
 from gendmr.config.ranking import RankingSection
 from gendmr.config.report import ReportSection
 from gendmr.config.simulate import SimulateSection
@@ -79,6 +80,7 @@ class Study(Section):
         study = super().parse(value, where=where)
         study._check_simulated()
         study._check_modalities()
+        refuse_unmeasured(study.cohort.outcomes, study.modality_sections())
         study._check_methods()
         study._check_covariates()
         reference = study.report.reference
@@ -122,7 +124,7 @@ class Study(Section):
         for name, section in SECTIONS.items():
             entry: ModalitySection | None = getattr(self.modalities, name)
             stage = getattr(self, section.stage) if section.stage is not None else None
-            measured = stage is not None and section.measured_by(stage)
+            measured = stage is not None and section.measured_by(stage, entry is not None)
             if measured or (section.stage is None and entry is not None):
                 whole = entry if entry is not None else section()
                 sections[name] = whole.with_covariates(self.cohort.covariates)
@@ -353,12 +355,10 @@ class Study(Section):
 
     def null_methods(self) -> list[str]:
         """Return the methods whose ranking has p-values."""
-        null = self.training.null
-        if not null.permutations:
-            return []
-        return [
-            name for name in self.ranked_methods() if null.methods is None or name in null.methods
-        ]
+        null, outcomes = self.training.null, self.cohort.outcomes
+        ranked = self.ranked_methods() if null.permutations else []
+        chosen = [name for name in ranked if null.methods is None or name in null.methods]
+        return [name for name in chosen if outcomes[self.outcome_of(name)].exchangeable]
 
     def null_chunks(self, name: str) -> int:
         """Return the number of jobs of a method's null in each fold."""

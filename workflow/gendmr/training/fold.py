@@ -30,6 +30,7 @@ from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import derive
 from gendmr.tasks import task_of
 from gendmr.tasks.base import Task
+from gendmr.tasks.measured import LeavesFiles
 
 
 def build_method(options: MethodOptions) -> Method:
@@ -51,7 +52,7 @@ def train_fold(
     checkpoint_every: int = 5,
     progress: Progress = lambda line: None,
 ) -> None:
-    """Write the six files of a fold into `output`.
+    """Write the six files of a fold into `output`, and those that its task leaves.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def train_fold(
         f" {len(validation)} to validate{''.join(f', {size}' for size in sizes)}"
     )
     fold_seed = derive(seed, "training", method, repeat, fold)
-    inputs = checksums(cohort, tuple(options.modalities))
+    inputs = checksums(cohort, options.files)
     checkpoint = Checkpoint(
         folder=output.parent.parent / "checkpoints",
         key=fold_key(options, method, repeat, fold, fold_seed, inputs, "training.fold"),
@@ -160,6 +161,10 @@ def train_fold(
         },
     )
     write_table(output / "predictions.tsv", predictions)
+    if isinstance(task, LeavesFiles):
+        task.leave(
+            output, held_out.participants, fitted.predict(held_out), held_out.outcome, calibration
+        )
     _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
@@ -223,7 +228,7 @@ def _predictions(
     fitted: Fitted, people: PreparedSubset, task: Task, calibration: Mapping[str, Any]
 ) -> pd.DataFrame:
     output = fitted.predict(people)
-    finite = np.isfinite(output).all(axis=1)
+    finite = task.finite(output)
     if not finite.all():
         raise TrainingError(
             f"{int((~finite).sum())} of {len(people)} {people.role} people have no finite output",
