@@ -1,6 +1,6 @@
 """Images with masks of lesions: volumes, measures, quality, pictures."""
 
-from gendmr.imaging.bids import if_exists
+from gendmr.files.bids import if_exists
 from gendmr.lesions.people import find_people as find_lesions
 from gendmr.simulate.lesion_names import planned_lesions, refuse_other_lesions
 

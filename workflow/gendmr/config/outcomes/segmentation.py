@@ -14,3 +14,4 @@ class SegmentationOutcome(OutcomeSection):
     """Chooses the task."""
 
     modality: ClassVar[str | None] = "slice"
+    exchangeable: ClassVar[bool] = False
