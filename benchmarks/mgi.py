@@ -41,7 +41,7 @@ SMALL = {"side": 32, "slices": 4}
 REAL, SHUFFLED = "real", "shuffled"
 METHODS: dict[str, dict[str, Any]] = {
     REAL: {"kind": "mgi"},
-    SHUFFLED: {"kind": "mgi", "genes": "shuffled"},
+    SHUFFLED: {"kind": "mgi", "shuffled": {"expression": []}},
     "images": {"kind": "mgi", "reads": ["slice"]},
     "unet": {"kind": "unet"},
     "threshold": {"kind": "threshold"},

@@ -91,12 +91,9 @@ class MgiMethod(NetworkSection):
     earlier layers and the slice."""
     encoder_rate: float = Field(default=1.0, ge=0, le=1)
     """Multiple of the learning rate for encoders after pre-training; 0: they stay."""
-    genes: Literal["real", "shuffled", "shuffled_within_site"] = "real"
-    """Whose genes a person has: the own ones, or, as a control, those of somebody else of the same
-    part (training, validation, held out), or of the same part and `hospital`."""
     hospital: str = "site"
-    """Column of labels of participants.tsv within which retrieval is judged and genes change hands;
-    among `cohort: covariates:` and `cohort: categorical:`."""
+    """Column of labels of participants.tsv within which retrieval is judged besides; among `cohort:
+    covariates:` and `cohort: categorical:`. Without such a column all are of one hospital."""
     augmentation: bool = True
     """Flips, transpositions, and intensities of each channel scaled and moved by 10 % of an SD."""
     channel_dropout: float = Field(default=0.2, ge=0, lt=1)
@@ -123,15 +120,14 @@ class MgiMethod(NetworkSection):
         return chosen.model_copy(update=own)
 
     def check_cohort(self, cohort: CohortSection) -> None:
-        """Refuse to shuffle genes within a column that is no label of the cohort.
+        """Refuse a hospital that is no label of the cohort.
 
         Raises
         ------
         ConfigurationError
         """
-        named = self.genes == "shuffled_within_site" or "hospital" in self.model_fields_set
         labels = sorted(set(cohort.categorical) & set(cohort.covariates))
-        if named and self.hospital not in labels:
+        if "hospital" in self.model_fields_set and self.hospital not in labels:
             raise ConfigurationError(
                 f"the method mgi: hospital = {self.hospital!r}: no label among cohort.covariates;"
                 f" there are {first_few(labels) or 'none'}",
@@ -153,6 +149,4 @@ class MgiMethod(NetworkSection):
             )
         if self.reads is not None and "slice" not in self.reads:
             raise ValueError("reads: without `slice` there is nothing to segment")
-        if self.reads is not None and "expression" not in self.reads and self.genes != "real":
-            raise ValueError(f"genes: {self.genes}: and `reads` names no expression")
         return self

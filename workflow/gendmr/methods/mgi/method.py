@@ -30,7 +30,7 @@ from gendmr.methods.mgi.contrastive import PairedSlices, info_nce
 from gendmr.methods.mgi.network import MgiNet, Shape, Sizes
 from gendmr.methods.mgi.order import order_of
 from gendmr.methods.mgi.readout import Alignment, alignment_of, attribute_volume, leave_retrieval
-from gendmr.methods.mgi.rows import EXPRESSION, HAS, OWNER, PersonRows, exchanged
+from gendmr.methods.mgi.rows import EXPRESSION, HAS, OWNER, PersonRows
 from gendmr.methods.network_method import Architecture
 from gendmr.methods.slices import (
     KNOWN,
@@ -44,7 +44,6 @@ from gendmr.methods.slices import (
 from gendmr.methods.unet.network import INTENSITY, shown, turned
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
-from gendmr.tasks.measured import LazyOutput
 
 PRETRAINING, CONTRASTIVE, CHANCE = "pretraining", "contrastive", "ln_batch"
 ORDER = "gene_order"
@@ -116,16 +115,11 @@ class Mgi(SliceNetwork):
         return modalities, notes
 
     def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:
-        """Return a replicate whose rows are slices; genes change hands where it is asked for."""
-        given = replace(
-            inputs, train=self._given(inputs.train), validation=self._given(inputs.validation)
-        )
-        problem = super().problem(given, modalities)
+        """Return a replicate whose rows are slices."""
+        problem = super().problem(inputs, modalities)
         if EXPRESSION not in modalities:
             return problem
         notes = [f"Genes are read in {self.options.gene_order} order."]
-        if self.options.genes != "real":
-            notes.append(f"Genes are those of other people ({self.options.genes}): a control.")
         people = with_slices(inputs.train)
         lacking = int((~people.present[EXPRESSION]).sum())
         alone = int((inputs.train.present[EXPRESSION] & ~inputs.train.present[SLICE]).sum())
@@ -140,13 +134,6 @@ class Mgi(SliceNetwork):
                 f" fewer than {FEWEST_PEOPLE}."
             )
         return replace(problem, notes=(*problem.notes, *notes))
-
-    def _given(self, people: PreparedSubset) -> PreparedSubset:
-        """Return people with the genes that the options give them."""
-        if EXPRESSION not in people.values or self.options.genes == "real":
-            return people
-        within = self.options.genes == "shuffled_within_site"
-        return exchanged(people, people.labels.get(self.options.hospital) if within else None)
 
     def _paired(self, problem: FitProblem) -> int:
         rows = training_rows(problem)
@@ -280,7 +267,7 @@ class Mgi(SliceNetwork):
         """Return embeddings of people by the network as pre-training left it, None without one."""
         if PRETRAINING not in fitted.kept:
             return None
-        return alignment_of(self, fitted, fitted.kept[PRETRAINING], self._given(people))
+        return alignment_of(self, fitted, fitted.kept[PRETRAINING], people)
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
         """Return the order of the genes: places among those of the fold."""
@@ -288,15 +275,11 @@ class Mgi(SliceNetwork):
             return {}
         return {ORDER: self.order(fitted.preparation, fitted.modalities)}
 
-    def predicted(self, fitted: FittedNetwork, people: PreparedSubset) -> LazyOutput:
-        """Return maps of log-odds (slice, side, side) of each person; see `SliceNetwork`."""
-        return super().predicted(fitted, self._given(people))
-
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return what genes add to the predicted size of the lesion, per cent of the volume."""
         if cast(MgiNet, fitted.module).fusion is None:
             return {}
-        return {EXPRESSION: attribute_volume(self, fitted, self._given(people))}
+        return {EXPRESSION: attribute_volume(self, fitted, people)}
 
     def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> None:
         """Write how held-out people are found by their image and by their genes."""

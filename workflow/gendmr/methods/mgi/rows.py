@@ -1,8 +1,8 @@
-"""Slices with the genes of their owners, and genes that change hands."""
+"""Slices with the genes of their owners."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,11 +10,8 @@ import torch
 
 from gendmr.engine.batches import Tensors
 from gendmr.methods.slices import SliceRows
-from gendmr.preprocessing.prepared import PreparedSubset
-from gendmr.seeds import generator
 
 EXPRESSION, HAS, OWNER = "expression", "has_expression", "owner"
-SEED = 0  # of the exchange, the same when a part is fitted and when it is predicted
 
 
 @dataclass
@@ -44,25 +41,3 @@ class PersonRows(SliceRows):
         """Return what is read of some slices, and `owner` (row,), whose they are."""
         owner = torch.from_numpy(self.person[np.asarray(index)])
         return {**super().read(index), OWNER: owner}
-
-
-def exchanged(people: PreparedSubset, label: np.ndarray | None) -> PreparedSubset:
-    """Return people with the genes of others who have some; nobody keeps the own ones.
-
-    Who is alone with a label keeps them. The same people always get the same genes.
-
-    Parameters
-    ----------
-    people : PreparedSubset
-    label : object (n,), optional
-        Genes change hands among people of one label.
-    """
-    has = people.present[EXPRESSION]
-    groups = np.zeros(len(people), dtype=object) if label is None else label.astype(str)
-    source = np.arange(len(people))
-    for name in sorted(set(groups[has].tolist())):
-        members = np.flatnonzero(has & (groups == name))
-        order = generator(SEED, "exchange", people.role, name).permutation(members)
-        source[order] = np.roll(order, 1)
-    values = {**people.values, EXPRESSION: people.values[EXPRESSION][source]}
-    return replace(people, values=values)
