@@ -86,9 +86,9 @@ def describe(words: str, rows: pd.DataFrame) -> None:
         all_sum=rows["slice_dice"] * rows["slices"],
         lesion_sum=rows["slice_dice_lesion"].fillna(0) * (rows["slices"] - rows["empty_slices"]),
     )
-    names = ["intersection", "true_voxels", "predicted_voxels"]
+    names = ["intersection", "voxels", "predicted_voxels"]
     sums = rows.groupby(patient)[[*names, "slices", "lesion", "all_sum", "lesion_sum"]].sum()
-    dice = 2 * sums["intersection"] / (sums["true_voxels"] + sums["predicted_voxels"])
+    dice = 2 * sums["intersection"] / (sums["voxels"] + sums["predicted_voxels"])
     print(
         f"{words}: {len(dice)} patients, Dice of volumes {dice.mean():.3f} (median"
         f" {dice.median():.3f}); of slices, empty = 1:"

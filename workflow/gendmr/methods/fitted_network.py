@@ -49,7 +49,11 @@ class FittedNetwork:
     best_epoch: int
     device: str
     notes: list[str] = field(default_factory=list)
-    packages: tuple[str, ...] = ("numpy", "scipy", "torch")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages whose versions belong to the result."""
+        return self.method.packages
 
     @property
     def task(self) -> Task:

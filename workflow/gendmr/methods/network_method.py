@@ -84,6 +84,8 @@ class NetworkMethod(Network):
 
     replicates: ClassVar[Replicates] = "together"
     """`apart` for modules with standard dropout or running statistics."""
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "torch")
+    """Packages whose versions belong to the result."""
 
     def __init__(self, section: NetworkSection, options: MethodOptions) -> None:
         self.section = section

@@ -194,6 +194,7 @@ class SliceNetwork(NetworkMethod):
     """
 
     replicates: ClassVar[Replicates] = "apart"
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "torch", "monai")
 
     def rows(
         self, people: PreparedSubset, preparation: Preparation, modalities: Sequence[str]
