@@ -153,7 +153,7 @@ def test_balanced__takes_all_slices_with_a_lesion_and_as_many_without(folder):
     preparation = Preparation.fit(view, of(folder).method_options("threshold"))
     problem = Problem()
     problem.train = SliceRows(preparation.apply(view.train), preparation)  # type: ignore[attr-defined]
-    lesion = problem.train.lesion  # type: ignore[attr-defined]
+    lesion = problem.train.outcome.lesion  # type: ignore[attr-defined]
     source = balanced(0.5)
     epochs = [
         np.concatenate([piece.rows for piece in source(problem, "fit", epoch, 7)])  # type: ignore[arg-type]
