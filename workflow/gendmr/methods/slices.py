@@ -51,8 +51,8 @@ class SliceRows:
     people: PreparedSubset
     preparation: Preparation
     others: Sequence[str] = ()
-    _images: dict[int, np.ndarray] = field(default_factory=dict)
-    _shares: dict[int, np.ndarray] = field(default_factory=dict)
+    _images: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+    _shares: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def slices(self) -> LazySlices:
