@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.cohort.outcomes import read_outcome
+from gendmr.cohort.shuffle import Shuffle
 from gendmr.errors import DataLeakageError, FoldError, TableError, first_few
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import MISSING, read_table
@@ -55,6 +56,8 @@ class FoldView:
         Whose files are read.
     covariate_kinds : dict of str to str
         `number` or `category`.
+    shuffle : Shuffle, optional
+        Who gets whose measurements; None: everybody their own.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class FoldView:
         task: Task,
         modalities: tuple[str, ...],
         covariate_kinds: dict[str, CovariateKind],
+        shuffle: Shuffle | None = None,
     ) -> None:
         self.folder = folder
         self.repeat = repeat
@@ -74,6 +78,7 @@ class FoldView:
         self.task = task
         self.modalities = modalities
         self.covariate_kinds = covariate_kinds
+        self.shuffle = shuffle
         self.sealed = False
         self._people = people
         self._subsets: dict[Role, Subset] = {}
@@ -87,6 +92,7 @@ class FoldView:
         *,
         task: Task,
         modalities: Sequence[str],
+        shuffle: Shuffle | None = None,
     ) -> FoldView:
         """Open the cohort's folder for one fold; no measurement is read yet.
 
@@ -101,6 +107,8 @@ class FoldView:
             Who lacks its outcome is in no role.
         modalities : sequence of str
             What will be read.
+        shuffle : Shuffle, optional
+            A control: who gets whose measurements.
 
         Raises
         ------
@@ -120,6 +128,7 @@ class FoldView:
             task=task,
             modalities=tuple(modalities),
             covariate_kinds=kinds,
+            shuffle=shuffle,
         )
 
     @staticmethod
@@ -198,6 +207,10 @@ class FoldView:
             everybody = np.ones(len(ids), dtype=bool)
             outcome = self.task.locate(outcome, self._reader(name, ids, everybody))
         nobody = np.zeros(len(ids), dtype=bool)
+        owners = dict.fromkeys(self.modalities, ids)
+        if self.shuffle is not None:
+            labels = table.assign(**{self.task.name: outcome.strata()})
+            owners |= self.shuffle.owners(role, labels, present)
         return Subset(
             role=role,
             participants=ids,
@@ -206,7 +219,8 @@ class FoldView:
             covariates=_covariates(path, table, self.covariate_kinds),
             present=present,
             readers={
-                name: self._reader(name, ids, present.get(name, nobody)) for name in self.modalities
+                name: self._reader(name, owners[name], present.get(name, nobody))
+                for name in self.modalities
             },
             index=np.arange(len(ids)),
         )

@@ -19,6 +19,7 @@ from gendmr.config.lesions import LesionsSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
+from gendmr.config.methods_check import check_method
 from gendmr.config.modalities import SECTIONS, ModalitiesSection, in_order
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.outcomes.base import refuse_unmeasured
@@ -226,50 +227,15 @@ class Study(Section):
             A method names no outcome of the study, one that it cannot learn, a modality that the
             study lacks or it cannot read; or a null is asked of a method without attributions.
         """
-        available = tuple(self.modality_sections())
         for name, method in self.methods.items():
-            where = f"training.methods.{name}"
-            outcome = self.outcome_of(name)
-            if outcome not in self.cohort.outcomes:
-                raise ConfigurationError(
-                    f"{where}.outcome = {outcome!r}: no such outcome; the study has"
-                    f" {first_few(self.cohort.outcomes)}",
-                    cause="a misspelt name, or an outcome that is not in cohort.outcomes",
-                    next_step="name one of these, or leave it out for the first",
-                )
-            kind = self.cohort.outcomes[outcome].kind
-            if kind not in method.tasks:
-                raise ConfigurationError(
-                    f"{where}: the method {method.kind} cannot learn {outcome}, which is {kind}; it"
-                    f" learns {first_few(method.tasks)}",
-                    cause="another kind of outcome than the method was made for",
-                    next_step=f"choose another method, or an outcome that is {method.tasks[0]}",
-                )
-            readable = self._readable(method)
-            able = (*(readable if method.readable is None else method.readable),)
-            able += (COVARIATES,) if method.covariates != "never" else ()
-            unreadable = [one for one in method.reads or () if one not in able]
-            absent = [one for one in method.reads or () if one not in (*available, COVARIATES)]
-            if unreadable and not set(unreadable) <= set(absent):
-                raise ConfigurationError(
-                    f"{where}.reads: the method {method.kind} cannot read {first_few(unreadable)};"
-                    f" it reads {first_few(able)}",
-                    next_step="take them out of reads, or choose another method",
-                )
-            named = any(one != COVARIATES for one in method.reads_of(readable))
-            if not named and method.reads is not None and method.covariates == "always":
-                raise ConfigurationError(
-                    f"{where}.reads: the method {method.kind} reads more than covariates:"
-                    f" {first_few(able)}",
-                    next_step="name a modality too, or choose the method ridge",
-                )
-            if absent or not (named or method.covariates == "optional"):
-                raise ConfigurationError(
-                    f"{where}.reads: the study has no modality"
-                    f" {first_few(absent or method.readable or ())}; it has {first_few(available)}",
-                    cause="a section that was deleted, or a misspelt name",
-                    next_step="name one of these, or take the method out",
-                )
+            check_method(
+                f"training.methods.{name}",
+                method,
+                outcome=self.outcome_of(name),
+                cohort=self.cohort,
+                available=tuple(self.modality_sections()),
+                readable=self._readable(method),
+            )
         ranked = self.ranked_methods()
         unknown = sorted(set(self.training.null.methods or ()) - set(ranked))
         if unknown:

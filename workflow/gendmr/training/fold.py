@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gendmr.cohort.shuffle import Shuffle
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.engine.checkpoint import Checkpoint
@@ -87,12 +88,15 @@ def train_fold(
         See `FoldView` and `Preparation`.
     """
     cohort, output = Path(cohort), Path(output)
+    within = options.method.shuffled
+    shuffle = Shuffle(within, seed=seed, repeat=repeat, fold=fold) if within else None
     view = FoldView.open(
         cohort,
         repeat,
         fold,
         task=task_of(options.outcome, options.task),
         modalities=tuple(options.modalities),
+        shuffle=shuffle,
     )
     preparation = Preparation.fit(view, options)
     train, validation = preparation.apply(view.train), preparation.apply(view.validation)
@@ -132,7 +136,7 @@ def train_fold(
         ignore_index=True,
     )
     attributions = fitted.attributions(held_out)
-    notes = [*preparation.notes, *fitted.notes]
+    notes = [*preparation.notes, *fitted.notes, *(shuffle.notes("train") if shuffle else ())]
     for subset in (view.train, view.validation):
         notes += preparation.beyond(subset)
     notes += task.notes(validation.outcome, "validation")
