@@ -53,7 +53,11 @@ class FittedNetwork:
     device: str
     notes: list[str] = field(default_factory=list)
     kept: Tensors = field(default_factory=dict)
-    packages: tuple[str, ...] = ("numpy", "scipy", "torch")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages whose versions belong to the result."""
+        return self.method.packages
 
     @property
     def task(self) -> Task:

@@ -85,6 +85,8 @@ class NetworkMethod(Network):
 
     replicates: ClassVar[Replicates] = "together"
     """`apart` for modules with standard dropout or running statistics."""
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "torch")
+    """Packages whose versions belong to the result."""
     files: ClassVar[tuple[str, ...]] = ()
     """Names of what `leave` writes, where it can."""
 

@@ -65,7 +65,7 @@ def build(options: MethodOptions) -> Mgi:
 class Mgi(SliceNetwork):
     """See the module."""
 
-    replicates: ClassVar = "apart"
+    packages: ClassVar[tuple[str, ...]] = (*SliceNetwork.packages, "einops")
     files: ClassVar[tuple[str, ...]] = ("retrieval.tsv", "retrieval.png")
 
     def __init__(self, section: MgiMethod, options: MethodOptions) -> None:
