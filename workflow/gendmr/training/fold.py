@@ -148,6 +148,7 @@ def train_fold(
         notes += preparation.beyond(subset)
     notes += task.notes(validation.outcome, "validation")
 
+    told = fitted.leave(output, held_out) if isinstance(fitted, LeavesReadouts) else []
     _write_weights(output / "model.safetensors", fitted, preparation)
     write_text(
         output / "history.jsonl",
@@ -168,6 +169,7 @@ def train_fold(
             "notes": [
                 *preparation.beyond(view.held_out),
                 *task.notes(held_out.outcome, "held-out"),
+                *told,
             ],
         },
     )
@@ -176,8 +178,6 @@ def train_fold(
         task.leave(
             output, held_out.participants, fitted.predict(held_out), held_out.outcome, calibration
         )
-    if isinstance(fitted, LeavesReadouts):
-        fitted.leave(output, held_out)
     _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
