@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(str(workflow.current_basedir)).resolve().parent
-sys.path.insert(0, str(PACKAGE))
+if (PACKAGE / "gendmr").is_dir():
+    sys.path.insert(0, str(PACKAGE))
+else:
+    from gendmr.files.shipped import import_folder
+
+    # Installed by name: jobs import the package and none of those that lie beside it.
+    PACKAGE = import_folder()
 # Rules call `python -m gendmr`; it is found here in every environment, installed or not.
 shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(PACKAGE))} GENDMR_RUN=$PPID; set -euo pipefail; "

@@ -1,5 +1,6 @@
 """A cohort with planted truth: the same inputs a user would bring."""
 
+from gendmr.files.shipped import shipped_file
 from gendmr.simulate.slide_names import planned_slides
 
 # Files of functional scans, where some are simulated.
@@ -67,8 +68,8 @@ if STUDY.simulate.tumours:
 rule simulate_cohort:
     """People, genotypes, diagnoses and the atrophy that will be seen."""
     input:
-        genes="resources/demo_genes.tsv",
-        regions="resources/demo_regions.tsv",
+        genes=shipped_file("resources/demo_genes.tsv"),
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         participants=nonempty("results/{study}/simulate/participants.tsv"),
         description=nonempty("results/{study}/simulate/participants.json"),
@@ -106,7 +107,7 @@ rule simulate_cohort:
 rule simulate_atlas:
     """A label atlas on the template's grey matter, for the named regions of the demo."""
     input:
-        regions="resources/demo_regions.tsv",
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         labels=nonempty("results/{study}/simulate/atlas.nii.gz"),
         table=nonempty("results/{study}/simulate/atlas.tsv"),
@@ -163,7 +164,7 @@ rule simulate_measurements:
     """Measurements of regions, with noise, in place of images."""
     input:
         anatomy="results/{study}/simulate/anatomy.tsv",
-        regions="resources/demo_regions.tsv",
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         regions=nonempty("results/{study}/simulate/regions.nc"),
     log:

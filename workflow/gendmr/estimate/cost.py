@@ -16,6 +16,7 @@ from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, first_few
 from gendmr.estimate.plan import Job
 from gendmr.estimate.size import TRAINING, Size, drivers, rate_name
+from gendmr.files.shipped import ROOT
 
 STAGES = (
     "simulate",
@@ -30,7 +31,7 @@ STAGES = (
     "tracking",
     "report",
 )
-RULES = Path(__file__).resolve().parents[2] / "rules"
+RULES = ROOT / "workflow" / "rules"
 
 
 @dataclass

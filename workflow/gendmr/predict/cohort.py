@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.cohort.outcomes import columns_of, read_outcome
-from gendmr.cohort.view import HAS, read_covariates, read_flag
+from gendmr.cohort.view import HAS, CovariateKind, read_covariates, read_flag
 from gendmr.config.study import Study
 from gendmr.errors import InputFileError, ModelError, first_few
 from gendmr.files.atomic import read_json
@@ -42,7 +42,7 @@ class OtherCohort:
     folder: Path
     name: str
     table: pd.DataFrame
-    kinds: dict[str, str]
+    kinds: dict[str, CovariateKind]
 
     @classmethod
     def open(cls, source: Path) -> OtherCohort:
@@ -68,7 +68,7 @@ class OtherCohort:
             )
         table = read_table(path, {"participant_id": "text"}, extra=True, key="participant_id")
         described = read_json(folder / "participants.json")
-        kinds = {key: str(entry["Kind"]) for key, entry in described.items() if "Kind" in entry}
+        kinds = {key: entry["Kind"] for key, entry in described.items() if "Kind" in entry}
         return cls(folder, name, table.set_index("participant_id"), kinds)
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PATH = click.Path(exists=True, path_type=Path)
 
 
-class FoldNumbers(click.ParamType):
+class FoldNumbers(click.ParamType[tuple[int, int]]):
     """`0/3`: repeat and fold."""
 
     name = "repeat/fold"
