@@ -24,6 +24,7 @@ from gendmr.cli.console import (
     start_summary,
     watch,
 )
+from gendmr.cli.progress import show_progress
 from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
@@ -70,6 +71,7 @@ persist_cache(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(n_repeats)
 FOLDS = range(n_folds)
 FAILURES = watch(workflow)
+show_progress(workflow, STUDY)
 MODALITIES = list(STUDY.modality_sections())
 MEASURING = STUDY.measuring_stages()
 METHODS = list(STUDY.methods)

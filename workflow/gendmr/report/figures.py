@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from gendmr import style
 from gendmr.report.comparison import HIGHER, LOWER, REFERENCE
 from gendmr.report.method_schema import Difference, MethodSummary
-from gendmr.report.performance import held_out
+from gendmr.report.performance import COVARIATES, held_out
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections.dominance import NONE_DOMINANT, Dominance
 from gendmr.tasks import figures_of
@@ -53,7 +54,7 @@ def draw_task_figure(
         Of the figure.
     """
     predictions: dict[str, pd.DataFrame] = {
-        item.method: held_out(results, item.method, task, item.folds)
+        item.method: readable(held_out(results, item.method, task, item.folds), item.reads)
         for item in drawn_first(summary, task.name)
         if item.estimate.mean is not None
     }
@@ -61,6 +62,25 @@ def draw_task_figure(
         return style.text_figure(f"No method of {task.label} has been judged.", path)
     figure = next(one for one in figures_of(task) if one.name == name)
     return figure.draw(predictions, path)
+
+
+def readable(rows: pd.DataFrame, reads: Collection[str]) -> pd.DataFrame:
+    """Return the rows of people who have something that a method reads.
+
+    The others get one prediction from covariates alone, which says nothing of what is read.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of predictions.tsv, with `modalities`: `snp+region`, `none`.
+    reads : collection of str
+        Modalities; with nothing but covariates everybody counts.
+    """
+    measured = set(reads) - {COVARIATES}
+    if not measured:
+        return rows
+    having = [bool(measured & set(str(text).split("+"))) for text in rows["modalities"]]
+    return rows[np.array(having, dtype=bool)]
 
 
 def drawn_first(summary: StudySummary, outcome: str) -> list[MethodSummary]:

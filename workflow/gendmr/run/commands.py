@@ -59,10 +59,13 @@ def command_of(configfile: Path | None, cores: str, words: tuple[str, ...]) -> l
             next_step="gendmr init writes one from your files; the demo, which simulates its own:"
             f" gendmr run --configfile {ROOT / 'config' / 'config.yaml'}",
         )
+    quiet = () if "--quiet" in words or "-q" in words else ("--quiet", "host", "rules")
     return [
         "snakemake",
         *("--snakefile", str(ROOT / "Snakefile")),
         *("--configfile", str(path)),
+        # Progress is told in one line instead: `gendmr.cli.progress`.
+        *quiet,
         *("--cores", cores),
         *words,
     ]
