@@ -109,6 +109,13 @@ def predict_study(
 def _predict(
     models: Sequence[FoldModel], cohort: OtherCohort, least: float, known: Known
 ) -> Prediction:
+    if not models[0].preparation.task.n_outputs:
+        raise ModelError(
+            f"{models[0].method} predicts {models[0].preparation.task.label}, whose predictions are"
+            " images and not numbers",
+            cause="the outcome is measured by a stage of the new cohort too",
+            next_step="choose the methods of another outcome with --method",
+        )
     cohort, notes = without_known(models, cohort, known)
     overlap: list[dict[str, object]] = []
     rows = []
