@@ -11,9 +11,11 @@ from safetensors.numpy import load_file
 
 from contract.conftest import Trained
 from contract.members import COMBINATIONS
+from gendmr.errors import ModelError
 from gendmr.files.tables import read_table
 from gendmr.predict.cohort import OtherCohort
 from gendmr.predict.matching import match, without_known
+from gendmr.predict.study import predict_study
 from gendmr.training.model import read_model
 
 EACH = pytest.mark.parametrize(("kind", "task"), COMBINATIONS)
@@ -21,10 +23,14 @@ EACH = pytest.mark.parametrize(("kind", "task"), COMBINATIONS)
 
 @EACH
 def test_read_model__predicts_what_the_fold_predicted(
-    cohort: Path, trained: Trained, kind: str, task: str
+    cohort: Path, trained: Trained, tmp_path: Path, kind: str, task: str
 ) -> None:
     folder = trained(kind, task)
     model = read_model(folder / "model.safetensors")
+    if not model.preparation.task.n_outputs:
+        with pytest.raises(ModelError, match="images and not numbers"):
+            predict_study(folder / "model.safetensors", cohort, tmp_path)
+        return
     rows = read_table(folder / "predictions.tsv", {"participant_id": "text"}, extra=True)
     rows = rows[rows["set"] == "held-out"].reset_index(drop=True)
     others, _ = without_known([model], OtherCohort.open(cohort), "leave-out")

@@ -34,7 +34,7 @@ class Packed:
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        self.arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         self._names = {_digest(array): name for name, array in sorted(self.arrays.items())}
 
     def pack(self, value: Any) -> Any:
@@ -83,7 +83,7 @@ class Packed:
     def _array(self, value: np.ndarray) -> dict[str, Any]:
         if value.dtype.kind in "OUT":
             return {"text": value.reshape(-1).tolist(), "shape": list(value.shape)}
-        value = np.ascontiguousarray(value)
+        value = np.asarray(value, order="C")
         digest = _digest(value)
         if digest not in self._names:
             name = f"{PREFIX}{len(self._names)}"
@@ -181,5 +181,5 @@ def _class(name: str) -> Any:
 
 
 def _digest(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
-    content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
+    content = hashlib.sha256(np.asarray(array, order="C").tobytes()).digest()
     return array.dtype.str, array.shape, content

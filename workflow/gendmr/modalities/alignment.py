@@ -99,7 +99,7 @@ class AlignedReader(ArrayReader):
             values = np.full(shape, missing_value(declared), dtype=kind)
             return values if columns is None or not of_instances else values[:, columns]
         if not of_instances or len(declared.dims) > 2:
-            return super().array(variable, index)
+            return super().array(variable, index, columns)
         chosen = np.arange(len(self.instances)) if columns is None else np.asarray(columns)
         places, missing = self.alignment.places[chosen], missing_value(declared)
         matched = places >= 0
