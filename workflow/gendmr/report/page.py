@@ -130,7 +130,7 @@ def every_gene(results: Path, summary: StudySummary) -> list[dict[str, str]]:
     table = read_table(path, {"gene": "text"}, extra=True)
     table = table[[name for name in TOLD if name in table]].head(MOST_ROWS)
     return [
-        {TOLD[name]: _as_told(value) for name, value in row.items()}
+        {header: _as_told(row[name]) for name, header in TOLD.items() if name in row}
         for row in table.to_dict("records")
     ]
 
