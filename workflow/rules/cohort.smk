@@ -17,10 +17,14 @@ rule cohort:
 
 
 rule check_people:
-    """What the join would refuse, before hours are spent on genotypes and images."""
+    """All that is missing or does not fit, before hours are spent on genotypes and images."""
     input:
         participants=STUDY.cohort.participants,
-        fams=[path for path in GENOTYPES if path.endswith(".fam")],
+        # of a simulated cohort only who is in it is looked at
+        genotypes=[
+            path for path in GENOTYPES if path.endswith(".fam") or not STUDY.simulate
+        ],
+        tables=[] if STUDY.simulate else STUDY.tables(),
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
         given=GIVEN_SOURCES,
         measurements=MEASUREMENTS,
@@ -35,14 +39,14 @@ rule check_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=double_per_attempt(1000),
-        runtime=double_per_attempt(10),
+        mem_mb=double_per_attempt(1000, per_input_mb=0.5),
+        runtime=double_per_attempt(20, per_input_mb=0.005),
     params:
         options=options("cohort"),
         modalities=modalities_json,
-        stages=as_json(MEASURING_STAGES),
+        stages=as_json(STAGES),
         simulated="--simulated" if STUDY.simulate else "",
-        code=fingerprint("cohort.check", *SOURCE_CODE, *TASK_CODE),
+        code=fingerprint("cohort.check", *SOURCE_CODE, *TASK_CODE, *PREFLIGHT_CODE),
     shell:
         "python -m gendmr cohort check --options {params.options:q}"
         " --modalities {params.modalities:q} --stages {params.stages:q} {params.simulated}"

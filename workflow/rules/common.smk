@@ -15,6 +15,7 @@ from gendmr.cli.console import (
     changes_summary,
     failure_summary,
     missing_summary,
+    refusal,
     start_summary,
     watch,
 )
@@ -58,7 +59,7 @@ try:
     ]
     n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
+    raise WorkflowError(refusal(globals().get("STUDY"), error)) from None
 
 persist_cache(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(n_repeats)

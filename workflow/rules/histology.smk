@@ -17,7 +17,7 @@ try:
         ]
     )
 except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
+    raise WorkflowError(refusal(STUDY, error)) from None
 
 
 localrules:

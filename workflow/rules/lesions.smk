@@ -6,7 +6,7 @@ from gendmr.lesions.people import find_people as find_lesions
 try:
     LESIONS = find_lesions(STUDY.lesions)
 except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
+    raise WorkflowError(refusal(STUDY, error)) from None
 
 
 localrules:

@@ -150,12 +150,12 @@ def strata(
 @click.option(
     "--stages",
     required=True,
-    help="Sections that measure the modalities as JSON: {name of the modality: section}.",
+    help="Sections of the study whose files are looked at, as JSON: {stage: section}.",
 )
 @click.option("--simulated", is_flag=True, help="The cohort is simulated.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 def check(*, options: str, modalities: str, stages: str, simulated: bool, output: Path) -> None:
-    """Check participants.tsv, its outcomes, and that measured people are in it."""
+    """Check all that the study is given; list everything that is missing or does not fit."""
     from gendmr.cohort.check import check_people
     from gendmr.config.cohort import CohortSection
     from gendmr.config.modalities import parse_modalities

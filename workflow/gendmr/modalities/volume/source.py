@@ -11,7 +11,7 @@ import numpy as np
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.volume import VolumeSection
-from gendmr.errors import ImageError, InputFileError
+from gendmr.errors import ImageError, InputFileError, first_few
 from gendmr.files.tables import read_table
 from gendmr.modalities.base import Listing
 from gendmr.modalities.matching import Matching
@@ -36,6 +36,22 @@ class VolumeSource(TableSource):
         """Return who has a map, where each is named; see `Source.people`."""
         _files(sources[self.source])
         return super().people(sources, section, cohort)
+
+    def check(self, sources: Mapping[str, str]) -> None:
+        """Refuse a table none of whose maps is there.
+
+        Raises
+        ------
+        InputFileError
+        """
+        files = _files(sources[self.source])
+        if not any(path.is_file() for path in files.values()):
+            raise InputFileError(
+                f"{sources[self.source]}: none of {len(files)} maps is there:"
+                f" {first_few(files.values())}",
+                cause="another folder, or a disk that is not mounted",
+                next_step="correct the column `file`; it is relative to the folder of the table",
+            )
 
     def collect(
         self,
