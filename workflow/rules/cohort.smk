@@ -14,6 +14,8 @@ rule cohort:
         COHORT_FILES,
         study_files("cohort/figures/flow.png", "cohort/inputs.json"),
         study_files("cohort/check.json", "cohort/strata.tsv"),
+        study_files("cohort/participants.json", "cohort/summary.json"),
+        study_files("cohort/splits.json", "cohort/strata.json"),
 
 
 rule check_people:
