@@ -477,6 +477,22 @@ def test_after_snakemake_was_killed_the_same_command_ends_with_the_same_bytes(fi
     assert not (finished.results / "training/gendmr/checkpoints").exists()
 
 
+def test_ctrl_c_ends_with_two_lines_and_the_same_command_goes_on(finished):
+    before = finished.sums("training/**/*")
+    process = finished.start(FOLD, "-R", FOLD, start_new_session=True)
+    while process.poll() is None and not jobs_of(process):
+        time.sleep(0.1)
+    # A terminal sends it to snakemake and to its jobs alike.
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1
+    assert stdout == "" or "{" not in stdout
+    said = [line for line in stderr.partition("Stopped by Ctrl-C")[2].splitlines() if line.strip()]
+    assert len(said) == 2 and "the same command goes on from there" in said[1]
+    finished.snakemake(FOLD, "-R", FOLD)
+    assert finished.sums("training/**/*") == before
+
+
 def test_a_run_that_is_alive_keeps_its_locks(finished):
     code = "import sys; from gendmr.files.session import join_session as j; j(); sys.stdin.read()"
     environment = os.environ | {"PYTHONPATH": str(finished.folder / "workflow")}

@@ -67,6 +67,9 @@ rule record_inputs:
         ],
         masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
         functional=FUNCTIONAL,
+        lesions=LESION_FILES,
+        slides=SLIDES,
+        listed=[path for paths in LISTED_FILES.values() for path in paths],
         measurements=MEASUREMENTS,
     output:
         nonempty("results/{study}/cohort/inputs.json"),
@@ -83,10 +86,15 @@ rule record_inputs:
     params:
         imaging=options("imaging"),
         connectivity=options("connectivity"),
+        lesions=options("lesions"),
+        histology=options("histology"),
+        modalities=modalities_json,
         code=fingerprint("cohort.inputs", "files.provenance"),
     shell:
         "python -m gendmr cohort inputs --imaging {params.imaging:q}"
-        " --connectivity {params.connectivity:q} --output {output}"
+        " --connectivity {params.connectivity:q} --lesions {params.lesions:q}"
+        " --histology {params.histology:q} --modalities {params.modalities:q}"
+        " --output {output}"
         " {input.files:q} &> {log}"
 
 
@@ -135,6 +143,8 @@ rule collect_modality:
     input:
         participants="results/{study}/cohort/participants.tsv",
         sources=sources_of_modality,
+        # one that was not fetched is for the rule to name
+        listed=lambda wildcards: LISTED_FILES[wildcards.modality],
     output:
         nonempty("results/{study}/cohort/{modality}.nc"),
     log:
