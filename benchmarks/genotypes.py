@@ -3,9 +3,9 @@
     python benchmarks/genotypes.py [--variants 500000] [--people 800] [--rounds 3]
 
 The same calls, taken from the logs of the stage, are run once more by themselves: what is left is
-the stage's own work (three Python processes, checks, lists, eight figures). At last the checks of the
-input (size, padding, order, linkage, identifiers, build) are timed by themselves, and given as a
-share of the processor seconds of the stage.
+the stage's own work (three Python processes, checks, lists, eight figures). At last the checks of
+the input (size, padding, order, linkage, identifiers, build) are timed by themselves, and given as
+a share of the processor seconds of the stage.
 """
 
 from __future__ import annotations
