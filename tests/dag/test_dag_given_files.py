@@ -24,7 +24,8 @@ NO_FILES = {
     *("lesions.channels", "lesions.exclude", "lesions.reference", "modalities.region.harmonise"),
     *("histology.coordinates", "histology.exclude", "histology.features", "imaging.parcellation"),
     *("expression.matrices.platform", "expression.matrices.drop", "expression.exclude"),
-    *("connectivity.exclude", "connectivity.variable"),
+    *("connectivity.exclude", "connectivity.variable", "connectivity.fmriprep.task"),
+    *("connectivity.fmriprep.session", "connectivity.fmriprep.space"),
     *("cohort.columns", "cohort.covariates", "cohort.group_by", "cohort.fold_by", "cohort.strata"),
     *("cohort.require",),
     *("cohort.strip", "cohort.categorical", "cohort.unknown", "modalities.region.covariates"),
@@ -102,7 +103,16 @@ MEASURED = BASE | {
     },
 }
 SLICES = BASE | {"lesions": {"tif": "slices", "channels": ["pre", "flair", "post"]}}
+PREPROCESSED = BASE | {
+    "connectivity": {"fmriprep": {"folder": "fmriprep", "atlas": "atlas.nii.gz"}},
+}
+BOLD = "fmriprep/sub-1/func/sub-1_task-rest"
 FILES = {
+    "preprocessed": [
+        *("participants.tsv", "atlas.nii.gz"),
+        *(f"{BOLD}_space-MNI_desc-{name}.nii.gz" for name in ("preproc_bold", "brain_mask")),
+        *(f"{BOLD}_desc-confounds_timeseries.{suffix}" for suffix in ("tsv", "json")),
+    ],
     "imaged": [
         *(f"{name}.{suffix}" for name in ("array", "old") for suffix in ("bed", "bim", "fam")),
         *(f"release.{suffix}" for suffix in ("pgen", "pvar", "psam", "pgen.pgi")),
@@ -121,7 +131,12 @@ FILES = {
     ],
     "slices": ["participants.tsv", "slices/1/1_1.tif", "slices/1/1_1_mask.tif"],
 }
-STUDIES = {"imaged": IMAGED, "measured": MEASURED, "slices": SLICES}
+STUDIES = {
+    "imaged": IMAGED,
+    "measured": MEASURED,
+    "slices": SLICES,
+    "preprocessed": PREPROCESSED,
+}
 
 
 def make(folder: Path, name: str) -> Path:

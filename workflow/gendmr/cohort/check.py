@@ -25,6 +25,7 @@ from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import CheckedSource, EarlySource, Listing
 from gendmr.modalities.matching import Matching, strip_sub_prefix
 from gendmr.tasks.base import Task
+from gendmr.tasks.measured import MeasuredTask
 
 
 def check_people(
@@ -111,7 +112,9 @@ def examine(
         if table is not None:
             counts["warnings"] = confounding_warnings(table, options)
         for task in tasks_of(options).values() if options.fold_by is None else ():
-            problems.attempt(_check_groups, task, listed, options)
+            # Who has an outcome that a stage measures is known when that stage has run.
+            if not isinstance(task, MeasuredTask):
+                problems.attempt(_check_groups, task, listed, options)
     if options.fold_by is not None and not simulated:
         folds = Problems()
         folds.attempt(fold_values, options)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from gendmr.cohort.codes import is_unknown, recode_sex, sentinel_of
-from gendmr.cohort.outcomes import columns_of, tasks_of
+from gendmr.cohort.outcomes import columns_of, not_yet_measured, tasks_of
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, Problems, TableError, first_few
 from gendmr.files.identifiers import refuse_unsafe, unsafe_reason
@@ -23,7 +23,8 @@ from gendmr.files.text import read_text_file
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Modality
 from gendmr.modalities.matching import strip_sub_prefix
-from gendmr.tasks.base import ParsedOutcome
+from gendmr.tasks.base import ParsedOutcome, Task
+from gendmr.tasks.measured import MeasuredTask
 
 HAS = "has_"  # before the name of a modality: the column that says who has it
 AGES = (0.0, 120.0)  # years
@@ -42,7 +43,8 @@ class Listed:
         `participant_id` (text, without `sub-`), each covariate (float64 or text), `group_by` and
         `fold_by`, in the order of the file.
     outcomes : dict of str to ParsedOutcome
-        Each outcome of these people.
+        Each outcome of these people; those that a stage measures are unknown without a reason
+        until `gendmr.cohort.outcomes.with_measured`.
     """
 
     people: pd.DataFrame
@@ -83,7 +85,8 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
             ours.append(name)
     theirs = {name: options.columns.get(name, name) for name in ours}
     columns: dict[str, Kind] = dict.fromkeys(theirs.values(), "text")
-    for task in tasks_of(options).values():
+    tasks = tasks_of(options)
+    for task in tasks.values():
         columns |= dict.fromkeys(task.wanted(), "text")
     problems = Problems()
     raw = read_table(
@@ -122,13 +125,23 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
         if name in present and name not in options.categorical:
             numbers = problems.attempt(_numbers, table, name, present[name], options, attrition)
             table[name] = numbers if numbers is not None else math.nan
-    outcomes = {}
-    for name, task in tasks_of(options).items():
-        wanted = list(task.wanted())
-        if set(wanted) <= set(users):
-            outcomes[name] = problems.attempt(task.parse, users[wanted], options.participants)
+    outcomes = _outcomes(tasks, users, options, problems)
     problems.refuse()
     return Listed(table, outcomes)
+
+
+def _outcomes(
+    tasks: Mapping[str, Task], users: pd.DataFrame, options: CohortSection, problems: Problems
+) -> dict[str, ParsedOutcome]:
+    """Return the outcomes whose columns are there and fit; note the others."""
+    outcomes: dict[str, ParsedOutcome] = {}
+    for name, task in tasks.items():
+        wanted = list(task.wanted())
+        if isinstance(task, MeasuredTask):
+            outcomes[name] = not_yet_measured(task, users.index)
+        elif set(wanted) <= set(users):
+            outcomes[name] = problems.attempt(task.parse, users[wanted], options.participants)
+    return outcomes
 
 
 def _about_absent(options: CohortSection, absent: Sequence[str]) -> str:

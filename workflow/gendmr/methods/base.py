@@ -103,8 +103,12 @@ class Fitted(Protocol):
         programs apply. Empty where the output is no sum of terms: networks.
         """
 
-    def predict(self, people: PreparedSubset) -> np.ndarray:
-        """Return the output that the task reads, float64 (person, n_outputs)."""
+    def predict(self, people: PreparedSubset) -> Any:
+        """Return the output that the task reads, float64 (person, n_outputs).
+
+        Where `Task.n_outputs` is 0, a `gendmr.tasks.measured.LazyOutput`: what the task reads of a
+        person is then computed when it asks for it.
+        """
 
     def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; empty for methods without, which are not ranked."""

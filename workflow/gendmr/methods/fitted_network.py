@@ -12,7 +12,6 @@ from torch import nn
 from gendmr.engine.batches import Tensors, in_order
 from gendmr.engine.forward import Forward
 from gendmr.engine.layout import Layout
-from gendmr.engine.network import OUTPUT
 from gendmr.methods.base import Attribution
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -69,11 +68,9 @@ class FittedNetwork:
         """Nothing: the output of a network is no sum of terms."""
         return {}
 
-    def predict(self, people: PreparedSubset) -> np.ndarray:
-        """Return the output, float64 (person, n_outputs)."""
-        batches = [outputs[OUTPUT].cpu().numpy() for outputs, _ in self.outputs(people)]
-        shape = (0, self.task.n_outputs)
-        return np.concatenate(batches).astype(np.float64) if batches else np.zeros(shape)
+    def predict(self, people: PreparedSubset) -> Any:
+        """Return the output that the task reads; see `Fitted.predict`."""
+        return self.method.predicted(self, people)
 
     def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; see `Method`."""

@@ -24,7 +24,7 @@ from gendmr.engine.device import seeded, set_up_device
 from gendmr.engine.fit import Fit, fit
 from gendmr.engine.forward import fixed_of
 from gendmr.engine.layout import Layout
-from gendmr.engine.network import TARGET, FitProblem, Network
+from gendmr.engine.network import OUTPUT, TARGET, FitProblem, Network
 from gendmr.engine.phase import TASK, Phase, task_term
 from gendmr.engine.training import Replicates
 from gendmr.errors import TrainingError
@@ -146,6 +146,12 @@ class NetworkMethod(Network):
     def phases(self, module: nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
         """Return the phases: without being overridden one, with the loss of the task."""
         return (Phase("fit", {TASK: task_term(problems[0].task)}),)
+
+    def predicted(self, fitted: FittedNetwork, people: PreparedSubset) -> Any:
+        """Return the output of people, float64 (person, n_outputs), computed in batches."""
+        batches = [outputs[OUTPUT].cpu().numpy() for outputs, _ in fitted.outputs(people)]
+        shape = (0, fitted.task.n_outputs)
+        return np.concatenate(batches).astype(np.float64) if batches else np.zeros(shape)
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; without being overridden none."""

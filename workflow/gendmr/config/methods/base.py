@@ -56,6 +56,12 @@ class MethodSection(Section):
     """What this method wants otherwise than the study's `modalities`, by modality: `edge: {space:
     tangent}`."""
 
+    shuffled: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """A control: people exchange what was measured of them, by modality, within the groups of the
+    columns that are named (`snp: [diagnosis, site]`; `snp: []` among all), training, validation and
+    held-out people apart. What the method then gains by the modality, it does not gain by knowing
+    whose it is. Such a method is judged and not ranked."""
+
     tasks: ClassVar[tuple[str, ...]] = ("binary",)
     """Kinds of outcome that it can learn."""
     readable: ClassVar[tuple[str, ...] | None] = None
@@ -91,7 +97,11 @@ class MethodSection(Section):
 
     def ranked(self, available: tuple[str, ...]) -> bool:
         """Return whether there is something to rank: attributions of a modality that it reads."""
-        return self.attributes and any(name != COVARIATES for name in self.reads_of(available))
+        return (
+            self.attributes
+            and not self.shuffled
+            and any(name != COVARIATES for name in self.reads_of(available))
+        )
 
     def adapt(self, name: str, section: M) -> M:
         """Return a modality's section with what this method wants otherwise.
