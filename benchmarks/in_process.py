@@ -51,7 +51,7 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     filter_participants(study.genotypes, work, plink)
     filter_variants(study.genotypes, work, plink)
     compute_components(study.genotypes, work, plink, study.seed)
-    draw_stage(study.genotypes, work)
+    draw_stage(study.genotypes, work, study.seed)
     map_snps(
         study.annotation,
         results / "genotypes/qc.bim",
