@@ -55,6 +55,8 @@ def quiet(line: str) -> None:
         {"evidence": "outcome", "position": "shuffled", "blocks": 1},
         {"position": "index"},
         {"reads": ["snp"]},
+        {"design": "network"},
+        {"design": "network", "evidence": "all", "blocks": 1},
     ],
     ids=str,
 )
@@ -176,11 +178,12 @@ def test_together_and_apart_are_the_same_training(
         assert ours[0] == pytest.approx(theirs[0], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.parametrize("design", ["evidence", "network"])
 def test_replicates_may_bring_other_people_and_other_snps(
-    cohort: Path, prepare: Callable[..., Any]
+    cohort: Path, prepare: Callable[..., Any], design: str
 ) -> None:
     """Padding of people and SNPs changes nothing that a replicate finds."""
-    method = {**SMALL, "blocks": 1}
+    method = {**SMALL, "design": design, "blocks": 1}
     first = prepare(cohort, method)
     first = dataclasses.replace(first, train=first.train.take(np.arange(len(first.train) - 5)))
     few = {"snp": {"selection": {"per_gene": 1}}}
