@@ -23,7 +23,7 @@ from gendmr.simulate.roster import image_path, roster
 from gendmr.simulate.template import read_template
 
 # Linear: the brain of MNI152 is nearly half as large again as people's, of some 1.45 litres.
-HEAD = 0.885
+HEAD = 0.87
 BLUR = 0.8  # mm, of the template: voxels larger than its own average over their content
 CSF = 0.2  # intensity of cerebrospinal fluid, as a share of the template's brightest
 FILLED = 0.3  # share of a region's loss that shows as fluid within it; for the rest it shrinks
