@@ -157,9 +157,15 @@ def open_fold(
 
 
 def blind(people: PreparedSubset) -> PreparedSubset:
-    """Return the same people without images."""
+    """Return the same people without images: for methods that ask who has one, and for others."""
+    if "region" not in people.values:
+        return people
     nobody = np.zeros(len(people), dtype=bool)
-    return dataclasses.replace(people, present={**people.present, "region": nobody})
+    return dataclasses.replace(
+        people,
+        present={**people.present, "region": nobody},
+        values={**people.values, "region": np.zeros_like(people.values["region"])},
+    )
 
 
 def turned(outcome: CaseStatus, share: float, random: np.random.Generator) -> CaseStatus:
