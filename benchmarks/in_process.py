@@ -41,6 +41,10 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     results : Path
         `results/<study>`.
     """
+    if not (study.simulate and study.genotypes and study.annotation and study.imaging):
+        raise SystemExit(
+            f"the study {study.study} is not simulated with genotypes and measurements"
+        )
     simulated = results / "simulate"
     simulate_cohort(GENES, REGIONS, study.simulate, study.seed, simulated)
     simulate_measurements(

@@ -21,9 +21,11 @@ NO_FILES = {
     *("imaging.atlas.name", "imaging.template.space", "imaging.exclude"),
     *("imaging.atlas.description", "imaging.atlas.space", "imaging.atlas.templateflow"),
     *("lesions.channels", "lesions.exclude", "lesions.reference", "modalities.region.harmonise"),
+    "modalities.slice.channels",
     *("histology.coordinates", "histology.exclude", "histology.features", "imaging.parcellation"),
     *("expression.matrices.platform", "expression.matrices.drop", "expression.exclude"),
-    *("connectivity.exclude", "connectivity.variable"),
+    *("connectivity.exclude", "connectivity.variable", "connectivity.fmriprep.task"),
+    *("connectivity.fmriprep.session", "connectivity.fmriprep.space"),
     *("cohort.columns", "cohort.covariates", "cohort.group_by", "cohort.fold_by", "cohort.strata"),
     *("cohort.require",),
     *("cohort.strip", "cohort.categorical", "cohort.unknown", "modalities.region.covariates"),
@@ -83,6 +85,7 @@ IMAGED = BASE | {
         "matrices": [{"path": "counts.tsv", "unit": "counts"}],
         "symbols": "symbols.tsv",
         "groups": "families.tsv",
+        "positions": "positions.tsv",
     },
     "histology": {"slides": "slides.tsv", "folder": "slides"},
     "modalities": {
@@ -97,7 +100,16 @@ MEASURED = BASE | {
     "imaging": {"measurements": "regions.tsv", "places": "places.tsv"},
     "connectivity": {"matrices": "fnc/sub-{participant}.tsv"},
 }
+PREPROCESSED = BASE | {
+    "connectivity": {"fmriprep": {"folder": "fmriprep", "atlas": "atlas.nii.gz"}},
+}
+BOLD = "fmriprep/sub-1/func/sub-1_task-rest"
 FILES = {
+    "preprocessed": [
+        *("participants.tsv", "atlas.nii.gz"),
+        *(f"{BOLD}_space-MNI_desc-{name}.nii.gz" for name in ("preproc_bold", "brain_mask")),
+        *(f"{BOLD}_desc-confounds_timeseries.{suffix}" for suffix in ("tsv", "json")),
+    ],
     "imaged": [
         *(f"{name}.{suffix}" for name in ("array", "old") for suffix in ("bed", "bim", "fam")),
         *(f"release.{suffix}" for suffix in ("pgen", "pvar", "psam", "pgen.pgi")),
@@ -111,7 +123,7 @@ FILES = {
     ],
     "measured": ["regions.tsv", "places.tsv", "fnc/sub-1.tsv", "participants.tsv"],
 }
-STUDIES = {"imaged": IMAGED, "measured": MEASURED}
+STUDIES = {"imaged": IMAGED, "measured": MEASURED, "preprocessed": PREPROCESSED}
 
 
 def make(folder: Path, name: str) -> Path:
@@ -203,7 +215,7 @@ def test_every_file_is_an_input_of_a_rule_and_recorded(name, tmp_path, inputs_of
         genotypes = study.genotypes.files if study.genotypes else []
         paths_by_kind = given_files(
             [*genotypes, *study.tables()],
-            study.imaging.dump(),
+            study.imaging.dump() if study.imaging else "{}",
             study.connectivity.dump(),
         )
     assert set(FILES[name]) == {path for paths in paths_by_kind.values() for path in paths}

@@ -23,6 +23,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "gendmr-blocks": {"kind": "gendmr", "blocks": 1, "width": 8, "attention": 8, "heads": 2},
     "gendmr-network": {"kind": "gendmr", "design": "network", "width": 8, "attention": 8},
     "ridge": {"kind": "ridge"},
+    "ridge-shuffled": {"kind": "ridge", "shuffled": {"snp": ["diagnosis"]}},
     "locus": {"kind": "locus", "interval": EVERYWHERE},
     "polygenic": {"kind": "polygenic"},
     "association-outcome": {"kind": "association", "channels": "outcome"},

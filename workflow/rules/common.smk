@@ -23,8 +23,9 @@ from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
 from gendmr.connectivity.people import find_people
 from gendmr.errors import GendmrError
+from gendmr.files.bids import if_exists
 from gendmr.files.fingerprint import fingerprint, persist_cache
-from gendmr.imaging.bids import files_of, find_images, if_exists, unusable_images
+from gendmr.imaging.bids import files_of, find_images, unusable_images
 from gendmr.simulate.roster import planned_images
 from gendmr.tracking.launch import follow_training
 
@@ -49,10 +50,10 @@ try:
                 STUDY.imaging.bids, wanted=STUDY.imaging.select.wanted()
             )
     # time series or connectomes of each person, those that are there
-    people = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
+    FUNCTIONAL_FILES = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
     FUNCTIONAL = [
         path
-        for one in people.values()
+        for one in FUNCTIONAL_FILES.values()
         for file in one.files
         for path in if_exists(file)
     ]

@@ -1,7 +1,7 @@
 """Features of slides: checked, made into one bag of patches for each person."""
 
 from gendmr.histology.slides import find_slides
-from gendmr.imaging.bids import if_exists
+from gendmr.files.bids import if_exists
 from gendmr.simulate.slide_names import planned_slides
 
 try:

@@ -82,10 +82,8 @@ def metrics_code(wildcards):
 
 
 def modality_files(wildcards):
-    """The cohort's files of the modalities that a method needs, and of no other."""
-    return study_files(
-        "cohort/{name}.nc", name=list(SLICES[wildcards.method].modalities)
-    )
+    """The cohort's files of the modalities that a method or its outcome needs, and of no other."""
+    return study_files("cohort/{name}.nc", name=list(SLICES[wildcards.method].files))
 
 
 def method_gpus(wildcards):

@@ -21,6 +21,7 @@ from gendmr.modalities import source_of
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import EarlySource, Listing
 from gendmr.modalities.matching import Matching
+from gendmr.tasks.measured import MeasuredTask
 
 
 def check_people(
@@ -73,6 +74,8 @@ def check_people(
     if options.fold_by is None:
         # Kin merge groups, which lowers their number: too few groups now are too few later.
         for name, task in tasks_of(options).items():
+            if isinstance(task, MeasuredTask):
+                continue  # who has it is known when its stage has run
             texts = listed.outcomes[name].columns.astype(object)
             texts = texts.where(texts.notna(), "n/a").astype(str)
             outcome = task.read({s: texts[s] for s in texts.columns}, options.participants)

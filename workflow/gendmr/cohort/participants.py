@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from gendmr.cohort.codes import is_unknown, recode_sex, sentinel_of
-from gendmr.cohort.outcomes import columns_of, tasks_of
+from gendmr.cohort.outcomes import columns_of, not_yet_measured, tasks_of
 from gendmr.config.cohort import CohortSection
 from gendmr.errors import InputFileError, TableError, first_few
 from gendmr.files.identifiers import refuse_unsafe, unsafe_reason
@@ -23,6 +23,7 @@ from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Modality
 from gendmr.modalities.matching import strip_sub_prefix
 from gendmr.tasks.base import ParsedOutcome
+from gendmr.tasks.measured import MeasuredTask
 
 HAS = "has_"  # before the name of a modality: the column that says who has it
 AGES = (0.0, 120.0)  # years
@@ -41,7 +42,8 @@ class Listed:
         `participant_id` (text, without `sub-`), each covariate (float64 or text), `group_by` and
         `fold_by`, in the order of the file.
     outcomes : dict of str to ParsedOutcome
-        Each outcome of these people.
+        Each outcome of these people; those that a stage measures are unknown without a reason
+        until `gendmr.cohort.outcomes.with_measured`.
     """
 
     people: pd.DataFrame
@@ -80,7 +82,8 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
             ours.append(name)
     theirs = {name: options.columns.get(name, name) for name in ours}
     columns: dict[str, Kind] = dict.fromkeys(theirs.values(), "text")
-    for task in tasks_of(options).values():
+    tasks = tasks_of(options)
+    for task in tasks.values():
         columns |= dict.fromkeys(task.wanted(), "text")
     raw = read_table(
         options.participants,
@@ -114,8 +117,10 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
         if name not in options.categorical:
             table[name] = _numbers(table, name, theirs[name], options, attrition)
     outcomes = {
-        name: task.parse(users[list(task.wanted())], options.participants)
-        for name, task in tasks_of(options).items()
+        name: not_yet_measured(task, users.index)
+        if isinstance(task, MeasuredTask)
+        else task.parse(users[list(task.wanted())], options.participants)
+        for name, task in tasks.items()
     }
     return Listed(table, outcomes)
 

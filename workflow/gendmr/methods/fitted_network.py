@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from torch import nn
 from gendmr.engine.batches import Tensors, in_order
 from gendmr.engine.forward import Forward
 from gendmr.engine.layout import Layout
-from gendmr.engine.network import OUTPUT
 from gendmr.methods.base import Attribution
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -36,6 +36,8 @@ class FittedNetwork:
     preparation : Preparation
     fixed : dict of Tensor
         See `FitProblem`; `slot` is that of people outside training.
+    kept : dict of Tensor (weight,)
+        Weights that phases before the last kept, by their names.
     """
 
     method: NetworkMethod
@@ -50,7 +52,12 @@ class FittedNetwork:
     best_epoch: int
     device: str
     notes: list[str] = field(default_factory=list)
-    packages: tuple[str, ...] = ("numpy", "scipy", "torch")
+    kept: Tensors = field(default_factory=dict)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages whose versions belong to the result."""
+        return self.method.packages
 
     @property
     def task(self) -> Task:
@@ -69,15 +76,17 @@ class FittedNetwork:
         """Nothing: the output of a network is no sum of terms."""
         return {}
 
-    def predict(self, people: PreparedSubset) -> np.ndarray:
-        """Return the output, float64 (person, n_outputs)."""
-        batches = [outputs[OUTPUT].cpu().numpy() for outputs, _ in self.outputs(people)]
-        shape = (0, self.task.n_outputs)
-        return np.concatenate(batches).astype(np.float64) if batches else np.zeros(shape)
+    def predict(self, people: PreparedSubset) -> Any:
+        """Return the output that the task reads; see `Fitted.predict`."""
+        return self.method.predicted(self, people)
 
     def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; see `Method`."""
         return self.method.attributions(self, people)
+
+    def leave(self, folder: Path, people: PreparedSubset) -> None:
+        """Write further files of held-out people; see `gendmr.methods.base.LeavesReadouts`."""
+        self.method.leave(self, folder, people)
 
     def outputs(
         self, people: PreparedSubset, read_out: bool = False, slopes: bool = False

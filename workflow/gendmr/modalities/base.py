@@ -85,6 +85,9 @@ class Listing:
     recorded : mapping of str to mapping of str to str
         What the file records of people beside the measurements, by column of participants.tsv and
         matching key, in the words of that table: `{"sex": {"S01": "F"}}`.
+    outcomes : mapping of str to mapping of str to float
+        What the stage measured that outcomes are made of (`gendmr.tasks.base.MeasuredTask`), by
+        name and matching key: `{"lesion_voxels": {"S01": 5159.0}}`.
     """
 
     names: dict[str, str]
@@ -97,6 +100,7 @@ class Listing:
     kin: pd.DataFrame | None = None
     instances: Mapping[str, int] = field(default_factory=dict)
     recorded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    outcomes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 class Source(Protocol):

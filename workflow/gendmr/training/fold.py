@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gendmr.cohort.shuffle import Shuffle
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.engine.checkpoint import Checkpoint
@@ -22,7 +23,14 @@ from gendmr.files.datasets import write_dataset
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.provenance import given_checksums, versions
 from gendmr.files.tables import write_table
-from gendmr.methods.base import Attribution, FitInputs, Fitted, Method, Progress
+from gendmr.methods.base import (
+    Attribution,
+    FitInputs,
+    Fitted,
+    LeavesReadouts,
+    Method,
+    Progress,
+)
 from gendmr.modalities import modality_of
 from gendmr.modalities.store import attributions_schema
 from gendmr.preprocessing.preparation import Preparation
@@ -30,6 +38,7 @@ from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import derive
 from gendmr.tasks import task_of
 from gendmr.tasks.base import Task
+from gendmr.tasks.measured import LeavesFiles
 
 
 def build_method(options: MethodOptions) -> Method:
@@ -51,7 +60,7 @@ def train_fold(
     checkpoint_every: int = 5,
     progress: Progress = lambda line: None,
 ) -> None:
-    """Write the six files of a fold into `output`.
+    """Write the six files of a fold into `output`, and those that its task and its method leave.
 
     Parameters
     ----------
@@ -86,12 +95,15 @@ def train_fold(
         See `FoldView` and `Preparation`.
     """
     cohort, output = Path(cohort), Path(output)
+    within = options.method.shuffled
+    shuffle = Shuffle(within, seed=seed, repeat=repeat, fold=fold) if within else None
     view = FoldView.open(
         cohort,
         repeat,
         fold,
         task=task_of(options.outcome, options.task),
         modalities=tuple(options.modalities),
+        shuffle=shuffle,
     )
     preparation = Preparation.fit(view, options)
     train, validation = preparation.apply(view.train), preparation.apply(view.validation)
@@ -101,7 +113,7 @@ def train_fold(
         f" {len(validation)} to validate{''.join(f', {size}' for size in sizes)}"
     )
     fold_seed = derive(seed, "training", method, repeat, fold)
-    inputs = checksums(cohort, tuple(options.modalities))
+    inputs = checksums(cohort, options.files)
     checkpoint = Checkpoint(
         folder=output.parent.parent / "checkpoints",
         key=fold_key(options, method, repeat, fold, fold_seed, inputs, "training.fold"),
@@ -131,7 +143,7 @@ def train_fold(
         ignore_index=True,
     )
     attributions = fitted.attributions(held_out)
-    notes = [*preparation.notes, *fitted.notes]
+    notes = [*preparation.notes, *fitted.notes, *(shuffle.notes("train") if shuffle else ())]
     for subset in (view.train, view.validation):
         notes += preparation.beyond(subset)
     notes += task.notes(validation.outcome, "validation")
@@ -160,6 +172,12 @@ def train_fold(
         },
     )
     write_table(output / "predictions.tsv", predictions)
+    if isinstance(task, LeavesFiles):
+        task.leave(
+            output, held_out.participants, fitted.predict(held_out), held_out.outcome, calibration
+        )
+    if isinstance(fitted, LeavesReadouts):
+        fitted.leave(output, held_out)
     _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
@@ -223,7 +241,7 @@ def _predictions(
     fitted: Fitted, people: PreparedSubset, task: Task, calibration: Mapping[str, Any]
 ) -> pd.DataFrame:
     output = fitted.predict(people)
-    finite = np.isfinite(output).all(axis=1)
+    finite = task.finite(output)
     if not finite.all():
         raise TrainingError(
             f"{int((~finite).sum())} of {len(people)} {people.role} people have no finite output",

@@ -24,13 +24,15 @@ class ModalitySection(Section):
     section. None: the study has it where `modalities` has an entry for it."""
 
     @classmethod
-    def measured_by(cls, stage: Any) -> bool:
+    def measured_by(cls, stage: Any, named: bool) -> bool:
         """Return whether the stage, as its section has it, measures the modality.
 
         Parameters
         ----------
         stage : Section
             The section of the study that `stage` names.
+        named : bool
+            Whether `modalities` has an entry for it.
         """
         return True
 
