@@ -51,6 +51,17 @@ SMALL: dict[str, dict[str, Any]] = {
     "locus": {"interval": "19:1-59000000"},
     "mil": {"width": 8, "attention": 4},
     "unet": {"width": 4, "levels": 3, "optimisation": {"epochs": 2, "batch_size": 64}},
+    "mgi": {
+        "image_width": 8,
+        "image_layers": 1,
+        "image_heads": 2,
+        "gene_width": 8,
+        "gene_layers": 1,
+        "gene_states": 4,
+        "projection": 8,
+        "pretrain_epochs": 2,
+        "optimisation": {"epochs": 2, "batch_size": 64},
+    },
     "subspace": {
         "width": 8,
         "heads": 2,

@@ -1,5 +1,6 @@
 """A cohort with planted truth: the same inputs a user would bring."""
 
+from gendmr.simulate.lesion_names import planned_lesions
 from gendmr.simulate.slide_names import planned_slides
 
 # Files of functional scans, where some are simulated.
@@ -62,6 +63,40 @@ if STUDY.simulate.tumours:
 
     # Both make participants.tsv; a study has one of them.
     ruleorder: simulate_tumours > simulate_cohort
+
+
+if STUDY.simulate.lesions:
+
+    rule simulate_lesions:
+        """People with a lesion: expression, images and masks."""
+        output:
+            participants=nonempty("results/{study}/simulate/participants.tsv"),
+            expression=nonempty("results/{study}/simulate/expression.tsv"),
+            truth=nonempty("results/{study}/simulate/truth.json"),
+            images=nonempty(
+                planned_lesions(STUDY.simulate, "results/{study}/simulate")
+            ),
+        log:
+            "logs/{study}/simulate/lesions.log",
+        benchmark:
+            "logs/{study}/simulate/lesions.benchmark.tsv"
+        conda:
+            "../../envs/simulate.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(1000),
+            runtime=double_per_attempt(20),
+        params:
+            options=options("simulate"),
+            seed=STUDY.seed,
+            folder=subpath(output.participants, parent=True),
+            code=fingerprint("simulate.lesions"),
+        shell:
+            "python -m gendmr simulate lesions --options {params.options:q}"
+            " --seed {params.seed} --output {params.folder} &> {log}"
+
+    # Both make participants.tsv; a study has one of them.
+    ruleorder: simulate_lesions > simulate_cohort
 
 
 rule simulate_cohort:

@@ -17,6 +17,30 @@ from gendmr.files.tables import write_table
 COLUMNS = ["snp", "chromosome", "position", "gene", "distance", "relation"]
 
 
+def refuse_other_build(section: AnnotationSection, build: str) -> None:
+    """Refuse a gene table that is declared to be of another build than the genotypes.
+
+    Parameters
+    ----------
+    section : AnnotationSection
+    build : str
+        Genome build of the genotypes.
+
+    Raises
+    ------
+    AnnotationError
+        Unless `accept_other_build` is set.
+    """
+    if section.build != build and not section.accept_other_build:
+        raise AnnotationError(
+            f"genotypes are {build}, the gene table {section.genes} is {section.build}",
+            cause="files of different genome builds",
+            next_step=f"give a gene table of {build}, lift the genotypes over, or correct"
+            " genotypes.build or annotation.build; accept_other_build: true goes on all"
+            " the same, and genes will be wrong",
+        )
+
+
 def map_snps(
     section: AnnotationSection, variants: Path | str, build: str, folder: Path | str
 ) -> None:
@@ -42,14 +66,7 @@ def map_snps(
     """
     notes: list[str] = []
     if section.build != build:
-        if not section.accept_other_build:
-            raise AnnotationError(
-                f"genotypes are {build}, the gene table {section.genes} is {section.build}",
-                cause="files of different genome builds",
-                next_step=f"give a gene table of {build}, lift the genotypes over, or correct"
-                " genotypes.build or annotation.build; accept_other_build: true goes on all"
-                " the same, and genes will be wrong",
-            )
+        refuse_other_build(section, build)
         notes.append(
             f"genotypes are {build} and genes {section.build}: accepted by the configuration;"
             " assignments are unreliable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class FittedNetwork:
     preparation : Preparation
     fixed : dict of Tensor
         See `FitProblem`; `slot` is that of people outside training.
+    kept : dict of Tensor (weight,)
+        Weights that phases before the last kept, by their names.
     """
 
     method: NetworkMethod
@@ -49,6 +52,7 @@ class FittedNetwork:
     best_epoch: int
     device: str
     notes: list[str] = field(default_factory=list)
+    kept: Tensors = field(default_factory=dict)
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -79,6 +83,10 @@ class FittedNetwork:
     def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; see `Method`."""
         return self.method.attributions(self, people)
+
+    def leave(self, folder: Path, people: PreparedSubset) -> None:
+        """Write further files of held-out people; see `gendmr.methods.base.LeavesReadouts`."""
+        self.method.leave(self, folder, people)
 
     def outputs(
         self, people: PreparedSubset, read_out: bool = False, slopes: bool = False

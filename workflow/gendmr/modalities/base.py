@@ -153,6 +153,20 @@ class EarlySource(Source, Protocol):
         """
 
 
+@runtime_checkable
+class CheckedSource(Source, Protocol):
+    """A source that can say whether its files can be read before people have joined."""
+
+    def check(self, sources: Mapping[str, str]) -> None:
+        """Refuse what `collect` would refuse of the files, whoever joins.
+
+        Parameters
+        ----------
+        sources : mapping
+            `ModalitySection.sources`.
+        """
+
+
 class Transform(Protocol):
     """What is fitted on training people, and applied to anybody.
 

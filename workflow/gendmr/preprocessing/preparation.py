@@ -172,6 +172,11 @@ class Preparation:
             present=present,
             values={name: self.transforms[name].apply(subset) for name in self.reads},
             covariates=np.column_stack([numbers, *adjustment]),
+            labels={
+                str(name): column.to_numpy(dtype=object)
+                for name, column in subset.covariates.items()
+                if column.dtype.kind not in "fiub"
+            },
         )
 
     def beyond(self, subset: Subset) -> list[str]:

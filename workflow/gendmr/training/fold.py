@@ -23,7 +23,14 @@ from gendmr.files.datasets import write_dataset
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.provenance import given_checksums, versions
 from gendmr.files.tables import write_table
-from gendmr.methods.base import Attribution, FitInputs, Fitted, Method, Progress
+from gendmr.methods.base import (
+    Attribution,
+    FitInputs,
+    Fitted,
+    LeavesReadouts,
+    Method,
+    Progress,
+)
 from gendmr.modalities import modality_of
 from gendmr.modalities.store import attributions_schema
 from gendmr.preprocessing.preparation import Preparation
@@ -53,7 +60,7 @@ def train_fold(
     checkpoint_every: int = 5,
     progress: Progress = lambda line: None,
 ) -> None:
-    """Write the six files of a fold into `output`, and those that its task leaves.
+    """Write the six files of a fold into `output`, and those that its task and its method leave.
 
     Parameters
     ----------
@@ -169,6 +176,8 @@ def train_fold(
         task.leave(
             output, held_out.participants, fitted.predict(held_out), held_out.outcome, calibration
         )
+    if isinstance(fitted, LeavesReadouts):
+        fitted.leave(output, held_out)
     _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
