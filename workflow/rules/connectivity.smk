@@ -36,9 +36,11 @@ rule connectivity:
         study_files(
             "connectivity/edges.nc",
             "connectivity/quality.tsv",
+            "connectivity/regions.tsv",
             "connectivity/summary.json",
             "connectivity/figures/connectome.png",
         ),
+        expand(AMPLITUDES, study=STUDY.study),
 
 
 if STUDY.connectivity.fmriprep:

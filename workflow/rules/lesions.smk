@@ -1,26 +1,5 @@
 """Images with masks of lesions: volumes, measures, quality, pictures."""
 
-from gendmr.files.bids import if_exists
-from gendmr.lesions.people import find_people as find_lesions
-from gendmr.simulate.lesion_names import planned_lesions, refuse_other_lesions
-
-try:
-    if STUDY.simulate:
-        # A simulated study knows its images before they are made.
-        folder = f"results/{STUDY.study}/simulate"
-        refuse_other_lesions(STUDY.lesions, folder)
-        LESIONS = planned_lesions(STUDY.simulate, folder)
-    else:
-        LESIONS = [
-            path
-            for who in find_lesions(STUDY.lesions).values()
-            for file in who.files()
-            # one that was not fetched is for the rule to list
-            for path in if_exists(file)
-        ]
-except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
-
 
 localrules:
     lesions,
@@ -45,7 +24,8 @@ rule collect_lesions:
     known afterwards only, so these are no outputs.
     """
     input:
-        LESIONS,
+        # one that was not fetched is for the rule to list
+        LESION_FILES,
     output:
         volumes=nonempty("results/{study}/lesions/volumes.h5"),
         measures=nonempty("results/{study}/lesions/measures.nc"),

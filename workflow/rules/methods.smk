@@ -47,15 +47,20 @@ def null_chunks(wildcards):
     return STUDY.null_chunks(wildcards.method)
 
 
-def null_files(wildcards):
+def null_of(method):
     """The null of one method: all chunks of all folds."""
     return study_files(
         "training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
-        method=wildcards.method,
+        method=method,
         repeat=REPEATS,
         fold=FOLDS,
-        chunk=range(null_chunks(wildcards)),
+        chunk=range(STUDY.null_chunks(method)),
     )
+
+
+def null_files(wildcards):
+    """The same as inputs of a ranking."""
+    return null_of(wildcards.method)
 
 
 def ranking_options(wildcards):

@@ -44,7 +44,7 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
         or a list of families matches no gene.
     """
     output = Path(output)
-    symbols = _symbols(section.symbols)
+    symbols = read_symbols(section.symbols)
     parts, removed, notes = [], [], []
     for number, matrix in enumerate(section.matrices):
         values = read_matrix(matrix)
@@ -118,7 +118,14 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
     return summary
 
 
-def _symbols(path: str | None) -> dict[str, str]:
+def read_symbols(path: str | None) -> dict[str, str]:
+    """Return the symbol of each gene that a table gives one; empty without a table.
+
+    Raises
+    ------
+    InputFileError, TableError
+        No table with the columns `gene` and `symbol`.
+    """
     if path is None:
         return {}
     table = read_table(path, {"gene": "text", "symbol": "text"}, extra=True, key="gene")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.network import largest_part
-from gendmr.imaging.template import TISSUES
 from gendmr.imaging.tissue import LEVELS, TissueModel, fit_region
 
 # Standard deviations by which a carried label is uncertain, mm, and the shares of both: mostly

@@ -70,7 +70,14 @@ class FitInputs:
 
 
 class Fitted(Protocol):
-    """A fitted method."""
+    """A fitted method: a dataclass, or an object with `portable`, of which models are made.
+
+    See `gendmr.files.portable`.
+    """
+
+    @property
+    def preparation(self) -> Preparation:
+        """Return what was fitted before it."""
 
     @property
     def history(self) -> list[dict[str, Any]]:

@@ -344,6 +344,7 @@ class NetworkMethod(Network):
         own = self.network(prepared.architecture).to(device)
         return FittedNetwork(
             method=self,
+            architecture=prepared.architecture,
             module=own,
             modalities=prepared.architecture.modalities,
             preparation=prepared.inputs.preparation,

@@ -16,7 +16,7 @@ def lesion_people(section: SimulateSection) -> list[str]:
 
     Examples
     --------
-    >>> lesion_people(SimulateSection.parse({"people": 40, "lesions": {}}))[:2]
+    >>> lesion_people(SimulateSection.parse({"people": 40, "images": 40, "lesions": {}}))[:2]
     ['L0001', 'L0002']
     """
     if section.lesions is None:

@@ -73,6 +73,13 @@ class ModalitySection(Section):
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()
 
+    def people_files(self) -> list[str]:
+        """Return the files of single people, one each, that the user brings; none by default.
+
+        They are inputs of the rule that makes the cohort's file, and their checksums are recorded.
+        """
+        return []
+
     def most(self, instances: int, groups: int | None = None) -> int:
         """Return how many instances a fold reads at most, of those of the cohort.
 
