@@ -113,7 +113,8 @@ def main() -> None:
     for name in arguments.methods:
         for fold in arguments.folds:
             start = time.process_time()
-            folder = arguments.output / "training" / name / "repeat-0" / f"fold-{fold}"
+            training = arguments.output / f"training-{arguments.side}"
+            folder = training / name / "repeat-0" / f"fold-{fold}"
             train_fold(
                 cohort,
                 folder,

@@ -22,6 +22,7 @@ NO_FILES = {
     *("imaging.atlas.name", "imaging.template.space", "imaging.exclude"),
     *("imaging.atlas.description", "imaging.atlas.space", "imaging.atlas.templateflow"),
     *("lesions.channels", "lesions.exclude", "lesions.reference", "modalities.region.harmonise"),
+    "modalities.slice.channels",
     *("histology.coordinates", "histology.exclude", "histology.features", "imaging.parcellation"),
     *("expression.matrices.platform", "expression.matrices.drop", "expression.exclude"),
     *("connectivity.exclude", "connectivity.variable", "connectivity.fmriprep.task"),
@@ -83,6 +84,7 @@ IMAGED = BASE | {
         "matrices": [{"path": "counts.tsv", "unit": "counts"}],
         "symbols": "symbols.tsv",
         "groups": "families.tsv",
+        "positions": "positions.tsv",
     },
     "histology": {"slides": "slides.tsv", "folder": "slides"},
     "modalities": {

@@ -205,6 +205,17 @@ def test_the_study_of_tumours_ranks_genes_and_draws_patches(dry):
     assert plan["rank_expression"] == len(methods) - len(alone)
 
 
+def test_the_study_of_lesions_is_planned_before_its_images_are_made(dry):
+    dry.config = yaml.safe_load((ROOT / "config/studies/mgi.yaml").read_text())
+    plan = dry.plan()
+    assert plan["simulate_lesions"] == plan["collect_lesions"] == plan["join_expression"] == 1
+    assert "simulate_cohort" not in plan
+    methods = dry.config["training"]["methods"]
+    assert plan["train_fold"] == 3 * len(methods)
+    # Controls are judged, not ranked; without genes there is nothing that people share.
+    assert plan["rank_expression"] == 1
+
+
 def test_sets_are_tested_for_each_ranking_where_they_are_configured(dry):
     plan = dry.plan("ranking")
     assert plan["test_enrichment"] == plan["rank_snp_region"] + plan["rank_snp"] > plan["rank_snp"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from gendmr.cohort.view import FoldView
 from gendmr.config.modalities.slice import SliceSection
 from gendmr.config.study import Study
-from gendmr.errors import ConfigurationError, InputFileError, OutcomeError
+from gendmr.errors import ConfigurationError, IdentifierError, InputFileError, OutcomeError
 from gendmr.files.datasets import read_dataset
 from gendmr.files.lesions import read_volume
 from gendmr.methods.slices import KEPT, SliceRows, balanced
@@ -152,7 +153,7 @@ def test_balanced__takes_all_slices_with_a_lesion_and_as_many_without(folder):
     preparation = Preparation.fit(view, of(folder).method_options("threshold"))
     problem = Problem()
     problem.train = SliceRows(preparation.apply(view.train), preparation)  # type: ignore[attr-defined]
-    lesion = problem.train.lesion  # type: ignore[attr-defined]
+    lesion = problem.train.outcome.lesion  # type: ignore[attr-defined]
     source = balanced(0.5)
     epochs = [
         np.concatenate([piece.rows for piece in source(problem, "fit", epoch, 7)])  # type: ignore[arg-type]
@@ -227,3 +228,19 @@ def test_a_damaged_file_is_named(folder, tmp_path):
     view.train.readers["slice"].path = broken
     with pytest.raises(InputFileError, match=r"slice\.nc"):
         SliceTransform.fit(view.train, SliceSection(side=16), NO_COVARIATES)
+
+
+def test_people_are_compared_before_volumes_are_read(folder, tmp_path):
+    from gendmr.cohort.check import check_people
+
+    one = of(folder)
+    sections = one.modality_sections()
+    stages = {"slice": one.lesions.model_dump(mode="json"), "lesion": {}}
+    check_people(one.cohort, sections, stages, tmp_path / "check.json")
+    told = json.loads((tmp_path / "check.json").read_text())
+    assert told["modalities"]["slice"] == {"found": 12, "joined": 12}
+    strangers = pd.DataFrame({"participant_id": [f"TCGA-{number}" for number in range(12)]})
+    strangers.to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
+    others = one.cohort.model_copy(update={"participants": str(tmp_path / "participants.tsv")})
+    with pytest.raises(IdentifierError, match="0 people of"):
+        check_people(others, sections, stages, tmp_path / "check.json")

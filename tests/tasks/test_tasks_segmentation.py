@@ -158,11 +158,11 @@ def test_predictions__compare_each_person_in_the_size_of_the_own_mask(task):
     )
     assert list(rows) == list(task.columns)
     assert rows["dice"].eq(1).all() and rows["hd95"].eq(0).all()
-    assert rows["true_voxels"].tolist() == [int(truth.sum()) for truth in truths]
+    assert rows["voxels"].tolist() == [int(truth.sum()) for truth in truths]
     # What a network sees is smaller; the mask is not.
     halves = [truth.reshape(len(truth), 6, 2, -1, 2).any(axis=(2, 4)) for truth in truths]
     coarse = task.predictions(logits_of(halves), outcome, {"probability": 0.5})
-    assert coarse["true_voxels"].tolist() == rows["true_voxels"].tolist()
+    assert coarse["voxels"].tolist() == rows["voxels"].tolist()
     assert (coarse["dice"] > 0.4).all() and (coarse["dice"] < 1).any()
 
 
@@ -224,6 +224,12 @@ def test_check_parts__needs_a_lesion_in_each(task):
     task.check_parts(outcome, part, "repeat 0, fold 1")
     with pytest.raises(FoldError, match="fold 1: none of its 2 held-out people has a lesion"):
         task.check_parts(outcome, part[[0, 1, 2, 5, 3, 4]], "repeat 0, fold 1")
+
+
+def test_notes__are_of_people_without_a_lesion(task):
+    assert task.notes(located(task, balls(1)), "validation") == []
+    (note,) = task.notes(located(task, np.stack([*balls(2), balls(1)[0] & False])), "held-out")
+    assert note.startswith("1 of 3 held-out people have no lesion in the mask of tumour")
 
 
 def test_pool__and_interval_are_of_people(task):

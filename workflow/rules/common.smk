@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(str(workflow.current_basedir)).resolve().parent
-sys.path.insert(0, str(PACKAGE))
+if (PACKAGE / "gendmr").is_dir():
+    sys.path.insert(0, str(PACKAGE))
+else:
+    from gendmr.files.shipped import import_folder
+
+    # Installed by name: jobs import the package and none of those that lie beside it.
+    PACKAGE = import_folder()
 # Rules call `python -m gendmr`; it is found here in every environment, installed or not.
 shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(PACKAGE))} GENDMR_RUN=$PPID; set -euo pipefail; "
@@ -20,6 +26,7 @@ from gendmr.cli.console import (
     watch,
 )
 from gendmr.cli.interruption import GO_ON, Interruption
+from gendmr.cli.progress import show_progress
 from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
@@ -37,6 +44,7 @@ persist_cache(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(n_repeats)
 FOLDS = range(n_folds)
 FAILURES = watch(workflow)
+show_progress(workflow, STUDY)
 INTERRUPTION = Interruption()
 MODALITIES = list(STUDY.modality_sections())
 MEASURING = STUDY.measuring_stages()

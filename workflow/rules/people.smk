@@ -5,6 +5,7 @@ from gendmr.files.bids import if_exists
 from gendmr.histology.slides import find_slides
 from gendmr.imaging.bids import files_of, find_images, unusable_images
 from gendmr.lesions.people import find_people as find_lesions
+from gendmr.simulate.lesion_names import planned_lesions, refuse_other_lesions
 from gendmr.simulate.roster import planned_images
 from gendmr.simulate.slide_names import planned_slides
 
@@ -36,13 +37,20 @@ try:
         for path in if_exists(file)
     ]
     # images with masks of lesions, slides, and files of people that a modality lists
-    LESIONS = find_lesions(STUDY.lesions) if STUDY.lesions else {}
-    LESION_FILES = [
-        path
-        for one in LESIONS.values()
-        for file in one.files()
-        for path in if_exists(file)
-    ]
+    LESION_FILES = []
+    if STUDY.lesions and STUDY.simulate:
+        # A simulated study knows its images before they are made.
+        refuse_other_lesions(STUDY.lesions, f"results/{STUDY.study}/simulate")
+        LESION_FILES = planned_lesions(
+            STUDY.simulate, f"results/{STUDY.study}/simulate"
+        )
+    elif STUDY.lesions:
+        LESION_FILES = [
+            path
+            for one in find_lesions(STUDY.lesions).values()
+            for file in one.files()
+            for path in if_exists(file)
+        ]
     # A simulated study knows its slides before they are made.
     SLIDES = []
     if STUDY.histology:

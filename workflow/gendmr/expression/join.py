@@ -13,6 +13,7 @@ from gendmr.config.expression import ExpressionSection
 from gendmr.errors import InputFileError, ModalityError, TableError, first_few
 from gendmr.expression.groups import families_of
 from gendmr.expression.matrix import LINEAR, MILLION, base_name, read_matrix
+from gendmr.expression.positions import places_of
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.expression import EXPRESSION
@@ -86,7 +87,11 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
     if section.groups:
         members = int((groups != "").sum())
         notes.append(f"{members} of {len(genes)} genes are in a family of {section.groups}.")
-    _write(output, table[stays], platform[stays], linear[stays], groups)
+    places = places_of(section.positions, genes)
+    if section.positions:
+        known = int((places >= 0).sum())
+        notes.append(f"{known} of {len(genes)} genes have a position in {section.positions}.")
+    _write(output, table[stays], platform[stays], linear[stays], groups, places)
     write_table(output / "quality.tsv", quality)
     write_table(
         output / "genes.tsv", pd.DataFrame(removed, columns=["gene", "as_written", "reason"])
@@ -262,7 +267,12 @@ def _attrition(quality: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(
-    output: Path, table: pd.DataFrame, platform: np.ndarray, linear: np.ndarray, groups: np.ndarray
+    output: Path,
+    table: pd.DataFrame,
+    platform: np.ndarray,
+    linear: np.ndarray,
+    groups: np.ndarray,
+    places: np.ndarray,
 ) -> None:
     import xarray as xr
 
@@ -276,6 +286,7 @@ def _write(
             "participant": np.array([str(name) for name in table.index], dtype=object),
             "expression": np.array([str(name) for name in table.columns], dtype=object),
             "groups": ("expression", groups.astype(object)),
+            "place": ("expression", places),
         },
     )
     write_dataset(output / "expression.nc", dataset, EXPRESSION)

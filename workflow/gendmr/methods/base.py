@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -69,7 +70,14 @@ class FitInputs:
 
 
 class Fitted(Protocol):
-    """A fitted method."""
+    """A fitted method: a dataclass, or an object with `portable`, of which models are made.
+
+    See `gendmr.files.portable`.
+    """
+
+    @property
+    def preparation(self) -> Preparation:
+        """Return what was fitted before it."""
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -112,6 +120,14 @@ class Fitted(Protocol):
 
     def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; empty for methods without, which are not ranked."""
+
+
+@runtime_checkable
+class LeavesReadouts(Protocol):
+    """A fitted method that may leave files of held-out people beside predictions.tsv."""
+
+    def leave(self, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write them into the folder of the fold; return sentences on what they say."""
 
 
 class Method(Protocol):

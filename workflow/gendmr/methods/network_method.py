@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -84,6 +85,10 @@ class NetworkMethod(Network):
 
     replicates: ClassVar[Replicates] = "together"
     """`apart` for modules with standard dropout or running statistics."""
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "torch")
+    """Packages whose versions belong to the result."""
+    files: ClassVar[tuple[str, ...]] = ()
+    """Names of what `leave` writes, where it can."""
 
     def __init__(self, section: NetworkSection, options: MethodOptions) -> None:
         self.section = section
@@ -156,6 +161,14 @@ class NetworkMethod(Network):
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; without being overridden none."""
         return {}
+
+    def remarks(self, fitted: FittedNetwork, inputs: FitInputs) -> list[str]:
+        """Return sentences on how the fit ended, beside its notes."""
+        return []
+
+    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write further files of held-out people (`files`); return sentences on what they say."""
+        return []
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
         """Return what belongs beside the weights."""
@@ -319,7 +332,9 @@ class NetworkMethod(Network):
                 [prepared[number] for number in numbers], where, progress, checkpoint
             )
             for row, number in enumerate(numbers):
-                fitted[number] = self._fitted(prepared[number], module, result, row, where)
+                one = self._fitted(prepared[number], module, result, row, where)
+                one.notes.extend(self.remarks(one, inputs[number]))
+                fitted[number] = one
         return [fitted[number] for number in range(len(inputs))]
 
     def _fitted(
@@ -329,6 +344,7 @@ class NetworkMethod(Network):
         own = self.network(prepared.architecture).to(device)
         return FittedNetwork(
             method=self,
+            architecture=prepared.architecture,
             module=own,
             modalities=prepared.architecture.modalities,
             preparation=prepared.inputs.preparation,
@@ -339,5 +355,9 @@ class NetworkMethod(Network):
             history=result.history[row],
             best_epoch=result.best_epoch[row],
             device=device.type,
-            notes=prepared.notes,
+            notes=list(prepared.notes),
+            kept={
+                name: Layout(module).trim(value[row], Layout(own))
+                for name, value in result.kept.items()
+            },
         )

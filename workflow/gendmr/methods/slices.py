@@ -6,7 +6,7 @@ a person are computed when somebody asks for them (`gendmr.tasks.measured.LazyOu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ from gendmr.tasks.segmentation.outcome import Masks, SliceMasks
 
 SLICE, KNOWN = "slice", "channel_known"
 LOGITS = "logits"  # outputs of training: those of all slices of an epoch are never kept
-KEPT = 1 << 28  # bytes of slices that stay in memory
+KEPT = 1 << 28  # bytes of slices, and of masks, that stay in memory
 
 
 @dataclass
@@ -51,7 +51,8 @@ class SliceRows:
     people: PreparedSubset
     preparation: Preparation
     others: Sequence[str] = ()
-    _kept: dict[int, np.ndarray] = field(default_factory=dict)
+    _images: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+    _shares: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def slices(self) -> LazySlices:
@@ -78,11 +79,6 @@ class SliceRows:
         return SliceMasks(masks, self.person, self.place, self.slices.side)
 
     @cached_property
-    def lesion(self) -> np.ndarray:
-        """Which slices show a lesion, bool (row,)."""
-        return np.asarray(self.outcome.share.any(axis=(1, 2)))
-
-    @cached_property
     def designs(self) -> dict[str, torch.Tensor]:
         """Designs of the other modalities (person, ...), and who has them."""
         designs = {}
@@ -104,38 +100,56 @@ class SliceRows:
             `slice` (row, channel, side, side) in SDs of the volume, 0 in channels that are not
             known; `channel_known` (row, channel); of other modalities what `designs` has, repeated.
         """
-        task: Task = self.preparation.task
+        index = np.asarray(index)
         tensors = self.read(index)
-        outcome = self.outcome
-        share = torch.from_numpy(outcome.share[index])
-        tensors[f"{TARGET}share"] = share
-        tensors["weight"] = torch.from_numpy(task.weights(outcome.take(index)).astype(np.float32))
+        share = self._kept_or(index, self._shares, self.outcome.read)
+        weight = self.preparation.task.weights(self.outcome.take(index)).astype(np.float32)
+        tensors[f"{TARGET}share"] = torch.from_numpy(share)
+        tensors["weight"] = torch.from_numpy(weight)
         return tensors
 
     def read(self, index: np.ndarray) -> Tensors:
         """Return what is read of some slices; see `take`."""
         index = np.asarray(index)
-        person = self.person[index]
-        slices = self.slices
-        images = np.zeros(
-            (len(index), len(slices.names), slices.side, slices.side), dtype=np.float32
-        )
-        for one in np.unique(person):
-            mine = np.flatnonzero(person == one)
-            fresh = [row for row in mine if int(index[row]) not in self._kept]
-            if fresh:
-                images[fresh] = slices.read_slices(int(one), self.place[index[fresh]])
-            for row in set(mine.tolist()) - set(fresh):
-                images[row] = self._kept[int(index[row])]
-            for row in fresh:
-                if len(self._kept) * images[0].nbytes < KEPT:
-                    self._kept[int(index[row])] = images[row].copy()
-        where = torch.from_numpy(person)
+        where = torch.from_numpy(self.person[index])
         tensors: Tensors = {
-            SLICE: torch.from_numpy(images),
-            KNOWN: torch.from_numpy(slices.known[person]),
+            SLICE: torch.from_numpy(self._kept_or(index, self._images, self._read_images)),
+            KNOWN: torch.from_numpy(self.slices.known[self.person[index]]),
         }
         return {**tensors, **{name: value[where] for name, value in self.designs.items()}}
+
+    def _read_images(self, index: np.ndarray) -> np.ndarray:
+        """Read slices, float32 (row, channel, side, side), person by person."""
+        slices, person = self.slices, self.person[index]
+        shape = (len(index), len(slices.names), slices.side, slices.side)
+        images = np.zeros(shape, dtype=np.float32)
+        for one in np.unique(person):
+            mine = np.flatnonzero(person == one)
+            images[mine] = slices.read_slices(int(one), self.place[index[mine]])
+        return images
+
+    def _kept_or(
+        self,
+        index: np.ndarray,
+        kept: dict[int, np.ndarray],
+        read: Callable[[np.ndarray], np.ndarray],
+    ) -> np.ndarray:
+        """Return values of rows, from memory where they are kept; what is read is, up to `KEPT`.
+
+        Parameters
+        ----------
+        index : int (row,)
+        kept : dict of int to ndarray
+            By row.
+        read : callable
+            Of those that are not kept.
+        """
+        fresh = np.array([row for row in np.unique(index).tolist() if row not in kept], dtype=int)
+        values = dict(zip(fresh.tolist(), read(fresh), strict=True)) if len(fresh) else {}
+        for row, value in values.items():
+            if len(kept) * value.nbytes < KEPT:
+                kept[row] = value
+        return np.stack([values[row] if row in values else kept[row] for row in index.tolist()])
 
 
 def slices_of(people: PreparedSubset) -> LazySlices:
@@ -170,7 +184,7 @@ def balanced(empty: float) -> BatchSource:
     def source(problem: FitProblem, phase: str, epoch: int, size: int) -> Iterator[Piece]:
         rows = training_rows(problem)
         random = generator(problem.seed, "batches", phase, epoch)
-        lesion, rest = np.flatnonzero(rows.lesion), np.flatnonzero(~rows.lesion)
+        lesion, rest = np.flatnonzero(rows.outcome.lesion), np.flatnonzero(~rows.outcome.lesion)
         count = min(len(rest), round(empty * len(lesion)))
         order = random.permutation(
             np.concatenate([lesion, random.choice(rest, count, replace=False)])
@@ -194,6 +208,7 @@ class SliceNetwork(NetworkMethod):
     """
 
     replicates: ClassVar[Replicates] = "apart"
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "torch", "monai")
 
     def rows(
         self, people: PreparedSubset, preparation: Preparation, modalities: Sequence[str]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import Field, field_validator
 
 from gendmr.config.base import Section
+from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.snp import SnpOverride, SnpSection
 from gendmr.config.optimisation import OptimisationSection
@@ -102,6 +103,14 @@ class MethodSection(Section):
             and not self.shuffled
             and any(name != COVARIATES for name in self.reads_of(available))
         )
+
+    def check_cohort(self, cohort: CohortSection) -> None:
+        """Refuse what the cohort does not have: a column of labels, say.
+
+        Raises
+        ------
+        ConfigurationError
+        """
 
     def adapt(self, name: str, section: M) -> M:
         """Return a modality's section with what this method wants otherwise.

@@ -43,8 +43,8 @@ class SliceSection(ModalitySection):
         }
 
     def bytes_of_fold(self, people: int, instances: int) -> float:
-        """Return the memory of a fold: a batch of slices, and outputs of a fifth of the people."""
-        return 4.0 * self.side**2 * (BATCH * MAPS + people * instances / 5)
+        """Return the memory of a fold: a batch of slices; masks and outputs of the validation."""
+        return 4.0 * self.side**2 * (BATCH * MAPS + 2 * people * instances / 5)
 
     @field_validator("channels")
     @classmethod

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gendmr.config.cohort import CohortSection
+from gendmr.config.lesions import LesionsSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.slice import SliceSection
 from gendmr.files.datasets import write_instances
 from gendmr.files.lesions import read_volume
 from gendmr.files.opening import opened
 from gendmr.files.tables import read_table
+from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing
 from gendmr.modalities.matching import Matching, strip_sub_prefix
 from gendmr.modalities.measured import MeasuredSource
@@ -50,6 +52,20 @@ class SliceSource(MeasuredSource):
         }
         outcomes = {VOXELS: {key: voxels[key] for key in listing.names if key in voxels}}
         return replace(listing, outcomes=outcomes)
+
+    def early(
+        self, stage: Mapping[str, Any], section: ModalitySection, cohort: CohortSection
+    ) -> Listing | None:
+        """Return whose images are there; None where none is made yet."""
+        from gendmr.lesions.people import find_people
+
+        measured = LesionsSection.parse(dict(stage), where="lesions")
+        root = str(measured.tif or measured.nifti).partition("{")[0]
+        if not (Path(root) if measured.tif else Path(root).parent).is_dir():
+            return None
+        people = [name for name in find_people(measured) if name not in measured.exclude]
+        names = Matching.of(cohort).keys(people, root)
+        return self.listing(names, root, Attrition(self.stage).table())
 
     def identifiers(self, where: str) -> list[str]:
         """Return the participants of the volumes."""

@@ -45,8 +45,8 @@ def draw_dice(predictions: Mapping[str, pd.DataFrame], path: Path, context: Figu
     colours = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
     for number, table in enumerate(people.values()):
         look = {"color": colours[number], "marker": MARKS[number], "ls": "none", "mew": 0}
-        lesions = table[table["true_voxels"] > 0]
-        panels[0, 0].plot(lesions["true_voxels"], lesions["dice"], ms=3, alpha=0.7, **look)
+        lesions = table[table["voxels"] > 0]
+        panels[0, 0].plot(lesions["voxels"], lesions["dice"], ms=3, alpha=0.7, **look)
         for place, level in enumerate(levels):
             who = table.index.isin(context.labels.index[context.labels[covariate] == level])
             dice = table.loc[who, "dice"]
@@ -73,9 +73,7 @@ def draw_dice(predictions: Mapping[str, pd.DataFrame], path: Path, context: Figu
 
 def _people(rows: pd.DataFrame) -> pd.DataFrame:
     """Return Dice, averaged over repeats, and size of each person, by `participant_id`."""
-    return rows.groupby("participant_id").agg(
-        true_voxels=("true_voxels", "first"), dice=("dice", "mean")
-    )
+    return rows.groupby("participant_id").agg(voxels=("voxels", "first"), dice=("dice", "mean"))
 
 
 def _levels(context: FigureContext, people: pd.Index) -> tuple[str, list[str]]:
@@ -183,8 +181,8 @@ def figures(task: Task) -> tuple[TaskFigure, ...]:
         TaskFigure(
             "masks",
             "True and predicted masks of three held-out people: those with the best, the median and"
-            " the worst Dice of the reference, the same for all methods, in the slice with the"
-            " largest mask.",
+            " the worst Dice of the reference, the same for all methods, in the slice with most"
+            " of the true lesion.",
             draw_masks,
             reads=True,
         ),

@@ -35,7 +35,7 @@ def compare(predicted: np.ndarray, truth: np.ndarray, voxel_size: np.ndarray) ->
     return {
         "slices": len(truth),
         "empty_slices": int((~lesion).sum()),
-        "true_voxels": counts[2],
+        "voxels": counts[2],
         "predicted_voxels": counts[1],
         "intersection": counts[0],
         "dice": float(dice(*(np.array([count]) for count in counts))[0]),

@@ -44,15 +44,15 @@ def hd95(rows: pd.DataFrame) -> float:
 
 def volume_error(rows: pd.DataFrame) -> float:
     """Return the mean of |predicted - true| / true size, of people with a lesion."""
-    some = rows[rows["true_voxels"] > 0]
-    true = some["true_voxels"].to_numpy(float)
+    some = rows[rows["voxels"] > 0]
+    true = some["voxels"].to_numpy(float)
     error = np.abs(some["predicted_voxels"].to_numpy(float) - true) / true
     return float(error.mean()) if len(error) else float("nan")
 
 
 def detection(rows: pd.DataFrame) -> float:
     """Return the share of people with a lesion whose Dice is at least `DETECTED`."""
-    some = rows[rows["true_voxels"] > 0]
+    some = rows[rows["voxels"] > 0]
     return float((some["dice"] >= DETECTED).mean()) if len(some) else float("nan")
 
 

@@ -86,7 +86,7 @@ class SliceMasks:
     @property
     def known(self) -> np.ndarray:
         """Whose mask is known, bool (slice,)."""
-        return self.masks.known[self.person]
+        return np.asarray(self.masks.known[self.person])
 
     def __len__(self) -> int:
         return len(self.person)
@@ -103,18 +103,29 @@ class SliceMasks:
         """Return the strata of the people, text (slice,)."""
         return np.asarray(self.masks.strata()[self.person])
 
-    @cached_property
-    def share(self) -> np.ndarray:
-        """Share of each pixel that is lesion, float32 (slice, row, column).
-
-        Read once; its memory is four bytes for a pixel.
-        """
-        share = np.zeros((len(self), self.side, self.side), dtype=np.float32)
-        for person in np.unique(self.person):
-            rows = np.flatnonzero(self.person == person)
-            mask = self.masks.read(int(person), self.place[rows])
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Return the share of each pixel that is lesion, float32 (slice, row, column), of some."""
+        share = np.zeros((len(index), self.side, self.side), dtype=np.float32)
+        people = self.person[index]
+        for person in np.unique(people):
+            rows = np.flatnonzero(people == person)
+            mask = self.masks.read(int(person), self.place[index[rows]])
             share[rows] = resize(mask, self.side, self.side)
         return share
+
+    @cached_property
+    def share(self) -> np.ndarray:
+        """The same of all slices; it stays in memory, four bytes for a pixel."""
+        return self.read(np.arange(len(self)))
+
+    @cached_property
+    def lesion(self) -> np.ndarray:
+        """Which slices show a lesion, bool (slice,); masks are read person by person."""
+        lesion = np.zeros(len(self), dtype=bool)
+        for person in np.unique(self.person):
+            rows = np.flatnonzero(self.person == person)
+            lesion[rows] = self.masks.read(int(person), self.place[rows]).any(axis=(1, 2))
+        return lesion
 
 
 Outcome = Masks

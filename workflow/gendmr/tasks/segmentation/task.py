@@ -32,7 +32,7 @@ LESION = 0.5  # probability, and share of a pixel, from which on it counts as le
 OBSERVED: dict[str, Kind] = {
     "slices": "integer",
     "empty_slices": "integer",
-    "true_voxels": "integer",
+    "voxels": "integer",
 }
 PREDICTED: dict[str, Kind] = {
     "predicted_voxels": "integer",
@@ -219,6 +219,16 @@ class SegmentationTask(QuantitativeTask):
                 )
             yield person, enlarge(logits, truth.shape[1:]) > cut, truth
 
+    def notes(self, outcome: Masks, role: str) -> list[str]:
+        """Return a note on people without a lesion."""
+        empty = int((outcome.value == 0).sum())
+        if not empty:
+            return []
+        return [
+            f"{empty} of {len(outcome)} {role} people have no lesion in the mask of {self.name}:"
+            " their Dice is 1 where nothing is predicted, and 0 otherwise."
+        ]
+
     def contrast(self, output: np.ndarray) -> np.ndarray:
         """Return 1: attributions are of the sum of the output."""
         return np.ones_like(output)
@@ -236,7 +246,8 @@ class SegmentationTask(QuantitativeTask):
 
         def masks() -> Any:
             for person, predicted, truth in self._masks(output, outcome, calibration):
-                place = int((truth | predicted).sum(axis=(1, 2)).argmax())
+                shown = truth if truth.any() else predicted
+                place = int(shown.sum(axis=(1, 2)).argmax())
                 numbers = outcome.array("slice_number", person)
                 yield PredictedMask(
                     str(participants[person]),
