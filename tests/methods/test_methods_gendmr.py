@@ -284,7 +284,7 @@ def test_slopes__are_believed_as_the_two_group_model_believes_their_z() -> None:
 def test_network__finds_without_evidence_what_was_planted(
     planted: Path, prepare: Callable[..., Any]
 ) -> None:
-    fold = prepare(planted, {**SMALL, "design": "network"}, epochs=30)
+    fold = prepare(planted, {**SMALL, "design": "network"}, epochs=15)
     fitted = fold.fit()
     case = fold.held_out.outcome.case
     assert auc(case, fitted.predict(fold.held_out)[:, 0]) > 0.75

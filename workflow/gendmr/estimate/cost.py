@@ -13,25 +13,13 @@ from pathlib import Path
 
 import yaml
 
-from gendmr.config.study import Study
+from gendmr.config.study import DATA_STAGES, Study
 from gendmr.errors import ConfigurationError, first_few
 from gendmr.estimate.plan import Job
 from gendmr.estimate.size import TRAINING, Size, drivers, rate_name
 from gendmr.files.shipped import ROOT
 
-STAGES = (
-    "simulate",
-    "genotypes",
-    "annotation",
-    "imaging",
-    "expression",
-    "histology",
-    "cohort",
-    "training",
-    "ranking",
-    "tracking",
-    "report",
-)
+STAGES = (*DATA_STAGES, "cohort", "training", "ranking", "tracking", "report")
 RULES = ROOT / "workflow" / "rules"
 
 

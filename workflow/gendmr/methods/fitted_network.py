@@ -103,9 +103,9 @@ class FittedNetwork:
         """Return attributions by modality; see `Method`."""
         return self.method.attributions(self, people)
 
-    def leave(self, folder: Path, people: PreparedSubset) -> None:
+    def leave(self, folder: Path, people: PreparedSubset) -> list[str]:
         """Write further files of held-out people; see `gendmr.methods.base.LeavesReadouts`."""
-        self.method.leave(self, folder, people)
+        return self.method.leave(self, folder, people)
 
     def outputs(
         self, people: PreparedSubset, read_out: bool = False, slopes: bool = False

@@ -12,15 +12,17 @@ import hashlib
 import io
 import math
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gendmr import style
 from gendmr.chapters import chapters_of
 from gendmr.config.study import DATA_STAGES
+from gendmr.errors import InputFileError
 from gendmr.files.intervals import parse_interval
 from gendmr.files.seal import verify
 from gendmr.files.tables import MISSING, read_table
@@ -29,6 +31,9 @@ from gendmr.report.method_schema import MethodSummary, Row
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections import genetics, imaging
 from gendmr.report.words import pattern_place, pattern_words
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 # Dots of a figure for a CSS pixel: one of two columns of a journal is as wide as the page, text of
@@ -236,26 +241,43 @@ class PagePicture:
 
 def page_picture(path: Path) -> PagePicture | None:
     """Return a PNG for the page, or None where there is no file."""
-    from PIL import Image
-
     if not path.is_file():
         return None
-    verify(path)
-    with Image.open(path) as opened:
-        width, sentence = opened.width, opened.info.get("Description")
+    image = _loaded(path)
+    width, sentence = image.width, image.info.get("Description")
     uri = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     return PagePicture(uri, round(width / DOTS), sentence)
 
 
-def picture(imaging: Path, participant: str) -> str | None:
-    """Return a participant's registration picture, made smaller, as a data URI."""
+def _loaded(path: Path) -> Image.Image:
+    """Return a picture whose bytes are those that were written.
+
+    Raises
+    ------
+    InputFileError
+        It was damaged.
+    """
     from PIL import Image
 
+    verify(path)
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            return opened
+    except (OSError, SyntaxError, ValueError, EOFError, zlib.error) as error:
+        raise InputFileError(
+            f"{path}: not readable as a picture ({error})",
+            cause="the file is cut or damaged",
+            next_step=f"rm {path}, then the same command: it is made again",
+        ) from error
+
+
+def picture(imaging: Path, participant: str) -> str | None:
+    """Return a participant's registration picture, made smaller, as a data URI."""
     for name in (participant, f"sub-{participant}", participant.removeprefix("sub-")):
         path = imaging / name / "registration.png"
         if path.is_file():
-            with Image.open(path) as opened:
-                small = opened.convert("RGB")
+            small = _loaded(path).convert("RGB")
             small.thumbnail((PICTURE_WIDTH, PICTURE_WIDTH))
             buffer = io.BytesIO()
             small.save(buffer, "JPEG", quality=80)

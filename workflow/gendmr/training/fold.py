@@ -149,6 +149,7 @@ def train_fold(
         notes += preparation.beyond(subset)
     notes += task.notes(validation.outcome, "validation")
 
+    told = fitted.leave(output, held_out) if isinstance(fitted, LeavesReadouts) else []
     write_model(
         output / "model.safetensors",
         fitted,
@@ -176,6 +177,7 @@ def train_fold(
             "notes": [
                 *preparation.beyond(view.held_out),
                 *task.notes(held_out.outcome, "held-out"),
+                *told,
             ],
         },
     )
@@ -184,8 +186,6 @@ def train_fold(
         task.leave(
             output, held_out.participants, fitted.predict(held_out), held_out.outcome, calibration
         )
-    if isinstance(fitted, LeavesReadouts):
-        fitted.leave(output, held_out)
     _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
