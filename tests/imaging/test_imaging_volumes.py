@@ -127,7 +127,10 @@ def _phantom(*, loss: float = 0.0):
 
 def _measured(image, brain, labels, priors):
     model = fit_tissues(image[brain])
-    return region_volumes(image, brain, labels, priors, model, TISSUE_OF, np.ones(3))
+    brightness = np.array([np.nan, 0.5, 0.0])
+    return region_volumes(
+        image, brain, labels, priors, model, TISSUE_OF, brightness, np.ones(3), refined=True
+    )
 
 
 @pytest.fixture(scope="module")

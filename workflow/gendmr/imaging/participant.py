@@ -17,7 +17,8 @@ from gendmr.imaging.ants_programs import FailedProgramError
 from gendmr.imaging.brain import PLAUSIBLE_BRAIN_MM3, find_brain
 from gendmr.imaging.picture import draw_refusal, draw_registration
 from gendmr.imaging.presets import load_preset
-from gendmr.imaging.registration import Mapping, write_scratch
+from gendmr.imaging.refinement import refine
+from gendmr.imaging.registration import Mapping, write_field, write_scratch
 from gendmr.imaging.scan import (
     Scan,
     content_of,
@@ -199,7 +200,7 @@ def _measure(
     mapping = registration.register_nonlinear(fixed, moving, linear, preset, scratch, seed=seed)
 
     volumes, fractions = _native(
-        corrected, scan, brain, mapping, template, template_folder, scratch
+        corrected, scan, brain, mapping, template, template_folder, preset, scratch
     )
     tissues = dict(zip(TISSUES, fractions, strict=True))
     grey = _thinned(scratch / "grey.nii", tissues["grey"], scan, preset)
@@ -254,26 +255,39 @@ def _native(
     mapping: Mapping,
     template: Template,
     template_folder: Path,
+    preset: Preset,
     scratch: Path,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Volumes of regions and shares of tissues in the scan's own space."""
-    grid = scratch / "mask.nii"
-    labels = mapping.to_scan(
-        template_folder / "labels.nii.gz", grid, scratch / "labels.nii", labels=True
-    )
-    priors = [
-        mapping.to_scan(template_folder / f"{name}.nii.gz", grid, scratch / "prior.nii")
-        for name in TISSUES
-    ]
+
+    def carry(grid: Path, refinement: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+        labels = mapping.to_scan(
+            template_folder / "labels.nii.gz", grid, scratch / "labels.nii",
+            labels=True, refinement=refinement,
+        )  # fmt: skip
+        priors = [
+            mapping.to_scan(
+                template_folder / f"{name}.nii.gz", grid, scratch / "prior.nii",
+                refinement=refinement,
+            )
+            for name in TISSUES
+        ]  # fmt: skip
+        return np.rint(labels).astype(np.int32), np.stack(priors)
+
+    model = fit_tissues(corrected[brain])
+    tissues = template.regions["tissue"].tolist()
+    brightness = template.regions["brightness"].to_numpy(dtype=float)
+    field = None
+    if any(preset.refinement.iterations):
+        image = Scan(corrected.astype(np.float32), scan.affine)
+        moving = scratch / "moving.nii"
+        shift = refine(image, brain, *carry(moving), model, tissues, brightness, preset)
+        field = write_field(scratch / "refinement.nii", shift, read_image(moving).affine)
+    labels, priors = carry(scratch / "mask.nii", field)
     return region_volumes(
-        corrected,
-        brain,
-        np.rint(labels).astype(np.int32),
-        np.stack(priors),
-        fit_tissues(corrected[brain]),
-        template.regions["tissue"].tolist(),
-        scan.zooms,
-    )
+        corrected, brain, labels, priors, model, tissues, brightness, scan.zooms,
+        refined=field is not None,
+    )  # fmt: skip
 
 
 def measure_regions(modulated: np.ndarray, template: Template, voxel_mm3: float) -> pd.DataFrame:

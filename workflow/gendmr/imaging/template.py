@@ -25,10 +25,14 @@ from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.atlas import read_atlas_table
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
+from gendmr.imaging.tissue import brightness_of, fit_tissues
 
 TISSUES = ("csf", "grey", "white")
 MARGIN_MM = 12.0
 HEMISPHERES = ("L", "R", "B")
+# Share of a region's voxels that must be about as bright as its median: of nuclei 0.7 to 1, of
+# lobes with cortex and white matter 0.4 to 0.6.
+ALIKE = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ class Template:
     labels : (i, j, k) int32
         Row of `regions` plus one; 0 is no region.
     regions : pandas.DataFrame
-        `region`, `hemisphere`, `tissue` (one of `TISSUES`), `x`, `y`, `z` (centroid, mm, RAS+),
-        `voxels`, `mm3`.
+        `region`, `hemisphere`, `tissue` (one of `TISSUES`), `brightness` (from grey, 0, to white
+        matter, 1, in the template's T1; missing where a region is not of one brightness), `x`,
+        `y`, `z` (centroid, mm, RAS+), `voxels`, `mm3`.
     affine : (4, 4) float64
     """
 
@@ -107,6 +112,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     total = np.where(inside, sum(priors.values()), 1)
     labels, regions, ignored, numbered = _atlas(files, inside, affine)
     regions["tissue"] = _tissues(regions["tissue"], labels, priors)
+    regions.insert(3, "brightness", _brightness(maps["t1"], maps["brain"], numbered, len(regions)))
     write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
     write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
     for name in TISSUES:
@@ -134,7 +140,7 @@ def load_template(folder: Path | str) -> Template:
     folder = Path(folder)
     t1 = read_image(folder / "t1.nii.gz")
     columns = {"region": "text", "hemisphere": "text", "tissue": "text", "voxels": "integer"}
-    columns |= dict.fromkeys(("x", "y", "z", "mm3"), "number")
+    columns |= dict.fromkeys(("brightness", "x", "y", "z", "mm3"), "number")
     return Template(
         t1=t1.data,
         brain=read_image(folder / "brain.nii.gz").data > 0,
@@ -314,3 +320,12 @@ def _tissues(stated: pd.Series, labels: np.ndarray, priors: dict[str, np.ndarray
     sums = [np.bincount(labels.ravel(), weights=priors[name].ravel())[1:] for name in TISSUES]
     most = np.argmax(sums, axis=0)
     return [name or TISSUES[row] for name, row in zip(stated, most, strict=True)]
+
+
+def _brightness(t1: Scan, brain: Scan, numbered: Scan, regions: int) -> np.ndarray:
+    """Brightness of each region in the template's T1; NaN where it is not of one brightness."""
+    inside = brain.data > 0.5
+    labels = resample(numbered, t1.affine, t1.data.shape, order=0).astype(np.int32)
+    model = fit_tissues(t1.data[inside])
+    brightness, _, alike = brightness_of(t1.data, labels, inside, model, regions)
+    return np.where(alike >= ALIKE, brightness.round(3), np.nan)

@@ -15,12 +15,21 @@ from scipy import ndimage
 
 from gendmr.imaging.network import largest_part
 from gendmr.imaging.template import TISSUES
-from gendmr.imaging.tissue import LEVELS, TissueModel, fit_region
+from gendmr.imaging.tissue import (
+    LEVELS,
+    TissueModel,
+    anchored,
+    brightness_of,
+    fit_nucleus,
+    fit_region,
+)
 
 # Standard deviations by which a carried label is uncertain, mm, and the shares of both: mostly
 # right, sometimes off by as much as ventricles of other people are larger.
 NEAR_MM, FAR_MM, FAR_SHARE, FAR_ELSEWHERE = 1.5, 5.0, 0.03, 0.1
 TRUNCATE = 3.0
+# Where labels were fitted to the scan.
+REFINED_MM = 1.0
 # Larger voxels hold fluid and white matter at once, and do not show the wall between them.
 WALL_MM = 1.6
 # Ventricles in the prior: deep below the mask, probably fluid; others have larger ones.
@@ -44,7 +53,10 @@ def region_volumes(
     priors: np.ndarray,
     model: TissueModel,
     tissues: Sequence[str],
+    brightness: np.ndarray,
     zooms: np.ndarray,
+    *,
+    refined: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure each region's tissue in a scan, and share each voxel among the tissues.
 
@@ -62,8 +74,13 @@ def region_volumes(
         Of the whole brain.
     tissues : sequence of str, one per region
         Which tissue of a region counts, one of `TISSUES`.
+    brightness : (regions,)
+        Of regions that are of one brightness in the template, on the way from grey (0) to white
+        matter (1); NaN of the others.
     zooms : (3,)
         Voxel size, mm.
+    refined : bool
+        Labels of regions of one brightness were fitted to the scan (`refinement`).
 
     Returns
     -------
@@ -73,13 +90,17 @@ def region_volumes(
         Share of each of `TISSUES` in each voxel; they add up to 1 in the brain.
     """
     level = model.level_of(image)
-    regions = _regions(labels, brain, level, model, tissues, zooms)
+    own, voxels, _ = brightness_of(image, labels, brain, model, len(tissues))
+    brightness = anchored(own, voxels * float(np.prod(zooms)), brightness)
+    near = np.where(np.isfinite(brightness) & refined, REFINED_MM, NEAR_MM)
+    regions = _regions(labels, brain, level, model, tissues, brightness, near, zooms)
     deep = _deep(priors[0], brain, zooms)
     free = {"csf": _free_fluid(labels, deep, tissues, zooms)}
     free["grey"] = free["white"] = labels == 0
+    loose = REFINED_MM if refined else NEAR_MM
     unlabelled = np.stack(
         [
-            _soft(prior * free[tissue], zooms, far=FAR_ELSEWHERE * (tissue == "csf"))
+            _soft(prior * free[tissue], zooms, near=loose, far=FAR_ELSEWHERE * (tissue == "csf"))
             for prior, tissue in zip(priors, TISSUES, strict=True)
         ]
     )
@@ -125,6 +146,8 @@ def _regions(
     level: np.ndarray,
     model: TissueModel,
     tissues: Sequence[str],
+    brightness: np.ndarray,
+    near: np.ndarray,
     zooms: np.ndarray,
 ) -> list[_Region]:
     regions = []
@@ -138,11 +161,21 @@ def _regions(
             for part, pad in zip(box, pads, strict=True)
         )
         soft = (
-            _soft(labels[wide] == row + 1, zooms, far=FAR_SHARE * (tissues[row] == "csf"))
+            _soft(
+                labels[wide] == row + 1,
+                zooms,
+                near=near[row],
+                far=FAR_SHARE * (tissues[row] == "csf"),
+            )
             * brain[wide]
         )
         counts = np.bincount(level[wide].ravel(), weights=soft.ravel(), minlength=LEVELS)
-        own = fit_region(model, counts) if tissues[row] == "grey" else model
+        if tissues[row] != "grey":
+            own = model
+        elif np.isfinite(brightness[row]):
+            own = fit_nucleus(model, counts, float(brightness[row]))
+        else:
+            own = fit_region(model, counts)
         regions.append(_Region(row, wide, soft, own))
     return regions
 
@@ -203,9 +236,9 @@ def _deep(fluid: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> np.ndarray
     return np.asarray(near[tuple(slice(0, length) for length in brain.shape)])
 
 
-def _soft(part: np.ndarray, zooms: np.ndarray, *, far: float = 0.0) -> np.ndarray:
+def _soft(part: np.ndarray, zooms: np.ndarray, *, near: float, far: float = 0.0) -> np.ndarray:
     part = part.astype(np.float32)
-    soft = ndimage.gaussian_filter(part, NEAR_MM / np.asarray(zooms), truncate=TRUNCATE)
+    soft = ndimage.gaussian_filter(part, near / np.asarray(zooms), truncate=TRUNCATE)
     if far:
         wide = ndimage.gaussian_filter(part, FAR_MM / np.asarray(zooms), truncate=TRUNCATE)
         soft = (1 - far) * soft + far * wide
