@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from gendmr.errors import ImageError
 from gendmr.imaging.tissue import LEVELS, STEPS, fit_region, fit_tissues
-from gendmr.imaging.volumes import region_volumes
+from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
 
 MEANS = np.array([300.0, 1000.0, 1500.0])
 NOISE = 50.0
@@ -128,8 +128,9 @@ def _phantom(*, loss: float = 0.0):
 def _measured(image, brain, labels, priors):
     model = fit_tissues(image[brain])
     brightness = np.array([np.nan, 0.5, 0.0])
+    deep = reach_of_ventricles(priors[0], brain, np.ones(3))
     return region_volumes(
-        image, brain, labels, priors, model, TISSUE_OF, brightness, np.ones(3), refined=True
+        image, brain, labels, priors, deep, model, TISSUE_OF, brightness, np.ones(3), refined=True
     )
 
 

@@ -30,7 +30,7 @@ from gendmr.imaging.scan import (
 )
 from gendmr.imaging.template import TISSUES, Template, load_template
 from gendmr.imaging.tissue import fit_tissues
-from gendmr.imaging.volumes import region_volumes
+from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
 from gendmr.seeds import derive
 
 # A newborn's brain is larger; a smaller mask has too little structure for registration.
@@ -283,9 +283,14 @@ def _native(
         moving = scratch / "moving.nii"
         shift = refine(image, brain, *carry(moving), model, tissues, brightness, preset)
         field = write_field(scratch / "refinement.nii", shift, read_image(moving).affine)
-    labels, priors = carry(scratch / "mask.nii", field)
+    grid = scratch / "mask.nii"
+    labels, priors = carry(grid, field)
+    zooms = np.sqrt((template.affine[:3, :3] ** 2).sum(axis=0))
+    reach = reach_of_ventricles(template.priors["csf"], template.brain, zooms)
+    reach_file = write_scratch(scratch / "reach.nii", reach.astype(np.float32), template.affine)
+    deep = mapping.to_scan(reach_file, grid, scratch / "deep.nii", refinement=field) > 0.5
     return region_volumes(
-        corrected, brain, labels, priors, model, tissues, brightness, scan.zooms,
+        corrected, brain, labels, priors, deep, model, tissues, brightness, scan.zooms,
         refined=field is not None,
     )  # fmt: skip
 

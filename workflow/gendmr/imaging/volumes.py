@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from gendmr.imaging.network import largest_part
 from gendmr.imaging.template import TISSUES
 from gendmr.imaging.tissue import (
     LEVELS,
@@ -33,7 +32,7 @@ REFINED_MM = 1.0
 # Larger voxels hold fluid and white matter at once, and do not show the wall between them.
 WALL_MM = 1.6
 # Ventricles in the prior: deep below the mask, probably fluid; others have larger ones.
-DEEP_MM, DEEP_FLUID, DEEP_REACH_MM, COARSE_MM = 18.0, 0.4, 16.0, 3.0
+DEEP_MM, DEEP_FLUID, DEEP_REACH_MM, COARSE_MM = 18.0, 0.4, 12.0, 3.0
 RIM_MM = 3.0
 
 
@@ -51,6 +50,7 @@ def region_volumes(
     brain: np.ndarray,
     labels: np.ndarray,
     priors: np.ndarray,
+    deep: np.ndarray,
     model: TissueModel,
     tissues: Sequence[str],
     brightness: np.ndarray,
@@ -70,6 +70,8 @@ def region_volumes(
     priors : (3, i, j, k) float32
         The template's probabilities of `TISSUES` carried to the scan: what is likely where no
         region is.
+    deep : (i, j, k) bool
+        The reach of the template's ventricles (`reach_of_ventricles`), carried to the scan.
     model : TissueModel
         Of the whole brain.
     tissues : sequence of str, one per region
@@ -94,7 +96,6 @@ def region_volumes(
     brightness = anchored(own, voxels * float(np.prod(zooms)), brightness)
     near = np.where(np.isfinite(brightness) & refined, REFINED_MM, NEAR_MM)
     regions = _regions(labels, brain, level, model, tissues, brightness, near, zooms)
-    deep = _deep(priors[0], brain, zooms)
     free = {"csf": _free_fluid(labels, deep, tissues, zooms)}
     free["grey"] = free["white"] = labels == 0
     loose = REFINED_MM if refined else NEAR_MM
@@ -120,6 +121,33 @@ def region_volumes(
             joint = region.soft * densities[region.row][:, number][level[region.box]]
             volumes[region.row] = float((joint * scaled[region.box]).sum(dtype=np.float64))
     return volumes * float(np.prod(zooms)), fractions
+
+
+def reach_of_ventricles(fluid: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> np.ndarray:
+    """Where ventricles and deep cisterns are or may reach to: around the deep parts of the fluid.
+
+    Decided once, in the template: what is deep could differ between two scans of one person.
+
+    Parameters
+    ----------
+    fluid : (i, j, k)
+        Probability of fluid in the template.
+    brain : (i, j, k) bool
+        Mask of the template.
+    zooms : (3,)
+        Voxel size, mm.
+    """
+    steps = np.maximum(1, np.round(COARSE_MM / np.asarray(zooms))).astype(int)
+    thinned = tuple(slice(None, None, step) for step in steps)
+    sampling = np.asarray(zooms) * steps
+    depth = ndimage.distance_transform_edt(np.pad(brain[thinned], 1), sampling=sampling)
+    core = (fluid[thinned] > DEEP_FLUID) & (depth[1:-1, 1:-1, 1:-1] > DEEP_MM)
+    if not core.any():
+        return np.zeros(brain.shape, bool)
+    near = ndimage.distance_transform_edt(~core, sampling=sampling) <= DEEP_REACH_MM
+    for axis, step in enumerate(steps):
+        near = near.repeat(step, axis=axis)
+    return np.asarray(near[tuple(slice(0, length) for length in brain.shape)])
 
 
 def _free_fluid(
@@ -219,21 +247,6 @@ def _split_walls(
     low, high = model.means[0], model.means[2]
     share = np.clip((image[wall] - low) / (high - low), 0, 1)
     fractions[:, wall] = fractions[:, wall].sum(axis=0) * np.stack([1 - share, 0 * share, share])
-
-
-def _deep(fluid: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> np.ndarray:
-    """Where the ventricles are or may reach to: around the largest deep part of the prior fluid."""
-    steps = np.maximum(1, np.round(COARSE_MM / np.asarray(zooms))).astype(int)
-    thinned = tuple(slice(None, None, step) for step in steps)
-    sampling = np.asarray(zooms) * steps
-    depth = ndimage.distance_transform_edt(np.pad(brain[thinned], 1), sampling=sampling)
-    core = largest_part((fluid[thinned] > DEEP_FLUID) & (depth[1:-1, 1:-1, 1:-1] > DEEP_MM))
-    if not core.any():
-        return np.zeros(brain.shape, bool)
-    near = ndimage.distance_transform_edt(~core, sampling=sampling) <= DEEP_REACH_MM
-    for axis, step in enumerate(steps):
-        near = near.repeat(step, axis=axis)
-    return np.asarray(near[tuple(slice(0, length) for length in brain.shape)])
 
 
 def _soft(part: np.ndarray, zooms: np.ndarray, *, near: float, far: float = 0.0) -> np.ndarray:
