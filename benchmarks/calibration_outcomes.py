@@ -105,7 +105,7 @@ def rows_of(
         rows.append(
             {
                 "study": kind,
-                "people": study.simulate.people,
+                "people": study.simulate.people if study.simulate else 0,
                 "cohort": study.seed,
                 "outcome": options.outcome,
                 "method": shown(name, options.outcome),
@@ -167,7 +167,7 @@ def run_cohort(kind: str, study: Study, names: Sequence[str], results: Path, tab
 def run(chosen: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
     for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        results = chosen.work / f"{chosen.kind}-{cohort}"
+        results = chosen.work / "results" / f"{chosen.kind}-{cohort}"
         study = study_of(chosen.kind, cohort, results)
         names = missing_methods(read_rows(chosen.table), chosen.kind, study, chosen.skip)
         if not names:

@@ -96,7 +96,7 @@ def predictions(rows: pd.DataFrame) -> str:
             error = value.std(ddof=1) / np.sqrt(len(value)) if len(value) > 1 else np.nan
             text = f"{value.mean():.3f} ± {error:.3f}".replace("-", "−")
             chance = f"{CHANCE[metric]:g}"
-            lines.append([words, method, METRICS[metric], text, chance, str(len(value))])
+            lines.append([words, str(method), METRICS[metric], text, chance, str(len(value))])
     return markdown(["outcome", "method", "metric", "held-out", "chance", "cohorts"], lines)
 
 

@@ -50,7 +50,7 @@ def generated(table: pd.DataFrame, page: Path) -> str:
         parts += [
             f"{_cohorts(null)}, {_permutations(null)} permutations.",
             *(
-                f"**{WORDS[level]}.**\n\n{uniformity(rows)}"
+                f"**{WORDS[str(level)]}.**\n\n{uniformity(rows)}"
                 for level, rows in null.groupby("level")
             ),
             "![p-values of null cohorts against uniform ones](calibration-qq.png)",
@@ -61,7 +61,10 @@ def generated(table: pd.DataFrame, page: Path) -> str:
     else:
         parts += [
             f"{_cohorts(power)}, {_permutations(power)} permutations.",
-            *(f"**{WORDS[level]}.**\n\n{finds(rows)}" for level, rows in power.groupby("level")),
+            *(
+                f"**{WORDS[str(level)]}.**\n\n{finds(rows)}"
+                for level, rows in power.groupby("level")
+            ),
         ]
     return "\n\n".join(parts)
 
@@ -107,7 +110,9 @@ UNIFORMITY = (
 
 def uniformity(rows: pd.DataFrame) -> str:
     """Return a table of Kolmogorov-Smirnov tests and of family-wise errors."""
-    lines = [[method, *uniformity_cells(own)] for method, own in rows.groupby("method", sort=False)]
+    lines = [
+        [str(method), *uniformity_cells(own)] for method, own in rows.groupby("method", sort=False)
+    ]
     return markdown(["method", *UNIFORMITY], lines)
 
 
@@ -154,7 +159,8 @@ FINDS = (
 
 def finds(rows: pd.DataFrame) -> str:
     """Return a table of recall and of false discoveries by method."""
-    lines = [[method, *finds_cells(own)] for method, own in rows.groupby("method", sort=False)]
+    by_method = rows.groupby("method", sort=False)
+    lines = [[str(method), *finds_cells(own)] for method, own in by_method]
     return markdown(["method", *FINDS], lines)
 
 

@@ -93,7 +93,7 @@ def check(folder: Path, options: CohortSection) -> None:
     """Do what the join does about identifiers, on the same people."""
     ids = pd.read_csv(folder / "participants.tsv", sep="\t", dtype=str)["participant_id"]
     fam = pd.read_csv(folder / "qc.fam", sep=" ", header=None, dtype=str)
-    ways = {way: genotype_ids(fam[0], fam[1], way) for way in GENOTYPE_IDS}
+    ways = {way: genotype_ids(list(fam[0]), list(fam[1]), way) for way in GENOTYPE_IDS}
     matching = Matching.of(options)
     if ids.map(unsafe_reason).any():
         raise SystemExit("no identifier here is hostile")

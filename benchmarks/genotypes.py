@@ -3,9 +3,9 @@
     python benchmarks/genotypes.py [--variants 500000] [--people 800] [--rounds 3]
 
 The same calls, taken from the logs of the stage, are run once more by themselves: what is left is
-the stage's own work (two Python processes, checks, lists, eight figures). At last the checks of the
-input (size, padding, order, linkage, identifiers, build) are timed by themselves, and given as a
-share of the processor seconds of the stage.
+the stage's own work (three Python processes, checks, lists, eight figures). At last the checks of
+the input (size, padding, order, linkage, identifiers, build) are timed by themselves, and given as
+a share of the processor seconds of the stage.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("merge", "filter")
+STEPS = ("merge", "filter", "figures")
 RECORDER = """#!{python}
 import json, os, shutil, subprocess, sys
 if "--version" not in sys.argv:
@@ -82,11 +82,12 @@ def run_stage(options: str, folder: Path, threads: int, path: str) -> np.ndarray
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "PATH": path}
     clock = Clock()
     for step in STEPS:
-        seed = ["--seed", "1"] if step == "filter" else []
+        more = ["--seed", "1"] if step != "merge" else []
+        more += ["--threads", str(threads)] if step != "figures" else []
         subprocess.run(
             [
                 *(sys.executable, "-m", "gendmr", "genotypes", step, "--options", options),
-                *("--threads", str(threads), "--work", str(folder / "work"), *seed),
+                *("--work", str(folder / "work"), *more),
             ],
             check=True,
             env=environment,

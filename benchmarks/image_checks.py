@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -70,13 +71,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepare_template(section, Path(folder, "template"))
         for path in options.scans:
-            alone, ours = (
-                seconds(lambda read=read, path=path: read(path), options.rounds)
-                for read in (bare, checked)
-            )
+            alone, ours = (seconds(partial(read, path), options.rounds) for read in (bare, checked))
             stage = seconds(
-                lambda path=path: register_participant(
-                    path, "01", Path(folder, "template"), section, seed=1, output=Path(folder, "01")
+                partial(
+                    register_participant,
+                    path,
+                    "01",
+                    Path(folder, "template"),
+                    section,
+                    seed=1,
+                    output=Path(folder, "01"),
                 ),
                 1,
             )

@@ -41,6 +41,10 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     results : Path
         `results/<study>`.
     """
+    if not (study.simulate and study.genotypes and study.annotation and study.imaging):
+        raise SystemExit(
+            f"the study {study.study} is not simulated with genotypes and measurements"
+        )
     simulated = results / "simulate"
     simulate_cohort(GENES, REGIONS, study.simulate, study.seed, simulated)
     simulate_measurements(
@@ -51,7 +55,7 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     filter_participants(study.genotypes, work, plink)
     filter_variants(study.genotypes, work, plink)
     compute_components(study.genotypes, work, plink, study.seed)
-    draw_stage(study.genotypes, work)
+    draw_stage(study.genotypes, work, study.seed)
     map_snps(
         study.annotation,
         results / "genotypes/qc.bim",

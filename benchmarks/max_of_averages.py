@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def main() -> int:
             )
             by_fold = statistics(dosage, outcomes, rng.permutation(chosen.people) % FOLDS)
             everything = np.arange(dosage.shape[1])
-            groups = Groups(members, lambda columns, of=dosage: of[:, columns], everything, OPTIONS)
+            groups = Groups(members, partial(np.take, dosage, axis=1), everything, OPTIONS)
             before = np.mean([groups.score(each) for each in by_fold], axis=0)
             after = groups.score(by_fold.mean(axis=0))
             is_causal = np.isin(groups.names, causal if effect else [])

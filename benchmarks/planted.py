@@ -193,7 +193,7 @@ def recall(order: Sequence[str], truth: Sequence[dict[str, Any]]) -> dict[str, f
     """Count the planted genes among the first ones, in all and by their way to the disease."""
     direct = {item["gene"] for item in truth if item["through"] == "diagnosis"}
     planted = {item["gene"] for item in truth}
-    counts = {}
+    counts: dict[str, float] = {}
     for length in FIRST:
         first = set(order[:length])
         counts |= {

@@ -38,9 +38,9 @@ def oracle(results: Path, truth: dict[str, Any], seed: int) -> list[str]:
         way = planted[gene]["through"] if gene in planted else str(random.choice(ways))
         column = causal[gene] if gene in planted else cohort.candidate(gene)
         others = [
-            causal[name]
+            other
             for name, item in planted.items()
-            if name != gene and item["through"] == way and causal[name] is not None
+            if name != gene and item["through"] == way and (other := causal[name]) is not None
         ]
         statistics[gene] = cohort.test(column, way, others)
     return sorted(statistics, key=lambda gene: -statistics[gene])

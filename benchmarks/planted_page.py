@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -216,7 +217,8 @@ def _planted(table: pd.DataFrame) -> int:
 
 def _sizes(table: pd.DataFrame) -> list[tuple[tuple[int, int], pd.DataFrame]]:
     return [
-        ((int(key[0]), int(key[1])), group) for key, group in table.groupby(["people", "imaged"])
+        ((int(str(key[0])), int(str(key[1]))), group)
+        for key, group in table.groupby(["people", "imaged"])
     ]
 
 
@@ -269,7 +271,7 @@ def draw_recall(table: pd.DataFrame, methods: Sequence[str], page: Path) -> Path
     return path
 
 
-def _panels(sizes: Sequence[object], methods: Sequence[str], label: str) -> tuple:
+def _panels(sizes: Sequence[object], methods: Sequence[str], label: str) -> tuple[Any, Any]:
     figure_, axes = style.canvas(
         1,
         len(sizes),

@@ -91,10 +91,11 @@ def prepare(data: Path, folder: Path) -> None:
     people = slides.drop_duplicates("case_id").set_index("case_id")
     labels = pd.read_csv(data / "labels.tsv", sep="\t", dtype=str).set_index("case_id")
     labels = labels.loc[people.index]
-    expression = people[[name for name in people if name.endswith("_rnaseq")]]
-    expression.columns = [name.removesuffix("_rnaseq") for name in expression]
+    names = [str(name) for name in people]
+    expression = people[[name for name in names if name.endswith("_rnaseq")]]
+    expression.columns = [str(name).removesuffix("_rnaseq") for name in expression]
     expression.T.to_csv(inputs / "expression.tsv", sep="\t", index_label="gene")
-    altered = people[[name for name in people if name.endswith(("_cnv", "_mut"))]]
+    altered = people[[name for name in names if name.endswith(("_cnv", "_mut"))]]
     write_table(inputs / "alteration.tsv", _with_names(altered))
     table = pd.DataFrame(
         {

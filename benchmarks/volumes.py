@@ -89,7 +89,7 @@ class Stage:
         for name, sides in INDICES.items():
             result[name] = sum(volume[index] for side in sides for index in side)
         result["left hippocampus"] = volume[48]
-        result["cortex"] = sum(v for index, v in volume.items() if index >= CORTEX_FROM)
+        result["cortex"] = sum(v for index, v in volume.items() if int(index) >= CORTEX_FROM)
         return result | {"dice": quality["dice"], "seconds": time.process_time() - start}
 
 

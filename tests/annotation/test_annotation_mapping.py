@@ -119,6 +119,32 @@ def test_three_formats_one_convention(tmp_path, text, form):
     assert genes["strand"].tolist() == strands
 
 
+def test_read_genes__a_gtf_without_rows_of_genes_gives_what_transcripts_cover(tmp_path):
+    """As UCSC's genePredToGtf writes it; the same genes as rows of genes would give."""
+    rows = [
+        ("1", "transcript", 1001, 2000, "A"), ("1", "exon", 1001, 1200, "A"),
+        ("1", "transcript", 1501, 3000, "A"), ("2", "transcript", 500, 900, "B"),
+    ]  # fmt: skip
+    path = tmp_path / "ucsc.gtf"
+    path.write_text(
+        "".join(
+            f'chr{c}\trefGene\t{what}\t{start}\t{end}\t.\t+\t.\tgene_id "{g}"; gene_name "{g}";\n'
+            for c, what, start, end, g in rows
+        )
+    )
+    genes, notes = read_genes(path, "gtf")
+    assert genes[["gene", "chromosome", "start", "end"]].values.tolist() == [
+        ["A", "1", 1001, 3000], ["B", "2", 500, 900],
+    ]  # fmt: skip
+    assert any("no rows of genes" in note and "3 transcripts" in note for note in notes)
+    with pytest.raises(AnnotationError, match="none of 3 transcripts is of the gene_types") as e:
+        read_genes(path, "gtf", ("protein_coding",))
+    assert e.value.next_step == "leave out annotation.gene_types"
+    path.write_text("".join(line for line in path.open() if "\texon\t" in line))
+    with pytest.raises(AnnotationError, match="without rows of genes or transcripts: 1 exon"):
+        read_genes(path, "gtf")
+
+
 def test_gzipped_gtf_and_gene_types(tmp_path):
     path = tmp_path / "genes.gtf.gz"
     path.write_bytes(gzip.compress(GTF.encode()))

@@ -374,11 +374,11 @@ def test_what_does_not_join_is_told_before_anything_is_computed(inputs, tmp_path
         image = tmp_path / f"bids/{name}/anat/{name}_T1w.nii.gz"
         image.parent.mkdir(parents=True)
         image.touch()
-    imaging = {"bids": str(tmp_path / "bids"), "atlas": {"labels": "l.nii", "table": "l.tsv"}}
+    imaging = {"bids": str(tmp_path / "bids"), "atlas": {"templateflow": "DKT"}}
 
     def check():
         genotypes = {"inputs": [str(inputs.folder / "qc")], "build": "GRCh37"}
-        stages = {"snp": genotypes, "region": imaging}
+        stages = {"genotypes": genotypes, "imaging": imaging}
         words = ["cohort", "check", "--stages", json.dumps(stages)]
         words += ["--modalities", json.dumps({"snp": {}, "region": {}})]
         words += ["--options", inputs.section().dump(), "--output", tmp_path / "check.json"]

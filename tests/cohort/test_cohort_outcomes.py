@@ -17,6 +17,7 @@ from gendmr.errors import (
     IdentifierError,
     InputFileError,
     OutcomeError,
+    SeveralErrors,
     TableError,
 )
 
@@ -95,8 +96,9 @@ def test_join_people__refuses_a_table_in_which_nobody_has_an_outcome(two, join):
     two.participants[0] |= {"participant_id": "a b", "diagnosis": "case", "e4": "yes"}
     for row in two.participants[1:]:
         row |= {"diagnosis": "n/a", "e4": "n/a"}
-    with pytest.raises(OutcomeError, match="nobody's diagnosis is 'case'"):
+    with pytest.raises(SeveralErrors, match="nobody's diagnosis is 'case'") as caught:
         join(two)
+    assert [type(error) for error in caught.value.errors] == [OutcomeError, OutcomeError]
 
 
 def test_join_people__refuses_a_missing_column_of_an_outcome(two, join):
@@ -134,7 +136,7 @@ def check(inputs, tmp_path, names=("snp",), **stages):
     check_people(
         inputs.section(),
         {name: sections[name] for name in names},
-        {"snp": genotypes, **stages},
+        {"genotypes": genotypes, **stages},
         tmp_path / "check.json",
     )
     return json.loads((tmp_path / "check.json").read_text())
@@ -177,6 +179,6 @@ def test_check_people__refuses_a_column_of_folds_that_is_not_there(two, tmp_path
 
 
 def test_check_people__refuses_a_missing_folder_of_images(two, tmp_path):
-    imaging = {"bids": str(tmp_path / "none"), "atlas": {"labels": "l.nii", "table": "l.tsv"}}
+    imaging = {"bids": str(tmp_path / "none"), "atlas": {"templateflow": "DKT"}}
     with pytest.raises(InputFileError, match="no such folder of images"):
-        check(two, tmp_path, names=("snp", "region"), region=imaging)
+        check(two, tmp_path, names=("snp", "region"), imaging=imaging)

@@ -90,3 +90,21 @@ def test_own_genotypes_beside_a_simulated_cohort_are_refused(demo):
     demo["genotypes"]["inputs"] = ["data/array"]
     with pytest.raises(ConfigurationError, match="'data/array'"):
         Study.parse(demo)
+
+
+def test_design__chooses_defaults_that_are_left_out_and_no_others(demo):
+    def options(method, **study):
+        demo["training"]["methods"] = {"one": {"kind": "gendmr", **method}}
+        demo["training"]["optimisation"] = study
+        demo["training"].pop(None, None)  # `null`, as YAML reads the key
+        demo["ranking"].pop("methods", None)
+        return Study.parse(demo).method_options("one")
+
+    evidence, network = options({}), options({"design": "network"})
+    assert (evidence.method.evidence, evidence.method.contrast) == ("all", 0.1)
+    assert (network.method.evidence, network.method.contrast) == ("none", 0.0)
+    assert (evidence.optimisation.epochs, network.optimisation.epochs) == (25, 60)
+    own = {"design": "network", "evidence": "both", "contrast": 0.2, "optimisation": {"epochs": 7}}
+    chosen = options(own, patience=3)
+    assert (chosen.method.evidence, chosen.method.contrast) == ("both", 0.2)
+    assert (chosen.optimisation.epochs, chosen.optimisation.patience) == (7, 3)

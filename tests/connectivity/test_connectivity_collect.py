@@ -160,7 +160,7 @@ def test_people_with_other_numbers_of_regions_are_refused(tmp_path):
 def test_nothing_and_both_forms_are_refused(tmp_path):
     with pytest.raises(InputFileError, match="no file matches"):
         collect(tmp_path, series=str(tmp_path / "{participant}.npy"))
-    with pytest.raises(ConfigurationError, match="either `series` or `matrices`"):
+    with pytest.raises(ConfigurationError, match="one of `series`, `matrices` and `fmriprep`"):
         ConnectivitySection.parse({"series": "a", "matrices": "b"})
     with pytest.raises(GendmrError):
         ConnectivitySection.parse({})

@@ -33,6 +33,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "model": "discrete",
         "intervals": 3,
     },
+    "tumour": {"kind": "segmentation"},
 }
 if "toy" in OUTCOMES:  # the member that the how-to pages add
     TASKS["relapses"] = {"kind": "toy", "column": "relapses"}
@@ -49,6 +50,18 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "locus": {"interval": "19:1-59000000"},
     "mil": {"width": 8, "attention": 4},
+    "unet": {"width": 4, "levels": 3, "optimisation": {"epochs": 2, "batch_size": 64}},
+    "mgi": {
+        "image_width": 8,
+        "image_layers": 1,
+        "image_heads": 2,
+        "gene_width": 8,
+        "gene_layers": 1,
+        "gene_states": 4,
+        "projection": 8,
+        "pretrain_epochs": 2,
+        "optimisation": {"epochs": 2, "batch_size": 64},
+    },
     "subspace": {
         "width": 8,
         "heads": 2,
@@ -63,6 +76,8 @@ COMBINATIONS = [
     if outcome["kind"] in section.tasks
 ]
 ADDED = [name for name in names() if name not in ("snp", "region")]
+# Lengths of dimensions that a modality cannot choose freely; others have 5, instances 6.
+LENGTHS = {"row": 16, "column": 16, "mask_row": 10, "mask_column": 12, "axis": 3}
 # Sections of the stages that measure modalities.
 STAGED: dict[str, dict[str, Any]] = {
     "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
@@ -88,6 +103,7 @@ def options(kind: str, task: str, **method: Any) -> MethodOptions:
             "imaging": {"measurements": "made-up"},
             "modalities": {
                 "snp": {"components": 1, "selection": {"maximum": 30}},
+                "slice": {"side": LENGTHS["row"]},
                 **{name: {"table": "made-up"} for name in ADDED if SECTIONS[name].stage is None},
             },
             **{name: STAGED[name] for one in ADDED if (name := SECTIONS[one].stage or "")},
@@ -128,6 +144,9 @@ def add_outcomes(cohort: Path, folder: Path) -> Path:
         table[f"has_{name}"] = np.where(random.uniform(size=people) < 0.8, "True", "False")
         dataset = _made_up(modality_of(name).schema, name, table, random)
         write_modality(folder / f"{name}.nc", dataset, name)
+    # Whose lesion has a mask is known of people with slices only.
+    voxels = random.integers(1, 300, people).astype(str)
+    table["tumour_voxels"] = np.where(table["has_slice"] == "True", voxels, "n/a")
     write_table(folder / "participants.tsv", table)
     return folder
 
@@ -137,7 +156,7 @@ def _made_up(
 ) -> xr.Dataset:
     """Return any modality from its schema alone: numbers above 0, six instances."""
     people = table.loc[table[f"has_{name}"] == "True", "participant_id"].to_numpy(dtype=object)
-    sizes = {"participant": len(people), name: 6}
+    sizes = {**LENGTHS, "participant": len(people), name: 6}
     variables: dict[str, Any] = {}
     for variable, declared in schema.items():
         shape = [sizes.get(dimension, 5) for dimension in declared.dims]
@@ -150,7 +169,10 @@ def _made_up(
             if declared.check is not None and declared.check(values):
                 values = values / (1 + values)  # what has to lie between 0 and 1
         else:
-            values = (1 + np.arange(int(np.prod(shape)))).reshape(shape).astype(declared.dtype)
+            values = (1 + np.arange(int(np.prod(shape)))).reshape(shape)
+            if declared.check is not None and declared.check(values):
+                values = random.integers(0, 2, shape)  # what has to be 0 or 1
+            values = values.astype(declared.dtype)
         variables[variable] = (declared.dims, values)
     coordinates = {
         variable: variables.pop(variable)

@@ -290,6 +290,7 @@ def expected(row, study):
         "simulate_measurements": simulated and not images,
         "merge_genotypes": "snp" in measured,
         "filter_genotypes": "snp" in measured,
+        "draw_genotypes": "snp" in measured,
         "map_snps": "snp" in measured,
         "prepare_template": images,
         "register_t1w": IMAGES * images,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,11 @@ NO_FILES = {
     *("imaging.atlas.name", "imaging.template.space", "imaging.exclude"),
     *("imaging.atlas.description", "imaging.atlas.space", "imaging.atlas.templateflow"),
     *("lesions.channels", "lesions.exclude", "lesions.reference", "modalities.region.harmonise"),
+    "modalities.slice.channels",
     *("histology.coordinates", "histology.exclude", "histology.features", "imaging.parcellation"),
     *("expression.matrices.platform", "expression.matrices.drop", "expression.exclude"),
-    *("connectivity.exclude", "connectivity.variable"),
+    *("connectivity.exclude", "connectivity.variable", "connectivity.fmriprep.task"),
+    *("connectivity.fmriprep.session", "connectivity.fmriprep.space"),
     *("cohort.columns", "cohort.covariates", "cohort.group_by", "cohort.fold_by", "cohort.strata"),
     *("cohort.require",),
     *("cohort.strip", "cohort.categorical", "cohort.unknown", "modalities.region.covariates"),
@@ -33,8 +36,6 @@ NO_FILES = {
     *("tracking.experiment", "tracking.uri"),
     *("report.title", "report.reference", "report.apoe_region"),
 }
-# Inputs of their rules, of which no checksum is recorded: images with masks of lesions.
-UNRECORDED = {"lesions.tif", "lesions.nifti", "lesions.masks"}
 # Sections whose texts are names of columns, values, methods and stretches of the genome.
 NO_FILES_BELOW = (
     "simulate.",
@@ -83,6 +84,7 @@ IMAGED = BASE | {
         "matrices": [{"path": "counts.tsv", "unit": "counts"}],
         "symbols": "symbols.tsv",
         "groups": "families.tsv",
+        "positions": "positions.tsv",
     },
     "histology": {"slides": "slides.tsv", "folder": "slides"},
     "modalities": {
@@ -96,8 +98,23 @@ IMAGED = BASE | {
 MEASURED = BASE | {
     "imaging": {"measurements": "regions.tsv", "places": "places.tsv"},
     "connectivity": {"matrices": "fnc/sub-{participant}.tsv"},
+    "lesions": {
+        "nifti": "brats/{participant}_{channel}.nii.gz",
+        "masks": "brats/{participant}_seg.nii.gz",
+        "channels": ["t1", "flair"],
+    },
 }
+SLICES = BASE | {"lesions": {"tif": "slices", "channels": ["pre", "flair", "post"]}}
+PREPROCESSED = BASE | {
+    "connectivity": {"fmriprep": {"folder": "fmriprep", "atlas": "atlas.nii.gz"}},
+}
+BOLD = "fmriprep/sub-1/func/sub-1_task-rest"
 FILES = {
+    "preprocessed": [
+        *("participants.tsv", "atlas.nii.gz"),
+        *(f"{BOLD}_space-MNI_desc-{name}.nii.gz" for name in ("preproc_bold", "brain_mask")),
+        *(f"{BOLD}_desc-confounds_timeseries.{suffix}" for suffix in ("tsv", "json")),
+    ],
     "imaged": [
         *(f"{name}.{suffix}" for name in ("array", "old") for suffix in ("bed", "bim", "fam")),
         *(f"release.{suffix}" for suffix in ("pgen", "pvar", "psam", "pgen.pgi")),
@@ -108,10 +125,20 @@ FILES = {
         *("components.tsv", "scans/1.tsv", "scans/2.tsv", "counts.tsv", "symbols.tsv"),
         *("families.tsv", "alterations.tsv", "sets.gmt", "loci.tsv", "truth.json"),
         *("series.tsv", "participants.tsv", "sexes.tsv", "volumes.tsv", "slides.tsv"),
+        *("slides/S1.h5", "maps/1.nii.gz", "maps/2.nii.gz"),
     ],
-    "measured": ["regions.tsv", "places.tsv", "fnc/sub-1.tsv", "participants.tsv"],
+    "measured": [
+        *("regions.tsv", "places.tsv", "fnc/sub-1.tsv", "participants.tsv"),
+        *(f"brats/1_{name}.nii.gz" for name in ("t1", "flair", "seg")),
+    ],
+    "slices": ["participants.tsv", "slices/1/1_1.tif", "slices/1/1_1_mask.tif"],
 }
-STUDIES = {"imaged": IMAGED, "measured": MEASURED}
+STUDIES = {
+    "imaged": IMAGED,
+    "measured": MEASURED,
+    "slices": SLICES,
+    "preprocessed": PREPROCESSED,
+}
 
 
 def make(folder: Path, name: str) -> Path:
@@ -119,6 +146,8 @@ def make(folder: Path, name: str) -> Path:
     (folder / "participants.tsv").write_text("participant_id\tdiagnosis\n1\tAD\n2\tCN\n")
     (folder / "series.tsv").write_text("participant_id\tfile\n1\tscans/1.tsv\n2\tscans/2.tsv\n")
     (folder / "slides.tsv").write_text("participant_id\tslide_id\n1\tS1\n")
+    maps = "".join(f"{who}\tmaps/{who}.nii.gz\n" for who in (1, 2))
+    (folder / "volumes.tsv").write_text(f"participant_id\tfile\n{maps}")
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDIES[name]))
     return folder / "study.yaml"
 
@@ -161,9 +190,7 @@ def test_every_text_of_the_configuration_is_known_to_name_a_file_or_not():
     schema = Study.model_json_schema()
     places = {place for place in texts(schema, schema) if not place.startswith(NO_FILES_BELOW)}
     assert places >= NO_FILES
-    assert places - NO_FILES - UNRECORDED <= {
-        place for study in STUDIES.values() for place in mentions(study)
-    }
+    assert places - NO_FILES <= {place for study in STUDIES.values() for place in mentions(study)}
 
 
 @pytest.fixture
@@ -201,9 +228,12 @@ def test_every_file_is_an_input_of_a_rule_and_recorded(name, tmp_path, inputs_of
     with contextlib.chdir(tmp_path):
         study = Study.parse("study.yaml")
         genotypes = study.genotypes.files if study.genotypes else []
+        stages = ("imaging", "connectivity", "lesions", "histology")
+        sections = {name: getattr(study, name) for name in stages}
+        own = {name: one.model_dump(mode="json") for name, one in study.modality_sections().items()}
         paths_by_kind = given_files(
             [*genotypes, *study.tables()],
-            study.imaging.dump(),
-            study.connectivity.dump(),
+            **{name: section.dump() for name, section in sections.items() if section},
+            modalities=json.dumps(own),
         )
     assert set(FILES[name]) == {path for paths in paths_by_kind.values() for path in paths}

@@ -205,6 +205,17 @@ def test_the_study_of_tumours_ranks_genes_and_draws_patches(dry):
     assert plan["rank_expression"] == len(methods) - len(alone)
 
 
+def test_the_study_of_lesions_is_planned_before_its_images_are_made(dry):
+    dry.config = yaml.safe_load((ROOT / "config/studies/mgi.yaml").read_text())
+    plan = dry.plan()
+    assert plan["simulate_lesions"] == plan["collect_lesions"] == plan["join_expression"] == 1
+    assert "simulate_cohort" not in plan
+    methods = dry.config["training"]["methods"]
+    assert plan["train_fold"] == 3 * len(methods)
+    # Controls are judged, not ranked; without genes there is nothing that people share.
+    assert plan["rank_expression"] == 1
+
+
 def test_sets_are_tested_for_each_ranking_where_they_are_configured(dry):
     plan = dry.plan("ranking")
     assert plan["test_enrichment"] == plan["rank_snp_region"] + plan["rank_snp"] > plan["rank_snp"]
@@ -255,3 +266,56 @@ def test_the_workflow_runs_from_elsewhere(dry, tmp_path_factory, way):
         cwd=tmp_path_factory.mktemp("elsewhere") if way == "--directory" else dry.folder,
     )
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
+
+
+# Files that no plan asks for: genotypes between two steps are removed, inputs are made once.
+PASSING = ("genotypes/work/merged", "simulate/")
+WITH_MASKS = {
+    "study": "all",
+    "seed": 1,
+    "cohort": {"participants": "participants.tsv"},
+    "lesions": {"tif": "slices", "channels": ["pre", "flair", "post"]},
+    "connectivity": {"series": "series.npz"},
+    "imaging": {"bids": "bids", "atlas": {"templateflow": "DKT"}},
+}
+
+
+@pytest.mark.parametrize("study", ["config", "studies/subspace", "studies/outcomes", "masks"])
+def test_every_file_of_every_job_is_a_target(dry, study):
+    """What is no target, and was lost, would come back only with what reads it."""
+    from snakemake.logging import logger
+
+    if study == "masks":
+        dry.own_study()
+        dry.config = WITH_MASKS
+        for number in range(2):
+            for name in ("1", "1_mask"):
+                path = dry.folder / f"slices/{number:03d}/{number:03d}_{name}.tif"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+        (dry.folder / "series.npz").touch()
+    else:
+        dry.config = yaml.safe_load((ROOT / f"config/{study}.yaml").read_text())
+    made: dict[str, str] = {}
+    targets: set[str] = set()
+
+    def listen(record) -> bool:
+        rule = getattr(record, "rule_name", None)
+        made.update(dict.fromkeys(map(str, getattr(record, "output", None) or ()), rule))
+        if rule in ("all", "default"):
+            targets.update(map(str, record.input))
+        return True
+
+    logger.addFilter(listen)
+    try:
+        dry.jobs("--forceall")
+    finally:
+        logger.removeFilter(listen)
+    folder = f"results/{dry.config['study']}/"
+    lost = {
+        path.partition(" (")[0]: rule
+        for path, rule in made.items()
+        if path.partition(" (")[0] not in targets
+        and not path.removeprefix(folder).startswith(PASSING)
+    }
+    assert targets and lost == {}

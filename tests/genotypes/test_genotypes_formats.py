@@ -102,8 +102,14 @@ def test_dosages_become_hard_calls_as_stated(tmp_path, form, threshold):
     names = read_bim(tmp_path / "w" / "merged")["snp"].tolist()
     assert names == [f"rs{j}" for j in range(M) if left[j]]
     assert (read_dosages(tmp_path / "w" / "merged") == expected[:, left]).all()
-    share = f"({(expected < 0).mean():.1%} of calls) as missing, for which {(~left).sum()} of {M}"
-    assert any(f"within {threshold:g} of a whole number" in n and share in n for n in said["notes"])
+    calls, lost = expected < 0, int((~left).sum())
+    counts = (
+        f"the other {calls.sum()} of {calls.size} calls ({calls.mean():.1%}), in"
+        f" {calls.any(axis=0).sum()} of {M} variants, as missing, for which {lost} variants leave"
+    )
+    assert any(
+        f"within {threshold:g} of a whole number" in n and counts in n for n in said["notes"]
+    )
     reasons = read_table(tmp_path / "w" / "merge.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
     assert set(reasons["id"]) == {f"rs{j}" for j in range(M) if not left[j]}
 
@@ -127,7 +133,7 @@ def test_whole_calls_are_no_dosages(tmp_path):
 
 def test_poor_dosages_stop_the_run_until_the_nearest_whole_number_is_asked_for(tmp_path):
     path = write_vcf(tmp_path / "x.vcf", np.clip(imputed(4, 45), 0, 2), "DS")
-    with pytest.raises(GenotypeFileError, match=r"for which 45 of 60 variants leave") as caught:
+    with pytest.raises(GenotypeFileError, match=r"for which 45 variants leave") as caught:
         merge(tmp_path / "w", path)
     assert "genotypes.hard_call_threshold: 0.499" in caught.value.next_step
     assert merge(tmp_path / "w", path, hard_call_threshold=0.499)["retained"] == M

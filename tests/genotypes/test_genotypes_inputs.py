@@ -7,7 +7,9 @@ import json
 import os
 import shlex
 import shutil
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +124,18 @@ def test_what_a_vcf_cannot_be_is_named(small, tmp_path):
         GenotypesSection.parse({"inputs": ["x.pvar"]})
 
 
+def bgzf(data: bytes) -> bytes:
+    """Return data in blocks of gzip that state their size, as htslib and PLINK 2 want them."""
+    blocks = []
+    for start in range(0, len(data), 60_000):
+        block = data[start : start + 60_000]
+        packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+        packed = packer.compress(block) + packer.flush()
+        head = struct.pack("<4BIBBHBBHH", 31, 139, 8, 4, 0, 0, 255, 6, 66, 67, 2, len(packed) + 25)
+        blocks += [head, packed, struct.pack("<II", zlib.crc32(block), len(block))]
+    return b"".join(blocks) + bytes.fromhex("1f8b08040000000000ff0600424302001b0003" + "00" * 9)
+
+
 @pytest.mark.parametrize("form", ["vcf", "vcf bgz", "bcf"])
 def test_samples_of_a_vcf_that_would_be_cut_or_are_twice_are_refused(small, tmp_path, form):
     """PLINK 2 cuts `S 5` to `S`, and says nothing."""
@@ -131,16 +145,17 @@ def test_samples_of_a_vcf_that_would_be_cut_or_are_twice_are_refused(small, tmp_
         data = name.read_bytes() if form == "vcf" else gzip.decompress(name.read_bytes())
         assert b"\tS05\t" in data
         data = data.replace(b"\tS05\t", b"\t" + new + b"\t", 1)
-        name.write_bytes(data if form == "vcf" else gzip.compress(data))
+        name.write_bytes(data if form == "vcf" else bgzf(data))
         with pytest.raises(IdentifierError, match=says) as caught:
             stage(tmp_path / "g", name)
-        if form != "bcf" or shutil.which("bcftools"):
+        by_bcftools = caught.value.next_step.count("bcftools view")
+        assert by_bcftools == (form == "bcf" and new == b"S 5")
+        if not by_bcftools or shutil.which("bcftools"):
             carry_out(caught.value)
-            stage(tmp_path / "g", tmp_path / "x.renamed.vcf", kinship=0.35)
+            ending = "pgen" if form == "bcf" and not by_bcftools else "vcf"
+            stage(tmp_path / "g", tmp_path / f"x.renamed.{ending}", kinship=0.35)
             renamed = "S_5" if new == b"S 5" else "S06_2"
             assert renamed in set(read_fam(tmp_path / "g" / "qc")["iid"])
-        else:
-            assert "bcftools view" in caught.value.next_step
 
 
 def test_a_vcf_with_half_calls_out_of_order_or_cut_short_is_refused(small, expected, tmp_path):

@@ -301,7 +301,7 @@ def test_sets_of_other_positions_or_alleles_are_refused(make_set, tmp_path):
     assert merge(tmp_path / "c", numbers[0], Path(f"{numbers[1]}.bases"))["retained"] == 100
 
 
-def test_x_alone_is_refused_or_goes_through_as_it_says(make_set, tmp_path):
+def test_x_alone_is_refused_until_autosomes_are_given_as_it_says(make_set, tmp_path):
     rng = np.random.default_rng(10)
     sex = np.arange(60) % 2 + 1
     dosages = strangers(10, 60, 120)
@@ -309,15 +309,21 @@ def test_x_alone_is_refused_or_goes_through_as_it_says(make_set, tmp_path):
     fam = [("0", f"S{i}", "0", "0", str(sex[i]), "-9") for i in range(60)]
     bim = [["X", f"x{j}", "0", str(5_000_000 + 100_000 * j), "A", "G"] for j in range(120)]
     fileset = make_set(tmp_path / "s", dosages, fam=fam, bim=bim)
-    with pytest.raises(
-        GenotypeFileError, match="none of 120 usable variants is on an autosome"
-    ) as e:
-        merge(tmp_path / "a", fileset.prefix)
-    assert "genotypes.keep_autosomes_only: false" in e.value.next_step
-    options = {"inputs": [str(fileset.prefix)], "keep_autosomes_only": False}
-    merge(tmp_path / "b", fileset.prefix, keep_autosomes_only=False)
-    filter_.callback(
-        options=json.dumps(options), threads=1, memory=900, work=tmp_path / "b" / "work", seed=1
-    )
+    # Later steps read autosomes only, whatever is kept of X.
+    for keep in (True, False):
+        with pytest.raises(GenotypeFileError, match="none of 120 usable variants") as caught:
+            merge(tmp_path / f"a{keep}", fileset.prefix, keep_autosomes_only=keep)
+    assert caught.value.next_step.startswith("give the files of the autosomes too")
+    autosome = [["1", f"a{j}", "0", str(1000 * (j + 1)), "A", "G"] for j in range(120)]
+    other = make_set(tmp_path / "t", strangers(11, 60, 120), fam=fam, bim=autosome)
+    both = {"inputs": [str(fileset.prefix), str(other.prefix)]}
+    merge(tmp_path / "b", *both["inputs"])
+    options = json.dumps(both)
+    filter_.callback(options=options, threads=1, memory=900, work=tmp_path / "b" / "work", seed=1)
     said = json.loads((tmp_path / "b" / "summary.json").read_text())
-    assert said["variants"]["kept"] == 120 and said["participants"]["kept"] == 60
+    assert said["variants"]["kept"] > 100 and said["participants"]["kept"] > 50
+    # A choice of chromosomes is its own cause.
+    with pytest.raises(GenotypeFileError, match="none of 120 usable variants") as caught:
+        merge(tmp_path / "c", *both["inputs"], chromosomes=["2"])
+    assert caught.value.next_step.startswith("name autosomes of the files in genotypes.chromos")
+    merge(tmp_path / "d", *both["inputs"], chromosomes=["1"])

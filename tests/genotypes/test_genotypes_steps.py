@@ -29,8 +29,8 @@ FIGURES = {
 
 def stage(folder: Path, *inputs: Path, seed: int = 1, **settings) -> Path:
     options = json.dumps({"inputs": [str(prefix) for prefix in inputs], **settings})
-    for verb in ("merge", "filter"):
-        extra = ["--seed", str(seed)] if verb == "filter" else []
+    for verb in ("merge", "filter", "figures"):
+        extra = ["--seed", str(seed)] if verb != "merge" else []
         arguments = [verb, "--options", options, "--work", str(folder / "work"), *extra]
         done = CliRunner().invoke(group, arguments)
         if done.exception is not None:

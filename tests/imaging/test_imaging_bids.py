@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gendmr.errors import InputFileError
-from gendmr.imaging.bids import find_images, if_exists
+from gendmr.files.bids import if_exists
+from gendmr.imaging.bids import find_images
 
 
 def _touch(root: Path, *names: str) -> None:

@@ -210,8 +210,8 @@ def test_people_of_measurements_are_known_before_anything_is_measured(tmp_path):
     cohort = CohortSection.parse(
         {"participants": str(participants), "covariates": [], "categorical": []}
     )
-    stages = {"region": {"measurements": str(table)}}
-    listing = SOURCE.early(stages["region"], RegionSection(), cohort)
+    stages = {"imaging": {"measurements": str(table)}}
+    listing = SOURCE.early(stages["imaging"], RegionSection(), cohort)
     assert set(listing.names) == {row.split("\t")[0].removeprefix("sub-") for row in rows()}
     with pytest.raises(IdentifierError, match=r"regions\.tsv"):
         check_people(cohort, {"region": RegionSection()}, stages, tmp_path / "check.json")

@@ -10,8 +10,9 @@ import pytest
 from gendmr.config.imaging import ImagingSection, Preset
 from gendmr.errors import AtlasError, ConfigurationError, ImageError, TableError
 from gendmr.files.atomic import read_json
+from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.presets import load_preset
-from gendmr.imaging.template import TISSUES, load_template, prepare_template
+from gendmr.imaging.template import load_template, prepare_template
 
 
 def test_presets_load_from_coarse_to_fine():

@@ -163,8 +163,9 @@ def test_region_volumes__see_a_loss_that_the_labels_do_not(whole):
     change = after / before - 1
     lost = 1 - truth[2] / (labels == 3).sum()
     assert 0.3 < lost < 0.35
-    # A film of fluid between two tissues is in part as bright as grey matter.
-    assert -lost - 0.02 < change[2] < -0.2
+    # A film of fluid between two tissues is in part as bright as grey matter; it is told from it
+    # only where ventricles may reach to, which is half of this structure.
+    assert -lost - 0.02 < change[2] < -0.12
     assert abs(change[1]) < 0.02
     # Part of the new fluid lies next to the ventricle, which takes it for its own.
     assert 0 <= change[0] < 0.1

@@ -21,8 +21,9 @@ EVERYWHERE = "19:1-59000000"  # the planted gene of the made-up cohorts lies on 
 METHODS: dict[str, dict[str, Any]] = {
     "gendmr": {"kind": "gendmr"},
     "gendmr-blocks": {"kind": "gendmr", "blocks": 1, "width": 8, "attention": 8, "heads": 2},
-    "gendmr-no-evidence": {"kind": "gendmr", "evidence": "none", "width": 8, "attention": 8},
+    "gendmr-network": {"kind": "gendmr", "design": "network", "width": 8, "attention": 8},
     "ridge": {"kind": "ridge"},
+    "ridge-shuffled": {"kind": "ridge", "shuffled": {"snp": ["diagnosis"]}},
     "locus": {"kind": "locus", "interval": EVERYWHERE},
     "polygenic": {"kind": "polygenic"},
     "association-outcome": {"kind": "association", "channels": "outcome"},

@@ -108,6 +108,7 @@ def test_the_leader_is_who_is_right_more_often(step: Any, dominance: str) -> Non
         ({"roles": "imaging"}, "snp"),
         ({"roles": "genetics"}, "region"),
         ({"dominance": "none"}, "both"),
+        ({"roles": "self"}, "both"),
     ],
     ids=str,
 )
@@ -126,7 +127,8 @@ def test_distillation_is_the_divergence_from_a_teacher_that_leads_and_is_right(
         weight += w
         for pupil, leader, sign in (("snp", "region", 1), ("region", "snp", -1)):
             learns = taught in (pupil, "both") or (taught == "by leader" and dominant[i] == sign)
-            answer = float(teacher[f"output_{leader}"][i, 0])
+            who = pupil if options.get("roles") == "self" else leader
+            answer = float(teacher[f"output_{who}"][i, 0])
             if learns and (answer > 0) == (batch["stratum"][i] > 0.5):
                 total += w * kl(answer, float(student[f"output_{pupil}"][i, 0]))
     found = float(rule.distil(step_of(step, memory)))
@@ -225,6 +227,7 @@ def test_every_switch_changes_the_fit_and_who_leads_is_told(history: Any) -> Non
         {},
         {"roles": "imaging"},
         {"roles": "genetics"},
+        {"roles": "self"},
         {"dominance": "none"},
         {"dominance": "batch"},
         {"distillation": 0.0},

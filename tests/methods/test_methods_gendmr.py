@@ -22,7 +22,7 @@ from gendmr.engine.together import TogetherStep
 from gendmr.engine.training import PhaseTraining
 from gendmr.errors import TrainingError
 from gendmr.methods.base import FitInputs
-from gendmr.methods.gendmr.attention import GatedBag
+from gendmr.methods.gendmr.attention import SLOPE_DECAY, GatedBag
 from gendmr.methods.gendmr.method import Gendmr, build
 from gendmr.methods.network_method import PreparedFit
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -55,6 +55,8 @@ def quiet(line: str) -> None:
         {"evidence": "outcome", "position": "shuffled", "blocks": 1},
         {"position": "index"},
         {"reads": ["snp"]},
+        {"design": "network"},
+        {"design": "network", "evidence": "all", "blocks": 1},
     ],
     ids=str,
 )
@@ -176,11 +178,12 @@ def test_together_and_apart_are_the_same_training(
         assert ours[0] == pytest.approx(theirs[0], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.parametrize("design", ["evidence", "network"])
 def test_replicates_may_bring_other_people_and_other_snps(
-    cohort: Path, prepare: Callable[..., Any]
+    cohort: Path, prepare: Callable[..., Any], design: str
 ) -> None:
     """Padding of people and SNPs changes nothing that a replicate finds."""
-    method = {**SMALL, "blocks": 1}
+    method = {**SMALL, "design": design, "blocks": 1}
     first = prepare(cohort, method)
     first = dataclasses.replace(first, train=first.train.take(np.arange(len(first.train) - 5)))
     few = {"snp": {"selection": {"per_gene": 1}}}
@@ -261,6 +264,39 @@ def test_attention_starts_as_even_as_its_bag_is_large(instances: int) -> None:
     attention = torch.softmax(bag.score(tokens), dim=0)
     entropy = -(attention * attention.log()).sum().item()
     assert entropy / math.log(instances) > 0.99
+
+
+def test_slopes__are_believed_as_the_two_group_model_believes_their_z() -> None:
+    bag = GatedBag(8, 8, 3, 1, 1, evidence=False, slopes=(4, 2))
+    bag.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
+    u = np.array([[0.0, 0.1], [0.5, -0.5], [0.9, -0.2], [1.4, -2.0]])  # the last are out of range
+    with torch.no_grad():
+        bag.slope.copy_(torch.from_numpy(u[..., None] / SLOPE_DECAY))
+        said = bag.slopes(torch.tensor(11.0))[..., 0].double().numpy()
+    for row in range(4):
+        for column in range(2):
+            bounded = float(np.clip(u[row, column], -0.999, 0.999))
+            z = bounded / math.sqrt(1 - bounded**2) * math.sqrt(11.0)
+            probability = 1 / (1 + math.exp(3.0 - z**2 / 2))
+            assert said[row, column] == pytest.approx(bounded * probability, rel=1e-3, abs=1e-6)
+
+
+def test_network__finds_without_evidence_what_was_planted(
+    planted: Path, prepare: Callable[..., Any]
+) -> None:
+    fold = prepare(planted, {**SMALL, "design": "network"}, epochs=15)
+    fitted = fold.fit()
+    case = fold.held_out.outcome.case
+    assert auc(case, fitted.predict(fold.held_out)[:, 0]) > 0.75
+    assert not fitted.fixed["snp_z"].any() and not fitted.fixed["region_z"].any()
+    for name, key, instance in (
+        ("snp", "gene", PLANTED_GENE),
+        ("region", "region", PLANTED_REGION),
+    ):
+        risk = fitted.attributions(fold.held_out)[name].value
+        risk = risk[np.isfinite(risk).all(axis=1)]
+        spread = np.abs(risk - risk.mean(axis=0)).mean(axis=0)
+        assert fold.preparation.instances(name)[key].to_numpy()[spread.argmax()] == instance
 
 
 def test_a_width_that_the_heads_do_not_divide_is_a_named_error(

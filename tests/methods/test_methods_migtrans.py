@@ -11,7 +11,7 @@ import torch
 
 from gendmr.config.methods import KINDS
 from gendmr.errors import ConfigurationError
-from gendmr.methods.migtrans.attribution import integrated_gradients
+from gendmr.methods.integrated_gradients import integrated_gradients
 from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
 from gendmr.methods.migtrans.image import ConvLstm, ImageEncoder, sines
 from gendmr.methods.migtrans.network import AttentionStep, MigtransNet, in_steps

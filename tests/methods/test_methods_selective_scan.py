@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gendmr.methods.selective_scan import CHUNK, MambaBlock, selective_scan
+from gendmr.methods.selective_scan import CHUNK, MambaBlock, by_kernel, selective_scan
 
 
 def arguments(steps, batch=2, channels=6, states=4, dtype=torch.float32):
@@ -70,6 +70,27 @@ def test_selective_scan__keeps_less_than_half_of_what_the_twin_keeps():
             held[scan] = sum(bytes_by_address.values())
         y.sum().backward()
     assert held[selective_scan] < held[slow_scan] / 2
+
+
+def test_by_kernel__hands_sequences_over_as_mamba_has_them():
+    """The signature of `mamba_ssm.ops.selective_scan_interface.selective_scan_ref`."""
+
+    def kernel(u, delta, a, b, c, d):
+        batch, channels, steps = u.shape
+        assert delta.shape == u.shape
+        assert b.shape == c.shape == (batch, a.shape[1], steps)
+        state, outputs = u.new_zeros(batch, channels, a.shape[1]), []
+        for step in range(steps):
+            moved = delta[:, :, step, None]
+            drive = moved * b[:, None, :, step] * u[:, :, step, None]
+            state = torch.exp(moved * a) * state + drive
+            outputs.append((state * c[:, None, :, step]).sum(-1) + d * u[:, :, step])
+        return torch.stack(outputs, dim=2)
+
+    inputs = arguments(21)
+    torch.testing.assert_close(
+        by_kernel(kernel, *inputs), selective_scan(*inputs), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_mamba_block__is_causal():

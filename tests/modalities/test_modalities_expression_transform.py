@@ -47,6 +47,7 @@ def opened(
                 "participant": people,
                 "expression": np.array([f"G{number}" for number in range(GENES)], dtype=object),
                 "groups": ("expression", np.full(GENES, "", dtype=object)),
+                "place": ("expression", np.full(GENES, -1)),
             },
         )
         write_modality(folder / "expression.nc", dataset, "expression")

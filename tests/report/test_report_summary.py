@@ -280,6 +280,9 @@ def test_the_null_is_told(study: Maker) -> None:
     ):  # fmt: skip
         assert words in text, words
     assert any("at chance" in item["note"] for item in summary["not_done"])
+    table = gendmr("report", "table", "--results", results).stdout
+    # Regions have no p here: it is said of genes alone.
+    assert table.count("79 permutations: no p is below 0.013") == 1
 
 
 def test_files_that_were_given_stand_on_the_page_and_changed_ones_first(

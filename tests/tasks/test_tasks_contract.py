@@ -77,7 +77,8 @@ def same(left, right):
 
 def test_every_kind_has_a_section_and_every_section_a_task():
     assert kinds() == sorted(KINDS)
-    assert {section.kind for section in SECTIONS.values()} == set(KINDS)
+    # Masks are no numbers of a table: test_tasks_segmentation.py has what they owe.
+    assert {section.kind for section in SECTIONS.values()} == set(KINDS) - {"segmentation"}
 
 
 def test_given_survives_a_table_of_ours(kind, task, tmp_path):

@@ -102,7 +102,22 @@ def test_pooled_metrics_by_what_is_present(tmp_path: Path) -> None:
     assert fold == pytest.approx(5.5 / 6)
     assert values["auc", "n/a", "mean"] == pytest.approx(fold / 2)  # of the folds that have one
     low, high = values["auc", "n/a", "low"], values["auc", "n/a", "high"]
-    assert (low, high) == pytest.approx(nadeau_bengio(np.array([fold, 0.0]), 2 / 8)[1:])
+    assert (low, high) == (0, 1)  # the t interval of two folds, -6.7 to 7.6, ends where an AUC does
+
+
+def test_collect_metrics__gives_the_interval_of_nadeau_and_bengio(tmp_path: Path) -> None:
+    def people(lowest: float) -> list[tuple[str, int, float, str]]:
+        controls = [(f"{lowest}c{i}", 0, i / 100, "snp") for i in range(100)]
+        return [*controls, (f"{lowest}p", 1, lowest, "snp")]
+
+    folders = [write_fold(tmp_path, 0, fold, people(0.595 + fold / 100)) for fold in range(5)]
+    values = collect(folders, tmp_path / "metrics.tsv")
+    aucs = np.array([0.60, 0.61, 0.62, 0.63, 0.64])
+    assert [values["auc", "0", str(fold)] for fold in range(5)] == pytest.approx(aucs)
+    told = values["auc", "n/a", "low"], values["auc", "n/a", "high"]
+    shares = json.loads((folders[0] / "fold.json").read_text())
+    ratio = shares["n_held_out"] / shares["n_train"]
+    assert told == pytest.approx(nadeau_bengio(aucs, ratio)[1:])
 
 
 def test_same_seed_same_intervals(tmp_path: Path) -> None:

@@ -318,7 +318,10 @@ RERUNS = {
     "`seed`": (option(seed=8), None),
     "one threshold of `genotypes`": (
         option("genotypes", maf=0.03),
-        {"merge_genotypes": 1, "filter_genotypes": 1, "map_snps": 1, **COHORT},
+        {
+            **{"merge_genotypes": 1, "filter_genotypes": 1, "draw_genotypes": 1, "map_snps": 1},
+            **COHORT,
+        },
     ),
     "a new method, or a new kind of outcome, in the code": (new_members("method", "task"), {}),
     "a new modality in the code": (new_members("modality"), {}),
@@ -362,6 +365,61 @@ def test_the_page_of_reruns_says_what_is_tested(root):
     assert [line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]] == list(RERUNS)
     for kept in set(re.findall(r"`(snakemake [^`]*)`", page)):
         assert "profiles/local" not in kept
+
+
+def reasons(finished, *words):
+    """Return the files of each planned job by rule, and why it runs, of the first job of each."""
+    from snakemake.logging import logger
+
+    outputs, why = {}, {}
+
+    def listen(record) -> bool:
+        if getattr(record, "shellcmd", None) and hasattr(record, "reason"):
+            files = [str(name).partition(" (")[0] for name in record.output]
+            outputs.setdefault(record.rule_name, files)
+            why.setdefault(record.rule_name, str(record.reason))
+        return True
+
+    logger.addFilter(listen)
+    try:
+        with contextlib.chdir(finished.folder):
+            planned_jobs("--configfile", "study.yaml", *words)
+    finally:
+        logger.removeFilter(listen)
+    return outputs, why
+
+
+def test_each_kind_of_result_that_is_lost_is_made_again(finished):
+    """Of one job of each rule every file is taken away; the plan names them as missing."""
+    outputs, _ = reasons(finished, "--forceall")
+    rules = [rule for rule in outputs if not rule.startswith("simulate_")]
+    assert len(rules) > 15
+    for rule in rules:
+        files = [finished.folder / name for name in outputs[rule]]
+        kept = [path for path in files if path.exists()]
+        assert kept, rule  # all but genotypes that only pass between two steps
+        for path in kept:
+            path.rename(path.with_name(f".{path.name}.away"))
+        try:
+            _, why = reasons(finished)
+        finally:
+            for path in kept:
+                path.with_name(f".{path.name}.away").rename(path)
+        for path in kept:
+            assert str(path.relative_to(finished.folder)) in why.get(rule, ""), (rule, path, why)
+
+
+def test_a_lost_figure_comes_back_alone_and_the_report_is_packed(finished):
+    figure = finished.results / "genotypes/figures/components.png"
+    before = figure.read_bytes()
+    figure.unlink()
+    plan = finished.plan()
+    assert {name for name in plan if name != "total"} <= {"draw_genotypes", "default", *FOLLOWS}
+    finished.snakemake()
+    assert figure.read_bytes() == before
+    done = finished.snakemake("--report", "report.html", check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (finished.folder / "report.html").stat().st_size > 100_000
 
 
 FOLD = "results/tiny/training/gendmr/repeat-0/fold-1/model.safetensors"
@@ -417,6 +475,22 @@ def test_after_snakemake_was_killed_the_same_command_ends_with_the_same_bytes(fi
     assert "The last run was killed: its locks are removed" in done.stderr
     assert finished.sums("training/**/*") == before
     assert not (finished.results / "training/gendmr/checkpoints").exists()
+
+
+def test_ctrl_c_ends_with_two_lines_and_the_same_command_goes_on(finished):
+    before = finished.sums("training/**/*")
+    process = finished.start(FOLD, "-R", FOLD, start_new_session=True)
+    while process.poll() is None and not jobs_of(process):
+        time.sleep(0.1)
+    # A terminal sends it to snakemake and to its jobs alike.
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1
+    assert stdout == "" or "{" not in stdout
+    said = [line for line in stderr.partition("Stopped by Ctrl-C")[2].splitlines() if line.strip()]
+    assert len(said) == 2 and "the same command goes on from there" in said[1]
+    finished.snakemake(FOLD, "-R", FOLD)
+    assert finished.sums("training/**/*") == before
 
 
 def test_a_run_that_is_alive_keeps_its_locks(finished):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 
 def first_few(ids: Iterable[object], limit: int = 5) -> str:
@@ -53,6 +54,77 @@ class GendmrError(Exception):
         if self.next_step:
             lines.append(f"  next step:    {self.next_step}")
         return "\n".join(lines)
+
+
+class SeveralErrors(GendmrError):
+    """Several things are wrong, each of which is told in full.
+
+    Parameters
+    ----------
+    errors : sequence of GendmrError
+        Two at least.
+    """
+
+    def __init__(self, errors: Sequence[GendmrError]) -> None:
+        super().__init__(f"{len(errors)} things are missing or do not fit")
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{numbered(self.errors)}"
+
+
+def numbered(errors: Iterable[GendmrError]) -> str:
+    """Return errors as a numbered list, each with its class, cause and next step.
+
+    >>> print(numbered([TableError("a.tsv: empty", next_step="fill it"), FoldError("one person")]))
+    1. TableError: a.tsv: empty
+         next step:    fill it
+    2. FoldError: one person
+    """
+    return "\n".join(
+        f"{number}. {type(error).__name__}: {error}".replace("\n", "\n   ")
+        for number, error in enumerate(errors, start=1)
+    )
+
+
+class Problems:
+    """Collects errors of checks that do not depend on one another.
+
+    Attributes
+    ----------
+    errors : list of GendmrError
+        In the order in which they came, each text once.
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[GendmrError] = []
+
+    def add(self, error: GendmrError) -> None:
+        """Note one error, or each of several."""
+        for each in error.errors if isinstance(error, SeveralErrors) else (error,):
+            if str(each) not in map(str, self.errors):
+                self.errors.append(each)
+
+    def attempt(self, check: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Return what a check returns; None where it raises, which is noted."""
+        try:
+            return check(*args, **options)
+        except GendmrError as error:
+            self.add(error)
+            return None
+
+    def refuse(self) -> None:
+        """Raise the error that was noted, or all of them as one.
+
+        Raises
+        ------
+        GendmrError
+            The only one.
+        SeveralErrors
+            All.
+        """
+        if self.errors:
+            raise self.errors[0] if len(self.errors) == 1 else SeveralErrors(self.errors)
 
 
 class ConfigurationError(GendmrError):
@@ -113,6 +185,10 @@ class DataLeakageError(GendmrError):
 
 class TrainingError(GendmrError):
     """A fold cannot be trained: one class, no instance, a loss that is not finite."""
+
+
+class ModelError(GendmrError):
+    """A model of a fold cannot be applied: of another version, or to such a cohort."""
 
 
 class RankingError(GendmrError):

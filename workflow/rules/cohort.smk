@@ -14,13 +14,19 @@ rule cohort:
         COHORT_FILES,
         study_files("cohort/figures/flow.png", "cohort/inputs.json"),
         study_files("cohort/check.json", "cohort/strata.tsv"),
+        study_files("cohort/participants.json", "cohort/summary.json"),
+        study_files("cohort/splits.json", "cohort/strata.json"),
 
 
 rule check_people:
-    """What the join would refuse, before hours are spent on genotypes and images."""
+    """All that is missing or does not fit, before hours are spent on genotypes and images."""
     input:
         participants=STUDY.cohort.participants,
-        fams=[path for path in GENOTYPES if path.endswith(".fam")],
+        # of a simulated cohort only who is in it is looked at
+        genotypes=[
+            path for path in GENOTYPES if path.endswith(".fam") or not STUDY.simulate
+        ],
+        tables=[] if STUDY.simulate else STUDY.tables(),
         images=[paths[0] for paths in IMAGES.values() if STUDY.simulate],
         given=GIVEN_SOURCES,
         measurements=MEASUREMENTS,
@@ -35,14 +41,14 @@ rule check_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=double_per_attempt(1000),
-        runtime=double_per_attempt(10),
+        mem_mb=double_per_attempt(1000, per_input_mb=0.5),
+        runtime=double_per_attempt(20, per_input_mb=0.005),
     params:
         options=options("cohort"),
         modalities=modalities_json,
-        stages=as_json(MEASURING_STAGES),
+        stages=as_json(STAGES),
         simulated="--simulated" if STUDY.simulate else "",
-        code=fingerprint("cohort.check", *SOURCE_CODE, *TASK_CODE),
+        code=fingerprint("cohort.check", *SOURCE_CODE, *TASK_CODE, *PREFLIGHT_CODE),
     shell:
         "python -m gendmr cohort check --options {params.options:q}"
         " --modalities {params.modalities:q} --stages {params.stages:q} {params.simulated}"
@@ -61,6 +67,9 @@ rule record_inputs:
         ],
         masks=[path for who in IMAGES for path in if_exists(STUDY.imaging.mask_of(who))],
         functional=FUNCTIONAL,
+        lesions=LESION_FILES,
+        slides=SLIDES,
+        listed=[path for paths in LISTED_FILES.values() for path in paths],
         measurements=MEASUREMENTS,
     output:
         nonempty("results/{study}/cohort/inputs.json"),
@@ -77,10 +86,15 @@ rule record_inputs:
     params:
         imaging=options("imaging"),
         connectivity=options("connectivity"),
+        lesions=options("lesions"),
+        histology=options("histology"),
+        modalities=modalities_json,
         code=fingerprint("cohort.inputs", "files.provenance"),
     shell:
         "python -m gendmr cohort inputs --imaging {params.imaging:q}"
-        " --connectivity {params.connectivity:q} --output {output}"
+        " --connectivity {params.connectivity:q} --lesions {params.lesions:q}"
+        " --histology {params.histology:q} --modalities {params.modalities:q}"
+        " --output {output}"
         " {input.files:q} &> {log}"
 
 
@@ -129,6 +143,8 @@ rule collect_modality:
     input:
         participants="results/{study}/cohort/participants.tsv",
         sources=sources_of_modality,
+        # one that was not fetched is for the rule to name
+        listed=lambda wildcards: LISTED_FILES[wildcards.modality],
     output:
         nonempty("results/{study}/cohort/{modality}.nc"),
     log:

@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(str(workflow.current_basedir)).resolve().parent
-sys.path.insert(0, str(PACKAGE))
+if (PACKAGE / "gendmr").is_dir():
+    sys.path.insert(0, str(PACKAGE))
+else:
+    from gendmr.files.shipped import import_folder
+
+    # Installed by name: jobs import the package and none of those that lie beside it.
+    PACKAGE = import_folder()
 # Rules call `python -m gendmr`; it is found here in every environment, installed or not.
 shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(PACKAGE))} GENDMR_RUN=$PPID; set -euo pipefail; "
@@ -15,17 +21,25 @@ from gendmr.cli.console import (
     changes_summary,
     failure_summary,
     missing_summary,
+    refusal,
     start_summary,
     watch,
 )
+from gendmr.cli.interruption import GO_ON, Interruption
+from gendmr.cli.progress import show_progress
 from gendmr.cohort.fold_values import size_of_split
 from gendmr.config.resources import double_per_attempt
 from gendmr.config.study import Study
 from gendmr.connectivity.people import find_people
 from gendmr.errors import GendmrError
+from gendmr.files.bids import if_exists
 from gendmr.files.fingerprint import fingerprint, persist_cache
-from gendmr.imaging.bids import files_of, find_images, if_exists, unusable_images
+from gendmr.histology.slides import find_slides
+from gendmr.imaging.bids import files_of, find_images, unusable_images
+from gendmr.lesions.people import find_people as find_lesions
+from gendmr.simulate.lesion_names import planned_lesions, refuse_other_lesions
 from gendmr.simulate.roster import planned_images
+from gendmr.simulate.slide_names import planned_slides
 from gendmr.tracking.launch import follow_training
 
 try:
@@ -49,21 +63,54 @@ try:
                 STUDY.imaging.bids, wanted=STUDY.imaging.select.wanted()
             )
     # time series or connectomes of each person, those that are there
-    people = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
+    FUNCTIONAL_FILES = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
     FUNCTIONAL = [
         path
-        for one in people.values()
+        for one in FUNCTIONAL_FILES.values()
         for file in one.files
         for path in if_exists(file)
     ]
+    # images with masks of lesions, slides, and files of people that a modality lists
+    LESION_FILES = []
+    if STUDY.lesions and STUDY.simulate:
+        # A simulated study knows its images before they are made.
+        refuse_other_lesions(STUDY.lesions, f"results/{STUDY.study}/simulate")
+        LESION_FILES = planned_lesions(
+            STUDY.simulate, f"results/{STUDY.study}/simulate"
+        )
+    elif STUDY.lesions:
+        LESION_FILES = [
+            path
+            for one in find_lesions(STUDY.lesions).values()
+            for file in one.files()
+            for path in if_exists(file)
+        ]
+    # A simulated study knows its slides before they are made.
+    SLIDES = []
+    if STUDY.histology:
+        SLIDES = (
+            planned_slides(STUDY.simulate, STUDY.histology.slides)
+            if STUDY.simulate
+            else [
+                path
+                for slide in find_slides(STUDY.histology)
+                for path in if_exists(slide.path)
+            ]
+        )
+    LISTED_FILES = {
+        name: [path for file in section.people_files() for path in if_exists(file)]
+        for name, section in STUDY.modality_sections().items()
+    }
     n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
+    raise WorkflowError(refusal(globals().get("STUDY"), error)) from None
 
 persist_cache(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(n_repeats)
 FOLDS = range(n_folds)
 FAILURES = watch(workflow)
+show_progress(workflow, STUDY)
+INTERRUPTION = Interruption()
 MODALITIES = list(STUDY.modality_sections())
 MEASURING = STUDY.measuring_stages()
 METHODS = list(STUDY.methods)
@@ -132,9 +179,17 @@ COHORT_FILES = study_files("cohort/{name}.nc", name=MODALITIES)
 
 
 onstart:
+    INTERRUPTION.listen()
     print(start_summary(STUDY, images=len(IMAGES)), file=sys.stderr)
     follow_training(STUDY)
 
 
 onerror:
-    print(failure_summary(STUDY.study, FAILURES, sys.argv[1:]), file=sys.stderr)
+    print(
+        (
+            GO_ON
+            if INTERRUPTION.stopped
+            else failure_summary(STUDY.study, FAILURES, sys.argv[1:])
+        ),
+        file=sys.stderr,
+    )

@@ -6,6 +6,24 @@ AMPLITUDES = (
     if STUDY.connectivity.has_signals
     else []
 )
+# Of fMRIPrep's images: the signals that one job each reads out of them.
+EXTRACTED = (
+    study_files(
+        "connectivity/signals/{participant}/{name}",
+        participant=[
+            who for who in FUNCTIONAL_FILES if who not in STUDY.connectivity.exclude
+        ],
+        name=["signals.tsv", "scan.json"],
+    )
+    if STUDY.connectivity.fmriprep
+    else []
+)
+
+
+def functional_of(wildcards):
+    """The files of one participant's functional image that are there."""
+    files = FUNCTIONAL_FILES[wildcards.participant].files
+    return [path for file in files for path in if_exists(file)]
 
 
 localrules:
@@ -18,9 +36,46 @@ rule connectivity:
         study_files(
             "connectivity/edges.nc",
             "connectivity/quality.tsv",
+            "connectivity/regions.tsv",
             "connectivity/summary.json",
             "connectivity/figures/connectome.png",
         ),
+        expand(AMPLITUDES, study=STUDY.study),
+
+
+if STUDY.connectivity.fmriprep:
+
+    rule extract_signals:
+        """Signals of one person's preprocessed image in the regions of the atlas; or why not."""
+        input:
+            atlas=STUDY.connectivity.fmriprep.atlas,
+            image=functional_of,
+        output:
+            signals=nonempty(
+                "results/{study}/connectivity/signals/{participant}/signals.tsv"
+            ),
+            scan=nonempty(
+                "results/{study}/connectivity/signals/{participant}/scan.json"
+            ),
+        log:
+            "logs/{study}/connectivity/{participant}.log",
+        benchmark:
+            "logs/{study}/connectivity/{participant}.benchmark.tsv"
+        group:
+            "signals"
+        conda:
+            "../../envs/connectivity.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(4000),
+            runtime=double_per_attempt(30),
+        params:
+            options=options("connectivity"),
+            folder=subpath(output.scan, parent=True),
+            code=fingerprint("connectivity.signals"),
+        shell:
+            "python -m gendmr connectivity extract --participant {wildcards.participant:q}"
+            " --options {params.options:q} --output {params.folder:q} &> {log:q}"
 
 
 rule collect_connectivity:
@@ -32,7 +87,7 @@ rule collect_connectivity:
     input:
         given=STUDY.connectivity.files(),
         # one that was not fetched is for the rule to list
-        scans=FUNCTIONAL,
+        scans=EXTRACTED or FUNCTIONAL,
     output:
         edges=nonempty("results/{study}/connectivity/edges.nc"),
         amplitudes=nonempty(AMPLITUDES),

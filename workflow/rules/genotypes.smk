@@ -1,5 +1,10 @@
 """PLINK sets merged and filtered; every removal listed with its reason. No diagnosis is read."""
 
+DRAWN_CRITERIA = [
+    *("person_missingness", "sex", "heterozygosity", "kinship"),
+    *("variant_missingness", "maf", "hwe"),
+]
+
 
 localrules:
     genotypes,
@@ -16,9 +21,19 @@ rule genotypes:
             "genotypes/kinship.tsv",
             "genotypes/components.tsv",
             "genotypes/summary.json",
-            # a step that failed is run again although later files exist
+            # a step that failed, or a file that was lost, is made again although later files exist
             "genotypes/work/merge.json",
+            "genotypes/work/merge.attrition.tsv",
+            "genotypes/work/merge.missingness.npy",
+            "genotypes/work/participants.attrition.tsv",
+            "genotypes/work/participants.measures.tsv",
+            "genotypes/work/participants.json",
+            "genotypes/work/variants.measures.npz",
+            "genotypes/work/variants.json",
+            "genotypes/work/pruned.txt",
+            "genotypes/figures/components.png",
         ),
+        study_files("genotypes/figures/{name}.png", name=DRAWN_CRITERIA),
 
 
 rule merge_genotypes:
@@ -57,7 +72,7 @@ rule merge_genotypes:
 
 
 rule filter_genotypes:
-    """Remove people, then variants; list pairs of kin, compute components, draw each criterion."""
+    """Remove people, then variants; list pairs of kin, compute components."""
     input:
         genotypes=rules.merge_genotypes.output.genotypes,
         missingness=rules.merge_genotypes.output.missingness,
@@ -86,31 +101,6 @@ rule filter_genotypes:
             )
         ),
         pruned="results/{study}/genotypes/work/pruned.txt",
-        figures=nonempty(
-            report(
-                expand(
-                    "results/{{study}}/genotypes/figures/{name}.png",
-                    name=[
-                        "person_missingness",
-                        "sex",
-                        "heterozygosity",
-                        "kinship",
-                        "variant_missingness",
-                        "maf",
-                        "hwe",
-                    ],
-                ),
-                caption="../report/genotypes.rst",
-                category="Genotypes",
-            )
-        ),
-        picture=nonempty(
-            report(
-                "results/{study}/genotypes/figures/components.png",
-                caption="../report/components.rst",
-                category="Genotypes",
-            )
-        ),
     log:
         "logs/{study}/genotypes/filter.log",
     benchmark:
@@ -129,9 +119,55 @@ rule filter_genotypes:
             "genotypes.participants",
             "genotypes.variants",
             "genotypes.components",
-            "genotypes.figures",
         ),
     shell:
         "python -m gendmr genotypes filter --options {params.options:q} --threads {threads}"
         " --memory $(({resources.mem_mb} * 2 / 3)) --seed {params.seed}"
+        " --work {params.folder} &> {log}"
+
+
+rule draw_genotypes:
+    """A figure for each criterion, and the components; one that is lost costs no other step."""
+    input:
+        people="results/{study}/genotypes/work/participants.measures.tsv",
+        variants="results/{study}/genotypes/work/variants.measures.npz",
+        missingness="results/{study}/genotypes/work/merge.missingness.npy",
+        kinship="results/{study}/genotypes/kinship.tsv",
+        components="results/{study}/genotypes/components.tsv",
+        summary="results/{study}/genotypes/summary.json",
+    output:
+        figures=nonempty(
+            report(
+                expand(
+                    "results/{{study}}/genotypes/figures/{name}.png",
+                    name=DRAWN_CRITERIA,
+                ),
+                caption="../report/genotypes.rst",
+                category="Genotypes",
+            )
+        ),
+        picture=nonempty(
+            report(
+                "results/{study}/genotypes/figures/components.png",
+                caption="../report/components.rst",
+                category="Genotypes",
+            )
+        ),
+    log:
+        "logs/{study}/genotypes/figures.log",
+    benchmark:
+        "logs/{study}/genotypes/figures.benchmark.tsv"
+    conda:
+        "../../envs/genotypes.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_per_attempt(1000),
+        runtime=double_per_attempt(10),
+    params:
+        options=options("genotypes"),
+        seed=STUDY.seed,
+        folder=subpath(input.people, parent=True),
+        code=fingerprint("genotypes.figures"),
+    shell:
+        "python -m gendmr genotypes figures --options {params.options:q} --seed {params.seed}"
         " --work {params.folder} &> {log}"

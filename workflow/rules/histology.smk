@@ -1,24 +1,5 @@
 """Features of slides: checked, made into one bag of patches for each person."""
 
-from gendmr.histology.slides import find_slides
-from gendmr.imaging.bids import if_exists
-from gendmr.simulate.slide_names import planned_slides
-
-try:
-    # A simulated study knows its slides before they are made.
-    SLIDES = (
-        planned_slides(STUDY.simulate, STUDY.histology.slides)
-        if STUDY.simulate
-        else [
-            path
-            for slide in find_slides(STUDY.histology)
-            # one that was not fetched is for the rule to list
-            for path in if_exists(slide.path)
-        ]
-    )
-except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
-
 
 localrules:
     histology,
@@ -40,6 +21,7 @@ rule collect_slides:
     """All slides: which can be used, a bag of patches for each person."""
     input:
         given=STUDY.histology.files(),
+        # one that was not fetched is for the rule to list
         slides=SLIDES,
     output:
         patches=nonempty("results/{study}/histology/patches.nc"),

@@ -1,5 +1,10 @@
 """T1w scans registered and measured, one job each; or measurements made elsewhere, checked."""
 
+TEMPLATE_FILES = [
+    *("t1.nii.gz", "brain.nii.gz", "grey.nii.gz", "white.nii.gz", "csf.nii.gz"),
+    *("atlas.nii.gz", "labels.nii.gz", "regions.tsv", "template.json"),
+]
+
 
 localrules:
     imaging,
@@ -15,8 +20,18 @@ rule imaging:
             "imaging/summary.json",
             "imaging/figures/quality.png",
         ),
-        # each scan by name: one that failed is run again although later files exist
-        study_files("imaging/{participant}/quality.json", participant=IMAGES),
+        # each scan by name: one that failed, or whose files were lost, is run again although later
+        # files exist
+        study_files(
+            "imaging/{participant}/{file}",
+            participant=IMAGES,
+            file=[
+                *("quality.json", "regions.tsv", "registration.png"),
+                *("warped.nii.gz", "grey.nii.gz"),
+            ],
+        ),
+        study_files("imaging/template/{file}", file=TEMPLATE_FILES if IMAGES else []),
+        FETCHED_ATLAS,
 
 
 rule fetch_atlas:

@@ -1,13 +1,5 @@
 """Images with masks of lesions: volumes, measures, quality, pictures."""
 
-from gendmr.imaging.bids import if_exists
-from gendmr.lesions.people import find_people as find_lesions
-
-try:
-    LESIONS = find_lesions(STUDY.lesions)
-except GendmrError as error:
-    raise WorkflowError(f"{type(error).__name__}: {error}") from None
-
 
 localrules:
     lesions,
@@ -33,12 +25,7 @@ rule collect_lesions:
     """
     input:
         # one that was not fetched is for the rule to list
-        [
-            path
-            for who in LESIONS.values()
-            for file in who.files()
-            for path in if_exists(file)
-        ],
+        LESION_FILES,
     output:
         volumes=nonempty("results/{study}/lesions/volumes.h5"),
         measures=nonempty("results/{study}/lesions/measures.nc"),

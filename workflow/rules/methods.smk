@@ -47,15 +47,20 @@ def null_chunks(wildcards):
     return STUDY.null_chunks(wildcards.method)
 
 
-def null_files(wildcards):
+def null_of(method):
     """The null of one method: all chunks of all folds."""
     return study_files(
         "training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.nc",
-        method=wildcards.method,
+        method=method,
         repeat=REPEATS,
         fold=FOLDS,
-        chunk=range(null_chunks(wildcards)),
+        chunk=range(STUDY.null_chunks(method)),
     )
+
+
+def null_files(wildcards):
+    """The same as inputs of a ranking."""
+    return null_of(wildcards.method)
 
 
 def ranking_options(wildcards):
@@ -82,10 +87,8 @@ def metrics_code(wildcards):
 
 
 def modality_files(wildcards):
-    """The cohort's files of the modalities that a method needs, and of no other."""
-    return study_files(
-        "cohort/{name}.nc", name=list(SLICES[wildcards.method].modalities)
-    )
+    """The cohort's files of the modalities that a method or its outcome needs, and of no other."""
+    return study_files("cohort/{name}.nc", name=list(SLICES[wildcards.method].files))
 
 
 def method_gpus(wildcards):

@@ -2,7 +2,9 @@
 
 import json
 
+from gendmr.cli.preflight import stage_sections
 from gendmr.cohort.fold_values import fold_values
+from gendmr.cohort.preflight import preflight_modules
 from gendmr.config.outcomes import dump_outcomes
 
 SECTIONS = STUDY.modality_sections()
@@ -12,12 +14,9 @@ SOURCES = {
 }
 ALL_SOURCES = [path for files in SOURCES.values() for path in files.values()]
 GIVEN_SOURCES = [path for section in SECTIONS.values() for path in section.user_files()]
-# Sections of the study that measure a modality, by the name of the modality.
-MEASURING_STAGES = {
-    name: getattr(STUDY, section.stage).model_dump(mode="json")
-    for name, section in SECTIONS.items()
-    if section.stage
-}
+# Sections of the study by stage, as far as they name files that are looked at before anything runs.
+STAGES = stage_sections(STUDY)
+PREFLIGHT_CODE = preflight_modules(STAGES)
 SOURCE_CODE = [f"modalities.{name}.source" for name in MODALITIES]
 TASK_CODE = sorted(
     {f"tasks.{outcome.kind}.task" for outcome in STUDY.cohort.outcomes.values()}

@@ -36,14 +36,28 @@ rule ranking:
                 method=names,
                 file=[
                     *(f"{table}.tsv" for table in tables_of(reads)),
+                    *("null.nc", "summary.json"),
                     *(f"figures/{figure}.png" for figure in figures_of(reads)),
+                    *(f"figures/{figure}.svg" for figure in figures_of(reads)),
                 ],
             )
             for reads, names in RANKED_BY_READS.items()
         ],
-        study_files("ranking/comparison.tsv") if WITH_GENES else [],
         (
-            study_files("ranking/{method}/enrichment.tsv", method=WITH_GENES)
+            study_files("ranking/comparison.tsv", "ranking/comparison.json")
+            if WITH_GENES
+            else []
+        ),
+        (
+            study_files(
+                "ranking/{method}/{file}",
+                method=WITH_GENES,
+                file=[
+                    "enrichment.tsv",
+                    "figures/enrichment.png",
+                    "figures/enrichment.svg",
+                ],
+            )
             if STUDY.ranking.enrichment
             else []
         ),

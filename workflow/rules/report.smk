@@ -22,8 +22,11 @@ rule report:
     input:
         study_files("report/summary.html", "report/summary.json"),
         study_files("report/comparison.tsv", "report/by_modality.tsv"),
-        study_files("report/by_ancestry.tsv"),
+        study_files("report/by_ancestry.tsv", "report/versions.json"),
         study_files(*[figure.path for figure in DRAWN.values()]),
+        study_files(
+            *[f"{figure.path.removesuffix('.png')}.svg" for figure in DRAWN.values()]
+        ),
         study_files("report/figures/patches-{method}.png", method=READ_SLIDES),
 
 

@@ -1,5 +1,7 @@
 """A cohort with planted truth: the same inputs a user would bring."""
 
+from gendmr.files.shipped import shipped_file
+from gendmr.simulate.lesion_names import planned_lesions
 from gendmr.simulate.slide_names import planned_slides
 
 # Files of functional scans, where some are simulated.
@@ -64,11 +66,43 @@ if STUDY.simulate.tumours:
     ruleorder: simulate_tumours > simulate_cohort
 
 
+if STUDY.simulate.lesions:
+
+    rule simulate_lesions:
+        """People with a lesion: expression, images and masks."""
+        output:
+            participants=nonempty("results/{study}/simulate/participants.tsv"),
+            expression=nonempty("results/{study}/simulate/expression.tsv"),
+            truth=nonempty("results/{study}/simulate/truth.json"),
+            images=nonempty(planned_lesions(STUDY.simulate, "results/{study}/simulate")),
+        log:
+            "logs/{study}/simulate/lesions.log",
+        benchmark:
+            "logs/{study}/simulate/lesions.benchmark.tsv"
+        conda:
+            "../../envs/simulate.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(1000),
+            runtime=double_per_attempt(20),
+        params:
+            options=options("simulate"),
+            seed=STUDY.seed,
+            folder=subpath(output.participants, parent=True),
+            code=fingerprint("simulate.lesions"),
+        shell:
+            "python -m gendmr simulate lesions --options {params.options:q}"
+            " --seed {params.seed} --output {params.folder} &> {log}"
+
+    # Both make participants.tsv; a study has one of them.
+    ruleorder: simulate_lesions > simulate_cohort
+
+
 rule simulate_cohort:
     """People, genotypes, diagnoses and the atrophy that will be seen."""
     input:
-        genes="resources/demo_genes.tsv",
-        regions="resources/demo_regions.tsv",
+        genes=shipped_file("resources/demo_genes.tsv"),
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         participants=nonempty("results/{study}/simulate/participants.tsv"),
         description=nonempty("results/{study}/simulate/participants.json"),
@@ -106,7 +140,7 @@ rule simulate_cohort:
 rule simulate_atlas:
     """A label atlas on the template's grey matter, for the named regions of the demo."""
     input:
-        regions="resources/demo_regions.tsv",
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         labels=nonempty("results/{study}/simulate/atlas.nii.gz"),
         table=nonempty("results/{study}/simulate/atlas.tsv"),
@@ -163,7 +197,7 @@ rule simulate_measurements:
     """Measurements of regions, with noise, in place of images."""
     input:
         anatomy="results/{study}/simulate/anatomy.tsv",
-        regions="resources/demo_regions.tsv",
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         regions=nonempty("results/{study}/simulate/regions.nc"),
     log:

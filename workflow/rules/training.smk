@@ -6,15 +6,20 @@ localrules:
 
 
 rule training:
-    """Every fold of every method."""
+    """Every fold of every method, and its null."""
     input:
         study_files("training/{method}/metrics.tsv", method=METHODS),
         study_files(
-            "training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors",
+            "training/{method}/repeat-{repeat}/fold-{fold}/{file}",
             method=METHODS,
             repeat=REPEATS,
             fold=FOLDS,
+            file=[
+                *("model.safetensors", "history.jsonl", "fold.json"),
+                *("predictions.tsv", "attributions.nc", "run.json"),
+            ],
         ),
+        [null_of(name) for name in STUDY.null_methods()],
 
 
 rule train_fold:

@@ -73,7 +73,8 @@ def read_genes(
     path : str or Path
         `gene.loc`: id, chromosome, start, end, strand and symbol, separated by tabs or spaces,
         1-based closed (strand and symbol may be absent). `glist`: chromosome, start, end and name,
-        0-based half-open. `gtf`: GENCODE or Ensembl, plain or gzipped, 1-based closed.
+        0-based half-open. `gtf`: GENCODE or Ensembl, plain or gzipped, 1-based closed; where it has
+        no rows of genes, as from UCSC, what the transcripts of one name cover.
     form : {"gene.loc", "glist", "gtf"}
         Which of the three.
     gene_types : tuple of str
@@ -96,8 +97,9 @@ def read_genes(
         A row is malformed, or the file is of another format.
     """
     path = Path(path)
+    notes: list[str] = []
     if form == "gtf":
-        rows = _gtf(path, gene_types)
+        rows = _gtf(path, gene_types, notes)
     else:
         rows = _gene_loc(path) if form == "gene.loc" else _glist(path)
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -125,7 +127,6 @@ def read_genes(
         )
     names = {code: chromosome_name(code) for code in table["chromosome"].unique()}
     table["chromosome"] = table["chromosome"].map(names)
-    notes = []
     elsewhere = ~table["chromosome"].isin(KNOWN)
     if elsewhere.all():
         raise AnnotationError(
@@ -235,15 +236,19 @@ def _glist(path: Path) -> Iterator[Row]:
         yield parts[3], parts[0], start + 1, end, UNKNOWN
 
 
-def _gtf(path: Path, gene_types: tuple[str, ...]) -> Iterator[Row]:
+def _gtf(path: Path, gene_types: tuple[str, ...], notes: list[str]) -> Iterator[Row]:
+    """Yield the genes of a GTF; where it has no rows of genes, as UCSC writes it, transcripts."""
     name = re.compile(r'\bgene_name "([^"]+)"')
     identifier = re.compile(r'\bgene_id "([^"]+)"')
     kind = re.compile(r'\bgene_(?:bio)?type "([^"]+)"')
+    features: dict[str, int] = {}
+    transcripts: list[Row] = []
     for number, line in _lines(path):
         parts = line.split("\t")
         if len(parts) != 9:
             raise _malformed(path, number, line, "gtf", "nine columns separated by tabs")
-        if parts[2] != "gene":
+        features[parts[2]] = features.get(parts[2], 0) + 1
+        if parts[2] != "gene" and (parts[2] != "transcript" or "gene" in features):
             continue
         match = name.search(parts[8]) or identifier.search(parts[8])
         if match is None:
@@ -257,7 +262,39 @@ def _gtf(path: Path, gene_types: tuple[str, ...]) -> Iterator[Row]:
             continue
         start, end = _place(path, number, parts[3], parts[4], "gtf")
         strand = parts[6] if parts[6] in (FORWARD, REVERSE) else UNKNOWN
-        yield match.group(1), parts[0], start, end, strand
+        row = (match.group(1), parts[0], start, end, strand)
+        if parts[2] == "gene":
+            yield row
+        else:
+            transcripts.append(row)
+    if "gene" in features:
+        return
+    if transcripts:
+        notes.append(
+            f"the GTF has no rows of genes: a gene is what its transcripts cover"
+            f" ({len(transcripts)} transcripts)"
+        )
+        yield from transcripts
+        return
+    _refuse_features(path, features, gene_types)
+
+
+def _refuse_features(path: Path, features: dict[str, int], gene_types: tuple[str, ...]) -> None:
+    """Say why a GTF gives no gene: it has other rows, or its transcripts are of other types."""
+    counts = ", ".join(f"{count} {feature}" for feature, count in sorted(features.items()))
+    if "transcript" in features:
+        raise AnnotationError(
+            f"{path}: none of {features['transcript']} transcripts is of the gene_types"
+            f" {first_few(gene_types)}",
+            cause="a GTF without gene_type, or one that names types otherwise",
+            next_step="leave out annotation.gene_types",
+        )
+    raise AnnotationError(
+        f"{path}: a GTF without rows of genes or transcripts: {counts or 'nothing'}",
+        cause="a GTF of exons only, as old exports of genome browsers are",
+        next_step="fetch the GTF of GENCODE or Ensembl, or write gene.loc: id, chromosome, start,"
+        " end, strand, symbol",
+    )
 
 
 def _one_row_each(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

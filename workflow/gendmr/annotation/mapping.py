@@ -12,9 +12,34 @@ from gendmr.config.annotation import AnnotationSection
 from gendmr.errors import AnnotationError, InputFileError
 from gendmr.files.atomic import write_json
 from gendmr.files.chromosomes import chromosome_name
+from gendmr.files.seal import verify
 from gendmr.files.tables import write_table
 
 COLUMNS = ["snp", "chromosome", "position", "gene", "distance", "relation"]
+
+
+def refuse_other_build(section: AnnotationSection, build: str) -> None:
+    """Refuse a gene table that is declared to be of another build than the genotypes.
+
+    Parameters
+    ----------
+    section : AnnotationSection
+    build : str
+        Genome build of the genotypes.
+
+    Raises
+    ------
+    AnnotationError
+        Unless `accept_other_build` is set.
+    """
+    if section.build != build and not section.accept_other_build:
+        raise AnnotationError(
+            f"genotypes are {build}, the gene table {section.genes} is {section.build}",
+            cause="files of different genome builds",
+            next_step=f"give a gene table of {build}, lift the genotypes over, or correct"
+            " genotypes.build or annotation.build; accept_other_build: true goes on all"
+            " the same, and genes will be wrong",
+        )
 
 
 def map_snps(
@@ -42,14 +67,7 @@ def map_snps(
     """
     notes: list[str] = []
     if section.build != build:
-        if not section.accept_other_build:
-            raise AnnotationError(
-                f"genotypes are {build}, the gene table {section.genes} is {section.build}",
-                cause="files of different genome builds",
-                next_step=f"give a gene table of {build}, lift the genotypes over, or correct"
-                " genotypes.build or annotation.build; accept_other_build: true goes on all"
-                " the same, and genes will be wrong",
-            )
+        refuse_other_build(section, build)
         notes.append(
             f"genotypes are {build} and genes {section.build}: accepted by the configuration;"
             " assignments are unreliable"
@@ -208,6 +226,7 @@ def _read_variants(path: Path) -> pd.DataFrame:
             cause="the stage genotypes has not run",
             next_step="snakemake genotypes",
         )
+    verify(path)
     try:
         table = pd.read_csv(
             path,

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gendmr.cli.preflight import absent_files, named_files, problems_of
 from gendmr.config.study import Study
+from gendmr.errors import GendmrError, Problems, numbered
 from gendmr.files.provenance import changed_since
 from gendmr.files.session import join_session
 
@@ -55,9 +57,9 @@ def start_summary(study: Study, *, images: int) -> str:
 
 
 def missing_summary(study: Study, whole: bool = True) -> str:
-    """Return which files that a study names are not there, of all stages at once; mostly nothing.
+    """Return which files that a study names are not there, and all that does not fit in the others.
 
-    Snakemake itself names those of one rule and stops.
+    Mostly nothing. Snakemake itself names the missing files of one rule and stops.
 
     Parameters
     ----------
@@ -65,17 +67,35 @@ def missing_summary(study: Study, whole: bool = True) -> str:
     whole : bool
         This is the run, not one of its jobs, which need not say it again.
     """
-    if not whole or study.simulate is not None:
-        return ""
-    named = dict.fromkeys([*(study.genotypes.files if study.genotypes else ()), *study.tables()])
-    absent = [path for path in named if not Path(path).exists()]
-    if not absent:
+    if not whole or study.simulate is not None or not (absent := absent_files(study)):
         return ""
     listed = "".join(f"\n    {path}" for path in absent)
+    others = problems_of(study, tell_absent=False).errors
+    unfit = f"\n  GenDMR · what does not fit besides:\n{numbered(others)}\n" if others else ""
     return (
-        f"\n  GenDMR · {len(absent)} of {len(named)} files that the study names are not there:"
-        f"{listed}\n  Paths are relative to the folder in which snakemake runs.\n"
+        f"\n  GenDMR · {len(absent)} of {len(named_files(study))} files that the study names are"
+        f" not there:{listed}\n  Paths are relative to the folder in which snakemake runs.\n{unfit}"
     )
+
+
+def refusal(study: Study | None, error: GendmrError) -> str:
+    """Return why a study cannot be planned, and all else that is missing or does not fit.
+
+    Parameters
+    ----------
+    study : Study or None
+        None where the configuration itself could not be read.
+    error : GendmrError
+        What stopped the planning.
+    """
+    problems = Problems()
+    problems.add(error)
+    if study is not None and study.simulate is None:
+        for other in problems_of(study).errors:
+            problems.add(other)
+    if len(problems.errors) == 1:
+        return f"{type(error).__name__}: {error}"
+    return f"{len(problems.errors)} things are missing or do not fit\n{numbered(problems.errors)}"
 
 
 def changes_summary(study: str, whole: bool = True, folder: Path | str = "results") -> str:

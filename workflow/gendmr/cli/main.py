@@ -6,6 +6,7 @@ import atexit
 import gc
 import importlib
 import sys
+from typing import Any
 
 import click
 
@@ -31,7 +32,9 @@ STAGES = {
 }
 # Commands beside the stages: `gendmr.<name>.commands` too.
 ASIDE = {
+    "run": "Run the workflow: Snakemake with the rules of this package.",
     "init": "Write a first configuration from your files.",
+    "predict": "Apply finished models to another cohort.",
     "export": "Write files that other programs read.",
     "bundle": "Pack what a bug report needs: configuration, versions, logs, no data.",
 }
@@ -87,6 +90,34 @@ def reference(page: str) -> None:
     from gendmr.files.atomic import write_text
 
     write_text(Path(page), updated(Path(page).read_text(encoding="utf-8")))
+
+
+@root.command()
+@click.argument("config", type=click.Path())
+def check(config: str) -> None:
+    """List at once all that is missing or does not fit in the study CONFIG; nothing runs."""
+    from gendmr.cli.preflight import problems_of
+    from gendmr.config.study import Study
+    from gendmr.errors import numbered
+
+    study = Study.parse(config)
+    if study.simulate is not None:
+        click.echo(f"{config}: the study makes its own cohort; there is nothing to check")
+        return
+    counts: dict[str, Any] = {}
+    problems = problems_of(study, counts)
+    for warning in counts["warnings"]:
+        click.echo(f"WARNING: {warning}")
+    if problems.errors:
+        count = len(problems.errors)
+        things = "1 thing is missing or does" if count == 1 else f"{count} things are missing or do"
+        click.echo(f"{config}: {things} not fit", err=True)
+        click.echo(numbered(problems.errors), err=True)
+        sys.exit(2)
+    click.echo(f"{config}: nothing is missing, and all fits")
+    click.echo(f"  people      {counts['participants']['with_outcome']} with an outcome")
+    for name, people in counts["modalities"].items():
+        click.echo(f"  {name:<11} {people['found']} measured, {people['joined']} of them join")
 
 
 @root.command()

@@ -150,12 +150,12 @@ def strata(
 @click.option(
     "--stages",
     required=True,
-    help="Sections that measure the modalities as JSON: {name of the modality: section}.",
+    help="Sections of the study whose files are looked at, as JSON: {stage: section}.",
 )
 @click.option("--simulated", is_flag=True, help="The cohort is simulated.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 def check(*, options: str, modalities: str, stages: str, simulated: bool, output: Path) -> None:
-    """Check participants.tsv, its outcomes, and that measured people are in it."""
+    """Check all that the study is given; list everything that is missing or does not fit."""
     from gendmr.cohort.check import check_people
     from gendmr.config.cohort import CohortSection
     from gendmr.config.modalities import parse_modalities
@@ -172,19 +172,18 @@ def check(*, options: str, modalities: str, stages: str, simulated: bool, output
 
 
 @group.command("inputs")
-@click.option("--imaging", required=True, help="Section `imaging` as JSON; {} where there is none.")
+@click.option("--imaging", default="{}", help="Section `imaging` as JSON.")
 @click.option("--connectivity", default="{}", help="Section `connectivity` as JSON.")
+@click.option("--lesions", default="{}", help="Section `lesions` as JSON.")
+@click.option("--histology", default="{}", help="Section `histology` as JSON.")
+@click.option("--modalities", default="{}", help="Sections of modalities as JSON, by name.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @click.option("--everything", is_flag=True, help="Read each file, whatever its size and time say.")
 @click.argument("files", nargs=-1, type=FILE)
-def inputs(
-    *, imaging: str, connectivity: str, output: Path, everything: bool, files: tuple[str, ...]
-) -> None:
+def inputs(*, output: Path, everything: bool, files: tuple[str, ...], **sections: str) -> None:
     """Checksums of the files that the study was given: FILES and those of each person."""
     from gendmr.cohort.inputs import given_files
     from gendmr.files.provenance import record_files
 
-    for change in record_files(
-        given_files(files, imaging, connectivity), output, everything=everything
-    ):
+    for change in record_files(given_files(files, **sections), output, everything=everything):
         click.echo(f"changed since the last record: {change}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from gendmr.cohort.differential import by_group
 from gendmr.cohort.families import connected_groups
+from gendmr.cohort.outcomes import with_measured
 from gendmr.cohort.participants import HAS, describe, read_participants, with_outcomes
 from gendmr.cohort.recorded import compare_recorded
 from gendmr.cohort.summary import Joined, groups_of, summarise
@@ -64,6 +66,7 @@ def join_people(
         check_joined(ids, listing, options)
         compare_recorded(listed.people, keys, listing, attrition, options.participants)
         listings[name] = listing
+    listed = replace(listed, outcomes=with_measured(listed.outcomes, list(keys), listings, options))
 
     table, without = with_outcomes(listed, options, attrition)
     key_of = {participant: key for key, participant in keys.items()}

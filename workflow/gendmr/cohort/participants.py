@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gendmr.cohort.codes import is_unknown, recode_sex, sentinel_of
-from gendmr.cohort.outcomes import columns_of, tasks_of
+from gendmr.cohort.outcomes import columns_of, not_yet_measured, tasks_of
 from gendmr.config.cohort import CohortSection
-from gendmr.errors import InputFileError, TableError, first_few
+from gendmr.errors import InputFileError, Problems, TableError, first_few
 from gendmr.files.identifiers import refuse_unsafe, unsafe_reason
 from gendmr.files.spreadsheets import is_date, refuse_numbers
 from gendmr.files.tables import MISSING, Kind, numbers_in, read_table
@@ -22,7 +23,8 @@ from gendmr.files.text import read_text_file
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Modality
 from gendmr.modalities.matching import strip_sub_prefix
-from gendmr.tasks.base import ParsedOutcome
+from gendmr.tasks.base import ParsedOutcome, Task
+from gendmr.tasks.measured import MeasuredTask
 
 HAS = "has_"  # before the name of a modality: the column that says who has it
 AGES = (0.0, 120.0)  # years
@@ -41,7 +43,8 @@ class Listed:
         `participant_id` (text, without `sub-`), each covariate (float64 or text), `group_by` and
         `fold_by`, in the order of the file.
     outcomes : dict of str to ParsedOutcome
-        Each outcome of these people.
+        Each outcome of these people; those that a stage measures are unknown without a reason
+        until `gendmr.cohort.outcomes.with_measured`.
     """
 
     people: pd.DataFrame
@@ -69,6 +72,8 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
     InputFileError, TableError
         The file is missing or malformed, a column is missing, a value is not of its kind, nobody
         is listed, or ages are no years.
+    SeveralErrors
+        Several columns are missing or malformed.
     OutcomeError
         A column fits no outcome of its kind.
     IdentifierError
@@ -80,15 +85,17 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
             ours.append(name)
     theirs = {name: options.columns.get(name, name) for name in ours}
     columns: dict[str, Kind] = dict.fromkeys(theirs.values(), "text")
-    for task in tasks_of(options).values():
+    tasks = tasks_of(options)
+    for task in tasks.values():
         columns |= dict.fromkeys(task.wanted(), "text")
+    problems = Problems()
     raw = read_table(
         options.participants,
         columns,
         extra=True,
         key=theirs["participant_id"],
-        rename="rename the columns, or name yours: cohort: columns: {ours: yours}, and those of"
-        " the outcomes in cohort: outcomes:",
+        rename=partial(_about_absent, options),
+        problems=problems,
     )
     if raw.empty:
         raise TableError(
@@ -96,7 +103,8 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
             cause="an export that was filtered to nothing",
             next_step="restore the file: one row for each person",
         )
-    table = pd.DataFrame({name: raw[column] for name, column in theirs.items()})
+    present = {name: column for name, column in theirs.items() if column in raw}
+    table = pd.DataFrame({name: raw[column] for name, column in present.items()})
     table["participant_id"] = [strip_sub_prefix(name) for name in table["participant_id"]]
     refuse_numbers(table["participant_id"], options.participants)
     attrition = Attrition() if attrition is None else attrition
@@ -106,18 +114,45 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
     for name in {*options.categorical, *([options.fold_by] if options.fold_by else [])}:
         if name in table:
             texts = table[name]
-            table[name] = labels(texts, name, options)
-            coded = (table[name] == MISSING) & ~texts.isin(["", MISSING])
+            read = problems.attempt(labels, texts, name, options)
+            if read is None:
+                continue
+            table[name] = read
+            coded = (read == MISSING) & ~texts.isin(["", MISSING])
             for who, text in zip(table["participant_id"][coded], texts[coded], strict=True):
                 attrition.add([who], "value", f"{name} {text!r} is a code: unknown, person kept")
     for name in options.covariates:
-        if name not in options.categorical:
-            table[name] = _numbers(table, name, theirs[name], options, attrition)
-    outcomes = {
-        name: task.parse(users[list(task.wanted())], options.participants)
-        for name, task in tasks_of(options).items()
-    }
+        if name in present and name not in options.categorical:
+            numbers = problems.attempt(_numbers, table, name, present[name], options, attrition)
+            table[name] = numbers if numbers is not None else math.nan
+    outcomes = _outcomes(tasks, users, options, problems)
+    problems.refuse()
     return Listed(table, outcomes)
+
+
+def _outcomes(
+    tasks: Mapping[str, Task], users: pd.DataFrame, options: CohortSection, problems: Problems
+) -> dict[str, ParsedOutcome]:
+    """Return the outcomes whose columns are there and fit; note the others."""
+    outcomes: dict[str, ParsedOutcome] = {}
+    for name, task in tasks.items():
+        wanted = list(task.wanted())
+        if isinstance(task, MeasuredTask):
+            outcomes[name] = not_yet_measured(task, users.index)
+        elif set(wanted) <= set(users):
+            outcomes[name] = problems.attempt(task.parse, users[wanted], options.participants)
+    return outcomes
+
+
+def _about_absent(options: CohortSection, absent: Sequence[str]) -> str:
+    """Return what to do about columns that participants.tsv lacks."""
+    lacking = [name for name in options.covariates if options.columns.get(name, name) in absent]
+    rest = ", ".join(name for name in options.covariates if name not in lacking)
+    return (
+        "rename the columns, or name yours: cohort: columns: {ours: yours}, and those of the"
+        " outcomes in cohort: outcomes:"
+        + (f"; where nobody has {first_few(lacking)}: cohort: covariates: [{rest}]" * bool(lacking))
+    )
 
 
 def labels(values: pd.Series, name: str, options: CohortSection) -> pd.Series:

@@ -17,7 +17,7 @@ measurements, and nobody else's, when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.cohort.outcomes import read_outcome
+from gendmr.cohort.shuffle import Shuffle
 from gendmr.errors import DataLeakageError, FoldError, TableError, first_few
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import MISSING, read_table
@@ -32,6 +33,7 @@ from gendmr.modalities import modality_of
 from gendmr.modalities.reader import ArrayReader
 from gendmr.modalities.subset import Role, Subset
 from gendmr.tasks.base import Task
+from gendmr.tasks.measured import MeasuredTask
 
 CovariateKind = Literal["number", "category"]
 TABLES = ("participants.tsv", "participants.json", "splits.tsv")
@@ -54,6 +56,8 @@ class FoldView:
         Whose files are read.
     covariate_kinds : dict of str to str
         `number` or `category`.
+    shuffle : Shuffle, optional
+        Who gets whose measurements; None: everybody their own.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class FoldView:
         task: Task,
         modalities: tuple[str, ...],
         covariate_kinds: dict[str, CovariateKind],
+        shuffle: Shuffle | None = None,
     ) -> None:
         self.folder = folder
         self.repeat = repeat
@@ -73,6 +78,7 @@ class FoldView:
         self.task = task
         self.modalities = modalities
         self.covariate_kinds = covariate_kinds
+        self.shuffle = shuffle
         self.sealed = False
         self._people = people
         self._subsets: dict[Role, Subset] = {}
@@ -86,6 +92,7 @@ class FoldView:
         *,
         task: Task,
         modalities: Sequence[str],
+        shuffle: Shuffle | None = None,
     ) -> FoldView:
         """Open the cohort's folder for one fold; no measurement is read yet.
 
@@ -100,6 +107,8 @@ class FoldView:
             Who lacks its outcome is in no role.
         modalities : sequence of str
             What will be read.
+        shuffle : Shuffle, optional
+            A control: who gets whose measurements.
 
         Raises
         ------
@@ -119,6 +128,7 @@ class FoldView:
             task=task,
             modalities=tuple(modalities),
             covariate_kinds=kinds,
+            shuffle=shuffle,
         )
 
     @staticmethod
@@ -187,28 +197,36 @@ class FoldView:
         table = table[outcome.known]
         ids = table.index.to_numpy(dtype=object)
         present = {
-            str(name).removeprefix(HAS): _flag(path, table[name])
+            str(name).removeprefix(HAS): read_flag(path, table[name])
             for name in table.columns
             if str(name).startswith(HAS)
         }
+        outcome = outcome.take(outcome.known)
+        if isinstance(self.task, MeasuredTask):
+            name = self.task.modality
+            everybody = np.ones(len(ids), dtype=bool)
+            outcome = self.task.locate(outcome, self._reader(name, ids, everybody))
+        nobody = np.zeros(len(ids), dtype=bool)
+        owners = dict.fromkeys(self.modalities, ids)
+        if self.shuffle is not None:
+            labels = table.assign(**{self.task.name: outcome.strata()})
+            owners |= self.shuffle.owners(role, labels, present)
         return Subset(
             role=role,
             participants=ids,
             family=table["family"].to_numpy(dtype=object),
-            outcome=outcome.take(outcome.known),
-            covariates=_covariates(path, table, self.covariate_kinds),
+            outcome=outcome,
+            covariates=read_covariates(path, table, self.covariate_kinds),
             present=present,
             readers={
-                name: ArrayReader(
-                    self.folder / f"{name}.nc",
-                    modality_of(name),
-                    ids,
-                    present.get(name, np.zeros(len(ids), dtype=bool)),
-                )
+                name: self._reader(name, owners[name], present.get(name, nobody))
                 for name in self.modalities
             },
             index=np.arange(len(ids)),
         )
+
+    def _reader(self, name: str, people: np.ndarray, present: np.ndarray) -> ArrayReader:
+        return ArrayReader(self.folder / f"{name}.nc", modality_of(name), people, present)
 
 
 def _people_of(path: Path, repeat: int, fold: int) -> dict[Role, list[str]]:
@@ -232,14 +250,30 @@ def _people_of(path: Path, repeat: int, fold: int) -> dict[Role, list[str]]:
     return people
 
 
-def _flag(path: Path, values: pd.Series) -> np.ndarray:
+def read_flag(path: Path, values: pd.Series) -> np.ndarray:
+    """Return a column of True and False as bool (person,).
+
+    Raises
+    ------
+    TableError
+        It holds anything else.
+    """
     wrong = values[~values.isin(["True", "False"])]
     if len(wrong):
         raise TableError(f"{path}: {values.name} is not True or False: {first_few(wrong)}")
     return (values == "True").to_numpy()
 
 
-def _covariates(path: Path, table: pd.DataFrame, kinds: dict[str, CovariateKind]) -> pd.DataFrame:
+def read_covariates(
+    path: Path, table: pd.DataFrame, kinds: Mapping[str, CovariateKind]
+) -> pd.DataFrame:
+    """Return covariates of a table of text: float64, NaN missing; or text, None missing.
+
+    Raises
+    ------
+    TableError
+        Something in a column of numbers is none.
+    """
     columns: dict[str, Any] = {}
     for name, kind in kinds.items():
         values = table[name].str.strip()

@@ -11,6 +11,34 @@ from gendmr.config.base import Section
 PERSON = "{participant}"
 
 
+class FmriprepSection(Section):
+    """Functional images that fMRIPrep preprocessed, and the atlas whose regions are read there."""
+
+    folder: str
+    """fMRIPrep's output folder: `sub-*/[ses-*/]func/*_desc-preproc_bold.nii.gz` with their
+    confounds and brain masks."""
+    atlas: str
+    """NIfTI in the space of the images: labels (3-D), or maps of components (4-D, as MSDL)."""
+    task: str | None = None
+    """`task-`; may be absent where a person has one image."""
+    session: str | int | None = None
+    """`ses-`; may be absent where a person has one image."""
+    run: int | None = None
+    """`run-`; may be absent where a person has one image."""
+    space: str | None = None
+    """`space-`, perhaps with `res-`'s (`MNI152NLin2009cAsym_res-2`); absent: the one MNI space
+    that is there. An atlas cannot be held against images in a person's own space."""
+    denoise: Literal["simple", "scrubbing", "compcor"] = "simple"
+    """Strategy of nilearn: motion, white matter and CSF, slow drifts (`simple`); these, and volumes
+    with motion left out (`scrubbing`); components of white matter and CSF (`compcor`)."""
+    displacement: float = Field(default=0.5, gt=0)
+    """Framewise displacement (mm) from which on `scrubbing` leaves a volume out."""
+    low_pass: float | None = Field(default=None, gt=0)
+    """Hz; absent: fast fluctuations stay. Slow ones leave with the strategy's drifts."""
+    covered: float = Field(default=0.5, ge=0, le=1)
+    """A region with less than this share of its voxels in the person's brain mask is missing."""
+
+
 class ConnectivitySection(Section):
     """Settings of the stage `connectivity`: regional signals, or connectomes made elsewhere."""
 
@@ -23,6 +51,9 @@ class ConnectivitySection(Section):
     """Connectivity made elsewhere, a matrix or a vector of pairs per person: a path or a table as
     for `series`; or one file of all people: `.npz` with `participant` and one array (person, pair),
     or a table `.tsv` with `participant_id` and a column per pair."""
+    fmriprep: FmriprepSection | None = None
+    """Preprocessed images in place of either: signals are read in the regions of an atlas, and
+    cleaned by a strategy of nilearn."""
     variable: str | None = None
     """Name of the array in `.mat` and `.npz` files; None: the only one of the right form."""
     values: Literal["correlation", "fisher_z"] = "correlation"
@@ -55,15 +86,17 @@ class ConnectivitySection(Section):
         named = [
             self.components,
             *(path for path in (self.series, self.matrices) if path and PERSON not in path),
+            self.fmriprep and self.fmriprep.atlas,
         ]
         return [path for path in named if path]
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        forms = [name for name in ("series", "matrices") if getattr(self, name)]
+        forms = [name for name in ("series", "matrices", "fmriprep") if getattr(self, name)]
         if len(forms) != 1:
             raise ValueError(
-                f"give either `series` or `matrices`; given: {', '.join(forms) or 'none'}"
+                "give one of `series`, `matrices` and `fmriprep`; given:"
+                f" {', '.join(forms) or 'none'}"
             )
         only = {"values": self.values != "correlation", "order": self.order != "upper_rows"}
         if self.matrices is None and (wrong := [name for name, used in only.items() if used]):

@@ -43,6 +43,9 @@ class ExpressionSection(Section):
     groups: str | None = None
     """Families of genes, for methods that read them: a table `gene`, `group` with a row for each
     membership, or one with a column for each family. A gene may be in several."""
+    positions: str | None = None
+    """Where genes lie, for methods that read them in that order: a table with the columns `gene`,
+    `chromosome` and `start`."""
     exclude: tuple[str, ...] = ()
     """People to leave out."""
 
@@ -60,5 +63,10 @@ class ExpressionSection(Section):
 
     def files(self) -> list[str]:
         """Return the files that the section names."""
-        named = [*(matrix.path for matrix in self.matrices), self.symbols, self.groups]
+        named = [
+            *(matrix.path for matrix in self.matrices),
+            self.symbols,
+            self.groups,
+            self.positions,
+        ]
         return [path for path in named if path]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from gendmr.config.base import Section
+from gendmr.config.simulated_lesions import SimulatedLesionsSection
 from gendmr.config.tumours import TumoursSection
 from gendmr.errors import first_few
 
@@ -218,6 +219,9 @@ class SimulateSection(Section):
     tumours: TumoursSection | None = None
     """Another cohort in place of all this: people with a tumour, its expression and its slides. Of
     the options above `people`, `sites` and `null_mode` count."""
+    lesions: SimulatedLesionsSection | None = None
+    """Another cohort in place of all this: people with a lesion, its images and masks, and its
+    expression. Of the options above `people`, `sites` and `null_mode` count."""
 
     @property
     def mediators(self) -> tuple[str, ...]:
@@ -239,7 +243,10 @@ class SimulateSection(Section):
             }
             if wrong := [name for name, used in only.items() if used]:
                 raise ValueError(f"{', '.join(wrong)}: only with `imaging: measurements`")
-        if self.images > self.people:
+        if self.tumours is not None and self.lesions is not None:
+            raise ValueError("tumours and lesions: two cohorts; leave one of them out")
+        other = self.tumours is not None or self.lesions is not None
+        if not other and self.images > self.people:
             raise ValueError("images: at most as many as `people`")
         if len(set(self.regions)) != len(self.regions):
             raise ValueError("regions: a name appears twice")

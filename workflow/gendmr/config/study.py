@@ -19,8 +19,10 @@ from gendmr.config.lesions import LesionsSection
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.methods import AnyMethod
 from gendmr.config.methods.base import COVARIATES, NetworkSection
+from gendmr.config.methods_check import check_method
 from gendmr.config.modalities import SECTIONS, ModalitiesSection, in_order
 from gendmr.config.modalities.base import ModalitySection
+from gendmr.config.outcomes.base import refuse_unmeasured
 from gendmr.config.ranking import RankingSection
 from gendmr.config.report import ReportSection
 from gendmr.config.simulate import SimulateSection
@@ -79,6 +81,7 @@ class Study(Section):
         study = super().parse(value, where=where)
         study._check_simulated()
         study._check_modalities()
+        refuse_unmeasured(study.cohort.outcomes, study.modality_sections())
         study._check_methods()
         study._check_covariates()
         reference = study.report.reference
@@ -104,7 +107,7 @@ class Study(Section):
         folder, imaging = f"results/{self.study}/simulate/", self.imaging
         named = [self.cohort.participants, *(self.genotypes.inputs if self.genotypes else ())]
         named += [*filter(None, [imaging.bids]), *imaging.measured_paths] if imaging else []
-        others = [path for path in named if path and not path.startswith(folder)]
+        others = [path for path in named if path and f"/{folder}" not in f"/{path}"]
         if others:
             raise ConfigurationError(
                 f"simulate: the study {self.study} makes its own cohort in {folder}, but"
@@ -122,7 +125,7 @@ class Study(Section):
         for name, section in SECTIONS.items():
             entry: ModalitySection | None = getattr(self.modalities, name)
             stage = getattr(self, section.stage) if section.stage is not None else None
-            measured = stage is not None and section.measured_by(stage)
+            measured = stage is not None and section.measured_by(stage, entry is not None)
             if measured or (section.stage is None and entry is not None):
                 whole = entry if entry is not None else section()
                 sections[name] = whole.with_covariates(self.cohort.covariates)
@@ -199,7 +202,7 @@ class Study(Section):
                     cause="a misspelt name, or a column that cohort.covariates does not declare",
                     next_step=f"add it to cohort.covariates, or take it out of {where}",
                 )
-        for section in self.modality_sections().values():
+        for section in (*self.modality_sections().values(), *self.methods.values()):
             section.check_cohort(self.cohort)
         by = [one for one in (self.cohort.group_by, self.cohort.fold_by) if one]
         known = [*declared, *by, *(["ancestry"] if self.genotypes else [])]
@@ -224,50 +227,15 @@ class Study(Section):
             A method names no outcome of the study, one that it cannot learn, a modality that the
             study lacks or it cannot read; or a null is asked of a method without attributions.
         """
-        available = tuple(self.modality_sections())
         for name, method in self.methods.items():
-            where = f"training.methods.{name}"
-            outcome = self.outcome_of(name)
-            if outcome not in self.cohort.outcomes:
-                raise ConfigurationError(
-                    f"{where}.outcome = {outcome!r}: no such outcome; the study has"
-                    f" {first_few(self.cohort.outcomes)}",
-                    cause="a misspelt name, or an outcome that is not in cohort.outcomes",
-                    next_step="name one of these, or leave it out for the first",
-                )
-            kind = self.cohort.outcomes[outcome].kind
-            if kind not in method.tasks:
-                raise ConfigurationError(
-                    f"{where}: the method {method.kind} cannot learn {outcome}, which is {kind}; it"
-                    f" learns {first_few(method.tasks)}",
-                    cause="another kind of outcome than the method was made for",
-                    next_step=f"choose another method, or an outcome that is {method.tasks[0]}",
-                )
-            readable = self._readable(method)
-            able = (*(readable if method.readable is None else method.readable),)
-            able += (COVARIATES,) if method.covariates != "never" else ()
-            unreadable = [one for one in method.reads or () if one not in able]
-            absent = [one for one in method.reads or () if one not in (*available, COVARIATES)]
-            if unreadable and not set(unreadable) <= set(absent):
-                raise ConfigurationError(
-                    f"{where}.reads: the method {method.kind} cannot read {first_few(unreadable)};"
-                    f" it reads {first_few(able)}",
-                    next_step="take them out of reads, or choose another method",
-                )
-            named = any(one != COVARIATES for one in method.reads_of(readable))
-            if not named and method.reads is not None and method.covariates == "always":
-                raise ConfigurationError(
-                    f"{where}.reads: the method {method.kind} reads more than covariates:"
-                    f" {first_few(able)}",
-                    next_step="name a modality too, or choose the method ridge",
-                )
-            if absent or not (named or method.covariates == "optional"):
-                raise ConfigurationError(
-                    f"{where}.reads: the study has no modality"
-                    f" {first_few(absent or method.readable or ())}; it has {first_few(available)}",
-                    cause="a section that was deleted, or a misspelt name",
-                    next_step="name one of these, or take the method out",
-                )
+            check_method(
+                f"training.methods.{name}",
+                method,
+                outcome=self.outcome_of(name),
+                cohort=self.cohort,
+                available=tuple(self.modality_sections()),
+                readable=self._readable(method),
+            )
         ranked = self.ranked_methods()
         unknown = sorted(set(self.training.null.methods or ()) - set(ranked))
         if unknown:
@@ -353,12 +321,10 @@ class Study(Section):
 
     def null_methods(self) -> list[str]:
         """Return the methods whose ranking has p-values."""
-        null = self.training.null
-        if not null.permutations:
-            return []
-        return [
-            name for name in self.ranked_methods() if null.methods is None or name in null.methods
-        ]
+        null, outcomes = self.training.null, self.cohort.outcomes
+        ranked = self.ranked_methods() if null.permutations else []
+        chosen = [name for name in ranked if null.methods is None or name in null.methods]
+        return [name for name in chosen if outcomes[self.outcome_of(name)].exchangeable]
 
     def null_chunks(self, name: str) -> int:
         """Return the number of jobs of a method's null in each fold."""

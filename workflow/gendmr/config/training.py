@@ -41,6 +41,12 @@ class MethodOptions(Section):
     optimisation: OptimisationSection | None = None
     """For networks."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the modalities whose files a job reads: of the method, and of the outcome."""
+        held = self.task.modality
+        return tuple(dict.fromkeys([*self.modalities, *([held] if held else [])]))
+
     def code(self, job: str) -> tuple[str, ...]:
         """Return the modules that a job runs: those of no other member of the wings are among them.
 

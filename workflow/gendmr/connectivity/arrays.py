@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gendmr.errors import InputFileError, ModalityError, first_few
+from gendmr.files.opening import probe
 from gendmr.files.tables import UNKNOWN_WORDS
 
 SUFFIXES = (".tsv", ".csv", ".mat", ".1D", ".npy", ".txt")
@@ -129,6 +130,7 @@ def _from_mat(path: Path, variable: str | None) -> np.ndarray:
     from scipy.io import loadmat
 
     if h5py.is_hdf5(path):
+        probe(path)
         with h5py.File(path, "r") as stored:
             # MATLAB writes columns first, so that HDF5 sees arrays transposed.
             arrays = {

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from gendmr.config.connectivity import ConnectivitySection
+from gendmr.config.connectivity import ConnectivitySection, FmriprepSection
 from gendmr.connectivity.arrays import read_array, read_cohort_arrays
 from gendmr.connectivity.components import RegionTable, components_of
 from gendmr.connectivity.matrices import vector_of
 from gendmr.connectivity.people import find_people, label_of
 from gendmr.connectivity.scan import MEASURED, REFUSED, FunctionalScan, judged, measure_signals
 from gendmr.errors import GendmrError, ModalityError, first_few
-from gendmr.files.atomic import write_json
+from gendmr.files.atomic import read_json, write_json
 from gendmr.files.connectivity import AMPLITUDES, EDGES
 from gendmr.files.datasets import write_dataset
 from gendmr.files.tables import write_table
@@ -24,6 +24,7 @@ from gendmr.statistics.connectivity import regions_of
 
 MOST_REFUSED = 0.5  # share of scans from which on the cause is no single scan
 ALIKE = 0.99  # correlation of two people's connectomes: one person, or one file, twice
+SIGNALS = "signals"  # folder of what was read out of preprocessed images
 FAR = 4.0  # robust z of a scan's mean correlation or motion at which it is flagged
 
 
@@ -44,7 +45,7 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
         Most scans were refused: the reason of the first.
     """
     output = Path(output)
-    scans = list(_scans(section))
+    scans = list(_scans(section, output / SIGNALS))
     refused = [scan for scan in scans if scan.status == REFUSED]
     if len(refused) > MOST_REFUSED * len(scans) and refused[0].error is not None:
         raise refused[0].error
@@ -73,6 +74,8 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
     write_table(output / "quality.tsv", quality)
     write_table(output / "regions.tsv", components.table)
     notes = [*components.notes, *_notes(section, quality)]
+    if section.fmriprep is not None:
+        notes += _notes_of_cleaning(section.fmriprep, measured, output / SIGNALS)
     write_json(
         output / "summary.json",
         {"people": len(scans), "measured": len(measured), "regions": counts[0], "notes": notes},
@@ -84,13 +87,16 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
     draw_people(measured, output / "pictures")
 
 
-def _scans(section: ConnectivitySection) -> Iterator[FunctionalScan]:
+def _scans(section: ConnectivitySection, extracted: Path) -> Iterator[FunctionalScan]:
     people = find_people(section)
     if people is None:
         yield from _of_cohort(section)
         return
     for label, person in people.items():
         scan = FunctionalScan(label, motion=person.motion)
+        if section.fmriprep is not None:
+            yield _extracted(label, section, extracted / label)
+            continue
         try:
             table = read_array(person.files[0], section.variable)
             scan.names = table.names
@@ -100,6 +106,24 @@ def _scans(section: ConnectivitySection) -> Iterator[FunctionalScan]:
             yield _given(scan, table.values, section, person.files[0])
         except GendmrError as error:
             yield _refused(scan, error)
+
+
+def _extracted(label: str, section: ConnectivitySection, folder: Path) -> FunctionalScan:
+    """Return the scan of signals that were read out of a preprocessed image, or why not."""
+    if label in section.exclude:
+        return judged(FunctionalScan(label), section)
+    said = read_json(folder / "scan.json")
+    motion = float("nan") if said["motion"] is None else float(said["motion"])
+    scan = FunctionalScan(label, motion=motion, censored=int(said["censored"]))
+    if "refused" in said:
+        why = said["refused"]
+        return _refused(scan, ModalityError(why["what"], cause=why["cause"], next_step=why["next"]))
+    table = read_array(folder / "signals.tsv")
+    scan.names = table.names
+    try:
+        return measure_signals(scan, table.values, section)
+    except GendmrError as error:
+        return _refused(scan, error)
 
 
 def _of_cohort(section: ConnectivitySection) -> Iterator[FunctionalScan]:
@@ -167,6 +191,7 @@ def quality_table(scans: list[FunctionalScan]) -> pd.DataFrame:
             "participant_id": [scan.participant for scan in scans],
             "status": [scan.status for scan in scans],
             "volumes": [scan.volumes for scan in scans],
+            "censored": [scan.censored for scan in scans],
             "motion": [scan.motion for scan in scans],
             "constant": [scan.constant for scan in scans],
             "mean_correlation": [
@@ -253,6 +278,35 @@ def _of_people(scans: list[FunctionalScan]) -> dict[str, tuple[str, np.ndarray]]
         "volumes": ("participant", np.array([scan.volumes for scan in scans], dtype=np.int64)),
         "motion": ("participant", np.array([scan.motion for scan in scans], dtype=np.float64)),
     }
+
+
+def _notes_of_cleaning(
+    section: FmriprepSection, scans: list[FunctionalScan], extracted: Path
+) -> list[str]:
+    """Say how signals were read and cleaned, and whose images lacked something."""
+    people = [scan.participant for scan in scans]
+    said = {label: read_json(extracted / label / "scan.json") for label in people}
+    counts = sorted({len(one["confounds"]) for one in said.values()})
+    notes = [
+        f"Signals are means of the regions of {section.atlas}, in per cent, cleaned by nilearn's"
+        f" strategy `{section.denoise}` ({' to '.join(map(str, {counts[0]: 0, counts[-1]: 0}))}"
+        " confounds; connectivity/signals/<participant>/scan.json names them)"
+        + (f", below {section.low_pass:g} Hz." if section.low_pass else ".")
+    ]
+    unmasked = [label for label, one in said.items() if not one["mask"]]
+    if unmasked:
+        notes.append(
+            f"{len(unmasked)} people have no brain mask on the grid of their image: all voxels with"
+            f" a signal counted as brain: {first_few(unmasked)}."
+        )
+    censored = sum(int(one["censored"]) for one in said.values())
+    if censored:
+        volumes = censored + sum(int(one["volumes"]) for one in said.values())
+        notes.append(
+            f"{censored} of {volumes} volumes were left out for motion, or as the first of a scan;"
+            " connectivity/quality.tsv says how many of each."
+        )
+    return notes
 
 
 def _notes(section: ConnectivitySection, quality: pd.DataFrame) -> list[str]:

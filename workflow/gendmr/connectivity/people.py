@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gendmr.config.connectivity import PERSON, ConnectivitySection
+from gendmr.connectivity.fmriprep import find_bold
 from gendmr.errors import IdentifierError, InputFileError, first_few
 from gendmr.files.identifiers import refuse_unsafe
 from gendmr.files.tables import Kind, read_table
@@ -22,7 +23,7 @@ class PersonFiles:
     Parameters
     ----------
     files : tuple of str
-        One.
+        One; of fMRIPrep's output image, confounds with their description, and mask.
     motion : float
         Mean framewise displacement, mm; NaN where no table gives it.
     """
@@ -48,7 +49,12 @@ def find_people(section: ConnectivitySection) -> dict[str, PersonFiles] | None:
         A person has two files, or a label could be taken for something else.
     """
     where = section.series or section.matrices or ""
-    if PERSON in where:
+    if section.fmriprep is not None:
+        where = section.fmriprep.folder
+        people = {
+            label: PersonFiles(one.files) for label, one in find_bold(section.fmriprep).items()
+        }
+    elif PERSON in where:
         people = _by_pattern(where)
     elif _of_cohort(where):
         return None

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -34,6 +35,7 @@ from gendmr.engine.stopping import EarlyStopping
 from gendmr.engine.training import PhaseTraining, Replicates
 
 Progress = Callable[[str], None]
+KEPT = "kept."  # before names of phases, among the tensors of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,15 @@ class Fit:
         By replicate, then by epoch; epochs of all phases are counted through.
     best_epoch : list of int
         By replicate, counted from 1.
+    kept : dict of Tensor (replicate, weight)
+        Weights that each phase before the last kept, by its name.
     """
 
     weights: torch.Tensor
     buffers: Tensors
     history: list[list[dict[str, Any]]]
     best_epoch: list[int]
+    kept: Tensors
 
 
 def fit(
@@ -101,8 +106,10 @@ def fit(
     history: list[list[dict[str, Any]]] = [[] for _ in problems]
     stored = checkpoint.load() if checkpoint is not None else None
     place, stopping = _Place(0, [0] * len(problems)), None
+    kept: Tensors = {}
     if stored is not None:
         place, history = _Place.read(stored[1]), stored[1]["history"]
+        kept = _read_kept(stored[0], weights.device)
     for number in range(place.phase, len(phases)):
         training = PhaseTraining(
             network,
@@ -121,21 +128,23 @@ def fit(
         if stored is None:
             place = _Place(number, [len(lines) for lines in history])
             if number:
-                _save(checkpoint, place, state, stopping, history)
+                _save(checkpoint, place, state, stopping, history, kept)
         else:
             state.restore(*stored)
             stopping.restore(*stored)
             stored = None
         if len(phases) > 1:
             progress(f"phase {phases[number].name}")
-        _run(training, place, state, stopping, history, progress, checkpoint)
+        _run(training, place, state, stopping, history, progress, checkpoint, kept)
         weights, buffers = stopping.weights, stopping.buffers
+        if number < len(phases) - 1:
+            kept[phases[number].name] = weights
     if stopping is None:
         raise ValueError("a fit without phases")
     best = [
         before + epoch for before, epoch in zip(place.epochs_before, stopping.epoch, strict=True)
     ]
-    return Fit(weights, buffers, history, best)
+    return Fit(weights, buffers, history, best, kept)
 
 
 def _run(
@@ -146,6 +155,7 @@ def _run(
     history: list[list[dict[str, Any]]],
     progress: Progress,
     checkpoint: Checkpoint | None,
+    kept: Tensors,
 ) -> None:
     """Train the epochs of a phase that are left."""
     while training.goes_on(state, stopping):
@@ -159,7 +169,7 @@ def _run(
         if checkpoint is not None:
             checkpoint.show(history[0])
             if state.epoch % checkpoint.every == 0 and not finished:
-                _save(checkpoint, place, state, stopping, history)
+                _save(checkpoint, place, state, stopping, history, kept)
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,7 @@ def _save(
     state: State,
     stopping: EarlyStopping,
     history: list[list[dict[str, Any]]],
+    kept: Tensors,
 ) -> None:
     """Leave in the checkpoint where the fit stands."""
     if checkpoint is None:
@@ -187,4 +198,14 @@ def _save(
     tensors, values = state.pack()
     best, more = stopping.pack()
     where = {"phase": place.phase, "epochs_before": place.epochs_before, "history": history}
-    checkpoint.save({**tensors, **best}, {**values, **more, **where})
+    past = {f"{KEPT}{name}": value.cpu().numpy() for name, value in kept.items()}
+    checkpoint.save({**tensors, **best, **past}, {**values, **more, **where})
+
+
+def _read_kept(tensors: Mapping[str, np.ndarray], device: torch.device) -> Tensors:
+    """Return the weights that phases before kept, from a checkpoint."""
+    return {
+        name.removeprefix(KEPT): torch.from_numpy(value.copy()).to(device)
+        for name, value in tensors.items()
+        if name.startswith(KEPT)
+    }

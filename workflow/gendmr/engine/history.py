@@ -13,6 +13,8 @@ from gendmr.engine.batches import Piece
 from gendmr.engine.step import StepResult
 from gendmr.tasks.base import Outcome, Task
 
+COLUMNS = ("phase", "epoch", "step", "train_loss", "learning_rate")  # of every line
+
 
 def train_outputs(
     took_part: list[tuple[Piece | None, StepResult]], number: int
@@ -56,4 +58,7 @@ def describe(line: Mapping[str, Any], task: Task) -> str:
     if "validation_loss" in line:
         words.append(f"validation loss {line['validation_loss']:.3f}")
         words.append(f"{metric.label} {line[f'validation_{metric.name}']:.3f}")
+    else:
+        # Nothing judges such a phase but its own terms.
+        words += [f"{name} {value:.3f}" for name, value in line.items() if name not in COLUMNS]
     return ", ".join(words)

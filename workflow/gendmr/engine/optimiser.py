@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from gendmr.config.optimisation import OptimisationSection
@@ -27,6 +29,8 @@ class AdamW:
     columns : Tensor (column,), optional
         Weights that are trained; all where there is none.
     device : torch.device
+    lr_multiplier : callable, optional
+        Of a parameter's learning rate by its name; without it, that of the network.
     """
 
     def __init__(
@@ -36,13 +40,15 @@ class AdamW:
         options: OptimisationSection,
         columns: torch.Tensor | None,
         device: torch.device,
+        lr_multiplier: Callable[[str], float] | None = None,
     ) -> None:
+        multiple_of = lr_multiplier or network.lr_multiplier
         decay = layout.spread(lambda name, shape: network.weight_decay(name, shape, options))
-        lr_multiplier = layout.spread(lambda name, shape: network.lr_multiplier(name))
+        multiple = layout.spread(lambda name, shape: multiple_of(name))
         if columns is not None:
-            decay, lr_multiplier = decay[columns], lr_multiplier[columns]
+            decay, multiple = decay[columns], multiple[columns]
         self.columns = None if columns is None else columns.to(device)
-        self.decay, self.lr_multiplier = decay.to(device), lr_multiplier.to(device)
+        self.decay, self.lr_multiplier = decay.to(device), multiple.to(device)
         self.clip = options.clip
 
     def update(

@@ -60,6 +60,8 @@ class Phase:
     epochs : int, optional
         At most; without it, those of the options.
     teachers : tuple of Teacher
+    lr_multiplier : callable, optional
+        Of a parameter's learning rate by its name, in place of `Network.lr_multiplier`.
     forward : callable, optional
         ``forward(module, batch)`` in place of `Network.forward`.
     """
@@ -71,6 +73,7 @@ class Phase:
     keep: StoppingRule | None = None
     epochs: int | None = None
     teachers: tuple[Teacher, ...] = ()
+    lr_multiplier: Callable[[str], float] | None = None
     forward: Callable[[nn.Module, Tensors], Tensors] | None = None
 
 

@@ -50,7 +50,9 @@ class PhaseTraining:
             network, module, problems, phase, options, device, compiled=options.compiled
         )
         self.columns = self.step.layout.columns(phase.trainable)
-        self.optimiser = AdamW(network, self.step.layout, options, self.columns, device)
+        self.optimiser = AdamW(
+            network, self.step.layout, options, self.columns, device, phase.lr_multiplier
+        )
         self.device = device
 
     def start(self, weights: torch.Tensor, buffers: Tensors) -> tuple[State, EarlyStopping]:

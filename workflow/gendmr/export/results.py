@@ -62,9 +62,9 @@ class FinishedFold:
             `terms` float64 (instance, measure, output) and the fitted tensors of the modality by
             their names; None where the output is no sum of terms.
         """
-        from safetensors.numpy import load_file
+        from gendmr.files.arrays import read_tensors
 
-        tensors = load_file(self.folder / "model.safetensors")
+        tensors = read_tensors(self.folder / "model.safetensors")
         name, prefix = f"terms.{modality}", f"preparation.{modality}."
         if name not in tensors:
             return None
@@ -77,12 +77,10 @@ class FinishedFold:
 
     def instances(self, modality: str) -> list[str]:
         """Return the names of the instances that the fold read, in the order of its terms."""
-        import h5py
+        from gendmr.files.opening import read_names
 
-        from gendmr.files.opening import texts
-
-        with h5py.File(self.folder / "attributions.nc") as stored:
-            return [str(name) for name in texts(stored[modality][:])] if modality in stored else []
+        names = read_names(self.folder / "attributions.nc", modality)
+        return [] if names is None else [str(name) for name in names]
 
 
 class StudyResults:

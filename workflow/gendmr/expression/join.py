@@ -13,6 +13,7 @@ from gendmr.config.expression import ExpressionSection
 from gendmr.errors import InputFileError, ModalityError, TableError, first_few
 from gendmr.expression.groups import families_of
 from gendmr.expression.matrix import LINEAR, MILLION, base_name, read_matrix
+from gendmr.expression.positions import places_of
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.expression import EXPRESSION
@@ -43,7 +44,7 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
         or a list of families matches no gene.
     """
     output = Path(output)
-    symbols = _symbols(section.symbols)
+    symbols = read_symbols(section.symbols)
     parts, removed, notes = [], [], []
     for number, matrix in enumerate(section.matrices):
         values = read_matrix(matrix)
@@ -86,7 +87,11 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
     if section.groups:
         members = int((groups != "").sum())
         notes.append(f"{members} of {len(genes)} genes are in a family of {section.groups}.")
-    _write(output, table[stays], platform[stays], linear[stays], groups)
+    places = places_of(section.positions, genes)
+    if section.positions:
+        known = int((places >= 0).sum())
+        notes.append(f"{known} of {len(genes)} genes have a position in {section.positions}.")
+    _write(output, table[stays], platform[stays], linear[stays], groups, places)
     write_table(output / "quality.tsv", quality)
     write_table(
         output / "genes.tsv", pd.DataFrame(removed, columns=["gene", "as_written", "reason"])
@@ -113,7 +118,14 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
     return summary
 
 
-def _symbols(path: str | None) -> dict[str, str]:
+def read_symbols(path: str | None) -> dict[str, str]:
+    """Return the symbol of each gene that a table gives one; empty without a table.
+
+    Raises
+    ------
+    InputFileError, TableError
+        No table with the columns `gene` and `symbol`.
+    """
     if path is None:
         return {}
     table = read_table(path, {"gene": "text", "symbol": "text"}, extra=True, key="gene")
@@ -255,7 +267,12 @@ def _attrition(quality: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(
-    output: Path, table: pd.DataFrame, platform: np.ndarray, linear: np.ndarray, groups: np.ndarray
+    output: Path,
+    table: pd.DataFrame,
+    platform: np.ndarray,
+    linear: np.ndarray,
+    groups: np.ndarray,
+    places: np.ndarray,
 ) -> None:
     import xarray as xr
 
@@ -269,6 +286,7 @@ def _write(
             "participant": np.array([str(name) for name in table.index], dtype=object),
             "expression": np.array([str(name) for name in table.columns], dtype=object),
             "groups": ("expression", groups.astype(object)),
+            "place": ("expression", places),
         },
     )
     write_dataset(output / "expression.nc", dataset, EXPRESSION)

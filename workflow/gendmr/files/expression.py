@@ -12,6 +12,9 @@ EXPRESSION = {
     ),
     "expression": Variable(("expression",), "text", "", "gene, by symbol where there is one"),
     "groups": Variable(("expression",), "text", "", "families of the gene, separated by ;"),
+    "place": Variable(
+        ("expression",), "int64", "", "place along the genome, counted from 0; -1 is unknown"
+    ),
     "level": Variable(
         ("participant", "expression"),
         "float32",

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gendmr.errors import InputFileError, ModalityError, first_few
+from gendmr.errors import ModalityError, first_few
 from gendmr.files.atomic import atomic_path
 from gendmr.files.datasets import CHECKED, Schema, Variable, no_infinity
-from gendmr.files.opening import DAMAGE
+from gendmr.files.opening import opened
 
 if TYPE_CHECKING:
     import h5py
@@ -163,32 +163,21 @@ def read_volume(
     ModalityError
         It has no such participant.
     """
-    import h5py
-
     path = Path(path)
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file", next_step="run the rule collect_lesions")
-    try:
-        with h5py.File(path, "r") as stored:
-            names = list(stored)
-            if participant in names:
-                group = stored[participant]
-                order = np.arange(len(group["mask"])) if slices is None else np.asarray(slices)
-                return LesionVolume(
-                    image=np.stack([group["image"][:, place] for place in order], axis=1),
-                    mask=np.stack([group["mask"][place] for place in order]),
-                    slice_number=group["slice_number"][:][order],
-                    channel_known=group["channel_known"][:].astype(bool),
-                    normalisation=group["normalisation"][:],
-                    voxel_size=group["voxel_size"][:],
-                    affine=group["affine"][:],
-                )
-    except DAMAGE as error:
-        raise InputFileError(
-            f"{path}: not readable ({error})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again",
-        ) from error
+    with opened(path, "run the rule collect_lesions") as stored:
+        names = list(stored)
+        if participant in names:
+            group = stored[participant]
+            order = np.arange(len(group["mask"])) if slices is None else np.asarray(slices)
+            return LesionVolume(
+                image=np.stack([group["image"][:, place] for place in order], axis=1),
+                mask=np.stack([group["mask"][place] for place in order]),
+                slice_number=group["slice_number"][:][order],
+                channel_known=group["channel_known"][:].astype(bool),
+                normalisation=group["normalisation"][:],
+                voxel_size=group["voxel_size"][:],
+                affine=group["affine"][:],
+            )
     raise ModalityError(
         f"{path}: no participant {participant!r}; there are {first_few(names)}",
         cause="a misspelt label, or somebody whose images were refused: see quality.tsv beside it",

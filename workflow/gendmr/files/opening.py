@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gendmr.errors import InputFileError
-from gendmr.files.seal import verify
+from gendmr.files.seal import seal_of, verify
 
 if TYPE_CHECKING:
     import h5py
@@ -20,6 +23,11 @@ DAMAGE = (
     *(OSError, ValueError, RuntimeError, KeyError),
     *(AttributeError, TypeError, IndexError, MemoryError),
 )
+
+# Processor seconds for a file without a seal, and for each GB of it: HDF5 may loop on damage.
+SECONDS, SECONDS_PER_GB = 5, 60
+# Files that were read to their end by a process of their own, with size, time and inode.
+_PROBED: dict[str, tuple[int, int, int]] = {}
 
 
 def read_attributes(path: Path | str) -> dict[str, str]:
@@ -71,6 +79,7 @@ def opened(path: Path, next_step: str = "run the step that makes it") -> Iterato
     if not path.is_file():
         raise InputFileError(f"{path}: no such file", next_step=next_step)
     verify(path)
+    probe(path)
     try:
         with h5py.File(path, "r") as stored:
             yield stored
@@ -91,3 +100,54 @@ def texts(values: np.ndarray) -> np.ndarray:
             known[value] = value.decode() if isinstance(value, bytes) else str(value)
         decoded[place] = known[value]
     return decoded
+
+
+def probe(path: Path) -> None:
+    """Let a process of its own read an HDF5 file without a seal: damage may crash or stall HDF5.
+
+    What the other process is told by HDF5 is nothing here: this one will be told the same.
+
+    Raises
+    ------
+    InputFileError
+        The other process was ended by a signal.
+    """
+    if seal_of(path).is_file():
+        return
+    status = path.stat()
+    state = (status.st_size, status.st_mtime_ns, status.st_ino)
+    if _PROBED.get(str(path)) == state:
+        return
+    child = os.fork()
+    if child == 0:
+        # Nothing may run twice in the copy of this process: neither cleaning up nor a test.
+        try:
+            limit = SECONDS + int(SECONDS_PER_GB * status.st_size / 1e9)
+            signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+            resource.setrlimit(resource.RLIMIT_CPU, (int(used) + limit, int(used) + limit + 1))
+            _read_all(path)
+        finally:
+            os._exit(0)
+    ended = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(ended):
+        raise InputFileError(
+            f"{path}: not readable as HDF5 (a process that read it was ended by"
+            f" {signal.Signals(os.WTERMSIG(ended)).name})",
+            cause="the file is damaged",
+            next_step=f"rm {path} and run again, or fetch it again",
+        )
+    _PROBED[str(path)] = state
+
+
+def _read_all(path: Path) -> None:
+    import h5py
+
+    def read(_: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            item[()]
+            dict(item.attrs)
+
+    with h5py.File(path, "r") as stored:
+        stored.visititems(read)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from gendmr.errors import TableError, did_you_mean, first_few
+from gendmr.errors import Problems, TableError, did_you_mean, first_few
 from gendmr.files.atomic import atomic_path
 from gendmr.files.text import read_text_file
 
@@ -68,7 +68,9 @@ def read_table(
     optional: Mapping[str, Kind] | None = None,
     extra: bool = False,
     key: str | None = None,
-    rename: str = "rename the columns, or name yours in the configuration",
+    rename: str | Callable[[Sequence[str]], str] = "rename the columns, or name yours in the"
+    " configuration",
+    problems: Problems | None = None,
 ) -> pd.DataFrame:
     """Read a table whose columns are declared.
 
@@ -84,8 +86,10 @@ def read_table(
         Keep undeclared columns as text instead of refusing them.
     key : str, optional
         Column whose values must be present and unique.
-    rename : str
-        What to do about a missing column, for the message.
+    rename : str or callable
+        What to do about missing columns, for the message, or what says so of their names.
+    problems : Problems, optional
+        Receives the error of missing columns other than `key`; the others are read all the same.
 
     Raises
     ------
@@ -121,12 +125,15 @@ def read_table(
     absent = [name for name in columns if name not in header]
     unknown = [name for name in header if name not in declared]
     if absent:
-        raise TableError(
+        lacking = TableError(
             f"{path}: {len(absent)} of {len(columns)} needed columns missing: {first_few(absent)};"
             f" found {first_few(header, 12)}{did_you_mean(absent, unknown)}",
             cause=_why_absent(header),
-            next_step=rename,
+            next_step=rename if isinstance(rename, str) else rename(absent),
         )
+        if problems is None or key in absent:
+            raise lacking
+        problems.add(lacking)
     if unknown and not extra:
         raise TableError(
             f"{path}: unknown columns: {first_few(unknown)}; known: {first_few(declared, 20)}"

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from gendmr.errors import GenotypeFileError, InputFileError
-from gendmr.genotypes.filesets import HEADER, Fileset
+from gendmr.genotypes.bed_file import HEADER
+from gendmr.genotypes.filesets import Fileset
 
 STEP = 128  # variants that are decoded at a time: all people of them are in memory
 COPIES = np.array([2, -1, 1, 0], dtype=np.int8)  # of A1, by the two bits

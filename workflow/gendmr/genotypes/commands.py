@@ -8,6 +8,10 @@ from typing import Any
 
 import click
 
+OPTIONS = "Section genotypes: JSON, or a YAML file."
+SEED = "Seed of the study."
+WORK = click.Path(file_okay=False, path_type=Path)
+
 
 @click.group()
 def group() -> None:
@@ -16,13 +20,13 @@ def group() -> None:
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--options", required=True, help="Section genotypes: JSON, or a YAML file."),
+        click.option("--options", required=True, help=OPTIONS),
         click.option("--threads", default=1, show_default=True, help="Threads of PLINK."),
         click.option("--memory", default=2000, show_default=True, help="Memory of PLINK, MiB."),
         click.option(
             "--work",
             required=True,
-            type=click.Path(file_okay=False, path_type=Path),
+            type=WORK,
             help="Folder of what the steps hand to one another; results go into its parent.",
         ),
     ):
@@ -43,13 +47,12 @@ def merge(options: str, threads: int, memory: int, work: Path) -> None:
 
 @group.command("filter")
 @_common
-@click.option("--seed", required=True, type=int, help="Seed of the study.")
+@click.option("--seed", required=True, type=int, help=SEED)
 def filter_(options: str, threads: int, memory: int, work: Path, seed: int) -> None:
-    """Filter people, then variants; compute components; sum the stage up and draw it."""
+    """Filter people, then variants; compute components; sum the stage up."""
     from gendmr.config.genotypes import GenotypesSection
     from gendmr.files.seal import verify
     from gendmr.genotypes.components import compute_components
-    from gendmr.genotypes.figures import draw_stage
     from gendmr.genotypes.participants import filter_participants
     from gendmr.genotypes.plink import Plink
     from gendmr.genotypes.variants import filter_variants
@@ -60,7 +63,18 @@ def filter_(options: str, threads: int, memory: int, work: Path, seed: int) -> N
     filter_participants(section, work, plink)
     filter_variants(section, work, plink)
     compute_components(section, work, plink, seed)
-    draw_stage(section, work, seed)
+
+
+@group.command()
+@click.option("--options", required=True, help=OPTIONS)
+@click.option("--seed", required=True, type=int, help=SEED)
+@click.option("--work", required=True, type=WORK, help="Folder of what the steps left.")
+def figures(options: str, seed: int, work: Path) -> None:
+    """Draw a figure for each criterion, and the components."""
+    from gendmr.config.genotypes import GenotypesSection
+    from gendmr.genotypes.figures import draw_stage
+
+    draw_stage(GenotypesSection.parse(options), work, seed)
 
 
 @group.command("find-plink")

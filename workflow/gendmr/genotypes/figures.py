@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from gendmr import style
 from gendmr.config.genotypes import GenotypesSection
+from gendmr.files.arrays import read_array, read_arrays
 from gendmr.files.atomic import read_json
-from gendmr.files.seal import verify
 from gendmr.files.tables import MISSING, Kind, read_table
 from gendmr.seeds import derive
 from gendmr.statistics.clusters import separate_groups
@@ -54,10 +54,8 @@ def draw_stage(section: GenotypesSection, folder: Path | str, seed: int) -> None
     figures = result / "figures"
     people = read_table(folder / "participants.measures.tsv", PEOPLE)
     pairs = read_table(result / "kinship.tsv", PAIRS)
-    for name in ("variants.measures.npz", "merge.missingness.npy"):
-        verify(folder / name)
-    with np.load(folder / "variants.measures.npz", allow_pickle=False) as variants:
-        maf, hwe = variants["maf"], variants["hwe"]
+    variants = read_arrays(folder / "variants.measures.npz")
+    maf, hwe = variants["maf"], variants["hwe"]
     _shares(
         people["missing"].to_numpy(),
         section.person_missingness,
@@ -69,7 +67,7 @@ def draw_stage(section: GenotypesSection, folder: Path | str, seed: int) -> None
     _draw_heterozygosity(section, people["f_residual"].dropna(), figures / "heterozygosity.png")
     _draw_kinship(section, pairs, figures / "kinship.png")
     _shares(
-        np.load(folder / "merge.missingness.npy", allow_pickle=False),
+        read_array(folder / "merge.missingness.npy"),
         section.variant_missingness,
         "Missing calls of a variant (share of people)",
         "variants",

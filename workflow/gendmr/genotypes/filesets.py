@@ -17,14 +17,10 @@ import pandas as pd
 from gendmr.errors import GenotypeFileError, IdentifierError, InputFileError, first_few
 from gendmr.files.chromosomes import chromosome_name
 from gendmr.files.seal import verify
+from gendmr.genotypes.bed_file import check_padding, check_size
 from gendmr.genotypes.sexes import recode_sex_column
 
-MAGIC = b"\x6c\x1b"
-VARIANT_MAJOR, SAMPLE_MAJOR = 1, 0
-HEADER = 3
 COLUMNS = 6
-# With fewer variants a real person could be homozygous for A1 everywhere.
-ENOUGH_VARIANTS = 32
 BLOCK = 4096
 # The order in which PLINK writes chromosomes.
 PLACE = {
@@ -100,10 +96,10 @@ def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
 def open_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFrame]:
     """Check a file set as `load_fileset` does, but for variants of one name."""
     prefix = str(prefix)
-    for suffix in ("bed", "bim", "fam"):
-        verify(f"{prefix}.{suffix}")
+    verify(f"{prefix}.bed")
     people, variants = read_fam(prefix), read_bim(prefix)
-    _check_bed(prefix, len(people), len(variants))
+    check_size(prefix, len(people), len(variants))
+    check_padding(Path(f"{prefix}.bed"), len(people), len(variants))
     _no_comments(prefix, people)
     _unique(
         prefix,
@@ -234,6 +230,7 @@ def _columns(prefix: str, suffix: str) -> list[np.ndarray]:
             cause="the prefix is written with a suffix, or the path is wrong",
             next_step="give the path without .bed, and keep .bed, .bim and .fam together",
         )
+    verify(path)
     data = path.read_bytes()
     try:
         text = data.decode("utf-8")
@@ -272,76 +269,6 @@ def _six_columns(path: Path, data: bytes) -> None:
             f" the first is line {line + 1}, with {int(counts[line])}",
             cause="the file is cut short, has a header, or an identifier holds a space",
             next_step=f"sed -n {line + 1}p {path}",
-        )
-
-
-def _check_bed(prefix: str, n_people: int, n_variants: int) -> None:
-    path = Path(f"{prefix}.bed")
-    if not path.is_file():
-        raise InputFileError(
-            f"{path}: no such file",
-            cause="only .bim and .fam were copied",
-            next_step="keep .bed, .bim and .fam together",
-        )
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        header = stream.read(HEADER)
-    if len(header) < HEADER:
-        raise InputFileError(f"{path}: {size} bytes, no genotypes", next_step="restore the file")
-    if header[:2] != MAGIC:
-        raise GenotypeFileError(
-            f"{path}: begins with {header[:2].hex(' ')}, not {MAGIC.hex(' ')}: not a PLINK 1 .bed",
-            cause="a PLINK 2 .pgen, a compressed file, or a .bed of genomic intervals",
-            next_step=f"plink2 --pfile {prefix} --make-bed --out {prefix}.plink1",
-        )
-    if header[2] == SAMPLE_MAJOR:
-        raise GenotypeFileError(
-            f"{path}: sample-major (mode byte 00), which readers of .bed files misread or refuse",
-            cause="written by PLINK with --ind-major, or by other software",
-            next_step=f"plink1.9 --bfile {prefix} --keep-allele-order --make-bed"
-            f" --out {prefix}.variant-major",
-        )
-    if header[2] != VARIANT_MAJOR:
-        raise GenotypeFileError(
-            f"{path}: mode byte {header[2]:02x}, neither 01 (variant-major) nor 00",
-            cause="a PLINK 2 .pgen named .bed, or a damaged file",
-            next_step=f"plink2 --pfile {prefix} --make-bed --out {prefix}.plink1",
-        )
-    row = -(-n_people // 4)
-    expected = HEADER + n_variants * row
-    if size != expected:
-        raise GenotypeFileError(
-            f"{path}: {size} bytes, but {n_variants} variants (.bim) x {n_people} people (.fam)"
-            f" make {expected}",
-            cause="an interrupted copy"
-            if size < expected
-            else "rows were removed from the .bim or .fam alone",
-            next_step="copy all three files again from where they were made",
-        )
-    _check_last_byte(path, n_people, n_variants, row)
-
-
-def _check_last_byte(path: Path, n_people: int, n_variants: int, row: int) -> None:
-    """Detect a .fam that is up to three rows short or long: its size is the same."""
-    in_last = (n_people - 1) % 4 + 1
-    last = np.uint8(0)
-    # A part at a time: pages that were looked at count as memory while they are mapped.
-    for start in range(0, n_variants, BLOCK):
-        shape = (min(BLOCK, n_variants - start), row)
-        genotypes = np.memmap(path, np.uint8, "r", HEADER + start * row, shape)
-        last |= np.bitwise_or.reduce(genotypes[:, -1])
-    if last >> (2 * in_last):
-        raise GenotypeFileError(
-            f"{path}: bits after the last of {n_people} people are not zero",
-            cause=f"the .fam has fewer rows than the .bed has people (up to {4 - in_last} more)",
-            next_step="copy the .fam that was written together with this .bed",
-        )
-    if in_last > 1 and n_variants >= ENOUGH_VARIANTS and not last >> (2 * (in_last - 1)):
-        raise GenotypeFileError(
-            f"{path}: the last of {n_people} people is homozygous for A1 at all {n_variants}"
-            " variants, which are the bits of padding",
-            cause="the .fam has more rows than the .bed has people",
-            next_step="copy the .fam that was written together with this .bed",
         )
 
 

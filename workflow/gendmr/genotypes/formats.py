@@ -84,11 +84,11 @@ def convert(
         packed = Path(f"{stem}.pvar.zst").is_file()
         if packed and Path(f"{stem}.pvar").is_file():
             _check_packed(Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst"))
-        _refuse_absent(path, Path(f"{stem}.pvar{'.zst' if packed else ''}"), Path(f"{stem}.psam"))
+        refuse_absent(path, Path(f"{stem}.pvar{'.zst' if packed else ''}"), Path(f"{stem}.psam"))
         arguments = ["--pfile", str(stem), *(["vzs"] if packed else [])]
         people = None
     else:
-        _refuse_absent(path)
+        refuse_absent(path)
         header = read_vcf_header(path)
         people = list(header.samples)
         arguments = _arguments_of_vcf(path, form_of(source), header, sexes, work / f"{name}.psam")
@@ -141,7 +141,14 @@ def convert(
     return work / name
 
 
-def _refuse_absent(*files: Path) -> None:
+def refuse_absent(*files: Path) -> None:
+    """Refuse files that are missing or empty.
+
+    Raises
+    ------
+    InputFileError
+        Names the first of them.
+    """
     for file in files:
         if not file.is_file() or file.stat().st_size == 0:
             raise InputFileError(
@@ -196,10 +203,12 @@ def _count_lost(
     if not uncertain:
         return
     share = uncertain / float(missing["OBS_CT"].sum())
+    touched = int((missing["MISSING_CT"] > missing["MISSING_DOSAGE_CT"]).sum())
     what = (
-        f"{name} holds dosages: those within {section.hard_call_threshold:g} of a whole number"
-        f" count as that number, the others ({share:.1%} of calls) as missing, for which {lost} of"
-        f" {len(missing)} variants leave"
+        f"{name} holds dosages, and all steps read hard calls: dosages within"
+        f" {section.hard_call_threshold:g} of a whole number count as that number, the other"
+        f" {uncertain} of {int(missing['OBS_CT'].sum())} calls ({share:.1%}), in {touched} of"
+        f" {len(missing)} variants, as missing, for which {lost} variants leave"
     )
     if lost > section.most_lost * len(missing):
         raise GenotypeFileError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.genotypes.filesets import HEADER
+from gendmr.genotypes.bed_file import HEADER
 
 PAIRS, ENOUGH_PAIRS, ENOUGH_PEOPLE = 400, 200, 50
 NEAR = 20_000  # bp, within which variants of an array are mostly in linkage disequilibrium

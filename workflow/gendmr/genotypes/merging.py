@@ -204,12 +204,16 @@ def _missing_calls(
 
 
 def _refuse_x_only(section: GenotypesSection, chromosomes: pd.Series) -> None:
-    if section.keep_autosomes_only and (chromosomes == "X").all():
+    if (chromosomes == "X").all():
         raise GenotypeFileError(
-            f"none of {len(chromosomes)} usable variants is on an autosome: all are on X",
-            cause="the file of one chromosome was given, or `chromosomes` names others",
-            next_step="give the files of the autosomes too (genotypes.inputs takes one per"
-            " chromosome), or keep X as it is: genotypes.keep_autosomes_only: false",
+            f"none of {len(chromosomes)} usable variants is on an autosome: all are on X, which"
+            " serves to check sex and is read by no later step",
+            cause="`chromosomes` names none that the files hold"
+            if section.chromosomes
+            else "the file of one chromosome was given",
+            next_step="name autosomes of the files in genotypes.chromosomes, or leave it out"
+            if section.chromosomes
+            else "give the files of the autosomes too: genotypes.inputs takes one per chromosome",
         )
 
 

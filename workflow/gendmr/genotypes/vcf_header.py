@@ -80,10 +80,9 @@ def read_vcf_header(path: Path) -> VcfHeader:
             next_step=f"look at its beginning: head -c 2000 {path} (after zcat or zstdcat)",
         )
     samples = columns.decode("utf-8", "replace").rstrip("\r\n\0").split("\t")[9:]
-    _check_samples(path, samples)
-    return VcfHeader(
-        tuple(samples), next((DOSAGES[name] for name in DOSAGES if name in fields), "")
-    )
+    dosage = next((DOSAGES[name] for name in DOSAGES if name in fields), "")
+    _check_samples(path, samples, dosage)
+    return VcfHeader(tuple(samples), dosage)
 
 
 @contextmanager
@@ -147,7 +146,7 @@ def _fields(row: bytes) -> list[str]:
     return columns[8].decode("ascii", "replace").strip().split(":") if len(columns) > 8 else []
 
 
-def _check_samples(path: Path, samples: list[str]) -> None:
+def _check_samples(path: Path, samples: list[str], dosage: str) -> None:
     """Refuse names that PLINK would cut at a space, and names that are there twice."""
     spaced = [name for name in samples if name.split() != [name]]
     twice = [name for name, count in Counter(samples).items() if count > 1]
@@ -162,6 +161,17 @@ def _check_samples(path: Path, samples: list[str]) -> None:
     command = f"{unpack} {path} | {rename} > {stem}.renamed.vcf"
     if str(path).endswith(".bcf"):
         command = f"bcftools view {path} | {rename} > {stem}.renamed.vcf"
+        if twice and not spaced:
+            # bcftools reads no header in which a sample is there twice; PLINK 2 does.
+            number = (
+                'awk \'BEGIN {FS = OFS = "\\t"} !/^#/ {if (n[$1]++) $1 = $1 "_" n[$1]} {print}\''
+            )
+            imported = f"dosage={dosage} --make-pgen" if dosage else "--make-pgen"
+            command = (
+                f"plink2 --bcf {path} {imported} --out {stem}.renamed"
+                f" && {number} {stem}.renamed.psam > {stem}.psam"
+                f" && mv {stem}.psam {stem}.renamed.psam, then give {stem}.renamed.pgen"
+            )
     raise IdentifierError(
         f"{path}: {len(spaced)} of {len(samples)} samples have a space in their name, or no name:"
         f" {first_few(spaced)}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from gendmr.config.histology import HistologySection
 from gendmr.errors import InputFileError, ModalityError, first_few
-from gendmr.files.opening import DAMAGE
+from gendmr.files.opening import DAMAGE, probe
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".npy", ".npz")
 MOST_AGAIN = 0.1  # share of patches that are those of another row: beyond it two runs
@@ -69,6 +69,7 @@ def read_slide(path: str, section: HistologySection) -> SlideFeatures:
             else "the file is damaged, or of another form",
             next_step="use the .h5 files of the feature extractor",
         )
+    probe(file)
     try:
         with h5py.File(file, "r") as stored:
             features = _array(stored, section.features, path)

@@ -6,16 +6,20 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from gendmr.config.imaging import AtlasFiles, NamedAtlas
 from gendmr.errors import AtlasError, InputFileError, TableError, ToolError, first_few
 from gendmr.files.atomic import atomic_path
 from gendmr.imaging.header import load_nifti
+from gendmr.imaging.scan import Scan, read_scan
 from gendmr.imaging.sides import side_of
 from gendmr.imaging.software.table import read_raw
 
 INDEX, REGION, SIDE = ("index", "id", "value"), ("region", "name", "label"), "hemisphere"
+TISSUES = ("csf", "grey", "white")
+HEMISPHERES = ("L", "R", "B")
 # A line of the text that MRIcroGL and others put into the header of a label image.
 ROW = re.compile(r"^\s*(\d+)[ \t]+(\S[^\r\n]*?)(?:[ \t]+\d+)?\s*$", re.MULTILINE)
 NO_TEXT = re.compile(r"[^\x20-\x7e\t\r\n]+")
@@ -46,7 +50,7 @@ def read_atlas_table(files: AtlasFiles) -> pd.DataFrame:
     """
     if files.table is None:
         return _of_header(Path(files.labels))
-    raw = read_raw(files.table)
+    raw = read_raw(files.table, "`imaging: atlas:`")
     columns = {name.casefold(): name for name in raw.header}
     index = next((columns[name] for name in INDEX if name in columns), None)
     region = next((columns[name] for name in REGION if name in columns), None)
@@ -80,6 +84,73 @@ def read_atlas_table(files: AtlasFiles) -> pd.DataFrame:
     else:
         table[SIDE] = [side_of(name) for name in table["region"]]
     return table[table["index"] > 0].reset_index(drop=True)
+
+
+def load_atlas(files: AtlasFiles) -> tuple[pd.DataFrame, Scan]:
+    """Return the regions of an atlas and its labels, which were seen to agree.
+
+    Returns
+    -------
+    table : DataFrame
+        As `read_atlas_table`; each `region` has a name of its own, `tissue` is empty where it is
+        not stated.
+    labels : Scan
+        Whole numbers.
+
+    Raises
+    ------
+    InputFileError, ImageError
+        The image cannot be used.
+    AtlasError, TableError
+        Labels and table do not agree, or the table is malformed.
+    """
+    table, where = read_atlas_table(files), files.table or files.labels
+    if table.empty:
+        raise TableError(f"{where}: no rows", next_step="write one row per region")
+    wrong = table.loc[~table["hemisphere"].isin(HEMISPHERES), "hemisphere"]
+    if len(wrong):
+        raise TableError(
+            f"{where}: column hemisphere: {len(wrong)} values are none of L, R, B:"
+            f" {first_few(wrong)}",
+            next_step="write L, R, or B for regions of both sides and the midline",
+        )
+    tissues = table["tissue"] if "tissue" in table else pd.Series("", index=table.index)
+    tissues = tissues.fillna("").replace("n/a", "")
+    strange = tissues[~tissues.isin(("", *TISSUES))]
+    if len(strange):
+        raise TableError(
+            f"{where}: column tissue: {len(strange)} values are none of"
+            f" {', '.join(TISSUES)}: {first_few(strange)}",
+            next_step="write what is measured in the region, or n/a",
+        )
+    names = table["region"]
+    if names.duplicated().any():
+        names = names + "_" + table["hemisphere"]
+    twice = sorted(names[names.duplicated()].unique())
+    if twice or (names == "").any():
+        raise TableError(
+            f"{where}: regions without a name of their own: {first_few(twice or [''])}",
+            next_step="give each row another region, or another hemisphere",
+        )
+    atlas = read_scan(files.labels)
+    whole = np.rint(atlas.data).astype(np.int32)
+    if np.abs(atlas.data - whole).max() > 1e-3:
+        raise AtlasError(
+            f"{files.labels}: labels are not whole numbers",
+            cause="a probability map, or a resampling that interpolated",
+            next_step="use the label image, resampled by nearest neighbour",
+        )
+    present = set(np.flatnonzero(np.bincount(whole.ravel())).tolist()) - {0}
+    listed = [int(index) for index in table["index"]]
+    absent = [f"{i} {name}" for i, name in zip(listed, names, strict=True) if i not in present]
+    if absent:
+        raise AtlasError(
+            f"{files.labels}: {len(absent)} of {len(listed)} rows of {where} have no voxel:"
+            f" {first_few(absent)}; labels in the image: {first_few(sorted(present))}",
+            cause="table and image of different atlases or versions",
+            next_step="use the table that came with the image, or remove these rows",
+        )
+    return table.assign(region=names, tissue=tissues), Scan(whole, atlas.affine)
 
 
 def _of_header(path: Path) -> pd.DataFrame:

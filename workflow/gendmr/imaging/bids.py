@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from gendmr.errors import InputFileError, first_few
+from gendmr.files.bids import entities_of, if_exists
 from gendmr.files.identifiers import refuse_unsafe
 
 READABLE = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr")
@@ -128,27 +129,6 @@ def files_of(image: str) -> list[str]:
     """Return the files of an image that are there: of Analyze, header and voxels."""
     voxels = image.removesuffix(".hdr") + ".img" if image.endswith(".hdr") else None
     return [*if_exists(image), *if_exists(voxels)]
-
-
-def if_exists(path: str | None) -> list[str]:
-    """Return the path of a file that is there, else nothing.
-
-    A link whose target was not fetched, or a mask that was forgotten, is one participant's trouble:
-    as an input of a rule it would stop everybody.
-    """
-    return [path] if path is not None and Path(path).exists() else []
-
-
-def entities_of(name: str) -> dict[str, str]:
-    """Return the entities of a file name, as they are written.
-
-    Examples
-    --------
-    >>> entities_of("sub-01_ses-pre_run-02_T1w.nii.gz")
-    {'sub': '01', 'ses': 'pre', 'run': '02'}
-    """
-    pairs = (part.partition("-") for part in name.split("_")[:-1])
-    return {key: label for key, mark, label in pairs if mark}
 
 
 def _folder(bids: str) -> Path:

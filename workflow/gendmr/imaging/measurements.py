@@ -77,22 +77,9 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
     AtlasError
         `places` does not list the measured regions.
     """
-    output, paths = Path(output), section.measured_paths
-    path = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    if paths[0].endswith(".nc") and len(paths) == 1:
-        regions, notes = read_dataset(paths[0], REGIONS), list[str]()
-    else:
-        regions, notes = _from_software(paths, section)
-    notes += _check(regions, path)
-    _check_excluded(regions, section.exclude, path)
-    quality = quality_table(regions, section)
+    output = Path(output)
+    regions, quality, notes = checked_measurements(section)
     measured = (quality["status"] == MEASURED).to_numpy()
-    if not measured.any():
-        raise ModalityError(
-            f"{path}: none of {len(quality)} people has a volume",
-            cause="a table of identifiers only, or everybody is excluded",
-            next_step="check the columns <region>_volume",
-        )
     dataset = regions.isel(participant=np.flatnonzero(measured))
     dataset.attrs = {
         "space": str(regions.attrs.get("space", "unknown")),
@@ -108,6 +95,32 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
     picture = output / "figures" / "quality.png"
     bounds = thresholds(quality, section.outliers, JUDGED)
     draw_quality(picture, quality[measured], JUDGED, bounds, what="people with measurements")
+
+
+def checked_measurements(section: ImagingSection) -> tuple[xr.Dataset, pd.DataFrame, list[str]]:
+    """Return measurements, `quality_table` and notes; nothing is written.
+
+    Raises
+    ------
+    InputFileError, TableError, ModalityError, AtlasError
+        See `read_measurements`.
+    """
+    paths = section.measured_paths
+    path = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    if paths[0].endswith(".nc") and len(paths) == 1:
+        regions, notes = read_dataset(paths[0], REGIONS), list[str]()
+    else:
+        regions, notes = _from_software(paths, section)
+    notes += _check(regions, path)
+    _check_excluded(regions, section.exclude, path)
+    quality = quality_table(regions, section)
+    if not (quality["status"] == MEASURED).any():
+        raise ModalityError(
+            f"{path}: none of {len(quality)} people has a volume",
+            cause="a table of identifiers only, or everybody is excluded",
+            next_step="check the columns <region>_volume",
+        )
+    return regions, quality, notes
 
 
 def measured_people(section: ImagingSection) -> list[str]:

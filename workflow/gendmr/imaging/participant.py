@@ -14,6 +14,7 @@ from gendmr.files.atomic import write_json
 from gendmr.files.tables import write_table
 from gendmr.imaging import registration
 from gendmr.imaging.ants_programs import FailedProgramError
+from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.brain import PLAUSIBLE_BRAIN_MM3, find_brain
 from gendmr.imaging.picture import draw_refusal, draw_registration
 from gendmr.imaging.presets import load_preset
@@ -28,7 +29,7 @@ from gendmr.imaging.scan import (
     thin,
     write_image,
 )
-from gendmr.imaging.template import TISSUES, Template, load_template
+from gendmr.imaging.template import Template, load_template
 from gendmr.imaging.tissue import fit_tissues
 from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
 from gendmr.seeds import derive

@@ -16,8 +16,8 @@ import numpy as np
 from scipy import ndimage
 
 from gendmr.config.imaging import Preset
+from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.scan import Scan, resample, thin
-from gendmr.imaging.template import TISSUES
 from gendmr.imaging.tissue import TissueModel, anchored, brightness_of
 
 # Nuclei between grey and white matter: classes of their own, by steps of this way.

@@ -15,21 +15,18 @@ from gendmr.errors import (
     AtlasError,
     ConfigurationError,
     ImageError,
-    TableError,
     ToolError,
     first_few,
 )
 from gendmr.files.atomic import write_json
 from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table, write_table
-from gendmr.imaging.atlas import read_atlas_table
+from gendmr.imaging.atlas import TISSUES, load_atlas
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
 from gendmr.imaging.tissue import brightness_of, fit_tissues
 
-TISSUES = ("csf", "grey", "white")
 MARGIN_MM = 12.0
-HEMISPHERES = ("L", "R", "B")
 # Share of a region's voxels that must be about as bright as its median: of nuclei 0.7 to 1, of
 # lobes with cortex and white matter 0.4 to 0.6.
 ALIKE = 2 / 3
@@ -228,52 +225,11 @@ def _grid(brain: Scan, voxel_mm: float) -> tuple[np.ndarray, tuple[int, ...]]:
 def _atlas(
     files: AtlasFiles, inside: np.ndarray, affine: np.ndarray
 ) -> tuple[np.ndarray, pd.DataFrame, list[int], Scan]:
-    table, where = read_atlas_table(files), files.table or files.labels
-    if table.empty:
-        raise TableError(f"{where}: no rows", next_step="write one row per region")
-    wrong = table.loc[~table["hemisphere"].isin(HEMISPHERES), "hemisphere"]
-    if len(wrong):
-        raise TableError(
-            f"{where}: column hemisphere: {len(wrong)} values are none of L, R, B:"
-            f" {first_few(wrong)}",
-            next_step="write L, R, or B for regions of both sides and the midline",
-        )
-    tissues = table["tissue"] if "tissue" in table else pd.Series("", index=table.index)
-    tissues = tissues.fillna("").replace("n/a", "")
-    strange = tissues[~tissues.isin(("", *TISSUES))]
-    if len(strange):
-        raise TableError(
-            f"{where}: column tissue: {len(strange)} values are none of"
-            f" {', '.join(TISSUES)}: {first_few(strange)}",
-            next_step="write what is measured in the region, or n/a",
-        )
-    names = table["region"]
-    if names.duplicated().any():
-        names = names + "_" + table["hemisphere"]
-    twice = sorted(names[names.duplicated()].unique())
-    if twice or (names == "").any():
-        raise TableError(
-            f"{where}: regions without a name of their own: {first_few(twice or [''])}",
-            next_step="give each row another region, or another hemisphere",
-        )
-    atlas = read_scan(files.labels)
-    whole = np.rint(atlas.data).astype(np.int32)
-    if np.abs(atlas.data - whole).max() > 1e-3:
-        raise AtlasError(
-            f"{files.labels}: labels are not whole numbers",
-            cause="a probability map, or a resampling that interpolated",
-            next_step="use the label image, resampled by nearest neighbour",
-        )
-    present = set(np.flatnonzero(np.bincount(whole.ravel())).tolist()) - {0}
+    table, atlas = load_atlas(files)
+    names, tissues = table["region"], table["tissue"]
+    whole = atlas.data.astype(np.int32)
     listed = [int(index) for index in table["index"]]
-    absent = [f"{i} {name}" for i, name in zip(listed, names, strict=True) if i not in present]
-    if absent:
-        raise AtlasError(
-            f"{files.labels}: {len(absent)} of {len(listed)} rows of {where} have no voxel:"
-            f" {first_few(absent)}; labels in the image: {first_few(sorted(present))}",
-            cause="table and image of different atlases or versions",
-            next_step="use the table that came with the image, or remove these rows",
-        )
+    present = set(np.flatnonzero(np.bincount(whole.ravel())).tolist()) - {0}
     rows = np.zeros(max(*present, *listed) + 1, dtype=np.int32)
     rows[listed] = np.arange(1, len(listed) + 1)
     numbered = Scan(rows[whole], atlas.affine)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from gendmr.imaging.template import TISSUES
+from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.tissue import (
     LEVELS,
     TissueModel,

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -69,7 +70,14 @@ class FitInputs:
 
 
 class Fitted(Protocol):
-    """A fitted method."""
+    """A fitted method: a dataclass, or an object with `portable`, of which models are made.
+
+    See `gendmr.files.portable`.
+    """
+
+    @property
+    def preparation(self) -> Preparation:
+        """Return what was fitted before it."""
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -103,11 +111,23 @@ class Fitted(Protocol):
         programs apply. Empty where the output is no sum of terms: networks.
         """
 
-    def predict(self, people: PreparedSubset) -> np.ndarray:
-        """Return the output that the task reads, float64 (person, n_outputs)."""
+    def predict(self, people: PreparedSubset) -> Any:
+        """Return the output that the task reads, float64 (person, n_outputs).
+
+        Where `Task.n_outputs` is 0, a `gendmr.tasks.measured.LazyOutput`: what the task reads of a
+        person is then computed when it asks for it.
+        """
 
     def attributions(self, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; empty for methods without, which are not ranked."""
+
+
+@runtime_checkable
+class LeavesReadouts(Protocol):
+    """A fitted method that may leave files of held-out people beside predictions.tsv."""
+
+    def leave(self, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write them into the folder of the fold; return sentences on what they say."""
 
 
 class Method(Protocol):

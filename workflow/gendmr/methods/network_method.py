@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from gendmr.engine.device import seeded, set_up_device
 from gendmr.engine.fit import Fit, fit
 from gendmr.engine.forward import fixed_of
 from gendmr.engine.layout import Layout
-from gendmr.engine.network import TARGET, FitProblem, Network
+from gendmr.engine.network import OUTPUT, TARGET, FitProblem, Network
 from gendmr.engine.phase import TASK, Phase, task_term
 from gendmr.engine.training import Replicates
 from gendmr.errors import TrainingError
@@ -84,6 +85,10 @@ class NetworkMethod(Network):
 
     replicates: ClassVar[Replicates] = "together"
     """`apart` for modules with standard dropout or running statistics."""
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "torch")
+    """Packages whose versions belong to the result."""
+    files: ClassVar[tuple[str, ...]] = ()
+    """Names of what `leave` writes, where it can."""
 
     def __init__(self, section: NetworkSection, options: MethodOptions) -> None:
         self.section = section
@@ -147,9 +152,23 @@ class NetworkMethod(Network):
         """Return the phases: without being overridden one, with the loss of the task."""
         return (Phase("fit", {TASK: task_term(problems[0].task)}),)
 
+    def predicted(self, fitted: FittedNetwork, people: PreparedSubset) -> Any:
+        """Return the output of people, float64 (person, n_outputs), computed in batches."""
+        batches = [outputs[OUTPUT].cpu().numpy() for outputs, _ in fitted.outputs(people)]
+        shape = (0, fitted.task.n_outputs)
+        return np.concatenate(batches).astype(np.float64) if batches else np.zeros(shape)
+
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; without being overridden none."""
         return {}
+
+    def remarks(self, fitted: FittedNetwork, inputs: FitInputs) -> list[str]:
+        """Return sentences on how the fit ended, beside its notes."""
+        return []
+
+    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write further files of held-out people (`files`); return sentences on what they say."""
+        return []
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
         """Return what belongs beside the weights."""
@@ -313,7 +332,9 @@ class NetworkMethod(Network):
                 [prepared[number] for number in numbers], where, progress, checkpoint
             )
             for row, number in enumerate(numbers):
-                fitted[number] = self._fitted(prepared[number], module, result, row, where)
+                one = self._fitted(prepared[number], module, result, row, where)
+                one.notes.extend(self.remarks(one, inputs[number]))
+                fitted[number] = one
         return [fitted[number] for number in range(len(inputs))]
 
     def _fitted(
@@ -323,6 +344,7 @@ class NetworkMethod(Network):
         own = self.network(prepared.architecture).to(device)
         return FittedNetwork(
             method=self,
+            architecture=prepared.architecture,
             module=own,
             modalities=prepared.architecture.modalities,
             preparation=prepared.inputs.preparation,
@@ -333,5 +355,9 @@ class NetworkMethod(Network):
             history=result.history[row],
             best_epoch=result.best_epoch[row],
             device=device.type,
-            notes=prepared.notes,
+            notes=list(prepared.notes),
+            kept={
+                name: Layout(module).trim(value[row], Layout(own))
+                for name, value in result.kept.items()
+            },
         )

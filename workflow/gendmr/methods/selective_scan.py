@@ -7,7 +7,10 @@ mamba-ssm, so that weights can be exchanged.
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+KERNEL = "mamba_ssm.ops.selective_scan_interface"
 CHUNK = 16  # steps whose states are in memory at once
 SMALLEST_STEP, LARGEST_STEP = 1e-3, 1e-1  # of delta at the start
 
@@ -23,7 +27,8 @@ def selective_scan(x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, d:
     """Return the outputs of the recurrence, causal in the sequence.
 
     States of the whole sequence are never in memory: the backward pass computes those of a chunk
-    again from the state at its start.
+    again from the state at its start. On a GPU the kernel of mamba-ssm is used where it is
+    installed.
 
     Parameters
     ----------
@@ -38,8 +43,32 @@ def selective_scan(x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, d:
     -------
     Tensor (batch, step, channel)
     """
+    fused = fused_scan() if x.is_cuda else None
+    if fused is not None:
+        return by_kernel(fused, x, delta, a, b, c, d)
     y: Tensor = _Scan.apply(x, delta, a, b, c)  # type: ignore[no-untyped-call]
     return y + d * x
+
+
+@cache
+def fused_scan() -> Callable[..., Tensor] | None:
+    """Return the kernel of mamba-ssm, None where it is not installed: nothing requires it."""
+    try:
+        module = importlib.import_module(KERNEL)
+    except ImportError:
+        return None
+    kernel: Callable[..., Tensor] = module.selective_scan_fn
+    return kernel
+
+
+def by_kernel(
+    kernel: Callable[..., Tensor], x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor,
+    d: Tensor,
+) -> Tensor:  # fmt: skip
+    """Return the same as `selective_scan` by mamba-ssm's kernel, which has the sequence last."""
+    across = [one.transpose(1, 2).contiguous() for one in (x, delta, b, c)]
+    y = kernel(across[0], across[1], a, across[2], across[3], d)  # (batch, channel, step)
+    return y.transpose(1, 2)
 
 
 class _Scan(torch.autograd.Function):

@@ -45,6 +45,9 @@ class Modality:
         `kind` in attrition of what leaves besides people: `variant`.
     steps : mapping of str to str
         Steps of its attrition as figures spell them, where that differs: `maf`.
+    agreeing : mapping of str to str
+        Attributes of its file that a model and the cohort to which it is applied must share, and
+        what to do where they do not: `build`.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Modality:
     measures: tuple[str, ...] = ("",)
     kinds: tuple[str, ...] = ()
     steps: Mapping[str, str] = field(default_factory=dict)
+    agreeing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ class Listing:
     recorded : mapping of str to mapping of str to str
         What the file records of people beside the measurements, by column of participants.tsv and
         matching key, in the words of that table: `{"sex": {"S01": "F"}}`.
+    outcomes : mapping of str to mapping of str to float
+        What the stage measured that outcomes are made of (`gendmr.tasks.base.MeasuredTask`), by
+        name and matching key: `{"lesion_voxels": {"S01": 5159.0}}`.
     """
 
     names: dict[str, str]
@@ -97,6 +104,7 @@ class Listing:
     kin: pd.DataFrame | None = None
     instances: Mapping[str, int] = field(default_factory=dict)
     recorded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    outcomes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -146,6 +154,20 @@ class EarlySource(Source, Protocol):
             The section of the study that `ModalitySection.stage` names.
         section : ModalitySection
         cohort : CohortSection
+        """
+
+
+@runtime_checkable
+class CheckedSource(Source, Protocol):
+    """A source that can say whether its files can be read before people have joined."""
+
+    def check(self, sources: Mapping[str, str]) -> None:
+        """Refuse what `collect` would refuse of the files, whoever joins.
+
+        Parameters
+        ----------
+        sources : mapping
+            `ModalitySection.sources`.
         """
 
 
@@ -241,6 +263,17 @@ class Transform(Protocol):
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Return what was fitted, to be kept beside the weights of a method."""
+
+    @property
+    def axis(self) -> pd.DataFrame:
+        """Return the instances among which `columns` are places: those of the cohort."""
+
+    def portable(self) -> Self:
+        """Return what other people's measurements need of it.
+
+        It holds no value of a training person, and `axis` may be shorter: instances that `apply`
+        and `adjustment` do not read are left out.
+        """
 
 
 @runtime_checkable

@@ -47,7 +47,7 @@ class MeasuredSource:
     ) -> Listing:
         """Return who is measured, who has a scan without measurements, and whose are outliers."""
         matching, where = Matching.of(cohort), sources[self.dataset]
-        names = matching.keys(participants_in(where), where)
+        names = matching.keys(self.identifiers(where), where)
         attrition, flagged = Attrition(self.stage), []
         table = read_table(sources["quality"], QUALITY, extra=True, key="participant_id")
         for row in table.to_dict("records"):
@@ -61,6 +61,10 @@ class MeasuredSource:
                 flagged.append(label)
                 attrition.add([label], "flagged", f"outlier, kept{because}")
         return self.listing(names, where, attrition.table(), flagged)
+
+    def identifiers(self, where: str) -> list[str]:
+        """Return the participants of a file; no measurement is read."""
+        return participants_in(where)
 
     def listing(
         self,

@@ -92,8 +92,8 @@ class ArrayReader:
                 if declared.dtype == "text":
                     values = texts(values)
                 return self._checked(variable, self._spread(values, index, declared))
-        if len(declared.dims) == 3:
-            return self._bags(variable, index)
+        if len(declared.dims) >= 3:
+            return self._bags(variable, index, columns)
         if variable not in self._kept:
             with self._open() as stored:
                 size = stored[variable].shape[1] * stored[variable].dtype.itemsize
@@ -118,22 +118,31 @@ class ArrayReader:
                 stop = min(start + COLUMNS, data.shape[1])
                 yield start, self._block(variable, data, index, start, stop)
 
-    def _bags(self, variable: str, index: np.ndarray) -> np.ndarray:
-        """Return a variable (n, instance, number), read person by person; a small one is kept."""
+    def _bags(
+        self, variable: str, index: np.ndarray, columns: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return a variable (n, instance, ...), read person by person; a small one is kept."""
         declared = self.modality.schema[variable]
         if variable in self._kept:
-            return np.asarray(self._kept[variable][index])
+            values = self._kept[variable][index]
+            return np.asarray(values if columns is None else values[:, columns])
         with self._open() as stored:
             data = stored[variable]
             size = data.dtype.itemsize * int(np.prod(data.shape[1:], dtype=np.int64))
             small = size * len(self._rows) <= KEPT
-            if small and len(index) < len(self._rows):
+            if small and (len(index) < len(self._rows) or columns is not None):
                 self._kept[variable] = self._bags(variable, np.arange(len(self._rows)))
-                return np.asarray(self._kept[variable][index])
-            values = np.full((len(index), *data.shape[1:]), missing_value(declared), data.dtype)
+                return self._bags(variable, index, columns)
+            count = data.shape[1] if columns is None else len(columns)
+            shape = (len(index), count, *data.shape[2:])
+            values = np.full(shape, missing_value(declared), data.dtype)
             for place, row in enumerate(self._rows[index].tolist()):
-                if row >= 0:
+                if row < 0:
+                    continue
+                if columns is None:
                     values[place] = data[row]
+                for number, column in enumerate(() if columns is None else columns.tolist()):
+                    values[place, number] = data[row, column]
         return self._checked(variable, values)
 
     def _read(self, variable: str, index: np.ndarray, columns: np.ndarray | None) -> np.ndarray:

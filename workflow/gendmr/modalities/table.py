@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
@@ -67,8 +68,25 @@ class TableSource:
         import xarray as xr
 
         path = sources[self.source]
-        table = read_table(path, {KEY: "text"}, extra=True, key=KEY)
+        table, columns, numbers = self._read(path)
         chosen = Matching.of(cohort).rows(table[KEY].tolist(), people, path)
+        values = numbers[[row for row, _ in chosen]]
+        dataset = xr.Dataset(
+            {self.modality.main: (("participant", self.modality.name), values)},
+            coords={
+                "participant": np.array([name for _, name in chosen], dtype=object),
+                self.modality.name: np.array(columns, dtype=object),
+            },
+        )
+        write_dataset(output, dataset, self.modality.schema)
+
+    def check(self, sources: Mapping[str, str]) -> None:
+        """Refuse a table of which `collect` would say that a column holds text."""
+        self._read(sources[self.source])
+
+    def _read(self, path: str) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+        """Return the table, the names of its columns and its numbers (person, column)."""
+        table = read_table(path, {KEY: "text"}, extra=True, key=KEY)
         columns = [str(name) for name in table.columns if name != KEY]
         if not columns:
             raise ModalityError(
@@ -76,8 +94,7 @@ class TableSource:
                 cause="a table that was cut, or another separator than tabs",
                 next_step=f"give one column for each {self.modality.instance}",
             )
-        values = np.empty((len(chosen), len(columns)))
-        index = [row for row, _ in chosen]
+        values = np.empty((len(table), len(columns)))
         for place, name in enumerate(columns):
             texts = table[name].str.strip()
             known = ~texts.isin(["", MISSING])
@@ -90,12 +107,5 @@ class TableSource:
                     cause="a column of labels, decimal commas, or a code for unknown",
                     next_step=f"take the column out, or write {MISSING} where it is unknown",
                 )
-            values[:, place] = numbers.to_numpy(dtype=np.float64)[index]
-        dataset = xr.Dataset(
-            {self.modality.main: (("participant", self.modality.name), values)},
-            coords={
-                "participant": np.array([name for _, name in chosen], dtype=object),
-                self.modality.name: np.array(columns, dtype=object),
-            },
-        )
-        write_dataset(output, dataset, self.modality.schema)
+            values[:, place] = numbers
+        return table, columns, values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class PreparedSubset:
         By modality; people without it have missing values.
     covariates : float64 (n, covariate)
         Adjustment covariates (missing is the training mean) and ancestry components.
+    labels : mapping of str to object (n,)
+        Categorical covariates of the cohort as text, None where missing: a hospital, a scanner.
     """
 
     role: Role
@@ -36,6 +38,7 @@ class PreparedSubset:
     present: Mapping[str, np.ndarray]
     values: Mapping[str, np.ndarray]
     covariates: np.ndarray
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.participants)
@@ -65,4 +68,5 @@ class PreparedSubset:
             present={name: who[index] for name, who in self.present.items()},
             values={name: value[index] for name, value in self.values.items()},
             covariates=self.covariates[index],
+            labels={name: text[index] for name, text in self.labels.items()},
         )

@@ -32,6 +32,7 @@ FIGURES = {
     "qq": RankingFigure("p-values of genes", "genes"),
     "stability": RankingFigure("stability of ranks"),
     "brain": RankingFigure("regions on the brain", "regions"),
+    "networks": RankingFigure("pairs of networks, and edges", "network_pairs"),
 }
 
 

@@ -19,6 +19,7 @@ from gendmr.ranking.figures import (
     TablePanel,
     draw_brain,
     draw_genome,
+    draw_networks,
     draw_qq,
     draw_stability,
     read_atlas,
@@ -35,8 +36,8 @@ def draw_ranking(
 ) -> None:
     """Draw what the tables of a ranking allow: `gendmr.ranking.catalogue.figures_of`.
 
-    The genome and the quantiles of p need genes, the brain needs regions; the stability of ranks is
-    drawn of all tables in which folds are compared.
+    The genome and the quantiles of p need genes, the brain regions, the matrix of networks edges;
+    the stability of ranks is drawn of all tables in which folds are compared.
 
     Parameters
     ----------
@@ -77,9 +78,21 @@ def draw_ranking(
             template=_template(template),
             line=threshold["regions"],
         )
+    if "network_pairs" in tables:
+        ends = ("edge", "first", "second", "first_domain", "second_domain", "direction")
+        draw_networks(
+            _read(ranking / "network_pairs.tsv", ("network_pair",), RANKED),
+            _read(ranking / "edges.tsv", ends, RANKED),
+            figures / "networks.png",
+        )
     draw_stability(
         [
-            TablePanel(key, _read(ranking / f"{name}.tsv", names, RANKED), summary[name]["top_k"])
+            TablePanel(
+                key,
+                _read(ranking / f"{name}.tsv", names, RANKED),
+                summary[name]["top_k"],
+                **summary["spread"],
+            )
             for name, key, names in _compared(summary)
         ],
         figures / "stability.png",

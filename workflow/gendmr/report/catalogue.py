@@ -23,7 +23,10 @@ from gendmr.report.schema import StudySummary
 from gendmr.tasks import figures_of, task_of
 
 # Places on the page, each of which a template fills.
-SECTIONS = ("left", "performance", "null", "enrichment", "genes", "regions", "registration")
+SECTIONS = (
+    *("left", "performance", "null", "enrichment", "genes", "regions", "instances"),
+    "registration",
+)
 
 
 def _always(summary: StudySummary) -> bool:
@@ -113,6 +116,14 @@ FIGURES: dict[str, ReportFigure] = {
         alt="Region scores on the brain",
         caption="Region scores on the template brain.",
         shown=lambda summary: summary.regions is not None,
+    ),
+    "networks": ReportFigure(
+        path="ranking/{main}/figures/networks.png",
+        section="instances",
+        alt="Pairs of networks, and the first edges between regions",
+        caption="Left: pairs of networks, framed where the family-wise p is at most 5 %; numbers"
+        " are ranks. Right: the first edges, the first the widest; red where a stronger correlation"
+        " goes with more risk, blue where a weaker one does.",
     ),
     "quality": ReportFigure(
         path="imaging/figures/quality.png",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gendmr import style
+from gendmr.files.atomic import read_json
+from gendmr.files.tables import Kind, read_table
 from gendmr.report.comparison import HIGHER, LOWER, REFERENCE
 from gendmr.report.method_schema import Difference, MethodSummary
-from gendmr.report.performance import held_out
+from gendmr.report.performance import COVARIATES, held_out
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections.dominance import NONE_DOMINANT, Dominance
 from gendmr.tasks import figures_of
 from gendmr.tasks.base import Task
+from gendmr.tasks.figure import FigureContext
 
 VERDICTS = {HIGHER: style.BLUE, LOWER: style.RED}
 MARGIN = 0.05  # of the range of folds, beside the axis
@@ -53,14 +57,46 @@ def draw_task_figure(
         Of the figure.
     """
     predictions: dict[str, pd.DataFrame] = {
-        item.method: held_out(results, item.method, task, item.folds)
+        item.method: readable(held_out(results, item.method, task, item.folds), item.reads)
         for item in drawn_first(summary, task.name)
         if item.estimate.mean is not None
     }
     if not predictions:
         return style.text_figure(f"No method of {task.label} has been judged.", path)
     figure = next(one for one in figures_of(task) if one.name == name)
+    if figure.reads:
+        return figure.draw(predictions, path, _context(results, list(predictions)))
     return figure.draw(predictions, path)
+
+
+def readable(rows: pd.DataFrame, reads: Collection[str]) -> pd.DataFrame:
+    """Return the rows of people who have something that a method reads.
+
+    The others get one prediction from covariates alone, which says nothing of what is read.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of predictions.tsv, with `modalities`: `snp+region`, `none`.
+    reads : collection of str
+        Modalities; with nothing but covariates everybody counts.
+    """
+    measured = set(reads) - {COVARIATES}
+    if not measured:
+        return rows
+    having = [bool(measured & set(str(text).split("+"))) for text in rows["modalities"]]
+    return rows[np.array(having, dtype=bool)]
+
+
+def _context(results: Path, methods: Sequence[str]) -> FigureContext:
+    """Return what a figure may read besides predictions."""
+    cohort = results / "cohort"
+    described = read_json(cohort / "participants.json")
+    names = [name for name, entry in described.items() if entry.get("Kind") == "category"]
+    columns: dict[str, Kind] = dict.fromkeys(["participant_id", *names], "text")
+    table = read_table(cohort / "participants.tsv", columns, extra=True, key="participant_id")
+    labels = table.set_index("participant_id")[names]
+    return FigureContext(labels, {name: results / "training" / name for name in methods})
 
 
 def drawn_first(summary: StudySummary, outcome: str) -> list[MethodSummary]:

@@ -106,7 +106,18 @@ def _ranking(summary: dict[str, Any], title: str, limit: int, ranking: dict[str,
         heading += f"; {len(ranking['planted'])} of all are planted"
     tested = ("p", "p, family-wise") if ranking["p_values"] else ()
     header = ("Rank", title[:-1], "rank interval", "stability", *tested, "")
-    return [heading, *_columns(header, rows)]
+    return [heading, *_columns(header, rows), *_smallest_p(summary, ranking)]
+
+
+def _smallest_p(summary: dict[str, Any], ranking: dict[str, Any]) -> list[str]:
+    """Return what counted p-values cannot be below: a coarse null makes strong genes look alike."""
+    null = (summary["significance"] or {}).get("null", {})
+    if not ranking["p_values"] or not null.get("smallest_p"):
+        return []
+    return [
+        f"  {null['permutations']} permutations: no p is below {null['smallest_p']:.2g},"
+        " however strong the finding"
+    ]
 
 
 def _label(row: dict[str, Any]) -> str:

@@ -104,3 +104,16 @@ def tumours(options: str, seed: int, output: str) -> None:
 
     section = SimulateSection.parse(options, where="simulate")
     simulate_tumours(section, seed, output)
+
+
+@group.command()
+@OPTIONS
+@SEED
+@click.option("--output", required=True, help="Folder for the tables, images and masks.")
+def lesions(options: str, seed: int, output: str) -> None:
+    """People with a lesion: expression, images and masks."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.lesions import simulate_lesions
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_lesions(section, seed, output)

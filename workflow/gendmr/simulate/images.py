@@ -22,6 +22,8 @@ from gendmr.simulate.reference import check_region_names
 from gendmr.simulate.roster import image_path, roster
 from gendmr.simulate.template import read_template
 
+# Linear: the brain of MNI152 is nearly half as large again as people's, of some 1.45 litres.
+HEAD = 0.87
 BLUR = 0.8  # mm, of the template: voxels larger than its own average over their content
 CSF = 0.2  # intensity of cerebrospinal fluid, as a share of the template's brightest
 FILLED = 0.3  # share of a region's loss that shows as fluid within it; for the rest it shrinks
@@ -59,7 +61,7 @@ class Person:
         Without `sub-`.
     site : str
     size : float
-        Linear scale of the brain.
+        Linear scale of the brain, 1 on average.
     loss : dict of region to float
         Share of the volume lost.
     """
@@ -218,10 +220,12 @@ def scan(
     pose = Rotation.from_rotvec(np.deg2rad(random.normal(0, POSE[0], 3))).as_matrix()
     place = random.normal(0, POSE[1], 3)
 
-    shape, affine = _grid(template, person.size, pose, place, voxel_sizes, random)
+    size = HEAD * person.size
+
+    shape, affine = _grid(template, size, pose, place, voxel_sizes, random)
     # Scanner to the person's brain in the size of the template, then to the template itself.
     back = np.eye(4)
-    back[:3, :3] = pose.T / person.size
+    back[:3, :3] = pose.T / size
     back[:3, 3] = -back[:3, :3] @ place
     places = _places(back @ affine, shape).reshape(3, -1)
     near = np.flatnonzero(_nearby(template, places))

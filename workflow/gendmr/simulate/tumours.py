@@ -13,6 +13,7 @@ from gendmr.errors import ConfigurationError
 from gendmr.files.atomic import atomic_path, write_json
 from gendmr.files.tables import write_table
 from gendmr.seeds import generator
+from gendmr.simulate.levels import draw_levels
 from gendmr.simulate.slide_names import slides_of
 
 FACTORS = ("tumour", "environment")
@@ -21,7 +22,6 @@ FAMILIES = {
     "environment": ("Cytokines and Growth Factors", "Cell Differentiation Markers"),
 }
 SHARES = {"tumour": 0.2, "environment": 0.4}  # of all genes
-COMMON = 6  # factors behind expression that have nothing to do with outcomes
 MEDIAN = 30.0  # months to the event of a person of mean hazard
 SHAPE = 1.3  # of the Weibull distribution of times
 PATCH_PIXELS = 256
@@ -67,7 +67,24 @@ def simulate_tumours(section: SimulateSection, seed: int, output: Path | str) ->
             ("slides", options.slides_read),
         )
     }
-    genes = _write_expression(output, people, seen["expression"], hospital, options, random)
+    matrix = draw_levels(
+        people,
+        dict(zip(FACTORS, seen["expression"].T, strict=True)),
+        hospital,
+        genes=options.genes,
+        shares=SHARES,
+        planted=options.planted,
+        loading=options.loading,
+        hospital_batch=options.hospital_batch,
+        random=random,
+    )
+    write_table(output / "expression.tsv", matrix.levels)
+    families = [
+        (gene, FAMILIES[name][number % 2])
+        for name, members in matrix.members.items()
+        for number, gene in enumerate(members)
+    ]
+    write_table(output / "groups.tsv", pd.DataFrame(families, columns=["gene", "group"]))
     owner = random.permutation(len(people)) if options.shuffled else np.arange(len(people))
     stain = options.hospital_stain * random.normal(size=(section.sites, options.features))
     directions = _directions(options, random)
@@ -96,7 +113,7 @@ def simulate_tumours(section: SimulateSection, seed: int, output: Path | str) ->
     write_json(
         output / "truth.json",
         {
-            "genes": genes,
+            "genes": matrix.planted,
             "null_mode": section.null_mode,
             "factors": {name: known[name].tolist() for name in FACTORS},
             "participants": people,
@@ -143,49 +160,6 @@ def _outcomes(
             "died": (onset <= seen).astype(int),
         }
     )
-
-
-def _write_expression(
-    output: Path,
-    people: list[str],
-    seen: np.ndarray,
-    hospital: np.ndarray,
-    options: TumoursSection,
-    random: np.random.Generator,
-) -> list[dict[str, object]]:
-    """Write TPM-like log2 levels with genes of common factors; return the planted genes."""
-    names = np.array([f"GENE{number:04d}" for number in range(options.genes)], dtype=object)
-    common = random.normal(size=(len(people), COMMON))
-    weights = random.normal(size=(COMMON, options.genes)) * 0.5 / np.sqrt(COMMON)
-    unit = common @ weights
-    batch = options.hospital_batch * random.normal(size=(hospital.max() + 1, options.genes))
-    noise = np.sqrt(1 - 0.25) * random.normal(size=unit.shape)
-    unit = unit + noise
-    order = random.permutation(options.genes)
-    first = 0
-    families: list[tuple[str, str]] = []
-    planted: list[dict[str, object]] = []
-    for column, factor in enumerate(FACTORS):
-        count = round(SHARES[factor] * options.genes)
-        members = order[first : first + count]
-        first += count
-        for number, gene in enumerate(members):
-            families.append((names[gene], FAMILIES[factor][number % 2]))
-        for gene in members[: round(options.planted * count)]:
-            size = np.clip(random.normal(options.loading, 0.1), 0.05, 0.95)
-            loading = size * random.choice([-1.0, 1.0])
-            unit[:, gene] = loading * seen[:, column] + np.sqrt(1 - loading**2) * unit[:, gene]
-            planted.append({"gene": str(names[gene]), "factor": factor, "loading": float(loading)})
-    unit = unit + batch[hospital]
-    # Means and SDs of log2 levels: genes that are expressed little vary more.
-    mean = random.gamma(4.0, 1.2, options.genes)
-    spread = 0.4 + 1.2 / np.sqrt(1 + mean)
-    level = np.maximum(mean + spread * unit, 0.0).round(4)
-    table = pd.DataFrame(level.T, columns=people)
-    table.insert(0, "gene", names)
-    write_table(output / "expression.tsv", table)
-    write_table(output / "groups.tsv", pd.DataFrame(families, columns=["gene", "group"]))
-    return planted
 
 
 def _directions(options: TumoursSection, random: np.random.Generator) -> np.ndarray:

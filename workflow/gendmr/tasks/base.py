@@ -154,7 +154,7 @@ class Task(Protocol[OutcomeT]):
     """Columns of cohort/participants.tsv by suffix: `""` is the column named as the outcome,
     `time` is the column `<name>_time`."""
     n_outputs: int
-    """Numbers that a method gives for a person."""
+    """Numbers that a method gives for a person; 0: a `LazyOutput` of `gendmr.tasks.measured`."""
     columns: Mapping[str, Kind]
     """Columns of predictions.tsv after `participant_id`, `set`, `modalities`; the observed outcome
     among them."""
@@ -165,10 +165,7 @@ class Task(Protocol[OutcomeT]):
 
     @property
     def effect(self) -> Effect | None:
-        """Return sizes of effects for what could have been found at all.
-
-        None where no single number says them.
-        """
+        """Return sizes of effects that could be found; None where no single number says them."""
 
     # -- the user's table and ours ---------------------------------------------------------------
 
@@ -318,6 +315,9 @@ class Task(Protocol[OutcomeT]):
         self, output: np.ndarray, outcome: OutcomeT, calibration: Mapping[str, Any]
     ) -> pd.DataFrame:
         """Return `columns` for people, from their output float64 (person, n_outputs)."""
+
+    def finite(self, output: np.ndarray) -> np.ndarray:
+        """Return who has a finite output, bool (person,): others are no predictions."""
 
     def contrast(self, output: np.ndarray) -> np.ndarray:
         """Return weights (person, n_outputs); attributions are of ``(output * contrast).sum(1)``.

@@ -31,6 +31,10 @@ class Judged:
         """Return None: PLINK has no model of such an outcome; see `gendmr.tasks.base.Task`."""
         return None
 
+    def finite(self, output: Any) -> np.ndarray:
+        """Return who has a finite output, bool (person,); see `gendmr.tasks.base.Task`."""
+        return np.asarray(np.isfinite(output).all(axis=1))
+
     def summary(self, predictions: pd.DataFrame) -> str:
         """Return the primary metric of some predictions, for the log."""
         primary = self.metrics[0]

@@ -49,7 +49,8 @@ def collect_metrics(
 ) -> None:
     """Write `training/<method>/metrics.tsv`.
 
-    Rows per fold; `fold` = `mean`, `low`, `high` (95 % interval of the mean, `nadeau_bengio`);
+    Rows per fold; `fold` = `mean`, `low`, `high` (95 % interval of the mean, `nadeau_bengio`,
+    within the range of the metric: a t interval of few folds knows no bounds, an AUC ends at 1);
     and `pooled`, `pooled_low`, `pooled_high`: the primary metric of held-out people of all folds,
     scores averaged over repeats, with a 95 % bootstrap interval over participants.
     `<metric>:<modalities>` is the primary metric among the people who have just these modalities.
@@ -72,8 +73,11 @@ def collect_metrics(
             place = str(described["repeat"]), str(described["fold"])
             rows.append(_row(method, *place, metric, value))
             values_of.setdefault(metric, []).append(value)
+    spreads = {metric.name: metric.spread for metric in task.metrics}
     for metric, values in values_of.items():
-        mean, low, high = nadeau_bengio(np.array(values), float(np.mean(shares)))
+        interval = nadeau_bengio(np.array(values), float(np.mean(shares)))
+        spread = spreads[metric.partition(":")[0]]
+        mean, low, high = interval if spread is None else np.clip(interval, *spread)
         for name, value in (("mean", mean), ("low", low), ("high", high)):
             rows.append(_row(method, "n/a", name, metric, value))
     people = task.pool(pd.concat([result.held_out for result in results], ignore_index=True))

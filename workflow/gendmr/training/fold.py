@@ -13,16 +13,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gendmr.cohort.shuffle import Shuffle
 from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.errors import TrainingError
-from gendmr.files.atomic import atomic_path, sha256, write_json, write_text
+from gendmr.files.atomic import sha256, write_json, write_text
 from gendmr.files.datasets import write_dataset
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.provenance import given_checksums, versions
 from gendmr.files.tables import write_table
-from gendmr.methods.base import Attribution, FitInputs, Fitted, Method, Progress
+from gendmr.methods.base import (
+    Attribution,
+    FitInputs,
+    Fitted,
+    LeavesReadouts,
+    Method,
+    Progress,
+)
 from gendmr.modalities import modality_of
 from gendmr.modalities.store import attributions_schema
 from gendmr.preprocessing.preparation import Preparation
@@ -30,6 +38,8 @@ from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import derive
 from gendmr.tasks import task_of
 from gendmr.tasks.base import Task
+from gendmr.tasks.measured import LeavesFiles
+from gendmr.training.model import write_model
 
 
 def build_method(options: MethodOptions) -> Method:
@@ -51,7 +61,7 @@ def train_fold(
     checkpoint_every: int = 5,
     progress: Progress = lambda line: None,
 ) -> None:
-    """Write the six files of a fold into `output`.
+    """Write the six files of a fold into `output`, and those that its task and its method leave.
 
     Parameters
     ----------
@@ -86,12 +96,15 @@ def train_fold(
         See `FoldView` and `Preparation`.
     """
     cohort, output = Path(cohort), Path(output)
+    within = options.method.shuffled
+    shuffle = Shuffle(within, seed=seed, repeat=repeat, fold=fold) if within else None
     view = FoldView.open(
         cohort,
         repeat,
         fold,
         task=task_of(options.outcome, options.task),
         modalities=tuple(options.modalities),
+        shuffle=shuffle,
     )
     preparation = Preparation.fit(view, options)
     train, validation = preparation.apply(view.train), preparation.apply(view.validation)
@@ -101,7 +114,7 @@ def train_fold(
         f" {len(validation)} to validate{''.join(f', {size}' for size in sizes)}"
     )
     fold_seed = derive(seed, "training", method, repeat, fold)
-    inputs = checksums(cohort, tuple(options.modalities))
+    inputs = checksums(cohort, options.files)
     checkpoint = Checkpoint(
         folder=output.parent.parent / "checkpoints",
         key=fold_key(options, method, repeat, fold, fold_seed, inputs, "training.fold"),
@@ -131,12 +144,20 @@ def train_fold(
         ignore_index=True,
     )
     attributions = fitted.attributions(held_out)
-    notes = [*preparation.notes, *fitted.notes]
+    notes = [*preparation.notes, *fitted.notes, *(shuffle.notes("train") if shuffle else ())]
     for subset in (view.train, view.validation):
         notes += preparation.beyond(subset)
     notes += task.notes(validation.outcome, "validation")
 
-    _write_weights(output / "model.safetensors", fitted, preparation)
+    told = fitted.leave(output, held_out) if isinstance(fitted, LeavesReadouts) else []
+    write_model(
+        output / "model.safetensors",
+        fitted,
+        preparation,
+        view,
+        method=method,
+        calibration=calibration,
+    )
     write_text(
         output / "history.jsonl",
         "".join(json.dumps(_finite(line), sort_keys=True) + "\n" for line in fitted.history),
@@ -156,10 +177,15 @@ def train_fold(
             "notes": [
                 *preparation.beyond(view.held_out),
                 *task.notes(held_out.outcome, "held-out"),
+                *told,
             ],
         },
     )
     write_table(output / "predictions.tsv", predictions)
+    if isinstance(task, LeavesFiles):
+        task.leave(
+            output, held_out.participants, fitted.predict(held_out), held_out.outcome, calibration
+        )
     _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
@@ -223,7 +249,7 @@ def _predictions(
     fitted: Fitted, people: PreparedSubset, task: Task, calibration: Mapping[str, Any]
 ) -> pd.DataFrame:
     output = fitted.predict(people)
-    finite = np.isfinite(output).all(axis=1)
+    finite = task.finite(output)
     if not finite.all():
         raise TrainingError(
             f"{int((~finite).sum())} of {len(people)} {people.role} people have no finite output",
@@ -243,18 +269,6 @@ def _finite(line: Mapping[str, Any]) -> dict[str, Any]:
         name: None if isinstance(value, float) and not np.isfinite(value) else value
         for name, value in line.items()
     }
-
-
-def _write_weights(path: Path, fitted: Fitted, preparation: Preparation) -> None:
-    from safetensors.numpy import save
-
-    prepared = {f"preparation.{name}": value for name, value in preparation.tensors().items()}
-    terms = {f"terms.{name}": value for name, value in fitted.terms.items()}
-    tensors = {**fitted.weights, **prepared, **terms}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(
-            save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
-        )
 
 
 def _write_attributions(

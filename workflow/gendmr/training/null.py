@@ -90,7 +90,7 @@ def fit_null(
     """
     cohort, output = Path(cohort), Path(output)
     draws = _PermutedFits(cohort, method, repeat, fold, options, seed, device)
-    inputs = checksums(cohort, tuple(options.modalities), STRATA)
+    inputs = checksums(cohort, options.files, STRATA)
     key = fold_key(options, method, repeat, fold, derive(seed, "null"), inputs, "training.null")
     # Each chunk has a folder of its own: chunks of a fold start and end beside each other.
     checkpoints = output.with_name(f"{output.stem}-checkpoints")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import Field, field_validator
 
 from gendmr.config.base import Section
+from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.snp import SnpOverride, SnpSection
 from gendmr.config.optimisation import OptimisationSection
@@ -56,6 +57,12 @@ class MethodSection(Section):
     """What this method wants otherwise than the study's `modalities`, by modality: `edge: {space:
     tangent}`."""
 
+    shuffled: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """A control: people exchange what was measured of them, by modality, within the groups of the
+    columns that are named (`snp: [diagnosis, site]`; `snp: []` among all), training, validation and
+    held-out people apart. What the method then gains by the modality, it does not gain by knowing
+    whose it is. Such a method is judged and not ranked."""
+
     tasks: ClassVar[tuple[str, ...]] = ("binary",)
     """Kinds of outcome that it can learn."""
     readable: ClassVar[tuple[str, ...] | None] = None
@@ -91,7 +98,19 @@ class MethodSection(Section):
 
     def ranked(self, available: tuple[str, ...]) -> bool:
         """Return whether there is something to rank: attributions of a modality that it reads."""
-        return self.attributes and any(name != COVARIATES for name in self.reads_of(available))
+        return (
+            self.attributes
+            and not self.shuffled
+            and any(name != COVARIATES for name in self.reads_of(available))
+        )
+
+    def check_cohort(self, cohort: CohortSection) -> None:
+        """Refuse what the cohort does not have: a column of labels, say.
+
+        Raises
+        ------
+        ConfigurationError
+        """
 
     def adapt(self, name: str, section: M) -> M:
         """Return a modality's section with what this method wants otherwise.

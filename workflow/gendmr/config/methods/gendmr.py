@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from gendmr.config.methods.base import NetworkSection, Rates, SnpReader
+from gendmr.config.optimisation import OptimisationSection
+
+# Optimisation of `design: network`, where nothing else is said.
+NETWORK_OPTIMISATION = OptimisationSection(epochs=60, patience=15)
+
+
+def _by_design(evidence: Any, network: Any) -> Callable[[dict[str, Any]], Any]:
+    """Return the default of an option that is left out, from the options before it."""
+    return lambda options: network if options.get("design") == "network" else evidence
 
 
 class GendmrMethod(SnpReader, NetworkSection):
@@ -17,10 +26,17 @@ class GendmrMethod(SnpReader, NetworkSection):
     """Chooses the method."""
     reads: tuple[Literal["snp", "region"], ...] | None = Field(default=None, min_length=1)
     """The bags; without it, those of both that the study has."""
-    evidence: Literal["none", "outcome", "both", "all"] = "all"
+    design: Literal["evidence", "network"] = "evidence"
+    """`evidence`: no instance has a slope of its own, functions that all share read what the
+    training people say of it. `network`: every SNP and every measure of a region has a slope,
+    which is learned and shrunk; no evidence, unless it is asked for."""
+    evidence: Literal["none", "outcome", "both", "all"] = Field(
+        default_factory=_by_design(evidence="all", network="none")
+    )
     """What the training people say about an instance, offered to its token: association with the
     outcome; `both`: also with the out-of-fold imaging risk and with what imaging leaves
-    unexplained; `all`: also with the single regions that differ between cases and controls."""
+    unexplained; `all`: also with the single regions that differ between cases and controls. Without
+    it `all`, and `none` with `design: network`."""
     position: Literal["genomic", "index", "none", "shuffled"] = "genomic"
     """Where a SNP lies: base pairs on its chromosome, its rank in the list, nowhere, or base pairs
     of another SNP (a control)."""
@@ -42,13 +58,14 @@ class GendmrMethod(SnpReader, NetworkSection):
     dominance: Literal["person", "batch", "epoch", "none"] = "person"
     """Who leads is decided for each person, for the people of a batch together, for an epoch, or
     not at all: then each modality teaches the other for everybody."""
-    roles: Literal["exchange", "imaging", "genetics"] = "exchange"
-    """`exchange`: whoever leads teaches; or a fixed teacher."""
+    roles: Literal["exchange", "imaging", "genetics", "self"] = "exchange"
+    """`exchange`: whoever leads teaches; or a fixed teacher; `self`: each modality is taught by its
+    own average and by no other (a control)."""
     distillation: float = Field(default=1.0, ge=0)
     """Largest weight of what the teacher's answer adds to the loss; 0 leaves distillation out."""
-    contrast: float = Field(default=0.1, ge=0)
+    contrast: float = Field(default_factory=_by_design(evidence=0.1, network=0.0), ge=0)
     """Weight of the contrast between the student's and the teacher's view of a person; 0 leaves it
-    out."""
+    out. Without it 0.1, and 0 with `design: network`."""
     temperature: float = Field(default=3.0, gt=0)
     """Softens the answers of teacher and student."""
     ramp: int = Field(default=10, ge=1)
@@ -90,6 +107,15 @@ class GendmrMethod(SnpReader, NetworkSection):
             "disk": {"start": 0.2},
         },
     }
+
+    def optimised(self, study: OptimisationSection) -> OptimisationSection:
+        """Return the optimisation: own keys over the study's over the defaults of the design."""
+        if self.design == "evidence":
+            return super().optimised(study)
+        chosen = study.model_dump(exclude_unset=True) | self.optimisation.model_dump(
+            exclude_unset=True
+        )
+        return NETWORK_OPTIMISATION.model_copy(update=chosen)
 
     def bytes_of_fit(self, instances: Mapping[str, int], people: int) -> float:
         """Return the memory of one fit: some forty tables live until the gradient is known."""

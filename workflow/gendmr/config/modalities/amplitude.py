@@ -14,7 +14,7 @@ class AmplitudeSection(ModalitySection):
     stage: ClassVar[str | None] = "connectivity"
 
     @classmethod
-    def measured_by(cls, stage: Any) -> bool:
+    def measured_by(cls, stage: Any, named: bool) -> bool:
         """Return whether the stage reads signals."""
         return bool(stage.has_signals)
 

@@ -24,13 +24,15 @@ class ModalitySection(Section):
     section. None: the study has it where `modalities` has an entry for it."""
 
     @classmethod
-    def measured_by(cls, stage: Any) -> bool:
+    def measured_by(cls, stage: Any, named: bool) -> bool:
         """Return whether the stage, as its section has it, measures the modality.
 
         Parameters
         ----------
         stage : Section
             The section of the study that `stage` names.
+        named : bool
+            Whether `modalities` has an entry for it.
         """
         return True
 
@@ -70,6 +72,13 @@ class ModalitySection(Section):
     def user_files(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()
+
+    def people_files(self) -> list[str]:
+        """Return the files of single people, one each, that the user brings; none by default.
+
+        They are inputs of the rule that makes the cohort's file, and their checksums are recorded.
+        """
+        return []
 
     def most(self, instances: int, groups: int | None = None) -> int:
         """Return how many instances a fold reads at most, of those of the cohort.

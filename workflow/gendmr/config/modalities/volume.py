@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from gendmr.config.modalities.base import ModalitySection
+from gendmr.files.listed import listed_files
 
 
 class VolumeSection(ModalitySection):
@@ -27,3 +29,15 @@ class VolumeSection(ModalitySection):
     def user_files(self) -> tuple[str, ...]:
         """Return those that the user brings: their checksums are recorded."""
         return (self.table,)
+
+    def people_files(self) -> list[str]:
+        """Return the maps that the table lists; none where the table is not there yet.
+
+        Raises
+        ------
+        InputFileError, TableError
+            The table is malformed.
+        """
+        if not Path(self.table).is_file():
+            return []
+        return [str(path) for path in listed_files(self.table).values()]

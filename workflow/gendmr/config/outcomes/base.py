@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from gendmr.config.base import Section
+from gendmr.errors import ConfigurationError
 
 
 class OutcomeSection(Section):
@@ -14,3 +18,28 @@ class OutcomeSection(Section):
     """Chooses the task."""
     label: str | None = Field(default=None, min_length=1, max_length=60)
     """What texts and figures call it, such as `time to conversion`; without it, its name."""
+
+    modality: ClassVar[str | None] = None
+    """Modality whose file holds the outcome; None: it stands in the user's participants.tsv."""
+    exchangeable: ClassVar[bool] = True
+    """Whether the outcome of one person could be another's: without it, methods have no null."""
+
+
+def refuse_unmeasured(outcomes: Mapping[str, OutcomeSection], modalities: Iterable[str]) -> None:
+    """Refuse an outcome whose modality the study does not have.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    modalities = list(modalities)
+    for name, section in outcomes.items():
+        if section.modality is not None and section.modality not in modalities:
+            raise ConfigurationError(
+                f"cohort.outcomes.{name}: a {section.kind} stands in the modality"
+                f" {section.modality}, which the study does not have",
+                cause="an entry of modalities, or the section of the stage that measures it, was"
+                " left out",
+                next_step=f"add `modalities: {section.modality}: {{}}`, and the section of its"
+                " stage",
+            )

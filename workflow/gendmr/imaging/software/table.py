@@ -130,7 +130,7 @@ class RawTable:
         return names
 
 
-def read_raw(path: Path | str) -> RawTable:
+def read_raw(path: Path | str, setting: str = "`imaging: measurements:`") -> RawTable:
     """Read a table separated by tabs, commas, semicolons or blanks, compressed or not.
 
     Raises
@@ -140,7 +140,7 @@ def read_raw(path: Path | str) -> RawTable:
     TableError
         Rows differ in their number of columns, or a column is named twice.
     """
-    numbered = list(numbered_lines(path, setting="`imaging: measurements:`"))
+    numbered = list(numbered_lines(path, setting=setting))
     first = numbered[0][1]
     # The separator is the mark that the header has; blanks only where it has none of them.
     marks = [mark for mark in "\t;," if mark in first]

@@ -9,15 +9,28 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+SLOPE_DECAY = 10.0  # of slopes: they rest on some 1 / (10 learning rates) steps
+
 
 class GatedBag(nn.Module):
     """Gated attention (Ilse, Tomczak & Welling 2018, eq. 9) with signed risks that add up."""
 
     def __init__(
-        self, width: int, hidden: int, channels: int, risks: int, outputs: int, evidence: bool
+        self,
+        width: int,
+        hidden: int,
+        channels: int,
+        risks: int,
+        outputs: int,
+        evidence: bool,
+        slopes: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         self.evidence = evidence
+        # What instances are worth by themselves is the start; what tokens say departs from it.
+        self.shrunken = evidence or slopes is not None
+        if slopes is not None:
+            self.slope = nn.Parameter(torch.zeros(*slopes, risks))
         self.tanh = nn.Linear(width, hidden)
         self.gate_ = nn.Linear(width, hidden)
         self.attend = nn.Linear(hidden, 1, bias=False)
@@ -35,7 +48,7 @@ class GatedBag(nn.Module):
             self.trust.copy_(torch.tensor([math.log(math.expm1(value)) for value in trust]))
             self.caution.fill_(caution)
             self.mixture.copy_(torch.tensor([math.log(math.expm1(value)) for value in mixture]))
-            if self.evidence:
+            if self.shrunken:
                 for layer in (self.attend, self.free, self.gain):
                     layer.weight.zero_()
 
@@ -63,6 +76,24 @@ class GatedBag(nn.Module):
         """
         support = (functional.softplus(self.trust)[:, None] * statistics**2).sum(-2).amax(-1)
         return functional.logsigmoid(0.5 * support - self.caution)
+
+    def slopes(self, steps: torch.Tensor) -> torch.Tensor:
+        """Return the slopes of instances, each times the probability that it is one.
+
+        Under AdamW a weight with decay `d` comes to rest where `d` times the weight is the mean of
+        its gradient over steps by their root mean square, `u`, in -1 to 1: what the training people
+        say of it, beyond what the other slopes explain already. So `u / sqrt(1 - u^2)` times the
+        root of the steps of an epoch is a z statistic, and a slope is believed as the same
+        two-group model believes evidence: see `prior`.
+
+        Parameters
+        ----------
+        steps : Tensor ()
+            Of an epoch.
+        """
+        u = (self.slope * SLOPE_DECAY).clamp(-0.999, 0.999)
+        support = u**2 / (1 - u**2) * steps
+        return u * torch.sigmoid(0.5 * support - self.caution)
 
 
 class Block(nn.Module):

@@ -38,6 +38,7 @@ from gendmr.tasks.base import Task
 
 Outputs = Mapping[str, torch.Tensor]
 OTHER = {"snp": "region", "region": "snp"}
+SELF = {"snp": "snp", "region": "region"}
 TEMPERATURE_OF_VIEWS = 0.1
 SAME_STRATUM = 0.5
 TEACHER = "average"
@@ -63,6 +64,11 @@ class Exchange:
     def wanted(options: GendmrMethod) -> bool:
         """Return whether anything is learned from the other modality."""
         return options.distillation > 0 or options.contrast > 0
+
+    @property
+    def teacher_of(self) -> Mapping[str, str]:
+        """Whose average teaches a modality."""
+        return SELF if self.options.roles == "self" else OTHER
 
     @property
     def teachers(self) -> tuple[Teacher, ...]:
@@ -119,6 +125,8 @@ class Exchange:
     def dominant(self, memory: Outputs, batch: Outputs) -> torch.Tensor:
         """Return who leads each person of a batch (person,): 1 imaging, -1 genetics, 0 neither."""
         options, person = self.options, batch["person"]
+        if options.roles == "self":
+            return torch.zeros_like(batch["weight"])
         if options.roles != "exchange":
             return torch.full_like(batch["weight"], 1.0 if options.roles == "imaging" else -1.0)
         gap = (memory["right_region"] - memory["right_snp"])[person]
@@ -129,10 +137,16 @@ class Exchange:
             gap = memory["gap"].expand_as(gap)
         return torch.sign(gap) * (gap.abs() > options.margin)
 
+    @property
+    def everybody(self) -> bool:
+        """Whether both modalities learn from everybody, whoever leads."""
+        roles = self.options.roles
+        return roles == "self" or (roles == "exchange" and self.options.dominance == "none")
+
     def _student_weights(self, memory: Outputs, batch: Outputs) -> Tensors:
         """Return the weight (person,) with which each modality learns from the other."""
         both = _both(batch)
-        if self.options.dominance == "none" and self.options.roles == "exchange":
+        if self.everybody:
             return dict.fromkeys(MODALITIES, both)
         dominant = self.dominant(memory, batch)
         return {"snp": both * (dominant > 0), "region": both * (dominant < 0)}
@@ -144,7 +158,7 @@ class Exchange:
         both = batch["has_snp"] * batch["has_region"] * batch["weight"]
         total = both.sum() * 0.0
         for name in MODALITIES:
-            teacher = step.teacher_outputs[TEACHER][f"output_{OTHER[name]}"]
+            teacher = step.teacher_outputs[TEACHER][f"output_{self.teacher_of[name]}"]
             right = is_right(task, teacher, batch, both)
             student = step.outputs[f"output_{name}"]
             each = divergence(task, teacher, student, both, self.options.temperature)
@@ -166,9 +180,9 @@ class Exchange:
         positive = real * torch.maximum(same, SAME_STRATUM * same_stratum)
         total = both.sum() * 0.0
         for name in MODALITIES:
-            keys = step.teacher_outputs[TEACHER][f"view_{OTHER[name]}"]
+            keys = step.teacher_outputs[TEACHER][f"view_{self.teacher_of[name]}"]
             if self.options.queue:
-                keys = torch.cat([keys, memory[f"queue_{OTHER[name]}"]])
+                keys = torch.cat([keys, memory[f"queue_{self.teacher_of[name]}"]])
             closeness = step.outputs[f"view_{name}"] @ keys.T / TEMPERATURE_OF_VIEWS
             closeness = closeness + torch.where(real > 0, 0.0, -1e4)
             each = -(positive * functional.log_softmax(closeness, dim=1)).sum(1)
@@ -207,10 +221,7 @@ class Exchange:
     def metrics(self, memory: Outputs) -> Tensors:
         """Return the shares of people with both modalities led by each, by group."""
         shares = {}
-        if self.options.dominance == "none" and self.options.roles == "exchange":
-            dominant = torch.zeros_like(memory["dominant"])
-        else:
-            dominant = memory["dominant"]
+        dominant = memory["dominant"] * (not self.everybody)
         for code, group in enumerate(self.groups):
             weight = memory["both"] * memory["seen"] * (memory["group"] == code)
             for name, value in (("region", 1.0), ("snp", -1.0), ("none", 0.0)):

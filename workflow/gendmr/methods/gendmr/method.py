@@ -50,6 +50,7 @@ from gendmr.errors import TrainingError
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
 from gendmr.methods.fitted_network import FittedNetwork
+from gendmr.methods.gendmr.attention import SLOPE_DECAY
 from gendmr.methods.gendmr.exchange import Exchange
 from gendmr.methods.gendmr.network import (
     DEPARTURES,
@@ -57,6 +58,7 @@ from gendmr.methods.gendmr.network import (
     LEVELS,
     MODALITIES,
     PRIOR,
+    SLOPES,
     GendmrNet,
 )
 from gendmr.methods.gendmr.tokens import MISSING, mark_padding, tables
@@ -68,6 +70,7 @@ from gendmr.tasks.base import Task
 
 FEWEST_TO_EXCHANGE = 10  # people with both modalities
 HEAD = 0.5  # weight of the loss of each bag's own head
+LEVEL_DECAY = 2.0  # of the level of a bag with slopes, which would else outgrow their shrinkage
 START = 0.5  # SD of what a bag says of training people before the first step
 
 
@@ -126,6 +129,8 @@ class Gendmr(NetworkMethod):
             ("group", task_groups(task.groups(train.outcome))),
         ):
             people[name] = torch.from_numpy(groups[1].astype(np.float32))
+        sizes = np.bincount(evidence.part[0], minlength=self.options.parts)
+        steps = np.ceil(sizes / self.optimisation.batch_size).sum()  # of an epoch
         return FitProblem(
             seed=inputs.seed,
             task=task,
@@ -135,7 +140,8 @@ class Gendmr(NetworkMethod):
             ),
             outcome=train.outcome,
             validation_outcome=inputs.validation.outcome,
-            fixed=tables(self.options, inputs.preparation, evidence, modalities, inputs.seed),
+            fixed=tables(self.options, inputs.preparation, evidence, modalities, inputs.seed)
+            | {"steps": torch.tensor(float(steps))},
             slot=evidence.part.shape[0] * self.options.parts,
             part=evidence.part,
             notes=self._notes(train, modalities, evidence),
@@ -164,6 +170,7 @@ class Gendmr(NetworkMethod):
         return {
             "gene": 1 + int(problem.fixed["snp_gene"].max()),
             "region": problem.fixed["region_z"].shape[1],
+            "snp": problem.fixed["snp_z"].shape[1],
             "phenotype": problem.fixed["snp_z"].shape[-1],
         }
 
@@ -313,8 +320,12 @@ class Gendmr(NetworkMethod):
     ) -> float:
         """Return the decay of a parameter: embeddings and the prior have their own."""
         leaf = name.rsplit(".", 1)[-1]
+        if name in SLOPES:
+            return SLOPE_DECAY
         if name in EMBEDDINGS:
             return self.options.embedding_decay
+        if leaf == "log_scale" and self.options.design == "network":
+            return LEVEL_DECAY
         if leaf in PRIOR or name.endswith(DEPARTURES):
             return self.options.prior_decay
         return optimisation.weight_decay if leaf == "weight" and "norm" not in name else 0.0

@@ -25,6 +25,7 @@ EMBEDDINGS = ("gene", "region_embedding")
 # The prior of the evidence: may move, is pulled back. Departures from it start at zero.
 PRIOR = ("trust", "caution", "mixture", "gate", "presence")
 LEVELS = ("log_scale", "bias")
+SLOPES = ("snp.slope", "region.slope")
 DEPARTURES = ("attend.weight", "free.weight", "gain.weight", "fuse_out.weight")
 
 
@@ -48,26 +49,34 @@ class GendmrNet(nn.Module):
     ) -> None:
         super().__init__()
         width, evidence = options.width, options.evidence != "none"
+        self.sloped = options.design == "network"
+        sizes = architecture.sizes
         self.options, self.modalities, self.exchange = options, architecture.modalities, exchange
-        outputs, risks = architecture.task.n_outputs, architecture.sizes["phenotype"]
+        outputs, risks = architecture.task.n_outputs, sizes["phenotype"]
         if "snp" in self.modalities:
             self.dosage_class = nn.Parameter(torch.zeros(CLASSES, width))
             self.chromosome = nn.Parameter(torch.zeros(len(CHROMOSOMES), width))
-            self.gene = nn.Parameter(torch.zeros(architecture.sizes["gene"], width))
+            self.gene = nn.Parameter(torch.zeros(sizes["gene"], width))
             self.place = nn.Linear(2 * options.fourier, width, bias=False)
             self.surroundings = nn.Linear(4, width, bias=False)
             self.says = nn.Linear(FEATURES, width, bias=False)
             self.modulate = nn.Linear(width, width, bias=False)
             self.token_norm = nn.LayerNorm(width)
             self.blocks = nn.ModuleList(Block(width, options.heads) for _ in range(options.blocks))
-            self.snp = GatedBag(width, options.attention, len(CHANNELS), risks, outputs, evidence)
+            slopes = (sizes["snp"],) if self.sloped else None
+            self.snp = GatedBag(
+                width, options.attention, len(CHANNELS), risks, outputs, evidence, slopes
+            )
         if "region" in self.modalities:
             self.measure_in = nn.Linear(MEASURES, width)
             self.measure_out = nn.Linear(width, width)
-            self.region_embedding = nn.Parameter(torch.zeros(architecture.sizes["region"], width))
+            self.region_embedding = nn.Parameter(torch.zeros(sizes["region"], width))
             self.region_says = nn.Linear(MEASURES, width, bias=False)
             self.region_norm = nn.LayerNorm(width)
-            self.region = GatedBag(width, options.attention, MEASURES, risks, outputs, evidence)
+            slopes = (sizes["region"], MEASURES) if self.sloped else None
+            self.region = GatedBag(
+                width, options.attention, MEASURES, risks, outputs, evidence, slopes
+            )
         self.contrasted = options.contrast > 0 and len(self.modalities) == 2
         if self.contrasted:
             self.view = nn.ModuleDict(
@@ -84,7 +93,7 @@ class GendmrNet(nn.Module):
         with torch.no_grad():
             for name, value in self.named_parameters():
                 leaf = name.rsplit(".", 1)[-1]
-                zero = name in ("gate", "presence", *EMBEDDINGS)
+                zero = name in ("gate", "presence", *EMBEDDINGS, *SLOPES)
                 # A block starts as the identity, the fused head as the sum of both bags.
                 zero |= name.endswith(("out.weight", "down.weight")) and "measure" not in name
                 if value.ndim == 2 and not zero:
@@ -95,7 +104,8 @@ class GendmrNet(nn.Module):
                 else:
                     value.zero_()
             if "snp" in self.modalities:
-                self.snp.start((0.3, 0.05, 0.3, 0.45), 6.0, (0.4, 0.1, 0.4, 0.15))
+                caution = 6.5 if self.sloped else 6.0
+                self.snp.start((0.3, 0.05, 0.3, 0.45), caution, (0.4, 0.1, 0.4, 0.15))
             if "region" in self.modalities:
                 self.region.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
 
@@ -188,10 +198,18 @@ class GendmrNet(nn.Module):
             context + self.dosage_class[:, None] * (1 + self.modulate(context))
         )  # (class, snp, width), classes counted in alleles that the evidence calls risky
         scores = bag.score(tokens) + batch["snp_absent"]
-        values = bag.free(tokens)
+        values, gain = bag.free(tokens), bag.gain(tokens)
+        effect = torch.zeros_like(values[:1])  # (1, snp, risk), per SD of the dosage
+        if self.sloped:
+            # Attention is a share: many instances of a slope each count as a sum of slopes does.
+            count = (batch["snp_absent"] > -1).sum()
+            effect = effect + count * bag.slopes(batch["steps"])
+        if bag.evidence:
+            effect = effect + bag.effect(statistics)
+            scores = scores + bag.prior(statistics)
+        effect = batch["snp_coded"][..., None] * effect  # (class, snp, risk)
         if not bag.evidence:
-            return scores, values, tokens
-        gain = bag.gain(tokens)
+            return scores, values + effect * (1 + torch.tanh(gain)), tokens
         risky = batch["snp_flip"][slot]
 
         def in_effect_alleles(table: torch.Tensor) -> torch.Tensor:
@@ -199,24 +217,29 @@ class GendmrNet(nn.Module):
             return torch.where(turned, table[[2, 1, 0, 3]], table)
 
         scores, values, gain, tokens = map(in_effect_alleles, (scores, values, gain, tokens))
-        effect = batch["snp_coded"][..., None] * bag.effect(statistics)  # (class, snp, risk)
-        return scores + bag.prior(statistics), values + effect * (1 + torch.tanh(gain)), tokens
+        return scores, values + effect * (1 + torch.tanh(gain)), tokens
 
     def _regions(self, batch: Tensors, outputs: Tensors) -> torch.Tensor:
         """Return the bag vector of people (person, width); adds to `outputs`."""
         measures = batch["regions"]  # (person, region, measure)
         statistics = batch["region_z"][batch["slot"]]  # (region, measure, phenotype)
         tokens = self.measure_out(functional.gelu(self.measure_in(measures)))
-        tokens = tokens + self.region_embedding
+        # What a region is changes what its measures mean: added alone, all regions share a slope.
+        tokens = tokens * (1 + self.region_embedding) + self.region_embedding
         bag = self.region
         if bag.evidence:
             largest = statistics.abs().amax(-1)  # (region, measure)
             tokens = tokens + self.region_says(torch.log1p(largest**2))
         tokens = self.region_norm(tokens)  # (person, region, width)
         score, value = bag.score(tokens), bag.free(tokens)
+        weights = torch.zeros_like(statistics)  # (region, measure, phenotype)
+        if self.sloped:
+            weights = weights + len(weights) * bag.slopes(batch["steps"])
         if bag.evidence:
             score = score + bag.prior(statistics)
-            effect = (measures[..., None] * bag.weighted(statistics)).sum(-2)
+            weights = weights + bag.weighted(statistics)
+        if bag.shrunken:
+            effect = (measures[..., None] * weights).sum(-2)  # (person, region, phenotype)
             value = value + effect * (1 + torch.tanh(bag.gain(tokens)))
         attention = torch.softmax(score, dim=-1)  # (person, region)
         risk = torch.exp(bag.log_scale) * attention[..., None] * value  # (person, region, risk)

@@ -28,7 +28,7 @@ from gendmr.engine.training import Replicates
 from gendmr.methods.additive import attribution_of
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.fitted_network import FittedNetwork
-from gendmr.methods.migtrans.attribution import integrated_gradients
+from gendmr.methods.integrated_gradients import integrated_gradients
 from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
 from gendmr.methods.migtrans.image import AXES, ImageEncoder
 from gendmr.methods.migtrans.network import ALONE, PLACES, REBUILT, MigtransNet, in_steps

@@ -11,12 +11,12 @@ import numpy as np
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.volume import VolumeSection
-from gendmr.errors import ImageError, InputFileError
-from gendmr.files.tables import read_table
+from gendmr.errors import ImageError, InputFileError, first_few
+from gendmr.files.listed import listed_files
 from gendmr.modalities.base import Listing
 from gendmr.modalities.matching import Matching
 from gendmr.modalities.store import write_modality
-from gendmr.modalities.table import KEY, TableSource
+from gendmr.modalities.table import TableSource
 from gendmr.modalities.volume.modality import MODALITY
 
 LOW, HIGH = (-90.0, -126.0, -72.0), (90.0, 90.0, 108.0)  # mm, MNI: the box of SPM and CAT12
@@ -34,8 +34,24 @@ class VolumeSource(TableSource):
         self, sources: Mapping[str, str], section: ModalitySection, cohort: CohortSection
     ) -> Listing:
         """Return who has a map, where each is named; see `Source.people`."""
-        _files(sources[self.source])
+        listed_files(sources[self.source])
         return super().people(sources, section, cohort)
+
+    def check(self, sources: Mapping[str, str]) -> None:
+        """Refuse a table none of whose maps is there.
+
+        Raises
+        ------
+        InputFileError
+        """
+        files = listed_files(sources[self.source])
+        if not any(path.is_file() for path in files.values()):
+            raise InputFileError(
+                f"{sources[self.source]}: none of {len(files)} maps is there:"
+                f" {first_few(files.values())}",
+                cause="another folder, or a disk that is not mounted",
+                next_step="correct the column `file`; it is relative to the folder of the table",
+            )
 
     def collect(
         self,
@@ -58,7 +74,7 @@ class VolumeSource(TableSource):
 
         if not isinstance(section, VolumeSection):
             raise TypeError(f"a section {type(section).__name__}, not VolumeSection")
-        files = _files(sources[self.source])
+        files = listed_files(sources[self.source])
         by_key = Matching.of(cohort).keys(list(files), sources[self.source])
         chosen = {name: files[by_key[key]] for key, name in people.items() if key in by_key}
         places, centres, grey = grid(section.resolution)
@@ -168,14 +184,6 @@ def _sampled(
     inside = ((voxels[:3] >= -0.5) & (last >= voxels[:3])).all(axis=0)
     sampled = map_coordinates(smooth, voxels[:3], order=1, mode="nearest")
     return np.where(inside, sampled, np.nan), float(inside.mean())
-
-
-def _files(path: str) -> dict[str, Path]:
-    table = read_table(path, {KEY: "text", "file": "text"}, extra=True, key=KEY)
-    if table.empty:
-        raise InputFileError(f"{path}: no row", next_step="list the map of each person")
-    folder = Path(path).parent
-    return {str(row[KEY]): folder / str(row["file"]) for row in table.to_dict("records")}
 
 
 SOURCE = VolumeSource(MODALITY)

@@ -1,10 +1,11 @@
-"""Pictures of a ranking: along the genome, against the null, over folds, on the brain.
+"""Pictures of a ranking: genome, null, folds, brain, networks.
 
 Each function writes a PNG and, beside it, an SVG, and returns the figure.
 """
 
 from gendmr.ranking.figures.brain import Atlas, draw_brain, read_atlas
 from gendmr.ranking.figures.genome import draw_genome
+from gendmr.ranking.figures.networks import draw_networks
 from gendmr.ranking.figures.qq import draw_qq
 from gendmr.ranking.figures.stability import TablePanel, draw_stability
 
@@ -13,6 +14,7 @@ __all__ = [
     "TablePanel",
     "draw_brain",
     "draw_genome",
+    "draw_networks",
     "draw_qq",
     "draw_stability",
     "read_atlas",

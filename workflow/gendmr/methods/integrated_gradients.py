@@ -20,7 +20,7 @@ Scalar = Callable[[Mapping[str, torch.Tensor], np.ndarray], torch.Tensor]
 
 
 def integrated_gradients(
-    scalar: Scalar, inputs: Mapping[str, torch.Tensor]
+    scalar: Scalar, inputs: Mapping[str, torch.Tensor], points_at_once: int = AT_ONCE
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Return attributions of inputs to a scalar of each person.
 
@@ -30,6 +30,8 @@ def integrated_gradients(
         ``scalar(inputs, people)`` gives the scalar (person,) of some people, by their numbers;
         a person's must not depend on the others.
     inputs : mapping of str to Tensor (person, ...)
+    points_at_once : int
+        Points on the paths in one pass, at most.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def integrated_gradients(
     values = {name: np.zeros(tuple(inputs[name].shape)) for name in names}
     unsettled = everybody
     size = sum(inputs[name][0].numel() for name in names) if len(everybody) else 1
-    most = min(AT_ONCE, INPUTS_AT_ONCE // max(size, 1))
+    most = min(points_at_once, INPUTS_AT_ONCE // max(size, 1))
     for nodes in NODES:
         points, weights = np.polynomial.legendre.leggauss(nodes)
         points, weights = (points + 1) / 2, weights / 2

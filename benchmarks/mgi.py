@@ -1,0 +1,226 @@
+"""Genes help to segment lesions where the image hides what they know, or do they not.
+
+    python benchmarks/mgi.py run results/mgi-bench [--seeds 1 2 3] [--truths hidden rim null]
+    python benchmarks/mgi.py table results/mgi-bench
+
+Each cohort has a seed of its own and is simulated three times: how far the mask reaches beyond the
+visible core is hidden in the image, shown by a rim, or hidden and genes are those of other people.
+A third is held out. The network with genes is compared, person by person, with the same network
+whose genes were exchanged, and with one without. Functions of the rules run in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy.stats import t as student
+from scipy.stats import wilcoxon
+
+from gendmr.cohort.splits import split_folds
+from gendmr.config.simulate import SimulateSection
+from gendmr.config.study import Study
+from gendmr.expression.join import join_matrices
+from gendmr.files.atomic import write_text
+from gendmr.lesions.collect import collect_lesions
+from gendmr.simulate.lesions import simulate_lesions
+from gendmr.training.fold import train_fold
+from in_process import join_cohort
+
+SMALL = {"side": 32, "slices": 4}
+REAL, SHUFFLED = "real", "shuffled"
+METHODS: dict[str, dict[str, Any]] = {
+    REAL: {"kind": "mgi"},
+    SHUFFLED: {"kind": "mgi", "shuffled": {"expression": []}},
+    "images": {"kind": "mgi", "reads": ["slice"]},
+    "unet": {"kind": "unet"},
+    "threshold": {"kind": "threshold"},
+}
+TRUTHS: dict[str, dict[str, Any]] = {
+    "hidden": {"margin": "hidden"},
+    "rim": {"margin": "rim"},
+    "null": {"margin": "hidden"},
+}
+
+
+def simulation_of(truth: str, changes: dict[str, Any]) -> SimulateSection:
+    """Return what is simulated."""
+    lesions = {**TRUTHS[truth], "hospital_batch": 0.3, **SMALL, **changes}
+    return SimulateSection.parse(
+        {"people": 100, "sites": 3, "null_mode": truth == "null", "lesions": lesions}
+    )
+
+
+def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
+    """Write and return the study of one cohort."""
+    inputs = folder / "simulate"
+    methods = {
+        name: {**method, **(changes if method["kind"] == "mgi" else {})}
+        for name, method in METHODS.items()
+    }
+    config = {
+        "study": "mgi-bench",
+        "seed": seed,
+        "expression": {"matrices": [{"path": str(inputs / "expression.tsv"), "unit": "log2"}]},
+        "lesions": {
+            "nifti": f"{inputs}/images/{{participant}}_{{channel}}.nii.gz",
+            "masks": f"{inputs}/masks/{{participant}}.nii.gz",
+            "channels": ["flair"],
+        },
+        "modalities": {"slice": {"side": SMALL["side"]}},
+        "cohort": {
+            "participants": str(inputs / "participants.tsv"),
+            "outcomes": {"tumour": {"kind": "segmentation"}},
+            "covariates": ["age", "sex", "site"],
+            "require": "all",
+            "folds": 3,
+            "inner_validation": 0.1,
+        },
+        "training": {"methods": methods, "covariates": ["age", "sex"]},
+    }
+    write_text(folder / "study.yaml", yaml.safe_dump(config, sort_keys=False))
+    return Study.parse(folder / "study.yaml")
+
+
+def prepare(folder: Path, study: Study, simulation: SimulateSection) -> None:
+    """Simulate a cohort and run the stages before training."""
+    if study.expression is None or study.lesions is None:
+        raise SystemExit("the study lacks a section")
+    simulate_lesions(simulation, study.seed, folder / "simulate")
+    join_matrices(study.expression, folder / "expression")
+    collect_lesions(study.lesions, folder / "lesions")
+    cohort = join_cohort(study, folder)
+    split_folds(cohort / "participants.tsv", study.cohort, study.seed, cohort / "splits.tsv")
+
+
+def run(
+    folder: Path,
+    seeds: list[int],
+    truths: list[str],
+    names: list[str],
+    changes: dict[str, Any],
+    lesions: dict[str, Any],
+) -> None:
+    """Make the cohorts that are not there, and train methods that are not trained."""
+    for seed in seeds:
+        for truth in truths:
+            place = folder / f"{truth}-{seed}"
+            study = study_of(place, seed, changes)
+            if not (place / "cohort" / "splits.tsv").is_file():
+                prepare(place, study, simulation_of(truth, lesions))
+            for name in names:
+                fold = place / "training" / name / "repeat-0" / "fold-0"
+                if (fold / "run.json").is_file():
+                    continue
+                started = time.process_time()
+                train_fold(
+                    place / "cohort",
+                    fold,
+                    method=name,
+                    repeat=0,
+                    fold=0,
+                    options=study.method_options(name),
+                    seed=seed,
+                    device="cpu",
+                    checkpoint_every=1000,
+                    progress=lambda line: print(f"  {line}", flush=True),
+                )
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                print(
+                    f"{place.name}, {name}: Dice {dice_of(fold).mean():.3f},"
+                    f" {time.process_time() - started:.0f} CPU s, peak so far {peak:.0f} MB",
+                    flush=True,
+                )
+
+
+def dice_of(fold: Path) -> pd.Series:
+    """Return Dice of the held-out people, by participant."""
+    rows = pd.read_csv(fold / "predictions.tsv", sep="\t")
+    return rows[rows["set"] == "held-out"].set_index("participant_id")["dice"]
+
+
+def compared(folder: Path) -> pd.DataFrame:
+    """Return the gain in Dice by own genes over each other method, paired by person.
+
+    Means and 95 % intervals are over cohorts; `wilcoxon` is the p-value over all people.
+    """
+    rows = []
+    for truth in TRUTHS:
+        for other in METHODS:
+            gains, everybody, level = [], [], []
+            for place in sorted(folder.glob(f"{truth}-*")):
+                own = place / "training" / REAL / "repeat-0" / "fold-0"
+                others = place / "training" / other / "repeat-0" / "fold-0"
+                if (
+                    other != REAL
+                    and (own / "run.json").is_file()
+                    and (others / "run.json").is_file()
+                ):
+                    gain = (dice_of(own) - dice_of(others)).to_numpy()
+                    gains.append(gain.mean())
+                    everybody.append(gain)
+                    level.append((dice_of(own).mean(), dice_of(others).mean()))
+            if not gains:
+                continue
+            count, spread = len(gains), np.std(gains, ddof=1) if len(gains) > 1 else np.nan
+            half = student.ppf(0.975, count - 1) * spread / np.sqrt(count) if count > 1 else np.nan
+            own_mean, other_mean = np.mean(level, axis=0)
+            rows.append(
+                {
+                    "truth": truth,
+                    "against": other,
+                    "cohorts": count,
+                    "dice": own_mean,
+                    "dice_other": other_mean,
+                    "gain": np.mean(gains),
+                    "low": np.mean(gains) - half,
+                    "high": np.mean(gains) + half,
+                    "wilcoxon": wilcoxon(np.concatenate(everybody)).pvalue,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def retrieved(folder: Path) -> pd.DataFrame:
+    """Return retrieval of held-out people by truth, method, retriever and query, over cohorts."""
+    tables = []
+    for path in sorted(folder.glob("*-*/training/*/repeat-0/fold-0/retrieval.tsv")):
+        table = pd.read_csv(path, sep="\t")
+        truth = path.parents[4].name.rsplit("-", 1)[0]
+        tables.append(table.assign(truth=truth, method=path.parents[2].name))
+    keys = ["truth", "method", "retriever", "among", "query"]
+    return pd.concat(tables).groupby(keys).mean(numeric_only=True).reset_index()
+
+
+def main() -> None:
+    """Run a part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = parser.add_subparsers(dest="part", required=True)
+    one = parts.add_parser("run")
+    one.add_argument("folder", type=Path)
+    one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    one.add_argument("--truths", nargs="+", default=list(TRUTHS))
+    one.add_argument("--methods", nargs="+", default=[REAL, SHUFFLED])
+    one.add_argument("--options", type=yaml.safe_load, default={}, help="of mgi, YAML")
+    one.add_argument("--lesions", type=yaml.safe_load, default={}, help="of the simulation, YAML")
+    parts.add_parser("table").add_argument("folder", type=Path)
+    asked = parser.parse_args()
+    if asked.part == "run":
+        run(asked.folder, asked.seeds, asked.truths, asked.methods, asked.options, asked.lesions)
+    else:
+        for table in (compared(asked.folder), retrieved(asked.folder)):
+            table.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,327 @@
+"""Who should teach whom? GenDMR without evidence, with other roles, where they could matter.
+
+    python benchmarks/roles.py run --regime plain --cohorts 4
+    python benchmarks/roles.py page
+
+A regime is a planted cohort (benchmarks/planted.py) seen otherwise: images of a fifth, wrong
+diagnoses in training, stronger imaging; and every fit is judged once more by people whose images
+are withheld. Cohort k has the seed k; all methods are fitted in the same folds of it, in one
+process. A row of docs/explanation/roles.tsv that is there is not made again, so a run that was
+stopped goes on where it stood. `page` writes the generated part of docs/explanation/roles.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calibration_page import BEGIN, END, replace_part
+from gendmr.cohort.view import FoldView
+from gendmr.config.study import Study
+from gendmr.config.training import MethodOptions
+from gendmr.files.atomic import read_json
+from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.methods.base import FitInputs
+from gendmr.preprocessing.preparation import OutcomeFree
+from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.seeds import derive, generator
+from gendmr.statistics.classification import auc
+from gendmr.tasks import task_of
+from gendmr.tasks.binary.outcome import CaseStatus
+from gendmr.training.fold import build_method
+from gendmr.training.readout import instance_scores
+from in_process import make_simulated_cohort
+from planted import ROOT, study_of
+from planted_page import markdown
+
+TABLE = ROOT / "docs/explanation/roles.tsv"
+PAGE = ROOT / "docs/explanation/roles.md"
+WORK = ROOT / "results/benchmark-roles"
+EXCHANGE = "exchange"
+NETWORK: dict[str, Any] = {"kind": "gendmr", "design": "network"}
+METHODS: dict[str, dict[str, Any]] = {
+    EXCHANGE: NETWORK,
+    "imaging teaches": NETWORK | {"roles": "imaging"},
+    "genetics teaches": NETWORK | {"roles": "genetics"},
+    "each teaches itself": NETWORK | {"roles": "self"},
+    "both teach": NETWORK | {"dominance": "none"},
+    "no distillation": NETWORK | {"distillation": 0.0},
+    "with contrast": NETWORK | {"contrast": 0.1},
+    "evidence alone": {"kind": "gendmr"},
+    "evidence and network": NETWORK | {"evidence": "all"},
+    "ridge on regions": {"kind": "ridge", "reads": ["region"]},
+    "concatenation": {"kind": "fusion", "mode": "concatenation"},
+    "single SNPs": {"kind": "association"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Regime:
+    """A way to see a planted cohort.
+
+    Parameters
+    ----------
+    words : str
+    imaged : float
+        Share of the people with images.
+    atrophy : float
+        Share of a region that cases lose.
+    wrong : float
+        Share of the people to train on and to validate with whose diagnosis is turned around.
+    """
+
+    words: str
+    imaged: float = 1.0
+    atrophy: float = 0.04
+    wrong: float = 0.0
+
+
+REGIMES = {
+    "plain": Regime("everybody has images, as on the page of planted truth"),
+    "fifth-imaged": Regime("a fifth of the people have images", imaged=0.2),
+    "wrong": Regime("20 % of the diagnoses in training are wrong", wrong=0.2),
+    "strong-imaging": Regime("atrophy twice as large", atrophy=0.08),
+}
+COLUMNS: dict[str, Kind] = {
+    "regime": "text",
+    "people": "integer",
+    "cohort": "integer",
+    "method": "text",
+    "auc": "number",
+    "auc_blind": "number",
+    "auc_train": "number",
+    "found25": "number",
+    "seconds": "number",
+}
+KEY = ["regime", "people", "cohort", "method"]
+
+
+# ---- One cohort ----------------------------------------------------------------------------------
+
+
+def make_cohort(regime: Regime, people: int, cohort: int, work: Path) -> tuple[Study, Path]:
+    """Return the study of a cohort and its results, made where they are not there."""
+    config = study_of(people, round(people * regime.imaged), cohort, ["gendmr"])
+    config["simulate"]["atrophy"] = regime.atrophy
+    config["training"]["methods"] = {
+        name.replace(" ", "-"): options for name, options in METHODS.items()
+    }
+    study = Study.parse(config)
+    folder = work / f"{people}-{regime.imaged:g}-{regime.atrophy:g}-{cohort}"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    results = Path("results") / study.study
+    if not (results / "cohort/strata.tsv").is_file():
+        make_simulated_cohort(study, results)
+    return study, results
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """What a fold gives to every method that reads the same."""
+
+    inputs: FitInputs
+    held_out: PreparedSubset
+
+
+def open_fold(
+    regime: Regime, study: Study, results: Path, number: int, options: MethodOptions
+) -> Fold:
+    """Prepare a fold as the regime sees it."""
+    task = task_of(options.outcome, options.task)
+    view = FoldView.open(
+        results / "cohort", 0, number, task=task, modalities=tuple(options.modalities)
+    )
+    train, validation = view.train, view.validation
+    if regime.wrong:
+        random = generator(study.seed, "benchmark", "wrong", number)
+        train, validation = (
+            subset.with_outcome(turned(subset.outcome, regime.wrong, random))
+            for subset in (train, validation)
+        )
+    outcome_free = OutcomeFree(view, options)
+    (strength,) = outcome_free.abs_z([train.outcome])
+    preparation = outcome_free.condition(train.outcome, strength)
+    seed = derive(study.seed, "benchmark", "roles", number)
+    inputs = FitInputs(preparation.apply(train), preparation.apply(validation), preparation, seed)
+    view.seal()
+    return Fold(inputs, preparation.apply(view.held_out))
+
+
+def blind(people: PreparedSubset) -> PreparedSubset:
+    """Return the same people without images: for methods that ask who has one, and for others."""
+    if "region" not in people.values:
+        return people
+    nobody = np.zeros(len(people), dtype=bool)
+    return dataclasses.replace(
+        people,
+        present={**people.present, "region": nobody},
+        values={**people.values, "region": np.zeros_like(people.values["region"])},
+    )
+
+
+def turned(outcome: CaseStatus, share: float, random: np.random.Generator) -> CaseStatus:
+    """Return the diagnoses with a share of them turned around."""
+    wrong = random.random(len(outcome)) < share
+    return CaseStatus(np.where(wrong, 1 - outcome.case, outcome.case))
+
+
+def row_of(
+    name: str, study: Study, folds: list[Fold], planted: set[str], options: MethodOptions
+) -> dict[str, Any]:
+    """Fit a method in all folds and say what it predicts and finds."""
+    start = time.process_time()
+    fitted = build_method(options).fit_many(
+        [fold.inputs for fold in folds], device="cpu", progress=lambda line: None
+    )
+    aucs: dict[str, list[float]] = {"auc": [], "auc_blind": [], "auc_train": []}
+    scores: dict[str, float] = {}
+    for one, fold in zip(fitted, folds, strict=True):
+        for column, people in (
+            ("auc", fold.held_out),
+            ("auc_blind", blind(fold.held_out)),
+            ("auc_train", fold.inputs.train),
+        ):
+            aucs[column].append(auc(people.outcome.case, one.predict(people)[:, 0]))
+        attribution = one.attributions(fold.held_out).get("snp")
+        if attribution is None:
+            continue
+        genes = fold.inputs.preparation.instances("snp")["gene"]
+        for gene, score in zip(genes, instance_scores(attribution.value, "mean_abs"), strict=True):
+            first = gene.split(";")[0]
+            scores[first] = scores.get(first, 0.0) + float(score)
+    order = sorted(scores, key=lambda gene: -scores[gene])
+    return {
+        "method": name,
+        **{column: round(float(np.mean(values)), 5) for column, values in aucs.items()},
+        "found25": len(planted & set(order[:25])) if order else np.nan,
+        "seconds": round(time.process_time() - start, 1),
+    }
+
+
+# ---- The table -----------------------------------------------------------------------------------
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the table of results, empty where there is none."""
+    if not path.is_file():
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    return read_table(path, COLUMNS)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Make the rows that are missing, cohort by cohort."""
+    regime = REGIMES[chosen.regime]
+    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
+        table = read_rows(chosen.table)
+        same = (table["regime"] == chosen.regime) & (table["people"] == chosen.people)
+        known = set(table.loc[same & (table["cohort"] == cohort), "method"])
+        missing = [name for name in chosen.methods if name not in known]
+        if not missing:
+            continue
+        study, results = make_cohort(regime, chosen.people, cohort, chosen.work)
+        truth = read_json(results / "simulate/truth.json")
+        planted = {item["gene"] for item in truth["genes"]}
+        opened: dict[tuple[str, ...], list[Fold]] = {}
+        for name in missing:
+            options = study.method_options(name.replace(" ", "-"))
+            if options.reads not in opened:
+                opened[options.reads] = [
+                    open_fold(regime, study, results, number, options)
+                    for number in range(study.cohort.folds)
+                ]
+            row = {"regime": chosen.regime, "people": chosen.people, "cohort": cohort}
+            row |= row_of(name, study, opened[options.reads], planted, options)
+            table = pd.concat([read_rows(chosen.table), pd.DataFrame([row])], ignore_index=True)
+            write_table(chosen.table, table.astype({"people": int, "cohort": int})[list(COLUMNS)])
+            print(f"{chosen.regime}, cohort {cohort}, {name}: {row['auc']:.3f}", flush=True)
+    return 0
+
+
+# ---- The page ------------------------------------------------------------------------------------
+
+
+def generated(table: pd.DataFrame) -> str:
+    """Return the tables of the page: a section for each regime and number of people."""
+    parts = []
+    for regime, words in ((name, item.words) for name, item in REGIMES.items()):
+        part = table[table["regime"] == regime]
+        for people, rows in part.groupby("people"):
+            parts += [f"### {people:,} people: {words}", section(rows)]
+    return "\n\n".join(parts) or "No cohort has been run yet."
+
+
+def section(rows: pd.DataFrame) -> str:
+    """Return the table of one regime: each method, and how much better the exchange is."""
+    aucs = rows.pivot_table(index="cohort", columns="method", values="auc")
+    blinded = rows.pivot_table(index="cohort", columns="method", values="auc_blind")
+    found = rows.pivot_table(index="cohort", columns="method", values="found25")
+    seconds = rows.groupby("method")["seconds"].mean()
+    lines = []
+    for name in (name for name in METHODS if name in aucs):
+        difference = "" if EXCHANGE not in aucs else told((aucs[EXCHANGE] - aucs[name]).dropna(), 3)
+        lines.append(
+            [
+                name,
+                str(aucs[name].count()),
+                told(aucs[name].dropna(), 3),
+                "" if name == EXCHANGE else difference,
+                told(blinded[name].dropna(), 3),
+                told(found[name].dropna(), 1) if name in found else "–",
+                f"{seconds[name]:.0f}",
+            ]
+        )
+    head = [
+        *("method", "cohorts", "AUC", "exchange is better by", "AUC without their images"),
+        *("planted genes in first 25", "processor seconds"),
+    ]
+    return markdown(head, lines)
+
+
+def told(values: pd.Series, digits: int) -> str:
+    """Return mean and standard error."""
+    if not len(values):
+        return "–"
+    error = f" ± {values.std(ddof=1) / np.sqrt(len(values)):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{error}".replace("-", "−")
+
+
+def page(chosen: argparse.Namespace) -> int:
+    """Write the page of results."""
+    replace_part(chosen.page, BEGIN, END, generated(read_rows(chosen.table)))
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("run", help="make the rows that are missing")
+    make.add_argument("--regime", choices=list(REGIMES), required=True)
+    make.add_argument("--people", type=int, default=1000)
+    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
+    make.add_argument("--start", type=int, default=1, help="the first cohort")
+    make.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    make.add_argument("--work", type=Path, default=WORK, help="folder of the cohorts")
+    make.set_defaults(do=run)
+    show = commands.add_parser("page", help="write the page from the table")
+    show.add_argument("--page", type=Path, default=PAGE)
+    show.set_defaults(do=page)
+    for command in (make, show):
+        command.add_argument("--table", type=Path, default=TABLE)
+    chosen = parser.parse_args()
+    for name in ("table", "work"):
+        if hasattr(chosen, name):
+            setattr(chosen, name, getattr(chosen, name).resolve())
+    return int(chosen.do(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Studies that benchmarks make of config/studies are studies to the parser."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from gendmr.config.study import Study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def benchmarks_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("kind", ["null", "power"])
+def test_study_of__of_calibration_is_a_study(kind: str) -> None:
+    config = importlib.import_module("calibration").study_of(kind, 3)
+    study = Study.parse(config)
+    assert study.simulate is not None and study.simulate.null_mode is (kind == "null")
+
+
+@pytest.mark.parametrize("kind", ["null", "power"])
+def test_study_of__of_other_outcomes_is_a_study_wherever_its_results_lie(
+    kind: str, tmp_path: Path
+) -> None:
+    module = importlib.import_module("calibration_outcomes")
+    study = module.study_of(kind, 3, tmp_path / "results" / f"{kind}-3")
+    assert study.simulate.null_mode is (kind == "null")
+    assert str(study.cohort.participants).startswith(str(tmp_path))
+
+
+def test_study_of__of_the_planted_study_holds_the_methods_that_were_asked_for() -> None:
+    module = importlib.import_module("planted")
+    study = Study.parse(module.study_of(380, 200, 2, ["gendmr", "ridge-region"]))
+    assert set(study.methods) == {"gendmr", "ridge-region"}
+
+
+def teardown_module() -> None:
+    for name in ("calibration", "calibration_outcomes", "planted"):
+        sys.modules.pop(name, None)

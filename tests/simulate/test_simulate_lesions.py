@@ -1,0 +1,164 @@
+"""Lesions: what is planted is there, and what is hidden is not seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from gendmr.config.lesions import LesionsSection
+from gendmr.config.simulate import SimulateSection
+from gendmr.errors import ConfigurationError
+from gendmr.lesions.people import find_people
+from gendmr.lesions.volume import read_person
+from gendmr.simulate.lesion_names import (
+    IMAGES,
+    MASKS,
+    SIMULATED_CHANNEL,
+    planned_lesions,
+    refuse_other_lesions,
+)
+from gendmr.simulate.lesions import FACTORS, simulate_lesions
+
+PEOPLE = 40
+
+
+class Simulated:
+    """The files of a cohort, and what a reader of them sees."""
+
+    def __init__(self, folder: Path, null: bool = False, **lesions: Any) -> None:
+        self.section = SimulateSection.parse(
+            {"people": PEOPLE, "sites": 2, "null_mode": null, "lesions": lesions}
+        )
+        simulate_lesions(self.section, 4, folder)
+        self.folder = folder
+        self.truth = json.loads((folder / "truth.json").read_text())
+        self.people = pd.read_csv(folder / "participants.tsv", sep="\t")
+        reader = LesionsSection.parse(
+            {
+                "nifti": f"{folder}/{IMAGES}",
+                "masks": f"{folder}/{MASKS}",
+                "channels": [SIMULATED_CHANNEL],
+            },
+            where="lesions",
+        )
+        self.volumes = {
+            name: read_person(name, files, reader) for name, files in find_people(reader).items()
+        }
+
+    def factor(self, of: str, name: str) -> np.ndarray:
+        return np.array(self.truth[of][name])
+
+    def seen_in_genes(self) -> np.ndarray:
+        """Mean of the genes of each factor, signed as they were planted, (person, factor)."""
+        levels = pd.read_csv(self.folder / "expression.tsv", sep="\t", index_col=0)
+        unit = levels.sub(levels.mean(axis=1), axis=0).div(levels.std(axis=1), axis=0)
+        means = []
+        for name in FACTORS:
+            own = [item for item in self.truth["genes"] if item["factor"] == name]
+            signs = np.sign([item["loading"] for item in own])
+            means.append(signs @ unit.loc[[item["gene"] for item in own]].to_numpy() / len(own))
+        return np.stack(means, axis=1)
+
+    def measured(self) -> dict[str, np.ndarray]:
+        """Return contrast and radius of the visible core, and radius of the mask, by person."""
+        cores, masks, contrasts = [], [], []
+        for volume in self.volumes.values():
+            image, mask = volume.image[0].astype(float), volume.labels > 0
+            inside = image[image > 0]
+            bright = (
+                image > np.median(inside) + 0.5 * (image[mask].max() - np.median(inside))
+            ) & mask
+            cores.append(np.sqrt(bright.sum(axis=(1, 2)).max()))
+            masks.append(np.sqrt(mask.sum(axis=(1, 2)).max()))
+            contrasts.append(np.log(np.quantile(image[mask], 0.95) / np.median(inside) - 1))
+        return {name: np.array(one) for name, one in
+                (("core", cores), ("mask", masks), ("contrast", contrasts))}  # fmt: skip
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+@pytest.fixture(scope="module")
+def hidden(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    return Simulated(tmp_path_factory.mktemp("hidden"))
+
+
+def test_simulate_lesions__factors_are_in_genes_and_in_lesions(hidden: Simulated) -> None:
+    seen, measured = hidden.seen_in_genes(), hidden.measured()
+    for column, name in enumerate(FACTORS):
+        assert correlation(seen[:, column], hidden.factor("factors", name)) > 0.85
+    assert correlation(measured["contrast"], hidden.factor("lesion_factors", "brightness")) > 0.8
+    size, margin = (hidden.factor("lesion_factors", name) for name in ("size", "margin"))
+    radius = np.exp(0.25 * size) + np.clip(0.5 + 0.25 * margin, 0, 1)
+    assert correlation(measured["mask"], radius) > 0.9
+    assert hidden.truth["factors"] == hidden.truth["lesion_factors"]
+
+
+def test_simulate_lesions__a_hidden_margin_leaves_no_trace_in_the_image(
+    hidden: Simulated, tmp_path: Path
+) -> None:
+    """With a rim the same masks and genes have other images; without, margins change no pixel."""
+    rim = Simulated(tmp_path / "rim", margin="rim")
+    wider = Simulated(tmp_path / "wider", margin_spread=0.4)
+    for name, volume in hidden.volumes.items():
+        assert (rim.volumes[name].labels == volume.labels).all()
+        assert (wider.volumes[name].image == volume.image).all()
+    assert any(
+        (rim.volumes[name].image != volume.image).any() for name, volume in hidden.volumes.items()
+    )
+    assert any(
+        (wider.volumes[name].labels != volume.labels).any()
+        for name, volume in hidden.volumes.items()
+    )
+    assert (rim.folder / "expression.tsv").read_bytes() == (
+        hidden.folder / "expression.tsv"
+    ).read_bytes()
+
+
+def test_simulate_lesions__null_mode_gives_genes_of_nobody(tmp_path: Path) -> None:
+    null = Simulated(tmp_path, null=True)
+    seen = null.seen_in_genes()
+    for column, name in enumerate(FACTORS):
+        assert abs(correlation(seen[:, column], null.factor("lesion_factors", name))) < 0.4
+        assert correlation(seen[:, column], null.factor("factors", name)) > 0.85
+
+
+def test_simulate_lesions__hospitals_have_intensities_of_their_own(tmp_path: Path) -> None:
+    loud = Simulated(tmp_path, hospital_intensity=0.5)
+    level = np.array([np.median(one.image[one.image > 0]) for one in loud.volumes.values()])
+    by_site = pd.Series(level).groupby(loud.people["site"].to_numpy())
+    assert by_site.mean().std() > 3 * by_site.std().mean()
+
+
+def test_planned_lesions__names_all_files_before_they_are_made(hidden: Simulated) -> None:
+    planned = planned_lesions(hidden.section, str(hidden.folder))
+    assert sorted(planned) == sorted(map(str, hidden.folder.glob("*/*.nii.gz")))
+    image = nib.load(planned[0])
+    assert image.shape == (48, 48, 6)
+
+
+def test_refuse_other_lesions__says_what_to_set() -> None:
+    section = LesionsSection.parse(
+        {"nifti": "mine/{participant}.nii", "masks": "m/{participant}.nii", "channels": ["flair"]},
+        where="lesions",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_other_lesions(section, "results/x/simulate")
+    remedy = "results/x/simulate/images/{participant}_{channel}.nii.gz"
+    assert f"nifti: {remedy}" in caught.value.next_step
+    right = section.model_copy(
+        update={"nifti": remedy, "masks": "results/x/simulate/masks/{participant}.nii.gz"}
+    )
+    refuse_other_lesions(right, "results/x/simulate")
+
+
+def test_simulate_section__has_one_cohort() -> None:
+    with pytest.raises(ConfigurationError, match="two cohorts"):
+        SimulateSection.parse({"lesions": {}, "tumours": {}}, where="simulate")

@@ -1,0 +1,71 @@
+"""All that is missing or does not fit in what a study is given, found without running anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gendmr.config.study import Study
+from gendmr.errors import InputFileError, Problems, first_few
+
+
+def named_files(study: Study) -> list[str]:
+    """Return the files that a configuration names one by one, each once."""
+    genotypes = study.genotypes.files if study.genotypes else ()
+    return list(dict.fromkeys([*genotypes, *study.tables()]))
+
+
+def absent_files(study: Study) -> list[str]:
+    """Return those that are not there; a folder is there, too."""
+    return [path for path in named_files(study) if not Path(path).exists()]
+
+
+def stage_sections(study: Study) -> dict[str, dict[str, Any]]:
+    """Return the sections by stage of what is looked at before anything runs, as plain values.
+
+    Of `ranking` only the files are: all its other options rerun no check.
+    """
+    stages = {
+        stage: getattr(study, stage).model_dump(mode="json")
+        for stage in study.measuring_stages()
+        if stage != "simulate"
+    }
+    if study.ranking.enrichment is not None:
+        stages["ranking"] = {"enrichment": study.ranking.enrichment.model_dump(mode="json")}
+    return stages
+
+
+def problems_of(
+    study: Study, counts: dict[str, Any] | None = None, *, tell_absent: bool = True
+) -> Problems:
+    """Return all that is missing or does not fit.
+
+    Parameters
+    ----------
+    study : Study
+        One of a user's own; of a simulated one nothing is there yet.
+    counts : dict, optional
+        Receives what `gendmr.cohort.check.examine` counts.
+    tell_absent : bool
+        The files that are named and not there are the first problem.
+    """
+    from gendmr.cohort.check import examine
+
+    problems, others, absent = Problems(), Problems(), absent_files(study)
+    if absent and tell_absent:
+        problems.add(
+            InputFileError(
+                f"{len(absent)} of {len(named_files(study))} files that the study names are not"
+                f" there: {first_few(absent, 50)}",
+                cause="another folder: paths are relative to the one in which snakemake runs",
+                next_step="correct the paths in the configuration, or bring the files",
+            )
+        )
+    examined = examine(study.cohort, study.modality_sections(), stage_sections(study), others)
+    if counts is not None:
+        counts.update(examined)
+    for error in others.errors:
+        # What a reader says of a file that is missing was said above.
+        if not any(error.what.startswith(f"{path}: no such file") for path in absent):
+            problems.add(error)
+    return problems

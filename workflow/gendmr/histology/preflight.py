@@ -1,0 +1,43 @@
+"""What can be said of slides before their features are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gendmr.config.histology import HistologySection
+from gendmr.errors import InputFileError, first_few
+from gendmr.histology.slides import find_slides
+
+
+def checks(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[Callable[[], object]]:
+    """Yield the check of the table of slides: it can be read, and their files are there.
+
+    Parameters
+    ----------
+    stages : mapping of str to mapping
+        Sections of the study by stage; `histology` is among them.
+    """
+    yield partial(
+        check_slides, HistologySection.parse(dict(stages["histology"]), where="histology")
+    )
+
+
+def check_slides(histology: HistologySection) -> None:
+    """Refuse a table none of whose files is there: a few are for the stage to list.
+
+    Raises
+    ------
+    InputFileError, TableError, IdentifierError
+        See `find_slides`; or no file is there.
+    """
+    paths = [slide.path for slide in find_slides(histology)]
+    if not any(Path(path).is_file() for path in paths):
+        raise InputFileError(
+            f"{histology.slides}: none of the files of {len(paths)} slides is there:"
+            f" {first_few(paths)}",
+            cause="another folder, or a disk that is not mounted",
+            next_step="correct `histology: folder:`, or the column `file`",
+        )

@@ -1,0 +1,1 @@
+"""Images and genes aligned by contrastive pre-training, then lesions segmented."""

@@ -1,0 +1,155 @@
+"""Encoder and decoder of slices: a vision transformer, and maps that grow back to pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+NARROWEST = 8  # channels of a decoder
+
+
+def padded(side: int, patch: int) -> int:
+    """Return the least multiple of a patch that holds an edge of pixels."""
+    return math.ceil(side / patch) * patch
+
+
+class ImageEncoder(nn.Module):
+    """A vision transformer (Dosovitskiy et al. 2021, ICLR), of MONAI.
+
+    Parameters
+    ----------
+    channels : int
+    sides : (int, int)
+        Rows and columns of a slice, multiples of `patch`.
+    patch, width, layers, heads : int
+    """
+
+    def __init__(
+        self, channels: int, sides: tuple[int, int], patch: int, width: int, layers: int, heads: int
+    ) -> None:
+        super().__init__()
+        # MONAI takes a second to import: only where there are images.
+        from monai.networks.nets.vit import ViT
+
+        self.vit = ViT(
+            channels,
+            sides,
+            (patch, patch),
+            hidden_size=width,
+            mlp_dim=4 * width,
+            num_layers=layers,
+            num_heads=heads,
+            spatial_dims=2,
+        )
+
+    def forward(self, slices: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return tokens (image, place, width), and those after each layer."""
+        tokens, layers = self.vit(slices)
+        return tokens, layers
+
+
+class Decoder(nn.Module):
+    """Maps of tokens, enlarged twofold with a convolution until a token is its patch again.
+
+    Parameters
+    ----------
+    channels, width, layers : int
+        Of the slices, of the tokens, and how many layers the encoder has.
+    patch : int
+        A power of 2.
+    skips : str
+        `none`; `image`: the last convolution also sees the slice; `unetr`: tokens of earlier layers
+        and the slice join at every size (Hatamizadeh et al. 2022, WACV), with blocks of MONAI.
+    """
+
+    def __init__(self, channels: int, width: int, layers: int, patch: int, skips: str) -> None:
+        super().__init__()
+        stages = round(math.log2(patch))
+        widths = [max(width // 2**stage, NARROWEST) for stage in range(stages + 1)]
+        self.skips = skips
+        self.grow = nn.ModuleList()
+        self.early = nn.ModuleList()
+        self.layers: Sequence[int] = ()
+        if skips == "unetr":
+            from monai.networks.blocks.unetr_block import (
+                UnetrBasicBlock,
+                UnetrPrUpBlock,
+                UnetrUpBlock,
+            )
+
+            # The last stage joins the slice, those before it layers from late to early.
+            self.layers = [
+                round(layers * (stages - stage) / stages) - 1 for stage in range(1, stages)
+            ]
+            for stage in range(1, stages):
+                self.early.append(
+                    UnetrPrUpBlock(
+                        2, width, widths[stage], num_layer=stage - 1, kernel_size=3, stride=1,
+                        upsample_kernel_size=2, norm_name="instance", conv_block=True,
+                        res_block=True,
+                    )
+                )  # fmt: skip
+            self.early.append(UnetrBasicBlock(2, channels, widths[-1], 3, 1, "instance", True))
+            for stage in range(stages):
+                self.grow.append(
+                    UnetrUpBlock(2, widths[stage], widths[stage + 1], 3, 2, "instance", True)
+                )
+        else:
+            for stage in range(stages):
+                more = channels if skips == "image" and stage == stages - 1 else 0
+                self.grow.append(_Stage(widths[stage], widths[stage + 1], more))
+        self.head = nn.Conv2d(widths[-1], 1, 1)
+
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        earlier: Sequence[torch.Tensor],
+        slices: torch.Tensor,
+        grid: tuple[int, int],
+    ) -> torch.Tensor:
+        """Return logits (image, row, column).
+
+        Parameters
+        ----------
+        tokens : Tensor (image, place, width)
+        earlier : sequence of Tensor (image, place, width)
+            After each layer of the encoder.
+        slices : Tensor (image, channel, row, column)
+        grid : (int, int)
+            Patches along rows and columns.
+        """
+        maps = as_maps(tokens, grid)
+        for stage, grow in enumerate(self.grow):
+            last = stage == len(self.grow) - 1
+            if self.skips == "unetr":
+                skip = slices if last else as_maps(earlier[self.layers[stage]], grid)
+                maps = grow(maps, self.early[stage](skip))
+            else:
+                maps = grow(maps, slices if last and self.skips == "image" else None)
+        logits: torch.Tensor = self.head(maps)[:, 0]  # (image, row, column)
+        return logits
+
+
+class _Stage(nn.Module):
+    """Twice the size, then a convolution that may see further channels of that size."""
+
+    def __init__(self, width: int, narrower: int, more: int) -> None:
+        super().__init__()
+        self.convolve = nn.Conv2d(width + more, narrower, 3, padding=1)
+        self.norm = nn.GroupNorm(math.gcd(8, narrower), narrower)
+
+    def forward(self, maps: torch.Tensor, more: torch.Tensor | None) -> torch.Tensor:
+        """Return maps (image, narrower, 2 * row, 2 * column)."""
+        maps = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
+        if more is not None:
+            maps = torch.cat([maps, more], dim=1)
+        return functional.gelu(self.norm(self.convolve(maps)))
+
+
+def as_maps(tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Return tokens (image, place, width) as maps (image, width, row, column)."""
+    return tokens.transpose(1, 2).unflatten(2, grid)

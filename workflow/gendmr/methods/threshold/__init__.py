@@ -1,0 +1,1 @@
+"""A threshold of one channel."""

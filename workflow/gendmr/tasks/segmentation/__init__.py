@@ -1,0 +1,1 @@
+"""Masks of lesions: which voxels of a person's volume are lesion."""
