@@ -190,7 +190,9 @@ def row_of(
             ("auc_blind", blind(fold.held_out)),
             ("auc_train", fold.inputs.train),
         ):
-            aucs[column].append(auc(cast("CaseStatus", people.outcome).case, one.predict(people)[:, 0]))
+            aucs[column].append(
+                auc(cast("CaseStatus", people.outcome).case, one.predict(people)[:, 0])
+            )
         attribution = one.attributions(fold.held_out).get("snp")
         if attribution is None:
             continue
