@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -144,7 +144,7 @@ def open_fold(
     if regime.wrong:
         random = generator(study.seed, "benchmark", "wrong", number)
         train, validation = (
-            subset.with_outcome(turned(subset.outcome, regime.wrong, random))
+            subset.with_outcome(turned(cast("CaseStatus", subset.outcome), regime.wrong, random))
             for subset in (train, validation)
         )
     outcome_free = OutcomeFree(view, options)
@@ -190,7 +190,9 @@ def row_of(
             ("auc_blind", blind(fold.held_out)),
             ("auc_train", fold.inputs.train),
         ):
-            aucs[column].append(auc(people.outcome.case, one.predict(people)[:, 0]))
+            aucs[column].append(
+                auc(cast("CaseStatus", people.outcome).case, one.predict(people)[:, 0])
+            )
         attribution = one.attributions(fold.held_out).get("snp")
         if attribution is None:
             continue
