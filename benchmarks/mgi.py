@@ -112,8 +112,8 @@ def run(
     lesions: dict[str, Any],
 ) -> None:
     """Make the cohorts that are not there, and train methods that are not trained."""
-    for truth in truths:
-        for seed in seeds:
+    for seed in seeds:
+        for truth in truths:
             place = folder / f"{truth}-{seed}"
             study = study_of(place, seed, changes)
             if not (place / "cohort" / "splits.tsv").is_file():

@@ -57,7 +57,8 @@ if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
   locked || { ! command -v cc > /dev/null && apt_install gcc libc6-dev python3-dev && locked; } || { tail -5 "$log" >&2; fail "the locked packages could not be installed" "next step: check the network and the package index, then run make again"; }
   $pip --no-deps --no-build-isolation -e "$here/.." 2> "$log" || { tail -5 "$log" >&2; fail "the package itself could not be installed"; }
   echo "$wanted" > "$venv/.installed"
-  say "installed"
+  say "installed: $(du -sh "$venv" | cut -f1) in $venv. Commands of the pages need it once per shell:"
+  say "  source $venv/bin/activate"
 fi
 
 # --- PLINK 1.9 and 2 --------------------------------------------------------------------------

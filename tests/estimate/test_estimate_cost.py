@@ -230,3 +230,10 @@ def test_help_lists_every_target(root):
     assert {"estimate", "demo"} <= targets
     assert targets == set(re.findall(r"^([a-z-]+):", text, re.M))
     assert targets == set(re.findall(r"^# make ([a-z-]+)", text, re.M))
+
+
+def test_stages_of_rules__knows_every_rule_of_every_file(root):
+    known = stages_of_rules()
+    for path in (root / "workflow" / "rules").glob("*.smk"):
+        for name in re.findall(r"^\s*rule (\w+):", path.read_text(), re.M):
+            assert known.get(name) == path.stem, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str
     """
     judged = blind == "validation"
     found = []
-    if (clean / "model.safetensors").read_bytes() != (spoiled / "model.safetensors").read_bytes():
+    if _model(clean, judged) != _model(spoiled, judged):
         found.append("model.safetensors")
     if _history(clean, judged) != _history(spoiled, judged):
         found.append("history.jsonl")
@@ -88,6 +89,18 @@ def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str
     if _instances(clean) != _instances(spoiled):
         found.append("attributions.nc")
     return found
+
+
+def _model(folder: Path, judged: bool) -> object:
+    """Return the bytes of a model; under `judged` without its calibration, all else in order."""
+    content = (folder / "model.safetensors").read_bytes()
+    if not judged:
+        return content
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    inner = json.loads(header.pop("__metadata__")["gendmr"])
+    del inner["calibration"]
+    return inner, header, content[8 + length :]
 
 
 def trajectory(folder: Path) -> list[dict[str, object]]:

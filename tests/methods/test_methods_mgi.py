@@ -21,8 +21,15 @@ from gendmr.cohort.view import FoldView
 from gendmr.config.methods.mgi import MgiMethod
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, TrainingError
+from gendmr.files.tables import read_table
 from gendmr.methods.base import FitInputs
-from gendmr.methods.mgi.contrastive import PairedSlices, info_nce, ranks_of, recall_table
+from gendmr.methods.mgi.contrastive import (
+    RETRIEVAL,
+    PairedSlices,
+    info_nce,
+    ranks_of,
+    recall_table,
+)
 from gendmr.methods.mgi.network import MgiNet, Shape, Sizes
 from gendmr.methods.mgi.order import order_of
 from gendmr.methods.mgi.readout import Alignment
@@ -292,7 +299,9 @@ def test_mgi__keeps_the_order_of_its_genes_and_says_how_pretraining_ended(
     assert any("random order" in note for note in notes)
     assert any("A control" in note for note in notes)
     assert any("logarithm of the batch" in note for note in notes)
-    table = pd.read_csv(folder / "retrieval.tsv", sep="\t")
+    table = read_table(folder / "retrieval.tsv", RETRIEVAL)
+    told = json.loads((folder / "fold.json").read_text())["notes"]
+    assert any("chance" in note and "within hospitals" in note for note in told)
     assert set(table["retriever"]) == {"network", "hospital"}
     assert table["chance_1"].between(0, 1).all()
 

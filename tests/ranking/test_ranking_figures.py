@@ -367,7 +367,7 @@ def test_brain_paints_signed_z_and_leaves_what_is_below_the_null_blank(drawn):
     said = texts(path.with_suffix(".svg"))
     assert {"hippocampus L  1", "hippocampus R  2", "precuneus  3", "insula  4"} <= set(said)
     assert {"5 % family-wise", "z = −14 mm", "y = −20 mm", "z = 36 mm", "y = −60 mm"} <= set(said)
-    assert "z under the permutation null" in said
+    assert "z, normal score against the null" in said
     assert {"1", "2", "3"} <= set(said)
     cut = next(axes for axes in figure.axes if axes.get_title() == "z = −14 mm")
     shares = np.ma.filled(cut.images[1].get_array(), 0.0)
@@ -444,3 +444,29 @@ def test_the_same_bytes_twice(ranking, null, brain, drawn, tmp_path):
     )  # fmt: skip
     for suffix in (".png", ".svg"):
         assert sha256(again.with_suffix(suffix)) == sha256(drawn[0].with_suffix(suffix))
+
+
+def test_draw_genome__counts_genes_at_the_bound_of_z_and_draws_no_row_of_them(tmp_path):
+    genes = make_genes(60)
+    genes.loc[40:, "z"] = -4.37
+    figure = draw_genome(genes, snps_of(genes), 5, tmp_path / "g.png", line=3.9)
+    heights = np.concatenate([m.get_offsets()[:, 1] for m in figure.axes[0].collections])
+    assert len(heights) == 40 and heights.min() > -4
+    assert "not drawn: 20 genes at the lowest z that there is" in texts(tmp_path / "g.svg")
+    # One gene that is low by itself stays.
+    genes.loc[40:, "z"] = np.linspace(-4.3, -1, 20)
+    figure = draw_genome(genes, snps_of(genes), 5, tmp_path / "g.png", line=3.9)
+    heights = np.concatenate([m.get_offsets()[:, 1] for m in figure.axes[0].collections])
+    assert len(heights) == 60
+
+
+def test_draw_brain__is_pale_where_nothing_is_significant(tmp_path):
+    def opacities(**columns):
+        regions = make_regions([6.0, 3.0, 1.5, -2.0]).assign(**columns)
+        figure = draw_brain(regions, np.full((4, 3), np.nan), tmp_path / "b.png", line=2.5)
+        return [bar.get_alpha() for bar in figure.axes[0].patches]
+
+    chance = [0.5] * 4
+    pale = opacities(p_fwer=chance, q=chance)
+    assert len(set(pale)) == 1 and pale[0] < 0.5
+    assert opacities(p_fwer=[0.01, *chance[1:]], q=[0.2, 0.04, 0.3, 0.4]) == [1, 1, *pale[2:]]

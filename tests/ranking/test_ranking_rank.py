@@ -52,7 +52,7 @@ def summary_of(found, **changes):
         permutations=found.permutations,
         bias=found.bias,
         notes=found.notes,
-        folds=4,
+        repeat=np.zeros(4, dtype=int),
         options=RankingSection.parse(changes),
     )
 

@@ -96,9 +96,31 @@ def test_ranks_and_first_against_counting(values):
             assert inside == (value > 0 and better + same <= 3)
 
 
+def test_stability__tells_no_percentiles_of_five_folds_and_compares_repeats():
+    random = np.random.default_rng(2)
+    few = random.random((5, 30))
+    of_folds = scores.stability(few, 3, np.zeros(5, dtype=int))
+    ranked = scores.ranks(few)
+    assert of_folds["rank_low"].tolist() == ranked.min(axis=0).tolist()
+    assert of_folds["rank_high"].tolist() == ranked.max(axis=0).tolist()
+    # A true order with noise in each fold: a repeat, the mean of its folds, has it nearly right.
+    truth = np.linspace(1, 0, 30)
+    repeat = np.repeat(np.arange(12), 5)
+    many = truth + 0.3 * random.random((60, 30))
+    of_repeats = scores.stability(many, 3, repeat)
+    ranked = scores.ranks(np.stack([many[repeat == one].mean(axis=0) for one in range(12)]))
+    low, high = np.percentile(ranked, [10, 90], axis=0)
+    assert of_repeats["rank_low"].tolist() == low.tolist()
+    assert of_repeats["rank_high"].tolist() == high.tolist()
+    assert scores.spread_words(repeat) == {"unit": "repeat", "words": "10–90 % of 12 repeats"}
+    assert scores.spread_words(np.repeat([0, 1], 5))["words"] == "10–90 % of 10 folds"
+    single = scores.spread_words(np.zeros(1, dtype=int))
+    assert single["words"] == "smallest to largest of 1 fold"
+
+
 def test_stability_of_a_list_that_never_changes_and_of_chance():
     steady = np.tile(np.arange(10.0, 0, -1), (5, 1))
-    found = scores.stability(steady, 3)
+    found = scores.stability(steady, 3, np.zeros(5, dtype=int))
     assert found["stability"].tolist() == [1, 1, 1] + [0] * 7
     for name in ("rank_low", "rank_median", "rank_high"):
         assert found[name].tolist() == list(range(1, 11))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gendmr.config.report import ReportSection
 from gendmr.files.atomic import sha256
 from gendmr.report.catalogue import drawn_figures
-from gendmr.report.figures import draw_dominance
+from gendmr.report.figures import draw_dominance, readable
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections.dominance import Dominance, read_dominance
 from pictures import check_picture, texts
@@ -87,3 +88,10 @@ def test_the_same_bytes_twice(originals: Maker, tmp_path: Path) -> None:
         hashes.append([sha256(path) for path in sorted((tmp_path / run).iterdir())])
     assert len(hashes[0]) == 4
     assert hashes[0] == hashes[1]
+
+
+def test_readable__leaves_out_people_of_whom_a_method_reads_nothing() -> None:
+    rows = pd.DataFrame({"modalities": ["snp+region", "snp", "region", "none", "regional"]})
+    assert readable(rows, ["region", "covariates"]).index.tolist() == [0, 2]
+    assert readable(rows, ["snp", "region"]).index.tolist() == [0, 1, 2]
+    assert len(readable(rows, ["covariates"])) == len(rows)

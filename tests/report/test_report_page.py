@@ -1,7 +1,9 @@
-"""The page: one file without links or scripts, whatever a person typed."""
+"""The page: one file without links, and no script but our own, whatever a person typed."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shutil
@@ -14,6 +16,7 @@ import pandas as pd
 
 from gendmr import style
 from gendmr.config.report import ReportSection
+from gendmr.report import page as page_module
 from gendmr.report.page import page_picture
 from report.studies import copy_method, report_study
 
@@ -26,13 +29,23 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.sources: list[str] = []
         self.seen: set[str] = set()
+        self.scripts: list[str] = []
+        self.policy = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.add(tag)
         values = dict(attrs)
+        if values.get("http-equiv") == "Content-Security-Policy":
+            self.policy = str(values["content"])
+        # A script that names a file, or a handler of events, would be somebody else's.
+        assert not any(name == "srcdoc" or name.startswith("on") for name in values)
         self.sources += [str(values[name]) for name in ("src", "href") if name in values]
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -46,7 +59,16 @@ def test_page_is_self_contained_and_escaped(study: Maker) -> None:
     page = Page()
     page.feed(text)
     assert page.open == []
-    assert "script" not in page.seen
+    own = (Path(page_module.__file__).parent / "templates" / "search.js").read_text()
+    assert page.scripts == [own]
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    assert page.policy.split("; ") == [
+        "default-src 'none'",
+        "img-src data:",
+        "style-src 'unsafe-inline'",
+        f"script-src 'sha256-{digest}'",
+    ]
+    assert not re.search(r"https?:|fetch|XMLHttp|import\b|eval|innerHTML", own)
     assert "&lt;b&gt;209&lt;/b&gt;" in text
     assert all(source.startswith(("data:image/", "#")) for source in page.sources)
     assert sum(source.startswith("data:image/") for source in page.sources) == 12
@@ -90,7 +112,7 @@ def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path)
     page.feed(text)
     assert page.open == []
     assert all(source.startswith(("data:image/", "#")) for source in page.sources)
-    assert "onerror" in text
+    assert "onerror" in text and len(page.scripts) == 1
     assert "<img src=x" not in text
     for path in sorted((named / "report" / "figures").glob("*.svg")):
         ElementTree.parse(path)  # noqa: S314 - our own file; well-formed

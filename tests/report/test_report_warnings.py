@@ -205,3 +205,18 @@ def test_null_simulation_with_signal_is_a_warning(study: Maker) -> None:
 
 def test_few_people_are_a_warning(originals: Maker) -> None:
     assert any("fewer than 30" in text for text in warn(originals(n=50)))
+
+
+def test_warnings__say_first_that_a_list_is_at_chance(study: Maker) -> None:
+    results = study()
+    path = results / "ranking" / "gendmr" / "summary.json"
+    said = json.loads(path.read_text()) if path.is_file() else {}
+    agreement = {"top_k": 25, "top_k_overlap_p": 0.4}
+    path.write_text(json.dumps(said | {"genes": agreement, "regions": agreement | {"top_k": 10}}))
+    at_chance = [text for text in warn(results) if "at chance" in text]
+    assert at_chance == [
+        "gendmr: folds agree on the first 25 genes (p = 0.40) and the first 10 regions (p = 0.40)"
+        " no more than they do when outcomes are permuted: the top of these lists is at chance."
+    ]
+    path.write_text(json.dumps(said | {"genes": agreement | {"top_k_overlap_p": 0.01}}))
+    assert not [text for text in warn(results) if "at chance" in text]

@@ -110,8 +110,8 @@ def test_six_files_that_agree(trained: dict[str, Path], cohort: Path, method: st
     threshold = told["calibration"]["threshold"]
     assert ((table["score"] >= threshold) == (table["predicted"] == 1)).all()
     weights = load_file(folder / "model.safetensors")
-    # What the transforms fitted, and the same weights in the form that leaves the study.
-    others = ("preparation.", "terms.")
+    # What the transforms fitted, terms that leave the study, and the rest of a model.
+    others = ("preparation.", "terms.", "state.")
     learned = sum(value.size for key, value in weights.items() if not key.startswith(others))
     assert run["n_parameters"] == learned > 0
 

@@ -374,7 +374,7 @@ def reasons(finished, *words):
     outputs, why = {}, {}
 
     def listen(record) -> bool:
-        if getattr(record, "shellcmd", None):
+        if getattr(record, "shellcmd", None) and hasattr(record, "reason"):
             files = [str(name).partition(" (")[0] for name in record.output]
             outputs.setdefault(record.rule_name, files)
             why.setdefault(record.rule_name, str(record.reason))

@@ -52,6 +52,8 @@ FLOOR = {
     "ranking": 7,
     "cli": 8,
     "export": 8,
+    "predict": 8,
+    "run": 8,
     "bundle": 8,
     "init": 8,
     "notebook": 8,
@@ -63,7 +65,7 @@ FLOOR = {
 STRANGERS = {
     *("genotypes", "annotation", "imaging", "expression", "histology", "connectivity"),
     *("lesions", "simulate", "engine"),
-    *("report", "tracking", "estimate", "export", "bundle", "init", "notebook"),
+    *("report", "tracking", "estimate", "export", "bundle", "init", "notebook", "predict", "run"),
 }
 # Within the ground floor: what knows nothing of a study must not read its configuration.
 PURE = {"statistics": {"statistics"}, "errors": set(), "seeds": set()}

@@ -1,8 +1,8 @@
 """Chapters of the page about stages that measure something, each told by its own package.
 
 A stage's package holds a module ``chapter`` with ``CHAPTER``. Stages are found by name, so the
-report knows none of them. The stages `genotypes` and `imaging` have chapters with tables, in
-`sections`.
+report knows none of them. What the page says of `genotypes` and `imaging` in tables is in
+`gendmr.report.sections`.
 """
 
 from __future__ import annotations

@@ -187,6 +187,10 @@ class TrainingError(GendmrError):
     """A fold cannot be trained: one class, no instance, a loss that is not finite."""
 
 
+class ModelError(GendmrError):
+    """A model of a fold cannot be applied: of another version, or to such a cohort."""
+
+
 class RankingError(GendmrError):
     """Fold results are missing or do not agree with one another."""
 

@@ -1,5 +1,6 @@
 """A cohort with planted truth: the same inputs a user would bring."""
 
+from gendmr.files.shipped import shipped_file
 from gendmr.simulate.lesion_names import planned_lesions
 from gendmr.simulate.slide_names import planned_slides
 
@@ -73,9 +74,7 @@ if STUDY.simulate.lesions:
             participants=nonempty("results/{study}/simulate/participants.tsv"),
             expression=nonempty("results/{study}/simulate/expression.tsv"),
             truth=nonempty("results/{study}/simulate/truth.json"),
-            images=nonempty(
-                planned_lesions(STUDY.simulate, "results/{study}/simulate")
-            ),
+            images=nonempty(planned_lesions(STUDY.simulate, "results/{study}/simulate")),
         log:
             "logs/{study}/simulate/lesions.log",
         benchmark:
@@ -102,8 +101,8 @@ if STUDY.simulate.lesions:
 rule simulate_cohort:
     """People, genotypes, diagnoses and the atrophy that will be seen."""
     input:
-        genes="resources/demo_genes.tsv",
-        regions="resources/demo_regions.tsv",
+        genes=shipped_file("resources/demo_genes.tsv"),
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         participants=nonempty("results/{study}/simulate/participants.tsv"),
         description=nonempty("results/{study}/simulate/participants.json"),
@@ -141,7 +140,7 @@ rule simulate_cohort:
 rule simulate_atlas:
     """A label atlas on the template's grey matter, for the named regions of the demo."""
     input:
-        regions="resources/demo_regions.tsv",
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         labels=nonempty("results/{study}/simulate/atlas.nii.gz"),
         table=nonempty("results/{study}/simulate/atlas.tsv"),
@@ -198,7 +197,7 @@ rule simulate_measurements:
     """Measurements of regions, with noise, in place of images."""
     input:
         anatomy="results/{study}/simulate/anatomy.tsv",
-        regions="resources/demo_regions.tsv",
+        regions=shipped_file("resources/demo_regions.tsv"),
     output:
         regions=nonempty("results/{study}/simulate/regions.nc"),
     log:

@@ -12,6 +12,7 @@ from gendmr.config.annotation import AnnotationSection
 from gendmr.errors import AnnotationError, InputFileError
 from gendmr.files.atomic import write_json
 from gendmr.files.chromosomes import chromosome_name
+from gendmr.files.seal import verify
 from gendmr.files.tables import write_table
 
 COLUMNS = ["snp", "chromosome", "position", "gene", "distance", "relation"]
@@ -225,6 +226,7 @@ def _read_variants(path: Path) -> pd.DataFrame:
             cause="the stage genotypes has not run",
             next_step="snakemake genotypes",
         )
+    verify(path)
     try:
         table = pd.read_csv(
             path,

@@ -32,7 +32,9 @@ STAGES = {
 }
 # Commands beside the stages: `gendmr.<name>.commands` too.
 ASIDE = {
+    "run": "Run the workflow: Snakemake with the rules of this package.",
     "init": "Write a first configuration from your files.",
+    "predict": "Apply finished models to another cohort.",
     "export": "Write files that other programs read.",
     "bundle": "Pack what a bug report needs: configuration, versions, logs, no data.",
 }

@@ -17,7 +17,7 @@ measurements, and nobody else's, when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -197,7 +197,7 @@ class FoldView:
         table = table[outcome.known]
         ids = table.index.to_numpy(dtype=object)
         present = {
-            str(name).removeprefix(HAS): _flag(path, table[name])
+            str(name).removeprefix(HAS): read_flag(path, table[name])
             for name in table.columns
             if str(name).startswith(HAS)
         }
@@ -216,7 +216,7 @@ class FoldView:
             participants=ids,
             family=table["family"].to_numpy(dtype=object),
             outcome=outcome,
-            covariates=_covariates(path, table, self.covariate_kinds),
+            covariates=read_covariates(path, table, self.covariate_kinds),
             present=present,
             readers={
                 name: self._reader(name, owners[name], present.get(name, nobody))
@@ -250,14 +250,30 @@ def _people_of(path: Path, repeat: int, fold: int) -> dict[Role, list[str]]:
     return people
 
 
-def _flag(path: Path, values: pd.Series) -> np.ndarray:
+def read_flag(path: Path, values: pd.Series) -> np.ndarray:
+    """Return a column of True and False as bool (person,).
+
+    Raises
+    ------
+    TableError
+        It holds anything else.
+    """
     wrong = values[~values.isin(["True", "False"])]
     if len(wrong):
         raise TableError(f"{path}: {values.name} is not True or False: {first_few(wrong)}")
     return (values == "True").to_numpy()
 
 
-def _covariates(path: Path, table: pd.DataFrame, kinds: dict[str, CovariateKind]) -> pd.DataFrame:
+def read_covariates(
+    path: Path, table: pd.DataFrame, kinds: Mapping[str, CovariateKind]
+) -> pd.DataFrame:
+    """Return covariates of a table of text: float64, NaN missing; or text, None missing.
+
+    Raises
+    ------
+    TableError
+        Something in a column of numbers is none.
+    """
     columns: dict[str, Any] = {}
     for name, kind in kinds.items():
         values = table[name].str.strip()

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from gendmr.config.base import Section
 from gendmr.errors import ConfigurationError
+from gendmr.files.shipped import shipped_file
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 Build = Literal["GRCh37", "GRCh38", "NCBI36"]
 FORMS = {
     **dict.fromkeys((".vcf", ".vcf.gz", ".vcf.bgz", ".vcf.zst"), "vcf"),
@@ -201,11 +201,7 @@ class GenotypesSection(Section):
 
         The shipped one lies beside the package, wherever Snakemake runs.
         """
-        path = self.reference_positions
-        if Path(path).is_absolute() or Path(path).exists():
-            return path
-        shipped = CHECKOUT / path
-        return str(shipped) if shipped.is_file() else path
+        return shipped_file(self.reference_positions)
 
 
 def _refuse_other_form(path: str) -> None:

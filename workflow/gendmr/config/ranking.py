@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gendmr.config.base import Section
+from gendmr.files.shipped import shipped_file
 
 
 class EnrichmentSection(Section):
@@ -29,6 +30,11 @@ class EnrichmentSection(Section):
     window_kb: float = Field(default=50.0, ge=0, le=10_000)
     """A gene is touched by a locus given as a `position` when it lies within this many kilobases;
     intervals are taken as they are."""
+
+    @field_validator("sets", "loci")
+    @classmethod
+    def _shipped(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(shipped_file, paths))
 
     @model_validator(mode="after")
     def _something_to_test(self) -> EnrichmentSection:

@@ -245,7 +245,8 @@ class SimulateSection(Section):
                 raise ValueError(f"{', '.join(wrong)}: only with `imaging: measurements`")
         if self.tumours is not None and self.lesions is not None:
             raise ValueError("tumours and lesions: two cohorts; leave one of them out")
-        if self.images > self.people:
+        other = self.tumours is not None or self.lesions is not None
+        if not other and self.images > self.people:
             raise ValueError("images: at most as many as `people`")
         if len(set(self.regions)) != len(self.regions):
             raise ValueError("regions: a name appears twice")

@@ -8,29 +8,19 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-from gendmr.config.study import Study
+from gendmr.config.study import DATA_STAGES, Study
 from gendmr.errors import ConfigurationError, first_few
 from gendmr.estimate.plan import Job
 from gendmr.estimate.size import TRAINING, Size, drivers, rate_name
+from gendmr.files.shipped import ROOT
 
-STAGES = (
-    "simulate",
-    "genotypes",
-    "annotation",
-    "imaging",
-    "expression",
-    "histology",
-    "cohort",
-    "training",
-    "ranking",
-    "tracking",
-    "report",
-)
-RULES = Path(__file__).resolve().parents[2] / "rules"
+STAGES = (*DATA_STAGES, "cohort", "training", "ranking", "tracking", "report")
+RULES = ROOT / "workflow" / "rules"
 
 
 @dataclass
@@ -71,6 +61,7 @@ class Cost:
         return seconds
 
 
+@cache
 def load_rates() -> dict[str, object]:
     """Return the measured rates, data of the package."""
     text = Path(__file__).with_name("rates.yaml").read_text(encoding="utf-8")
@@ -78,6 +69,7 @@ def load_rates() -> dict[str, object]:
     return rates
 
 
+@cache
 def stages_of_rules() -> dict[str, str]:
     """Return the stage of each rule: the file of rules in which it stands."""
     stages: dict[str, str] = {}
@@ -90,6 +82,30 @@ def stages_of_rules() -> dict[str, str]:
     return stages
 
 
+def seconds_of(job: Job, study: Study, size: Size) -> float | None:
+    """Return the processor seconds of a job by its rate, None where it has none."""
+    rates = _rates_of(study)
+    name = rate_name(job, study)
+    if name not in rates:
+        return None
+    by = drivers(job, study, size)
+    return sum(rate * by.get(driver, 0.0) for driver, rate in rates[name]["seconds"].items())
+
+
+def stage_of(job: Job, study: Study) -> str:
+    """Return the stage of a job; its rule where that belongs to none."""
+    stages = stages_of_rules()
+    return stages.get(job.rule) or stages.get(rate_name(job, study), job.rule)
+
+
+def _rates_of(study: Study) -> dict[str, Mapping[str, Mapping[str, float]]]:
+    rates: dict[str, Mapping[str, Mapping[str, float]]]
+    rates = dict(load_rates()["rules"])  # type: ignore[call-overload]
+    for method in study.methods.values():
+        rates |= {f"{rule} {method.kind}": own for rule, own in method.rates.items()}
+    return rates
+
+
 def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
     """Sum the rates of jobs; those of methods without rates are listed apart.
 
@@ -98,10 +114,8 @@ def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
     ConfigurationError
         A rule has no rate.
     """
-    rates: dict[str, Mapping[str, Mapping[str, float]]] = load_rates()["rules"]  # type: ignore[assignment]
-    for method in study.methods.values():
-        rates |= {f"{rule} {method.kind}": own for rule, own in method.rates.items()}
-    stage_of = stages_of_rules()
+    rates = _rates_of(study)
+    stages = stages_of_rules()
     sums: dict[str, Stage] = {name: Stage(name) for name in STAGES}
     cost = Cost()
     unknown = set()
@@ -118,7 +132,7 @@ def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
             what: sum(rate * by.get(driver, 0.0) for driver, rate in rates[name][what].items())
             for what in ("seconds", "memory", "disk")
         }
-        stage = sums[stage_of.get(job.rule) or stage_of[name]]
+        stage = sums[stages.get(job.rule) or stages[name]]
         stage.jobs += 1
         stage.cpu += used["seconds"]
         stage.disk += used["disk"]

@@ -26,7 +26,7 @@ from gendmr.files.atomic import write_text
 # Class variables of sections that say what jobs take, not what they do.
 NO_RESULT = {"rates", "resources"}
 PACKAGE = Path(__file__).resolve().parents[1]
-DATA_SUFFIXES = (".css", ".html", ".j2", ".tsv", ".yaml", ".bib")
+DATA_SUFFIXES = (".css", ".html", ".j2", ".js", ".tsv", ".yaml", ".bib")
 # Of a source, by the SHA-256 of its bytes: a digest of its code; what it imports, with names.
 Parsed = tuple[str, list[tuple[str, list[str]]]]
 _known: dict[str, Parsed] = {}

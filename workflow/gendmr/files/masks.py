@@ -8,7 +8,7 @@ A group for each participant, compressed:
 - `affine` (4, 4), float64, from (column, row, slice) to mm, right, anterior, superior; NaN is
   unknown;
 - `picture` (channel, row, column), float32, SDs of the volume: the slice at `place` (an attribute)
-  with the largest lesion, in the size that the methods read.
+  with most of the true lesion, or of the predicted one, in the size that the methods read.
 """
 
 from __future__ import annotations

@@ -96,8 +96,7 @@ def load_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
 def open_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFrame]:
     """Check a file set as `load_fileset` does, but for variants of one name."""
     prefix = str(prefix)
-    for suffix in ("bed", "bim", "fam"):
-        verify(f"{prefix}.{suffix}")
+    verify(f"{prefix}.bed")
     people, variants = read_fam(prefix), read_bim(prefix)
     check_size(prefix, len(people), len(variants))
     check_padding(Path(f"{prefix}.bed"), len(people), len(variants))
@@ -231,6 +230,7 @@ def _columns(prefix: str, suffix: str) -> list[np.ndarray]:
             cause="the prefix is written with a suffix, or the path is wrong",
             next_step="give the path without .bed, and keep .bed, .bim and .fam together",
         )
+    verify(path)
     data = path.read_bytes()
     try:
         text = data.decode("utf-8")

@@ -8,7 +8,7 @@ training mean would.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,10 @@ class FittedAdditive:
     best_epoch: int = 1
     device: str = "cpu"
     packages: tuple[str, ...] = ("numpy", "scipy", "scikit-learn")
+
+    def portable(self) -> FittedAdditive:
+        """Return what a model file holds of it: no history."""
+        return replace(self, history=[])
 
     @property
     def weights(self) -> dict[str, np.ndarray]:

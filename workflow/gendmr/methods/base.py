@@ -70,7 +70,14 @@ class FitInputs:
 
 
 class Fitted(Protocol):
-    """A fitted method."""
+    """A fitted method: a dataclass, or an object with `portable`, of which models are made.
+
+    See `gendmr.files.portable`.
+    """
+
+    @property
+    def preparation(self) -> Preparation:
+        """Return what was fitted before it."""
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -119,8 +126,8 @@ class Fitted(Protocol):
 class LeavesReadouts(Protocol):
     """A fitted method that may leave files of held-out people beside predictions.tsv."""
 
-    def leave(self, folder: Path, people: PreparedSubset) -> None:
-        """Write them into the folder of the fold."""
+    def leave(self, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write them into the folder of the fold; return sentences on what they say."""
 
 
 class Method(Protocol):

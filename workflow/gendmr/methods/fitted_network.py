@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from gendmr.config.training import MethodOptions
 from gendmr.engine.batches import Tensors, in_order
 from gendmr.engine.forward import Forward
 from gendmr.engine.layout import Layout
@@ -19,7 +21,7 @@ from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.tasks.base import Task
 
 if TYPE_CHECKING:
-    from gendmr.methods.network_method import NetworkMethod
+    from gendmr.methods.network_method import Architecture, NetworkMethod
 
 
 @dataclass
@@ -29,6 +31,7 @@ class FittedNetwork:
     Parameters
     ----------
     method : NetworkMethod
+    architecture : Architecture
     module : torch.nn.Module
         Of the replicate's own sizes; its weights are `row` (weight,) and `buffers`.
     modalities : tuple of str
@@ -41,6 +44,7 @@ class FittedNetwork:
     """
 
     method: NetworkMethod
+    architecture: Architecture
     module: nn.Module
     modalities: tuple[str, ...]
     preparation: Preparation
@@ -76,6 +80,21 @@ class FittedNetwork:
         """Nothing: the output of a network is no sum of terms."""
         return {}
 
+    def portable(self) -> StoredNetwork:
+        """Return what a model file holds of it; see `gendmr.files.portable`."""
+        return StoredNetwork(
+            options=self.preparation.options,
+            architecture=self.architecture,
+            modalities=self.modalities,
+            preparation=self.preparation,
+            fixed=self.fixed,
+            slot=self.slot,
+            weights=Layout(self.module).unflatten(self.row),
+            buffers=self.buffers,
+            best_epoch=self.best_epoch,
+            notes=self.notes,
+        )
+
     def predict(self, people: PreparedSubset) -> Any:
         """Return the output that the task reads; see `Fitted.predict`."""
         return self.method.predicted(self, people)
@@ -84,9 +103,9 @@ class FittedNetwork:
         """Return attributions by modality; see `Method`."""
         return self.method.attributions(self, people)
 
-    def leave(self, folder: Path, people: PreparedSubset) -> None:
+    def leave(self, folder: Path, people: PreparedSubset) -> list[str]:
         """Write further files of held-out people; see `gendmr.methods.base.LeavesReadouts`."""
-        self.method.leave(self, folder, people)
+        return self.method.leave(self, folder, people)
 
     def outputs(
         self, people: PreparedSubset, read_out: bool = False, slopes: bool = False
@@ -119,3 +138,54 @@ class FittedNetwork:
                 outputs = forward(self.row, self.buffers, {**self.fixed, **batch}, False)
             pieces.append((outputs, batch))
         return pieces
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A fitted network without its module, which is built anew from the options.
+
+    Parameters
+    ----------
+    options : MethodOptions
+    architecture : Architecture
+    modalities, preparation, fixed, slot, buffers, best_epoch, notes
+        See `FittedNetwork`.
+    weights : dict of Tensor
+        By name of the parameter.
+    """
+
+    options: MethodOptions
+    architecture: Architecture
+    modalities: tuple[str, ...]
+    preparation: Preparation
+    fixed: Tensors
+    slot: int
+    weights: Tensors
+    buffers: Tensors
+    best_epoch: int
+    notes: list[str]
+
+    def restored(self) -> FittedNetwork:
+        """Return the network on the CPU, with the module of its options and architecture."""
+        module = importlib.import_module(f"gendmr.{self.options.method.module}")
+        method: NetworkMethod = module.build(self.options)
+        network = method.network(self.architecture)
+        layout = Layout(network)
+        shapes = [tuple(self.weights[name].shape) for name in layout.names]
+        if shapes != layout.shapes:
+            raise ValueError(f"parameters of {self.options.method.kind} have other shapes")
+        return FittedNetwork(
+            method=method,
+            architecture=self.architecture,
+            module=network,
+            modalities=self.modalities,
+            preparation=self.preparation,
+            fixed=self.fixed,
+            slot=self.slot,
+            row=torch.cat([self.weights[name].reshape(-1) for name in layout.names]),
+            buffers=self.buffers,
+            history=[],
+            best_epoch=self.best_epoch,
+            device="cpu",
+            notes=self.notes,
+        )

@@ -166,8 +166,9 @@ class NetworkMethod(Network):
         """Return sentences on how the fit ended, beside its notes."""
         return []
 
-    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> None:
-        """Write further files of held-out people into the folder of the fold: `files`."""
+    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write further files of held-out people (`files`); return sentences on what they say."""
+        return []
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
         """Return what belongs beside the weights."""
@@ -343,6 +344,7 @@ class NetworkMethod(Network):
         own = self.network(prepared.architecture).to(device)
         return FittedNetwork(
             method=self,
+            architecture=prepared.architecture,
             module=own,
             modalities=prepared.architecture.modalities,
             preparation=prepared.inputs.preparation,

@@ -4,7 +4,9 @@
 
 - `modality`: ``MODALITY``, the declaration (`gendmr.modalities.base.Modality`);
 - `source`: ``SOURCE``, who is measured in the study's files, and the cohort's file of them;
-- `transform`: ``TRANSFORM``, what is fitted on training people and applied to the others.
+- `transform`: ``TRANSFORM``, what is fitted on training people and applied to the others;
+- `alignment`, where names of instances do not say all: ``ALIGN``, which finds those of a model in
+  another cohort (`gendmr.modalities.alignment.align_names` elsewhere).
 
 Nothing else knows their names.
 """
@@ -12,10 +14,13 @@ Nothing else knows their names.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gendmr.modalities.alignment import FoundInstances
     from gendmr.modalities.base import Modality, Source, Transform
 
 
@@ -43,3 +48,14 @@ def transform_of(name: str) -> type[Transform]:
     module = importlib.import_module(f"gendmr.modalities.{name}.transform")
     transform: type[Transform] = module.TRANSFORM
     return transform
+
+
+def aligner_of(name: str) -> Callable[..., FoundInstances]:
+    """Return what finds the instances of a model in another cohort."""
+    own = f"gendmr.modalities.{name}.alignment"
+    if importlib.util.find_spec(own) is None:
+        own = "gendmr.modalities.alignment"
+        align: Callable[..., FoundInstances] = importlib.import_module(own).align_names
+    else:
+        align = importlib.import_module(own).ALIGN
+    return align

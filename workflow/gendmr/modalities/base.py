@@ -45,6 +45,9 @@ class Modality:
         `kind` in attrition of what leaves besides people: `variant`.
     steps : mapping of str to str
         Steps of its attrition as figures spell them, where that differs: `maf`.
+    agreeing : mapping of str to str
+        Attributes of its file that a model and the cohort to which it is applied must share, and
+        what to do where they do not: `build`.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Modality:
     measures: tuple[str, ...] = ("",)
     kinds: tuple[str, ...] = ()
     steps: Mapping[str, str] = field(default_factory=dict)
+    agreeing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -259,6 +263,17 @@ class Transform(Protocol):
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Return what was fitted, to be kept beside the weights of a method."""
+
+    @property
+    def axis(self) -> pd.DataFrame:
+        """Return the instances among which `columns` are places: those of the cohort."""
+
+    def portable(self) -> Self:
+        """Return what other people's measurements need of it.
+
+        It holds no value of a training person, and `axis` may be shorter: instances that `apply`
+        and `adjustment` do not read are left out.
+        """
 
 
 @runtime_checkable

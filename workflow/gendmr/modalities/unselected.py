@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,15 @@ class UnselectedTransform:
     """
 
     table: pd.DataFrame
+
+    @property
+    def axis(self) -> pd.DataFrame:
+        """All instances."""
+        return self.table
+
+    def portable(self) -> Self:
+        """Return the same: no value of a person is in it."""
+        return self
 
     def abs_z(self, outcomes: Sequence[Outcome], task: Task) -> None:
         """Return None: nothing is selected."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -94,7 +94,7 @@ class OutcomeFree:
             for name, transform in self.transforms.items()
         }
         notes = [*self.notes, *(note for one in transforms.values() for note in one.notes)]
-        return Preparation(self, task, transforms, notes)
+        return Preparation(self.options, self.covariates, task, transforms, notes)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ class Preparation:
 
     Parameters
     ----------
-    outcome_free : OutcomeFree
+    options : MethodOptions
+    covariates : Covariates
+        Fitted on the training people.
     task : Task
         Fitted on the training people.
     transforms : mapping of str to Transform
@@ -112,7 +114,8 @@ class Preparation:
         What was done differently, for run.json.
     """
 
-    outcome_free: OutcomeFree
+    options: MethodOptions
+    covariates: Covariates
     task: Task
     transforms: Mapping[str, Transform]
     notes: list[str]
@@ -133,16 +136,21 @@ class Preparation:
         (strength,) = outcome_free.abs_z([outcome])
         return outcome_free.condition(outcome, strength)
 
+    def portable(self) -> Preparation:
+        """Return the same without values of training people."""
+        transforms = {name: one.portable() for name, one in self.transforms.items()}
+        return replace(self, transforms=transforms)
+
     @property
     def reads(self) -> tuple[str, ...]:
         """Return the modalities that the method reads, in the order of the study."""
-        return tuple(name for name in self.transforms if name in self.outcome_free.options.reads)
+        return tuple(name for name in self.transforms if name in self.options.reads)
 
     @property
     def covariate_names(self) -> list[str]:
         """Return the names of the columns of `PreparedSubset.covariates`."""
         named = [name for one in self.transforms.values() for name in one.adjustment_names]
-        return [*self.outcome_free.covariates.names, *named]
+        return [*self.covariates.names, *named]
 
     @property
     def counts(self) -> dict[str, Mapping[str, int]]:
@@ -163,7 +171,7 @@ class Preparation:
         for name, transform in self.transforms.items():
             present[name] = transform.present(subset)
         adjustment = [one.adjustment(subset) for one in self.transforms.values()]
-        numbers = self.outcome_free.covariates.apply(subset.covariates)
+        numbers = self.covariates.apply(subset.covariates)
         return PreparedSubset(
             role=subset.role,
             participants=subset.participants,
@@ -194,7 +202,7 @@ class Preparation:
         beyond: dict[str, np.ndarray] = {}
         for transform in self.transforms.values():
             beyond |= transform.beyond(subset)
-        for name, people in self.outcome_free.covariates.beyond(subset.covariates).items():
+        for name, people in self.covariates.beyond(subset.covariates).items():
             beyond[name] = beyond.get(name, False) | people
         named = [name for name, people in beyond.items() if people.any()]
         if not named:
@@ -209,10 +217,9 @@ class Preparation:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return what was fitted, by name, to be kept beside the weights of a method."""
-        covariates = self.outcome_free.covariates
         return {
-            "covariate.mean": np.array(covariates.means, dtype=np.float64),
-            "covariate.limit": np.array(covariates.limits).reshape(-1, 2),
+            "covariate.mean": np.array(self.covariates.means, dtype=np.float64),
+            "covariate.limit": np.array(self.covariates.limits).reshape(-1, 2),
             **{f"task.{name}": value for name, value in self.task.constants().items()},
             **{
                 f"{name}.{tensor}": value

@@ -87,7 +87,12 @@ def draw_ranking(
         )
     draw_stability(
         [
-            TablePanel(key, _read(ranking / f"{name}.tsv", names, RANKED), summary[name]["top_k"])
+            TablePanel(
+                key,
+                _read(ranking / f"{name}.tsv", names, RANKED),
+                summary[name]["top_k"],
+                **summary["spread"],
+            )
             for name, key, names in _compared(summary)
         ],
         figures / "stability.png",

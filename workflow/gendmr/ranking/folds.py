@@ -46,6 +46,8 @@ class FoldScores:
         Folds in which it has a score above 0.
     selected : bool (fold, n)
         Whether a fold read it.
+    repeat : int (fold,)
+        Of each fold.
     """
 
     columns: np.ndarray
@@ -53,6 +55,13 @@ class FoldScores:
     direction: np.ndarray
     folds: np.ndarray
     selected: np.ndarray
+    repeat: np.ndarray
+
+
+def repeats_of(paths: Sequence[Path]) -> np.ndarray:
+    """Return the repeat of each attributions.nc, int (fold,)."""
+    named = [FOLD.search(path.as_posix()) for path in paths]
+    return np.array([int(one[1]) for one in named if one is not None], dtype=np.int64)
 
 
 def order_folds(attributions: Sequence[str]) -> list[Path]:
@@ -135,6 +144,7 @@ class AttributionReader:
 
     def __init__(self, level: Level, modality: str, paths: Sequence[Path]) -> None:
         self.modality = modality
+        self.repeat = repeats_of(paths)
         self.people = level.people
         self.by_fold = [
             _columns(path, modality, level.names, "fold", "train this fold again") for path in paths
@@ -174,6 +184,7 @@ class AttributionReader:
             direction=self.direction,
             folds=(self.scores > 0).sum(axis=0),
             selected=self.selected,
+            repeat=self.repeat,
         )
 
 

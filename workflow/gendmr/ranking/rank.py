@@ -25,6 +25,7 @@ from gendmr.ranking.folds import (
     null_files,
     order_folds,
     read_inputs,
+    repeats_of,
 )
 from gendmr.ranking.levels import level_of
 from gendmr.ranking.levels.base import Level
@@ -138,7 +139,7 @@ def rank_method(
         permutations=ranking.permutations,
         bias=ranking.bias,
         notes=ranking.notes,
-        folds=len(paths),
+        repeat=repeats_of(paths),
         options=options,
     )
     write_json(output / "summary.json", summary | provenance)

@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+REPEATS = 5  # from which on ranks are compared between repeats, not folds
+PERCENTILES = 10  # ranks from which on percentiles are told
 Aggregation = Literal["sum", "max", "mean", "squares"]
 
 
@@ -131,8 +133,11 @@ def in_first(scores: np.ndarray, k: int) -> np.ndarray:
     return (at_least <= k) & (scores > 0)
 
 
-def stability(scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
-    """Return how firm the ranks are over folds.
+def stability(scores: np.ndarray, k: int, repeat: np.ndarray) -> dict[str, np.ndarray]:
+    """Return how firm the ranks are over folds, or over repeats where there are enough of these.
+
+    A repeat's rank is that of its mean score over folds: what the study would have found with other
+    folds. Of fewer than 10 ranks no percentiles can be told: the smallest and the largest stand in.
 
     Parameters
     ----------
@@ -140,21 +145,41 @@ def stability(scores: np.ndarray, k: int) -> dict[str, np.ndarray]:
         Scores by fold.
     k : int
         Length of the list.
+    repeat : int (folds,)
+        Number of each fold's repeat.
 
     Returns
     -------
     dict of ndarray (n,) of float64
         `stability`, the share of folds in which each is among the first `k`; `rank_median`,
-        `rank_low` and `rank_high`, the median, 10th and 90th percentile of its rank in a fold.
+        `rank_low` and `rank_high`, the median, 10th and 90th percentile of its rank; see
+        `spread_words`.
     """
-    by_fold = ranks(scores)
-    low, median, high = np.percentile(by_fold, [10, 50, 90], axis=0)
+    repeats = np.unique(repeat)
+    if len(repeats) >= REPEATS:
+        units = np.stack([scores[repeat == one].mean(axis=0) for one in repeats])
+    else:
+        units = scores
+    bounds = [10, 50, 90] if len(units) >= PERCENTILES else [0, 50, 100]
+    low, median, high = np.percentile(ranks(units), bounds, axis=0)
     return {
         "rank_median": median,
         "rank_low": low,
         "rank_high": high,
         "stability": in_first(scores, k).mean(axis=0),
     }
+
+
+def spread_words(repeat: np.ndarray) -> dict[str, str]:
+    """Return what the ranks of `stability` are of, and what low and high are.
+
+    >>> spread_words(np.zeros(5, dtype=int))
+    {'unit': 'fold', 'words': 'smallest to largest of 5 folds'}
+    """
+    repeats = len(np.unique(repeat))
+    unit, count = ("repeat", repeats) if repeats >= REPEATS else ("fold", len(repeat))
+    range_of = "10–90 %" if count >= PERCENTILES else "smallest to largest"
+    return {"unit": unit, "words": f"{range_of} of {count} {unit}{'s' if count > 1 else ''}"}
 
 
 def overlap(scores: np.ndarray, k: int) -> float | None:

@@ -27,7 +27,7 @@ def summarise(
     permutations: int,
     bias: Sequence[Bias],
     notes: Sequence[str],
-    folds: int,
+    repeat: np.ndarray,
     options: RankingSection,
 ) -> dict[str, Any]:
     """Return summary.json.
@@ -43,8 +43,8 @@ def summarise(
     bias : sequence of Bias
     notes : sequence of str
         Of the levels.
-    folds : int
-        Folds and repeats.
+    repeat : int (fold,)
+        Repeat of each fold of each repeat.
     options : RankingSection
 
     Returns
@@ -59,7 +59,8 @@ def summarise(
     return {
         "method": method,
         "modalities": {name: list(own) for name, own in modalities.items()},
-        "folds": folds,
+        "folds": len(repeat),
+        "spread": scores.spread_words(repeat),
         "score": options.score,
         "aggregation": options.aggregation,
         "ld_weighting": options.ld_weighting,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.report.comparison import HIGHER, LOWER, REFERENCE
 from gendmr.report.method_schema import Difference, MethodSummary
-from gendmr.report.performance import held_out
+from gendmr.report.performance import COVARIATES, held_out
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections.dominance import NONE_DOMINANT, Dominance
 from gendmr.tasks import figures_of
@@ -57,7 +57,7 @@ def draw_task_figure(
         Of the figure.
     """
     predictions: dict[str, pd.DataFrame] = {
-        item.method: held_out(results, item.method, task, item.folds)
+        item.method: readable(held_out(results, item.method, task, item.folds), item.reads)
         for item in drawn_first(summary, task.name)
         if item.estimate.mean is not None
     }
@@ -67,6 +67,25 @@ def draw_task_figure(
     if figure.reads:
         return figure.draw(predictions, path, _context(results, list(predictions)))
     return figure.draw(predictions, path)
+
+
+def readable(rows: pd.DataFrame, reads: Collection[str]) -> pd.DataFrame:
+    """Return the rows of people who have something that a method reads.
+
+    The others get one prediction from covariates alone, which says nothing of what is read.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of predictions.tsv, with `modalities`: `snp+region`, `none`.
+    reads : collection of str
+        Modalities; with nothing but covariates everybody counts.
+    """
+    measured = set(reads) - {COVARIATES}
+    if not measured:
+        return rows
+    having = [bool(measured & set(str(text).split("+"))) for text in rows["modalities"]]
+    return rows[np.array(having, dtype=bool)]
 
 
 def _context(results: Path, methods: Sequence[str]) -> FigureContext:

@@ -1,31 +1,51 @@
-"""The page: one HTML file that needs no other file and no network; every value is escaped."""
+"""The page: one HTML file that needs no other file and no network; every value is escaped.
+
+One script of this package is in it (`search.js`: a table can be searched, sorted and copied). The
+page's own policy lets a browser run that script, known by its checksum, and nothing else: no other
+script, no connection, no picture but those in the file. Without scripts all tables can be read.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import math
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gendmr import style
 from gendmr.chapters import chapters_of
 from gendmr.config.study import DATA_STAGES
+from gendmr.errors import InputFileError
 from gendmr.files.intervals import parse_interval
 from gendmr.files.seal import verify
+from gendmr.files.tables import MISSING, read_table
 from gendmr.report.catalogue import FIGURES, SECTIONS, ReportFigure
 from gendmr.report.method_schema import MethodSummary, Row
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections import genetics, imaging
 from gendmr.report.words import pattern_place, pattern_words
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 # Dots of a figure for a CSS pixel: one of two columns of a journal is as wide as the page, text of
 # 7 points as high as its small text.
 DOTS = style.PAGE * 300 / 992
+# Columns of genes.tsv on the page, and their headers.
+TOLD = {
+    "gene": "Gene", "chromosome": "Chr", "start": "Start", "rank": "Rank", "score": "Score",
+    "n_snp": "SNPs", "selected": "Selected", "stability": "Stability", "z": "z", "p": "p",
+    "p_fwer": "p, family-wise", "q": "q", "q_pooled": "q, pooled",
+}  # fmt: skip
+MOST_ROWS = 5_000  # each takes some 250 bytes; genes.tsv has them all
 PICTURE_WIDTH = 760  # pixels; registration pictures are made for a closer look than this page needs
 
 
@@ -74,10 +94,14 @@ def render(
     environment.filters.update(filters)
     # Templates read the content of summary.json, so that its keys document what they can use.
     numbers = summary.to_json()
+    script = (TEMPLATES / "search.js").read_text(encoding="utf-8")
     by_name = {item["method"]: item for item in numbers["methods"]}
     return environment.get_template("page.html.j2").render(
         s=numbers,
         # The style sheet is of this package, so it is the only text that needs no escaping.
+        script=Markup(script),  # noqa: S704 - likewise
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+        every_gene=every_gene(results, summary),
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704
         figures=figures_by_section(results, summary, FIGURES),
         pictures=registration_pictures(results, summary, registrations),
@@ -101,6 +125,31 @@ def render(
         chapters=shown_chapters(results),
         notes=group_similar_notes(numbers["not_done"]),
     )
+
+
+def every_gene(results: Path, summary: StudySummary) -> list[dict[str, str]]:
+    """Return the rows of the first ranking's genes as they are told, the first `MOST_ROWS`."""
+    path = results / "ranking" / str(summary.main) / "genes.tsv"
+    if summary.genes is None or not path.is_file():
+        return []
+    table = read_table(path, {"gene": "text"}, extra=True)
+    table = table[[name for name in TOLD if name in table]].head(MOST_ROWS)
+    return [
+        {header: _as_told(row[name]) for name, header in TOLD.items() if name in row}
+        for row in table.to_dict("records")
+    ]
+
+
+def _as_told(value: object) -> str:
+    """Return a value of a table with at most four digits."""
+    text = str(value)
+    try:
+        number = float(text)
+    except ValueError:
+        return "" if text == MISSING else text
+    if not math.isfinite(number):
+        return ""
+    return text if text.lstrip("-").isdigit() else f"{number:.4g}"
 
 
 def figures_by_section(
@@ -192,26 +241,43 @@ class PagePicture:
 
 def page_picture(path: Path) -> PagePicture | None:
     """Return a PNG for the page, or None where there is no file."""
-    from PIL import Image
-
     if not path.is_file():
         return None
-    verify(path)
-    with Image.open(path) as opened:
-        width, sentence = opened.width, opened.info.get("Description")
+    image = _loaded(path)
+    width, sentence = image.width, image.info.get("Description")
     uri = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     return PagePicture(uri, round(width / DOTS), sentence)
 
 
-def picture(imaging: Path, participant: str) -> str | None:
-    """Return a participant's registration picture, made smaller, as a data URI."""
+def _loaded(path: Path) -> Image.Image:
+    """Return a picture whose bytes are those that were written.
+
+    Raises
+    ------
+    InputFileError
+        It was damaged.
+    """
     from PIL import Image
 
+    verify(path)
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            return opened
+    except (OSError, SyntaxError, ValueError, EOFError, zlib.error) as error:
+        raise InputFileError(
+            f"{path}: not readable as a picture ({error})",
+            cause="the file is cut or damaged",
+            next_step=f"rm {path}, then the same command: it is made again",
+        ) from error
+
+
+def picture(imaging: Path, participant: str) -> str | None:
+    """Return a participant's registration picture, made smaller, as a data URI."""
     for name in (participant, f"sub-{participant}", participant.removeprefix("sub-")):
         path = imaging / name / "registration.png"
         if path.is_file():
-            with Image.open(path) as opened:
-                small = opened.convert("RGB")
+            small = _loaded(path).convert("RGB")
             small.thumbnail((PICTURE_WIDTH, PICTURE_WIDTH))
             buffer = io.BytesIO()
             small.save(buffer, "JPEG", quality=80)

@@ -15,6 +15,7 @@ from gendmr.report.sections.genetics.apoe import snps_predict_too_well
 from gendmr.report.sections.imaging import registration_alarm, registration_warnings
 
 FEW = 30  # people
+LEVEL = 0.05
 NULL_SKILL = 0.1  # between chance and perfect: an AUC of 0.45 to 0.55 is no signal
 
 
@@ -42,6 +43,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         *registration_alarm(summary.registration),
         *_of_the_cohort(summary, results),
         *leaks,
+        *_lists_at_chance(summary, results),
         *_changed_files(summary.given),
         *_signal_without_cause(summary.methods, summary.truth),
         *_unjudged(summary.outcomes),
@@ -72,6 +74,27 @@ def _of_the_cohort(summary: StudySummary, results: Path) -> list[str]:
         path = results / "cohort" / name
         if path.is_file():
             said += map(str, read_json(path).get("warnings", []))
+    return said
+
+
+def _lists_at_chance(summary: StudySummary, results: Path) -> list[str]:
+    """Return the rankings on whose first rows folds agree no more than under permuted outcomes."""
+    said = []
+    for method in dict.fromkeys([summary.main, *(row["method"] for row in summary.other_rankings)]):
+        path = results / "ranking" / str(method) / "summary.json"
+        if method is None or not path.is_file():
+            continue
+        lists = []
+        for name, agreement in read_json(path).items():
+            p = agreement.get("top_k_overlap_p") if isinstance(agreement, dict) else None
+            if p is not None and p > LEVEL:
+                lists.append(f"the first {agreement['top_k']} {name} (p = {p:.2f})")
+        if lists:
+            said.append(
+                f"{method}: folds agree on {' and '.join(lists)} no more than they do when outcomes"
+                f" are permuted: the top of {'this list' if len(lists) == 1 else 'these lists'} is"
+                " at chance."
+            )
     return said
 
 

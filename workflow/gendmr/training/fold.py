@@ -18,7 +18,7 @@ from gendmr.cohort.view import FoldView
 from gendmr.config.training import MethodOptions
 from gendmr.engine.checkpoint import Checkpoint
 from gendmr.errors import TrainingError
-from gendmr.files.atomic import atomic_path, sha256, write_json, write_text
+from gendmr.files.atomic import sha256, write_json, write_text
 from gendmr.files.datasets import write_dataset
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.provenance import given_checksums, versions
@@ -39,6 +39,7 @@ from gendmr.seeds import derive
 from gendmr.tasks import task_of
 from gendmr.tasks.base import Task
 from gendmr.tasks.measured import LeavesFiles
+from gendmr.training.model import write_model
 
 
 def build_method(options: MethodOptions) -> Method:
@@ -148,7 +149,15 @@ def train_fold(
         notes += preparation.beyond(subset)
     notes += task.notes(validation.outcome, "validation")
 
-    _write_weights(output / "model.safetensors", fitted, preparation)
+    told = fitted.leave(output, held_out) if isinstance(fitted, LeavesReadouts) else []
+    write_model(
+        output / "model.safetensors",
+        fitted,
+        preparation,
+        view,
+        method=method,
+        calibration=calibration,
+    )
     write_text(
         output / "history.jsonl",
         "".join(json.dumps(_finite(line), sort_keys=True) + "\n" for line in fitted.history),
@@ -168,6 +177,7 @@ def train_fold(
             "notes": [
                 *preparation.beyond(view.held_out),
                 *task.notes(held_out.outcome, "held-out"),
+                *told,
             ],
         },
     )
@@ -176,8 +186,6 @@ def train_fold(
         task.leave(
             output, held_out.participants, fitted.predict(held_out), held_out.outcome, calibration
         )
-    if isinstance(fitted, LeavesReadouts):
-        fitted.leave(output, held_out)
     _write_attributions(output / "attributions.nc", attributions, held_out, preparation)
     write_json(
         output / "run.json",
@@ -261,18 +269,6 @@ def _finite(line: Mapping[str, Any]) -> dict[str, Any]:
         name: None if isinstance(value, float) and not np.isfinite(value) else value
         for name, value in line.items()
     }
-
-
-def _write_weights(path: Path, fitted: Fitted, preparation: Preparation) -> None:
-    from safetensors.numpy import save
-
-    prepared = {f"preparation.{name}": value for name, value in preparation.tensors().items()}
-    terms = {f"terms.{name}": value for name, value in fitted.terms.items()}
-    tensors = {**fitted.weights, **prepared, **terms}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(
-            save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
-        )
 
 
 def _write_attributions(

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from gendmr.engine.batches import Piece
 from gendmr.engine.network import FitProblem
+from gendmr.files.tables import Kind
 from gendmr.methods.mgi.rows import EXPRESSION
 from gendmr.methods.slices import training_rows
 from gendmr.seeds import generator
@@ -120,6 +121,21 @@ def ranks_of(similarity: np.ndarray, group: np.ndarray | None = None) -> Ranks:
     )
 
 
+RETRIEVAL: dict[str, Kind] = {
+    "retriever": "text",
+    "query": "text",
+    "among": "text",
+    "people": "integer",
+    "recall_1": "number",
+    "chance_1": "number",
+    "recall_5": "number",
+    "chance_5": "number",
+    "mean_rank": "number",
+    "chance_rank": "number",
+}
+"""Columns of retrieval.tsv."""
+
+
 def recall_table(similarity: np.ndarray, hospital: np.ndarray) -> pd.DataFrame:
     """Return retrieval of people by their image and by their genes, beside chance.
 
@@ -152,7 +168,7 @@ def recall_table(similarity: np.ndarray, hospital: np.ndarray) -> pd.DataFrame:
                         "chance_rank": _mean((ranks.among + 1) / 2),
                     }
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(RETRIEVAL))
 
 
 def _mean(values: np.ndarray) -> float:

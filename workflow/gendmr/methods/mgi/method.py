@@ -281,12 +281,12 @@ class Mgi(SliceNetwork):
             return {}
         return {EXPRESSION: attribute_volume(self, fitted, people)}
 
-    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> None:
-        """Write how held-out people are found by their image and by their genes."""
+    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write how held-out people are found by their image and by their genes, and say it."""
         aligned = self.alignment(fitted, people)
-        if aligned is not None:
-            labels = aligned.people.labels.get(self.options.hospital)
-            leave_retrieval(folder, aligned, labels)
+        if aligned is None:
+            return []
+        return leave_retrieval(folder, aligned, aligned.people.labels.get(self.options.hospital))
 
 
 def _everything(aligning: tuple[str, ...]) -> Callable[[str], bool]:

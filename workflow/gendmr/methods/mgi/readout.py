@@ -109,8 +109,8 @@ def alignment_of(
     return Alignment(paired, total / np.maximum(length, 1e-12), gene.cpu().numpy().astype(float))
 
 
-def leave_retrieval(folder: Path, aligned: Alignment, labels: np.ndarray | None) -> None:
-    """Write retrieval.tsv and the matrix of cosines as retrieval.png.
+def leave_retrieval(folder: Path, aligned: Alignment, labels: np.ndarray | None) -> list[str]:
+    """Write retrieval.tsv and the matrix of cosines as retrieval.png; return a sentence.
 
     Parameters
     ----------
@@ -124,8 +124,18 @@ def leave_retrieval(folder: Path, aligned: Alignment, labels: np.ndarray | None)
     from gendmr.methods.mgi.figure import draw_retrieval
 
     hospital = np.array(["all"] * len(aligned.people)) if labels is None else labels.astype(str)
-    write_table(folder / TABLE, recall_table(aligned.similarity, hospital))
+    table = recall_table(aligned.similarity, hospital)
+    write_table(folder / TABLE, table)
     draw_retrieval(folder / FIGURE, aligned.similarity, hospital)
+    by = table.set_index(["query", "retriever", "among"])["recall_1"]
+    chance = table.set_index(["query", "retriever", "among"])["chance_1"]
+    everybody, within = ("image", "network", "all"), ("image", "network", "hospital")
+    return [
+        f"Held-out images find the genes of their person first in {by[everybody]:.0%} of"
+        f" {len(aligned.people)} people (chance {chance[everybody]:.0%}; by the hospital alone"
+        f" {by['image', 'hospital', 'all']:.0%}), within hospitals in {by[within]:.0%} (chance"
+        f" {chance[within]:.0%}): see {TABLE}."
+    ]
 
 
 def attribute_volume(method: Mgi, fitted: FittedNetwork, people: PreparedSubset) -> Attribution:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,10 @@ class FittedRidge:
     best_epoch: int = 1
     device: str = "cpu"
     packages: tuple[str, ...] = ("numpy", "scipy", "scikit-learn")
+
+    def portable(self) -> FittedRidge:
+        """Return what a model file holds of it: no history."""
+        return replace(self, history=[])
 
     @property
     def weights(self) -> dict[str, np.ndarray]:

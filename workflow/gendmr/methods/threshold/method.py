@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from gendmr.config.training import MethodOptions
 from gendmr.errors import ConfigurationError, did_you_mean, first_few
 from gendmr.methods.base import Attribution, FitInputs, Progress, SequentialFits
 from gendmr.methods.slices import SliceRows, slices_of, with_slices
+from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.tasks.measured import LazyOutput
 from gendmr.tasks.segmentation.measures import dice
@@ -33,6 +34,7 @@ class FittedThreshold:
 
     Parameters
     ----------
+    preparation : Preparation
     channel : int
         Place among those that are read.
     threshold : float
@@ -40,6 +42,7 @@ class FittedThreshold:
     history : list of dict
     """
 
+    preparation: Preparation
     channel: int
     threshold: float
     history: list[dict[str, Any]]
@@ -47,6 +50,10 @@ class FittedThreshold:
     best_epoch: int = 1
     device: str = "cpu"
     packages: tuple[str, ...] = ("numpy",)
+
+    def portable(self) -> FittedThreshold:
+        """Return what a model file holds of it: no history."""
+        return replace(self, history=[])
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -118,7 +125,7 @@ class Threshold(SequentialFits):
             "validation_loss": 1 - validation,
             "validation_dice": validation,
         }
-        return FittedThreshold(place, threshold, [line])
+        return FittedThreshold(inputs.preparation, place, threshold, [line])
 
 
 def _scores(people: PreparedSubset, inputs: FitInputs, channel: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -106,6 +106,10 @@ class ExpressionTransform(ArrayTransform):
     def beyond(self, subset: Subset) -> dict[str, np.ndarray]:
         """Return nobody: what lies beyond the limits is drawn in, and counts."""
         return {}
+
+    def portable(self) -> Self:
+        """Return the same with places among the genes that stay."""
+        return replace(self, chosen=np.arange(len(self.table)))
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return what was fitted, by name."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.patch import PatchSection
+from gendmr.errors import ModalityError
 from gendmr.modalities.lazy import LazyRows
 from gendmr.modalities.patch.modality import MODALITY
 from gendmr.modalities.subset import Subset
@@ -86,6 +87,13 @@ class PatchTransform(UnselectedTransform):
         values : LazyRows
         """
         bags = values.read().astype(np.float32)
+        if bags.shape[2] != self.mean.size:
+            raise ModalityError(
+                f"{values.subset.path(NAME)}: {bags.shape[2]} features of a patch, and"
+                f" {self.mean.size} in the training people",
+                cause="features of another extractor",
+                next_step="extract features with the model that the training people's are of",
+            )
         bags -= self.mean.astype(np.float32)
         bags /= self.scale.astype(np.float32)
         return np.asarray(bags)

@@ -11,6 +11,7 @@ MODALITY = Modality(
     instance="region",
     schema=REGIONS,
     main="volume",
+    agreeing={"units": "bring measurements in mm3"},
     named=("region",),
     measures=("volume", "mean", "spread"),
 )

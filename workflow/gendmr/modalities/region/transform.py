@@ -31,8 +31,8 @@ class RegionTransform(UnselectedTransform):
 
     Parameters
     ----------
-    measured : Subset
-        Training people who have measurements.
+    measured : DataFrame
+        Covariates of the training people who have measurements.
     who : bool (training person,)
         Whether they are among those.
     table : DataFrame
@@ -56,7 +56,7 @@ class RegionTransform(UnselectedTransform):
         adjustment, mean and SD of what it leaves (region * measure,).
     """
 
-    measured: Subset
+    measured: pd.DataFrame
     who: np.ndarray
     icv: bool
     covariates: Covariates
@@ -93,7 +93,7 @@ class RegionTransform(UnselectedTransform):
         if section.icv:
             nuisance = np.column_stack([nuisance, np.where(np.isfinite(head), head, icv_mean)])
         fitted = cls(
-            measured=measured,
+            measured=measured.covariates,
             who=train.present[NAME],
             table=train.instances(NAME),
             icv=section.icv,
@@ -109,7 +109,7 @@ class RegionTransform(UnselectedTransform):
 
     def _harmonised_by(self, name: str) -> Self:
         """Return the same with the effects of sites, fitted and removed."""
-        table = self.measured.covariates
+        table = self.measured
         if name not in table:
             raise ConfigurationError(
                 f"modalities.region.harmonise names {name!r}, which the cohort lacks; it has"
@@ -197,7 +197,7 @@ class RegionTransform(UnselectedTransform):
                 + (", and the modality region is masked." if still == scale.size else ".")
             )
         if self.harmonise is not None and people:
-            shared = _shared(_labels(self.measured.covariates, self.harmonise), task.design(who))
+            shared = _shared(_labels(self.measured, self.harmonise), task.design(who))
             if shared >= CONFOUNDED:
                 notes.append(
                     f"{self.harmonise} explains {shared:.0%} of {task.label} among training people:"
@@ -242,6 +242,17 @@ class RegionTransform(UnselectedTransform):
     def design(self, values: np.ndarray) -> np.ndarray:
         """Return the same as float64 (person, region, measure): it is in SDs already."""
         return values.astype(np.float64)
+
+    def portable(self) -> Self:
+        """Return the same without measurements, covariates and names of training people."""
+        nobody = np.zeros(0, dtype=np.int64)
+        return replace(
+            self,
+            measured=self.measured.iloc[nobody],
+            who=nobody.astype(bool),
+            values=self.values[nobody],
+            nuisance=self.nuisance[nobody],
+        )
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return what was fitted, by name."""

@@ -46,5 +46,9 @@ MODALITY = Modality(
     main="dosage",
     named=("snp", "chromosome", "position", "gene"),
     kinds=("variant",),
+    agreeing={
+        "build": "name the build of the training cohort in genotypes.build of the new one, and its"
+        " own build with a chain file in genotypes.lift; then join it again"
+    },
     steps={"maf": "minor allele frequency", "hwe": "Hardy–Weinberg proportions"},
 )

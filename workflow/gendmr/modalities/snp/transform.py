@@ -38,7 +38,8 @@ class SnpTransform:
         Of ancestry.
     covariates : float64 (typed, covariate)
         Covariates and components of the training people with genotypes.
-    candidates : Candidates
+    candidates : Candidates, optional
+        None in what `portable` returns.
     scores : dict of str to (participants, float64 (person, component))
         Components of a role's people, computed once.
     packed : dict of str to (participants, PackedGenotypes)
@@ -51,7 +52,7 @@ class SnpTransform:
     typed: np.ndarray
     components: Components
     covariates: np.ndarray
-    candidates: Candidates
+    candidates: Candidates | None
     notes: list[str]
     scores: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     packed: dict[str, tuple[np.ndarray, PackedGenotypes]] = field(default_factory=dict)
@@ -119,13 +120,13 @@ class SnpTransform:
 
         Of several phenotypes of an outcome (one a class) the largest |z| counts.
         """
-        if not self.candidates.by_association:
+        if not self._candidates.by_association:
             return None
         phenotypes = [
             task.phenotypes(outcome.take(self.typed), self.covariates) for outcome in outcomes
         ]
         z = np.abs(
-            self.candidates.genotypes.associate(np.column_stack(phenotypes), self.covariates)
+            self._candidates.genotypes.associate(np.column_stack(phenotypes), self.covariates)
         )
         width = phenotypes[0].shape[1]
         if width == 1:
@@ -138,14 +139,14 @@ class SnpTransform:
         columns, counts = np.zeros(0, dtype=np.int64), {"available": 0, "selected": 0}
         if self.typed.any():
             reference = task.reference(outcome)[self.typed]
-            selection = self.candidates.select(reference, strength)
+            selection = self._candidates.select(reference, strength)
             columns, counts = selection.columns, selection.counts
         if not columns.size:
             notes.append(
                 "No SNP is left after selection: the bag of SNPs has no instance and is masked for"
                 f" everybody ({int(self.typed.sum())} training people have genotypes)."
             )
-        dosage = self.candidates.genotypes.dosage(self._places(columns))
+        dosage = self._candidates.genotypes.dosage(self._places(columns))
         mean = mean_dosage(dosage)
         filled = np.where(dosage < 0, mean, dosage)
         scale = filled.std(axis=0) if len(dosage) else np.ones(columns.size)
@@ -184,7 +185,7 @@ class SnpTransform:
     def keep(self, subset: Subset) -> None:
         """Keep a role's genotypes packed: many selections will ask for them."""
         if _of_these(self.packed, subset) is None:
-            packed = _pack(subset.having(NAME), self.candidates.columns)
+            packed = _pack(subset.having(NAME), self._candidates.columns)
             self.packed[subset.role] = subset.participants, packed
 
     def present(self, subset: Subset) -> np.ndarray:
@@ -221,9 +222,43 @@ class SnpTransform:
             "component_loading": self.components.loadings,
         }
 
+    @property
+    def axis(self) -> pd.DataFrame:
+        """SNPs of the cohort; those of `portable` with `mean_dosage` of the training people."""
+        return self.snps
+
+    def portable(self) -> Self:
+        """Return the same with SNPs that are read alone, and without training people."""
+        read = np.union1d(self.columns, self.components.columns)
+        snps = self.snps.iloc[read].reset_index(drop=True)
+        columns, of_components = (
+            np.searchsorted(read, places) for places in (self.columns, self.components.columns)
+        )
+        mean = np.full(len(read), np.nan)
+        mean[of_components] = self.components.mean
+        mean[columns] = self.mean_dosage
+        return replace(
+            self,
+            snps=snps.assign(mean_dosage=mean),
+            typed=np.zeros(0, dtype=bool),
+            components=replace(self.components, columns=of_components),
+            covariates=self.covariates[:0],
+            candidates=None,
+            scores={},
+            packed={},
+            columns=columns,
+        )
+
+    @property
+    def _candidates(self) -> Candidates:
+        """What SNPs are selected from."""
+        if self.candidates is None:
+            raise RuntimeError("a portable transform selects nothing")
+        return self.candidates
+
     def _places(self, columns: np.ndarray) -> np.ndarray:
         """Return the places of SNPs among the candidates."""
-        return np.searchsorted(self.candidates.columns, columns)
+        return np.searchsorted(self._candidates.columns, columns)
 
 
 def _of_these(stored: Mapping[str, tuple[np.ndarray, T]], subset: Subset) -> T | None:

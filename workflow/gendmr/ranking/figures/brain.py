@@ -18,13 +18,17 @@ from gendmr import style
 from gendmr.errors import AtlasError, first_few
 from gendmr.files.seal import verify
 from gendmr.files.tables import Kind, read_table
+from gendmr.ranking.figures.labels import NORMAL_SCORE
 from gendmr.ranking.figures.slices import MAP, PaintedVolume, cuts_through, write_ranks
 from gendmr.ranking.figures.stability import region_names
+from gendmr.ranking.significance import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHOWN = 12  # regions by name
+MUTED = 0.35  # opacity of what is not significant
+PALE = "pale: family-wise p and q above 0.05"
 FINE = 2  # mm; the template that comes with nilearn is thinned to this
 BARS, ROW = 43.0, 3.6  # mm: left end of the bars, height of one
 LOWER, KEY = 46.0, 13.0  # mm: slices and the key to their colours, the key alone
@@ -95,9 +99,10 @@ def draw_brain(
 ) -> Figure:
     """Draw the risk of regions: the first ones by name, a glass brain, slices.
 
-    What is shown is z against the permutation null, or the score where no null was run; its sign
-    is the direction: towards red more risk goes with less volume, towards blue with more. Regions
-    with z below 0 carry less than under the null; they are left blank. With an atlas regions are
+    What is shown is z, the normal score of the region's score under the permutation null, or the
+    score where no null was run; its sign is the direction: towards red more risk goes with less
+    volume, towards blue with more. Regions that are not significant are pale. Regions with z below
+    0 carry less than under the null; they are left blank. With an atlas regions are
     painted, and slices go through the strongest of them, whose numbers are their ranks; without
     one there are marks at the centroids. Left is left.
 
@@ -143,19 +148,29 @@ def draw_brain(
     upper = 15 + ROW * max(rows, 7)
     page = _Page(upper + (LOWER if atlas else 0))
     bars = page.axes(BARS, page.height - 4 - ROW * rows, 26, ROW * rows)
-    unit = "z under the permutation null" if tested else "score (log odds)"
-    _draw_bars(bars, regions.head(rows), height[:rows], line if tested else None, unit)
+    unit = NORMAL_SCORE if tested else "score (log odds)"
+    opacity = np.where(_significant(regions), 1.0, MUTED) if tested else np.ones(len(regions))
+    _draw_bars(bars, regions.head(rows), height[:rows], opacity, line if tested else None, unit)
+    if (opacity < 1).any():
+        unit += f"; {PALE}"
     glass = (BARS + 30, page.height - upper + 12, 175 - BARS - 32, upper - 17)
     if atlas is not None:
         signed = risk * np.array([SIGNS[word] for word in words])
-        _paint(page, atlas, template, centroids, signed, glass)
+        _paint(page, atlas, template, centroids, signed, opacity, glass)
         _draw_key(page, float(np.abs(signed).max()) or 1.0, unit)
     elif np.isfinite(centroids).all(axis=1).any():
-        _mark(page, centroids, risk, words, glass)
+        _mark(page, centroids, risk, opacity, words, glass)
     else:
         page.figure.text(0.68, 0.5, "The places of regions are not known.", ha="center")
     style.save(page.figure, path, crop=False)
     return page.figure
+
+
+def _significant(regions: pd.DataFrame) -> np.ndarray:
+    """Return which regions have a family-wise p or a q of at most 5 %."""
+    absent = pd.Series(np.nan, index=regions.index)
+    values = [regions.get(name, absent).astype("float64") for name in ("p_fwer", "q")]
+    return np.asarray((values[0] <= LEVEL) | (values[1] <= LEVEL))
 
 
 class _Page:
@@ -178,6 +193,7 @@ def _draw_bars(
     axes: Axes,
     table: pd.DataFrame,
     height: np.ndarray,
+    opacity: np.ndarray,
     line: float | None,
     unit: str,
 ) -> None:
@@ -185,7 +201,7 @@ def _draw_bars(
     shown = np.nan_to_num(height)
     for row, (value, word) in enumerate(zip(shown, table["direction"].fillna("n/a"), strict=True)):
         colour, marker, _ = DIRECTIONS[word]
-        axes.barh(row, value, color=colour, height=0.72)
+        axes.barh(row, value, color=colour, alpha=opacity[row], height=0.72)
         axes.plot([value], [row], marker=marker, ms=2.6, color="black", mew=0, clip_on=False)
     if line is not None and np.isfinite(line):
         axes.axvline(line, color="black", lw=0.7, ls=(0, (5, 3)))
@@ -206,6 +222,7 @@ def _mark(
     page: _Page,
     centroids: np.ndarray,
     size: np.ndarray,
+    opacity: np.ndarray,
     words: list[str],
     glass: tuple[float, float, float, float],
 ) -> None:
@@ -225,7 +242,7 @@ def _mark(
                 marker_color=colour,
                 marker_size=2 + 45 * share[i],
                 marker=marker,
-                alpha=0.8,
+                alpha=0.8 * opacity[i],
                 linewidths=0.3,
                 edgecolors="black",
             )
@@ -245,6 +262,7 @@ def _paint(
     template: Path | None,
     centroids: np.ndarray,
     signed: np.ndarray,
+    opacity: np.ndarray,
     glass: tuple[float, float, float, float],
 ) -> None:
     from nilearn import plotting
@@ -255,20 +273,29 @@ def _paint(
     values = np.zeros(max(int(data.max()), int(atlas.numbers.max())) + 1)
     values[atlas.numbers] = signed
     values[0] = 0.0
-    painted = values[np.clip(data, 0, None)]
+    opaque = np.ones(len(values))
+    opaque[atlas.numbers] = opacity
+    places = np.clip(data, 0, None)
+    painted, opaque = values[places], opaque[places]
     top = float(np.abs(signed).max()) or 1.0
-    # An image without any value has no bounds to be drawn in.
-    image = new_img_like(labels, painted.astype("float32")) if signed.any() else None
     brain = plotting.plot_glass_brain(
-        image, display_mode="lyrz", figure=page.figure, axes=page.place(*glass), annotate=False,
-        plot_abs=False, cmap=MAP, vmin=-top, vmax=top, threshold=1e-6 * top, colorbar=False,
+        None, display_mode="lyrz", figure=page.figure, axes=page.place(*glass), annotate=False,
+        plot_abs=False,
     )  # fmt: skip
+    for share in (MUTED, 1.0):
+        part = np.where(opaque == share, painted, 0.0)
+        # An image without any value has no bounds to be drawn in.
+        if part.any():
+            brain.add_overlay(
+                new_img_like(labels, part.astype("float32")), cmap=MAP, vmin=-top, vmax=top,
+                threshold=1e-6 * top, transparency=0.7 * share,
+            )  # fmt: skip
     brain.annotate(size=style.SMALL)
     order = [i for i in np.argsort(-np.abs(signed), kind="stable") if signed[i]][:SHOWN]
     _draw_slices(
         page,
         PaintedVolume(
-            np.asarray(background.dataobj, dtype="float32"), painted / top, labels.affine
+            np.asarray(background.dataobj, dtype="float32"), painted / top, labels.affine, opaque
         ),
         _centres(centroids, data, labels.affine, atlas.numbers),
         order,

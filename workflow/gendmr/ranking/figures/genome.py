@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gendmr import style
-from gendmr.ranking.figures.labels import place_labels
+from gendmr.ranking.figures.labels import NORMAL_SCORE, place_labels
 from gendmr.ranking.significance import LEVEL
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ IN_LABEL = 3  # genes of a block that a label names
 DOTS = 400  # that stand for the family-wise line where names look for a free place
 # How many times the family-wise line (or what most genes reach) the first may be on a linear axis.
 STEEP = 5.0
+LOW = -3.0  # below which genes that share a z are at the bound of what the null says
 FOUND: dict[str, Any] = {"marker": "D", "s": 17, "color": style.RED, "lw": 0, "zorder": 3}
 LINE: dict[str, Any] = {"color": "black", "lw": 0.7, "ls": (0, (5, 3))}
 NAMED: dict[str, Any] = {
@@ -63,7 +64,10 @@ def draw_genome(
 ) -> Figure | None:
     """Draw the risk of genes along the genome, and name the first ones.
 
-    Height is z against the permutation null, or the score where no null was run. Filled diamonds
+    Height is z, the normal score that the moments of the permutation null give to the gene's score
+    (`gendmr.ranking.significance.z_scores`; beyond what permutations can count it is an
+    extrapolation), or the score where no null was run. Genes that score as little as the null can
+    say stand at one value, which tells nothing: they are counted, not drawn. Filled diamonds
     are genes with a family-wise p of at most 0.05 (where that is absent: above the line), circles
     the other named genes. Named genes of one LD block are joined and share a label: they are one
     finding. Where the first gene is far above all others the axis is that of the inverse
@@ -93,6 +97,9 @@ def draw_genome(
     table = table.dropna(subset=["start", "end", "y"]).reset_index(drop=True)
     if table.empty:
         return style.text_figure("No gene has a place on the genome.", path)
+    floor = _at_floor(table["y"].to_numpy()) if tested else np.zeros(len(table), dtype=bool)
+    lowest = int(floor.sum())
+    table = table[~floor].reset_index(drop=True)
     line = line if tested and line is not None and np.isfinite(line) else None
     table["significant"] = _significant(table, line)
     middle = (table["start"].astype("float64") + table["end"].astype("float64")) / 2
@@ -121,11 +128,20 @@ def draw_genome(
     notes = [
         *([f"not drawn: {_genes(unplaced)} without a place"] if unplaced else []),
         *([f"not drawn: {_genes(nulls)} constant under the null"] if nulls else []),
+        *([f"not drawn: {_genes(lowest)} at the lowest z that there is"] if lowest else []),
         *([f"no room for {lost} of the names"] if lost else []),
     ]
     figure.text(0.01, 0.01, "; ".join(notes), size=style.SMALL)
     style.save(figure, path, crop=False)
     return figure
+
+
+def _at_floor(y: np.ndarray) -> np.ndarray:
+    """Return which genes share the lowest z, if it is the bound of z and not of these genes."""
+    lowest = y.min()
+    shared = y <= lowest + 1e-6
+    # The bound of the normal score lies below -4 for 20 permutations and more.
+    return shared if lowest < LOW and 1 < shared.sum() < len(y) else np.zeros(len(y), dtype=bool)
 
 
 def _significant(table: pd.DataFrame, line: float | None) -> pd.Series:
@@ -183,7 +199,7 @@ def _height_axis(axes: Axes, y: np.ndarray, line: float | None, *, tested: bool)
     top = max(float(y.max()), line or 0.0)
     bottom = min(float(y.min()), 0.0)
     usual = line if line else float(np.quantile(np.abs(y), 0.99))
-    unit = "z under the permutation null" if tested else "score (log odds)"
+    unit = NORMAL_SCORE if tested else "score (log odds)"
     if usual > 0 and top > STEEP * usual:
         axes.set_yscale("asinh", linear_width=usual)
         ticks = _steep_ticks(usual, top, bottom)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
+NORMAL_SCORE = "z, normal score against the null"  # of axes
 ACROSS, UP = 160, 60  # candidate places of a label
 FEW = 300  # places for which it is seen at a time what their line would cross
-PAD = 0.12  # empty space around a label, in heights of a line
+PAD = 0.22  # empty space around a label, in heights of a line
 GAP = 0.5  # from the middle of a point to a label beside it, in heights of a line
 # Costs in heights of a line: a point that is covered, a point with a name that is covered, a name
 # across a line, a name below its point.
-COVERED, MARK, CROSSED, BELOW = 1.0, 20.0, 20.0, 9.0
+COVERED, MARK, CROSSED, BELOW = 4.0, 20.0, 20.0, 9.0
 MARK_RADIUS = 0.45  # of a point with a name, in heights of a line
 CELL = 3.0  # pixels
 ON_LINE = np.linspace(0, 1, 24)

@@ -24,9 +24,12 @@ MAP = LinearSegmentedColormap.from_list(
 
 
 class PaintedVolume:
-    """The template and, on its grid, what is painted (share of the largest, signed)."""
+    """The template and, on its grid, what is painted (share of the largest, signed), how opaque."""
 
-    def __init__(self, t1: np.ndarray, painted: np.ndarray, affine: np.ndarray) -> None:
+    def __init__(
+        self, t1: np.ndarray, painted: np.ndarray, affine: np.ndarray, opacity: np.ndarray
+    ) -> None:
+        self.opacity = opacity
         # Resampling leaves traces outside the brain.
         self.light = float(np.percentile(t1[t1 > 0], 99.5))
         self.t1 = np.ma.masked_less(t1, 0.04 * self.light)
@@ -58,10 +61,12 @@ class PaintedVolume:
             for end in (-0.5, self.t1.shape[a] - 0.5)
         ]
         where: dict[str, Any] = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
-        t1, painted = (volume.take(index, axis=across).T for volume in (self.t1, self.painted))
+        t1, painted, opacity = (
+            volume.take(index, axis=across).T for volume in (self.t1, self.painted, self.opacity)
+        )
         # Lighter than it is: colours must stand out.
         axes.imshow(t1, cmap="gray", vmin=-0.5 * self.light, vmax=1.05 * self.light, **where)
-        solid = np.clip(0.25 + np.abs(painted.filled(0.0)), 0, 0.95)
+        solid = np.clip(0.25 + np.abs(painted.filled(0.0)), 0, 0.95) * opacity
         axes.imshow(painted, cmap=MAP, vmin=-1, vmax=1, alpha=solid, **where)
         axes.set(xlim=self.edges[x], ylim=self.edges[y])
 

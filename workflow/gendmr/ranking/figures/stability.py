@@ -42,19 +42,25 @@ class TablePanel:
     table : DataFrame
     k : int
         Length of the short list.
+    unit, words : str
+        What ranks are of, and what the ends of their ranges are: see
+        `gendmr.ranking.scores.spread_words`.
     """
 
     name: str
     table: pd.DataFrame
     k: int
+    unit: str = "fold"
+    words: str = "10–90 % of folds"
 
 
 def draw_stability(tables: Sequence[TablePanel], path: Path) -> Figure:
     """Draw how ranks vary over folds, for the first rows of each table.
 
-    Rows are in the order of the ranking. A line is the 10 to 90 % range of the rank in single
-    folds, its mark the median; shape and colour say what the null says. Numbers are the shares of
-    folds in which a row is among the first `k` (grey).
+    Rows are in the order of the ranking. A line is the range of the rank in single folds or
+    repeats (10 to 90 % of at least 10, all of fewer), its mark the median; shape and colour say
+    what the null says. Numbers are the shares of folds in which a row is among the first `k`
+    (grey).
 
     Parameters
     ----------
@@ -76,7 +82,7 @@ def draw_stability(tables: Sequence[TablePanel], path: Path) -> Figure:
     for axes, panel in zip(grid[0], panels, strict=True):
         _draw(axes, panel, rows)
     kinds = {kind for panel in panels for kind in kinds_of(panel.table.head(FIRST))}
-    _explain(figure, [kind for kind in MARKS if kind in kinds])
+    _explain(figure, [kind for kind in MARKS if kind in kinds], panels[0].words)
     style.save(figure, path, crop=False)
     return figure
 
@@ -121,15 +127,15 @@ def _draw(axes: Axes, panel: TablePanel, rows: int) -> None:
     axes.set_yticks(at, names, style="italic" if panel.name == "gene" else "normal")
     axes.tick_params(axis="y", length=0)
     axes.set(ylim=(rows - 0.4, -0.6), xlim=(1, max(total, 2)))
-    axes.set_xlabel(f"rank in a fold, of {total:,} {panel.name}{'s' if total > 1 else ''}")
+    axes.set_xlabel(f"rank in a {panel.unit}, of {total:,} {panel.name}{'s' if total > 1 else ''}")
     if total > LOGARITHMIC:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
 
 
-def _explain(figure: Figure, kinds: list[str]) -> None:
+def _explain(figure: Figure, kinds: list[str], words: str) -> None:
     handles = [
-        Line2D([], [], color=style.DARK, lw=1.1, label="10–90 % of folds"),
+        Line2D([], [], color=style.DARK, lw=1.1, label=words),
         *(
             Line2D(
                 [], [], ls="", marker=MARKS[kind]["marker"], ms=np.sqrt(MARKS[kind]["s"]),

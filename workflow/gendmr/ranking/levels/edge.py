@@ -73,7 +73,7 @@ class EdgeLevel(InstanceLevel):
                 PAIR: self.pairs,
                 "n_edge": self.counts,
                 "score": by_fold.mean(axis=0),
-                **scores.stability(by_fold, top_k),
+                **scores.stability(by_fold, top_k, folds.repeat),
             }
         )
         pairs = ranked_table(

@@ -110,7 +110,7 @@ class InstanceLevel:
                 **{str(name): beside[name].to_numpy()[folds.columns] for name in beside},
                 "score": folds.scores.mean(axis=0),
                 "direction": [WORDS[int(sign)] for sign in np.sign(folds.direction)],
-                **scores.stability(folds.scores, top_k),
+                **scores.stability(folds.scores, top_k, folds.repeat),
             }
         )
         ranked = ranked_table(

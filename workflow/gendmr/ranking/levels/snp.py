@@ -228,7 +228,7 @@ class SnpLevel:
                 "block": [self.blocks[name] for name in groups.names],
                 "score": score,
                 "score_max": groups.largest(averages)[0],
-                **scores.stability(by_fold, self.options.top_k),
+                **scores.stability(by_fold, self.options.top_k, folds.repeat),
                 "selected": groups.share_selected(self._spread(folds.selected)),
                 "n_snp": groups.sizes(),
             }
@@ -270,7 +270,7 @@ class SnpLevel:
                 "block": groups.names,
                 "n_snp": groups.sizes(),
                 "score": score,
-                **scores.stability(by_fold, self.options.top_k),
+                **scores.stability(by_fold, self.options.top_k, folds.repeat),
             }
         ).join(of_block, on="block")
         return ranked_table(

@@ -23,8 +23,8 @@ def draw_roc(predictions: Mapping[str, pd.DataFrame], path: Path) -> Any:
     from gendmr.tasks import drawing
     from gendmr.tasks.binary.curves import GRID, roc
 
-    curves = {}
-    for method, rows in drawing.shown(predictions).items():
+    methods, curves = drawing.shown(predictions), {}
+    for method, rows in methods.items():
         curve = roc(rows, method)
         if curve is not None:
             curves[method] = curve
@@ -42,7 +42,9 @@ def draw_roc(predictions: Mapping[str, pd.DataFrame], path: Path) -> Any:
         if method != reference and reference in curves:
             axes.plot(GRID, curves[reference].sensitivity, color="black", **drawing.DASHED)
         drawing.title(axes, method, method == reference)
-        text = f"AUC {curve.area:.2f}\n{curve.area_low:.2f} to {curve.area_high:.2f}"
+        people = methods[method]["participant_id"].nunique()
+        area = f"AUC {curve.area:.2f}\n{curve.area_low:.2f} to {curve.area_high:.2f}"
+        text = f"{area}\n{people:,} people"
         axes.text(0.97, 0.04, text, ha="right", va="bottom")
     handles = [
         Line2D([], [], color=style.BLUE, lw=1.2, label="mean over folds"),
@@ -52,7 +54,7 @@ def draw_roc(predictions: Mapping[str, pd.DataFrame], path: Path) -> Any:
         name = style.short(reference)
         handles.append(Line2D([], [], color="black", label=name, **drawing.DASHED))
     left_out = len(predictions) - len(curves)
-    drawing.finish(figure, "controls called cases", "cases found", handles, left_out)
+    drawing.finish(figure, "1 − specificity", "sensitivity", handles, left_out)
     style.save(figure, path, crop=False)
     return figure
 
@@ -98,14 +100,16 @@ def draw_calibration(predictions: Mapping[str, pd.DataFrame], path: Path) -> Any
 FIGURES: tuple[TaskFigure, ...] = (
     TaskFigure(
         "roc",
-        "ROC curves of held-out people, averaged over folds at the same false-positive rate; bands"
-        " are pointwise 95 % bootstrap intervals over people, numbers the mean AUC over folds with"
-        " the interval of the same resamples. Dashed: the reference.",
+        "ROC curves of held-out people who have something that the method reads, averaged over"
+        " folds at the same specificity; bands are pointwise 95 % bootstrap intervals over people,"
+        " numbers the mean AUC over folds of these people with the interval of the same resamples."
+        " Dashed: the reference, over its own people.",
         draw_roc,
     ),
     TaskFigure(
         "calibration",
-        "Observed shares of cases against predicted probabilities of held-out people, in bins of"
+        "Observed shares of cases against predicted probabilities of held-out people who have"
+        " something that the method reads, in bins of"
         " equally many with 95 % Wilson intervals, and a smooth curve without bins. Below stand the"
         " predicted probabilities of all.",
         draw_calibration,

@@ -181,8 +181,8 @@ def figures(task: Task) -> tuple[TaskFigure, ...]:
         TaskFigure(
             "masks",
             "True and predicted masks of three held-out people: those with the best, the median and"
-            " the worst Dice of the reference, the same for all methods, in the slice with the"
-            " largest mask.",
+            " the worst Dice of the reference, the same for all methods, in the slice with most"
+            " of the true lesion.",
             draw_masks,
             reads=True,
         ),

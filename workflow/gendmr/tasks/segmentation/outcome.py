@@ -86,7 +86,7 @@ class SliceMasks:
     @property
     def known(self) -> np.ndarray:
         """Whose mask is known, bool (slice,)."""
-        return self.masks.known[self.person]
+        return np.asarray(self.masks.known[self.person])
 
     def __len__(self) -> int:
         return len(self.person)

@@ -246,7 +246,8 @@ class SegmentationTask(QuantitativeTask):
 
         def masks() -> Any:
             for person, predicted, truth in self._masks(output, outcome, calibration):
-                place = int((truth | predicted).sum(axis=(1, 2)).argmax())
+                shown = truth if truth.any() else predicted
+                place = int(shown.sum(axis=(1, 2)).argmax())
                 numbers = outcome.array("slice_number", person)
                 yield PredictedMask(
                     str(participants[person]),

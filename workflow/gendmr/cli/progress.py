@@ -1,0 +1,213 @@
+"""One line on how far a run is: stage, jobs, time gone and expected, in place of Snakemake's lines.
+
+Snakemake's own progress is five lines a job. Where a person asked for less (`--quiet rules`, as
+`make run` and `gendmr run` do), a terminal shows one line that is written anew, and a file gets a
+line at the end of each stage and at each tenth of the work. Errors and warnings stay.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from gendmr.config.study import Study
+
+LEAST_SHARE = 0.05  # of the work, from which on the pace of this run tells more than the rates
+STEPS = 10  # lines in a file besides those of stages
+CLEAR = "\r\x1b[K"
+# What the line stands for; what Snakemake says before the first and after the last job stays.
+INSTEAD = {"job_started", "job_finished", "job_info", "progress", "resources_info"}
+DRAWN = {"run_info", "job_started", "job_finished", "job_error"}
+WORDS = ("Select jobs to execute", "Execute ")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A job that will run.
+
+    Parameters
+    ----------
+    rule, stage : str
+    seconds : float
+        Of a processor, by measured rates.
+    """
+
+    rule: str
+    stage: str
+    seconds: float
+
+
+class Progress(logging.Handler):
+    """Follows the events of Snakemake's log.
+
+    Parameters
+    ----------
+    plan : callable
+        ``plan()`` gives the jobs by number, once they are known.
+    cores : int
+    stream : file
+    live : bool
+        Whether a line can be written anew.
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        plan: Callable[[], Mapping[int, Expected]],
+        cores: int,
+        stream: TextIO,
+        *,
+        live: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.plan, self.cores, self.stream, self.live = plan, cores, stream, live
+        self.clock = clock
+        self.jobs: Mapping[int, Expected] = {}
+        self.started = clock()
+        self.running: set[int] = set()
+        self.done: set[int] = set()
+        self.step = 0
+        self.drawing = threading.RLock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note one event, and say where the run is."""
+        event = str(getattr(record, "event", ""))
+        with self.drawing:
+            if event == "run_info" and not self.jobs:
+                self.jobs = self.plan()
+                self.started = self.clock()
+            elif event == "job_started":
+                self.running |= set(vars(record)["jobs"])
+            elif event == "job_finished":
+                self._finish(vars(record)["job_id"])
+            elif event == "job_error":
+                self.running.discard(vars(record)["jobid"])
+            elif record.levelno >= logging.WARNING and self.live and self.jobs:
+                # What others write must not stand behind the line.
+                self.stream.write(CLEAR)
+            if self.jobs and self.live and event in DRAWN:
+                self._draw()
+
+    def line(self) -> str:
+        """Return where the run is."""
+        done = [self.jobs[number] for number in self.done if number in self.jobs]
+        left = [job for number, job in self.jobs.items() if number not in self.done]
+        now = [self.jobs[number] for number in self.running if number in self.jobs]
+        stages = list(dict.fromkeys(job.stage for job in [*now, *left, *done]))
+        gone = self.clock() - self.started
+        parts = [
+            f"{stages[0] if stages else 'done':<12}",
+            f"{len(done)} of {len(self.jobs)} jobs",
+            f"{span(gone)} gone",
+        ]
+        if left:
+            parts.append(f"about {span(self._expected(done, left, gone))} left")
+        if now:
+            rules = Counter(job.rule for job in now)
+            parts.append(", ".join(f"{rule} x{n}" if n > 1 else rule for rule, n in rules.items()))
+        return " · ".join(parts)
+
+    def _expected(self, done: list[Expected], left: list[Expected], gone: float) -> float:
+        """Return seconds to the end: by the pace of this run, at first by the rates alone."""
+        finished = sum(job.seconds for job in done)
+        remaining = sum(job.seconds for job in left)
+        if finished < LEAST_SHARE * (finished + remaining):
+            return remaining / self.cores
+        return gone * remaining / finished
+
+    def _finish(self, number: int) -> None:
+        self.running.discard(number)
+        if number not in self.jobs:
+            return
+        self.done.add(number)
+        if self.live:
+            return
+        stage = self.jobs[number].stage
+        over = all(one in self.done for one, job in self.jobs.items() if job.stage == stage)
+        step = STEPS * len(self.done) // len(self.jobs)
+        if over or step > self.step:
+            self.step = max(self.step, step)
+            self.stream.write(f"  {self.line()}\n")
+            self.stream.flush()
+
+    def _draw(self) -> None:
+        finished = len(self.done) == len(self.jobs)
+        width = shutil.get_terminal_size().columns - 1
+        self.stream.write(CLEAR + f"  {self.line()}"[:width] + ("\n" if finished else ""))
+        self.stream.flush()
+
+
+def span(seconds: float) -> str:
+    """Return a time in one unit.
+
+    >>> [span(seconds) for seconds in (4.4, 250, 9000)]
+    ['4 s', '4 min', '2.5 h']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def show_progress(workflow: Any, study: Study) -> None:
+    """Show one line in place of Snakemake's own progress, where rules are quiet.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    study : Study
+    """
+    quiet = {str(one).rpartition(".")[2].casefold() for one in workflow.output_settings.quiet or ()}
+    if not workflow.is_main_process or workflow.dryrun or "rules" not in quiet:
+        return
+    if quiet & {"progress", "all"}:
+        return
+    from snakemake.logging import logger
+
+    def plan() -> dict[int, Expected]:
+        return expected_jobs(workflow.dag.needrun_jobs(), study)
+
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(
+            handler, logging.FileHandler
+        ):
+            handler.addFilter(_says_more)
+    cores = workflow.resource_settings.cores or workflow.resource_settings.nodes or 1
+    logger.addHandler(Progress(plan, int(cores), sys.stderr, live=sys.stderr.isatty()))
+
+
+def _says_more(record: logging.LogRecord) -> bool:
+    """Return whether a record says more than the line does."""
+    if record.levelno >= logging.WARNING:
+        return True
+    event = str(getattr(record, "event", ""))
+    return event not in INSTEAD and not str(record.msg).startswith(WORDS)
+
+
+def expected_jobs(jobs: Any, study: Study) -> dict[int, Expected]:
+    """Return the jobs of a plan by number, each with its expected seconds; 0 where nobody knows.
+
+    Parameters
+    ----------
+    jobs : iterable of snakemake.jobs.Job
+    study : Study
+    """
+    from gendmr.estimate.cost import seconds_of, stage_of
+    from gendmr.estimate.plan import Job
+    from gendmr.estimate.size import known_size
+
+    size = known_size(study)
+    expected = {}
+    for job in jobs:
+        one = Job(rule=job.rule.name, wildcards=dict(job.wildcards_dict))
+        seconds = None if size is None or not job.is_shell else seconds_of(one, study, size)
+        expected[int(job.jobid)] = Expected(one.rule, stage_of(one, study), seconds or 0.0)
+    return expected

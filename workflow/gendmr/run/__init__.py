@@ -1,0 +1,1 @@
+"""The whole workflow from one command, wherever the package was installed."""
