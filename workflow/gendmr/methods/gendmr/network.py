@@ -73,9 +73,9 @@ class GendmrNet(nn.Module):
             self.region_embedding = nn.Parameter(torch.zeros(sizes["region"], width))
             self.region_says = nn.Linear(MEASURES, width, bias=False)
             self.region_norm = nn.LayerNorm(width)
-            slopes = (sizes["region"], MEASURES) if self.sloped else None
+            measured = (sizes["region"], MEASURES) if self.sloped else None
             self.region = GatedBag(
-                width, options.attention, MEASURES, risks, outputs, evidence, slopes
+                width, options.attention, MEASURES, risks, outputs, evidence, measured
             )
         self.contrasted = options.contrast > 0 and len(self.modalities) == 2
         if self.contrasted:
