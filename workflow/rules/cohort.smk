@@ -144,7 +144,7 @@ rule collect_modality:
         participants="results/{study}/cohort/participants.tsv",
         sources=sources_of_modality,
         # one that was not fetched is for the rule to name
-        listed=lambda wildcards: LISTED_FILES[wildcards.modality],
+        listed=listed_of_modality,
     output:
         nonempty("results/{study}/cohort/{modality}.nc"),
     log:

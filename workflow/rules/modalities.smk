@@ -54,6 +54,11 @@ def sources_of_modality(wildcards):
     return list(SOURCES[wildcards.modality].values())
 
 
+def listed_of_modality(wildcards):
+    """The files of single people that its table lists, those that are there."""
+    return LISTED_FILES[wildcards.modality]
+
+
 def sources_json(wildcards):
     """The same by what they hold."""
     return json.dumps({wildcards.modality: SOURCES[wildcards.modality]})

@@ -59,11 +59,13 @@ def given_files(
         paths_by_kind[name] = modality.people_files()
     if imaging != "{}":
         paths_by_kind |= _of_imaging(ImagingSection.parse(imaging))
-    there = {
+    existing = {
         kind: sorted({path for path in paths if path and Path(path).is_file()})
         for kind, paths in paths_by_kind.items()
     }
-    return {"tables": sorted(set(files))} | {kind: paths for kind, paths in there.items() if paths}
+    return {"tables": sorted(set(files))} | {
+        kind: paths for kind, paths in existing.items() if paths
+    }
 
 
 def _of_imaging(section: ImagingSection) -> dict[str, Iterable[str | None]]:

@@ -49,9 +49,10 @@ def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
     path = Path(path)
     verify(path)
     try:
-        return load(path.read_bytes())
+        tensors: dict[str, np.ndarray] = load(path.read_bytes())
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
+    return tensors
 
 
 def _loaded(path: Path) -> dict[str, np.ndarray]:
