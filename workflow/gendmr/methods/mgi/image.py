@@ -17,7 +17,7 @@ def padded(side: int, patch: int) -> int:
     return math.ceil(side / patch) * patch
 
 
-class ImageEncoder(nn.Module):
+class SliceEncoder(nn.Module):
     """A vision transformer (Dosovitskiy et al. 2021, ICLR), of MONAI.
 
     Parameters
@@ -144,6 +144,7 @@ class _Stage(nn.Module):
 
     def forward(self, maps: torch.Tensor, more: torch.Tensor | None) -> torch.Tensor:
         """Return maps (image, narrower, 2 * row, 2 * column)."""
+        # (image, width, row, column) to (image, width, 2 * row, 2 * column)
         maps = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
         if more is not None:
             maps = torch.cat([maps, more], dim=1)

@@ -169,8 +169,8 @@ def attribute_volume(method: Mgi, fitted: FittedNetwork, people: PreparedSubset)
             return said["volume"]  # (point,)
 
         levels = rows.designs[EXPRESSION].to(fitted.row.device)  # (1, gene), in order
-        found, start, _ = integrated_gradients(scalar, {EXPRESSION: levels}, POINTS)
-        values[place, order] = found[EXPRESSION][0]
+        gradients, start, _ = integrated_gradients(scalar, {EXPRESSION: levels}, POINTS)
+        values[place, order] = gradients[EXPRESSION][0]
         base[place] = start[0]
     return attribution_of(values, has, base)
 
