@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from gendmr.files.atomic import atomic_path
-from gendmr.files.datasets import CHECKED, Schema, chunks_of, described, refuse_values
+from gendmr.files.datasets import (
+    CHECKED,
+    Schema,
+    chunks_of,
+    described,
+    missing_value,
+    refuse_values,
+)
 from gendmr.files.sink import Sink
 
 
