@@ -61,7 +61,7 @@ def commands(*words: str) -> list[Command]:
         ):
             call = text.partition("python -m gendmr ")[2].partition(" &> ")[0]
             given = tuple(str(path) for path in record.input)  # type: ignore[attr-defined]
-            made = tuple(str(path) for path in record.output)  # type: ignore[attr-defined]
+            made = tuple(str(path) for path in record.output)
             results = tuple(
                 path for path in given if path.startswith("results/") and "/simulate/" not in path
             )

@@ -125,13 +125,16 @@ def record(options: str, folder: Path, threads: int) -> Path:
 def time_checks(prefix: Path) -> dict[str, float]:
     """Return processor seconds of each check of an input set, the best of three."""
     sys.path.insert(0, str(ROOT / "workflow"))
-    from gendmr.genotypes import builds, filesets, linkage
+    from gendmr.genotypes import bed_file, builds, filesets, linkage
 
     people, variants = filesets.read_fam(prefix), filesets.read_bim(prefix)
     names = variants["snp"].tolist()
     reference = builds.read_reference(ROOT / "resources" / "build_positions.tsv")
     checks: dict[str, Callable[[], object]] = {
-        "size and padding": lambda: filesets._check_bed(str(prefix), len(people), len(variants)),
+        "size": lambda: bed_file.check_size(str(prefix), len(people), len(variants)),
+        "padding": lambda: bed_file.check_padding(
+            Path(f"{prefix}.bed"), len(people), len(variants)
+        ),
         "identifiers": lambda: filesets._unique(
             str(prefix), "bim", names, "names", cause="", next_step=""
         ),

@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import derive, generator
 from gendmr.statistics.classification import auc
 from gendmr.tasks import task_of
+from gendmr.tasks.base import Outcome
 from gendmr.tasks.binary.outcome import CaseStatus
 from gendmr.training.fold import build_method
 from gendmr.training.readout import instance_scores
@@ -168,10 +169,15 @@ def blind(people: PreparedSubset) -> PreparedSubset:
     )
 
 
-def turned(outcome: CaseStatus, share: float, random: np.random.Generator) -> CaseStatus:
+def turned(outcome: Outcome, share: float, random: np.random.Generator) -> CaseStatus:
     """Return the diagnoses with a share of them turned around."""
-    wrong = random.random(len(outcome)) < share
-    return CaseStatus(np.where(wrong, 1 - outcome.case, outcome.case))
+    case = case_of(outcome)
+    return CaseStatus(np.where(random.random(len(case)) < share, 1 - case, case))
+
+
+def case_of(outcome: Outcome) -> np.ndarray:
+    """Return who is a case, int64 (person,)."""
+    return cast(CaseStatus, outcome).case
 
 
 def row_of(
@@ -190,7 +196,8 @@ def row_of(
             ("auc_blind", blind(fold.held_out)),
             ("auc_train", fold.inputs.train),
         ):
-            aucs[column].append(auc(people.outcome.case, one.predict(people)[:, 0]))
+            case = case_of(people.outcome)
+            aucs[column].append(auc(case, one.predict(people)[:, 0]))
         attribution = one.attributions(fold.held_out).get("snp")
         if attribution is None:
             continue

@@ -34,7 +34,9 @@ def write_parts(cohort: Path, folder: Path) -> None:
     """Write a cohort whose people are parts of patients: some of their slices each."""
     random = np.random.default_rng(SEED)
     dataset = read_dataset(cohort / "slice.nc", SCHEMA)
-    names, parts, voxels = [], [], []
+    names: list[str] = []
+    parts: list[dict[str, np.ndarray]] = []
+    voxels: list[float] = []
     for person, name in enumerate(dataset["participant"].values.tolist()):
         count = int((dataset["slice_number"].values[person] >= 0).sum())
         for part, places in enumerate(np.array_split(random.permutation(count), PARTS)):
@@ -49,8 +51,8 @@ def write_parts(cohort: Path, folder: Path) -> None:
     chosen = chosen.assign_coords(participant=np.array(names, dtype=object))
     for key, missing in (("image", np.nan), ("mask", -1), ("slice_number", -1)):
         values = np.full(chosen[key].shape, missing, dtype=chosen[key].dtype)
-        for row, one in enumerate(parts):
-            values[row, : len(one[key])] = one[key]
+        for row, own in enumerate(parts):
+            values[row, : len(own[key])] = own[key]
         chosen[key] = (chosen[key].dims, values)
     for key in ("channel_known", "voxel_size", "affine"):
         chosen[key] = (chosen[key].dims, np.stack([one[key] for one in parts]))
@@ -59,10 +61,10 @@ def write_parts(cohort: Path, folder: Path) -> None:
     table = pd.DataFrame({"participant_id": names, "tumour_voxels": voxels, "family": names})
     write_table(folder / "participants.tsv", table.assign(has_slice=True))
     write_json(folder / "participants.json", {})
-    part = np.array([int(name[-1]) for name in names])
-    splits = pd.DataFrame({"participant_id": names, "repeat": 0, "fold": part})
+    number = np.array([int(name[-1]) for name in names])
+    splits = pd.DataFrame({"participant_id": names, "repeat": 0, "fold": number})
     for fold in range(PARTS):
-        role = np.where(part == fold, "held-out", "train").astype(object)
+        role = np.where(number == fold, "held-out", "train").astype(object)
         # Validation must be there, and stops nothing: the last epoch is kept.
         role[np.flatnonzero(role == "train")[::10]] = "validation"
         splits[f"inner_{fold}"] = role

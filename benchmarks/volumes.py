@@ -161,6 +161,7 @@ def real(stage: Stage, bids: Path) -> None:
     rows = {}
     for label, (image, *_) in find_images(str(bids)).items():
         rows[f"sub-{label}"] = stage.measure(Path(image))
+        line(label, [f"{key} {value:.4g}" for key, value in rows[f"sub-{label}"].items()])
     table = pd.DataFrame(rows).T.join(people)
     columns = {name.lower(): name for name in table.columns}
     sex = table[columns.get("sex", columns.get("gender", ""))].astype(str).str[0].str.lower()

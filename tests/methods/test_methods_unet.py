@@ -25,7 +25,7 @@ METHODS = {
         "optimisation": LONG,
         "modality_options": {"slice": {"channels": ["flair"]}},
     },
-    "all": {**SMALL, "optimisation": LONG, "channel_dropout": 0.4},
+    "all": {**SMALL, "optimisation": {**LONG, "epochs": 30}, "channel_dropout": 0.4},
     "threshold": {"kind": "threshold", "channel": "flair"},
     "blind": {"kind": "threshold", "channel": "pre"},
     "absent": {"kind": "threshold", "channel": "t2"},

@@ -47,3 +47,39 @@ def test_copied_channels_are_those_that_the_table_names(lgg):
         row = table.loc[folder]
         expected = [not row["pre_is_copy_of_flair"], True, not row["post_is_copy_of_flair"]]
         assert known.tolist() == expected
+
+
+def test_a_patient_whose_channels_are_all_flair_is_segmented_like_others(lgg, tmp_path):
+    """A threshold of FLAIR; what a network does is in docs/explanation/mgi.md."""
+    from gendmr.training.fold import train_fold
+    from lesion_cohort import make, study, write_slices
+
+    table = pd.read_csv(lgg / "patients.tsv", sep="\t")
+    three = table.loc[table["pre_is_copy_of_flair"]].iloc[0]
+    others = table.loc[~table["post_is_copy_of_flair"], "folder"].iloc[::2][:11]
+    folders = sorted([*others, three["folder"]])
+    for folder in folders:
+        with np.load(lgg / "patients" / f"{folder}.npz", allow_pickle=False) as decoded:
+            write_slices(tmp_path / "tif", folder, decoded["image"], decoded["mask"])
+    names = ["-".join(folder.split("_")[:3]) for folder in folders]
+    pd.DataFrame({"participant_id": names}).to_csv(
+        tmp_path / "participants.tsv", sep="\t", index=False
+    )
+    one = study(tmp_path, {"threshold": {"kind": "threshold", "channel": "flair"}})
+    cohort = make(tmp_path, one)
+    splits = pd.read_csv(cohort / "splits.tsv", sep="\t").set_index("participant_id")
+    train_fold(
+        cohort,
+        tmp_path / "out" / "repeat-0" / "fold",
+        method="threshold",
+        repeat=0,
+        fold=int(splits.loc[three["case_id"], "fold"]),
+        options=one.method_options("threshold"),
+        seed=1,
+        device="cpu",
+    )
+    rows = pd.read_csv(tmp_path / "out" / "repeat-0" / "fold" / "predictions.tsv", sep="\t")
+    copied = rows.set_index("participant_id").loc[three["case_id"]]
+    assert copied["set"] == "held-out" and copied["dice"] > 0.15
+    assert (rows["distance_unit"] == "pixel").all()
+    assert rows["voxels"].sum() == table.set_index("folder").loc[folders, "n_tumour_pixels"].sum()

@@ -315,6 +315,21 @@ class NonlinearStage(Section):
         return self
 
 
+class Refinement(Section):
+    """Labels of deep structures follow the scan's intensities after registration."""
+
+    iterations: Counts
+    """Iterations per level, coarse to fine."""
+    shrink: Factors
+    """Thinning per level, of the grid of registration; the last is 1."""
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> Self:
+        if not len(self.iterations) == len(self.shrink):
+            raise ValueError("iterations and shrink need one value per level")
+        return self
+
+
 class Preset(Section):
     """How thoroughly scans are registered. Presets are data: `imaging/presets/*.yaml`."""
 
@@ -329,3 +344,4 @@ class Preset(Section):
     rigid: LinearStage
     affine: LinearStage
     nonlinear: NonlinearStage
+    refinement: Refinement

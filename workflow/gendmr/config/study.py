@@ -202,7 +202,8 @@ class Study(Section):
                     cause="a misspelt name, or a column that cohort.covariates does not declare",
                     next_step=f"add it to cohort.covariates, or take it out of {where}",
                 )
-        for section in (*self.modality_sections().values(), *self.methods.values()):
+        checked: list[ModalitySection | AnyMethod] = [*self.modality_sections().values()]
+        for section in (*checked, *self.methods.values()):
             section.check_cohort(self.cohort)
         by = [one for one in (self.cohort.group_by, self.cohort.fold_by) if one]
         known = [*declared, *by, *(["ancestry"] if self.genotypes else [])]

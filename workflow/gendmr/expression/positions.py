@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gendmr.errors import InputFileError, ModalityError, first_few
-from gendmr.files.tables import read_table
+from gendmr.files.tables import Kind, read_table
 
 LETTERS = {"X": 23, "Y": 24, "XY": 25, "M": 26, "MT": 26}
 UNPLACED = 10_000  # patches and contigs come last, by name
@@ -35,7 +35,7 @@ def places_of(path: str | None, genes: Sequence[str]) -> np.ndarray:
         return places
     if not Path(path).is_file():
         raise InputFileError(f"{path}: no such file", next_step="check expression.positions")
-    kinds = {"gene": "text", "chromosome": "text", "start": "integer"}
+    kinds: dict[str, Kind] = {"gene": "text", "chromosome": "text", "start": "integer"}
     table = read_table(path, kinds, extra=True, key="gene").set_index("gene")
     known = [name for name in genes if name in table.index]
     if not known:
@@ -45,12 +45,17 @@ def places_of(path: str | None, genes: Sequence[str]) -> np.ndarray:
             cause="symbols in the one, Ensembl identifiers in the other, or another species",
             next_step="give expression.symbols, or names as in the matrix",
         )
-    order = sorted(known, key=lambda name: (*_chromosome(table.at[name, "chromosome"]),
-                                            int(table.at[name, "start"]), name))  # fmt: skip
+    keys = {
+        str(name): (*_chromosome(str(chromosome)), int(start))
+        for name, chromosome, start in zip(
+            table.index, table["chromosome"], table["start"], strict=True
+        )
+    }
+    order = sorted(known, key=lambda name: (*keys[name], name))
     place = {name: number for number, name in enumerate(order)}
     return np.array([place.get(name, -1) for name in genes], dtype=np.int64)
 
 
 def _chromosome(text: str) -> tuple[int, str]:
-    name = str(text).removeprefix("chr").upper()
+    name = text.removeprefix("chr").upper()
     return (int(name), "") if name.isdigit() else (LETTERS.get(name, UNPLACED), name)

@@ -18,7 +18,8 @@ from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.brain import PLAUSIBLE_BRAIN_MM3, find_brain
 from gendmr.imaging.picture import draw_refusal, draw_registration
 from gendmr.imaging.presets import load_preset
-from gendmr.imaging.registration import Mapping, write_scratch
+from gendmr.imaging.refinement import refine
+from gendmr.imaging.registration import Mapping, write_field, write_scratch
 from gendmr.imaging.scan import (
     Scan,
     content_of,
@@ -30,7 +31,7 @@ from gendmr.imaging.scan import (
 )
 from gendmr.imaging.template import Template, load_template
 from gendmr.imaging.tissue import fit_tissues
-from gendmr.imaging.volumes import region_volumes
+from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
 from gendmr.seeds import derive
 
 # A newborn's brain is larger; a smaller mask has too little structure for registration.
@@ -200,7 +201,7 @@ def _measure(
     mapping = registration.register_nonlinear(fixed, moving, linear, preset, scratch, seed=seed)
 
     volumes, fractions = _native(
-        corrected, scan, brain, mapping, template, template_folder, scratch
+        corrected, scan, brain, mapping, template, template_folder, preset, scratch
     )
     tissues = dict(zip(TISSUES, fractions, strict=True))
     grey = _thinned(scratch / "grey.nii", tissues["grey"], scan, preset)
@@ -255,26 +256,44 @@ def _native(
     mapping: Mapping,
     template: Template,
     template_folder: Path,
+    preset: Preset,
     scratch: Path,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Volumes of regions and shares of tissues in the scan's own space."""
+
+    def carry(grid: Path, refinement: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+        labels = mapping.to_scan(
+            template_folder / "labels.nii.gz", grid, scratch / "labels.nii",
+            labels=True, refinement=refinement,
+        )  # fmt: skip
+        priors = [
+            mapping.to_scan(
+                template_folder / f"{name}.nii.gz", grid, scratch / "prior.nii",
+                refinement=refinement,
+            )
+            for name in TISSUES
+        ]  # fmt: skip
+        return np.rint(labels).astype(np.int32), np.stack(priors)
+
+    model = fit_tissues(corrected[brain])
+    tissues = template.regions["tissue"].tolist()
+    brightness = template.regions["brightness"].to_numpy(dtype=float)
+    field = None
+    if any(preset.refinement.iterations):
+        image = Scan(corrected.astype(np.float32), scan.affine)
+        moving = scratch / "moving.nii"
+        shift = refine(image, brain, *carry(moving), model, tissues, brightness, preset)
+        field = write_field(scratch / "refinement.nii", shift, read_image(moving).affine)
     grid = scratch / "mask.nii"
-    labels = mapping.to_scan(
-        template_folder / "labels.nii.gz", grid, scratch / "labels.nii", labels=True
-    )
-    priors = [
-        mapping.to_scan(template_folder / f"{name}.nii.gz", grid, scratch / "prior.nii")
-        for name in TISSUES
-    ]
+    labels, priors = carry(grid, field)
+    zooms = np.sqrt((template.affine[:3, :3] ** 2).sum(axis=0))
+    reach = reach_of_ventricles(template.priors["csf"], template.brain, zooms)
+    reach_file = write_scratch(scratch / "reach.nii", reach.astype(np.float32), template.affine)
+    deep = mapping.to_scan(reach_file, grid, scratch / "deep.nii", refinement=field) > 0.5
     return region_volumes(
-        corrected,
-        brain,
-        np.rint(labels).astype(np.int32),
-        np.stack(priors),
-        fit_tissues(corrected[brain]),
-        template.regions["tissue"].tolist(),
-        scan.zooms,
-    )
+        corrected, brain, labels, priors, deep, model, tissues, brightness, scan.zooms,
+        refined=field is not None,
+    )  # fmt: skip
 
 
 def measure_regions(modulated: np.ndarray, template: Template, voxel_mm3: float) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from gendmr.config.imaging import LinearStage, NonlinearStage, Preset
+from gendmr.files.atomic import atomic_path
 from gendmr.imaging.ants_programs import run
 from gendmr.imaging.jacobian import determinant
 from gendmr.imaging.scan import read_image, write_image
@@ -37,10 +38,22 @@ class Mapping:
         steps = ["-t", self.warp] if self.warp else []
         return _apply(image, grid, output, [*steps, "-t", self.affine])
 
-    def to_scan(self, image: Path, grid: Path, output: Path, *, labels: bool = False) -> np.ndarray:
-        """Bring an image of the template's space onto the grid of a scan; labels stay whole."""
+    def to_scan(
+        self,
+        image: Path,
+        grid: Path,
+        output: Path,
+        *,
+        labels: bool = False,
+        refinement: Path | None = None,
+    ) -> np.ndarray:
+        """Bring an image of the template's space onto the grid of a scan; labels stay whole.
+
+        `refinement` is a displacement within the scan's space, as `write_field` writes it.
+        """
         steps = ["-t", self.inverse] if self.inverse else []
-        way = ["-t", f"[{self.affine},1]", *steps]
+        first = ["-t", refinement] if refinement else []
+        way = [*first, "-t", f"[{self.affine},1]", *steps]
         return _apply(image, grid, output, way, "NearestNeighbor" if labels else "Linear")
 
     def jacobian(self, image: Path, grid: Path, output: Path) -> np.ndarray:
@@ -157,6 +170,15 @@ def correlation(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
 def write_scratch(path: Path, data: np.ndarray, affine: np.ndarray) -> Path:
     """Write a file for ANTs to read."""
     write_image(path, data, affine)
+    return path
+
+
+def write_field(path: Path, displacement: np.ndarray, affine: np.ndarray) -> Path:
+    """Write a displacement, (i, j, k, 3) mm, RAS+, as a transform of ANTs."""
+    image = nib.Nifti1Image((displacement * LPS)[:, :, :, None].astype(np.float32), affine)
+    image.header.set_intent("vector")
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
     return path
 
 

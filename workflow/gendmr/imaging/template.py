@@ -24,8 +24,12 @@ from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.atlas import TISSUES, load_atlas
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
+from gendmr.imaging.tissue import brightness_of, fit_tissues
 
 MARGIN_MM = 12.0
+# Share of a region's voxels that must be about as bright as its median: of nuclei 0.7 to 1, of
+# lobes with cortex and white matter 0.4 to 0.6.
+ALIKE = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,9 @@ class Template:
     labels : (i, j, k) int32
         Row of `regions` plus one; 0 is no region.
     regions : pandas.DataFrame
-        `region`, `hemisphere`, `tissue` (one of `TISSUES`), `x`, `y`, `z` (centroid, mm, RAS+),
-        `voxels`, `mm3`.
+        `region`, `hemisphere`, `tissue` (one of `TISSUES`), `brightness` (from grey, 0, to white
+        matter, 1, in the template's T1; missing where a region is not of one brightness), `x`,
+        `y`, `z` (centroid, mm, RAS+), `voxels`, `mm3`.
     affine : (4, 4) float64
     """
 
@@ -104,6 +109,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     total = np.where(inside, sum(priors.values()), 1)
     labels, regions, ignored, numbered = _atlas(files, inside, affine)
     regions["tissue"] = _tissues(regions["tissue"], labels, priors)
+    regions.insert(3, "brightness", _brightness(maps["t1"], maps["brain"], numbered, len(regions)))
     write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
     write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
     for name in TISSUES:
@@ -131,7 +137,7 @@ def load_template(folder: Path | str) -> Template:
     folder = Path(folder)
     t1 = read_image(folder / "t1.nii.gz")
     columns = {"region": "text", "hemisphere": "text", "tissue": "text", "voxels": "integer"}
-    columns |= dict.fromkeys(("x", "y", "z", "mm3"), "number")
+    columns |= dict.fromkeys(("brightness", "x", "y", "z", "mm3"), "number")
     return Template(
         t1=t1.data,
         brain=read_image(folder / "brain.nii.gz").data > 0,
@@ -270,3 +276,12 @@ def _tissues(stated: pd.Series, labels: np.ndarray, priors: dict[str, np.ndarray
     sums = [np.bincount(labels.ravel(), weights=priors[name].ravel())[1:] for name in TISSUES]
     most = np.argmax(sums, axis=0)
     return [name or TISSUES[row] for name, row in zip(stated, most, strict=True)]
+
+
+def _brightness(t1: Scan, brain: Scan, numbered: Scan, regions: int) -> np.ndarray:
+    """Brightness of each region in the template's T1; NaN where it is not of one brightness."""
+    inside = brain.data > 0.5
+    labels = resample(numbered, t1.affine, t1.data.shape, order=0).astype(np.int32)
+    model = fit_tissues(t1.data[inside])
+    brightness, _, alike = brightness_of(t1.data, labels, inside, model, regions)
+    return np.where(alike >= ALIKE, brightness.round(3), np.nan)

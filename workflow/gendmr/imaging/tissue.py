@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
 
 from gendmr.errors import ImageError
 
@@ -24,6 +25,17 @@ GREY_STARTS = (0.0, 0.4, 0.7)
 # nuclei do by 0.1 to 0.3, and between nearly equal solutions noise would choose.
 CLEAR_GAIN = 0.05
 FEWEST_VOXELS = 1000
+# Of the same way: what grey matter of a region may be.
+BRIGHTNESS = (-0.2, 0.85)
+# Expected of a nucleus: mostly its own tissue; as bright as white matter, as sure as by this share
+# of its voxels.
+NUCLEUS_WEIGHTS, NUCLEUS_STRENGTH = (0.03, 0.8, 0.07, 0.05, 0.05), 2.0
+# About as bright as a region's median: within this share of that way.
+SIMILAR = 0.3
+# Volume, mm3, at which the brightness of a region in the scan counts as much as the template's.
+ANCHOR_MM3 = 1000.0
+# About as dark as cortex in the template: below this.
+DARK = 0.25
 
 
 @dataclass(frozen=True)
@@ -135,6 +147,94 @@ def fit_tissues(values: np.ndarray) -> TissueModel:
     return model
 
 
+def brightness_of(
+    image: np.ndarray, labels: np.ndarray, brain: np.ndarray, model: TissueModel, regions: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure how bright each region is, on the way from grey (0) to white matter (1).
+
+    Parameters
+    ----------
+    image : (i, j, k)
+        Intensities free of bias.
+    labels : (i, j, k) int
+        Row of the region plus one, 0 for none.
+    brain : (i, j, k) bool
+    model : TissueModel
+    regions : int
+
+    Returns
+    -------
+    brightness : (regions,) float64
+        Median over the voxels of a region that are no fluid; NaN where there are none.
+    voxels : (regions,) int64
+        How many these are.
+    alike : (regions,) float64
+        Share of all voxels of the region within `SIMILAR` of the median.
+    """
+    fluid, low, high = model.means
+    brightness, alike = np.full(regions, np.nan), np.zeros(regions)
+    voxels = np.zeros(regions, np.int64)
+    for row, box in enumerate(ndimage.find_objects(labels, max_label=regions)):
+        if box is None:
+            continue
+        values = image[box][(labels[box] == row + 1) & brain[box]]
+        solid = values[values > (fluid + low) / 2]
+        voxels[row] = solid.size
+        if solid.size:
+            middle = float(np.median(solid))
+            brightness[row] = (middle - low) / (high - low)
+            alike[row] = float((np.abs(values - middle) < SIMILAR * (high - low)).mean())
+    return brightness, voxels, alike
+
+
+def anchored(brightness: np.ndarray, mm3: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """Return the brightness expected of each region: as in the scan, drawn to that in the template.
+
+    What is about as dark as cortex in the template gets 0, whatever the scan shows: a rim of fluid
+    would darken it, and then count as grey. NaN where the template tells nothing.
+    """
+    own = np.where(np.isnan(brightness), 0.0, brightness)
+    mixed = (own * mm3 + template * ANCHOR_MM3) / (mm3 + ANCHOR_MM3)
+    return np.asarray(np.where(template < DARK, 0.0, mixed))
+
+
+def fit_nucleus(
+    model: TissueModel, counts: np.ndarray, brightness: float, *, rounds: int = 15
+) -> TissueModel:
+    """Return the mixture of a region whose brightness is known: its own shares of tissues.
+
+    Without these expectations a region nearly as bright as white matter would be explained as
+    voxels between cortex and white matter.
+
+    Parameters
+    ----------
+    counts : (levels,)
+        Voxels of the region by level, weighted by how much each belongs to it.
+    brightness : float
+        Of its grey matter, on the way from the brain's grey (0) to its white matter (1).
+    """
+    fluid, low, high = model.means
+    place = np.clip(brightness, *BRIGHTNESS)
+    region = replace(
+        model,
+        means=np.array([fluid, low + place * (high - low), high]),
+        weights=np.array(NUCLEUS_WEIGHTS),
+    )
+    # As dark as cortex it is told from white matter without.
+    strength = NUCLEUS_STRENGTH * max(0.0, float(place))
+    expected = strength * counts.sum() * region.weights
+    x = model.levels
+    for _ in range(rounds if counts.sum() > 0 else 0):
+        joint = region.densities * region.weights
+        joint *= (counts / np.maximum(joint.sum(axis=1), 1e-300))[:, None]
+        square = float(joint[:, 1] @ (x - region.means[1]) ** 2) / max(joint[:, 1].sum(), 1e-9)
+        # Cortex, which decides the brain's spread, is the more varied.
+        spreads = model.spreads * [1, np.clip(np.sqrt(square) / model.spreads[1], 0.5, 1), 1]
+        sizes = joint.sum(axis=0) + expected
+        region = replace(region, weights=sizes / sizes.sum(), spreads=spreads)
+    return region
+
+
 def fit_region(model: TissueModel, counts: np.ndarray, *, rounds: int = 15) -> TissueModel:
     """Return the mixture of one region: its own shares of tissues and its own grey matter.
 
@@ -149,7 +249,7 @@ def fit_region(model: TissueModel, counts: np.ndarray, *, rounds: int = 15) -> T
     if counts.sum() <= 0:
         return model
     low, high = model.means[1], model.means[2]
-    bounds = (low - 0.2 * (high - low), low + 0.85 * (high - low))
+    bounds = tuple(low + place * (high - low) for place in BRIGHTNESS)
     # As much as the fit of a few hundred voxels away from that of the brain would be noise.
     anchor = 0.02 * counts.sum()
     candidates = []

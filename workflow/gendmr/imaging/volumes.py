@@ -14,17 +14,25 @@ import numpy as np
 from scipy import ndimage
 
 from gendmr.imaging.atlas import TISSUES
-from gendmr.imaging.network import largest_part
-from gendmr.imaging.tissue import LEVELS, TissueModel, fit_region
+from gendmr.imaging.tissue import (
+    LEVELS,
+    TissueModel,
+    anchored,
+    brightness_of,
+    fit_nucleus,
+    fit_region,
+)
 
 # Standard deviations by which a carried label is uncertain, mm, and the shares of both: mostly
 # right, sometimes off by as much as ventricles of other people are larger.
 NEAR_MM, FAR_MM, FAR_SHARE, FAR_ELSEWHERE = 1.5, 5.0, 0.03, 0.1
 TRUNCATE = 3.0
+# Where labels were fitted to the scan.
+REFINED_MM = 1.0
 # Larger voxels hold fluid and white matter at once, and do not show the wall between them.
 WALL_MM = 1.6
 # Ventricles in the prior: deep below the mask, probably fluid; others have larger ones.
-DEEP_MM, DEEP_FLUID, DEEP_REACH_MM, COARSE_MM = 18.0, 0.4, 16.0, 3.0
+DEEP_MM, DEEP_FLUID, DEEP_REACH_MM, COARSE_MM = 18.0, 0.4, 12.0, 3.0
 RIM_MM = 3.0
 
 
@@ -42,9 +50,13 @@ def region_volumes(
     brain: np.ndarray,
     labels: np.ndarray,
     priors: np.ndarray,
+    deep: np.ndarray,
     model: TissueModel,
     tissues: Sequence[str],
+    brightness: np.ndarray,
     zooms: np.ndarray,
+    *,
+    refined: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure each region's tissue in a scan, and share each voxel among the tissues.
 
@@ -58,12 +70,19 @@ def region_volumes(
     priors : (3, i, j, k) float32
         The template's probabilities of `TISSUES` carried to the scan: what is likely where no
         region is.
+    deep : (i, j, k) bool
+        The reach of the template's ventricles (`reach_of_ventricles`), carried to the scan.
     model : TissueModel
         Of the whole brain.
     tissues : sequence of str, one per region
         Which tissue of a region counts, one of `TISSUES`.
+    brightness : (regions,)
+        Of regions that are of one brightness in the template, on the way from grey (0) to white
+        matter (1); NaN of the others.
     zooms : (3,)
         Voxel size, mm.
+    refined : bool
+        Labels of regions of one brightness were fitted to the scan (`refinement`).
 
     Returns
     -------
@@ -73,13 +92,16 @@ def region_volumes(
         Share of each of `TISSUES` in each voxel; they add up to 1 in the brain.
     """
     level = model.level_of(image)
-    regions = _regions(labels, brain, level, model, tissues, zooms)
-    deep = _deep(priors[0], brain, zooms)
+    own, voxels, _ = brightness_of(image, labels, brain, model, len(tissues))
+    brightness = anchored(own, voxels * float(np.prod(zooms)), brightness)
+    near = np.where(np.isfinite(brightness) & refined, REFINED_MM, NEAR_MM)
+    regions = _regions(labels, brain, level, model, tissues, brightness, near, zooms)
     free = {"csf": _free_fluid(labels, deep, tissues, zooms)}
     free["grey"] = free["white"] = labels == 0
+    loose = REFINED_MM if refined else NEAR_MM
     unlabelled = np.stack(
         [
-            _soft(prior * free[tissue], zooms, far=FAR_ELSEWHERE * (tissue == "csf"))
+            _soft(prior * free[tissue], zooms, near=loose, far=FAR_ELSEWHERE * (tissue == "csf"))
             for prior, tissue in zip(priors, TISSUES, strict=True)
         ]
     )
@@ -99,6 +121,33 @@ def region_volumes(
             joint = region.soft * densities[region.row][:, number][level[region.box]]
             volumes[region.row] = float((joint * scaled[region.box]).sum(dtype=np.float64))
     return volumes * float(np.prod(zooms)), fractions
+
+
+def reach_of_ventricles(fluid: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> np.ndarray:
+    """Where ventricles and deep cisterns are or may reach to: around the deep parts of the fluid.
+
+    Decided once, in the template: what is deep could differ between two scans of one person.
+
+    Parameters
+    ----------
+    fluid : (i, j, k)
+        Probability of fluid in the template.
+    brain : (i, j, k) bool
+        Mask of the template.
+    zooms : (3,)
+        Voxel size, mm.
+    """
+    steps = np.maximum(1, np.round(COARSE_MM / np.asarray(zooms))).astype(int)
+    thinned = tuple(slice(None, None, step) for step in steps)
+    sampling = np.asarray(zooms) * steps
+    depth = ndimage.distance_transform_edt(np.pad(brain[thinned], 1), sampling=sampling)
+    core = (fluid[thinned] > DEEP_FLUID) & (depth[1:-1, 1:-1, 1:-1] > DEEP_MM)
+    if not core.any():
+        return np.zeros(brain.shape, bool)
+    near = ndimage.distance_transform_edt(~core, sampling=sampling) <= DEEP_REACH_MM
+    for axis, step in enumerate(steps):
+        near = near.repeat(step, axis=axis)
+    return np.asarray(near[tuple(slice(0, length) for length in brain.shape)])
 
 
 def _free_fluid(
@@ -125,6 +174,8 @@ def _regions(
     level: np.ndarray,
     model: TissueModel,
     tissues: Sequence[str],
+    brightness: np.ndarray,
+    near: np.ndarray,
     zooms: np.ndarray,
 ) -> list[_Region]:
     regions = []
@@ -138,11 +189,21 @@ def _regions(
             for part, pad in zip(box, pads, strict=True)
         )
         soft = (
-            _soft(labels[wide] == row + 1, zooms, far=FAR_SHARE * (tissues[row] == "csf"))
+            _soft(
+                labels[wide] == row + 1,
+                zooms,
+                near=near[row],
+                far=FAR_SHARE * (tissues[row] == "csf"),
+            )
             * brain[wide]
         )
         counts = np.bincount(level[wide].ravel(), weights=soft.ravel(), minlength=LEVELS)
-        own = fit_region(model, counts) if tissues[row] == "grey" else model
+        if tissues[row] != "grey":
+            own = model
+        elif np.isfinite(brightness[row]):
+            own = fit_nucleus(model, counts, float(brightness[row]))
+        else:
+            own = fit_region(model, counts)
         regions.append(_Region(row, wide, soft, own))
     return regions
 
@@ -188,24 +249,9 @@ def _split_walls(
     fractions[:, wall] = fractions[:, wall].sum(axis=0) * np.stack([1 - share, 0 * share, share])
 
 
-def _deep(fluid: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> np.ndarray:
-    """Where the ventricles are or may reach to: around the largest deep part of the prior fluid."""
-    steps = np.maximum(1, np.round(COARSE_MM / np.asarray(zooms))).astype(int)
-    thinned = tuple(slice(None, None, step) for step in steps)
-    sampling = np.asarray(zooms) * steps
-    depth = ndimage.distance_transform_edt(np.pad(brain[thinned], 1), sampling=sampling)
-    core = largest_part((fluid[thinned] > DEEP_FLUID) & (depth[1:-1, 1:-1, 1:-1] > DEEP_MM))
-    if not core.any():
-        return np.zeros(brain.shape, bool)
-    near = ndimage.distance_transform_edt(~core, sampling=sampling) <= DEEP_REACH_MM
-    for axis, step in enumerate(steps):
-        near = near.repeat(step, axis=axis)
-    return np.asarray(near[tuple(slice(0, length) for length in brain.shape)])
-
-
-def _soft(part: np.ndarray, zooms: np.ndarray, *, far: float = 0.0) -> np.ndarray:
+def _soft(part: np.ndarray, zooms: np.ndarray, *, near: float, far: float = 0.0) -> np.ndarray:
     part = part.astype(np.float32)
-    soft = ndimage.gaussian_filter(part, NEAR_MM / np.asarray(zooms), truncate=TRUNCATE)
+    soft = ndimage.gaussian_filter(part, near / np.asarray(zooms), truncate=TRUNCATE)
     if far:
         wide = ndimage.gaussian_filter(part, FAR_MM / np.asarray(zooms), truncate=TRUNCATE)
         soft = (1 - far) * soft + far * wide

@@ -332,9 +332,9 @@ class NetworkMethod(Network):
                 [prepared[number] for number in numbers], where, progress, checkpoint
             )
             for row, number in enumerate(numbers):
-                one = self._fitted(prepared[number], module, result, row, where)
-                one.notes.extend(self.remarks(one, inputs[number]))
-                fitted[number] = one
+                replicate = self._fitted(prepared[number], module, result, row, where)
+                replicate.notes.extend(self.remarks(replicate, inputs[number]))
+                fitted[number] = replicate
         return [fitted[number] for number in range(len(inputs))]
 
     def _fitted(

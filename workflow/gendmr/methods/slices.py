@@ -62,13 +62,13 @@ class SliceRows:
     @cached_property
     def person(self) -> np.ndarray:
         """Whose slice a row is, int64 (row,)."""
-        return np.repeat(np.arange(len(self.people)), self.slices.counts)
+        return np.asarray(np.repeat(np.arange(len(self.people)), self.slices.counts))
 
     @cached_property
     def place(self) -> np.ndarray:
         """Which slice of the volume it is, int64 (row,), counted from 0."""
         counts = self.slices.counts
-        return np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+        return np.asarray(np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts))
 
     @cached_property
     def outcome(self) -> SliceMasks:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gendmr.modalities.alignment import Alignment
+    from gendmr.modalities.alignment import FoundInstances
     from gendmr.modalities.base import Modality, Source, Transform
 
 
@@ -50,12 +50,12 @@ def transform_of(name: str) -> type[Transform]:
     return transform
 
 
-def aligner_of(name: str) -> Callable[..., Alignment]:
+def aligner_of(name: str) -> Callable[..., FoundInstances]:
     """Return what finds the instances of a model in another cohort."""
     own = f"gendmr.modalities.{name}.alignment"
     if importlib.util.find_spec(own) is None:
         own = "gendmr.modalities.alignment"
-        align: Callable[..., Alignment] = importlib.import_module(own).align_names
+        align: Callable[..., FoundInstances] = importlib.import_module(own).align_names
     else:
         align = importlib.import_module(own).ALIGN
     return align

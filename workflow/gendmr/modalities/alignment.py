@@ -15,7 +15,7 @@ from gendmr.modalities.reader import ArrayReader
 
 
 @dataclass(frozen=True)
-class Alignment:
+class FoundInstances:
     """Where each wanted instance lies among those that a file offers.
 
     Parameters
@@ -43,7 +43,7 @@ class Alignment:
 
 def align_names(
     wanted: pd.DataFrame, offered: pd.DataFrame, mean: Callable[[np.ndarray], np.ndarray]
-) -> Alignment:
+) -> FoundInstances:
     """Align instances that have the same name; of names that a file has twice, none is taken.
 
     Parameters
@@ -58,7 +58,7 @@ def align_names(
     index = pd.Index(offered[name].to_numpy(dtype=object)[unique])
     places = index.get_indexer(wanted[name].to_numpy(dtype=object))
     places = np.where(places >= 0, np.append(np.flatnonzero(unique), -1)[places], -1)
-    return Alignment(places, np.zeros(len(wanted), dtype=bool))
+    return FoundInstances(places, np.zeros(len(wanted), dtype=bool))
 
 
 class AlignedReader(ArrayReader):
@@ -70,7 +70,7 @@ class AlignedReader(ArrayReader):
         See `ArrayReader`.
     wanted : DataFrame
         Instances of the model.
-    alignment : Alignment
+    alignment : FoundInstances
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class AlignedReader(ArrayReader):
         people: np.ndarray,
         present: np.ndarray,
         wanted: pd.DataFrame,
-        alignment: Alignment,
+        alignment: FoundInstances,
     ) -> None:
         super().__init__(path, modality, people, present)
         self.instances = wanted

@@ -15,7 +15,7 @@ from gendmr.errors import InputFileError, ModelError, first_few
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import MISSING, read_table
 from gendmr.modalities import modality_of
-from gendmr.modalities.alignment import AlignedReader, Alignment
+from gendmr.modalities.alignment import AlignedReader, FoundInstances
 from gendmr.modalities.reader import ArrayReader
 from gendmr.modalities.subset import Subset
 from gendmr.tasks.base import Outcome, Task
@@ -109,7 +109,7 @@ class OtherCohort:
         outcome: Outcome = task.read(dict.fromkeys(columns, nothing), where)
         return outcome
 
-    def subset(self, model: FoldModel, alignments: dict[str, Alignment]) -> Subset:
+    def subset(self, model: FoldModel, alignments: dict[str, FoundInstances]) -> Subset:
         """Return the people as the transforms of a model read them.
 
         Raises

@@ -12,7 +12,7 @@ import pandas as pd
 from gendmr.config.modalities import SECTIONS
 from gendmr.errors import ModelError, first_few
 from gendmr.modalities import aligner_of, modality_of
-from gendmr.modalities.alignment import Alignment
+from gendmr.modalities.alignment import FoundInstances
 from gendmr.modalities.subset import Subset
 from gendmr.predict.cohort import OtherCohort
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -29,14 +29,14 @@ class Matched:
 
     Parameters
     ----------
-    alignments : dict of str to Alignment
+    alignments : dict of str to FoundInstances
         By modality.
     overlap : list of dict
         Rows of overlap.tsv.
     notes : list of str
     """
 
-    alignments: dict[str, Alignment]
+    alignments: dict[str, FoundInstances]
     overlap: list[dict[str, object]]
     notes: list[str]
 
@@ -56,7 +56,7 @@ def match(model: FoldModel, cohort: OtherCohort, least: float) -> Matched:
     ModelError
         Another genome build, too few instances, nobody with anything that the model reads.
     """
-    alignments: dict[str, Alignment] = {}
+    alignments: dict[str, FoundInstances] = {}
     overlap: list[dict[str, object]] = []
     notes: list[str] = []
     reads = model.preparation.reads
@@ -69,7 +69,7 @@ def match(model: FoldModel, cohort: OtherCohort, least: float) -> Matched:
     for name, transform in model.preparation.transforms.items():
         axis = transform.axis
         if not cohort.present(name).any():
-            alignments[name] = Alignment(
+            alignments[name] = FoundInstances(
                 np.full(len(axis), -1, dtype=np.int64), np.zeros(len(axis), dtype=bool)
             )
             notes.append(
@@ -79,7 +79,7 @@ def match(model: FoldModel, cohort: OtherCohort, least: float) -> Matched:
             continue
         notes += _compare_attributes(model, cohort, name)
         if not SECTIONS[name].shared:
-            alignments[name] = Alignment(np.arange(len(axis)), np.zeros(len(axis), dtype=bool))
+            alignments[name] = FoundInstances(np.arange(len(axis)), np.zeros(len(axis), dtype=bool))
             continue
         alignments[name] = _aligned(cohort, name, axis)
         overlap += _overlap(model, name, alignments[name], axis)
@@ -100,7 +100,7 @@ def match(model: FoldModel, cohort: OtherCohort, least: float) -> Matched:
     return Matched(alignments, overlap, notes)
 
 
-def _aligned(cohort: OtherCohort, name: str, axis: pd.DataFrame) -> Alignment:
+def _aligned(cohort: OtherCohort, name: str, axis: pd.DataFrame) -> FoundInstances:
     reader = cohort.reader(name)
     everybody = np.flatnonzero(cohort.present(name))
     main = modality_of(name).main
@@ -113,12 +113,12 @@ def _aligned(cohort: OtherCohort, name: str, axis: pd.DataFrame) -> Alignment:
             return np.asarray(total / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
 
     others = [column for column in axis if column != name]
-    alignment: Alignment = aligner_of(name)(axis[[name, *others]], reader.instances, mean)
+    alignment: FoundInstances = aligner_of(name)(axis[[name, *others]], reader.instances, mean)
     return alignment
 
 
 def _overlap(
-    model: FoldModel, name: str, alignment: Alignment, axis: pd.DataFrame
+    model: FoldModel, name: str, alignment: FoundInstances, axis: pd.DataFrame
 ) -> list[dict[str, object]]:
     """Return rows of overlap.tsv: of what a method reads, and of what it is only adjusted by."""
     read = np.zeros(len(axis), dtype=bool)

@@ -50,17 +50,9 @@ from gendmr.errors import TrainingError
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
 from gendmr.methods.fitted_network import FittedNetwork
-from gendmr.methods.gendmr.attention import SLOPE_DECAY
+from gendmr.methods.gendmr.decay import decay_of
 from gendmr.methods.gendmr.exchange import Exchange
-from gendmr.methods.gendmr.network import (
-    DEPARTURES,
-    EMBEDDINGS,
-    LEVELS,
-    MODALITIES,
-    PRIOR,
-    SLOPES,
-    GendmrNet,
-)
+from gendmr.methods.gendmr.network import LEVELS, MODALITIES, PRIOR, GendmrNet
 from gendmr.methods.gendmr.tokens import MISSING, mark_padding, tables
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.preparation import Preparation
@@ -70,7 +62,6 @@ from gendmr.tasks.base import Task
 
 FEWEST_TO_EXCHANGE = 10  # people with both modalities
 HEAD = 0.5  # weight of the loss of each bag's own head
-LEVEL_DECAY = 2.0  # of the level of a bag with slopes, which would else outgrow their shrinkage
 START = 0.5  # SD of what a bag says of training people before the first step
 
 
@@ -319,16 +310,7 @@ class Gendmr(NetworkMethod):
         self, name: str, shape: tuple[int, ...], optimisation: OptimisationSection
     ) -> float:
         """Return the decay of a parameter: embeddings and the prior have their own."""
-        leaf = name.rsplit(".", 1)[-1]
-        if name in SLOPES:
-            return SLOPE_DECAY
-        if name in EMBEDDINGS:
-            return self.options.embedding_decay
-        if leaf == "log_scale" and self.options.design == "network":
-            return LEVEL_DECAY
-        if leaf in PRIOR or name.endswith(DEPARTURES):
-            return self.options.prior_decay
-        return optimisation.weight_decay if leaf == "weight" and "norm" not in name else 0.0
+        return decay_of(name, self.options, optimisation)
 
     def lr_multiplier(self, name: str) -> float:
         """Return the multiple of the learning rate: few numbers that decide much learn faster."""

@@ -63,7 +63,7 @@ class GendmrNet(nn.Module):
             self.modulate = nn.Linear(width, width, bias=False)
             self.token_norm = nn.LayerNorm(width)
             self.blocks = nn.ModuleList(Block(width, options.heads) for _ in range(options.blocks))
-            slopes = (sizes["snp"],) if self.sloped else None
+            slopes: tuple[int, ...] | None = (sizes["snp"],) if self.sloped else None
             self.snp = GatedBag(
                 width, options.attention, len(CHANNELS), risks, outputs, evidence, slopes
             )
@@ -73,9 +73,9 @@ class GendmrNet(nn.Module):
             self.region_embedding = nn.Parameter(torch.zeros(sizes["region"], width))
             self.region_says = nn.Linear(MEASURES, width, bias=False)
             self.region_norm = nn.LayerNorm(width)
-            slopes = (sizes["region"], MEASURES) if self.sloped else None
+            measured = (sizes["region"], MEASURES) if self.sloped else None
             self.region = GatedBag(
-                width, options.attention, MEASURES, risks, outputs, evidence, slopes
+                width, options.attention, MEASURES, risks, outputs, evidence, measured
             )
         self.contrasted = options.contrast > 0 and len(self.modalities) == 2
         if self.contrasted:

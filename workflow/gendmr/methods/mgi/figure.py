@@ -31,4 +31,4 @@ def draw_retrieval(path: Path, similarity: np.ndarray, hospital: np.ndarray) -> 
     axis.set_xticks([])
     axis.set_yticks([])
     figure.colorbar(image, ax=axis, label="cosine")
-    style.save(figure, path)
+    style.save(figure, path, vector=False)

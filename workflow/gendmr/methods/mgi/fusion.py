@@ -70,4 +70,5 @@ class GatedFusion(nn.Module):
         else:
             mean = said.mean(1)[:, None].expand(-1, tokens.shape[1], -1)
             added = self.mix(torch.cat([tokens, mean], dim=-1))  # (image, place, width)
-        return image + self.gate * added * has_genes[:, None, None]
+        fused: torch.Tensor = image + self.gate * added * has_genes[:, None, None]
+        return fused

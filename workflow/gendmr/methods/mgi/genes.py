@@ -54,7 +54,8 @@ class GeneSequence(nn.Module):
 
     def forward(self, levels: torch.Tensor) -> torch.Tensor:
         """Return tokens (person, token, width) of levels (person, gene) in SDs."""
-        parts = functional.pad(levels, (0, self.empty)).unflatten(1, (self.tokens, self.patch))
+        whole = functional.pad(levels, (0, self.empty))
+        parts = whole.view(len(whole), self.tokens, self.patch)
         said = torch.einsum("ntp,tpd->ntd", parts, self.gene)  # (person, token, width)
         tokens = said + self.place
         for layer in self.layers:

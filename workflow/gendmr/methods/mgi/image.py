@@ -152,4 +152,5 @@ class _Stage(nn.Module):
 
 def as_maps(tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     """Return tokens (image, place, width) as maps (image, width, row, column)."""
-    return tokens.transpose(1, 2).unflatten(2, grid)
+    images, _, width = tokens.shape
+    return tokens.transpose(1, 2).reshape(images, width, *grid)

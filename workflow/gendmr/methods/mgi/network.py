@@ -143,7 +143,8 @@ class MgiNet(nn.Module):
             known = torch.ones_like(levels[:, 0]) if has_genes is None else has_genes
             tokens = self.fusion(tokens, said, known[owner])
         logits = self.decoder(tokens, earlier, large, self.grid)
-        return logits[:, :rows, :columns]
+        cut: torch.Tensor = logits[:, :rows, :columns]
+        return cut
 
     def _padded(self, slices: torch.Tensor) -> torch.Tensor:
         rows, columns = slices.shape[-2:]

@@ -25,7 +25,8 @@ class SegmentationNet(nn.Module):
     """
 
     def __init__(self, options: UnetMethod, channels: int, side: int) -> None:
-        from monai.networks.nets import UNETR, UNet
+        from monai.networks.nets.unet import UNet
+        from monai.networks.nets.unetr import UNETR
 
         super().__init__()
         multiple = PATCH if options.architecture == "unetr" else 2 ** (options.levels - 1)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable
 import numpy as np
 import pandas as pd
 
-from gendmr.modalities.alignment import Alignment
+from gendmr.modalities.alignment import FoundInstances
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 UNDECIDED = 0.4  # from this minor allele frequency on, the frequency tells no orientation
@@ -23,7 +23,7 @@ SAME, EXCHANGED, OTHER_STRAND = 1, 2, 4
 
 def align(
     wanted: pd.DataFrame, offered: pd.DataFrame, mean: Callable[[np.ndarray], np.ndarray]
-) -> Alignment:
+) -> FoundInstances:
     """Align SNPs.
 
     Parameters
@@ -76,7 +76,7 @@ def align(
         "other_alleles": unfit,
         "ambiguous": int(unclear.sum()),
     }
-    return Alignment(places, turned, counts, span=2)
+    return FoundInstances(places, turned, counts, span=2)
 
 
 def _lookup(keys: Iterable[Hashable]) -> dict[Hashable, list[int]]:

@@ -84,7 +84,7 @@ def hausdorff(
 
 def _distance(predicted: np.ndarray, truth: np.ndarray, spacing: list[float]) -> float:
     import torch
-    from monai.metrics import compute_hausdorff_distance
+    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 
     one, other = (torch.from_numpy(mask[None, None]) for mask in (predicted, truth))
     with warnings.catch_warnings():

@@ -111,7 +111,7 @@ class SegmentationTask(QuantitativeTask):
         meaning = f"size of {self.label}; its mask is in slice.nc"
         return {"voxels": {"Description": meaning, "Units": "voxels"}}
 
-    def check_parts(self, outcome: Masks, part: np.ndarray, where: str) -> None:
+    def check_parts(self, outcome: Any, part: np.ndarray, where: str) -> None:
         """Refuse a part in which nobody has a lesion."""
         for name in PARTS:
             inside = (part == name) & outcome.known
@@ -125,15 +125,15 @@ class SegmentationTask(QuantitativeTask):
 
     # -- a fold ------------------------------------------------------------------------------------
 
-    def target(self, outcome: Masks | SliceMasks) -> Mapping[str, np.ndarray]:
+    def target(self, outcome: Any) -> Mapping[str, np.ndarray]:
         """Return the share of lesion of each pixel (slice, row, column); or sizes of people."""
         if isinstance(outcome, SliceMasks):
             return {"share": outcome.share}
         return super().target(outcome)
 
-    def weights(self, outcome: Masks | SliceMasks) -> np.ndarray:
+    def weights(self, outcome: Any) -> np.ndarray:
         """Return 1; 0 where the mask is unknown."""
-        return outcome.known.astype(np.float64)
+        return np.asarray(outcome.known, dtype=np.float64)
 
     def loss(
         self, output: torch.Tensor, target: Mapping[str, torch.Tensor], weight: torch.Tensor
@@ -149,15 +149,16 @@ class SegmentationTask(QuantitativeTask):
             `share` (slice, row, column), 0 to 1.
         weight : Tensor (slice,)
         """
-        from monai.losses import DiceLoss
+        from monai.losses.dice import DiceLoss
         from torch.nn.functional import binary_cross_entropy_with_logits
 
         share = target["share"][:, None]  # (slice, 1, row, column)
         overlap = DiceLoss(sigmoid=True, reduction="none", smooth_nr=1.0, smooth_dr=1.0)
         entropy = binary_cross_entropy_with_logits(output[:, None], share, reduction="none")
-        return overlap(output[:, None], share)[:, 0, 0, 0] + entropy.mean(dim=(1, 2, 3))
+        each: torch.Tensor = overlap(output[:, None], share)[:, 0, 0, 0]  # (slice,)
+        return each + entropy.mean(dim=(1, 2, 3))
 
-    def losses(self, output: np.ndarray, outcome: SliceMasks) -> np.ndarray:
+    def losses(self, output: np.ndarray, outcome: Any) -> np.ndarray:
         """Return the same in float64, without torch."""
         logit, share = output.astype(np.float64), outcome.share.astype(np.float64)
         probability = np.exp(-np.logaddexp(0, -logit))
@@ -167,7 +168,7 @@ class SegmentationTask(QuantitativeTask):
         entropy = (np.logaddexp(0, logit) - share * logit).mean(axis=axes)
         return np.asarray(1 - (2 * both + 1) / (sizes + 1) + entropy)
 
-    def score(self, output: np.ndarray, outcome: SliceMasks) -> float:
+    def score(self, output: np.ndarray, outcome: Any) -> float:
         """Return the mean Dice of people, of masks of the size that the network reads."""
         predicted, truth = output > 0, outcome.share >= LESION
         axes = (1, 2)
@@ -179,21 +180,17 @@ class SegmentationTask(QuantitativeTask):
         return float(dice(*sums).mean()) if sums.size else float("nan")
 
     def calibrate(
-        self,
-        output: Any,
-        outcome: Masks,
-        train_output: Any,
-        train_outcome: Masks,
+        self, output: Any, outcome: Any, train_output: Any, train_outcome: Any
     ) -> Mapping[str, Any]:
         """Return the probability from which on a voxel is called lesion: it is not fitted."""
         return {"probability": LESION}
 
-    def finite(self, output: LazyOutput) -> np.ndarray:
+    def finite(self, output: Any) -> np.ndarray:
         """Return everybody: `predictions` computes outputs, and refuses those not finite."""
         return np.ones(len(output), dtype=bool)
 
     def predictions(
-        self, output: LazyOutput, outcome: Masks, calibration: Mapping[str, Any]
+        self, output: Any, outcome: Any, calibration: Mapping[str, Any]
     ) -> pd.DataFrame:
         """Return what compares predicted with true masks, a row for each person."""
         rows = [
@@ -219,7 +216,7 @@ class SegmentationTask(QuantitativeTask):
                 )
             yield person, enlarge(logits, truth.shape[1:]) > cut, truth
 
-    def notes(self, outcome: Masks, role: str) -> list[str]:
+    def notes(self, outcome: Any, role: str) -> list[str]:
         """Return a note on people without a lesion."""
         empty = int((outcome.value == 0).sum())
         if not empty:
