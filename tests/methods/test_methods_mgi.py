@@ -32,7 +32,7 @@ from gendmr.methods.mgi.contrastive import (
 )
 from gendmr.methods.mgi.network import MgiNet, Shape, Sizes
 from gendmr.methods.mgi.order import order_of
-from gendmr.methods.mgi.readout import Alignment
+from gendmr.methods.mgi.readout import PairedEmbeddings
 from gendmr.methods.mgi.rows import EXPRESSION
 from gendmr.methods.slices import training_rows
 from gendmr.preprocessing.preparation import Preparation
@@ -192,8 +192,8 @@ def test_alignment__calls_embeddings_that_collapsed():
     people = np.ones((5, 1))
     spread = unit(random, 5, 8).numpy()
     same = np.repeat(spread[:1], 5, axis=0)
-    assert Alignment(people, spread, spread).alarms() == []
-    (alarm,) = Alignment(people, same, spread).alarms()
+    assert PairedEmbeddings(people, spread, spread).alarms() == []
+    (alarm,) = PairedEmbeddings(people, same, spread).alarms()
     assert "embeddings of images" in alarm and "collapsed" in alarm
 
 

@@ -17,7 +17,7 @@ def padded(side: int, patch: int) -> int:
     return math.ceil(side / patch) * patch
 
 
-class ImageEncoder(nn.Module):
+class SliceEncoder(nn.Module):
     """A vision transformer (Dosovitskiy et al. 2021, ICLR), of MONAI.
 
     Parameters
@@ -143,10 +143,11 @@ class _Stage(nn.Module):
         self.norm = nn.GroupNorm(math.gcd(8, narrower), narrower)
 
     def forward(self, maps: torch.Tensor, more: torch.Tensor | None) -> torch.Tensor:
-        """Return maps (image, narrower, 2 * row, 2 * column)."""
+        """Return maps (image, narrower, row, column) of twice the size."""
         maps = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
         if more is not None:
             maps = torch.cat([maps, more], dim=1)
+        # (image, narrower, row, column) of twice the size
         return functional.gelu(self.norm(self.convolve(maps)))
 
 

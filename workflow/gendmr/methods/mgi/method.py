@@ -29,7 +29,12 @@ from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.mgi.contrastive import PairedSlices, info_nce
 from gendmr.methods.mgi.network import MgiNet, Shape, Sizes
 from gendmr.methods.mgi.order import order_of
-from gendmr.methods.mgi.readout import Alignment, alignment_of, attribute_volume, leave_retrieval
+from gendmr.methods.mgi.readout import (
+    PairedEmbeddings,
+    alignment_of,
+    attribute_volume,
+    leave_retrieval,
+)
 from gendmr.methods.mgi.rows import EXPRESSION, HAS, OWNER, PersonRows
 from gendmr.methods.network_method import Architecture
 from gendmr.methods.slices import (
@@ -263,7 +268,7 @@ class Mgi(SliceNetwork):
         notes += aligned.alarms() if aligned is not None else []
         return notes
 
-    def alignment(self, fitted: FittedNetwork, people: PreparedSubset) -> Alignment | None:
+    def alignment(self, fitted: FittedNetwork, people: PreparedSubset) -> PairedEmbeddings | None:
         """Return embeddings of people by the network as pre-training left it, None without one."""
         if PRETRAINING not in fitted.kept:
             return None

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from gendmr.methods.mgi.fusion import GatedFusion
 from gendmr.methods.mgi.genes import GeneSequence
-from gendmr.methods.mgi.image import Decoder, ImageEncoder, padded
+from gendmr.methods.mgi.image import Decoder, SliceEncoder, padded
 
 HIGHEST_SCALE = 100.0  # of cosines in the contrastive loss
 
@@ -67,7 +67,7 @@ class MgiNet(nn.Module):
         patch = sizes.patch
         self.sides = (padded(shape.rows, patch), padded(shape.columns, patch))
         self.grid = (self.sides[0] // patch, self.sides[1] // patch)
-        self.image = ImageEncoder(
+        self.image = SliceEncoder(
             shape.channels, self.sides, patch, sizes.image_width, sizes.image_layers,
             sizes.image_heads,
         )  # fmt: skip

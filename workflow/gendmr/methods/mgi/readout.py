@@ -34,7 +34,7 @@ POINTS = 16  # on the way from the average to the person, in one pass
 
 
 @dataclass(frozen=True)
-class Alignment:
+class PairedEmbeddings:
     """Embeddings of people who have images and genes.
 
     Parameters
@@ -72,7 +72,7 @@ class Alignment:
 
 def alignment_of(
     method: Mgi, fitted: FittedNetwork, weights: torch.Tensor, people: PreparedSubset
-) -> Alignment | None:
+) -> PairedEmbeddings | None:
     """Return embeddings of those who have images and genes, None where nobody has both.
 
     Parameters
@@ -106,17 +106,21 @@ def alignment_of(
         levels = rows.designs[EXPRESSION].to(weights.device)
         gene = forward(weights, fitted.buffers, {EXPRESSION: levels}, False)[EXPRESSION]
     length = np.linalg.norm(total, axis=1, keepdims=True)
-    return Alignment(paired, total / np.maximum(length, 1e-12), gene.cpu().numpy().astype(float))
+    return PairedEmbeddings(
+        paired, total / np.maximum(length, 1e-12), gene.cpu().numpy().astype(float)
+    )
 
 
-def leave_retrieval(folder: Path, aligned: Alignment, labels: np.ndarray | None) -> list[str]:
+def leave_retrieval(
+    folder: Path, aligned: PairedEmbeddings, labels: np.ndarray | None
+) -> list[str]:
     """Write retrieval.tsv and the matrix of cosines as retrieval.png; return a sentence.
 
     Parameters
     ----------
     folder : Path
         Of the fold.
-    aligned : Alignment
+    aligned : PairedEmbeddings
         Of held-out people.
     labels : object (person,), optional
         Their hospitals; without them all are of one.
@@ -169,8 +173,8 @@ def attribute_volume(method: Mgi, fitted: FittedNetwork, people: PreparedSubset)
             return said["volume"]  # (point,)
 
         levels = rows.designs[EXPRESSION].to(fitted.row.device)  # (1, gene), in order
-        found, start, _ = integrated_gradients(scalar, {EXPRESSION: levels}, POINTS)
-        values[place, order] = found[EXPRESSION][0]
+        gradients, start, _ = integrated_gradients(scalar, {EXPRESSION: levels}, POINTS)
+        values[place, order] = gradients[EXPRESSION][0]
         base[place] = start[0]
     return attribution_of(values, has, base)
 
