@@ -24,8 +24,8 @@ import xarray as xr
 
 from gendmr.config.study import Study
 from gendmr.files.atomic import write_json
-from gendmr.files.datasets import write_rows
 from gendmr.files.histology import PATCHES
+from gendmr.files.pieces import write_rows
 from gendmr.files.tables import write_table
 from gendmr.modalities.store import write_modality
 from gendmr.training.fold import train_fold

@@ -177,7 +177,7 @@ def turned(outcome: Outcome, share: float, random: np.random.Generator) -> CaseS
 
 def case_of(outcome: Outcome) -> np.ndarray:
     """Return who is a case, int64 (person,)."""
-    return cast(CaseStatus, outcome).case
+    return cast("CaseStatus", outcome).case
 
 
 def row_of(

@@ -26,7 +26,8 @@ from gendmr.files.atomic import (
     write_json,
     write_text,
 )
-from gendmr.files.datasets import Variable, write_blocks, write_dataset
+from gendmr.files.datasets import Variable, write_dataset
+from gendmr.files.pieces import write_blocks
 from gendmr.files.tables import write_table
 from gendmr.imaging.scan import write_image
 from gendmr.simulate.nifti import ALIGNED, write_nifti

@@ -10,7 +10,8 @@ import xarray as xr
 from disks import small_disk
 from gendmr.errors import InputFileError, ModalityError, OutputError
 from gendmr.files.atomic import sha256
-from gendmr.files.datasets import chunks_of, read_dataset, write_blocks, write_dataset
+from gendmr.files.datasets import chunks_of, read_dataset, write_dataset
+from gendmr.files.pieces import write_blocks
 from gendmr.modalities import modality_of
 
 SCHEMA = modality_of("snp").schema

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from gendmr.config.modalities.patch import PatchSection
-from gendmr.files.datasets import write_rows
 from gendmr.files.histology import PATCHES
+from gendmr.files.pieces import write_rows
 from gendmr.methods.bags import PATCH, USED, BagRows, tensors_of
 from gendmr.modalities.lazy import LazyRows
 from gendmr.modalities.patch.modality import MODALITY

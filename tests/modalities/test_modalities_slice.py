@@ -235,7 +235,7 @@ def test_people_are_compared_before_volumes_are_read(folder, tmp_path):
 
     one = of(folder)
     sections = one.modality_sections()
-    stages = {"slice": one.lesions.model_dump(mode="json"), "lesion": {}}
+    stages = {"lesions": one.lesions.model_dump(mode="json")}
     check_people(one.cohort, sections, stages, tmp_path / "check.json")
     told = json.loads((tmp_path / "check.json").read_text())
     assert told["modalities"]["slice"] == {"found": 12, "joined": 12}

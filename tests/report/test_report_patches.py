@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gendmr.files.datasets import write_rows
 from gendmr.files.histology import PATCHES
+from gendmr.files.pieces import write_rows
 from gendmr.report.patches import by_place, influences
 from gendmr.tasks.base import Metric
 

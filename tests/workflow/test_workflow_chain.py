@@ -396,16 +396,16 @@ def test_each_kind_of_result_that_is_lost_is_made_again(finished):
     assert len(rules) > 15
     for rule in rules:
         files = [finished.folder / name for name in outputs[rule]]
-        kept = [path for path in files if path.exists()]
-        assert kept, rule  # all but genotypes that only pass between two steps
-        for path in kept:
+        existing = [path for path in files if path.exists()]
+        assert existing, rule  # all but genotypes that only pass between two steps
+        for path in existing:
             path.rename(path.with_name(f".{path.name}.away"))
         try:
             _, why = reasons(finished)
         finally:
-            for path in kept:
+            for path in existing:
                 path.with_name(f".{path.name}.away").rename(path)
-        for path in kept:
+        for path in existing:
             assert str(path.relative_to(finished.folder)) in why.get(rule, ""), (rule, path, why)
 
 

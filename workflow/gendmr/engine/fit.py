@@ -50,7 +50,7 @@ class Fit:
         By replicate, then by epoch; epochs of all phases are counted through.
     best_epoch : list of int
         By replicate, counted from 1.
-    kept : dict of Tensor (replicate, weight)
+    phase_weights : dict of Tensor (replicate, weight)
         Weights that each phase before the last kept, by its name.
     """
 
@@ -58,7 +58,7 @@ class Fit:
     buffers: Tensors
     history: list[list[dict[str, Any]]]
     best_epoch: list[int]
-    kept: Tensors
+    phase_weights: Tensors
 
 
 def fit(
@@ -106,10 +106,10 @@ def fit(
     history: list[list[dict[str, Any]]] = [[] for _ in problems]
     stored = checkpoint.load() if checkpoint is not None else None
     place, stopping = _Place(0, [0] * len(problems)), None
-    kept: Tensors = {}
+    phase_weights: Tensors = {}
     if stored is not None:
         place, history = _Place.read(stored[1]), stored[1]["history"]
-        kept = _read_kept(stored[0], weights.device)
+        phase_weights = _read_kept(stored[0], weights.device)
     for number in range(place.phase, len(phases)):
         training = PhaseTraining(
             network,
@@ -128,23 +128,23 @@ def fit(
         if stored is None:
             place = _Place(number, [len(lines) for lines in history])
             if number:
-                _save(checkpoint, place, state, stopping, history, kept)
+                _save(checkpoint, place, state, stopping, history, phase_weights)
         else:
             state.restore(*stored)
             stopping.restore(*stored)
             stored = None
         if len(phases) > 1:
             progress(f"phase {phases[number].name}")
-        _run(training, place, state, stopping, history, progress, checkpoint, kept)
+        _run(training, place, state, stopping, history, progress, checkpoint, phase_weights)
         weights, buffers = stopping.weights, stopping.buffers
         if number < len(phases) - 1:
-            kept[phases[number].name] = weights
+            phase_weights[phases[number].name] = weights
     if stopping is None:
         raise ValueError("a fit without phases")
     best = [
         before + epoch for before, epoch in zip(place.epochs_before, stopping.epoch, strict=True)
     ]
-    return Fit(weights, buffers, history, best, kept)
+    return Fit(weights, buffers, history, best, phase_weights)
 
 
 def _run(
@@ -155,7 +155,7 @@ def _run(
     history: list[list[dict[str, Any]]],
     progress: Progress,
     checkpoint: Checkpoint | None,
-    kept: Tensors,
+    phase_weights: Tensors,
 ) -> None:
     """Train the epochs of a phase that are left."""
     while training.goes_on(state, stopping):
@@ -169,7 +169,7 @@ def _run(
         if checkpoint is not None:
             checkpoint.show(history[0])
             if state.epoch % checkpoint.every == 0 and not finished:
-                _save(checkpoint, place, state, stopping, history, kept)
+                _save(checkpoint, place, state, stopping, history, phase_weights)
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _save(
     state: State,
     stopping: EarlyStopping,
     history: list[list[dict[str, Any]]],
-    kept: Tensors,
+    phase_weights: Tensors,
 ) -> None:
     """Leave in the checkpoint where the fit stands."""
     if checkpoint is None:
@@ -198,7 +198,7 @@ def _save(
     tensors, values = state.pack()
     best, more = stopping.pack()
     where = {"phase": place.phase, "epochs_before": place.epochs_before, "history": history}
-    past = {f"{KEPT}{name}": value.cpu().numpy() for name, value in kept.items()}
+    past = {f"{KEPT}{name}": value.cpu().numpy() for name, value in phase_weights.items()}
     checkpoint.save({**tensors, **best, **past}, {**values, **more, **where})
 
 

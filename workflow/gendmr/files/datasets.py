@@ -6,8 +6,8 @@ A schema maps the name of a variable to its declaration. Who owns a file owns it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ import numpy as np
 from gendmr.errors import ModalityError
 from gendmr.files.atomic import atomic_path
 from gendmr.files.opening import opened, texts
-from gendmr.files.sink import Sink
 
 if TYPE_CHECKING:
     import h5py
@@ -105,217 +104,14 @@ def chunks_of(shape: tuple[int, ...]) -> tuple[int, int]:
     return min(shape[0], CHUNK[0]), min(shape[1], CHUNK[1])
 
 
-def write_blocks(
-    path: Path | str,
-    schema: Schema,
-    main: str,
-    shape: tuple[int, int],
-    coordinates: Mapping[str, np.ndarray],
-    blocks: Iterable[tuple[int, np.ndarray]],
-    attributes: Mapping[str, str],
-) -> None:
-    """Write a dataset whose large variable comes in blocks, the same bytes each time.
-
-    The file reads as one that `write_dataset` wrote; memory holds one block and the coordinates.
-
-    Parameters
-    ----------
-    path : Path or str
-    schema : mapping
-    main : str
-        The large variable (participant, instance).
-    shape : (int, int)
-    coordinates : mapping of str to ndarray (n,)
-        All other variables; text as Python strings.
-    blocks : iterable of (int, ndarray (participant, block))
-        First instance and values of each block, in order; each but the last is a multiple of the
-        chunks long.
-    attributes : mapping of str to str
-
-    Raises
-    ------
-    ModalityError
-        A value breaks its declaration.
-    OutputError
-        The disk is full.
-    """
-    beside = [name for name in coordinates if name not in schema[main].dims]
-    large = _Large(shape, _packed(shape), {"coordinates": " ".join(beside)})
-    pieces = (
-        (main, (slice(None), slice(start, start + values.shape[1])), values)
-        for start, values in blocks
-    )
-    _write_pieces(path, schema, {main: large}, coordinates, pieces, attributes)
-
-
-def write_rows(
-    path: Path | str,
-    schema: Schema,
-    main: str,
-    shape: tuple[int, int, int],
-    coordinates: Mapping[str, np.ndarray],
-    rows: Iterable[np.ndarray],
-) -> None:
-    """Write a dataset whose large variable comes person by person, the same bytes each time.
-
-    The file reads as one that `write_dataset` wrote; memory holds one person and the coordinates.
-
-    Parameters
-    ----------
-    path : Path or str
-    schema : mapping
-    main : str
-        The large variable (participant, instance, number).
-    shape : (int, int, int)
-    coordinates : mapping of str to ndarray
-        All other variables; text as Python strings.
-    rows : iterable of ndarray (instance, number)
-        Of each person, in order.
-
-    Raises
-    ------
-    ModalityError
-        A value breaks its declaration.
-    OutputError
-        The disk is full.
-    """
-    stored_by_person = CHECKED | {"chunks": (1, *shape[1:])} if 0 not in shape else {}
-    pieces = ((main, row, values) for row, values in enumerate(rows))
-    large = {main: _Large(shape, stored_by_person)}
-    _write_pieces(path, schema, large, coordinates, pieces, {})
-
-
-def write_instances(
-    path: Path | str,
-    schema: Schema,
-    shapes: Mapping[str, tuple[int, ...]],
-    coordinates: Mapping[str, np.ndarray],
-    rows: Iterable[Mapping[str, np.ndarray]],
-) -> None:
-    """Write a dataset with large variables whose instances are read one by one.
-
-    Each instance of each person is a compressed chunk: a few slices of a volume are read without
-    the others. The file reads as one that `write_dataset` wrote; memory holds one person and the
-    coordinates.
-
-    Parameters
-    ----------
-    path : Path or str
-    schema : mapping
-    shapes : mapping of str to tuple of int
-        Of the large variables (participant, instance, ...).
-    coordinates : mapping of str to ndarray
-        All other variables; text as Python strings.
-    rows : iterable of mapping of str to ndarray (instance, ...)
-        Of each person, in order: the first instances, with the missing value where there are fewer.
-
-    Raises
-    ------
-    ModalityError
-        A value breaks its declaration.
-    OutputError
-        The disk is full.
-    """
-    large = {}
-    for name, shape in shapes.items():
-        missing = missing_value(schema[name])
-        packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-        stored = CHECKED | packed | {"chunks": (1, 1, *shape[2:])} if 0 not in shape else {}
-        large[name] = _Large(shape, {**stored, "fillvalue": missing})
-
-    def pieces() -> Iterator[tuple[str, Any, np.ndarray]]:
-        for row, values in enumerate(rows):
-            for name, value in values.items():
-                yield name, (row, slice(0, len(value))), value
-
-    _write_pieces(path, schema, large, coordinates, pieces(), {})
-
-
-@dataclass(frozen=True)
-class _Large:
-    """A variable that comes in pieces: its shape, and how HDF5 stores it."""
-
-    shape: tuple[int, ...]
-    storage: Mapping[str, Any]
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-def _write_pieces(
-    path: Path | str,
-    schema: Schema,
-    large: Mapping[str, _Large],
-    coordinates: Mapping[str, np.ndarray],
-    pieces: Iterable[tuple[str, Any, np.ndarray]],
-    attributes: Mapping[str, str],
-) -> None:
-    """Write a dataset whose large variables come in pieces: name, index and values of each."""
-    import h5netcdf
-
-    with atomic_path(path) as temporary:
-        sink = Sink(temporary)
-        try:
-            with h5netcdf.File(sink, "w") as stored:
-                stored.dimensions = {
-                    dimension: size
-                    for name, one in large.items()
-                    for dimension, size in zip(schema[name].dims, one.shape, strict=True)
-                }
-                stored.attrs.update({name: str(value) for name, value in attributes.items()})
-                _write_coordinates(stored, schema, coordinates, str(path))
-                sink.check()
-                variables = {}
-                for name, one in large.items():
-                    declared = schema[name]
-                    variables[name] = stored.create_variable(
-                        name, declared.dims, dtype=np.dtype(declared.dtype), **one.storage
-                    )
-                    variables[name].attrs.update({**_described(declared), **one.attributes})
-                for name, index, values in pieces:
-                    _refuse(schema[name], values, str(path), name)
-                    variables[name][index] = values
-                    sink.check()
-        finally:
-            sink.close()
-        sink.check()
-
-
-def _write_coordinates(
-    stored: Any, schema: Schema, coordinates: Mapping[str, np.ndarray], where: str
-) -> None:
-    import h5py
-
-    for name, values in coordinates.items():
-        _refuse(schema[name], values, where, name)
-        for dimension, size in zip(schema[name].dims, values.shape, strict=True):
-            if dimension not in stored.dimensions:
-                stored.dimensions[dimension] = size
-        text = schema[name].dtype == "text"
-        dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
-        checked = CHECKED | {"chunks": values.shape}
-        variable = stored.create_variable(
-            name,
-            schema[name].dims,
-            dtype=dtype,
-            **(checked if values.size and not text else {}),
-        )
-        variable[...] = values.astype(object) if text else values
-        variable.attrs.update(_described(schema[name]))
-
-
-def _packed(shape: tuple[int, int]) -> dict[str, Any]:
-    """Return how a table is stored: in compressed chunks, unless there is nothing in it."""
-    if 0 in shape:
-        return {}
-    packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-    return CHECKED | packed | {"chunks": chunks_of(shape)}
-
-
-def _described(variable: Variable) -> dict[str, str]:
+def described(variable: Variable) -> dict[str, str]:
+    """Return unit and meaning as attributes of NetCDF."""
     said = {"units": variable.unit, "long_name": variable.meaning}
     return {name: text for name, text in said.items() if text}
 
 
-def _refuse(variable: Variable, values: np.ndarray, where: str, name: str) -> None:
+def refuse_values(variable: Variable, values: np.ndarray, where: str, name: str) -> None:
+    """Raise a ModalityError where values break their declaration."""
     if variable.check is not None and (problem := variable.check(values)):
         raise ModalityError(f"{where}: {name}: {problem}", cause="made by other software")
 

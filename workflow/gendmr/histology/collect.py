@@ -13,8 +13,8 @@ import pandas as pd
 from gendmr.config.histology import HistologySection
 from gendmr.errors import GendmrError, ModalityError, first_few
 from gendmr.files.atomic import write_json
-from gendmr.files.datasets import write_rows
 from gendmr.files.histology import PATCHES
+from gendmr.files.pieces import write_rows
 from gendmr.files.tables import MISSING, write_table
 from gendmr.histology.bag import EMPTY, Bag, make_bag, make_grid
 from gendmr.histology.features import SlideFeatures, read_slide

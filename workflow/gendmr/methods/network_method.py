@@ -358,6 +358,6 @@ class NetworkMethod(Network):
             notes=list(prepared.notes),
             kept={
                 name: Layout(module).trim(value[row], Layout(own))
-                for name, value in result.kept.items()
+                for name, value in result.phase_weights.items()
             },
         )

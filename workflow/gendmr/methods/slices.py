@@ -131,25 +131,25 @@ class SliceRows:
     def _kept_or(
         self,
         index: np.ndarray,
-        kept: dict[int, np.ndarray],
+        cached: dict[int, np.ndarray],
         read: Callable[[np.ndarray], np.ndarray],
     ) -> np.ndarray:
-        """Return values of rows, from memory where they are kept; what is read is, up to `KEPT`.
+        """Return values of rows, from memory where they are there; what is read is, up to `KEPT`.
 
         Parameters
         ----------
         index : int (row,)
-        kept : dict of int to ndarray
+        cached : dict of int to ndarray
             By row.
         read : callable
-            Of those that are not kept.
+            Of those that are not cached.
         """
-        fresh = np.array([row for row in np.unique(index).tolist() if row not in kept], dtype=int)
+        fresh = np.array([row for row in np.unique(index).tolist() if row not in cached], dtype=int)
         values = dict(zip(fresh.tolist(), read(fresh), strict=True)) if len(fresh) else {}
         for row, value in values.items():
-            if len(kept) * value.nbytes < KEPT:
-                kept[row] = value
-        return np.stack([values[row] if row in values else kept[row] for row in index.tolist()])
+            if len(cached) * value.nbytes < KEPT:
+                cached[row] = value
+        return np.stack([values[row] if row in values else cached[row] for row in index.tolist()])
 
 
 def slices_of(people: PreparedSubset) -> LazySlices:

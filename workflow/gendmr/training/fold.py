@@ -149,7 +149,7 @@ def train_fold(
         notes += preparation.beyond(subset)
     notes += task.notes(validation.outcome, "validation")
 
-    told = fitted.leave(output, held_out) if isinstance(fitted, LeavesReadouts) else []
+    readout_notes = fitted.leave(output, held_out) if isinstance(fitted, LeavesReadouts) else []
     write_model(
         output / "model.safetensors",
         fitted,
@@ -177,7 +177,7 @@ def train_fold(
             "notes": [
                 *preparation.beyond(view.held_out),
                 *task.notes(held_out.outcome, "held-out"),
-                *told,
+                *readout_notes,
             ],
         },
     )

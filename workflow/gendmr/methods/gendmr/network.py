@@ -63,7 +63,7 @@ class GendmrNet(nn.Module):
             self.modulate = nn.Linear(width, width, bias=False)
             self.token_norm = nn.LayerNorm(width)
             self.blocks = nn.ModuleList(Block(width, options.heads) for _ in range(options.blocks))
-            slopes: tuple[int, ...] | None = (sizes["snp"],) if self.sloped else None
+            slopes = (sizes["snp"],) if self.sloped else None
             self.snp = GatedBag(
                 width, options.attention, len(CHANNELS), risks, outputs, evidence, slopes
             )

@@ -12,8 +12,8 @@ import numpy as np
 from gendmr.config.cohort import CohortSection
 from gendmr.config.histology import HistologySection
 from gendmr.config.modalities.base import ModalitySection
-from gendmr.files.datasets import write_rows
 from gendmr.files.opening import opened, texts
+from gendmr.files.pieces import write_rows
 from gendmr.files.tables import read_table
 from gendmr.modalities.attrition import COLUMNS, Attrition
 from gendmr.modalities.base import Listing

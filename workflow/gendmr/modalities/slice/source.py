@@ -13,9 +13,9 @@ from gendmr.config.cohort import CohortSection
 from gendmr.config.lesions import LesionsSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.slice import SliceSection
-from gendmr.files.datasets import write_instances
 from gendmr.files.lesions import read_volume
 from gendmr.files.opening import opened
+from gendmr.files.pieces import write_instances
 from gendmr.files.tables import read_table
 from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing

@@ -14,7 +14,8 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.errors import AnnotationError, GenotypeFileError, first_few
 from gendmr.files.atomic import read_json
-from gendmr.files.datasets import CHUNK, write_blocks
+from gendmr.files.datasets import CHUNK
+from gendmr.files.pieces import write_blocks
 from gendmr.files.tables import MISSING, Kind, read_table
 from gendmr.modalities.attrition import COLUMNS, Attrition
 from gendmr.modalities.base import Listing
