@@ -40,7 +40,7 @@ def write_source(data: Path, folder: Path) -> None:
         people.append("-".join(path.stem.split("_")[:3]))
         if (folder / "tif" / path.stem).is_dir():
             continue
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             image, mask, numbers = stored["image"], stored["mask"], stored["z"]
         (folder / "tif" / path.stem).mkdir(parents=True)
         for place, number in enumerate(numbers):
