@@ -34,6 +34,11 @@ CALLS = {
     *("torch.load", "torch.save", "pd.read_pickle", "shutil.unpack_archive"),
     *("yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load", "yaml.unsafe_load_all"),
 }
+# What is as safe as it looks dangerous.
+ALLOWED = {
+    "workflow/gendmr/run/commands.py": ["os.execv"],  # a list for this Python, without a shell
+    "tests/run/test_run_wheel.py": ["zipfile"],  # names in a wheel that the test has just built
+}
 RUN = {"run", "Popen", "check_output", "check_call", "call"}
 THIS = "tests/workflow/test_workflow_security.py"
 
@@ -88,7 +93,7 @@ def test_no_source_reads_a_pickle_unpacks_an_archive_or_runs_a_text(root):
             name = str(path.relative_to(root))
             if name != THIS and (wrong := offences(path.read_text(encoding="utf-8"))):
                 found[name] = wrong
-    assert found == {}
+    assert found == ALLOWED, "and take what is gone from the list"
 
 
 @pytest.mark.parametrize(
