@@ -41,8 +41,9 @@ rule check_people:
         "../../envs/cohort.yaml"
     threads: 1
     resources:
-        mem_mb=double_per_attempt(1000, per_input_mb=0.5),
-        runtime=double_per_attempt(20, per_input_mb=0.005),
+        # The files of a simulated cohort are not there when a plan is made, and small.
+        mem_mb=double_per_attempt(1000, per_input_mb=0.0 if STUDY.simulate else 0.5),
+        runtime=double_per_attempt(20, per_input_mb=0.0 if STUDY.simulate else 0.005),
     params:
         options=options("cohort"),
         modalities=modalities_json,
