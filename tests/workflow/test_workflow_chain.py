@@ -539,7 +539,7 @@ def test_a_file_that_finds_no_room_costs_one_job_and_the_console_says_how_to_run
     command = shlex.split(text.partition("to run just this again:\n")[2].splitlines()[0])
     assert command[:2] == ["snakemake", FOLD]
     again = finished.start(*command[1:])
-    assert "1 of 1 steps (100%) done" in "".join(again.communicate())
+    assert "1 of 1 jobs" in "".join(again.communicate())
     assert finished.sums("training/**/*") == before
 
 
