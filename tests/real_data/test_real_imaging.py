@@ -108,7 +108,7 @@ def test_all_scans_register(root, real_data, section, template, tmp_path):
     dataset = read_dataset(tmp_path / "regions.nc", REGIONS)
     volume = dataset["volume"].to_pandas()
     assert volume.shape == (24, 83)
-    # Adults: hippocampus 2.5 to 5 ml a side, both sides alike. It is measured about a quarter too
+    # Adults: hippocampus 2.5 to 5 ml a side, both sides alike. It is measured some per cent too
     # large (docs/explanation/volumes.md), so the largest of 24 may reach 6.3.
     for side in ("L", "R"):
         assert volume[f"hippocampus_{side}"].between(2000, 6300).all()
