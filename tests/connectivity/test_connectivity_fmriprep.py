@@ -193,6 +193,32 @@ def test_find_bold__asks_which_of_several_images_counts(folder: Path) -> None:
     assert chosen["08"].confounds.is_file() and chosen["08"].mask.is_file()
 
 
+def test_find_bold__of_several_spaces_takes_the_one_that_the_error_says_to_name(
+    folder: Path,
+) -> None:
+    bold = next((folder / "sub-01").rglob("*_bold.nii.gz"))
+    bold.rename(bold.with_name(bold.name.replace(SPACE, "space-MNI152NLin6Asym")))
+    with pytest.raises(IdentifierError) as refusal:
+        find_bold(section_of(folder).fmriprep)  # type: ignore[arg-type]
+    space = str(refusal.value.next_step).rpartition("space: ")[2].strip("`")
+    assert list(find_bold(section_of(folder, space=space).fmriprep)) == ["02", "03"]  # type: ignore[arg-type]
+
+
+def test_collect_connectivity__excluded_people_are_listed_without_their_signals(
+    folder: Path, tmp_path: Path
+) -> None:
+    next((folder / "sub-02").rglob("*_bold.nii.gz")).write_bytes(b"no image")
+    section = section_of(folder).model_copy(update={"exclude": ("02",)})
+    assert section.fmriprep is not None
+    images = find_bold(section.fmriprep)
+    for label in ("01", "03"):
+        output = tmp_path / "out" / "signals" / label
+        extract_signals(images[label], label, section.fmriprep, output)
+    collect_connectivity(section, tmp_path / "out")
+    quality = pd.read_csv(tmp_path / "out" / "quality.tsv", sep="\t", dtype=str)
+    assert quality["status"].tolist() == ["measured", "excluded", "measured"]
+
+
 def rename_to(space: str, folder: Path) -> None:
     for path in list(folder.rglob(f"*{SPACE}*")):
         path.rename(path.with_name(path.name.replace(f"_{SPACE}", space)))
