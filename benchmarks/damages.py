@@ -60,14 +60,14 @@ def commands(*words: str) -> list[Command]:
             and rule not in SLOW
         ):
             call = text.partition("python -m gendmr ")[2].partition(" &> ")[0]
-            given = tuple(str(path) for path in record.input)  # type: ignore[attr-defined]
-            made = tuple(str(path) for path in record.output)
+            inputs = tuple(str(path) for path in record.input)  # type: ignore[attr-defined]
+            outputs = tuple(str(path) for path in record.output)
             results = tuple(
-                path for path in given if path.startswith("results/") and "/simulate/" not in path
+                path for path in inputs if path.startswith("results/") and "/simulate/" not in path
             )
             # Genotypes that only pass between two steps are gone.
-            if results and all(Path(path).exists() for path in given):
-                jobs.append(Command(rule, tuple(shlex.split(call)), results, made))
+            if results and all(Path(path).exists() for path in inputs):
+                jobs.append(Command(rule, tuple(shlex.split(call)), results, outputs))
         return True
 
     logger.addFilter(listen)
@@ -182,11 +182,11 @@ def _count(jobs: list[Command], pristine: Path, random: np.random.Generator, num
         target.write_bytes(other)
         end = run(job)
         if end == "ended well":
-            made = [Path(path).read_bytes() for path in job.outputs]
+            contents = [Path(path).read_bytes() for path in job.outputs]
             _restore(pristine, target)
             # Beside the same command without damage: a page of a study may tell the day.
             run(job)
-            same = made == [Path(path).read_bytes() for path in job.outputs]
+            same = contents == [Path(path).read_bytes() for path in job.outputs]
             end = "did not read it" if same else "silent"
         ends[end] += 1
         suffixes[target.suffix] += 1

@@ -270,7 +270,7 @@ def section(rows: pd.DataFrame) -> str:
     """Return the table of one regime: each method, and how much better the exchange is."""
     aucs = rows.pivot_table(index="cohort", columns="method", values="auc")
     blinded = rows.pivot_table(index="cohort", columns="method", values="auc_blind")
-    found = rows.pivot_table(index="cohort", columns="method", values="found25")
+    first_genes = rows.pivot_table(index="cohort", columns="method", values="found25")
     seconds = rows.groupby("method")["seconds"].mean()
     lines = []
     for name in (name for name in METHODS if name in aucs):
@@ -282,7 +282,7 @@ def section(rows: pd.DataFrame) -> str:
                 told(aucs[name].dropna(), 3),
                 "" if name == EXCHANGE else difference,
                 told(blinded[name].dropna(), 3),
-                told(found[name].dropna(), 1) if name in found else "–",
+                told(first_genes[name].dropna(), 1) if name in first_genes else "–",
                 f"{seconds[name]:.0f}",
             ]
         )

@@ -296,12 +296,12 @@ def test_every_file_of_every_job_is_a_target(dry, study):
         (dry.folder / "series.npz").touch()
     else:
         dry.config = yaml.safe_load((ROOT / f"config/{study}.yaml").read_text())
-    made: dict[str, str] = {}
+    rule_of_file: dict[str, str] = {}
     targets: set[str] = set()
 
     def listen(record) -> bool:
         rule = getattr(record, "rule_name", None)
-        made.update(dict.fromkeys(map(str, getattr(record, "output", None) or ()), rule))
+        rule_of_file.update(dict.fromkeys(map(str, getattr(record, "output", None) or ()), rule))
         if rule in ("all", "default"):
             targets.update(map(str, record.input))
         return True
@@ -314,7 +314,7 @@ def test_every_file_of_every_job_is_a_target(dry, study):
     folder = f"results/{dry.config['study']}/"
     lost = {
         path.partition(" (")[0]: rule
-        for path, rule in made.items()
+        for path, rule in rule_of_file.items()
         if path.partition(" (")[0] not in targets
         and not path.removeprefix(folder).startswith(PASSING)
     }

@@ -300,8 +300,8 @@ def test_mgi__keeps_the_order_of_its_genes_and_says_how_pretraining_ended(
     assert any("A control" in note for note in notes)
     assert any("logarithm of the batch" in note for note in notes)
     table = read_table(folder / "retrieval.tsv", RETRIEVAL)
-    told = json.loads((folder / "fold.json").read_text())["notes"]
-    assert any("chance" in note and "within hospitals" in note for note in told)
+    notes = json.loads((folder / "fold.json").read_text())["notes"]
+    assert any("chance" in note and "within hospitals" in note for note in notes)
     assert set(table["retriever"]) == {"network", "hospital"}
     assert table["chance_1"].between(0, 1).all()
 

@@ -67,9 +67,9 @@ def test_turned__is_undone(seed, side, channels):
     random = torch.Generator().manual_seed(seed)
     maps = torch.randn(5, channels, side, side, generator=random)
     flips = torch.randint(0, 2, (5, 3), generator=random)
-    there = turned(maps, flips)
-    assert torch.equal(turned(there, flips, back=True), maps)
-    for one, other in zip(maps, there, strict=True):
+    turned_maps = turned(maps, flips)
+    assert torch.equal(turned(turned_maps, flips, back=True), maps)
+    for one, other in zip(maps, turned_maps, strict=True):
         assert torch.equal(one.flatten().sort().values, other.flatten().sort().values)
 
 

@@ -237,8 +237,8 @@ def test_people_are_compared_before_volumes_are_read(folder, tmp_path):
     sections = one.modality_sections()
     stages = {"lesions": one.lesions.model_dump(mode="json")}
     check_people(one.cohort, sections, stages, tmp_path / "check.json")
-    told = json.loads((tmp_path / "check.json").read_text())
-    assert told["modalities"]["slice"] == {"found": 12, "joined": 12}
+    checked = json.loads((tmp_path / "check.json").read_text())
+    assert checked["modalities"]["slice"] == {"found": 12, "joined": 12}
     strangers = pd.DataFrame({"participant_id": [f"TCGA-{number}" for number in range(12)]})
     strangers.to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
     others = one.cohort.model_copy(update={"participants": str(tmp_path / "participants.tsv")})

@@ -120,10 +120,10 @@ def test_stability__tells_no_percentiles_of_five_folds_and_compares_repeats():
 
 def test_stability_of_a_list_that_never_changes_and_of_chance():
     steady = np.tile(np.arange(10.0, 0, -1), (5, 1))
-    found = scores.stability(steady, 3, np.zeros(5, dtype=int))
-    assert found["stability"].tolist() == [1, 1, 1] + [0] * 7
+    ranges = scores.stability(steady, 3, np.zeros(5, dtype=int))
+    assert ranges["stability"].tolist() == [1, 1, 1] + [0] * 7
     for name in ("rank_low", "rank_median", "rank_high"):
-        assert found[name].tolist() == list(range(1, 11))
+        assert ranges[name].tolist() == list(range(1, 11))
     assert scores.overlap(steady, 3) == 1.0
     noise = np.random.default_rng(0).random((60, 200))
     assert scores.overlap(noise, 20) == pytest.approx(0.1, abs=0.02)

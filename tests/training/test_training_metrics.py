@@ -74,8 +74,8 @@ def test_metrics_of_folds_are_those_of_their_held_out_people(tmp_path: Path) -> 
         "specificity": 0.5, "f1": 0.5, "auprc": 5 / 6, "mcc": 0.0,
         "brier": np.mean([0.01, 0.36, 0.36, 0.01]), "auc:snp": 0.75,
     }  # fmt: skip
-    told = {name: values[name, "0", "0"] for name in expected}
-    assert told == pytest.approx(expected)
+    measured = {name: values[name, "0", "0"] for name in expected}
+    assert measured == pytest.approx(expected)
     assert {metric for metric, _, _ in values.index} == set(expected)
 
 
@@ -114,10 +114,10 @@ def test_collect_metrics__gives_the_interval_of_nadeau_and_bengio(tmp_path: Path
     values = collect(folders, tmp_path / "metrics.tsv")
     aucs = np.array([0.60, 0.61, 0.62, 0.63, 0.64])
     assert [values["auc", "0", str(fold)] for fold in range(5)] == pytest.approx(aucs)
-    told = values["auc", "n/a", "low"], values["auc", "n/a", "high"]
+    interval = values["auc", "n/a", "low"], values["auc", "n/a", "high"]
     shares = json.loads((folders[0] / "fold.json").read_text())
     ratio = shares["n_held_out"] / shares["n_train"]
-    assert told == pytest.approx(nadeau_bengio(aucs, ratio)[1:])
+    assert interval == pytest.approx(nadeau_bengio(aucs, ratio)[1:])
 
 
 def test_same_seed_same_intervals(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class FittedNetwork:
     preparation : Preparation
     fixed : dict of Tensor
         See `FitProblem`; `slot` is that of people outside training.
-    kept : dict of Tensor (weight,)
+    phase_weights : dict of Tensor (weight,)
         Weights that phases before the last kept, by their names.
     """
 
@@ -56,7 +56,7 @@ class FittedNetwork:
     best_epoch: int
     device: str
     notes: list[str] = field(default_factory=list)
-    kept: Tensors = field(default_factory=dict)
+    phase_weights: Tensors = field(default_factory=dict)
 
     @property
     def packages(self) -> tuple[str, ...]:

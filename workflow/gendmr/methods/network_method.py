@@ -356,7 +356,7 @@ class NetworkMethod(Network):
             best_epoch=result.best_epoch[row],
             device=device.type,
             notes=list(prepared.notes),
-            kept={
+            phase_weights={
                 name: Layout(module).trim(value[row], Layout(own))
                 for name, value in result.phase_weights.items()
             },

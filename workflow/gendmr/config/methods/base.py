@@ -184,6 +184,11 @@ class NetworkSection(MethodSection):
         """
         return 4.0 * people * max(sum(instances.values()), 1)
 
+    @property
+    def own_defaults(self) -> OptimisationSection:
+        """Defaults of the method as it is configured: those of a preset or a design, say."""
+        return self.defaults
+
     def optimised(self, study: OptimisationSection) -> OptimisationSection:
         """Return the optimisation: the method's own keys over the study's over the defaults."""
         chosen = {
@@ -191,4 +196,4 @@ class NetworkSection(MethodSection):
             for source in (study, self.optimisation)
             for name in source.model_fields_set
         }
-        return self.defaults.model_copy(update=chosen)
+        return self.own_defaults.model_copy(update=chosen)

@@ -108,14 +108,10 @@ class GendmrMethod(SnpReader, NetworkSection):
         },
     }
 
-    def optimised(self, study: OptimisationSection) -> OptimisationSection:
-        """Return the optimisation: own keys over the study's over the defaults of the design."""
-        if self.design == "evidence":
-            return super().optimised(study)
-        chosen = study.model_dump(exclude_unset=True) | self.optimisation.model_dump(
-            exclude_unset=True
-        )
-        return NETWORK_OPTIMISATION.model_copy(update=chosen)
+    @property
+    def own_defaults(self) -> OptimisationSection:
+        """Defaults of the design."""
+        return self.defaults if self.design == "evidence" else NETWORK_OPTIMISATION
 
     def bytes_of_fit(self, instances: Mapping[str, int], people: int) -> float:
         """Return the memory of one fit: some forty tables live until the gradient is known."""

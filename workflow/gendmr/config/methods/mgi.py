@@ -110,14 +110,11 @@ class MgiMethod(NetworkSection):
         batch_size=32, learning_rate=2e-3, weight_decay=0.05, epochs=60, stopping="last"
     )
 
-    def optimised(self, study: OptimisationSection) -> OptimisationSection:
-        """Return the optimisation; large presets learn more slowly than `cpu`."""
-        chosen = super().optimised(study)
-        if self.preset == "cpu":
-            return chosen
-        set_by_user = study.model_fields_set | self.optimisation.model_fields_set
-        own = {name: getattr(SLOW, name) for name in SLOW.model_fields_set - set_by_user}
-        return chosen.model_copy(update=own)
+    @property
+    def own_defaults(self) -> OptimisationSection:
+        """Defaults of the preset: large ones learn more slowly than `cpu`."""
+        slower = {} if self.preset == "cpu" else SLOW.model_dump(exclude_unset=True)
+        return self.defaults.model_copy(update=slower)
 
     def check_cohort(self, cohort: CohortSection) -> None:
         """Refuse a hospital that is no label of the cohort.

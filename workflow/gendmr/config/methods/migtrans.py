@@ -91,14 +91,11 @@ class MigtransMethod(SnpReader, NetworkSection):
         batch_size=16, learning_rate=5e-4, weight_decay=0.05, epochs=20, stopping="last"
     )
 
-    def optimised(self, study: OptimisationSection) -> OptimisationSection:
-        """Return the optimisation; large presets learn more slowly than `cpu`."""
-        chosen = super().optimised(study)
-        if self.preset == "cpu":
-            return chosen
-        set_by_user = study.model_fields_set | self.optimisation.model_fields_set
-        own = {name: getattr(SLOW, name) for name in SLOW.model_fields_set - set_by_user}
-        return chosen.model_copy(update=own)
+    @property
+    def own_defaults(self) -> OptimisationSection:
+        """Defaults of the preset: large ones learn more slowly than `cpu`."""
+        slower = {} if self.preset == "cpu" else SLOW.model_dump(exclude_unset=True)
+        return self.defaults.model_copy(update=slower)
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:

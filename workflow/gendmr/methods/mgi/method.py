@@ -270,9 +270,9 @@ class Mgi(SliceNetwork):
 
     def alignment(self, fitted: FittedNetwork, people: PreparedSubset) -> PairedEmbeddings | None:
         """Return embeddings of people by the network as pre-training left it, None without one."""
-        if PRETRAINING not in fitted.kept:
+        if PRETRAINING not in fitted.phase_weights:
             return None
-        return alignment_of(self, fitted, fitted.kept[PRETRAINING], people)
+        return alignment_of(self, fitted, fitted.phase_weights[PRETRAINING], people)
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
         """Return the order of the genes: places among those of the fold."""
