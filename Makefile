@@ -58,7 +58,7 @@ check-workflow:
 tests:
 	pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-# make nightly   the tests with ten times as many random inputs
+# make nightly   the tests with ten times as many random inputs, and with all real scans in each preset
 nightly:
 	HYPOTHESIS_PROFILE=nightly $(MAKE) tests
 
