@@ -168,4 +168,4 @@ def test_similarity__is_not_lowered_by_large_ventricles_and_is_by_a_wrong_place(
     assert correlation(scan, loaded.t1, loaded.brain) < 0.85
     assert loaded.similarity(scan) > 0.97
     assert loaded.similarity(np.roll(scan, 2, axis=1)) < 0.6
-    assert loaded.similarity(np.flip(scan, axis=2)) < 0.2
+    assert loaded.similarity(np.flip(scan, axis=2)) < 0.3
