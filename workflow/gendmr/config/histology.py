@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 
@@ -46,11 +47,10 @@ class HistologySection(Section):
         """Return the single files that the section names."""
         return [self.slides]
 
-    @model_validator(mode="after")
-    def _one_grid(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if self.order == "grid" and (self.bag != "pad" or self.several != "largest"):
-            raise ValueError(
+            yield (
                 "order: grid needs `bag: pad` and `several: largest`: a grid has empty cells, and"
                 " two slides have no common one"
             )
-        return self
