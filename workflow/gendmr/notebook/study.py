@@ -115,8 +115,8 @@ class OpenedStudy:
                 row = {"method": name, "repeat": repeat, "fold": fold}
                 row["finished"] = (repeat, fold) in done
                 if row["finished"]:
-                    told = read_json(done[repeat, fold].with_name("fold.json"))
-                    row |= {key: told.get(key) for key in keys}
+                    record = read_json(done[repeat, fold].with_name("fold.json"))
+                    row |= {key: record.get(key) for key in keys}
                 rows.append(row)
         return pd.DataFrame(rows, columns=["method", "repeat", "fold", "finished", *keys])
 
