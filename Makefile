@@ -63,7 +63,7 @@ docs: setup
 	@NO_MKDOCS_2_WARNING=1 mkdocs build
 	@echo "$(CURDIR)/build/site/index.html"
 
-# make nightly   the tests with ten times as many random inputs
+# make nightly   the tests with ten times as many random inputs, and with all real scans in each preset
 nightly:
 	HYPOTHESIS_PROFILE=nightly $(MAKE) tests
 

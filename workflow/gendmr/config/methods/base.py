@@ -104,6 +104,16 @@ class MethodSection(Section):
             and any(name != COVARIATES for name in self.reads_of(available))
         )
 
+    def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the files that it leaves of held-out people beside predictions.tsv of each fold.
+
+        Parameters
+        ----------
+        reads : tuple of str
+            Modalities that it reads.
+        """
+        return ()
+
     def check_cohort(self, cohort: CohortSection) -> None:
         """Refuse what the cohort does not have: a column of labels, say.
 
