@@ -106,6 +106,15 @@ def test_open__reads_what_an_unfinished_study_has_and_names_the_rest(unfinished:
     assert "ridge (4 of 5 folds)" in repr(study) and "not yet" in repr(study)
 
 
+def test_missing__asks_no_genes_of_a_study_that_ranks_none(mine: Path, tmp_path: Path) -> None:
+    results = shutil.copytree(mine, tmp_path / "results" / "mine")
+    (results / "ranking/comparison.tsv").unlink()
+    assert gendmr.open(results).missing()["result"].tolist() == ["gene_comparison"]
+    for path in results.glob("ranking/*/genes.tsv"):
+        path.unlink()
+    assert gendmr.open(results).missing().empty
+
+
 def test_open__refuses_folders_of_no_study_and_names_those_below(
     mine: Path, tmp_path: Path
 ) -> None:
