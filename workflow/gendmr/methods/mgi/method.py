@@ -71,11 +71,15 @@ class Mgi(SliceNetwork):
     """See the module."""
 
     packages: ClassVar[tuple[str, ...]] = (*SliceNetwork.packages, "einops")
-    files: ClassVar[tuple[str, ...]] = ("retrieval.tsv", "retrieval.png")
 
     def __init__(self, section: MgiMethod, options: MethodOptions) -> None:
         super().__init__(section, options)
         self.options = section
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of what `leave` writes."""
+        return ("retrieval.tsv", "retrieval.png")
 
     # -- the network -----------------------------------------------------------------------------
 
