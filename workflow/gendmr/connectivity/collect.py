@@ -19,6 +19,7 @@ from gendmr.errors import GendmrError, ModalityError, first_few
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.connectivity import AMPLITUDES, EDGES
 from gendmr.files.datasets import write_dataset
+from gendmr.files.provenance import versions
 from gendmr.files.tables import write_table
 from gendmr.statistics.connectivity import regions_of
 
@@ -78,7 +79,13 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
         notes += _notes_of_cleaning(section.fmriprep, measured, output / SIGNALS)
     write_json(
         output / "summary.json",
-        {"people": len(scans), "measured": len(measured), "regions": counts[0], "notes": notes},
+        {
+            "people": len(scans),
+            "measured": len(measured),
+            "regions": counts[0],
+            "notes": notes,
+            "versions": versions("numpy", "nilearn", "nibabel"),
+        },
     )
     from gendmr.connectivity.figures import draw_connectome, draw_people
 
