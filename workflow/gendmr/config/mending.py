@@ -88,7 +88,7 @@ def read_as_far(
             reading.section = section.validate_mapping(mapping, passed)
             break
         except ValidationError as error:
-            items = [dict(item) for item in error.errors()]
+            items: list[dict[str, Any]] = [dict(item) for item in error.errors()]
         # A later round sees the contradictions of sections that had wrong entries before.
         listed += [item for item in items if _is_new(item, listed, reading)]
         passing = [item for item in items if item["type"] == CONTRADICTION or is_refused(item)]
