@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -20,11 +21,13 @@ from gendmr.config.base import (
     plain,
     schema_of,
 )
-from gendmr.errors import GendmrError, Problems, did_you_mean
+from gendmr.errors import GendmrError, Problems
 
 SectionT = TypeVar("SectionT", bound=Section)
 # A mistake may hide others of the same section; so many times one is mended to see the next.
 ROUNDS = 10
+# Similarity from which a misspelt key is read as another; less is enough for a question.
+MEANT = 0.79
 # What stands for entries that have no default, and that no file of a user depends on.
 PLACEHOLDERS = {"study": "study", "seed": 0}
 
@@ -169,8 +172,9 @@ def _mend_section(
 
 
 def _meant(wrong: str, keys: list[str]) -> str | None:
-    question = re.search(r"did you mean '(.+?)' for", did_you_mean([wrong], keys))
-    return question[1] if question else None
+    """Return the key that was meant, where hardly another one can have been."""
+    near = get_close_matches(wrong.casefold(), keys, n=1, cutoff=MEANT)
+    return near[0] if near else None
 
 
 def _place(mapping: dict[str, Any], loc: Sequence[int | str]) -> list[int | str]:
