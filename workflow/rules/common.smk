@@ -57,6 +57,7 @@ print(changes_summary(STUDY.study, workflow.is_main_process), end="", file=sys.s
 wildcard_constraints:
     study=STUDY.study,
     participant="[^/]+",
+    slide="[^/]+",
     method="|".join(METHODS),
     repeat=r"\d+",
     fold=r"\d+",

@@ -140,14 +140,9 @@ class Study(Section):
             return self.training.methods
         available = tuple(name for name, one in self.modality_sections().items() if one.shared)
         outcome = next(iter(self.cohort.outcomes.values()))
-        ridge = METHODS["ridge"]
         methods: dict[str, AnyMethod] = {}
-        network = METHODS["gendmr"]
-        if set(network.readable or ()) & set(available) and outcome.kind in network.tasks:
-            methods["gendmr"] = network(kind="gendmr")
-        methods["ridge"] = ridge(kind="ridge")
-        for name in (*available, COVARIATES):
-            methods[f"ridge-{name}"] = ridge(kind="ridge", reads=(name,))
+        for section in METHODS.values():
+            methods |= section.unasked(available, outcome.kind)
         return methods
 
     def outcome_of(self, name: str) -> str:

@@ -41,6 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "skips": "none",
     },
 }
+RETRIEVAL_FILES = ("retrieval.tsv", "retrieval.png")
 SLOW = OptimisationSection(learning_rate=1e-4, weight_decay=0.05, epochs=50)
 
 
@@ -116,6 +117,10 @@ class MgiMethod(NetworkSection):
         """Defaults of the preset: large ones learn more slowly than `cpu`."""
         slower = {} if self.preset == "cpu" else SLOW.model_dump(exclude_unset=True)
         return self.defaults.model_copy(update=slower)
+
+    def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Return how held-out people find each other, where images and genes are aligned."""
+        return RETRIEVAL_FILES if self.pretrain_epochs and "expression" in reads else ()
 
     def check_cohort(self, cohort: CohortSection) -> None:
         """Refuse a hospital that is no label of the cohort.

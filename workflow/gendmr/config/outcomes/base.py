@@ -21,6 +21,8 @@ class OutcomeSection(Section):
 
     modality: ClassVar[str | None] = None
     """Modality whose file holds the outcome; None: it stands in the user's participants.tsv."""
+    left_files: ClassVar[tuple[str, ...]] = ()
+    """Files that its task leaves of held-out people beside predictions.tsv of each fold."""
     exchangeable: ClassVar[bool] = True
     """Whether the outcome of one person could be another's: without it, methods have no null."""
 
