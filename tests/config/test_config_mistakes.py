@@ -172,6 +172,8 @@ def test_a_text_or_number_of_another_type_is_refused_with_what_to_write(place, w
     with pytest.raises(ConfigurationError, match="write") as error:
         Study.parse(config)
     assert "quotation marks" in str(error.value)
+    count = len(at(config, section)[key]) if written.startswith("[") else 1
+    assert str(error.value).count("write") == count and "at least one" not in str(error.value)
     mended = copy.deepcopy(config)
     at(mended, section)[key] = yaml.safe_load(remedy)
     Study.parse(mended)

@@ -243,11 +243,15 @@ def test_a_header_that_would_fill_the_memory_is_refused_before_it_does(tmp_path)
     ):
         (tmp_path / name).write_bytes(pack(line))
         tracemalloc.start()
-        with pytest.raises(InputFileError, match="a header of more than 64 MiB"):
+        with pytest.raises(InputFileError, match="a header of more than 64 MiB") as caught:
             read_vcf_header(tmp_path / name)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 4 * 64 * 2**20
+        command = caught.value.next_step.partition("its beginning: ")[2]
+        if shutil.which(command.split()[0]):
+            shown = subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout
+            assert len(shown) == 2000 and shown.startswith((b"##fileformat", b"BCF"))
 
 
 def test_a_long_header_of_many_samples_is_read(tmp_path):

@@ -46,12 +46,15 @@ class Reading(Generic[SectionT]):
         Names of the entries that were left out.
     whole : bool
         No section was left out, so that all can be compared with one another.
+    emptied : set of tuple
+        Places of sections of which a list has no item left: that it is empty is no mistake.
     """
 
     section: SectionT | None = None
     doubtful: set[str] = field(default_factory=set)
     left_out: set[str] = field(default_factory=set)
     whole: bool = True
+    emptied: set[tuple[int | str, ...]] = field(default_factory=set)
 
     def follows(self, text: str) -> bool:
         """Return whether an error may come of an entry that was left out: it names that entry."""
@@ -93,7 +96,12 @@ def read_as_far(
         except ValidationError as error:
             items: list[dict[str, Any]] = [dict(item) for item in error.errors()]
         # A later round sees the contradictions of sections that had wrong entries before.
-        listed += [item for item in items if _is_new(item, listed, reading)]
+        listed += [
+            item
+            for item in items
+            if _is_new(item, listed, reading)
+            and tuple(_place(mapping, item["loc"])) not in reading.emptied
+        ]
         passing = [item for item in items if item["type"] == CONTRADICTION or is_refused(item)]
         wrong = [item for item in items if item not in passing]
         reading.doubtful |= {str(step) for item in passing for step in item["loc"][:1]}
@@ -145,6 +153,8 @@ def _mend(
             return True
     reading.doubtful.add(str(place[0]))
     reading.left_out.add(str(last) if isinstance(last, str) else str(value))
+    if holder == []:
+        reading.emptied.add(tuple(place[:-2]))
     return True
 
 
