@@ -75,7 +75,7 @@ if ! have_plink; then
     for tool in micromamba mamba conda; do
       if command -v "$tool" > /dev/null; then
         say "installing PLINK with $tool into $venv/plink"
-        "$tool" create -y -q -p "$venv/plink" -c conda-forge -c bioconda plink plink2 > "$log" 2>&1 || tail -5 "$log" >&2
+        "$tool" create -y -q -p "$venv/plink" -c conda-forge -c bioconda plink=1.90b6.21 plink2=2.00a3.7 > "$log" 2>&1 || tail -5 "$log" >&2
         break
       fi
     done
@@ -84,7 +84,7 @@ if ! have_plink; then
     cat "$log" >&2
     fail "PLINK 1.9 and 2 are needed and could not be installed" \
       "next step, one of:  sudo apt install plink1.9 plink2" \
-      "                    conda create -p $venv/plink -c conda-forge -c bioconda plink plink2" \
+      "                    conda create -p $venv/plink -c conda-forge -c bioconda plink=1.90b6.21 plink2=2.00a3.7" \
       "                    put the programs on the PATH (any of the names plink1.9, plink, plink2)"
   }
 fi
