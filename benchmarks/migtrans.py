@@ -25,6 +25,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from calibration_page import BEGIN, END, replace_part
 from gendmr.cohort.splits import split_folds
 from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
@@ -36,6 +37,7 @@ from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
 from in_process import ROOT, make_simulated_cohort, rank_trained
 from planted import codes
+from planted_page import markdown
 
 STUDY = ROOT / "config/studies/migtrans.yaml"
 TABLE = ROOT / "docs/explanation/migtrans.tsv"
@@ -198,6 +200,59 @@ def run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+# ---- The page ------------------------------------------------------------------------------------
+
+
+def generated(table: pd.DataFrame) -> str:
+    """Return the tables of the page: true diagnoses, then permuted ones."""
+    parts = []
+    for permuted, title in ((0, "True diagnoses"), (1, "Permuted diagnoses")):
+        rows = table[table["permuted"] == permuted]
+        if len(rows):
+            parts += [f"### {title}", section(rows)]
+    return "\n\n".join(parts) or "No cohort has been run yet."
+
+
+def section(rows: pd.DataFrame) -> str:
+    """Return a row per method: AUC, the gain of MIGTrans in the same cohorts, what is found."""
+    aucs = rows.pivot_table(index="cohort", columns="method", values="auc")
+    lines = []
+    for name in sorted(aucs, key=lambda one: -aucs[one].mean()):
+        own = rows[rows["method"] == name]
+        gain = (aucs[MAIN] - aucs[name]).dropna() if MAIN in aucs and name != MAIN else None
+        found = [
+            "–" if own[column].isna().all() else f"{own[column].mean():.1f}" for column in RANKED
+        ]
+        lines.append(
+            [
+                f"**{name}**" if name == MAIN else name,
+                str(len(own)),
+                told(own["auc"]),
+                "" if gain is None or not len(gain) else told(gain, signed=True),
+                *found,
+                f"{own['seconds'].mean():.0f}",
+            ]
+        )
+    head = [
+        *("method", "cohorts", "AUC", "MIGTrans is better by"),
+        *("pairs", "regions", "genes", "processor s"),
+    ]
+    return markdown(head, lines)
+
+
+def told(values: pd.Series, signed: bool = False) -> str:
+    """Return mean and standard error over cohorts."""
+    error = f" ± {values.std(ddof=1) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    mean = values.mean() + 0.0
+    return f"{mean:{'+' if signed else ''}.3f}{error}".replace("-", "−")
+
+
+def page(chosen: argparse.Namespace) -> int:
+    """Write the generated part of the page."""
+    replace_part(chosen.page, BEGIN, END, generated(read_rows(chosen.table)))
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     commands = parser.add_subparsers(required=True)
@@ -211,8 +266,12 @@ def main() -> int:
     make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
     make.add_argument("--table", type=Path, default=TABLE)
     make.set_defaults(do=run)
+    show = commands.add_parser("page", help="write the page from the table")
+    show.add_argument("--page", type=Path, default=PAGE)
+    show.add_argument("--table", type=Path, default=TABLE)
+    show.set_defaults(do=page)
     chosen = parser.parse_args()
-    for name in ("table", "work"):
+    for name in (one for one in ("table", "work") if hasattr(chosen, one)):
         setattr(chosen, name, getattr(chosen, name).resolve())
     return int(chosen.do(chosen))
 
