@@ -51,6 +51,12 @@ if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
   else
     $pip $index -c "$constraint" "torch==$version" 2> "$log" || { tail -5 "$log" >&2; fail "torch could not be installed" "next step: check the network and the package index, then run make again"; }
   fi
+  # torchvision belongs to torch. Its build for CUDA serves a torch for CPUs as well: networks for
+  # pictures need none of its compiled operators.
+  vision=$(sed -n 's/^torchvision==\([0-9.]*\).*/\1/p' "$here/requirements.in")
+  $pip $index --no-deps "torchvision==$vision+$torch" > "$log" 2>&1 \
+    || $pip $index --no-deps "torchvision==$vision" 2> "$log" \
+    || { tail -5 "$log" >&2; fail "torchvision could not be installed" "next step: check the network and the package index, then run make again"; }
   # The lock names every package, so that nothing else is resolved or pulled in.
   locked() { $pip --no-deps -r "$here/requirements.lock" 2> "$log"; }
   # A Python too new for the ready-made wheels of one package needs a compiler.

@@ -128,7 +128,7 @@ class Fitted(Protocol):
 
 @runtime_checkable
 class LeavesReadouts(Protocol):
-    """A fitted method that may leave files of held-out people beside predictions.tsv."""
+    """A fitted method that leaves files of held-out people: `left_files` of its section."""
 
     def leave(self, folder: Path, people: PreparedSubset) -> list[str]:
         """Write them into the folder of the fold; return sentences on what they say."""

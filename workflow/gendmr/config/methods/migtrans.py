@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.cohort import CohortSection
 from gendmr.config.methods.base import NetworkSection, Resources, SnpReader
@@ -130,15 +131,17 @@ class MigtransMethod(SnpReader, NetworkSection):
                 next_step="leave `label_smoothing` out",
             )
 
-    @model_validator(mode="after")
-    def _sizes(self) -> Self:
+    def fill_in(self) -> None:
+        """Set the sizes of the preset, but those that the section has itself."""
         chosen = PRESETS[self.preset]
         # The section is frozen for its users; here it is still being made.
         self.__dict__.update(
             {name: value for name, value in chosen.items() if name not in self.model_fields_set}
         )
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+            yield f"width {self.width} is no multiple of heads {self.heads}"
         if self.hidden[1] % self.tokens:
-            raise ValueError(f"hidden[1] {self.hidden[1]} is no multiple of tokens {self.tokens}")
-        return self
+            yield f"hidden[1] {self.hidden[1]} is no multiple of tokens {self.tokens}"
