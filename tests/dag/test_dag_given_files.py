@@ -64,7 +64,16 @@ BASE = {
 }
 IMAGED = BASE | {
     "genotypes": {
-        "inputs": ["array", "release.pgen", "packed.pgen", "imputed.vcf.gz", "old"],
+        "inputs": [
+            "array",
+            "release.pgen",
+            "packed.pgen",
+            "imputed.vcf.gz",
+            "old",
+            "c1.bgen",
+            "c2.bgen",
+        ],
+        "bgen": {"reference": "first", "samples": {"c1.bgen": "ukb.sample"}},
         "sexes": "sexes.tsv",
         "reference_positions": "positions.tsv",
         "lift": {"old": {"build": "NCBI36", "chain": "over.chain.gz"}},
@@ -97,6 +106,12 @@ IMAGED = BASE | {
     "report": {"truth": "truth.json"},
 }
 MEASURED = BASE | {
+    "genotypes": {
+        "inputs": ["ukb.bgen"],
+        "bgen": {"reference": "first", "samples": "ukb_s2.sample"},
+        "reference_positions": "positions.tsv",
+    },
+    "annotation": {"genes": "genes.loc"},
     "imaging": {"measurements": "regions.tsv", "places": "places.tsv"},
     "connectivity": {"matrices": "fnc/sub-{participant}.tsv"},
     "lesions": {
@@ -124,6 +139,7 @@ FILES = {
         *(f"{name}.{suffix}" for name in ("array", "old") for suffix in ("bed", "bim", "fam")),
         *(f"release.{suffix}" for suffix in ("pgen", "pvar", "psam", "pgen.pgi")),
         *(f"packed.{suffix}" for suffix in ("pgen", "pvar.zst", "psam")),
+        *("c1.bgen", "ukb.sample", "c2.bgen", "c2.sample"),
         *("imputed.vcf.gz", "positions.tsv", "over.chain.gz", "genes.loc"),
         *("labels.nii.gz", "labels.tsv", "bids/sub-1/anat/sub-1_T1w.nii.gz", "masks/1.nii.gz"),
         *(f"template/{name}.nii.gz" for name in ("t1", "brain", "grey", "white", "csf")),
@@ -133,6 +149,7 @@ FILES = {
         *("slides/S1.h5", "maps/1.nii.gz", "maps/2.nii.gz"),
     ],
     "measured": [
+        *("ukb.bgen", "ukb_s2.sample", "positions.tsv", "genes.loc"),
         *("regions.tsv", "places.tsv", "fnc/sub-1.tsv", "participants.tsv"),
         *(f"brats/1_{name}.nii.gz" for name in ("t1", "flair", "seg")),
     ],
@@ -180,8 +197,8 @@ def texts(schema: dict, node: dict, where: str = ""):
 
 def mentions(value: object, where: str = ""):
     """Yield the place of every text of a configuration."""
-    if where == ".genotypes.lift":
-        # Its keys are the names of input sets.
+    if where in (".genotypes.lift", ".genotypes.bgen.samples") and isinstance(value, dict):
+        # Their keys are the names of input sets.
         value = list(value.values())
         where += "."
     if isinstance(value, dict):

@@ -257,7 +257,6 @@ def test_a_long_header_of_many_samples_is_read(tmp_path):
 
 
 OTHER_FORMS = {
-    "x.bgen": (["--export", "bgen-1.2", "ref-first"], "2", "x.pgen"),
     "x.gen": (["--export", "oxford", "ref-first"], "2", "x.pgen"),
     "x.ped": (["--recode"], "1.9", "x"),
     "x.map": (["--recode"], "1.9", "x"),

@@ -38,7 +38,7 @@ try:
     STUDY = Study.parse(config, where="configuration")
     n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
-    raise WorkflowError(refusal(globals().get("STUDY"), error)) from None
+    raise WorkflowError(refusal(globals().get("STUDY"), error, config)) from None
 
 persist_cache(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(n_repeats)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 
@@ -43,17 +44,16 @@ class TilesSection(Section):
     gpu: bool = False
     """Compute features on a GPU; their last digits then depend on it."""
 
-    @model_validator(mode="after")
-    def _safe_weights(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries cannot be used."""
         if not self.weights.endswith(".safetensors"):
-            raise ValueError(
+            yield (
                 f"weights: {self.weights!r} is no .safetensors file. Files of torch (.pth, .pt) can"
                 " run code when they are read: convert them once, where you trust them, with"
                 " safetensors.torch.save_file(torch.load(path, weights_only=True), target)"
             )
         if min(self.sd) <= 0:
-            raise ValueError("sd: numbers above 0")
-        return self
+            yield "sd: numbers above 0"
 
 
 class HistologySection(Section):
@@ -96,27 +96,22 @@ class HistologySection(Section):
         """Return the single files that the section names."""
         return [self.slides, *([self.tiles.weights] if self.tiles else [])]
 
-    @model_validator(mode="after")
-    def _images_or_features(self) -> Self:
-        other = [name for name in ("folder", "features", "coordinates") if name in self.changed]
-        if self.tiles is not None and other:
-            raise ValueError(
-                f"{', '.join(other)}: only without `tiles`; the column `file` of {self.slides}"
-                " names the image of each slide"
-            )
-        return self
-
     @property
     def changed(self) -> set[str]:
         """Options that are not at their default."""
         fields = type(self).model_fields
         return {name for name in fields if getattr(self, name) != fields[name].default}
 
-    @model_validator(mode="after")
-    def _one_grid(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        other = [name for name in ("folder", "features", "coordinates") if name in self.changed]
+        if self.tiles is not None and other:
+            yield (
+                f"{', '.join(other)}: only without `tiles`; the column `file` of {self.slides}"
+                " names the image of each slide"
+            )
         if self.order == "grid" and (self.bag != "pad" or self.several != "largest"):
-            raise ValueError(
+            yield (
                 "order: grid needs `bag: pad` and `several: largest`: a grid has empty cells, and"
                 " two slides have no common one"
             )
-        return self
