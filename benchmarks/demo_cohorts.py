@@ -61,7 +61,7 @@ def judge(study: Study, results: Path) -> list[dict[str, Any]]:
         mean = table[table["fold"] == "mean"].set_index("metric")["value"]
         row = {"method": name, "auc": mean["auc"], "auc of both": mean.get("auc:snp+region")}
         if "snp" in study.method_options(name).reads:
-            rank_trained(study, name, results, ranked_as=name, null_chunks=0)
+            rank_trained(study, name, results, ranked_as=name)
             first = ranked_genes(results / "ranking" / name / "genes.tsv")[:FIRST]
             row["planted"] = len(planted & set(first))
         rows.append(row)

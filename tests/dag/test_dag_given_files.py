@@ -23,6 +23,7 @@ NO_FILES = {
     *("imaging.atlas.description", "imaging.atlas.space", "imaging.atlas.templateflow"),
     *("lesions.channels", "lesions.exclude", "lesions.reference", "modalities.region.harmonise"),
     "modalities.slice.channels",
+    *("histology.tiles.backbone", "histology.tiles.layer"),
     *("histology.coordinates", "histology.exclude", "histology.features", "imaging.parcellation"),
     *("expression.matrices.platform", "expression.matrices.drop", "expression.exclude"),
     *("connectivity.exclude", "connectivity.variable", "connectivity.fmriprep.task"),
@@ -63,7 +64,16 @@ BASE = {
 }
 IMAGED = BASE | {
     "genotypes": {
-        "inputs": ["array", "release.pgen", "packed.pgen", "imputed.vcf.gz", "old"],
+        "inputs": [
+            "array",
+            "release.pgen",
+            "packed.pgen",
+            "imputed.vcf.gz",
+            "old",
+            "c1.bgen",
+            "c2.bgen",
+        ],
+        "bgen": {"reference": "first", "samples": {"c1.bgen": "ukb.sample"}},
         "sexes": "sexes.tsv",
         "reference_positions": "positions.tsv",
         "lift": {"old": {"build": "NCBI36", "chain": "over.chain.gz"}},
@@ -96,6 +106,12 @@ IMAGED = BASE | {
     "report": {"truth": "truth.json"},
 }
 MEASURED = BASE | {
+    "genotypes": {
+        "inputs": ["ukb.bgen"],
+        "bgen": {"reference": "first", "samples": "ukb_s2.sample"},
+        "reference_positions": "positions.tsv",
+    },
+    "annotation": {"genes": "genes.loc"},
     "imaging": {"measurements": "regions.tsv", "places": "places.tsv"},
     "connectivity": {"matrices": "fnc/sub-{participant}.tsv"},
     "lesions": {
@@ -108,8 +124,12 @@ SLICES = BASE | {"lesions": {"tif": "slices", "channels": ["pre", "flair", "post
 PREPROCESSED = BASE | {
     "connectivity": {"fmriprep": {"folder": "fmriprep", "atlas": "atlas.nii.gz"}},
 }
+TILED = BASE | {
+    "histology": {"slides": "images.tsv", "tiles": {"weights": "backbone.safetensors"}},
+}
 BOLD = "fmriprep/sub-1/func/sub-1_task-rest"
 FILES = {
+    "tiled": ["participants.tsv", "images.tsv", "backbone.safetensors", "scans/S1.svs"],
     "preprocessed": [
         *("participants.tsv", "atlas.nii.gz"),
         *(f"{BOLD}_space-MNI_desc-{name}.nii.gz" for name in ("preproc_bold", "brain_mask")),
@@ -119,6 +139,7 @@ FILES = {
         *(f"{name}.{suffix}" for name in ("array", "old") for suffix in ("bed", "bim", "fam")),
         *(f"release.{suffix}" for suffix in ("pgen", "pvar", "psam", "pgen.pgi")),
         *(f"packed.{suffix}" for suffix in ("pgen", "pvar.zst", "psam")),
+        *("c1.bgen", "ukb.sample", "c2.bgen", "c2.sample"),
         *("imputed.vcf.gz", "positions.tsv", "over.chain.gz", "genes.loc"),
         *("labels.nii.gz", "labels.tsv", "bids/sub-1/anat/sub-1_T1w.nii.gz", "masks/1.nii.gz"),
         *(f"template/{name}.nii.gz" for name in ("t1", "brain", "grey", "white", "csf")),
@@ -128,6 +149,7 @@ FILES = {
         *("slides/S1.h5", "maps/1.nii.gz", "maps/2.nii.gz"),
     ],
     "measured": [
+        *("ukb.bgen", "ukb_s2.sample", "positions.tsv", "genes.loc"),
         *("regions.tsv", "places.tsv", "fnc/sub-1.tsv", "participants.tsv"),
         *(f"brats/1_{name}.nii.gz" for name in ("t1", "flair", "seg")),
     ],
@@ -138,6 +160,7 @@ STUDIES = {
     "measured": MEASURED,
     "slices": SLICES,
     "preprocessed": PREPROCESSED,
+    "tiled": TILED,
 }
 
 
@@ -146,6 +169,8 @@ def make(folder: Path, name: str) -> Path:
     (folder / "participants.tsv").write_text("participant_id\tdiagnosis\n1\tAD\n2\tCN\n")
     (folder / "series.tsv").write_text("participant_id\tfile\n1\tscans/1.tsv\n2\tscans/2.tsv\n")
     (folder / "slides.tsv").write_text("participant_id\tslide_id\n1\tS1\n")
+    images = "1\tS1\tscans/S1.svs\nn/a\tS2\tscans/S2.svs\n"
+    (folder / "images.tsv").write_text(f"participant_id\tslide_id\tfile\n{images}")
     maps = "".join(f"{who}\tmaps/{who}.nii.gz\n" for who in (1, 2))
     (folder / "volumes.tsv").write_text(f"participant_id\tfile\n{maps}")
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDIES[name]))
@@ -172,8 +197,8 @@ def texts(schema: dict, node: dict, where: str = ""):
 
 def mentions(value: object, where: str = ""):
     """Yield the place of every text of a configuration."""
-    if where == ".genotypes.lift":
-        # Its keys are the names of input sets.
+    if where in (".genotypes.lift", ".genotypes.bgen.samples") and isinstance(value, dict):
+        # Their keys are the names of input sets.
         value = list(value.values())
         where += "."
     if isinstance(value, dict):

@@ -37,6 +37,7 @@ NOISE = np.random.default_rng(0).normal(size=(40, 40, 40))
 # Where files are written that are no results: lists for PLINK, a start for ANTs, a lock.
 SCRATCH = {
     "export/associations.py": {"folder"},  # what PLINK reads, in a folder for it alone
+    "genotypes/bgen.py": {"path"},
     "genotypes/formats.py": {"people", "path"},
     "genotypes/joining.py": {"path", "work"},
     "genotypes/variants.py": {"work"},

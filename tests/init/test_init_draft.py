@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, GendmrError, InputFileError
-from gendmr.files.atomic import read_json
+from gendmr.genotypes.plink import find
+from gendmr.init import commands
 from gendmr.init.commands import group
 
 
@@ -59,7 +60,7 @@ def test_init__reads_columns_labels_and_names(folder: Path) -> None:
 def test_init__says_what_it_guessed_and_what_comes_next(folder: Path) -> None:
     said = run("mine", "--participants", "people.tsv", "--measurements", "regions.tsv")
     assert "left out 'MCI?'" in said and "Subject_ID" in said
-    assert "results/mine/cohort/check.json" in said
+    assert said.splitlines()[-1] == "  gendmr check config/studies/mine.yaml"
     with pytest.raises(ConfigurationError, match="exists already"):
         draft()
 
@@ -70,7 +71,8 @@ def test_init__says_what_it_guessed_and_what_comes_next(folder: Path) -> None:
         ((), ConfigurationError, "nothing to learn from"),
         (("--measurements", "absent.tsv"), InputFileError, "1 of 2 files are not there"),
         (("--genotypes", "x"), InputFileError, "3 of 4 files"),
-        (("--genotypes", "x.bgen"), ConfigurationError, "plink2 --bgen x.bgen ref-first"),
+        (("--genotypes", "x.bgen"), ConfigurationError, "--bgen-reference first"),
+        (("--genotypes", "x.gen"), ConfigurationError, "plink2 --gen x.gen ref-first"),
         (("--images", "."), ConfigurationError, "without --atlas"),
         (("--measurements", "regions.tsv", "--images", "."), ConfigurationError, "both"),
         (("--measurements", "regions.tsv", "--outcome", "nobody"), ConfigurationError, "nobody"),
@@ -82,6 +84,52 @@ def test_init__refuses_what_leads_nowhere(
     with pytest.raises(error, match=match):
         run("mine", "--participants", "people.tsv", *words)
     assert not Path("config/studies/mine.yaml").exists()
+
+
+def write_imputed(folder: Path) -> None:
+    """Write c1.bgen and c2.bgen of the people of people.tsv, and all.sample."""
+    folder.joinpath("x.vcf").write_text(
+        "##fileformat=VCFv4.2\n##contig=<ID=1>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="x">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t1\t2\t3\n"
+        "1\t1000\trs1\tG\tA\t.\t.\t.\tGT\t0/1\t1/1\t0/0\n"
+    )
+    for name in ("c1", "c2"):
+        command = [find("2").path, "--vcf", "x.vcf", "--memory", "700", "--out", name]
+        command += ["--export", "bgen-1.2", "ref-first", "bits=8", "id-paste=iid"]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        (folder / f"{name}.sample").rename(folder / "all.sample")
+    Path("genes.gene.loc").write_text("1\t1\t500\t1500\t+\tGENE\n")
+
+
+BGEN = (
+    *("mine", "--participants", "people.tsv", "--genes", "genes.gene.loc"),
+    *("--genotypes", "c1.bgen", "--genotypes", "c2.bgen", "--bgen-samples", "all.sample"),
+)
+
+
+def test_init__takes_what_a_bgen_does_not_say(folder: Path) -> None:
+    write_imputed(folder)
+    with pytest.raises(ConfigurationError, match="do not say which") as caught:
+        run(*BGEN)
+    option = caught.value.next_step.removeprefix("add ").partition(" (")[0]
+    assert option == "--bgen-reference first"
+    said = run(*BGEN, *option.split())
+    assert "the 3 people of c2.bgen are those of all.sample" in said
+    genotypes = Study.parse("config/studies/mine.yaml").genotypes
+    assert genotypes and genotypes.bgen
+    assert (genotypes.bgen.reference, genotypes.bgen.samples) == ("first", "all.sample")
+
+
+def test_init__asks_which_allele_of_a_bgen_is_the_reference(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_imputed(folder)
+    monkeypatch.setattr(commands, "is_asked", lambda: True)
+    result = CliRunner().invoke(group, list(BGEN), input="perhaps\nlast\n")
+    assert result.exit_code == 0 and "UK Biobank: first" in result.output
+    genotypes = Study.parse("config/studies/mine.yaml").genotypes
+    assert genotypes and genotypes.bgen and genotypes.bgen.reference == "last"
 
 
 @pytest.mark.real_data
@@ -103,11 +151,9 @@ def test_two_commands_lead_to_a_checked_configuration(
     words += ["--genes", str(real_data / "annotation/NCBI37.3.gene.loc")]
     said = run("mine", *words)
     assert "genotypes are in NCBI36" in said
-    command = next(line for line in said.splitlines() if line.strip().startswith("snakemake"))
+    command = said.splitlines()[-1].split()
     checked = subprocess.run(
-        [sys.executable, "-m", *command.split(), "-s", str(root / "Snakefile")],
-        capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+        [sys.executable, "-m", *command], capture_output=True, text=True, check=False, timeout=200
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    check = read_json(tmp_path / "results/mine/cohort/check.json")
-    assert check
+    assert "nothing is missing, and all fits" in checked.stdout

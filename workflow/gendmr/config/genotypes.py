@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from gendmr.config.base import Section
-from gendmr.errors import ConfigurationError
+from gendmr.config.base import REFUSED, RefusedEntry, Section, passes
+from gendmr.errors import ConfigurationError, first_few
 from gendmr.files.shipped import shipped_file
 
 Build = Literal["GRCh37", "GRCh38", "NCBI36"]
@@ -16,11 +17,10 @@ FORMS = {
     **dict.fromkeys((".vcf", ".vcf.gz", ".vcf.bgz", ".vcf.zst"), "vcf"),
     ".bcf": "bcf",
     ".pgen": "pgen",
+    ".bgen": "bgen",
 }
 # How other forms are converted; {stem} is the path without its suffix.
 CONVERTED = {
-    ".bgen": "plink2 --bgen {path} ref-first --sample {stem}.sample --make-pgen --out {stem}"
-    " (ref-last where the file's second allele is the reference), then give {stem}.pgen",
     ".gen": "plink2 --gen {path} ref-first --sample {stem}.sample --make-pgen --out {stem}"
     " (ref-last where its second allele is the reference), then give {stem}.pgen",
     ".ped": "plink1.9 --file {stem} --make-bed --out {stem}, then give {stem}",
@@ -31,12 +31,18 @@ CONVERTED = {
     ".txt": "plink1.9 --23file {path} FAMILY PERSON --make-bed --out {stem} for each person of"
     " 23andMe or AncestryDNA, then give each {stem}",
     ".bed.gz": "gunzip {path}, also of .bim and .fam, then give the path without .bed",
-    ".zip": "unzip {path}, then give what is in it",
+    ".zip": "unzip -d {stem} {path}, then give the path of what is in {stem}",
 }
+
+# Single files of a set, how the set is named instead, and the end of its path.
+PARTS = (
+    ((".bed", ".bim", ".fam"), "without .bed, .bim or .fam", ""),
+    ((".pvar", ".pvar.zst", ".psam"), "of the .pgen", ".pgen"),
+)
 
 
 def form_of(path: str) -> str:
-    """Return how genotypes are stored: `vcf`, `bcf`, `pgen`, or `bed` for a PLINK 1 prefix."""
+    """Return how genotypes are stored: `vcf`, `bcf`, `pgen`, `bgen`, or `bed`, a PLINK 1 prefix."""
     return next((form for suffix, form in FORMS.items() if path.endswith(suffix)), "bed")
 
 
@@ -61,6 +67,24 @@ class Lift(Section):
     """UCSC chain file (may be gzipped) from that build to `genotypes.build`. None is shipped."""
 
 
+class Bgen(Section):
+    """What BGEN files do not say of themselves."""
+
+    reference: Literal["first", "last"]
+    """Which of two alleles is that of the reference genome. UK Biobank: first."""
+    samples: str | dict[str, str] | None = None
+    """The .sample file of all .bgen inputs, or of each by its path in `inputs`. Without it the one
+    beside a file and of its name counts, and without such a file the names in the .bgen."""
+
+    def sample_of(self, path: str) -> str | None:
+        """Return the .sample file of an input; None where the names in the .bgen count."""
+        beside = f"{path.removesuffix('.bgen')}.sample"
+        named = self.samples
+        if isinstance(named, dict):
+            named = named.get(path)
+        return named or (beside if Path(beside).exists() else None)
+
+
 class GenotypesSection(Section):
     """Settings of the stage `genotypes`: what is read, who and what is removed.
 
@@ -69,9 +93,11 @@ class GenotypesSection(Section):
 
     inputs: tuple[str, ...] = Field(min_length=1)
     """PLINK 1 file sets, as paths without .bed, or files that end in .vcf, .vcf.gz, .vcf.bgz,
-    .vcf.zst, .bcf or .pgen. Sets of other people are merged over the variants they share; sets of
-    the same people (one per chromosome) are put side by side; a person in two sets with common
-    variants is compared with itself, and the copy with the better call rate stays."""
+    .vcf.zst, .bcf, .pgen or .bgen. Sets of other people are merged over the variants they share;
+    sets of the same people (one per chromosome) are put side by side; a person in two sets with
+    common variants is compared with itself, and the copy with the better call rate stays."""
+    bgen: Bgen | None = None
+    """Needed where an input is a .bgen: `{reference: first, samples: data/ukb.sample}`."""
     build: Build = "GRCh37"
     """Genome build of the positions: GRCh37 (hg19), GRCh38 (hg38) or NCBI36 (hg18)."""
     check_build: bool = True
@@ -84,9 +110,10 @@ class GenotypesSection(Section):
     `{data/array2: {build: NCBI36, chain: hg18ToHg19.over.chain.gz}}`. Nothing else is lifted."""
     sexes: str | None = None
     """Table with the columns `iid` and `sex` (M, F, n/a) of the samples of VCF and BCF files, which
-    carry no sex. Without it their sex is not checked."""
+    carry no sex, and of BGEN files, where it goes before that of the .sample file. Without it the
+    sex of VCF samples is not checked."""
     hard_call_threshold: float = Field(default=0.1, gt=0, lt=0.5)
-    """A dosage (of a VCF's DS or GP, or of a .pgen) within it of a whole number counts as that
+    """A dosage (of a VCF's DS or GP, a .pgen or .bgen) within it of a whole number counts as that
     number; any other is a missing call. 0.499 takes the nearest whole number."""
     most_lost: float = Field(default=0.5, gt=0, le=1)
     """Highest share of the variants of a set that may leave for poor dosages, or because sets that
@@ -145,15 +172,20 @@ class GenotypesSection(Section):
 
     @field_validator("inputs")
     @classmethod
-    def _prefixes(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
-        for prefix in inputs:
-            if prefix.endswith((".bed", ".bim", ".fam")):
-                raise ValueError(f"{prefix}: give the path without {prefix[-4:]}")
-            if prefix.endswith((".pvar", ".pvar.zst", ".psam")):
-                raise ValueError(f"{prefix}: give the path of the .pgen")
-            _refuse_other_form(prefix)
+    def _prefixes(cls, inputs: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if passes(REFUSED, info):
+            return inputs
+        refused = [error for error in map(_refusal, inputs) if error is not None]
         if len(set(inputs)) < len(inputs):
-            raise ValueError("the same file set is named twice")
+            twice = sorted({name for name in inputs if inputs.count(name) > 1})
+            refused.append(
+                ConfigurationError(
+                    f"genotypes.inputs: the same file set is named twice: {first_few(twice)}",
+                    next_step="name each once",
+                )
+            )
+        if refused:
+            raise RefusedEntry(refused)
         return inputs
 
     @field_validator("chromosomes")
@@ -164,20 +196,35 @@ class GenotypesSection(Section):
             raise ValueError(f'{", ".join(wrong)}: autosomes are written "1" to "22"')
         return chromosomes
 
-    @model_validator(mode="after")
-    def _ordered(self) -> GenotypesSection:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        yield from self._bgen_contradictions()
         for name, lift in self.lift.items():
             if name not in self.inputs:
-                raise ValueError(f"lift names {name}, which is none of the inputs")
+                yield f"lift names {name}, which is none of the inputs"
             if lift.build == self.build:
-                raise ValueError(f"lift: {name} is of {lift.build} already")
+                yield f"lift: {name} is of {lift.build} already"
         if self.sex_female_max >= self.sex_male_min:
-            raise ValueError("sex_female_max must be below sex_male_min")
+            yield "sex_female_max must be below sex_male_min"
         if self.kinship > self.duplicate_kinship:
-            raise ValueError("kinship must not exceed duplicate_kinship")
+            yield "kinship must not exceed duplicate_kinship"
         if self.pruning_step > self.pruning_window:
-            raise ValueError("pruning_step must not exceed pruning_window")
-        return self
+            yield "pruning_step must not exceed pruning_window"
+
+    def _bgen_contradictions(self) -> Iterator[str]:
+        named = [name for name in self.inputs if form_of(name) == "bgen"]
+        if named and self.bgen is None:
+            yield (
+                f"{named[0]} does not say which of two alleles is the reference: add"
+                " `bgen: {reference: first}` (UK Biobank, QCTOOL, PLINK's ref-first) or"
+                " `bgen: {reference: last}`"
+            )
+        if self.bgen is not None and not named:
+            yield "bgen is given, and no input ends in .bgen"
+        samples = self.bgen.samples if self.bgen else None
+        for name in samples if isinstance(samples, dict) else ():
+            if name not in named:
+                yield f"bgen: samples names {name}, which is none of the .bgen inputs"
 
     @property
     def files(self) -> list[str]:
@@ -191,6 +238,8 @@ class GenotypesSection(Section):
                 paths += [name, *beside_pgen(name)]
             else:
                 paths.append(name)
+            sample = self.bgen.sample_of(name) if form == "bgen" and self.bgen else None
+            paths += [sample] if sample and sample not in paths else []
         paths += [lift.chain for lift in self.lift.values()]
         paths += [self.sexes] if self.sexes else []
         return [*paths, self.reference_file] if self.check_build else paths
@@ -204,15 +253,23 @@ class GenotypesSection(Section):
         return shipped_file(self.reference_positions)
 
 
-def _refuse_other_form(path: str) -> None:
+def _refusal(path: str) -> ConfigurationError | None:
+    """Return the error for a path that is no prefix, or a file in a form that is not read."""
+    for suffixes, needed, end in PARTS:
+        if part := next((suffix for suffix in suffixes if path.endswith(suffix)), None):
+            return ConfigurationError(
+                f"genotypes.inputs: {path}: give the path {needed}",
+                cause="the files of a set are named by one path",
+                next_step=f"write {path.removesuffix(part)}{end}",
+            )
     suffix = next((suffix for suffix in CONVERTED if path.lower().endswith(suffix)), None)
     # A file set may be called `study.txt`.
     if suffix is None or Path(f"{path}.bed").is_file():
-        return
+        return None
     stem = path[: -len(suffix)]
-    raise ConfigurationError(
+    return ConfigurationError(
         f"genotypes.inputs: {path}: {suffix} is no form that is read",
         cause="read are .bed with .bim and .fam (a path without suffix), .vcf (.gz, .bgz, .zst),"
-        " .bcf and .pgen",
+        " .bcf, .pgen and .bgen",
         next_step="convert it: " + CONVERTED[suffix].format(path=path, stem=stem),
     )

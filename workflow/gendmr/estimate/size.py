@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gendmr.cohort.fold_values import size_of_split
+from gendmr.config.genotypes import GenotypesSection, form_of
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.study import Study
 from gendmr.errors import InputFileError
 from gendmr.estimate.plan import Job
+from gendmr.genotypes.bgen import read_bgen_header
 
 MILLION = 1e6
 TRAINING = ("train_fold", "train_null")
@@ -66,7 +68,7 @@ def study_size(
     elif study.genotypes is None:
         people, variants = people or _lines(study.cohort.participants) - 1, 0
     elif people is None or variants is None:
-        counts = _genotypes(study.genotypes.inputs)
+        counts = _genotypes(study.genotypes)
         people, variants = people or counts[0], variants or counts[1]
     if study.annotation is not None and not study.simulate:
         genes = _lines(study.annotation.genes)
@@ -106,10 +108,18 @@ def _available(section: ModalitySection, study: Study, variants: int) -> int:
     return max(columns, default=UNKNOWN)
 
 
-def _genotypes(inputs: tuple[str, ...]) -> tuple[int, int]:
+def _genotypes(section: GenotypesSection) -> tuple[int, int]:
     people: set[bytes] = set()
     rows, variants = 0, []
-    for prefix in inputs:
+    for prefix in section.inputs:
+        if form_of(prefix) == "bgen" and section.bgen and Path(prefix).is_file():
+            header = read_bgen_header(Path(prefix))
+            sample = Path(section.bgen.sample_of(prefix) or prefix)
+            # Files of one .sample hold the same people; what is wrong with it is for its rule.
+            people |= {f"{sample} {number}".encode() for number in range(header.people)}
+            rows += header.people
+            variants.append(header.variants)
+            continue
         fam, bim = Path(f"{prefix}.fam"), Path(f"{prefix}.bim")
         if not (fam.is_file() and bim.is_file()):
             raise InputFileError(
@@ -174,13 +184,23 @@ def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
     }
 
 
-def rate_name(job: Job, study: Study) -> str:
-    """Return the key of a job's rates: its rule, and for training the kind of its method.
+def rule_family(job: Job, study: Study) -> str:
+    """Return the rule of a job without what tells copies of a rule apart.
 
-    Rules that stand once for each set of modalities are named `<verb>_<modalities>`.
+    Rules that stand once for each set of modalities are named `<verb>_<modalities>`, and those of
+    folds once for each set of files that are left beside the others, `train_fold_<files>`.
     """
-    if job.rule in TRAINING:
-        return f"{job.rule} {study.methods[job.wildcards['method']].kind}"
+    for rule in TRAINING:
+        if job.rule == rule or job.rule.startswith(f"{rule}_"):
+            return rule
     verb, _, rest = job.rule.partition("_")
     known = set(study.modality_sections())
     return verb if rest and set(rest.split("_")) <= known else job.rule
+
+
+def rate_name(job: Job, study: Study) -> str:
+    """Return the key of a job's rates: its rule, and for training the kind of its method."""
+    family = rule_family(job, study)
+    if family in TRAINING:
+        return f"{family} {study.methods[job.wildcards['method']].kind}"
+    return family

@@ -1,9 +1,9 @@
-"""VCF, BCF and PLINK 2 files as inputs: PLINK 2 turns them into PLINK 1 file sets.
+"""VCF, BCF, BGEN and PLINK 2 files as inputs: PLINK 2 turns them into PLINK 1 file sets.
 
-A PLINK 1 file set holds whole copies only. Where a file has dosages (DS or GP of a VCF, or those of
-a .pgen), a dosage within `genotypes.hard_call_threshold` of a whole number becomes that number, and
-any other is a missing call: what the imputation itself calls a poor guess is no genotype. The note
-says what that cost.
+A PLINK 1 file set holds whole copies only. Where a file has dosages (DS or GP of a VCF, those of a
+.pgen or .bgen), a dosage within `genotypes.hard_call_threshold` of a whole number becomes that
+number, and any other is a missing call: what the imputation itself calls a poor guess is no
+genotype. The note says what that cost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection, form_of
 from gendmr.errors import GenotypeFileError, InputFileError, ToolError
-from gendmr.genotypes.plink import Plink, find, read_report
+from gendmr.genotypes.bgen import (
+    bgen_people,
+    read_bgen_header,
+    read_variants,
+    withdrawn,
+    write_sample,
+)
+from gendmr.genotypes.plink import Plink, find, read_report, write_people
 from gendmr.genotypes.removals import Removals
 from gendmr.genotypes.vcf_header import VcfHeader, read_vcf_header
 
@@ -46,15 +53,16 @@ def convert(
     Parameters
     ----------
     source : str
-        Path of a .vcf (perhaps .gz, .bgz or .zst), .bcf or .pgen (with .pvar and .psam beside it).
+        Path of a .vcf (perhaps .gz, .bgz or .zst), .bcf, .bgen or .pgen (with .pvar and .psam
+        beside it).
     work : Path
         Receives ``<name>.{bed,bim,fam}``. Column 5 of the .bim is the alternative allele.
     name : str
         Of the new set.
     section : GenotypesSection
-        `hard_call_threshold`, `variant_missingness` and `most_lost`.
+        `hard_call_threshold`, `variant_missingness`, `most_lost` and `bgen`.
     sexes : mapping of str to str
-        PLINK's code of sex of samples of VCF and BCF files.
+        PLINK's code of sex of samples of VCF, BCF and BGEN files.
     plink : Plink
         Threads and memory.
     removals : Removals
@@ -70,15 +78,18 @@ def convert(
     Raises
     ------
     InputFileError
-        A file is missing or no VCF, or the variants of a .pgen stand in two files that differ.
+        A file is missing or no VCF or BGEN, or the variants of a .pgen stand in two files that
+        differ.
     IdentifierError
-        A sample of a VCF or BCF has a space in its name, or is there twice.
+        A sample of a VCF, BCF or BGEN has a space in its name, or is there twice.
     GenotypeFileError
-        Hard calls would cost more variants than `most_lost` allows.
+        Hard calls would cost more variants than `most_lost` allows, or a .bgen is cut off or does
+        not go with its .sample file.
     ToolError
         PLINK cannot read it.
     """
     path = Path(source).resolve()
+    people: list[str] | None
     if form_of(source) == "pgen":
         stem = path.with_suffix("")
         packed = Path(f"{stem}.pvar.zst").is_file()
@@ -87,6 +98,9 @@ def convert(
         refuse_absent(path, Path(f"{stem}.pvar{'.zst' if packed else ''}"), Path(f"{stem}.psam"))
         arguments = ["--pfile", str(stem), *(["vzs"] if packed else [])]
         people = None
+    elif form_of(source) == "bgen":
+        refuse_absent(path)
+        arguments, people = _arguments_of_bgen(source, section, sexes, work, name, notes)
     else:
         refuse_absent(path)
         header = read_vcf_header(path)
@@ -109,6 +123,8 @@ def convert(
                 f" --vcf-half-call missing --make-pgen --out {whole}, then give"
                 f" {whole}.pgen",
             ) from error
+        if form_of(source) == "bgen":
+            _refuse_cut(path)
         if NO_SEX not in said:
             raise
         arguments += ["--not-chr", "X"]
@@ -118,6 +134,8 @@ def convert(
             " this PLINK does not read it; genotypes.sexes names a table of it"
         )
     names, several = _read_pvar(work / f"{hard}.pvar")
+    if form_of(source) == "bgen":
+        several |= _skipped(path, len(names) + len(several))
     plink.run(
         "2",
         [
@@ -170,6 +188,49 @@ def _arguments_of_vcf(
         people.write_text("#FID\tIID\tSEX\n" + "".join(rows), encoding="utf-8")
         arguments += ["--psam", people.name]
     return arguments
+
+
+def _arguments_of_bgen(
+    source: str,
+    section: GenotypesSection,
+    sexes: Mapping[str, str],
+    work: Path,
+    name: str,
+    notes: list[str],
+) -> tuple[list[str], list[str]]:
+    """Return the options of an import and who is imported; all are named in a .sample of ours."""
+    if section.bgen is None:
+        raise ValueError(f"{source}: genotypes.bgen says which allele is the reference")
+    people = bgen_people(source, section.bgen.sample_of(source), notes)
+    people["sex"] = people["iid"].map(sexes).fillna(people["sex"])
+    write_sample(work / f"{name}.sample", people)
+    arguments = ["--bgen", str(Path(source).resolve()), f"ref-{section.bgen.reference}"]
+    arguments += ["--sample", f"{name}.sample"]
+    left = withdrawn(people)
+    if left.any():
+        write_people(work / f"{name}.withdrawn", people[left])
+        arguments += ["--remove", f"{name}.withdrawn"]
+        notes.append(
+            f"{Path(source).name}: {int(left.sum())} of {len(people)} people have negative numbers"
+            " for names, as UK Biobank marks who has withdrawn, and were left out"
+        )
+    return arguments, people.loc[~left, "iid"].tolist()
+
+
+def _refuse_cut(path: Path) -> None:
+    """Refuse a .bgen that ends before its last variant."""
+    for _ in read_variants(path, read_bgen_header(path)):
+        pass
+
+
+def _skipped(path: Path, read: int) -> dict[str, int]:
+    """Return the number of alleles of the variants of a .bgen that PLINK 2 skips, by name."""
+    header = read_bgen_header(path)
+    if read == header.variants:
+        return {}
+    return {
+        one.name: len(one.alleles) for one in read_variants(path, header) if len(one.alleles) != 2
+    }
 
 
 def _read_pvar(path: Path) -> tuple[list[str], dict[str, int]]:

@@ -66,7 +66,7 @@ def load_sets(
                 removals=removals,
                 notes=notes,
             )
-            opened, once = _open_converted(source, prefix)
+            opened, once = _open_converted(source, prefix, section)
         fileset, fam, bim = opened
         tidied = tidy_variants(bim, label, notes)
         refuse_repeated_names(source, tidied, once)
@@ -74,12 +74,16 @@ def load_sets(
     return sets
 
 
-def _open_converted(source: str, prefix: Path) -> tuple[Opened, str]:
+def _open_converted(source: str, prefix: Path, section: GenotypesSection) -> tuple[Opened, str]:
     """Return an input that PLINK converted, and the command that leaves one row of each name."""
-    stem = source.partition(".vcf")[0].removesuffix(".bcf").removesuffix(".pgen")
     form = form_of(source)
+    stem = source.partition(".vcf")[0].removesuffix(f".{form}")
     reads = f"--pfile {stem}"
-    if form != "pgen":
+    if form == "bgen" and section.bgen is not None:
+        sample = section.bgen.sample_of(source)
+        reads = f"--bgen {source} ref-{section.bgen.reference}"
+        reads += f" --sample {sample}" if sample else ""
+    elif form != "pgen":
         dosage = read_vcf_header(Path(source)).dosage
         reads = f"--{form} {source}" + (f" dosage={dosage}" if dosage else "")
     command = f"plink2 {reads} {{}} --make-pgen --out {stem}.{{}}, and give {stem}.{{}}.pgen"

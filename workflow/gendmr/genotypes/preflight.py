@@ -9,6 +9,7 @@ from typing import Any
 
 from gendmr.config.genotypes import GenotypesSection, beside_pgen, form_of
 from gendmr.genotypes.bed_file import check_size
+from gendmr.genotypes.bgen import bgen_people
 from gendmr.genotypes.builds import read_reference
 from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.formats import refuse_absent
@@ -33,12 +34,19 @@ def checks(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[Callable[[], obj
             yield partial(check_sizes, name)
         elif form == "pgen":
             yield partial(refuse_absent, *map(Path, (name, *beside_pgen(name))))
+        elif form == "bgen" and genotypes.bgen is not None:
+            yield partial(_check_bgen, name, genotypes.bgen.sample_of(name))
         else:
             yield partial(_check_header, Path(name))
     if genotypes.sexes:
         yield partial(read_sexes, genotypes.sexes)
     if genotypes.check_build:
         yield partial(read_reference, genotypes.reference_file)
+
+
+def _check_bgen(name: str, sample: str | None) -> None:
+    refuse_absent(Path(name))
+    bgen_people(name, sample)
 
 
 def _check_header(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -10,7 +12,15 @@ import click
 @click.command(name="init")
 @click.argument("study")
 @click.option("--participants", required=True, help="participants.tsv: one row per person, tabs.")
-@click.option("--genotypes", multiple=True, help="PLINK prefix, .pgen, .vcf.gz, .bcf; repeatable.")
+@click.option(
+    "--genotypes", multiple=True, help="PLINK prefix, .pgen, .vcf.gz, .bcf, .bgen; repeatable."
+)
+@click.option(
+    "--bgen-reference",
+    type=click.Choice(["first", "last"]),
+    help="Which allele of a .bgen is the reference; without it, asked.",
+)
+@click.option("--bgen-samples", help="The .sample file of .bgen files, where it has another name.")
 @click.option("--genes", help="Gene table: MAGMA's .gene.loc, PLINK's glist, or a GTF.")
 @click.option("--images", help="BIDS folder of T1w images.")
 @click.option("--atlas", help="With --images: NIfTI image of labels.")
@@ -22,6 +32,8 @@ def group(
     study: str,
     participants: str,
     genotypes: tuple[str, ...],
+    bgen_reference: str | None,
+    bgen_samples: str | None,
     genes: str | None,
     images: str | None,
     atlas: str | None,
@@ -35,17 +47,35 @@ def group(
     It is written to config/studies/STUDY.yaml; an existing file is never overwritten. What was
     guessed is listed: look at each line.
     """
-    from gendmr.init.draft import Inputs, write_draft
+    from gendmr.init.draft import Inputs, is_bgen, write_draft
 
+    if bgen_reference is None and is_asked() and any(map(is_bgen, genotypes)):
+        bgen_reference = click.prompt(
+            "Which of a .bgen's two alleles is that of the reference genome? UK Biobank: first",
+            type=click.Choice(["first", "last"]),
+        )
     path = output or Path("config/studies") / f"{study}.yaml"
     inputs = Inputs(
-        study, participants, genotypes, genes, images, atlas, regions, measurements, outcome
+        study=study,
+        participants=participants,
+        genotypes=genotypes,
+        bgen_reference=bgen_reference,
+        bgen_samples=bgen_samples,
+        genes=genes,
+        images=images,
+        atlas=atlas,
+        regions=regions,
+        measurements=measurements,
+        outcome=outcome,
     )
     guesses = write_draft(inputs, path)
     click.echo(f"{path} is written. Look at what was guessed:")
     for guess in guesses:
         click.echo(f"  - {guess}")
-    click.echo("Next, who joins (nothing is computed):")
-    # The target first: Snakemake takes all that follows --configfile for configurations.
-    target = f"results/{study}/cohort/check.json"
-    click.echo(f"  snakemake {target} --cores 1 --configfile {path}")
+    click.echo("Next, who joins, and what does not fit (nothing is computed):")
+    click.echo(f"  gendmr check {shlex.quote(str(path))}")
+
+
+def is_asked() -> bool:
+    """Return whether there is a person who can answer."""
+    return sys.stdin.isatty()

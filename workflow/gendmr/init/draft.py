@@ -11,16 +11,30 @@ import pandas as pd
 import yaml
 
 from gendmr.cohort.codes import SEX, is_unknown
-from gendmr.config.genotypes import GenotypesSection, form_of
+from gendmr.config.genotypes import Bgen, GenotypesSection, form_of
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, InputFileError, first_few
 from gendmr.files.atomic import write_text
 from gendmr.files.tables import read_table
+from gendmr.genotypes.bgen import bgen_people, variants_table
 from gendmr.genotypes.builds import detect_build, read_reference
 
+MOST_VARIANTS = 200_000  # of a BGEN, from which its build is told
 REFERENCE = "resources/build_positions.tsv"
 IDENTIFIERS = ("participant_id", "subject_id", "id", "iid", "eid", "subject", "ptid", "rid", "fid")
-OUTCOMES = ("diagnosis", "dx", "dx_group", "group", "status", "case", "cc", "asd", "phenotype", "y")
+OUTCOMES = (
+    "diagnosis",
+    "outcome",
+    "dx",
+    "dx_group",
+    "group",
+    "status",
+    "case",
+    "cc",
+    "asd",
+    "phenotype",
+    "y",
+)
 CASES = ("1", "case", "ad", "patient", "patients", "affected", "asd", "scz", "yes", "true", "mci")
 CONTROLS = ("0", "control", "cn", "hc", "controls", "healthy", "nc", "unaffected", "no", "false")
 SEXES = ("sex", "gender")
@@ -36,6 +50,8 @@ class Inputs:
     study, participants : str
     genotypes : sequence of str
         Prefixes of PLINK 1, or files.
+    bgen_reference, bgen_samples : str, optional
+        Of .bgen files: which allele is the reference (`first`, `last`), and their .sample file.
     genes, images, atlas, regions : str, optional
         The gene table; a BIDS folder, the labels to be measured in its images and their table.
     measurements : sequence of str
@@ -46,6 +62,8 @@ class Inputs:
     study: str
     participants: str
     genotypes: Sequence[str] = ()
+    bgen_reference: str | None = None
+    bgen_samples: str | None = None
     genes: str | None = None
     images: str | None = None
     atlas: str | None = None
@@ -83,8 +101,7 @@ def write_draft(inputs: Inputs, path: Path) -> list[str]:
             next_step="name PLINK prefixes, a BIDS folder, or tables of region measurements",
         )
     if inputs.genotypes:
-        # Refuses BGEN and the like with the command of PLINK 2 that converts them.
-        GenotypesSection.parse({"inputs": list(inputs.genotypes), "build": "GRCh37"})
+        _refuse_other_forms(inputs)
     _look_for(inputs)
     draft = Draft()
     draft.lines = [
@@ -104,10 +121,39 @@ def write_draft(inputs: Inputs, path: Path) -> list[str]:
     return draft.guesses
 
 
+def is_bgen(path: str) -> bool:
+    """Return whether a path is that of a BGEN file."""
+    return form_of(path) == "bgen"
+
+
+def _bgen(inputs: Inputs) -> dict[str, str]:
+    """Return the section `genotypes.bgen`; empty without BGEN files."""
+    if not any(map(is_bgen, inputs.genotypes)):
+        return {}
+    if inputs.bgen_reference is None:
+        raise ConfigurationError(
+            "--genotypes names .bgen files, which do not say which of two alleles is that of the"
+            " reference genome",
+            cause="BGEN leaves that to who wrote the file",
+            next_step="add --bgen-reference first (UK Biobank, QCTOOL, PLINK's ref-first) or"
+            " --bgen-reference last",
+        )
+    samples = {"samples": inputs.bgen_samples} if inputs.bgen_samples else {}
+    return {"reference": inputs.bgen_reference, **samples}
+
+
+def _refuse_other_forms(inputs: Inputs) -> None:
+    """Refuse .ped and the like with the command of PLINK that converts them."""
+    bgen = _bgen(inputs)
+    section = {"inputs": list(inputs.genotypes), "build": "GRCh37"}
+    GenotypesSection.parse(section | ({"bgen": bgen} if bgen else {}))
+
+
 def _look_for(inputs: Inputs) -> None:
     """Refuse names that lead nowhere, all at once."""
     wanted = [inputs.participants, *inputs.measurements]
-    wanted += [one for one in (inputs.genes, inputs.images, inputs.atlas, inputs.regions) if one]
+    others = (inputs.genes, inputs.images, inputs.atlas, inputs.regions, inputs.bgen_samples)
+    wanted += [one for one in others if one]
     for one in inputs.genotypes:
         beds = [f"{one}{suffix}" for suffix in (".bed", ".bim", ".fam")]
         wanted += beds if form_of(one) == "bed" else [one]
@@ -125,6 +171,11 @@ def _genotypes(inputs: Inputs, draft: Draft) -> None:
     draft.lines += ["", "genotypes:", "  inputs:"]
     draft.lines += [f"    - {_quoted(one)}" for one in inputs.genotypes]
     draft.lines.append(f"  build: {build}    # compared with known positions when it runs")
+    bgen = _bgen(inputs)
+    if bgen:
+        draft.lines.append("  bgen:")
+        draft.lines += [f"    {key}: {_quoted(value)}" for key, value in bgen.items()]
+        _look_at_people(inputs, draft)
     if not inputs.genes:
         raise ConfigurationError(
             "--genotypes without --genes",
@@ -147,13 +198,27 @@ def _genotypes(inputs: Inputs, draft: Draft) -> None:
         draft.guesses.append(f"genes are in {of_genes}, genotypes in {build}: find a table of it")
 
 
+def _look_at_people(inputs: Inputs, draft: Draft) -> None:
+    """Read who is in the BGEN files, and say by which file they are named."""
+    section = Bgen.model_validate(_bgen(inputs))
+    for name in filter(is_bgen, inputs.genotypes):
+        sample = section.sample_of(name)
+        people = bgen_people(name, sample, draft.guesses)
+        where = sample or "the names in the file"
+        draft.guesses.append(f"the {len(people)} people of {name} are those of {where}")
+
+
 def _build_of(prefixes: Sequence[str], draft: Draft) -> str:
-    """Return the build that the first PLINK 1 set fits, GRCh37 where it cannot be told."""
+    """Return the build that the first PLINK 1 set or BGEN fits, GRCh37 where none tells."""
     for prefix in prefixes:
-        if form_of(prefix) == "bed" and Path(REFERENCE).is_file():
-            names = ["chromosome", "snp", "cm", "position", "a1", "a2"]
-            bim = pd.read_csv(f"{prefix}.bim", sep=r"\s+", header=None, names=names, dtype=str)
-            bim["position"] = bim["position"].astype(int)
+        form = form_of(prefix)
+        if form in ("bed", "bgen") and Path(REFERENCE).is_file():
+            if form == "bgen":
+                bim = variants_table(Path(prefix), MOST_VARIANTS)
+            else:
+                names = ["chromosome", "snp", "cm", "position", "a1", "a2"]
+                bim = pd.read_csv(f"{prefix}.bim", sep=r"\s+", header=None, names=names, dtype=str)
+                bim["position"] = bim["position"].astype(int)
             evidence = detect_build(bim, read_reference(REFERENCE))
             if evidence.fitting_build:
                 draft.guesses.append(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.cohort import CohortSection
-from gendmr.config.genotypes import GenotypesSection
+from gendmr.config.genotypes import GenotypesSection, form_of
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.errors import AnnotationError, GenotypeFileError, first_few
 from gendmr.files.atomic import read_json
@@ -85,19 +85,12 @@ class SnpSource:
     def early(
         self, stage: Mapping[str, Any], section: ModalitySection, cohort: CohortSection
     ) -> Listing | None:
-        """Return the people of the .fam files that the study is given; None without any."""
-        from gendmr.genotypes.filesets import read_fam
-
-        fams = [
-            path
-            for path in GenotypesSection.parse(dict(stage), where="genotypes").files
-            if path.endswith(".fam")
-        ]
-        if not fams:
+        """Return the people of the .fam and .bgen files of a study; None without any."""
+        tables = _recorded_people(GenotypesSection.parse(dict(stage), where="genotypes"))
+        if not tables:
             return None
-        tables = [read_fam(path.removesuffix(".fam")) for path in fams]
         # A person may be on several arrays; the filters keep one of them.
-        rows = pd.concat(tables)[["fid", "iid", "sex"]].drop_duplicates(["fid", "iid"])
+        rows = pd.concat(tables.values())[["fid", "iid", "sex"]].drop_duplicates(["fid", "iid"])
         ways = {
             way: list(dict.fromkeys(genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), way)))
             for way in GENOTYPE_IDS
@@ -109,7 +102,7 @@ class SnpSource:
             names,
             ways,
             cohort.genotype_id,
-            ", ".join(fams),
+            ", ".join(tables),
             Attrition().table(),
             recorded={"sex": _sex(rows, map(matching.key, everybody))},
         )
@@ -188,9 +181,26 @@ def autosomes(prefix: str, variants: pd.DataFrame) -> np.ndarray:
         raise GenotypeFileError(
             f"{prefix}.bim: none of {len(variants)} variants is on chromosomes 1 to 22",
             cause="another coding of chromosomes",
-            next_step="plink2 --output-chr 26",
+            next_step="write 1 to 22 in the first column of the .bim, with or without chr",
         )
     return np.asarray(autosomal)
+
+
+def _recorded_people(section: GenotypesSection) -> dict[str, pd.DataFrame]:
+    """Return `fid`, `iid` and `sex` of the people of each file that names them, by its path."""
+    from gendmr.genotypes.bgen import bgen_people, withdrawn
+    from gendmr.genotypes.filesets import read_fam
+
+    tables = {}
+    for name in section.inputs:
+        form = form_of(name)
+        if form == "bed":
+            tables[f"{name}.fam"] = read_fam(name)
+        elif form == "bgen" and section.bgen is not None:
+            sample = section.bgen.sample_of(name)
+            people = bgen_people(name, sample)
+            tables[sample or name] = people[~withdrawn(people)]
+    return tables
 
 
 def _sex(fam: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
