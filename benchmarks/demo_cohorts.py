@@ -46,7 +46,8 @@ def study_of(cohort: int, simulated: dict[str, Any]) -> Study:
         config["simulate"][name] *= SEEN
     config["simulate"] |= {"imaging": "measurements"}
     config["imaging"] = {"measurements": "results/demo/simulate/regions.nc"}
-    config["training"]["null"]["permutations"] = 0
+    del config["training"][None]  # `null`, as YAML reads the key
+    config["training"]["null"] = {"permutations": 0}
     config["ranking"].pop("enrichment", None)
     return Study.parse(config)
 
