@@ -11,7 +11,7 @@ LABEL org.opencontainers.image.title="GenDMR" \
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-       plink1.9 plink2 gcc libc6-dev procps \
+       plink1.9=1.90~b6.26* plink2=2.00~a3.5* gcc libc6-dev procps \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/gendmr

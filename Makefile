@@ -16,7 +16,7 @@ RUN = snakemake --profile workflow/profiles/local --cores $(CORES) --configfile 
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: help setup demo run estimate test lint types check-workflow tests nightly coverage format schema reference lock validators audit clean-demo
+.PHONY: help setup demo run estimate test lint types check-workflow tests docs nightly coverage format schema reference lock validators audit clean-demo
 # make help   this list
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -58,7 +58,12 @@ check-workflow:
 tests:
 	pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-# make nightly   the tests with ten times as many random inputs
+# make docs   builds the documentation as a site, build/site/index.html; a link that leads nowhere ends it
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 mkdocs build
+	@echo "$(CURDIR)/build/site/index.html"
+
+# make nightly   the tests with ten times as many random inputs, and with all real scans in each preset
 nightly:
 	HYPOTHESIS_PROFILE=nightly $(MAKE) tests
 

@@ -5,17 +5,20 @@
 STUDY_FOLDER is where Snakemake ran the study to its end. Each time a job of a random rule is drawn
 and one of the results that it reads, which is damaged at random: a flipped bit, a stretch of
 zeros, a cut, a lost or doubled stretch, bytes appended. The job's own command is then run in a
-process of its own, as the rule runs it. Counted are named errors, commands that end well with the
-same bytes in all their outputs (they did not read what was damaged), silent ones (other bytes),
-tracebacks, and processes that were ended by a signal. The study itself stays as it is: results are
-links to its files, and every file is written under another name and renamed.
+process of its own, as the rule runs it, forked from one that has imported the package already.
+Counted are named errors, commands that end well with the same bytes in all their outputs (they did
+not read what was damaged), silent ones (other bytes), tracebacks, and processes that were ended by
+a signal. The study itself stays as it is: results are links to its files, and every file is written
+under another name and renamed.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
+import pkgutil
 import shlex
 import shutil
 import signal
@@ -27,10 +30,16 @@ from pathlib import Path
 
 import numpy as np
 
+import gendmr
 from gendmr.estimate.plan import planned_jobs
 
 SECONDS = 600  # after which a command counts as stalled
 SLOW = {"register_t1w", "train_null", "sync_tracking"}
+# Packages that commands import inside a function.
+IMPORTED_LATER = (
+    *("h5py", "torch", "sklearn.linear_model", "scipy.stats", "matplotlib.pyplot", "xarray"),
+    *("nibabel", "nilearn.connectome", "jinja2"),
+)
 ENDINGS = {0: "ended well", 2: "named error", 3: "traceback", 4: "refused options"}
 
 
@@ -92,6 +101,15 @@ def damaged(content: bytes, random: np.random.Generator) -> tuple[str, bytes]:
     }[int(random.integers(6))]
 
 
+def import_package() -> None:
+    """Import what commands import, so that each forked process need not."""
+    for module in pkgutil.walk_packages(gendmr.__path__, "gendmr."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in IMPORTED_LATER:
+        importlib.import_module(name)
+
+
 def run(command: Command) -> str:
     """Run a command in a process of its own; return how it ended."""
     child = os.fork()
@@ -146,6 +164,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     random = np.random.default_rng(arguments.seed)
+    import_package()
     pristine = arguments.study.resolve()
     words = ["--snakefile", str(pristine / arguments.snakefile)]
     words += ["--configfile", str(pristine / arguments.configfile)]

@@ -10,6 +10,7 @@ from gendmr.cohort.join import join_people
 from gendmr.cohort.splits import split_folds
 from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
+from gendmr.connectivity.collect import collect_connectivity
 from gendmr.genotypes.components import compute_components
 from gendmr.genotypes.figures import draw_stage
 from gendmr.genotypes.merging import merge_genotypes
@@ -20,6 +21,7 @@ from gendmr.imaging.measurements import read_measurements
 from gendmr.ranking.rank import rank_method
 from gendmr.simulate.cohort import simulate_cohort
 from gendmr.simulate.measurements import simulate_measurements
+from gendmr.simulate.signals import simulate_signals
 from gendmr.tasks import task_of
 from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
@@ -36,8 +38,8 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     Parameters
     ----------
     study : Study
-        With the sections `simulate`, `genotypes`, `annotation` and `imaging`, whose paths lie in
-        `results`.
+        With the sections `simulate`, `genotypes`, `annotation`, `imaging` and perhaps
+        `connectivity`, whose paths lie in `results`.
     results : Path
         `results/<study>`.
     """
@@ -50,6 +52,15 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     simulate_measurements(
         simulated / "anatomy.tsv", REGIONS, study.simulate, study.seed, simulated / "regions.nc"
     )
+    if study.connectivity:
+        simulate_signals(
+            simulated / "connections.tsv",
+            study.simulate,
+            study.seed,
+            simulated / "series.npz",
+            simulated / "components.tsv",
+        )
+        collect_connectivity(study.connectivity, results / "connectivity")
     work, plink = results / "genotypes/work", Plink(1, PLINK_MEMORY)
     merge_genotypes(study.genotypes, work, plink)
     filter_participants(study.genotypes, work, plink)
@@ -156,7 +167,7 @@ def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -
             for path in sorted((results / "training" / trained).glob("repeat-*/fold-*/attri*.nc"))
         ],
         modalities=[name for name in options.reads if name in options.modalities],
-        null_chunks=1,
+        null_chunks=int(study.training.null.permutations > 0),
         cohort=results / "cohort",
         genes=results / "annotation/genes.tsv",
         options=study.ranking.of(ranked_as),

@@ -61,6 +61,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "ridge on regions": {"kind": "ridge", "reads": ["region"]},
     "concatenation": {"kind": "fusion", "mode": "concatenation"},
     "single SNPs": {"kind": "association"},
+    "SNPs to genes": {"kind": "gene_network", "mode": "sparse"},
+    "sets of SNPs": {"kind": "gene_network", "mode": "set"},
 }
 
 

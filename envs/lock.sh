@@ -13,5 +13,5 @@ for name in pandas-plink deepbet; do
 done
 {
   echo "# Resolved from requirements.in by \`make lock\`; torch itself is installed first by setup.sh (CPU or CUDA build)."
-  "$scratch/bin/pip" freeze --all | grep -v -i -E '^(torch|pip|triton|nvidia-.*|cuda-.*)=='
+  "$scratch/bin/pip" freeze --all | grep -v -i -E '^(torch|torchvision|pip|triton|nvidia-.*|cuda-.*)=='
 } > "$here/requirements.lock"

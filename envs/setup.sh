@@ -51,6 +51,12 @@ if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
   else
     $pip $index -c "$constraint" "torch==$version" 2> "$log" || { tail -5 "$log" >&2; fail "torch could not be installed" "next step: check the network and the package index, then run make again"; }
   fi
+  # torchvision belongs to torch. Its build for CUDA serves a torch for CPUs as well: networks for
+  # pictures need none of its compiled operators.
+  vision=$(sed -n 's/^torchvision==\([0-9.]*\).*/\1/p' "$here/requirements.in")
+  $pip $index --no-deps "torchvision==$vision+$torch" > "$log" 2>&1 \
+    || $pip $index --no-deps "torchvision==$vision" 2> "$log" \
+    || { tail -5 "$log" >&2; fail "torchvision could not be installed" "next step: check the network and the package index, then run make again"; }
   # The lock names every package, so that nothing else is resolved or pulled in.
   locked() { $pip --no-deps -r "$here/requirements.lock" 2> "$log"; }
   # A Python too new for the ready-made wheels of one package needs a compiler.
@@ -69,7 +75,7 @@ if ! have_plink; then
     for tool in micromamba mamba conda; do
       if command -v "$tool" > /dev/null; then
         say "installing PLINK with $tool into $venv/plink"
-        "$tool" create -y -q -p "$venv/plink" -c conda-forge -c bioconda plink plink2 > "$log" 2>&1 || tail -5 "$log" >&2
+        "$tool" create -y -q -p "$venv/plink" -c conda-forge -c bioconda plink=1.90b6.21 plink2=2.00a3.7 > "$log" 2>&1 || tail -5 "$log" >&2
         break
       fi
     done
@@ -78,7 +84,7 @@ if ! have_plink; then
     cat "$log" >&2
     fail "PLINK 1.9 and 2 are needed and could not be installed" \
       "next step, one of:  sudo apt install plink1.9 plink2" \
-      "                    conda create -p $venv/plink -c conda-forge -c bioconda plink plink2" \
+      "                    conda create -p $venv/plink -c conda-forge -c bioconda plink=1.90b6.21 plink2=2.00a3.7" \
       "                    put the programs on the PATH (any of the names plink1.9, plink, plink2)"
   }
 fi

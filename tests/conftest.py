@@ -36,6 +36,12 @@ def real_data() -> Path:
     return Path(folder).resolve()
 
 
+@pytest.fixture(scope="session")
+def nightly() -> bool:
+    """Whether tests may take hours: `make nightly`."""
+    return os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """As in a job: threads that wait for each other cost more than they bring."""

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gendmr.cli.console import missing_summary, refusal
 from gendmr.cli.main import root
 from gendmr.config.study import Study
-from gendmr.errors import InputFileError
+from gendmr.errors import GendmrError, InputFileError
 from gendmr.simulate.plink import write_fileset
 
 N = 40
@@ -196,6 +196,57 @@ def test_check__lists_any_faults_at_once(original, tmp_path_factory, faults):
         assert FAULTS[fault][1] in done.output, (fault, done.output)
     assert f"{len(faults - hidden)} things are missing or do not fit" in done.output
     assert "Traceback" not in done.output
+
+
+# Mistakes in the configuration itself -> how, and what is said of it.
+MISTAKES = {
+    "key": (("tracking:\n", "tracing:\n"), "tracing: unknown key; did you mean 'tracking'"),
+    "number": (("seed: 1", "seed: one"), "seed = 'one'"),
+    "contradiction": (
+        ("tif: lesions", "tif: lesions\n  percentiles: [90.0, 10.0]"),
+        "`percentiles`: the lower one first",
+    ),
+    "null": (
+        ("methods:\n", "null: {permutations: -5}\n  methods:\n"),
+        "training.null.permutations = -5",
+    ),
+    "reference": (("study: all", "study: all\nreport: {reference: one}"), "reference = 'one'"),
+}
+# Files of a section of which entries contradict each other are not read.
+UNREAD = {"contradiction": {"masks"}}
+
+
+@settings(
+    max_examples=6,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    mistakes=st.sets(st.sampled_from(sorted(MISTAKES)), min_size=1),
+    faults=st.sets(st.sampled_from(["age", "label", "regions", "counts", "sets", "masks", "maps"])),
+)
+def test_check__lists_mistakes_and_faults_of_files_together(
+    original, tmp_path_factory, mistakes, faults
+):
+    folder = tmp_path_factory.mktemp("both")
+    subprocess.run(["cp", "-r", f"{original}/.", folder], check=True)
+    for mistake in mistakes:
+        edit(folder, "study.yaml", *MISTAKES[mistake][0])
+    for fault in faults:
+        FAULTS[fault][0](folder)
+    with contextlib.chdir(folder):
+        config = yaml.safe_load((folder / "study.yaml").read_text())
+        with pytest.raises(GendmrError) as error:
+            Study.parse(config, where="configuration")
+        said = refusal(None, error.value, config)
+    output = check(folder).output
+    for words in (MISTAKES[mistake][1] for mistake in mistakes):
+        assert words in output, (words, output)
+        assert words in said
+    for fault in faults - {other for one in mistakes for other in UNREAD.get(one, ())}:
+        assert FAULTS[fault][1] in output, (fault, output)
+        assert FAULTS[fault][1] in said
+    assert "Traceback" not in output
 
 
 def test_check__reads_the_atlas(tmp_path):

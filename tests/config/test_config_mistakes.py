@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gendmr.config.base import keys_of
 from gendmr.config.study import Study
-from gendmr.errors import ConfigurationError
+from gendmr.errors import ConfigurationError, GendmrError
 
 DEMO = """
 study: mistakes
@@ -172,6 +172,8 @@ def test_a_text_or_number_of_another_type_is_refused_with_what_to_write(place, w
     with pytest.raises(ConfigurationError, match="write") as error:
         Study.parse(config)
     assert "quotation marks" in str(error.value)
+    count = len(at(config, section)[key]) if written.startswith("[") else 1
+    assert str(error.value).count("write") == count and "at least one" not in str(error.value)
     mended = copy.deepcopy(config)
     at(mended, section)[key] = yaml.safe_load(remedy)
     Study.parse(mended)
@@ -185,3 +187,135 @@ def test_what_is_missing_is_named_without_all_the_rest():
     assert error.value.what.splitlines()[1:] == [
         "  annotation.genes: missing, and it has no default"
     ]
+
+
+def rename(*place: str, to: str):
+    def change(config: dict) -> None:
+        section = at(config, place[:-1])
+        section[to] = section.pop(place[-1])
+
+    return change
+
+
+def put(*place: str, value: object):
+    def change(config: dict) -> None:
+        at(config, place[:-1])[place[-1]] = value
+
+    return change
+
+
+def put_all(**values: object):
+    """Change keys of one section: `section__key=value`."""
+
+    def change(config: dict) -> None:
+        for name, value in values.items():
+            section, _, key = name.partition("__")
+            config[section][key] = value
+
+    return change
+
+
+# How a mistake is made, and what is said of it. No two of them touch the same entry.
+MISTAKES = {
+    # misspelt keys, of several levels and of a method
+    "key": (rename("ranking", "top_k", to="topk"), "ranking.topk: unknown key; did you mean"),
+    "deep key": (
+        rename("modalities", "snp", "selection", "maximum", to="maximun"),
+        "selection.maximun: unknown key; did you mean 'maximum'",
+    ),
+    "needed key": (
+        rename("imaging", "atlas", "labels", to="label"),
+        "imaging.atlas.files.label: unknown key; did you mean 'labels'",
+    ),
+    "unknown key": (put("report", "qqqqq", value=1), "report.qqqqq: unknown key"),
+    # values of another type, and out of range
+    "text": (put("genotypes", "hwe", value="1e-5"), "write 1.0e-5"),
+    "range": (put("training", "null", "permutations", value=-1), "permutations = -1"),
+    "item": (put("genotypes", "chromosomes", value=["2", "90"]), "90: autosomes are written"),
+    "no choice": (put("ranking", "score", value="attention"), "ranking.score = 'attention'"),
+    # entries of one section that do not go together, several at once
+    "sexes": (
+        put_all(genotypes__sex_female_max=0.9, genotypes__sex_male_min=0.1),
+        "sex_female_max must be below sex_male_min",
+    ),
+    "degrees": (
+        put_all(genotypes__kinship=0.4, genotypes__duplicate_kinship=0.3),
+        "kinship must not exceed duplicate_kinship",
+    ),
+    "brain": (put("imaging", "brain", value="given"), "`brain: given` needs `mask`"),
+    "places": (put("imaging", "places", value="p.tsv"), "`places` goes with `measurements`"),
+    "columns": (put("cohort", "columns", value={"gender": "sex"}), "columns renames what is not"),
+    "labels": (
+        put("cohort", "outcomes", "diagnosis", "control", value=["yes"]),
+        "labels of cases and of controls at once: 'yes'",
+    ),
+    # sections that do not fit one another
+    "strata": (put("cohort", "strata", value=["scanner"]), "cohort.strata names 'scanner'"),
+    "covariates": (
+        put("training", "covariates", value=["motion"]),
+        "training.covariates names 'motion'",
+    ),
+    "reads": (
+        put("training", "methods", "one", value={"kind": "ridge", "reads": ["edge"]}),
+        "training.methods.one.reads: the study has no modality 'edge'",
+    ),
+    "outcome": (
+        put("training", "methods", "two", value={"kind": "gendmr", "outcome": "memory"}),
+        "training.methods.two.outcome = 'memory': no such outcome",
+    ),
+    "reference": (put("report", "reference", value="three"), "report.reference = 'three'"),
+    "idle": (put("modalities", "edge", value={}), "no section 'connectivity' that measures it"),
+    "form": (
+        put("genotypes", "inputs", value=["array", "old.ped", "new.bed"]),
+        "old.ped: .ped is no form that is read",
+    ),
+    "seed": (put("seed", value="one"), "seed = 'one'"),
+}  # fmt: skip
+
+
+def said_of(config: dict) -> str:
+    with pytest.raises(GendmrError) as error:
+        Study.parse(config, where="study.yaml")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_parse__names_each_mistake_and_no_other(mistake):
+    config = demo()
+    MISTAKES[mistake][0](config)
+    said = said_of(config)
+    assert MISTAKES[mistake][1] in said
+    others = {name for name, (_, words) in MISTAKES.items() if words in said}
+    assert others == {mistake}
+    assert "things are missing" not in said or mistake == "form", said
+
+
+@settings(max_examples=60, deadline=None)
+@given(mistakes=st.sets(st.sampled_from(sorted(MISTAKES)), min_size=2))
+def test_parse__lists_any_mistakes_at_once(mistakes):
+    config = demo()
+    for mistake in sorted(mistakes):
+        MISTAKES[mistake][0](config)
+    said = said_of(config)
+    for mistake in mistakes:
+        assert MISTAKES[mistake][1] in said, (mistake, said)
+    for mistake in MISTAKES.keys() - mistakes:
+        assert MISTAKES[mistake][1] not in said, (mistake, said)
+
+
+def test_parse__lists_every_input_of_another_form():
+    config = demo()
+    config["genotypes"]["inputs"] = ["old.ped", "new.bed", "array", "array"]
+    said = said_of(config)
+    for words in ("old.ped: .ped is no form", "new.bed: give the path", "named twice: 'array'"):
+        assert words in said
+
+
+def test_parse__a_key_of_another_meaning_is_not_read_as_one_that_is_a_little_like_it():
+    config = demo()
+    config["training"]["methods"]["one"]["modalities"] = config["training"]["methods"]["one"].pop(
+        "reads"
+    )
+    said = said_of(config)
+    assert "1 wrong entry" in said and "modalities: unknown key; did you mean" in said
+    assert "modality_options =" not in said

@@ -41,6 +41,7 @@ if "toy" in OUTCOMES:  # the member that the how-to pages add
 SMALL: dict[str, dict[str, Any]] = {
     "gendmr": {"width": 8, "attention": 8},
     "fusion": {"width": 6},
+    "gene_network": {"mode": "set", "width": 4},
     "migtrans": {
         "reads": ["snp", "edge", "region"],
         "width": 8,

@@ -23,6 +23,7 @@ NO_FILES = {
     *("imaging.atlas.description", "imaging.atlas.space", "imaging.atlas.templateflow"),
     *("lesions.channels", "lesions.exclude", "lesions.reference", "modalities.region.harmonise"),
     "modalities.slice.channels",
+    *("histology.tiles.backbone", "histology.tiles.layer"),
     *("histology.coordinates", "histology.exclude", "histology.features", "imaging.parcellation"),
     *("expression.matrices.platform", "expression.matrices.drop", "expression.exclude"),
     *("connectivity.exclude", "connectivity.variable", "connectivity.fmriprep.task"),
@@ -123,8 +124,12 @@ SLICES = BASE | {"lesions": {"tif": "slices", "channels": ["pre", "flair", "post
 PREPROCESSED = BASE | {
     "connectivity": {"fmriprep": {"folder": "fmriprep", "atlas": "atlas.nii.gz"}},
 }
+TILED = BASE | {
+    "histology": {"slides": "images.tsv", "tiles": {"weights": "backbone.safetensors"}},
+}
 BOLD = "fmriprep/sub-1/func/sub-1_task-rest"
 FILES = {
+    "tiled": ["participants.tsv", "images.tsv", "backbone.safetensors", "scans/S1.svs"],
     "preprocessed": [
         *("participants.tsv", "atlas.nii.gz"),
         *(f"{BOLD}_space-MNI_desc-{name}.nii.gz" for name in ("preproc_bold", "brain_mask")),
@@ -155,6 +160,7 @@ STUDIES = {
     "measured": MEASURED,
     "slices": SLICES,
     "preprocessed": PREPROCESSED,
+    "tiled": TILED,
 }
 
 
@@ -163,6 +169,8 @@ def make(folder: Path, name: str) -> Path:
     (folder / "participants.tsv").write_text("participant_id\tdiagnosis\n1\tAD\n2\tCN\n")
     (folder / "series.tsv").write_text("participant_id\tfile\n1\tscans/1.tsv\n2\tscans/2.tsv\n")
     (folder / "slides.tsv").write_text("participant_id\tslide_id\n1\tS1\n")
+    images = "1\tS1\tscans/S1.svs\nn/a\tS2\tscans/S2.svs\n"
+    (folder / "images.tsv").write_text(f"participant_id\tslide_id\tfile\n{images}")
     maps = "".join(f"{who}\tmaps/{who}.nii.gz\n" for who in (1, 2))
     (folder / "volumes.tsv").write_text(f"participant_id\tfile\n{maps}")
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDIES[name]))

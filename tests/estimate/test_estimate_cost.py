@@ -11,7 +11,16 @@ from gendmr.cli.main import root as commands
 from gendmr.config.methods import KINDS as METHODS
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, InputFileError
-from gendmr.estimate.cost import Cost, Stage, cost_of, load_rates, measured, stages_of_rules, table
+from gendmr.estimate.cost import (
+    Cost,
+    Stage,
+    cost_of,
+    load_rates,
+    measured,
+    stage_of,
+    stages_of_rules,
+    table,
+)
 from gendmr.estimate.plan import Job, planned_jobs
 from gendmr.estimate.size import TRAINING, Size, drivers, known_size, study_size
 
@@ -48,8 +57,8 @@ def test_every_rule_and_method_of_the_house_has_rates(root):
     names = set(load_rates()["rules"])
     for rule in stages_of_rules():
         text = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
-        if f"rule {rule}:" not in text:  # a verb, with the names of modalities behind it
-            assert rule in names, f"no rates for {rule}_<modalities>: estimate/rates.yaml"
+        if f"rule {rule}:" not in text:  # stands once for each set of modalities or files
+            assert rule in TRAINING or rule in names, f"no rates for {rule}_…: estimate/rates.yaml"
             continue
         block = re.split(rf"rule {rule}:", text)[1].split("\nrule ")[0]
         if "shell:" not in block.split("rule ")[0]:
@@ -57,6 +66,15 @@ def test_every_rule_and_method_of_the_house_has_rates(root):
         assert rule in TRAINING or rule in names, f"no rates for {rule}: estimate/rates.yaml"
     for kind in KINDS:
         assert set(METHODS[kind].rates) == set(TRAINING), f"no rates in config/methods/{kind}.py"
+
+
+def test_a_fold_that_leaves_more_files_costs_what_a_fold_of_its_method_does():
+    plain, copy = (
+        Job(rule, {"method": "ridge", "repeat": "0", "fold": "0"})
+        for rule in ("train_fold", "train_fold_masks")
+    )
+    assert seconds(plain) == seconds(copy) > 0
+    assert stage_of(copy, study()) == "training"
 
 
 def test_a_rule_without_a_rate_is_named():

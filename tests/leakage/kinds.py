@@ -32,6 +32,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "fusion-late": {"kind": "fusion", "mode": "late", "width": 6},
     "fusion-ogm_ge": {"kind": "fusion", "mode": "ogm_ge", "width": 6},
     "fusion-fixed_teacher": {"kind": "fusion", "mode": "fixed_teacher", "width": 6},
+    "gene_network-sparse": {"kind": "gene_network", "mode": "sparse"},
+    "gene_network-set": {"kind": "gene_network", "mode": "set", "width": 4},
     "migtrans": {
         "kind": "migtrans",
         "reads": ["snp", "region"],
@@ -50,6 +52,7 @@ EACH_KIND = (
     "polygenic",
     "association-both",
     "fusion-fixed_teacher",
+    "gene_network-set",
     "migtrans",
 )
 SEED = 5

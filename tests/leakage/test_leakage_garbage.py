@@ -30,7 +30,10 @@ def test_every_kind_of_method_is_proved() -> None:
     assert {METHODS[name]["kind"] for name in EACH_KIND} == set(sections())
 
 
-@pytest.mark.parametrize(("kind", "option"), [("fusion", "mode"), ("association", "channels")])
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("fusion", "mode"), ("association", "channels"), ("gene_network", "mode")],
+)
 def test_every_form_of_a_method_is_proved(kind: str, option: str) -> None:
     wanted = get_args(sections()[kind].model_fields[option].annotation)
     assert {method[option] for method in METHODS.values() if method["kind"] == kind} == set(wanted)

@@ -306,6 +306,20 @@ def test_mgi__keeps_the_order_of_its_genes_and_says_how_pretraining_ended(
     assert table["chance_1"].between(0, 1).all()
 
 
+def test_mgi__leaves_an_empty_table_where_nobody_has_both(cohort_with_slices, tmp_path):
+    """Files that are outputs of the job are there whoever is held out."""
+    method, given_, view = prepared(cohort_with_slices)
+    fitted = method.fit(given_, device="cpu", progress=lambda line: None)
+    view.seal()
+    people = given_.preparation.apply(view.held_out)
+    absent = {**people.present, EXPRESSION: np.zeros(len(people), dtype=bool)}
+    notes = method.leave(fitted, tmp_path, replace(people, present=absent))
+    assert any("Nobody could be found" in note for note in notes)
+    assert len(read_table(tmp_path / "retrieval.tsv", RETRIEVAL)) == 0
+    assert (tmp_path / "retrieval.png").stat().st_size > 0
+    assert method.options.left_files(("slice",)) == ()
+
+
 def test_mgi__no_pretraining_is_a_note_where_too_few_have_both(cohort_with_slices):
     method, given_, _ = prepared(cohort_with_slices)
     lonely = replace(

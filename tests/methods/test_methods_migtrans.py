@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from gendmr.config.cohort import CohortSection
 from gendmr.config.methods import KINDS
+from gendmr.config.methods.ridge import RidgeMethod
 from gendmr.errors import ConfigurationError
+from gendmr.methods.base import FitInputs
 from gendmr.methods.integrated_gradients import integrated_gradients
 from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
 from gendmr.methods.migtrans.image import ConvLstm, ImageEncoder, sines
-from gendmr.methods.migtrans.network import AttentionStep, MigtransNet, in_steps
+from gendmr.methods.migtrans.network import ONE_SEED, AttentionStep, MigtransNet, in_steps
+from gendmr.methods.migtrans.readout import draw_gate, gate_table
+from gendmr.methods.migtrans.shortcut import SHARE, SHARES, fit_shortcut
+from gendmr.methods.ridge.method import Ridge
+from gendmr.preprocessing.partition import stratified_parts
+from gendmr.ranking.scores import rank_correlation
+from gendmr.seeds import generator
+from gendmr.training.fold import build_method
 
 SMALL = {"kind": "migtrans", "width": 8, "hidden": [16, 12], "tokens": 2}
 
@@ -174,9 +185,10 @@ def test_integrated_gradients__add_up_for_the_network() -> None:
     "changes",
     [
         {},
-        {"autoencoder": "joint", "auxiliary": 0.3},
+        {"autoencoder": "joint", "auxiliary": 0.3, "shortcut": "none"},
         {"autoencoder": "pretrain", "pretrain_epochs": 2},
         {"tokens": 1, "feed_forward": 0, "modality_dropout": 0.0, "order": ["region", "snp"]},
+        {"seeds": 2, "label_smoothing": 0.1},
     ],
     ids=str,
 )
@@ -208,3 +220,121 @@ def test_a_preset_fills_what_is_left_out() -> None:
     assert KINDS["migtrans"].parse(section.dump()) == section
     with pytest.raises(ConfigurationError, match="no multiple of heads"):
         KINDS["migtrans"].parse({"kind": "migtrans", "width": 10})
+
+
+@pytest.fixture(scope="module")
+def small_fold(prepare: Callable, cohort: Path) -> Any:
+    return prepare(cohort, {**SMALL, "seeds": 2}, epochs=2)
+
+
+def test_fit_shortcut__is_ridge_and_leaves_training_people_out(small_fold: Any) -> None:
+    fold, names = small_fold, ("snp", "region")
+    inputs = FitInputs(fold.train, fold.validation, fold.preparation, 5)
+    shortcut = fit_shortcut(inputs, names)
+    ridge = Ridge(RidgeMethod(), names).fit(inputs, device="cpu", progress=print)
+    expected = ridge.predict(fold.train)
+    part = stratified_parts(fold.train, 5, generator(5, "shortcut"))
+    alone = RidgeMethod(penalties=(float(ridge.history[0]["penalty"]),))
+    for number in np.unique(part):
+        rest = FitInputs(
+            fold.train.take(np.flatnonzero(part != number)), fold.validation, fold.preparation, 5
+        )
+        of_rest = Ridge(alone, names).fit(rest, device="cpu", progress=print)
+        left_out = fold.train.take(np.flatnonzero(part == number))
+        got = shortcut.offset.numpy()[part == number]
+        np.testing.assert_allclose(got, of_rest.predict(left_out), rtol=1e-4, atol=1e-5)
+    assert np.abs(shortcut.offset.numpy() - expected).max() > 0.01
+
+
+def test_settle__chooses_a_share_and_share_0_is_ridge(small_fold: Any) -> None:
+    fold = small_fold
+    method = build_method(fold.options)
+    inputs = FitInputs(fold.train, fold.validation, fold.preparation, 5)
+    fitted = method.fit(inputs, device="cpu", progress=print)
+    assert float(fitted.fixed[SHARE]) in SHARES
+    assert any("Beside its ridge the network counts by" in note for note in fitted.notes)
+    task, people = fold.preparation.task, fold.validation
+    losses = []
+    for share in SHARES:
+        fitted.fixed[SHARE] = torch.tensor(share)
+        weight = task.weights(people.outcome)
+        losses.append((weight * task.losses(fitted.predict(people), people.outcome)).sum())
+    chosen = next(note for note in fitted.notes if "Beside its ridge" in note)
+    assert f"counts by {SHARES[int(np.argmin(losses))]:g}:" in chosen
+    fitted.fixed[SHARE] = torch.tensor(0.0)
+    ridge = Ridge(RidgeMethod(), fitted.modalities).fit(inputs, device="cpu", progress=print)
+    np.testing.assert_allclose(
+        fitted.predict(fold.held_out), ridge.predict(fold.held_out), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_seeds__the_output_is_their_mean_and_attributions_tell_them_apart(small_fold: Any) -> None:
+    fold = small_fold
+    fitted = fold.fit()
+    fitted.fixed[SHARE] = torch.tensor(1.0)
+    (outputs, _), *_ = fitted.outputs(fold.held_out)
+    each = [outputs[f"seed_{number}_output"] for number in range(2)]
+    torch.testing.assert_close(outputs["output"], (each[0] + each[1]) / 2)
+    assert (each[0] - each[1]).abs().max() > 1e-5
+    attribution = fitted.attributions(fold.held_out)["region"]
+    assert attribution.seeds is not None and attribution.seeds.shape[0] == 2
+    np.testing.assert_allclose(
+        attribution.seeds.mean(axis=0), attribution.value, atol=1e-6, equal_nan=True
+    )
+    assert np.nanmax(np.abs(attribution.seeds[0] - attribution.seeds[1])) > 1e-7
+
+
+def test_one_seed__asks_a_single_network() -> None:
+    from gendmr.methods.migtrans.network import SeveralSeeds
+
+    nets = SeveralSeeds([small_net(), small_net()]).eval()
+    with torch.no_grad():
+        for value in nets.networks[1].parameters():
+            value.mul_(1.5)
+    batch = batch_of(3)
+    both = nets(batch)
+    for number in range(2):
+        alone = nets({**batch, ONE_SEED: torch.tensor(number)})
+        torch.testing.assert_close(alone["output"], both[f"seed_{number}_output"])
+
+
+def test_rank_correlation__is_spearman_over_pairs() -> None:
+    from scipy.stats import spearmanr
+
+    scores = np.random.default_rng(0).normal(size=(3, 12)).round(1)
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    expected = np.mean([spearmanr(scores[a], scores[b]).statistic for a, b in pairs])
+    assert rank_correlation(scores) == pytest.approx(expected)
+    assert rank_correlation(np.ones((2, 5))) == 0
+
+
+def test_label_smoothing__is_refused_where_there_are_no_labels() -> None:
+    section = KINDS["migtrans"].parse({"kind": "migtrans", "label_smoothing": 0.1})
+    outcome = {"kind": "quantitative", "column": "memory"}
+    cohort = CohortSection.parse({"participants": "p.tsv", "outcomes": {"memory": outcome}})
+    with pytest.raises(ConfigurationError, match=r"label_smoothing = 0\.1 with an outcome"):
+        section.check_cohort(cohort)
+
+
+def test_label_smoothing__is_cross_entropy_with_smoothed_labels() -> None:
+    from gendmr.engine.network import Step
+    from gendmr.methods.migtrans.method import _even_loss
+
+    logit = torch.tensor([[2.0], [-1.0], [0.5]])
+    label, weight = torch.tensor([1.0, 0.0, 1.0]), torch.ones(3)
+    hard = torch.nn.functional.binary_cross_entropy_with_logits(logit[:, 0], label)
+    soft = torch.nn.functional.binary_cross_entropy_with_logits(logit[:, 0], 0.8 * label + 0.1)
+    step = Step.__new__(Step)
+    object.__setattr__(step, "batch", {"weight": weight})
+    torch.testing.assert_close(0.8 * hard + 0.2 * _even_loss(logit, step), soft)
+
+
+def test_draw_gate__says_where_it_is_open(tmp_path: Path) -> None:
+    gate = np.full((4, 3, 3, 2), 0.4)
+    gate[:, 0] = 0.9
+    table = gate_table(gate, [np.array([-60.0, 0, 60]), np.array([-80.0, 0, 60]),
+                              np.array([-20.0, 40])])  # fmt: skip
+    assert len(table) == 18 and table["sd"].max() == 0
+    assert set(table.loc[table["gate"] > 0.5, "x"]) == {-60.0}
+    draw_gate(table, tmp_path / "gate.png")
+    assert (tmp_path / "gate.png").stat().st_size > 10_000

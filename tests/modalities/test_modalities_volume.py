@@ -8,13 +8,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 from contract.members import add_outcomes, options
 from gendmr.cohort.view import FoldView
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.volume import VolumeSection
-from gendmr.errors import GendmrError, ImageError, InputFileError
+from gendmr.errors import AtlasError, GendmrError, ImageError, InputFileError
 from gendmr.methods.base import FitInputs
 from gendmr.modalities.store import read_modality
 from gendmr.modalities.volume.source import SOURCE, grid
@@ -77,6 +78,36 @@ def test_a_map_reads_the_same_whatever_its_axes(
     np.testing.assert_allclose(density[0], grey, atol=1e-4)
 
 
+def test_collect__reads_the_maps_of_the_stage_imaging_and_its_regions(
+    template: nib.Nifti1Image, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    for name in ("7", "template"):
+        (results / "imaging" / name).mkdir(parents=True)
+    nib.save(template, results / "imaging/7/grey.nii.gz")
+    rows = "participant_id\tstatus\n7\tmeasured\n8\trefused\n"
+    (results / "imaging/quality.tsv").write_text(rows)
+    labels = np.zeros(template.shape, dtype=np.int16)
+    middle = template.shape[0] // 2
+    labels[:middle], labels[middle:] = 1, 2
+    image = nib.Nifti1Image(labels, template.affine)
+    nib.save(image, results / "imaging/template/atlas.nii.gz")
+    table = "region\themisphere\ncortex\tL\ncortex\tR\n"
+    (results / "imaging/template/regions.tsv").write_text(table)
+    section, cohort = VolumeSection(resolution=8.0), CohortSection(participants="made-up")
+    sources = section.sources(str(results))
+    assert list(SOURCE.people(sources, section, cohort).names) == ["7"]
+    SOURCE.collect(sources, {"7": "sub-7"}, section, cohort, tmp_path / "volume.nc")
+    stored = read_modality(tmp_path / "volume.nc", "volume")
+    left = stored["x"].values < -2
+    assert set(stored["atlas_region"].values[left]) == {"cortex_L"}
+    assert set(stored["atlas_region"].values[stored["x"].values > 2]) == {"cortex_R"}
+    with pytest.raises(AtlasError, match="none of"):
+        nib.save(nib.Nifti1Image(0 * labels + 9, template.affine),
+                 results / "imaging/template/atlas.nii.gz")  # fmt: skip
+        SOURCE.collect(sources, {"7": "sub-7"}, section, cohort, tmp_path / "volume.nc")
+
+
 @pytest.mark.parametrize("damage", ["other space", "other tissue", "four", "missing", "cut"])
 def test_what_is_no_map_is_refused(
     collect: Callable[..., np.ndarray], template: nib.Nifti1Image, tmp_path: Path, damage: str
@@ -117,6 +148,10 @@ def test_a_network_reads_voxels_and_attributes_to_them(
     people = preparation.apply(view.held_out).take(np.arange(3))
     attributions = fitted.attributions(people)
     assert attributions["volume"].value.shape == (3, 6)
+    said = fitted.leave(tmp_path, people)
+    gate = pd.read_csv(tmp_path / "gate.tsv", sep="\t")
+    assert list(gate.columns) == ["x", "y", "z", "gate", "sd"] and gate["gate"].between(0, 1).all()
+    assert (tmp_path / "gate.png").is_file() and "gate of volume" in said[0]
     has = people.present["volume"] & people.present["snp"]
     total = sum(one.value.sum(axis=1) + one.baseline for one in attributions.values())
     np.testing.assert_allclose(total[has], fitted.predict(people)[has, 0], atol=1e-4)

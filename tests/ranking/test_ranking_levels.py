@@ -179,7 +179,9 @@ def test_levels_tables_and_figures_go_by_what_is_read():
     assert tables_of(["edge"]) == ["edges", "network_pairs"]
     assert figures_of(["snp"]) == ["genome", "qq", "stability"]
     assert figures_of(["region"]) == ["stability", "brain"]
-    assert figures_of(["edge"]) == ["stability", "networks"]
+    assert figures_of(["edge"]) == ["stability", "networks", "connections"]
+    assert tables_of(["volume"]) == ["volumes", "volume_regions"]
+    assert figures_of(["volume"]) == ["stability", "voxels"]
     assert code_of(["snp", "edge"]) == [
         "ranking.rank",
         "ranking.levels.snp",

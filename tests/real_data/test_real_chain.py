@@ -18,6 +18,8 @@ import pytest
 import yaml
 
 from gendmr.files.atomic import read_json
+from gendmr.files.datasets import read_dataset
+from gendmr.files.regions import REGIONS
 from gendmr.files.tables import read_table
 from gendmr.modalities.store import read_modality
 
@@ -144,12 +146,35 @@ def test_people_without_a_scan_are_kept(chain):
 def test_scans_are_registered_and_measured(chain):
     quality = read_table(
         chain / "imaging/quality.tsv",
-        {"participant_id": "text", "dice": "number", "jacobian_min": "number"},
+        {
+            "participant_id": "text",
+            **dict.fromkeys(("dice", "jacobian_min", "icv_mm3"), "number"),
+            **dict.fromkeys(("grey_mm3", "grey_modulated_mm3"), "number"),
+        },
         extra=True,
-    )
+    ).set_index("participant_id")
     assert len(quality) == 24
-    assert (quality["dice"] > 0.9).all()
+    assert (quality["dice"] > 0.94).all(), quality["dice"].nsmallest(3)
     assert (quality["jacobian_min"] > 0).all()
+    assert quality["icv_mm3"].between(1.0e6, 1.9e6).all()
+    # Grey matter is measured some per cent too large, and the largest head holds the most of it.
+    # Its share of the head is what must be alike (0.49 to 0.63).
+    assert quality["grey_mm3"].between(4e5, 1e6).all()
+    assert (quality["grey_mm3"] / quality["icv_mm3"]).between(0.45, 0.7).all()
+    np.testing.assert_allclose(quality["grey_modulated_mm3"] / quality["grey_mm3"], 1, atol=0.02)
+    people = pd.read_csv(chain.parents[1] / "participants.tsv", sep="\t", dtype=str)
+    sex = people.set_index("participant_id")["sex"].reindex(quality.index)
+    head = quality["icv_mm3"].groupby(sex).mean()
+    assert head["M"] > head["F"] + 50_000
+
+    volume = read_dataset(chain / "imaging/regions.nc", REGIONS)["volume"].to_pandas()
+    # AAL: 1 and 2 precentral, 29 and 30 insula, 37 and 38 hippocampus, 2.5 to 5 ml in adults.
+    assert volume[["AAL037", "AAL038"]].stack().between(2000, 6300).all()
+    for left, right in (("AAL001", "AAL002"), ("AAL029", "AAL030"), ("AAL037", "AAL038")):
+        assert abs(volume[left].mean() / volume[right].mean() - 1) < 0.25
+        assert np.corrcoef(volume[left], volume[right])[0, 1] > 0.5
+    # Larger heads hold more in nearly every region.
+    assert (volume.corrwith(quality["icv_mm3"]) > 0).mean() > 0.9
     regions = read_modality(chain / "cohort/region.nc", "region")
     assert regions.sizes["region"] == 116
     assert np.isfinite(regions["volume"].values).all()

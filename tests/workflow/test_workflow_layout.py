@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 import yaml
 
+from gendmr.config.methods import KINDS as METHOD_KINDS
 from gendmr.files.fingerprint import imports
 
 STAGES = [
@@ -210,3 +212,31 @@ def test_help_imports_nothing_heavy(words):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("HEAVY []\n"), done.stdout
+
+
+# Kinds of method that are also words of other things: a file, a way to choose SNPs, the house.
+ALSO_WORDS = {"gendmr", "association", "fusion", "locus", "polygenic", "threshold"}
+WINGS = ("methods", "modalities", "tasks", "simulate")
+
+
+def test_the_spine_names_no_method(root):
+    kinds = set(METHOD_KINDS) - ALSO_WORDS
+    assert {"migtrans", "mgi", "subspace", "ridge"} <= kinds
+    package = root / "workflow" / "gendmr"
+    named = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).parts
+        if parts[0] in WINGS or parts[:2] == ("config", "methods"):
+            continue
+        words = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        if words & kinds:
+            named[str(path.relative_to(package))] = sorted(words & kinds)
+    for path in (root / "workflow" / "rules").glob("*.smk"):
+        words = set(re.findall(r"[\"'](\w+)[\"']", path.read_text(encoding="utf-8")))
+        if words & kinds:
+            named[path.name] = sorted(words & kinds)
+    assert named == {}

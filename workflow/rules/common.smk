@@ -38,7 +38,7 @@ try:
     STUDY = Study.parse(config, where="configuration")
     n_repeats, n_folds = size_of_split(STUDY.cohort, STUDY.simulate)
 except GendmrError as error:
-    raise WorkflowError(refusal(globals().get("STUDY"), error)) from None
+    raise WorkflowError(refusal(globals().get("STUDY"), error, config)) from None
 
 persist_cache(Path(".snakemake/gendmr-code.json"))
 REPEATS = range(n_repeats)
@@ -57,6 +57,7 @@ print(changes_summary(STUDY.study, workflow.is_main_process), end="", file=sys.s
 wildcard_constraints:
     study=STUDY.study,
     participant="[^/]+",
+    slide="[^/]+",
     method="|".join(METHODS),
     repeat=r"\d+",
     fold=r"\d+",

@@ -6,6 +6,10 @@ from gendmr.estimate.size import known_size
 # Made once, not for each of thousands of jobs.
 SLICES = {name: STUDY.method_options(name) for name in METHODS}
 SLICE_TEXTS = {name: slice.dump() for name, slice in SLICES.items()}
+# What folds leave besides the files that every fold has: ("masks.h5",) -> methods.
+METHODS_BY_LEFT_FILES = {}
+for name, slice in SLICES.items():
+    METHODS_BY_LEFT_FILES.setdefault(slice.left_files, []).append(name)
 # Where files do not tell how large the study is, a method asks for what it takes at least.
 SIZE = known_size(STUDY)
 NEEDS, NULL_NEEDS = (
@@ -20,6 +24,11 @@ NEEDS, NULL_NEEDS = (
     }
     for null in (False, True)
 )
+
+
+def stems_of(files):
+    """The names of files without their endings, each once: ["masks", "retrieval"]."""
+    return list(dict.fromkeys(name.partition(".")[0] for name in files))
 
 
 def method_options(wildcards):

@@ -63,6 +63,14 @@ try:
                 for path in if_exists(slide.path)
             ]
         )
+    # slide -> its image; those that nobody owns or the configuration excludes are not read
+    SLIDE_IMAGES = {}
+    if STUDY.histology and STUDY.histology.tiles:
+        SLIDE_IMAGES = {
+            one.slide: one.path
+            for one in find_slides(STUDY.histology)
+            if one.participant and one.slide not in STUDY.histology.exclude
+        }
     LISTED_FILES = {
         name: [path for file in section.people_files() for path in if_exists(file)]
         for name, section in STUDY.modality_sections().items()
@@ -84,3 +92,13 @@ def existing_image(wildcards):
 def mask_of(wildcards):
     """The brain mask of one participant, where masks are given and it is there."""
     return if_exists(STUDY.imaging.mask_of(wildcards.participant))
+
+
+def path_of_slide(wildcards):
+    """The image of one slide."""
+    return SLIDE_IMAGES[wildcards.slide]
+
+
+def image_of_slide(wildcards):
+    """The same as an input: one that was not fetched is for the rule to list."""
+    return if_exists(path_of_slide(wildcards))

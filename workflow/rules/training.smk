@@ -19,56 +19,80 @@ rule training:
                 *("predictions.tsv", "attributions.nc", "run.json"),
             ],
         ),
+        [
+            study_files(
+                "training/{method}/repeat-{repeat}/fold-{fold}/{file}",
+                method=names,
+                repeat=REPEATS,
+                fold=FOLDS,
+                file=left,
+            )
+            for left, names in METHODS_BY_LEFT_FILES.items()
+        ],
         [null_of(name) for name in STUDY.null_methods()],
 
 
-rule train_fold:
-    """Fit one method on the training people of one fold, predict everybody, attribute."""
-    input:
-        participants="results/{study}/cohort/participants.tsv",
-        description="results/{study}/cohort/participants.json",
-        splits="results/{study}/cohort/splits.tsv",
-        modalities=modality_files,
-        # Copied into run.json as provenance; `ancient`, so that a new checksum alone retrains nothing.
-        provenance=ancient("results/{study}/cohort/inputs.json"),
-    output:
-        model=nonempty(
-            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors"
-        ),
-        history="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/history.jsonl",
-        fold=nonempty(
-            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/fold.json"
-        ),
-        predictions=nonempty(
-            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv"
-        ),
-        attributions=nonempty(
-            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attributions.nc"
-        ),
-        run=nonempty(
-            "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json"
-        ),
-    log:
-        "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.log",
-    benchmark:
-        "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.benchmark.tsv"
-    conda:
-        "../../envs/training.yaml"
-    threads: method_threads
-    resources:
-        mem_mb=fold_memory,
-        runtime=fold_minutes,
-        gpu=method_gpus,
-    params:
-        options=method_options,
-        seed=STUDY.seed,
-        cohort=subpath(input.participants, parent=True),
-        folder=subpath(output.model, parent=True),
-        code=method_code,
-    shell:
-        "python -m gendmr training fold --method {wildcards.method} --cohort {params.cohort}"
-        " --repeat {wildcards.repeat} --fold {wildcards.fold} --options {params.options:q}"
-        " --seed {params.seed} --threads {threads} --output {params.folder} &> {log}"
+# A rule for each set of files that a task or a method leaves beside those of every fold, since
+# outputs of a rule cannot depend on its wildcards.
+for left, names in METHODS_BY_LEFT_FILES.items():
+
+    rule:
+        """Fit one method on the training people of one fold, predict everybody, attribute."""
+        name:
+            "train_fold" + "".join(f"_{stem}" for stem in stems_of(left))
+        input:
+            participants="results/{study}/cohort/participants.tsv",
+            description="results/{study}/cohort/participants.json",
+            splits="results/{study}/cohort/splits.tsv",
+            modalities=modality_files,
+            # Copied into run.json as provenance; `ancient`, so that a new checksum alone retrains nothing.
+            provenance=ancient("results/{study}/cohort/inputs.json"),
+        output:
+            model=nonempty(
+                "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/model.safetensors"
+            ),
+            history="results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/history.jsonl",
+            fold=nonempty(
+                "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/fold.json"
+            ),
+            predictions=nonempty(
+                "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/predictions.tsv"
+            ),
+            attributions=nonempty(
+                "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/attributions.nc"
+            ),
+            run=nonempty(
+                "results/{study}/training/{method}/repeat-{repeat}/fold-{fold}/run.json"
+            ),
+            left=nonempty(
+                [
+                    f"results/{{study}}/training/{{method}}/repeat-{{repeat}}/fold-{{fold}}/{file}"
+                    for file in left
+                ]
+            ),
+        log:
+            "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.log",
+        benchmark:
+            "logs/{study}/training/{method}/repeat-{repeat}/fold-{fold}.benchmark.tsv"
+        wildcard_constraints:
+            method="|".join(names),
+        conda:
+            "../../envs/training.yaml"
+        threads: method_threads
+        resources:
+            mem_mb=fold_memory,
+            runtime=fold_minutes,
+            gpu=method_gpus,
+        params:
+            options=method_options,
+            seed=STUDY.seed,
+            cohort=subpath(input.participants, parent=True),
+            folder=subpath(output.model, parent=True),
+            code=method_code,
+        shell:
+            "python -m gendmr training fold --method {wildcards.method} --cohort {params.cohort}"
+            " --repeat {wildcards.repeat} --fold {wildcards.fold} --options {params.options:q}"
+            " --seed {params.seed} --threads {threads} --output {params.folder} &> {log}"
 
 
 rule train_null:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gendmr.cli.preflight import absent_files, named_files, problems_of
+from gendmr.cli.preflight import absent_files, examine_study, named_files, problems_of
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError, Problems, numbered
 from gendmr.files.provenance import changed_since
@@ -78,7 +78,7 @@ def missing_summary(study: Study, whole: bool = True) -> str:
     )
 
 
-def refusal(study: Study | None, error: GendmrError) -> str:
+def refusal(study: Study | None, error: GendmrError, config: dict[str, Any] | None = None) -> str:
     """Return why a study cannot be planned, and all else that is missing or does not fit.
 
     Parameters
@@ -87,9 +87,14 @@ def refusal(study: Study | None, error: GendmrError) -> str:
         None where the configuration itself could not be read.
     error : GendmrError
         What stopped the planning.
+    config : dict, optional
+        The configuration, where it was not a study.
     """
     problems = Problems()
     problems.add(error)
+    if study is None and config is not None:
+        for other in examine_study(config, "configuration")[1].errors:
+            problems.add(other)
     if study is not None and study.simulate is None:
         for other in problems_of(study).errors:
             problems.add(other)

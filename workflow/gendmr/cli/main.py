@@ -96,17 +96,12 @@ def reference(page: str) -> None:
 @click.argument("config", type=click.Path())
 def check(config: str) -> None:
     """List at once all that is missing or does not fit in the study CONFIG; nothing runs."""
-    from gendmr.cli.preflight import problems_of
-    from gendmr.config.study import Study
+    from gendmr.cli.preflight import examine_study
     from gendmr.errors import numbered
 
-    study = Study.parse(config)
-    if study.simulate is not None:
-        click.echo(f"{config}: the study makes its own cohort; there is nothing to check")
-        return
     counts: dict[str, Any] = {}
-    problems = problems_of(study, counts)
-    for warning in counts["warnings"]:
+    study, problems = examine_study(config, counts=counts)
+    for warning in counts.get("warnings", ()):
         click.echo(f"WARNING: {warning}")
     if problems.errors:
         count = len(problems.errors)
@@ -114,6 +109,9 @@ def check(config: str) -> None:
         click.echo(f"{config}: {things} not fit", err=True)
         click.echo(numbered(problems.errors), err=True)
         sys.exit(2)
+    if study is not None and study.simulate is not None:
+        click.echo(f"{config}: the study makes its own cohort; there are no files to check")
+        return
     click.echo(f"{config}: nothing is missing, and all fits")
     click.echo(f"  people      {counts['participants']['with_outcome']} with an outcome")
     for name, people in counts["modalities"].items():

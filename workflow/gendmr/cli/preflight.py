@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,24 @@ from gendmr.config.study import Study
 from gendmr.errors import InputFileError, Problems, first_few
 
 
-def named_files(study: Study) -> list[str]:
-    """Return the files that a configuration names one by one, each once."""
-    genotypes = study.genotypes.files if study.genotypes else ()
+def named_files(study: Study, doubtful: Collection[str] = ()) -> list[str]:
+    """Return the files that a configuration names one by one, each once.
+
+    Parameters
+    ----------
+    study : Study
+    doubtful : collection of str
+        Where `genotypes` is among them, its files are left out: a path in another form than is
+        read would be told as three files that are not there.
+    """
+    certain = "genotypes" not in doubtful
+    genotypes = study.genotypes.files if study.genotypes and certain else ()
     return list(dict.fromkeys([*genotypes, *study.tables()]))
 
 
-def absent_files(study: Study) -> list[str]:
+def absent_files(study: Study, doubtful: Collection[str] = ()) -> list[str]:
     """Return those that are not there; a folder is there, too."""
-    return [path for path in named_files(study) if not Path(path).exists()]
+    return [path for path in named_files(study, doubtful) if not Path(path).exists()]
 
 
 def stage_sections(study: Study) -> dict[str, dict[str, Any]]:
@@ -36,7 +46,11 @@ def stage_sections(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def problems_of(
-    study: Study, counts: dict[str, Any] | None = None, *, tell_absent: bool = True
+    study: Study,
+    counts: dict[str, Any] | None = None,
+    *,
+    tell_absent: bool = True,
+    doubtful: Collection[str] = (),
 ) -> Problems:
     """Return all that is missing or does not fit.
 
@@ -48,20 +62,34 @@ def problems_of(
         Receives what `gendmr.cohort.check.examine` counts.
     tell_absent : bool
         The files that are named and not there are the first problem.
+    doubtful : collection of str
+        Sections of the configuration whose entries are wrong in part: their files are not read,
+        and no others where `cohort` is among them, which says how all are joined.
     """
     from gendmr.cohort.check import examine
 
-    problems, others, absent = Problems(), Problems(), absent_files(study)
+    problems, others = Problems(), Problems()
+    named, absent = named_files(study, doubtful), absent_files(study, doubtful)
     if absent and tell_absent:
         problems.add(
             InputFileError(
-                f"{len(absent)} of {len(named_files(study))} files that the study names are not"
+                f"{len(absent)} of {len(named)} files that the study names are not"
                 f" there: {first_few(absent, 50)}",
                 cause="another folder: paths are relative to the one in which snakemake runs",
                 next_step="correct the paths in the configuration, or bring the files",
             )
         )
-    examined = examine(study.cohort, study.modality_sections(), stage_sections(study), others)
+    if "cohort" in doubtful:
+        return problems
+    stages = {
+        stage: section for stage, section in stage_sections(study).items() if stage not in doubtful
+    }
+    sections = {
+        name: section
+        for name, section in study.modality_sections().items()
+        if section.stage not in doubtful and (section.stage or "modalities" not in doubtful)
+    }
+    examined = examine(study.cohort, sections, stages, others)
     if counts is not None:
         counts.update(examined)
     for error in others.errors:
@@ -69,3 +97,30 @@ def problems_of(
         if not any(error.what.startswith(f"{path}: no such file") for path in absent):
             problems.add(error)
     return problems
+
+
+def examine_study(
+    config: str | Path | dict[str, Any], where: str = "", counts: dict[str, Any] | None = None
+) -> tuple[Study | None, Problems]:
+    """Return a study, and all that is wrong in its configuration and in the files that it names.
+
+    Parameters
+    ----------
+    config : str, Path or dict
+        As `Study.parse` takes it.
+    where : str
+        What errors call it.
+    counts : dict, optional
+        Receives what `gendmr.cohort.check.examine` counts.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such file, or it holds something else than keys and values.
+    """
+    reading, problems = Study.examine(config, where=where)
+    study = reading.section
+    if study is not None and study.simulate is None and "simulate" not in reading.doubtful:
+        files = problems_of(study, counts, doubtful=reading.doubtful)
+        reading.keep(files.errors, problems)
+    return study, problems

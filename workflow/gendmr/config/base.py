@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
-from gendmr.errors import ConfigurationError, did_you_mean, first_few
+from gendmr.errors import ConfigurationError, GendmrError, Problems, did_you_mean, first_few
 from gendmr.files.text import read_text_file
 
 SHOWN = 100  # characters of a wrong value
+# Type of pydantic's error for entries that do not go together.
+CONTRADICTION = "contradiction"
+# Name of entries with errors of their own among what passes; see `passes`.
+REFUSED = "refused"
+
+
+class RefusedEntry(ValueError):
+    """What a validator raises for entries that have errors of their own, with a next step each."""
+
+    def __init__(self, errors: Sequence[GendmrError]) -> None:
+        super().__init__("; ".join(error.what for error in errors))
+        self.errors = tuple(errors)
 
 
 class Section(BaseModel):
@@ -28,6 +41,24 @@ class Section(BaseModel):
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
+    def fill_in(self) -> None:
+        """Set entries whose defaults depend on other entries; by default there are none."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together, each in a text of its own."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _goes_together(self, info: ValidationInfo) -> Self:
+        self.fill_in()
+        name = type(self).__name__
+        texts = [] if passes(name, info) else list(self.contradictions())
+        if texts:
+            raise PydanticCustomError(
+                CONTRADICTION, "{texts}", {"texts": "\n".join(texts), "section": name}
+            )
+        return self
+
     @classmethod
     def parse(cls, value: str | Path | dict[str, Any], *, where: str = "") -> Self:
         """Validate a mapping, a JSON text, or the path of a YAML file.
@@ -37,30 +68,59 @@ class Section(BaseModel):
         ConfigurationError
             Names each wrong key, its value, what is allowed, and the fix.
         """
-        if isinstance(value, dict):
-            mapping = value
-        elif isinstance(value, str) and value.lstrip().startswith("{"):
-            mapping = cls._load(json.loads, value, where or "--options")
-        else:
-            path = Path(value)
-            if not path.is_file():
-                raise ConfigurationError(
-                    f"{path}: no such configuration file", next_step="check --configfile"
-                )
-            where = where or str(path)
-            mapping = cls._load(yaml.safe_load, read_text_file(path), where)
+        mapping, where = cls.read_mapping(value, where)
+        problems = Problems()
         try:
-            # JSON mode: lists may become tuples, but text never becomes a number.
-            return cls.model_validate_json(json.dumps(mapping, default=_no_plain), strict=True)
+            section = cls.validate_mapping(plain(mapping, problems))
         except ValidationError as error:
+            for each in errors_of(error, where or cls.__name__, schema_of(cls)):
+                problems.add(each)
+            problems.refuse()
+            raise
+        problems.refuse()
+        return section
+
+    @classmethod
+    def read_mapping(
+        cls, value: str | Path | dict[str, Any], where: str = ""
+    ) -> tuple[dict[str, Any], str]:
+        """Return the mapping in what `parse` is given, and where it stands.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no such file, or it holds something else.
+        """
+        if isinstance(value, dict):
+            return value, where
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            return cls._load(json.loads, value, where or "--options"), where
+        path = Path(value)
+        if not path.is_file():
             raise ConfigurationError(
-                explain(error, where or cls.__name__, _schema_of(cls)),
-                cause="a misspelt key, or a value given as text"
-                if "extra_forbidden" in str(error) or "type" in str(error)
-                else "a value out of its range",
-                next_step="edit the lines that are named; numbers on the command line need a"
-                " --configfile, since --config passes them as text",
-            ) from error
+                f"{path}: no such configuration file", next_step="check --configfile"
+            )
+        where = where or str(path)
+        return cls._load(yaml.safe_load, read_text_file(path), where), where
+
+    @classmethod
+    def validate_mapping(cls, mapping: dict[str, Any], passing: Collection[str] = ()) -> Self:
+        """Return the section that a mapping makes.
+
+        Parameters
+        ----------
+        mapping : dict
+            As `plain` returns it.
+        passing : collection of str
+            Classes whose entries need not go together, and `REFUSED`: the rest can be read then.
+
+        Raises
+        ------
+        ValidationError
+        """
+        # JSON mode: lists may become tuples, but text never becomes a number.
+        text = json.dumps(mapping)
+        return cls.model_validate_json(text, strict=True, context={"passing": passing})
 
     @staticmethod
     def _load(loads: Callable[[str], Any], text: str, where: str) -> dict[str, Any]:
@@ -89,33 +149,101 @@ class Section(BaseModel):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
 
+def plain(mapping: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    """Return a mapping of text, numbers, lists and mappings; a key `null` is text, as it looks.
+
+    Parameters
+    ----------
+    mapping : dict
+        As YAML reads it.
+    problems : Problems
+        Receives entries that YAML took for something else, a date say; they become text.
+    """
+
+    def as_text(value: Any) -> str:
+        problems.add(_no_plain(value))
+        return str(value)
+
+    texts: dict[str, Any] = json.loads(json.dumps(mapping, default=as_text))
+    return texts
+
+
 @cache
-def _schema_of(section: type[Section]) -> dict[str, Any]:
+def schema_of(section: type[Section]) -> dict[str, Any]:
+    """Return the JSON schema of a section."""
     return section.model_json_schema()
 
 
-def _no_plain(value: Any) -> Any:
-    """Refuse what YAML made of an entry where it is no text, number, list or mapping."""
-    raise ConfigurationError(
+def _no_plain(value: Any) -> ConfigurationError:
+    """Return the error for what is no text, number, list or mapping."""
+    return ConfigurationError(
         f"{value!s}: read as a {type(value).__name__}",
         cause="YAML takes 2024-01-31 for a date",
         next_step=f'write it in quotation marks: "{value!s}"',
     )
 
 
-def explain(error: ValidationError, where: str, schema: dict[str, Any] | None = None) -> str:
-    """Turn pydantic's report into one line per wrong key.
+def passes(name: str, info: ValidationInfo) -> bool:
+    """Return whether a validation lets pass what a class, or `REFUSED`, would refuse."""
+    return name in (info.context or {}).get("passing", ())
+
+
+def errors_of(
+    error: ValidationError, where: str, schema: dict[str, Any]
+) -> list[ConfigurationError | GendmrError]:
+    """Return pydantic's report as errors: one that lists wrong entries, and those of validators.
 
     Parameters
     ----------
-    error : ValidationError
+    error, where, schema
+        See `explain`.
+    """
+    return listed_errors([dict(item) for item in error.errors()], where, schema)
+
+
+def listed_errors(
+    items: Sequence[dict[str, Any]], where: str, schema: dict[str, Any]
+) -> list[GendmrError]:
+    """Return the same of the items of several reports."""
+    plain = [item for item in items if not is_refused(item)]
+    errors = [one for item in items if is_refused(item) for one in item["ctx"]["error"].errors]
+    if plain:
+        types = " ".join(item["type"] for item in plain)
+        errors.insert(
+            0,
+            ConfigurationError(
+                explain(plain, where, schema),
+                cause="a misspelt key, or a value given as text"
+                if "extra_forbidden" in types or "type" in types
+                else "a value out of its range",
+                next_step="edit the lines that are named; numbers on the command line need a"
+                " --configfile, since --config passes them as text",
+            ),
+        )
+    return errors
+
+
+def is_refused(item: dict[str, Any]) -> bool:
+    """Return whether an item of pydantic's report has errors of its own."""
+    return isinstance(item.get("ctx", {}).get("error"), RefusedEntry)
+
+
+def explain(
+    items: Sequence[dict[str, Any]], where: str, schema: dict[str, Any] | None = None
+) -> str:
+    """Turn items of pydantic's report into one line per wrong key.
+
+    Parameters
+    ----------
+    items : sequence of dict
+        As `ValidationError.errors` gives them.
     where : str
         The file.
     schema : dict, optional
         JSON schema of what was validated: a misspelt key is compared with the keys of its place.
     """
-    lines = [f"{where}: {error.error_count()} wrong entries"]
-    for item in error.errors():
+    lines = []
+    for item in items:
         key = ".".join(map(str, item["loc"])) or "(top level)"
         if item["type"] == "extra_forbidden":
             *place, name = item["loc"]
@@ -134,10 +262,13 @@ def explain(error: ValidationError, where: str, schema: dict[str, Any] | None = 
                 f"  {key}.kind = {item['ctx']['tag']!r}: no such kind{near}; there are"
                 f" {first_few(kinds, 20)}"
             )
+        elif item["type"] == CONTRADICTION:
+            lines += [f"  {key}: {text}" for text in item["ctx"]["texts"].split("\n")]
         else:
             said = f"  {key} = {_short(item['input'])}: {item['msg']}"
             lines.append(said + as_written(item["type"], item["input"]))
-    return "\n".join(lines)
+    count = "1 wrong entry" if len(lines) == 1 else f"{len(lines)} wrong entries"
+    return "\n".join([f"{where}: {count}", *lines])
 
 
 def _short(value: Any) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from gendmr.config.base import Section
 from gendmr.config.outcomes import AnyOutcome
@@ -81,16 +82,16 @@ class CohortSection(Section):
     """Smallest share of people that can be permuted; the last strata are left out until it is
     reached, and the report says so."""
 
-    @model_validator(mode="after")
-    def _names(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         loose = sorted(set(self.categorical) - set(self.covariates) - {"sex", "site"})
         if loose:
-            raise ValueError(f"categorical names no covariates: {first_few(loose)}")
+            yield f"categorical names no covariates: {first_few(loose)}"
         by = [name for name in (self.group_by, self.fold_by) if name is not None]
         known = {"participant_id", *self.covariates, "age", "sex", "site", *by}
         unknown = sorted(set(self.columns) - known)
         if unknown:
-            raise ValueError(
+            yield (
                 f"columns renames what is not used: {first_few(unknown)}; it maps our names to"
                 f" yours, ours are {first_few(sorted(known), 12)}"
             )
@@ -104,20 +105,17 @@ class CohortSection(Section):
             or any(name.startswith(f"{outcome}_") for outcome in self.outcomes)
         )
         if taken:
-            raise ValueError(
-                f"reserved names among covariates, group_by or fold_by: {first_few(taken)}"
-            )
+            yield f"reserved names among covariates, group_by or fold_by: {first_few(taken)}"
         if len(by) > 1:
-            raise ValueError(
+            yield (
                 "group_by and fold_by together: each value of fold_by is a fold, so that groups of"
                 " another column would be cut; keep one of them"
             )
         if self.fold_by in set(self.covariates) - set(self.categorical):
-            raise ValueError(
+            yield (
                 f"fold_by: {self.fold_by} is a numeric covariate; add it to categorical if its"
                 " values are labels"
             )
-        return self
 
     @field_validator("sex_codes", mode="before")
     @classmethod

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 
@@ -90,15 +91,14 @@ class ConnectivitySection(Section):
         ]
         return [path for path in named if path]
 
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         forms = [name for name in ("series", "matrices", "fmriprep") if getattr(self, name)]
         if len(forms) != 1:
-            raise ValueError(
+            yield (
                 "give one of `series`, `matrices` and `fmriprep`; given:"
                 f" {', '.join(forms) or 'none'}"
             )
         only = {"values": self.values != "correlation", "order": self.order != "upper_rows"}
         if self.matrices is None and (wrong := [name for name, used in only.items() if used]):
-            raise ValueError(f"{', '.join(wrong)}: only with `matrices`")
-        return self
+            yield f"{', '.join(wrong)}: only with `matrices`"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 from gendmr.errors import first_few
@@ -49,17 +50,16 @@ class ExpressionSection(Section):
     exclude: tuple[str, ...] = ()
     """People to leave out."""
 
-    @model_validator(mode="after")
-    def _platforms(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         units: dict[str, set[str]] = {}
         for matrix in self.matrices:
             units.setdefault(matrix.platform, set()).add(matrix.unit)
         mixed = sorted(name for name, some in units.items() if len(some) > 1)
         if mixed:
-            raise ValueError(f"matrices of one platform have several units: {first_few(mixed)}")
+            yield f"matrices of one platform have several units: {first_few(mixed)}"
         if len({matrix.unit == "z" for matrix in self.matrices}) > 1:
-            raise ValueError("z-scores beside another unit: they cannot be brought to one scale")
-        return self
+            yield "z-scores beside another unit: they cannot be brought to one scale"
 
     def files(self) -> list[str]:
         """Return the files that the section names."""

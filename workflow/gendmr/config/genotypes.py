@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from gendmr.config.base import Section
-from gendmr.errors import ConfigurationError
+from gendmr.config.base import REFUSED, RefusedEntry, Section, passes
+from gendmr.errors import ConfigurationError, first_few
 from gendmr.files.shipped import shipped_file
 
 Build = Literal["GRCh37", "GRCh38", "NCBI36"]
@@ -30,8 +31,14 @@ CONVERTED = {
     ".txt": "plink1.9 --23file {path} FAMILY PERSON --make-bed --out {stem} for each person of"
     " 23andMe or AncestryDNA, then give each {stem}",
     ".bed.gz": "gunzip {path}, also of .bim and .fam, then give the path without .bed",
-    ".zip": "unzip {path}, then give what is in it",
+    ".zip": "unzip -d {stem} {path}, then give the path of what is in {stem}",
 }
+
+# Single files of a set, how the set is named instead, and the end of its path.
+PARTS = (
+    ((".bed", ".bim", ".fam"), "without .bed, .bim or .fam", ""),
+    ((".pvar", ".pvar.zst", ".psam"), "of the .pgen", ".pgen"),
+)
 
 
 def form_of(path: str) -> str:
@@ -165,15 +172,20 @@ class GenotypesSection(Section):
 
     @field_validator("inputs")
     @classmethod
-    def _prefixes(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
-        for prefix in inputs:
-            if prefix.endswith((".bed", ".bim", ".fam")):
-                raise ValueError(f"{prefix}: give the path without {prefix[-4:]}")
-            if prefix.endswith((".pvar", ".pvar.zst", ".psam")):
-                raise ValueError(f"{prefix}: give the path of the .pgen")
-            _refuse_other_form(prefix)
+    def _prefixes(cls, inputs: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if passes(REFUSED, info):
+            return inputs
+        refused = [error for error in map(_refusal, inputs) if error is not None]
         if len(set(inputs)) < len(inputs):
-            raise ValueError("the same file set is named twice")
+            twice = sorted({name for name in inputs if inputs.count(name) > 1})
+            refused.append(
+                ConfigurationError(
+                    f"genotypes.inputs: the same file set is named twice: {first_few(twice)}",
+                    next_step="name each once",
+                )
+            )
+        if refused:
+            raise RefusedEntry(refused)
         return inputs
 
     @field_validator("chromosomes")
@@ -184,37 +196,35 @@ class GenotypesSection(Section):
             raise ValueError(f'{", ".join(wrong)}: autosomes are written "1" to "22"')
         return chromosomes
 
-    @model_validator(mode="after")
-    def _ordered(self) -> GenotypesSection:
-        self._bgen_fits()
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        yield from self._bgen_contradictions()
         for name, lift in self.lift.items():
             if name not in self.inputs:
-                raise ValueError(f"lift names {name}, which is none of the inputs")
+                yield f"lift names {name}, which is none of the inputs"
             if lift.build == self.build:
-                raise ValueError(f"lift: {name} is of {lift.build} already")
+                yield f"lift: {name} is of {lift.build} already"
         if self.sex_female_max >= self.sex_male_min:
-            raise ValueError("sex_female_max must be below sex_male_min")
+            yield "sex_female_max must be below sex_male_min"
         if self.kinship > self.duplicate_kinship:
-            raise ValueError("kinship must not exceed duplicate_kinship")
+            yield "kinship must not exceed duplicate_kinship"
         if self.pruning_step > self.pruning_window:
-            raise ValueError("pruning_step must not exceed pruning_window")
-        return self
+            yield "pruning_step must not exceed pruning_window"
 
-    def _bgen_fits(self) -> None:
+    def _bgen_contradictions(self) -> Iterator[str]:
         named = [name for name in self.inputs if form_of(name) == "bgen"]
         if named and self.bgen is None:
-            raise ValueError(
+            yield (
                 f"{named[0]} does not say which of two alleles is the reference: add"
                 " `bgen: {reference: first}` (UK Biobank, QCTOOL, PLINK's ref-first) or"
                 " `bgen: {reference: last}`"
             )
         if self.bgen is not None and not named:
-            raise ValueError("bgen is given, and no input ends in .bgen")
+            yield "bgen is given, and no input ends in .bgen"
         samples = self.bgen.samples if self.bgen else None
-        if isinstance(samples, dict) and (
-            others := [name for name in samples if name not in named]
-        ):
-            raise ValueError(f"bgen: samples names {others[0]}, which is none of the .bgen inputs")
+        for name in samples if isinstance(samples, dict) else ():
+            if name not in named:
+                yield f"bgen: samples names {name}, which is none of the .bgen inputs"
 
     @property
     def files(self) -> list[str]:
@@ -243,13 +253,21 @@ class GenotypesSection(Section):
         return shipped_file(self.reference_positions)
 
 
-def _refuse_other_form(path: str) -> None:
+def _refusal(path: str) -> ConfigurationError | None:
+    """Return the error for a path that is no prefix, or a file in a form that is not read."""
+    for suffixes, needed, end in PARTS:
+        if part := next((suffix for suffix in suffixes if path.endswith(suffix)), None):
+            return ConfigurationError(
+                f"genotypes.inputs: {path}: give the path {needed}",
+                cause="the files of a set are named by one path",
+                next_step=f"write {path.removesuffix(part)}{end}",
+            )
     suffix = next((suffix for suffix in CONVERTED if path.lower().endswith(suffix)), None)
     # A file set may be called `study.txt`.
     if suffix is None or Path(f"{path}.bed").is_file():
-        return
+        return None
     stem = path[: -len(suffix)]
-    raise ConfigurationError(
+    return ConfigurationError(
         f"genotypes.inputs: {path}: {suffix} is no form that is read",
         cause="read are .bed with .bim and .fam (a path without suffix), .vcf (.gz, .bgz, .zst),"
         " .bcf, .pgen and .bgen",

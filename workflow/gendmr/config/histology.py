@@ -2,11 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
+
+Triple = tuple[float, float, float]
+
+
+class TilesSection(Section):
+    """Tiles of images of slides, and the network whose features they get.
+
+    Without it slides are files of features that another program made.
+    """
+
+    weights: str
+    """Weights of the backbone, `.safetensors`, with torchvision's names of parameters."""
+    backbone: str = "resnet50"
+    """A network for classification of torchvision, by its name there."""
+    layer: str | None = None
+    """Node of the network whose output, averaged over the tile, are the features: `layer3` of
+    `resnet50` is CLAM's, 1,024 numbers. Absent: what the network's last layer reads."""
+    size: int = Field(default=256, ge=32, le=2048)
+    """Side of a tile in pixels, as the network reads it."""
+    mpp: float = Field(default=0.5, gt=0.05, le=16)
+    """Microns per pixel of tiles: 0.25, 0.5 and 1.0 are about 40, 20 and 10 times."""
+    unknown_mpp: float | None = Field(default=None, gt=0.05, le=16)
+    """Microns per pixel of the slides whose files do not tell it; absent: these are refused."""
+    tissue: float = Field(default=0.5, gt=0, le=1)
+    """Share of a tile that must be tissue."""
+    pen: float = Field(default=0.1, ge=0, le=1)
+    """Tiles of which a larger share is covered by marks of a pen are left out."""
+    mean: Triple = (0.485, 0.456, 0.406)
+    """Taken off red, green and blue (0 to 1) before the network reads them: ImageNet's."""
+    sd: Triple = (0.229, 0.224, 0.225)
+    """By which they are then divided."""
+    batch: int = Field(default=16, ge=1, le=1024)
+    """Tiles that stand in memory at a time."""
+    gpu: bool = False
+    """Compute features on a GPU; their last digits then depend on it."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries cannot be used."""
+        if not self.weights.endswith(".safetensors"):
+            yield (
+                f"weights: {self.weights!r} is no .safetensors file. Files of torch (.pth, .pt) can"
+                " run code when they are read: convert them once, where you trust them, with"
+                " safetensors.torch.save_file(torch.load(path, weights_only=True), target)"
+            )
+        if min(self.sd) <= 0:
+            yield "sd: numbers above 0"
 
 
 class HistologySection(Section):
@@ -14,7 +61,10 @@ class HistologySection(Section):
 
     slides: str
     """Tab-separated table with the columns `participant_id` and `slide_id`, and perhaps `file`: the
-    HDF5 file of the slide's features, relative to the table."""
+    HDF5 file of the slide's features, or with `tiles` the image of the slide; relative to the
+    table."""
+    tiles: TilesSection | None = None
+    """Slides are images: tiles and their features are made here."""
     folder: str | None = None
     """Where files lie that the table does not name: `<folder>/<slide_id>.h5`."""
     features: str = "features"
@@ -44,13 +94,24 @@ class HistologySection(Section):
 
     def files(self) -> list[str]:
         """Return the single files that the section names."""
-        return [self.slides]
+        return [self.slides, *([self.tiles.weights] if self.tiles else [])]
 
-    @model_validator(mode="after")
-    def _one_grid(self) -> Self:
+    @property
+    def changed(self) -> set[str]:
+        """Options that are not at their default."""
+        fields = type(self).model_fields
+        return {name for name in fields if getattr(self, name) != fields[name].default}
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        other = [name for name in ("folder", "features", "coordinates") if name in self.changed]
+        if self.tiles is not None and other:
+            yield (
+                f"{', '.join(other)}: only without `tiles`; the column `file` of {self.slides}"
+                " names the image of each slide"
+            )
         if self.order == "grid" and (self.bag != "pad" or self.several != "largest"):
-            raise ValueError(
+            yield (
                 "order: grid needs `bag: pad` and `several: largest`: a grid has empty cells, and"
                 " two slides have no common one"
             )
-        return self

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
 from gendmr.config.base import Section
 from gendmr.config.selection import SelectSection
@@ -100,8 +101,8 @@ class Outliers(Section):
     dice_below: float = Field(default=0.9, ge=0, le=1)
     """Overlap (Dice) of the warped brain with the template's below which a scan is flagged."""
     similarity_below: float = Field(default=0.5, ge=-1, le=1)
-    """Correlation of the warped scan with the template, within the brain, below which a scan is
-    flagged."""
+    """Correlation of the warped scan with the template, within the brain but not where ventricles
+    may reach to, below which a scan is flagged."""
     icv_ratio_apart: float = Field(default=0.15, gt=0)
     """Distance from 1 of the template's brain, carried to the scan, divided by the volume of the
     scan's mask, above which a scan is flagged: one of the two is not this brain."""
@@ -236,25 +237,18 @@ class ImagingSection(Section):
         )
         return self.model_copy(update={"atlas": files})
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if (self.bids is None) == (self.measurements is None):
-            raise ValueError(
-                "give exactly one of `bids` (images) and `measurements` (made elsewhere)"
-            )
-        if (self.bids is None) != (self.atlas is None):
-            raise ValueError("`bids` needs an `atlas`, and `measurements` bring their own regions")
+            yield "give exactly one of `bids` (images) and `measurements` (made elsewhere)"
+        elif (self.bids is None) != (self.atlas is None):
+            yield "`bids` needs an `atlas`, and `measurements` bring their own regions"
         if self.places is not None and self.measurements is None:
-            raise ValueError("`places` goes with `measurements`; an atlas has its own table")
-        return self
-
-    @model_validator(mode="after")
-    def _mask_fits_brain(self) -> Self:
+            yield "`places` goes with `measurements`; an atlas has its own table"
         if (self.brain == "given") != (self.mask is not None):
-            raise ValueError("`brain: given` needs `mask`, and only `given` uses it")
+            yield "`brain: given` needs `mask`, and only `given` uses it"
         if self.mask is not None and "{participant}" not in self.mask:
-            raise ValueError("`mask` needs `{participant}`, or all would share one mask")
-        return self
+            yield "`mask` needs `{participant}`, or all would share one mask"
 
 
 class BiasCorrection(Section):
@@ -281,11 +275,10 @@ class LinearStage(Section):
     sampling: float = Field(gt=0, le=1)
     """Share of the voxels in which the metric is computed."""
 
-    @model_validator(mode="after")
-    def _levels_agree(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if not len(self.iterations) == len(self.shrink) == len(self.smooth):
-            raise ValueError("iterations, shrink and smooth need one value per level")
-        return self
+            yield "iterations, shrink and smooth need one value per level"
 
 
 class NonlinearStage(Section):
@@ -308,11 +301,10 @@ class NonlinearStage(Section):
     total_sigma: float = Field(ge=0)
     """Smoothing of the whole field, voxels."""
 
-    @model_validator(mode="after")
-    def _levels_agree(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if not len(self.iterations) == len(self.shrink) == len(self.smooth):
-            raise ValueError("iterations, shrink and smooth need one value per level")
-        return self
+            yield "iterations, shrink and smooth need one value per level"
 
 
 class Refinement(Section):
@@ -323,11 +315,10 @@ class Refinement(Section):
     shrink: Factors
     """Thinning per level, of the grid of registration; the last is 1."""
 
-    @model_validator(mode="after")
-    def _levels_agree(self) -> Self:
-        if not len(self.iterations) == len(self.shrink):
-            raise ValueError("iterations and shrink need one value per level")
-        return self
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        if len(self.iterations) != len(self.shrink):
+            yield "iterations and shrink need one value per level"
 
 
 class Preset(Section):

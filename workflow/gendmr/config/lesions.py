@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 
@@ -47,32 +47,27 @@ class LesionsSection(Section):
     exclude: tuple[str, ...] = ()
     """Participants who are left out, without `sub-`."""
 
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         forms = [name for name in ("tif", "nifti") if getattr(self, name)]
         if len(forms) != 1:
-            raise ValueError(f"give either `tif` or `nifti`; given: {', '.join(forms) or 'none'}")
+            yield f"give either `tif` or `nifti`; given: {', '.join(forms) or 'none'}"
         if (self.nifti is None) != (self.masks is None):
-            raise ValueError("`masks` go with `nifti`: both are paths with `{participant}`")
-        absent = [path for path in (self.nifti, self.masks) if path and PERSON not in path]
-        if absent:
-            raise ValueError(f"{absent[0]}: no {PERSON} in it")
+            yield "`masks` go with `nifti`: both are paths with `{participant}`"
+        for path in (self.nifti, self.masks):
+            if path and PERSON not in path:
+                yield f"{path}: no {PERSON} in it"
         if self.nifti is not None and self.voxel_size is not None:
-            raise ValueError("`voxel_size`: only with `tif`; NIfTI files hold theirs")
+            yield "`voxel_size`: only with `tif`; NIfTI files hold theirs"
         if self.voxel_size is not None and min(self.voxel_size) <= 0:
-            raise ValueError("`voxel_size`: three lengths above 0, in mm")
-        return self
-
-    @model_validator(mode="after")
-    def _names_and_values(self) -> Self:
+            yield "`voxel_size`: three lengths above 0, in mm"
         if len(set(self.channels)) != len(self.channels):
-            raise ValueError(f"`channels`: a name stands twice in {', '.join(self.channels)}")
+            yield f"`channels`: a name stands twice in {', '.join(self.channels)}"
         if self.reference is not None and self.reference not in self.channels:
-            raise ValueError(f"`reference`: {self.reference} is none of {', '.join(self.channels)}")
+            yield f"`reference`: {self.reference} is none of {', '.join(self.channels)}"
         both = sorted(set(self.lesion) & set(self.background))
         if both:
-            raise ValueError(f"{both[0]} is named both in `lesion` and in `background`")
+            yield f"{both[0]} is named both in `lesion` and in `background`"
         low, high = self.percentiles
         if not 0 <= low < high <= 100:
-            raise ValueError("`percentiles`: the lower one first, both from 0 to 100")
-        return self
+            yield "`percentiles`: the lower one first, both from 0 to 100"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gendmr.config.cohort import CohortSection
 from gendmr.config.methods.base import COVARIATES, MethodSection
-from gendmr.errors import ConfigurationError, did_you_mean, first_few
+from gendmr.errors import ConfigurationError, Problems, did_you_mean, first_few
 
 
 def check_method(
@@ -34,10 +34,14 @@ def check_method(
     ConfigurationError
         The outcome is none of the study, or of a kind that the method does not learn; a modality is
         not there, or cannot be read, or is to be shuffled and is not read.
+    SeveralErrors
+        Several of these.
     """
-    _check_outcome(where, method, outcome, cohort)
-    _check_reads(where, method, available, readable)
-    _check_shuffled(where, method, cohort, readable)
+    problems = Problems()
+    problems.attempt(_check_outcome, where, method, outcome, cohort)
+    problems.attempt(_check_reads, where, method, available, readable)
+    problems.attempt(_check_shuffled, where, method, cohort, readable)
+    problems.refuse()
 
 
 def _check_outcome(where: str, method: MethodSection, outcome: str, cohort: CohortSection) -> None:

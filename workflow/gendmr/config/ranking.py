@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from gendmr.config.base import Section
 from gendmr.files.shipped import shipped_file
@@ -36,16 +37,15 @@ class EnrichmentSection(Section):
     def _shipped(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(shipped_file, paths))
 
-    @model_validator(mode="after")
-    def _something_to_test(self) -> EnrichmentSection:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if not self.sets and not self.loci:
-            raise ValueError("name files in `sets` or `loci`, or leave `enrichment` out")
+            yield "name files in `sets` or `loci`, or leave `enrichment` out"
         stems = [Path(path).stem for path in (*self.sets, *self.loci)]
         if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
-            raise ValueError(f"two files are called {', '.join(twice)}: results are named by them")
+            yield f"two files are called {', '.join(twice)}: results are named by them"
         if self.smallest > self.largest:
-            raise ValueError("smallest must not exceed largest")
-        return self
+            yield "smallest must not exceed largest"
 
 
 class FiguresSection(Section):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 from gendmr.config.simulated_lesions import SimulatedLesionsSection
@@ -50,11 +51,10 @@ class SimulatedOutcome(Section):
         """Columns of participants.tsv, where named; else the outcome's name is the column."""
         return ()
 
-    @model_validator(mode="after")
-    def _explained(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if self.heritability + self.regional > 1 + 1e-9:
-            raise ValueError("heritability and regional: together at most 1")
-        return self
+            yield "heritability and regional: together at most 1"
 
 
 class SimulatedQuantitative(SimulatedOutcome):
@@ -96,11 +96,11 @@ class SimulatedSurvival(SimulatedOutcome):
         """Time and event."""
         return self.time, self.event
 
-    @model_validator(mode="after")
-    def _two_columns(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        yield from super().contradictions()
         if self.time == self.event:
-            raise ValueError("time and event: two columns")
-        return self
+            yield "time and event: two columns"
 
 
 class SimulatedMulticlass(SimulatedOutcome):
@@ -124,15 +124,15 @@ class SimulatedMulticlass(SimulatedOutcome):
         """Share of the people in each class."""
         return self.shares or (1 / len(self.labels),) * len(self.labels)
 
-    @model_validator(mode="after")
-    def _classes(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        yield from super().contradictions()
         if twice := [label for label, count in Counter(self.labels).items() if count > 1]:
-            raise ValueError(f"labels: {first_few(twice)} appears twice")
+            yield f"labels: {first_few(twice)} appears twice"
         if self.shares and len(self.shares) != len(self.labels):
-            raise ValueError(f"shares: {len(self.shares)} of them for {len(self.labels)} labels")
+            yield f"shares: {len(self.shares)} of them for {len(self.labels)} labels"
         if min(self.class_shares) <= 0 or not math.isclose(sum(self.class_shares), 1, abs_tol=1e-6):
-            raise ValueError("shares: each above 0, their sum 1")
-        return self
+            yield "shares: each above 0, their sum 1"
 
 
 AnySimulatedOutcome = Annotated[
@@ -228,13 +228,19 @@ class SimulateSection(Section):
         """What the disease weakens and genes may act through: regions, then connections."""
         return (*self.regions, *self.connections)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        yield from self._of_ranges()
+        yield from self._of_regions()
+        yield from self._of_connections()
+        yield from self._of_outcomes()
+
+    def _of_ranges(self) -> Iterator[str]:
         low, high = self.odds_ratios
         if not 1.0 <= low <= high <= 8.0:
-            raise ValueError("odds_ratios: two numbers, 1 <= lowest <= highest <= 8")
+            yield "odds_ratios: two numbers, 1 <= lowest <= highest <= 8"
         if not 1.0 <= self.voxel_sizes[0] <= self.voxel_sizes[1] <= 5.0:
-            raise ValueError("voxel_sizes: two numbers, 1 <= smallest <= largest <= 5 mm")
+            yield "voxel_sizes: two numbers, 1 <= smallest <= largest <= 5 mm"
         if self.imaging == "t1w":
             only = {
                 "variance_explained": self.variance_explained is not None,
@@ -242,25 +248,29 @@ class SimulateSection(Section):
                 "smaller_regions": self.smaller_regions != 0,
             }
             if wrong := [name for name, used in only.items() if used]:
-                raise ValueError(f"{', '.join(wrong)}: only with `imaging: measurements`")
+                yield f"{', '.join(wrong)}: only with `imaging: measurements`"
         if self.tumours is not None and self.lesions is not None:
-            raise ValueError("tumours and lesions: two cohorts; leave one of them out")
+            yield "tumours and lesions: two cohorts; leave one of them out"
         other = self.tumours is not None or self.lesions is not None
         if not other and self.images > self.people:
-            raise ValueError("images: at most as many as `people`")
+            yield "images: at most as many as `people`"
+
+    def _of_regions(self) -> Iterator[str]:
         if len(set(self.regions)) != len(self.regions):
-            raise ValueError("regions: a name appears twice")
+            yield "regions: a name appears twice"
         if (
             not self.null_mode
             and self.through_regions > 0
             and self.planted > 1
             and not self.mediators
         ):
-            raise ValueError("through_regions: needs at least one name in `regions`")
+            yield "through_regions: needs at least one name in `regions`"
+
+    def _of_connections(self) -> Iterator[str]:
         if self.connections and not self.functional:
-            raise ValueError("connections: only with `functional: true`")
+            yield "connections: only with `functional: true`"
         if self.connections and self.outcomes:
-            raise ValueError("connections: drive the diagnosis alone; leave `outcomes` out")
+            yield "connections: drive the diagnosis alone; leave `outcomes` out"
         pairs = [frozenset(name.split(" ~ ")) for name in self.connections]
         wrong = [
             name
@@ -268,26 +278,23 @@ class SimulateSection(Section):
             if " ~ " not in name or not pair <= set(NETWORKS)
         ]
         if wrong or len(set(pairs)) != len(pairs):
-            raise ValueError(
+            yield (
                 f"connections: each once, `first ~ second` of {', '.join(NETWORKS)};"
                 f" wrong: {first_few(wrong) if wrong else 'one pair twice'}"
             )
-        return self
 
-    @model_validator(mode="after")
-    def _further_outcomes(self) -> Self:
+    def _of_outcomes(self) -> Iterator[str]:
         columns = Counter(
             column for name, item in self.outcomes.items() for column in item.columns or (name,)
         )
         if taken := sorted(RESERVED_COLUMNS & set(columns)):
-            raise ValueError(f"outcomes: {first_few(taken)} are columns of something else")
+            yield f"outcomes: {first_few(taken)} are columns of something else"
         if twice := sorted(column for column, count in columns.items() if count > 1):
-            raise ValueError(f"outcomes: {first_few(twice)} are columns of two outcomes")
+            yield f"outcomes: {first_few(twice)} are columns of two outcomes"
         if not self.regions and not self.null_mode:
             named = [name for name, item in self.outcomes.items() if item.regional > 0]
             if named:
-                raise ValueError(
+                yield (
                     f"outcomes: {first_few(named)} need at least one name in `regions`,"
                     " or `regional: 0`"
                 )
-        return self

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 
@@ -27,8 +27,7 @@ class TrackingSection(Section):
     """Seconds that the copy may cost at the end of a study; what is left is sent by a later
     `gendmr tracking sync`."""
 
-    @model_validator(mode="after")
-    def _live_needs_a_server(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if self.live and not (self.uri and self.enabled):
-            raise ValueError("`live: true` needs a server, `uri: http://…`, and `enabled: true`")
-        return self
+            yield "`live: true` needs a server, `uri: http://…`, and `enabled: true`"

@@ -47,6 +47,11 @@ class MethodOptions(Section):
         held = self.task.modality
         return tuple(dict.fromkeys([*self.modalities, *([held] if held else [])]))
 
+    @property
+    def left_files(self) -> tuple[str, ...]:
+        """Return the files that a fold leaves besides those which every fold has."""
+        return (*self.task.left_files, *self.method.left_files(self.reads))
+
     def code(self, job: str) -> tuple[str, ...]:
         """Return the modules that a job runs: those of no other member of the wings are among them.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 
@@ -54,9 +54,8 @@ class TumoursSection(Section):
     shuffled: bool = False
     """Slides of somebody else: nothing that they say is true of the person."""
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         low, high = self.patches
         if not 4 <= low <= high <= 20000:
-            raise ValueError("patches: two numbers, 4 <= fewest <= most <= 20000")
-        return self
+            yield "patches: two numbers, 4 <= fewest <= most <= 20000"

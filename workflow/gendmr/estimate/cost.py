@@ -16,7 +16,7 @@ import yaml
 from gendmr.config.study import DATA_STAGES, Study
 from gendmr.errors import ConfigurationError, first_few
 from gendmr.estimate.plan import Job
-from gendmr.estimate.size import TRAINING, Size, drivers, rate_name
+from gendmr.estimate.size import TRAINING, Size, drivers, rate_name, rule_family
 from gendmr.files.shipped import ROOT
 
 STAGES = (*DATA_STAGES, "cohort", "training", "ranking", "tracking", "report")
@@ -76,9 +76,9 @@ def stages_of_rules() -> dict[str, str]:
     for stage in STAGES:
         text = (RULES / f"{stage}.smk").read_text(encoding="utf-8")
         names = re.findall(r"^\s*rule (\w+):", text, re.M)
-        # Of rules that stand once for each set of modalities: the verb before their names.
-        verbs = re.findall(r'^\s*name:\s*f"(\w+)_\{', text, re.M)
-        stages |= dict.fromkeys([*names, *verbs], stage)
+        # Of rules that stand once for each set of modalities or files: what their names begin with.
+        families = re.findall(r'^\s*name:\s*f?"(\w+?)(?:_\{|")', text, re.M)
+        stages |= dict.fromkeys([*names, *families], stage)
     return stages
 
 
@@ -94,8 +94,7 @@ def seconds_of(job: Job, study: Study, size: Size) -> float | None:
 
 def stage_of(job: Job, study: Study) -> str:
     """Return the stage of a job; its rule where that belongs to none."""
-    stages = stages_of_rules()
-    return stages.get(job.rule) or stages.get(rate_name(job, study), job.rule)
+    return stages_of_rules().get(rule_family(job, study), job.rule)
 
 
 def _rates_of(study: Study) -> dict[str, Mapping[str, Mapping[str, float]]]:
@@ -121,7 +120,7 @@ def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
     unknown = set()
     for job in jobs:
         name = rate_name(job, study)
-        if name not in rates and job.rule in TRAINING:
+        if name not in rates and rule_family(job, study) in TRAINING:
             cost.unmeasured[name] = cost.unmeasured.get(name, 0) + 1
             continue
         if name not in rates:
@@ -132,7 +131,7 @@ def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
             what: sum(rate * by.get(driver, 0.0) for driver, rate in rates[name][what].items())
             for what in ("seconds", "memory", "disk")
         }
-        stage = sums[stages.get(job.rule) or stages[name]]
+        stage = sums[stages[rule_family(job, study)]]
         stage.jobs += 1
         stage.cpu += used["seconds"]
         stage.disk += used["disk"]

@@ -184,13 +184,23 @@ def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
     }
 
 
-def rate_name(job: Job, study: Study) -> str:
-    """Return the key of a job's rates: its rule, and for training the kind of its method.
+def rule_family(job: Job, study: Study) -> str:
+    """Return the rule of a job without what tells copies of a rule apart.
 
-    Rules that stand once for each set of modalities are named `<verb>_<modalities>`.
+    Rules that stand once for each set of modalities are named `<verb>_<modalities>`, and those of
+    folds once for each set of files that are left beside the others, `train_fold_<files>`.
     """
-    if job.rule in TRAINING:
-        return f"{job.rule} {study.methods[job.wildcards['method']].kind}"
+    for rule in TRAINING:
+        if job.rule == rule or job.rule.startswith(f"{rule}_"):
+            return rule
     verb, _, rest = job.rule.partition("_")
     known = set(study.modality_sections())
     return verb if rest and set(rest.split("_")) <= known else job.rule
+
+
+def rate_name(job: Job, study: Study) -> str:
+    """Return the key of a job's rates: its rule, and for training the kind of its method."""
+    family = rule_family(job, study)
+    if family in TRAINING:
+        return f"{family} {study.methods[job.wildcards['method']].kind}"
+    return family

@@ -42,6 +42,13 @@ class Fileset:
     n_variants: int
 
 
+# Names for rows of one person: then kinship finds the copies, and the better called one stays.
+NUMBERED = (
+    "number the copies: awk '{{n = ++rows[$1, $2]; if (n > 1) $2 = $2 \"_\" n; print}}' {fam} >"
+    " {fam}.new && mv {fam}.new {fam}"
+)
+
+
 def check_fileset(prefix: str | Path) -> Fileset:
     """Refuse a file set whose three files cannot belong together.
 
@@ -97,15 +104,14 @@ def open_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
     people, variants = read_fam(prefix), read_bim(prefix)
     check_size(prefix, len(people), len(variants))
     check_padding(Path(f"{prefix}.bed"), len(people), len(variants))
-    _no_comments(prefix, people)
     _unique(
         prefix,
         "fam",
         (people["fid"] + " " + people["iid"]).tolist(),
         "people (FID IID)",
         cause="the same person exported twice",
-        next_step=f"list one copy of each in twice.txt: plink1.9 --bfile {prefix}"
-        f" --remove twice.txt --make-bed --out {prefix}.once, or give each copy its own IID",
+        # PLINK removes all rows of a name. With names of their own, kinship finds the copies.
+        next_step=NUMBERED.format(fam=f"{prefix}.fam"),
     )
     _check_order(prefix, variants)
     return Fileset(prefix, len(people), len(variants)), people, variants
@@ -142,11 +148,13 @@ def read_fam(prefix: str | Path) -> pd.DataFrame:
 
     Raises
     ------
-    InputFileError, GenotypeFileError
-        The file is missing, empty, or has rows that are not of six columns, or a sex that is none.
+    InputFileError, GenotypeFileError, IdentifierError
+        The file is missing, empty, or has rows that are not of six columns, or a sex that is none,
+        or a header.
     """
     names = ("fid", "iid", "father", "mother", "sex", "phenotype")
     people = pd.DataFrame(dict(zip(names, _columns(str(prefix), "fam"), strict=True)))
+    _no_comments(str(prefix), people)
     people["sex"] = recode_sex_column(prefix, people["sex"])
     return people
 
@@ -264,12 +272,20 @@ def _check_order(prefix: str, variants: pd.DataFrame) -> None:
 
 
 def _no_comments(prefix: str, people: pd.DataFrame) -> None:
+    first = people.iloc[0]
+    if first["iid"].upper() == "IID" and not first["fid"].startswith("#"):
+        raise IdentifierError(
+            f"{prefix}.fam: the first row is a header: {first_few(first)}",
+            cause="a .fam has no header; other programs write one",
+            next_step=f"sed -i 1d {prefix}.fam",
+        )
     hidden = people.loc[people["fid"].str.startswith("#"), "fid"]
     if len(hidden):
         raise IdentifierError(
             f"{prefix}.fam: {len(hidden)} rows begin with '#': {first_few(hidden)}",
             cause="a header, or family names that PLINK 2 takes for comments",
-            next_step=f"sed -i '/^#/d' {prefix}.fam for a header, or rename the families",
+            next_step=f"sed -i '/^#/d' {prefix}.fam, which takes out a header; families of such"
+            " names have to be renamed",
         )
 
 

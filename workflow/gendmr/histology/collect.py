@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ import pandas as pd
 
 from gendmr.config.histology import HistologySection
 from gendmr.errors import GendmrError, ModalityError, first_few
-from gendmr.files.atomic import write_json
+from gendmr.files.atomic import read_json, write_json
 from gendmr.files.histology import PATCHES
 from gendmr.files.pieces import write_rows
 from gendmr.files.provenance import versions
 from gendmr.files.tables import MISSING, write_table
 from gendmr.histology.bag import EMPTY, Bag, make_bag, make_grid
 from gendmr.histology.features import SlideFeatures, read_slide
-from gendmr.histology.slides import SlideFile, find_slides
+from gendmr.histology.slides import DESCRIPTION, PICTURE, SlideFile, extracted, find_slides
 
 STAGE = "histology"
 USED, BROKEN, EXCLUDED, NOBODY = "used", "broken", "excluded", "no person"
@@ -41,6 +41,8 @@ class Slide:
         Numbers of the patches in the file.
     step : float, optional
     error : GendmrError, optional
+    said : mapping, optional
+        tiles.json of a slide whose features were made here.
     """
 
     file: SlideFile
@@ -54,13 +56,15 @@ class Slide:
     source: np.ndarray | None = None
     step: float | None = None
     error: GendmrError | None = None
+    said: Mapping[str, Any] | None = None
 
 
 def collect_slides(section: HistologySection, output: Path | str) -> dict[str, Any]:
     """Write the stage's files; return the summary.
 
     They are ``patches.nc``, ``slides.tsv``, ``attrition.tsv``, ``summary.json`` and
-    ``figures/quality.png``. Memory holds one slide and one bag.
+    ``figures/quality.png``, and ``figures/tissue.png`` where slides are images. Memory holds one
+    slide and one bag.
 
     Parameters
     ----------
@@ -78,7 +82,10 @@ def collect_slides(section: HistologySection, output: Path | str) -> dict[str, A
         Most slides are broken: the reason of the first.
     """
     output = Path(output)
-    slides = [_inspect(file, section) for file in find_slides(section)]
+    files = find_slides(section)
+    if section.tiles is not None:
+        files = [extracted(file, output) for file in files]
+    slides = [_inspect(file, section) for file in files]
     broken = [one for one in slides if one.status == BROKEN]
     if len(broken) > MOST_BROKEN * len(slides) and broken[0].error is not None:
         raise broken[0].error
@@ -129,7 +136,18 @@ def collect_slides(section: HistologySection, output: Path | str) -> dict[str, A
     from gendmr.histology.figures import draw_slides
 
     draw_slides(output / "figures" / "quality.png", slides, size)
+    if section.tiles is not None:
+        _draw_tissue(output, slides)
     return summary
+
+
+def _draw_tissue(output: Path, slides: Sequence[Slide]) -> None:
+    """Draw slides with their tissue: first those without a tile, then those with fewest."""
+    from gendmr.histology.tissue_figure import draw_pictures
+
+    seen = sorted((one for one in slides if one.said), key=lambda one: one.patches)
+    pictures = [(one.file.slide, Path(one.file.path).with_name(PICTURE)) for one in seen]
+    draw_pictures(output / "figures" / "tissue.png", pictures)
 
 
 def _inspect(file: SlideFile, section: HistologySection) -> Slide:
@@ -137,21 +155,38 @@ def _inspect(file: SlideFile, section: HistologySection) -> Slide:
         return Slide(file, EXCLUDED, "histology.exclude")
     if not file.participant:
         return Slide(file, NOBODY, "the table names no person")
+    said = None
+    if section.tiles is not None:
+        said = read_json(Path(file.path).with_name(DESCRIPTION))
+        if "refused" in said:
+            why = said["refused"]
+            error = ModalityError(why["what"], cause=why["cause"], next_step=why["next"])
+            return Slide(file, BROKEN, error.what, error=error, said=said)
     try:
         read = read_slide(file.path, section)
-    except GendmrError as error:
-        return Slide(file, BROKEN, error.what, error=error)
+    except GendmrError as damage:
+        return Slide(file, BROKEN, damage.what, error=damage, said=said)
     if not len(read):
-        return Slide(file, EMPTY_SLIDE, "no patch", features=read.features.shape[1])
+        why = _why_empty(said) if said else "no patch"
+        return Slide(file, EMPTY_SLIDE, why, features=read.features.shape[1], said=said)
     return Slide(
         file,
         USED,
+        said=said,
         patches=len(read),
         features=read.features.shape[1],
         places=read.places,
         source=read.source,
         step=read.step,
     )
+
+
+def _why_empty(said: Mapping[str, Any]) -> str:
+    """Return why an image of a slide gave no tile."""
+    pen = f", {100 * said['pen_share']:.1f} % of the slide is pen" if said["pen_share"] else ""
+    if not said["tissue_mm2"]:
+        return f"no tissue{pen}"
+    return f"no tile of tissue: {said['tissue_mm2']:.2f} mm² on the slide{pen}"
 
 
 def _smaller(slides: Sequence[Slide], section: HistologySection) -> list[Slide]:
@@ -262,8 +297,16 @@ def slide_table(slides: Sequence[Slide]) -> pd.DataFrame:
             "rule": [one.rule or MISSING for one in slides],
             "features": [one.features for one in slides],
             "coordinates": [str(one.places is not None) for one in slides],
+            "tissue_mm2": [_said(one, "tissue_mm2") for one in slides],
+            "pen_share": [_said(one, "pen_share") for one in slides],
+            "mpp": [_said(one, "mpp") for one in slides],
         }
     )
+
+
+def _said(slide: Slide, name: str) -> Any:
+    """Return what tiles.json tells of a slide, n/a where its features were made elsewhere."""
+    return MISSING if slide.said is None else slide.said.get(name, MISSING)
 
 
 def _attrition(slides: Sequence[Slide], people: dict[str, list[Slide]]) -> pd.DataFrame:
@@ -295,6 +338,7 @@ def _notes(
         names = [one.file.slide for one in slides if one.status == status]
         if names:
             notes.append(f"{len(names)} of {len(slides)} slides {why}: {first_few(names)}.")
+    notes += _notes_of_images([one for one in slides if one.said], section)
     several = [person for person, own in people.items() if len(own) > 1]
     if several:
         notes.append(f"{len(several)} people have several slides, which are one bag.")
@@ -309,4 +353,31 @@ def _notes(
         f"Bags of {section.size} patches ({section.bag}, {section.order}):"
         f" {sum(one.used for one in slides)} of {total} patches are used."
     )
+    return notes
+
+
+def _notes_of_images(slides: Sequence[Slide], section: HistologySection) -> list[str]:
+    """Return notes on slides whose tiles were cut here."""
+    if section.tiles is None or not slides:
+        return []
+    said = {one.file.slide: one.said or {} for one in slides}
+    tiles, notes = section.tiles, []
+    layer = f", layer {tiles.layer}" if tiles.layer else ""
+    notes.append(
+        f"Tiles of {tiles.size} x {tiles.size} pixels at {tiles.mpp:g} microns a pixel, described"
+        f" by {tiles.backbone}{layer} with the weights {Path(tiles.weights).name}."
+    )
+    declared = [name for name, one in said.items() if one.get("mpp_declared")]
+    if declared:
+        notes.append(
+            f"{len(declared)} slides do not tell their scale, which is taken as"
+            f" {tiles.unknown_mpp:g} microns a pixel: {first_few(declared)}."
+        )
+    marked = [name for name, one in said.items() if one.get("pen_share")]
+    if marked:
+        left = sum(one.get("tiles_marked", 0) for one in said.values())
+        notes.append(
+            f"{len(marked)} slides have marks of a pen, or black edges: {first_few(marked)}; {left}"
+            " tiles under them are left out."
+        )
     return notes

@@ -9,7 +9,7 @@ import click
 
 @click.group()
 def group() -> None:
-    """Make bags of patches from features of slides."""
+    """Cut slides into tiles and describe these; make bags of patches from features of slides."""
 
 
 @group.command()
@@ -27,3 +27,20 @@ def collect(options: str, output: Path) -> None:
         f"{summary['people']} people, {summary['used_slides']} of {summary['slides']} slides,"
         f" {summary['features']} features"
     )
+
+
+@group.command()
+@click.option("--slide", required=True, help="Name of the slide.")
+@click.option("--image", required=True, help="The image of the slide.")
+@click.option(
+    "--options", required=True, help="Section `histology.tiles`: JSON, or the path of a YAML file."
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path))
+def extract(slide: str, image: str, options: str, output: Path) -> None:
+    """Cut tiles out of the IMAGE of one slide and describe them, into the folder OUTPUT."""
+    from gendmr.config.histology import TilesSection
+    from gendmr.histology.extract import extract_features
+
+    said = extract_features(slide, image, TilesSection.parse(options), output)
+    why = said["refused"]["what"] if "refused" in said else f"of {said['grid']} on the slide"
+    click.echo(f"{slide}: {said['tiles']} tiles, {why}")

@@ -7,22 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gendmr.config.histology import HistologySection
+from gendmr.config.histology import HistologySection, TilesSection
 from gendmr.errors import InputFileError, first_few
 from gendmr.histology.slides import find_slides
 
 
 def checks(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[Callable[[], object]]:
-    """Yield the check of the table of slides: it can be read, and their files are there.
+    """Yield the check of the table of slides, and of the backbone where slides are images.
 
     Parameters
     ----------
     stages : mapping of str to mapping
         Sections of the study by stage; `histology` is among them.
     """
-    yield partial(
-        check_slides, HistologySection.parse(dict(stages["histology"]), where="histology")
-    )
+    histology = HistologySection.parse(dict(stages["histology"]), where="histology")
+    yield partial(check_slides, histology)
+    if histology.tiles is not None:
+        yield partial(check_backbone, histology.tiles)
 
 
 def check_slides(histology: HistologySection) -> None:
@@ -41,3 +42,16 @@ def check_slides(histology: HistologySection) -> None:
             cause="another folder, or a disk that is not mounted",
             next_step="correct `histology: folder:`, or the column `file`",
         )
+
+
+def check_backbone(tiles: TilesSection) -> None:
+    """Refuse weights that do not fit the backbone, and tiles that it does not read.
+
+    Raises
+    ------
+    ConfigurationError, InputFileError, ModelError
+        See `gendmr.histology.backbone.check_weights`.
+    """
+    from gendmr.histology.backbone import check_weights
+
+    check_weights(tiles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gendmr.config.histology import HistologySection
@@ -10,6 +10,8 @@ from gendmr.errors import IdentifierError, InputFileError, TableError, first_few
 from gendmr.files.identifiers import refuse_unsafe
 from gendmr.files.tables import MISSING, Kind, read_table
 
+# Where the files of a slide lie that is an image, in a folder of its own.
+FOLDER, FEATURES, DESCRIPTION, PICTURE = "slides", "features.h5", "tiles.json", "tissue.png"
 COLUMNS: dict[str, Kind] = {"participant_id": "text", "slide_id": "text"}
 
 
@@ -46,6 +48,11 @@ def find_slides(section: HistologySection) -> list[SlideFile]:
     table = read_table(where, COLUMNS, optional={"file": "text"}, extra=True)
     if table.empty:
         raise InputFileError(f"{where}: no slide", next_step="list one slide in each row")
+    if "file" not in table and section.tiles is not None:
+        raise TableError(
+            f"{where}: no column `file`, which names the image of each slide",
+            next_step="add a column `file`: paths of images, relative to the table",
+        )
     if "file" not in table and section.folder is None:
         raise TableError(
             f"{where}: no column `file`, and no `histology: folder:`",
@@ -62,7 +69,8 @@ def find_slides(section: HistologySection) -> list[SlideFile]:
         else:
             raise TableError(
                 f"{where}: the slide {slide!r} has no file, and there is no `histology: folder:`",
-                next_step="fill the column `file`, or set `histology: folder:`",
+                next_step="fill the column `file`"
+                + (", or set `histology: folder:`" if section.tiles is None else ""),
             )
         person = str(row["participant_id"])
         person = "" if person in ("", MISSING) else person.removeprefix("sub-")
@@ -80,6 +88,18 @@ def find_slides(section: HistologySection) -> list[SlideFile]:
             next_step=f"slides there: {first_few(one.slide for one in slides)}",
         )
     return sorted(slides, key=lambda one: (one.participant, one.slide))
+
+
+def extracted(slide: SlideFile, stage: Path) -> SlideFile:
+    """Return a slide that is an image with the path of the features that are made of it.
+
+    Parameters
+    ----------
+    slide : SlideFile
+    stage : Path
+        The stage's folder.
+    """
+    return replace(slide, path=str(stage / FOLDER / slide.slide / FEATURES))
 
 
 def _refuse_twice(slides: list[SlideFile], where: str) -> None:

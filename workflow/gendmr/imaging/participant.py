@@ -31,7 +31,7 @@ from gendmr.imaging.scan import (
 )
 from gendmr.imaging.template import Template, load_template
 from gendmr.imaging.tissue import fit_tissues
-from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
+from gendmr.imaging.volumes import region_volumes
 from gendmr.seeds import derive
 
 # A newborn's brain is larger; a smaller mask has too little structure for registration.
@@ -225,7 +225,7 @@ def _measure(
         warnings.append(f"The mapping folds in {int((inside <= 0).sum())} voxels of the brain.")
     quality: dict[str, object] = {
         "dice": _round(dice(warped_brain, template.brain), 4),
-        "similarity": _round(registration.correlation(warped, template.t1, template.brain), 4),
+        "similarity": _round(template.similarity(warped), 4),
         "jacobian_min": _round(inside.min(), 4),
         "jacobian_max": _round(inside.max(), 4),
         "affine_determinant": _round(mapping.determinant, 5),
@@ -286,9 +286,8 @@ def _native(
         field = write_field(scratch / "refinement.nii", shift, read_image(moving).affine)
     grid = scratch / "mask.nii"
     labels, priors = carry(grid, field)
-    zooms = np.sqrt((template.affine[:3, :3] ** 2).sum(axis=0))
-    reach = reach_of_ventricles(template.priors["csf"], template.brain, zooms)
-    reach_file = write_scratch(scratch / "reach.nii", reach.astype(np.float32), template.affine)
+    reach = template.reach.astype(np.float32)
+    reach_file = write_scratch(scratch / "reach.nii", reach, template.affine)
     deep = mapping.to_scan(reach_file, grid, scratch / "deep.nii", refinement=field) > 0.5
     return region_volumes(
         corrected, brain, labels, priors, deep, model, tissues, brightness, scan.zooms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,10 @@ from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.atlas import TISSUES, load_atlas
 from gendmr.imaging.presets import load_preset
+from gendmr.imaging.registration import correlation
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
 from gendmr.imaging.tissue import brightness_of, fit_tissues
+from gendmr.imaging.volumes import reach_of_ventricles
 
 MARGIN_MM = 12.0
 # Share of a region's voxels that must be about as bright as its median: of nuclei 0.7 to 1, of
@@ -57,6 +60,20 @@ class Template:
     labels: np.ndarray
     regions: pd.DataFrame
     affine: np.ndarray
+
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """Where ventricles are or may reach to, (i, j, k) bool; see `reach_of_ventricles`."""
+        zooms = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
+        return reach_of_ventricles(self.priors["csf"], self.brain, zooms)
+
+    def similarity(self, warped: np.ndarray) -> float:
+        """Return the correlation of a scan on the working grid with the template.
+
+        Within the brain, but not where ventricles may reach to: of a scan with large ventricles
+        the registration may be as good as of another.
+        """
+        return correlation(warped, self.t1, self.brain & ~self.reach)
 
 
 def prepare_template(section: ImagingSection, folder: Path | str) -> None:

@@ -109,9 +109,15 @@ class FittedAdditive:
 
 
 def attribution_of(
-    value: np.ndarray, present: np.ndarray, baseline: float | np.ndarray
+    value: np.ndarray,
+    present: np.ndarray,
+    baseline: float | np.ndarray,
+    seeds: np.ndarray | None = None,
 ) -> Attribution:
-    """Return attributions of values (person, instance); attention is the share of |value|."""
+    """Return attributions of values (person, instance); attention is the share of |value|.
+
+    Where there are several, `seeds` has the values by seed (seed, person, instance).
+    """
     size = np.abs(value)
     total = size.sum(axis=1, keepdims=True)
     even = np.full_like(size, 1 / max(size.shape[1], 1))
@@ -121,6 +127,9 @@ def attribution_of(
         value=np.where(missing, np.nan, value).astype(np.float32),
         attention=np.where(missing, np.nan, share).astype(np.float32),
         baseline=np.where(present, baseline, np.nan).astype(np.float32),
+        seeds=None
+        if seeds is None or len(seeds) < 2
+        else np.where(missing, np.nan, seeds).astype(np.float32),
     )
 
 

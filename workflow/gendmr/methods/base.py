@@ -38,11 +38,15 @@ class Attribution:
         ``value.sum(axis=1) + baseline`` is the scalar of the modality's part of the output.
     attention : float32 (person, instance), optional
         Shares that sum to 1.
+    seeds : float32 (seed, person, instance), optional
+        Values by networks that differ in their random seed, whose mean `value` is: how far their
+        rankings agree is told.
     """
 
     value: np.ndarray
     baseline: np.ndarray
     attention: np.ndarray | None = None
+    seeds: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class Fitted(Protocol):
 
 @runtime_checkable
 class LeavesReadouts(Protocol):
-    """A fitted method that may leave files of held-out people beside predictions.tsv."""
+    """A fitted method that leaves files of held-out people: `left_files` of its section."""
 
     def leave(self, folder: Path, people: PreparedSubset) -> list[str]:
         """Write them into the folder of the fold; return sentences on what they say."""

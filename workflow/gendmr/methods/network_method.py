@@ -87,8 +87,6 @@ class NetworkMethod(Network):
     """`apart` for modules with standard dropout or running statistics."""
     packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "torch")
     """Packages whose versions belong to the result."""
-    files: ClassVar[tuple[str, ...]] = ()
-    """Names of what `leave` writes, where it can."""
 
     def __init__(self, section: NetworkSection, options: MethodOptions) -> None:
         self.section = section
@@ -161,6 +159,15 @@ class NetworkMethod(Network):
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return attributions by modality; without being overridden none."""
         return {}
+
+    def settle(self, fitted: FittedNetwork, inputs: FitInputs) -> list[str]:
+        """Fit what is fitted after the weights, into `fitted.fixed`; return sentences on it."""
+        return []
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of what `leave` writes."""
+        return ()
 
     def remarks(self, fitted: FittedNetwork, inputs: FitInputs) -> list[str]:
         """Return sentences on how the fit ended, beside its notes."""
@@ -333,6 +340,7 @@ class NetworkMethod(Network):
             )
             for row, number in enumerate(numbers):
                 replicate = self._fitted(prepared[number], module, result, row, where)
+                replicate.notes.extend(self.settle(replicate, inputs[number]))
                 replicate.notes.extend(self.remarks(replicate, inputs[number]))
                 fitted[number] = replicate
         return [fitted[number] for number in range(len(inputs))]

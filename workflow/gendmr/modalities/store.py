@@ -50,16 +50,27 @@ def write_modality(path: Path | str, dataset: xr.Dataset, name: str) -> None:
 
 def attributions_schema(modalities: Sequence[str] | None = None) -> Schema:
     """Return the schema of `attributions.nc` of a fold: what each instance adds for each person."""
-    schema = {"participant": Variable(("participant",), "text", "", "held-out participant_id")}
+    schema = {
+        "participant": Variable(("participant",), "text", "", "held-out participant_id"),
+        "seed": Variable(
+            ("seed",), "int64", "", "networks that differ in their random seed", None, True
+        ),
+    }
     for name in names() if modalities is None else modalities:
         modality = modality_of(name)
-        table = ("participant", name)
+        table, of_seeds = ("participant", name), ("seed", name)
         unit = "in the scalar of the task"
         schema |= {
             f"value_{name}": Variable(table, "float32", unit, "signed", no_infinity, True),
             f"attention_{name}": Variable(table, "float32", "", "share", share, True),
             f"baseline_{name}": Variable(
                 table[:1], "float32", unit, "the modality without its instances", None, True
+            ),
+            f"seed_mean_abs_{name}": Variable(
+                of_seeds, "float32", "", f"by seed: {ABSOLUTE}", not_negative, True
+            ),
+            f"seed_abs_mean_{name}": Variable(
+                of_seeds, "float32", "", f"by seed: {MEAN}", not_negative, True
             ),
             **{one: replace(modality.schema[one], optional=True) for one in modality.named},
         }

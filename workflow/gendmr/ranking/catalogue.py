@@ -33,6 +33,8 @@ FIGURES = {
     "stability": RankingFigure("stability of ranks"),
     "brain": RankingFigure("regions on the brain", "regions"),
     "networks": RankingFigure("pairs of networks, and edges", "network_pairs"),
+    "connections": RankingFigure("edges in a glass brain", "network_pairs"),
+    "voxels": RankingFigure("voxels in a glass brain", "volume_regions"),
 }
 
 

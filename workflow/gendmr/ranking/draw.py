@@ -18,10 +18,12 @@ from gendmr.modalities.store import read_modality
 from gendmr.ranking.figures import (
     TablePanel,
     draw_brain,
+    draw_edges,
     draw_genome,
     draw_networks,
     draw_qq,
     draw_stability,
+    draw_voxels,
     read_atlas,
 )
 from gendmr.ranking.levels import level_of
@@ -80,11 +82,16 @@ def draw_ranking(
         )
     if "network_pairs" in tables:
         ends = ("edge", "first", "second", "first_domain", "second_domain", "direction")
+        edges = _read(ranking / "edges.tsv", ends, RANKED)
         draw_networks(
             _read(ranking / "network_pairs.tsv", ("network_pair",), RANKED),
-            _read(ranking / "edges.tsv", ends, RANKED),
+            edges,
             figures / "networks.png",
         )
+        draw_edges(edges, _places(edges, cohort / "edge.nc"), figures / "connections.png")
+    if "volume_regions" in tables:
+        voxels = _read(ranking / "volumes.tsv", ("volume", "direction"), ("x", "y", "z", "score"))
+        draw_voxels(voxels, figures / "voxels.png")
     draw_stability(
         [
             TablePanel(
@@ -130,6 +137,18 @@ def _centroids(regions: pd.DataFrame, path: Path) -> np.ndarray:
         )
     places = np.column_stack([stored[axis].values for axis in "xyz"])
     return np.asarray(places[[row[name] for name in wanted]])
+
+
+def _places(edges: pd.DataFrame, path: Path) -> dict[str, np.ndarray]:
+    """Return the place of each region that an edge joins, mm; NaN where it is not known."""
+    if edges.empty:
+        return {}
+    stored = read_modality(path, "edge")
+    places = {}
+    for end in ("first", "second"):
+        at = np.column_stack([stored[f"{end}_{axis}"].values for axis in "xyz"])
+        places |= dict(zip(stored[end].values.tolist(), at, strict=True))
+    return places
 
 
 def _template(folder: Path | None) -> Path | None:

@@ -156,6 +156,7 @@ class AttributionReader:
         self.scores = np.zeros(size)
         self.direction = np.zeros(len(self.columns))
         self.selected = np.zeros(size, dtype=bool)
+        self.seeds: list[np.ndarray] = []
 
     def add(self, fold: int, attributions: xr.Dataset, options: RankingSection) -> None:
         """Add the attributions of one fold; nothing where it has none of the modality."""
@@ -166,6 +167,9 @@ class AttributionReader:
         value = attributions[f"value_{self.modality}"].values
         self.selected[fold, place] = True
         self.scores[fold, place] = instance_scores(value, options.score)
+        by_seed = f"seed_{options.score}_{self.modality}"
+        if by_seed in attributions:
+            self.seeds.append(attributions[by_seed].values)
         row = self.people.get_indexer(pd.Index(attributions["participant"].values))
         known = row >= 0
         measured = self.measured[np.ix_(row[known], place)]
@@ -173,6 +177,19 @@ class AttributionReader:
             measured = np.where(measured < 0, np.nan, measured)
         covariance = scores.covariance(value[known], measured.astype("float64"))
         self.direction[place] += covariance / len(self.scores)
+
+    @property
+    def agreement_of_seeds(self) -> tuple[int, float] | None:
+        """Return the number of seeds of a fold, and how far their rankings agree; None without any.
+
+        The rank correlation (Spearman) of the scores of instances, averaged over pairs of networks
+        of a fold that differ in their seed alone, and over folds.
+        """
+        if not self.seeds:
+            return None
+        return len(self.seeds[0]), float(
+            np.mean([scores.rank_correlation(one) for one in self.seeds])
+        )
 
     def finish(self) -> FoldScores | None:
         """Return what all folds say; None where no fold attributes anything to the modality."""

@@ -33,7 +33,7 @@ class GeneSet:
     name : str
         Of the set; of a table of loci the same as `collection`.
     kind : str
-        `genes` or `loci`.
+        `genes`, `loci`, or `family`: of `expression.groups`.
     genes : tuple of str
         Those in the ranking, by name.
     listed : int
@@ -44,7 +44,7 @@ class GeneSet:
 
     collection: str
     name: str
-    kind: Literal["genes", "loci"]
+    kind: Literal["genes", "loci", "family"]
     genes: tuple[str, ...]
     listed: int
     absent: int
@@ -139,7 +139,7 @@ def read_loci(
             f" {first_few(_places(placed), 3)}",
             cause="another genome build, positions that are not base pairs, or loci beside all"
             " genes",
-            next_step=f"compare head {path} with head genes.tsv, or raise"
+            next_step=f"compare head {path} with head annotation/genes.tsv, or raise"
             " ranking.enrichment.window_kb",
         )
     _check_names(path, loci, placed, touched)

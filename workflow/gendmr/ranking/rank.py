@@ -47,6 +47,9 @@ class Ranking:
         Tables of each modality.
     permutations : int
     bias : list of Bias
+    seeds : dict of str to tuple
+        By modality whose networks were trained from several seeds: how many, and the rank
+        correlation of their scores.
     notes : list of str
         Of the levels.
     """
@@ -55,6 +58,7 @@ class Ranking:
     modalities: dict[str, tuple[str, ...]]
     permutations: int
     bias: list[Bias]
+    seeds: dict[str, tuple[int, float]]
     notes: list[str]
 
 
@@ -138,6 +142,7 @@ def rank_method(
         ranking.modalities,
         permutations=ranking.permutations,
         bias=ranking.bias,
+        seeds=ranking.seeds,
         notes=ranking.notes,
         repeat=repeats_of(paths),
         options=options,
@@ -197,5 +202,10 @@ def rank(
         modalities={name: level.tables_of(name) for name, level in levels.items()},
         permutations=max((one.permutations for one in under_null.values()), default=0),
         bias=bias,
+        seeds={
+            name: agreement
+            for name, reader in readers.items()
+            if (agreement := reader.agreement_of_seeds) is not None
+        },
         notes=notes,
     )

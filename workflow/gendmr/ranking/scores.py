@@ -108,6 +108,22 @@ def aggregate(scores: np.ndarray, weights: np.ndarray, aggregation: Aggregation)
     return np.asarray(total / np.maximum(weights.sum(axis=1), 1e-300))
 
 
+def rank_correlation(scores: np.ndarray) -> float:
+    """Return Spearman's correlation between rows, averaged over all pairs of rows.
+
+    A row of equal scores agrees with none: its correlations are 0.
+
+    >>> round(rank_correlation(np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]])), 3)
+    0.5
+    """
+    placed = ranks(scores)
+    placed = placed - placed.mean(axis=1, keepdims=True)
+    norm = np.sqrt((placed**2).sum(axis=1, keepdims=True))
+    placed = placed / np.where(norm > 0, norm, 1.0)
+    first, second = np.triu_indices(len(scores), 1)
+    return float((placed @ placed.T)[first, second].mean())
+
+
 def ranks(scores: np.ndarray) -> np.ndarray:
     """Rank the columns within each row, 1 for the largest; ties share their mean rank.
 

@@ -26,6 +26,7 @@ def summarise(
     *,
     permutations: int,
     bias: Sequence[Bias],
+    seeds: Mapping[str, tuple[int, float]],
     notes: Sequence[str],
     repeat: np.ndarray,
     options: RankingSection,
@@ -52,7 +53,8 @@ def summarise(
     dict
         `modalities`: tables by modality. `null.family_wise_threshold`: by table, the z from which
         a row is family-wise significant at 5 %. `null.found`: by table, how many are significant.
-        A key for each table whose agreement between folds is told (`genes`, `regions`).
+        A key for each table whose agreement between folds is told (`genes`, `regions`). `seeds`: by
+        modality how many seeds each fold had, and the rank correlation between them.
     """
     lists = {name: _agreement(table) for name, table in tables.items() if table.top_k}
     joint = {name: table for name, table in tables.items() if table.joint}
@@ -84,8 +86,18 @@ def summarise(
         },
         **lists,
         "bias": [item.summary() for item in bias],
+        "seeds": {
+            name: {"count": count, "rank_correlation": _rounded(value)}
+            for name, (count, value) in seeds.items()
+        },
         "notes": [
             *_notes(method, tables, modalities, permutations, lists),
+            *(
+                f"In each fold {method} is {count} networks that differ in their random seed alone:"
+                f" their rankings of {modality_of(name).instance}s have a rank correlation of"
+                f" {value:.2f}."
+                for name, (count, value) in seeds.items()
+            ),
             *notes,
             *(note for item in bias if (note := item.note())),
         ],

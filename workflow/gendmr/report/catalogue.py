@@ -125,6 +125,20 @@ FIGURES: dict[str, ReportFigure] = {
         " are ranks. Right: the first edges, the first the widest; red where a stronger correlation"
         " goes with more risk, blue where a weaker one does.",
     ),
+    "connections": ReportFigure(
+        path="ranking/{main}/figures/connections.png",
+        section="instances",
+        alt="First edges in a glass brain",
+        caption="The first edges between the places of their regions; red where a stronger"
+        " correlation goes with more risk, blue where a weaker one does.",
+    ),
+    "voxels": ReportFigure(
+        path="ranking/{main}/figures/voxels.png",
+        section="instances",
+        alt="First voxels in a glass brain",
+        caption="The tenth of the voxels with the highest scores; red where more grey matter goes"
+        " with more risk, blue where less does.",
+    ),
     "quality": ReportFigure(
         path="imaging/figures/quality.png",
         section="registration",

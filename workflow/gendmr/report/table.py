@@ -28,7 +28,7 @@ def study_table(results: Path) -> str:
         raise InputFileError(
             f"{path}: no such file",
             cause="the study has not finished, or the path is not results/<study>",
-            next_step="snakemake --cores 2",
+            next_step="snakemake --cores 2 --configfile CONFIG",
         )
     summary = read_json(path)
     people = summary["people"]

@@ -14,6 +14,16 @@ from gendmr.files.tables import Kind, read_table, write_table
 from gendmr.seeds import generator
 
 REGIONS_PER_NETWORK = 5
+# mm, MNI: written from textbook anatomy, so that connections can be drawn in a brain.
+PLACES = {
+    "subcortical": ((-12, 10, 10), (12, 10, 10), (-10, -18, 8), (10, -18, 8), (-26, 4, 2)),
+    "auditory": ((-58, -22, 8), (58, -22, 8), (-44, -22, 10), (44, -22, 10), (-60, -30, 0)),
+    "sensorimotor": ((-38, -18, 54), (38, -18, 54), (-44, -28, 52), (44, -28, 52), (0, -6, 58)),
+    "visual": ((-10, -78, 8), (10, -78, 8), (0, -84, 24), (-16, -68, -6), (34, -84, 8)),
+    "control": ((-42, 32, 28), (42, 32, 28), (-44, -52, 48), (44, -52, 48), (0, 26, 38)),
+    "default": ((0, -52, 28), (0, 54, 4), (-46, -66, 32), (46, -66, 32), (0, -64, 44)),
+    "cerebellar": ((-24, -64, -30), (24, -64, -30), (0, -58, -18), (-38, -68, -36), (38, -68, -36)),
+}
 WITHIN = 0.45  # mean correlation of regions of one network
 BETWEEN = (0.0, 0.2)  # that of two networks: lowest and highest
 MOTION = (0.15, 0.4)  # mm: median of the displacement, and SD of its logarithm
@@ -38,14 +48,14 @@ def draw_motion(case: np.ndarray, section: SimulateSection, seed: int) -> np.nda
 
 
 def regions_of_networks() -> pd.DataFrame:
-    """Return the regions in their order: `name`, `domain`."""
+    """Return the regions in their order: `name`, `domain`, and where they lie (mm, MNI)."""
     return pd.DataFrame(
         [
-            (f"{network}{number}", network)
+            (f"{network}{number}", network, *place)
             for network in NETWORKS
-            for number in range(1, REGIONS_PER_NETWORK + 1)
+            for number, place in enumerate(PLACES[network], start=1)
         ],
-        columns=["name", "domain"],
+        columns=["name", "domain", "x", "y", "z"],
     )
 
 

@@ -42,10 +42,7 @@ class MeasuredTask(Protocol):
 
 @runtime_checkable
 class LeavesFiles(Protocol):
-    """A `Task` that leaves files of held-out people beside predictions.tsv."""
-
-    files: tuple[str, ...]
-    """Their names."""
+    """A `Task` that leaves files of held-out people: `left_files` of its section names them."""
 
     def leave(
         self,

@@ -40,6 +40,7 @@ from gendmr.tasks import task_of
 from gendmr.tasks.base import Task
 from gendmr.tasks.measured import LeavesFiles
 from gendmr.training.model import write_model
+from gendmr.training.readout import SCORES, instance_scores
 
 
 def build_method(options: MethodOptions) -> Method:
@@ -286,6 +287,15 @@ def _write_attributions(
         variables[f"baseline_{name}"] = (("participant",), one.baseline)
         if one.attention is not None:
             variables[f"attention_{name}"] = (("participant", name), one.attention)
+        if one.seeds is not None:
+            for score in SCORES:
+                variables[f"seed_{score}_{name}"] = (
+                    ("seed", name),
+                    np.stack([instance_scores(values, score) for values in one.seeds]).astype(
+                        np.float32
+                    ),
+                )
+            coordinates["seed"] = ("seed", np.arange(len(one.seeds)))
         instances = preparation.instances(name)
         for coordinate in modality_of(name).named:
             coordinates[coordinate] = (name, instances[coordinate].to_numpy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -84,6 +84,19 @@ class MethodSection(Section):
         """Module of the package that builds the method."""
         return f"methods.{self.kind}.method"
 
+    @classmethod
+    def unasked(cls, available: tuple[str, ...], task: str) -> dict[str, Self]:
+        """Return the methods of this kind, by name, of a study that names no methods.
+
+        Parameters
+        ----------
+        available : tuple of str
+            Modalities of the study whose instances people share.
+        task : str
+            Kind of its first outcome.
+        """
+        return {}
+
     def reads_of(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """Return what it reads in a study with these modalities, in the order of the study."""
         if self.reads is not None:
@@ -103,6 +116,16 @@ class MethodSection(Section):
             and not self.shuffled
             and any(name != COVARIATES for name in self.reads_of(available))
         )
+
+    def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the files that it leaves of held-out people beside predictions.tsv of each fold.
+
+        Parameters
+        ----------
+        reads : tuple of str
+            Modalities that it reads.
+        """
+        return ()
 
     def check_cohort(self, cohort: CohortSection) -> None:
         """Refuse what the cohort does not have: a column of labels, say.

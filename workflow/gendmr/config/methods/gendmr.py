@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -107,6 +107,12 @@ class GendmrMethod(SnpReader, NetworkSection):
             "disk": {"start": 0.2},
         },
     }
+
+    @classmethod
+    def unasked(cls, available: tuple[str, ...], task: str) -> dict[str, Self]:
+        """Return the method with its defaults, where the study has one of its bags."""
+        fits = set(cls.readable or ()) & set(available) and task in cls.tasks
+        return {"gendmr": cls(kind="gendmr")} if fits else {}
 
     @property
     def own_defaults(self) -> OptimisationSection:

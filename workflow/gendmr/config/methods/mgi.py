@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.cohort import CohortSection
 from gendmr.config.methods.base import NetworkSection, Resources
@@ -40,6 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "skips": "none",
     },
 }
+RETRIEVAL_FILES = ("retrieval.tsv", "retrieval.png")
 SLOW = OptimisationSection(learning_rate=1e-4, weight_decay=0.05, epochs=50)
 
 
@@ -116,6 +118,10 @@ class MgiMethod(NetworkSection):
         slower = {} if self.preset == "cpu" else SLOW.model_dump(exclude_unset=True)
         return self.defaults.model_copy(update=slower)
 
+    def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Return how held-out people find each other, where images and genes are aligned."""
+        return RETRIEVAL_FILES if self.pretrain_epochs and "expression" in reads else ()
+
     def check_cohort(self, cohort: CohortSection) -> None:
         """Refuse a hospital that is no label of the cohort.
 
@@ -133,17 +139,19 @@ class MgiMethod(NetworkSection):
                 " another in `hospital`",
             )
 
-    @model_validator(mode="after")
-    def _sizes(self) -> Self:
+    def fill_in(self) -> None:
+        """Set the sizes of the preset, but those that the section has itself."""
         chosen = PRESETS[self.preset]
         # The section is frozen for its users; here it is still being made.
         self.__dict__.update(
             {name: value for name, value in chosen.items() if name not in self.model_fields_set}
         )
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if self.image_width % self.image_heads:
-            raise ValueError(
+            yield (
                 f"image_width {self.image_width} is no multiple of image_heads {self.image_heads}"
             )
         if self.reads is not None and "slice" not in self.reads:
-            raise ValueError("reads: without `slice` there is nothing to segment")
-        return self
+            yield "reads: without `slice` there is nothing to segment"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from gendmr.config.cohort import CohortSection
 from gendmr.config.methods.base import NetworkSection, Resources, SnpReader
 from gendmr.config.optimisation import OptimisationSection
+from gendmr.errors import ConfigurationError
 
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {},
     "paper": {
+        "shortcut": "none",
         "width": 128,
         "heads": 4,
         "hidden": (2048, 1536),
@@ -20,6 +24,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "image_attention_width": 128,
     },
     "house": {
+        "shortcut": "none",
         "width": 1024,
         "heads": 2,
         "hidden": (2048, 1536),
@@ -30,6 +35,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "image_attention_width": 128,
     },
 }
+CLASSES = ("binary", "multiclass")
+BESIDE_RIDGE = {"epochs": 10, "batch_size": 32}  # where there is less to learn
 SLOW = OptimisationSection(
     batch_size=32, learning_rate=1e-4, weight_decay=0.01, epochs=100, patience=20
 )
@@ -43,6 +50,9 @@ class MigtransMethod(SnpReader, NetworkSection):
     preset: Literal["cpu", "paper", "house"] = "cpu"
     """Sizes that the keys below take where they are left out: about half a million weights, the
     reconstruction of the published network, or the published style of its authors."""
+    seeds: int = Field(default=1, ge=1, le=20)
+    """Networks that differ in their initial weights and dropout: the prediction is their mean, and
+    how far their rankings agree is told."""
     order: tuple[str, ...] = ("snp", "edge", "region", "volume")
     """Steps of attention: tokens of the second modality query those of the first, those of the
     third the result."""
@@ -80,6 +90,12 @@ class MigtransMethod(SnpReader, NetworkSection):
     """Of the squared error beside the loss of the task (`joint`)."""
     pretrain_epochs: int = Field(default=10, ge=1)
     """Of the phase before (`pretrain`)."""
+    shortcut: Literal["none", "ridge"] = "ridge"
+    """Whether a ridge on the same modalities stands beside the network, which then learns what
+    ridge does not say of people whom it has not seen; how much of it counts (0 to 1) is chosen on
+    the inner validation. `none` is the published network."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the loss that wants all classes alike (Szegedy et al. 2016); only for classes."""
     auxiliary: float = Field(default=0.0, ge=0)
     """Weight of the losses of a head for each modality alone; 0: no such heads."""
 
@@ -93,19 +109,39 @@ class MigtransMethod(SnpReader, NetworkSection):
 
     @property
     def own_defaults(self) -> OptimisationSection:
-        """Defaults of the preset: large ones learn more slowly than `cpu`."""
-        slower = {} if self.preset == "cpu" else SLOW.model_dump(exclude_unset=True)
-        return self.defaults.model_copy(update=slower)
+        """Defaults of the preset: large ones learn more slowly, what has a ridge beside it less."""
+        if self.preset != "cpu":
+            return self.defaults.model_copy(update=SLOW.model_dump(exclude_unset=True))
+        shorter = BESIDE_RIDGE if self.shortcut == "ridge" else {}
+        return self.defaults.model_copy(update=shorter)
 
-    @model_validator(mode="after")
-    def _sizes(self) -> Self:
+    def check_cohort(self, cohort: CohortSection) -> None:
+        """Refuse to smooth labels where there are none.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        outcome = cohort.outcomes[self.outcome or next(iter(cohort.outcomes))]
+        if self.label_smoothing and outcome.kind not in CLASSES:
+            raise ConfigurationError(
+                f"the method migtrans: label_smoothing = {self.label_smoothing:g} with an outcome"
+                f" of the kind {outcome.kind}",
+                cause="only classes have labels to smooth",
+                next_step="leave `label_smoothing` out",
+            )
+
+    def fill_in(self) -> None:
+        """Set the sizes of the preset, but those that the section has itself."""
         chosen = PRESETS[self.preset]
         # The section is frozen for its users; here it is still being made.
         self.__dict__.update(
             {name: value for name, value in chosen.items() if name not in self.model_fields_set}
         )
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+            yield f"width {self.width} is no multiple of heads {self.heads}"
         if self.hidden[1] % self.tokens:
-            raise ValueError(f"hidden[1] {self.hidden[1]} is no multiple of tokens {self.tokens}")
-        return self
+            yield f"hidden[1] {self.hidden[1]} is no multiple of tokens {self.tokens}"

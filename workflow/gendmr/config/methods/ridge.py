@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
-from gendmr.config.methods.base import Rates, SnpReader
+from gendmr.config.methods.base import COVARIATES, Rates, SnpReader
 
 
 class RidgeMethod(SnpReader):
@@ -39,6 +39,14 @@ class RidgeMethod(SnpReader):
             "disk": {"start": 0.2},
         },
     }
+
+    @classmethod
+    def unasked(cls, available: tuple[str, ...], task: str) -> dict[str, Self]:
+        """Return a baseline of everything, and one of each modality and of covariates alone."""
+        alone = {
+            f"ridge-{name}": cls(kind="ridge", reads=(name,)) for name in (*available, COVARIATES)
+        }
+        return {"ridge": cls(kind="ridge"), **alone}
 
     @field_validator("penalties")
     @classmethod

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.methods.base import M, NetworkSection, Resources
 from gendmr.config.modalities.expression import ExpressionModalitySection
@@ -73,14 +74,13 @@ class SubspaceMethod(NetworkSection):
             return section.model_copy(update={"scale": "none"})
         return super().adapt(name, section)
 
-    @model_validator(mode="after")
-    def _families(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         wrong = [name for name in self.subspaces if not name.isidentifier()]
         empty = [name for name, families in self.subspaces.items() if not families]
         if wrong or empty:
-            raise ValueError(
+            yield (
                 f"subspaces: not names: {first_few(wrong)}; without a family: {first_few(empty)}"
             )
         if self.width % self.heads:
-            raise ValueError(f"width: {self.width} is no multiple of heads: {self.heads}")
-        return self
+            yield f"width: {self.width} is no multiple of heads: {self.heads}"

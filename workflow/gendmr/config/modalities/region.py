@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, Self
-
-from pydantic import model_validator
 
 from gendmr.config.cohort import CohortSection
 from gendmr.config.modalities.base import ModalitySection
@@ -71,14 +70,13 @@ class RegionSection(ModalitySection):
                 next_step="take out modalities.region.harmonise, or cohort.fold_by",
             )
 
-    @model_validator(mode="after")
-    def _once(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if self.harmonise is not None and self.harmonise in self.covariates:
-            raise ValueError(
+            yield (
                 f"`harmonise` and `covariates` both name {self.harmonise}: name it in `harmonise`"
                 " alone"
             )
-        return self
 
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made."""

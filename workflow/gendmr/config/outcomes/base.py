@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -21,21 +21,20 @@ class OutcomeSection(Section):
 
     modality: ClassVar[str | None] = None
     """Modality whose file holds the outcome; None: it stands in the user's participants.tsv."""
+    left_files: ClassVar[tuple[str, ...]] = ()
+    """Files that its task leaves of held-out people beside predictions.tsv of each fold."""
     exchangeable: ClassVar[bool] = True
     """Whether the outcome of one person could be another's: without it, methods have no null."""
 
 
-def refuse_unmeasured(outcomes: Mapping[str, OutcomeSection], modalities: Iterable[str]) -> None:
-    """Refuse an outcome whose modality the study does not have.
-
-    Raises
-    ------
-    ConfigurationError
-    """
+def unmeasured(
+    outcomes: Mapping[str, OutcomeSection], modalities: Iterable[str]
+) -> Iterator[ConfigurationError]:
+    """Yield an error for each outcome whose modality the study does not have."""
     modalities = list(modalities)
     for name, section in outcomes.items():
         if section.modality is not None and section.modality not in modalities:
-            raise ConfigurationError(
+            yield ConfigurationError(
                 f"cohort.outcomes.{name}: a {section.kind} stands in the modality"
                 f" {section.modality}, which the study does not have",
                 cause="an entry of modalities, or the section of the stage that measures it, was"

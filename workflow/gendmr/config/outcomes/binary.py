@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
-
-from pydantic import model_validator
+from collections.abc import Iterator
+from typing import Literal
 
 from gendmr.config.outcomes.base import OutcomeSection
 from gendmr.errors import first_few
@@ -22,11 +21,10 @@ class BinaryOutcome(OutcomeSection):
     control: tuple[str, ...] = ("control",)
     """Labels of controls, e.g. `[CN, SMC]`. People with any other label are listed and left out."""
 
-    @model_validator(mode="after")
-    def _disjoint(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         both = sorted(set(self.case) & set(self.control))
         if both:
-            raise ValueError(f"labels of cases and of controls at once: {first_few(both)}")
+            yield f"labels of cases and of controls at once: {first_few(both)}"
         if not self.case or not self.control:
-            raise ValueError("name at least one label of cases and one of controls")
-        return self
+            yield "name at least one label of cases and one of controls"

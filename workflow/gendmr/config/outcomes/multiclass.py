@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.base import Section
 from gendmr.config.outcomes.base import OutcomeSection
@@ -53,20 +54,19 @@ class MulticlassOutcome(OutcomeSection):
     pooled: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Further labels that count as one of the classes, e.g. `{MCI: [EMCI, LMCI]}`."""
 
-    @model_validator(mode="after")
-    def _labels(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if bool(self.column) == (self.glioma is not None):
-            raise ValueError("give either column or glioma")
+            yield "give either column or glioma"
         if self.glioma and (strange := sorted(set(self.classes) - set(GLIOMA_CLASSES))):
-            raise ValueError(
+            yield (
                 f"classes of no rule: {first_few(strange)};"
                 f" glioma makes {first_few(GLIOMA_CLASSES)}"
             )
         unknown = sorted(set(self.pooled) - set(self.classes))
         if unknown:
-            raise ValueError(f"pooled names no class: {first_few(unknown)}")
+            yield f"pooled names no class: {first_few(unknown)}"
         labels = [*self.classes, *(one for labels in self.pooled.values() for one in labels)]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            raise ValueError(f"labels of two classes at once: {first_few(twice)}")
-        return self
+            yield f"labels of two classes at once: {first_few(twice)}"

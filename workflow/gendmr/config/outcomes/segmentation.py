@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 
 from gendmr.config.outcomes.base import OutcomeSection
 
+MASKS = "masks.h5"
+
 
 class SegmentationOutcome(OutcomeSection):
     """Which voxels of a volume are lesion; nothing of it stands in participants.tsv."""
@@ -14,4 +16,5 @@ class SegmentationOutcome(OutcomeSection):
     """Chooses the task."""
 
     modality: ClassVar[str | None] = "slice"
+    left_files: ClassVar[tuple[str, ...]] = (MASKS,)
     exchangeable: ClassVar[bool] = False

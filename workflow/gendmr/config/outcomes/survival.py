@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gendmr.config.outcomes.base import OutcomeSection
 
@@ -30,10 +31,9 @@ class SurvivalOutcome(OutcomeSection):
     """Times at which predictions are judged (time-dependent AUC, calibration); without them, the
     quartiles of the event times of training people."""
 
-    @model_validator(mode="after")
-    def _positive(self) -> Self:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
         if any(time <= 0 for time in self.horizons):
-            raise ValueError("horizons are times above 0")
+            yield "horizons are times above 0"
         if self.time == self.event:
-            raise ValueError("time and event are two columns")
-        return self
+            yield "time and event are two columns"

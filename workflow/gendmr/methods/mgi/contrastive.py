@@ -147,7 +147,10 @@ def recall_table(similarity: np.ndarray, hospital: np.ndarray) -> pd.DataFrame:
     similarity : float (person, person)
         Of image i and genes j.
     hospital : text (person,)
+        Of nobody: a table without rows.
     """
+    if not len(hospital):
+        return pd.DataFrame(columns=list(RETRIEVAL))
     of_hospital = (hospital[:, None] == hospital[None]).astype(np.float64)
     rows = []
     for retriever, values in (("network", similarity), ("hospital", of_hospital)):

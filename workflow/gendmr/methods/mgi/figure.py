@@ -20,6 +20,12 @@ def draw_retrieval(path: Path, similarity: np.ndarray, hospital: np.ndarray) -> 
         Of image i and genes j.
     hospital : text (person,)
     """
+    if not len(hospital):
+        figure, axis = style.canvas(1, 1, size=(3.6, 0.8), layout="constrained")
+        axis.set_axis_off()
+        axis.text(0.5, 0.5, "no cosines: nobody has images and genes", ha="center", va="center")
+        style.save(figure, path, vector=False)
+        return
     order = np.argsort(hospital, kind="stable")
     figure, axis = style.canvas(1, 1, size=(3.6, 3.0), layout="constrained")
     image = axis.imshow(similarity[np.ix_(order, order)], cmap="viridis", interpolation="nearest")

@@ -71,11 +71,15 @@ class Mgi(SliceNetwork):
     """See the module."""
 
     packages: ClassVar[tuple[str, ...]] = (*SliceNetwork.packages, "einops")
-    files: ClassVar[tuple[str, ...]] = ("retrieval.tsv", "retrieval.png")
 
     def __init__(self, section: MgiMethod, options: MethodOptions) -> None:
         super().__init__(section, options)
         self.options = section
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of what `leave` writes."""
+        return ("retrieval.tsv", "retrieval.png")
 
     # -- the network -----------------------------------------------------------------------------
 
@@ -288,10 +292,9 @@ class Mgi(SliceNetwork):
 
     def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
         """Write how held-out people are found by their image and by their genes, and say it."""
-        aligned = self.alignment(fitted, people)
-        if aligned is None:
+        if not self.options.left_files(fitted.modalities):
             return []
-        return leave_retrieval(folder, aligned, aligned.people.labels.get(self.options.hospital))
+        return leave_retrieval(folder, self.alignment(fitted, people), self.options.hospital)
 
 
 def _everything(aligning: tuple[str, ...]) -> Callable[[str], bool]:

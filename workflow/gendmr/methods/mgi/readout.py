@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
+from gendmr.config.methods.mgi import RETRIEVAL_FILES
 from gendmr.engine.batches import in_order
 from gendmr.engine.forward import Forward
 from gendmr.engine.layout import Layout
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gendmr.methods.fitted_network import FittedNetwork
     from gendmr.methods.mgi.method import Mgi
 
-TABLE, FIGURE = "retrieval.tsv", "retrieval.png"
+TABLE, FIGURE = RETRIEVAL_FILES
 COLLAPSED = 0.99  # mean cosine of different people from which on embeddings are all alike
 SLICES_OF_VOLUME = 8  # of a person, evenly spaced, whose genes are attributed
 POINTS = 16  # on the way from the average to the person, in one pass
@@ -112,7 +113,7 @@ def alignment_of(
 
 
 def leave_retrieval(
-    folder: Path, aligned: PairedEmbeddings, labels: np.ndarray | None
+    folder: Path, aligned: PairedEmbeddings | None, hospital_column: str
 ) -> list[str]:
     """Write retrieval.tsv and the matrix of cosines as retrieval.png; return a sentence.
 
@@ -120,23 +121,31 @@ def leave_retrieval(
     ----------
     folder : Path
         Of the fold.
-    aligned : PairedEmbeddings
-        Of held-out people.
-    labels : object (person,), optional
-        Their hospitals; without them all are of one.
+    aligned : PairedEmbeddings, optional
+        Of held-out people; without it the table has no rows.
+    hospital_column : str
+        Label of people; without it in the cohort all are of one hospital.
     """
     from gendmr.methods.mgi.figure import draw_retrieval
 
-    hospital = np.array(["all"] * len(aligned.people)) if labels is None else labels.astype(str)
-    table = recall_table(aligned.similarity, hospital)
+    labels = aligned.people.labels.get(hospital_column) if aligned is not None else None
+    people = len(aligned.people) if aligned is not None else 0
+    similarity = aligned.similarity if aligned is not None else np.zeros((0, 0))
+    hospital = np.array(["all"] * people) if labels is None else labels.astype(str)
+    table = recall_table(similarity, hospital)
     write_table(folder / TABLE, table)
-    draw_retrieval(folder / FIGURE, aligned.similarity, hospital)
+    draw_retrieval(folder / FIGURE, similarity, hospital)
+    if not people:
+        return [
+            f"Nobody could be found by image or genes, and {TABLE} is empty: no held-out person has"
+            " both, or there was no pre-training."
+        ]
     by = table.set_index(["query", "retriever", "among"])["recall_1"]
     chance = table.set_index(["query", "retriever", "among"])["chance_1"]
     everybody, within = ("image", "network", "all"), ("image", "network", "hospital")
     return [
         f"Held-out images find the genes of their person first in {by[everybody]:.0%} of"
-        f" {len(aligned.people)} people (chance {chance[everybody]:.0%}; by the hospital alone"
+        f" {people} people (chance {chance[everybody]:.0%}; by the hospital alone"
         f" {by['image', 'hospital', 'all']:.0%}), within hospitals in {by[within]:.0%} (chance"
         f" {chance[within]:.0%}): see {TABLE}."
     ]

@@ -7,8 +7,10 @@ open is chosen here; see the page of the method.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import ClassVar, cast
 
 import numpy as np
@@ -19,11 +21,11 @@ from torch.nn import functional
 from gendmr.config.methods.migtrans import MigtransMethod
 from gendmr.config.optimisation import OptimisationSection
 from gendmr.config.training import MethodOptions
-from gendmr.engine.batches import Tensors
+from gendmr.engine.batches import TensorRows, Tensors
 from gendmr.engine.forward import Forward
 from gendmr.engine.layout import Layout
 from gendmr.engine.network import OUTPUT, FitProblem, Step, mean_loss
-from gendmr.engine.phase import TASK, Phase, Term, task_term
+from gendmr.engine.phase import TASK, Phase, Term
 from gendmr.engine.training import Replicates
 from gendmr.methods.additive import attribution_of
 from gendmr.methods.base import Attribution, FitInputs
@@ -31,8 +33,26 @@ from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.integrated_gradients import integrated_gradients
 from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
 from gendmr.methods.migtrans.image import AXES, ImageEncoder
-from gendmr.methods.migtrans.network import ALONE, PLACES, REBUILT, MigtransNet, in_steps
+from gendmr.methods.migtrans.network import (
+    ALONE,
+    ONE_SEED,
+    PLACES,
+    REBUILT,
+    SEED,
+    MigtransNet,
+    SeveralSeeds,
+    in_steps,
+)
+from gendmr.methods.migtrans.readout import FIGURE, TABLE, leave_gate
+from gendmr.methods.migtrans.shortcut import (
+    OFFSET,
+    SHARE,
+    best_share,
+    fit_shortcut,
+    outputs_with,
+)
 from gendmr.methods.network_method import Architecture, NetworkMethod
+from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 
 TOKENS_OF_INSTANCES = ("region",)  # modalities whose instances are tokens
@@ -58,8 +78,20 @@ class Migtrans(NetworkMethod):
         super().__init__(section, options)
         self.options = section
 
-    def network(self, architecture: Architecture) -> MigtransNet:
-        """Return the network."""
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of what `leave` writes: a gate's table and picture, where there is one."""
+        gated = self.options.image_attention != "none" and any(
+            name in IMAGES for name in self.reads
+        )
+        return (TABLE, FIGURE) if gated else ()
+
+    def network(self, architecture: Architecture) -> SeveralSeeds:
+        """Return the networks of all seeds."""
+        return SeveralSeeds([self.one(architecture) for _ in range(self.options.seeds)])
+
+    def one(self, architecture: Architecture) -> MigtransNet:
+        """Return the network of one seed."""
         chosen, sizes = self.options, architecture.sizes
         names = in_steps(chosen.order, architecture.modalities)
         rebuilt = {
@@ -77,6 +109,7 @@ class Migtrans(NetworkMethod):
             chosen.modality_dropout,
             rebuilt,
             alone=chosen.auxiliary > 0,
+            silent=chosen.shortcut == "ridge",
         )
 
     def _encoder(self, name: str, sizes: Mapping[str, int]) -> nn.Module:
@@ -110,7 +143,7 @@ class Migtrans(NetworkMethod):
             values = problem.train.take(np.zeros(1, dtype=np.int64))[name]
             sizes[name], sizes[f"{name}_measures"] = values.shape[1], values.shape[2]
             if name in IMAGES:
-                grid = _grid_of(inputs, name)
+                grid = _grid_of(inputs.preparation, name)
                 sizes |= {f"{name}_{axis}": size for axis, size in zip(GRID, grid, strict=True)}
         return sizes
 
@@ -121,9 +154,30 @@ class Migtrans(NetworkMethod):
         for name in modalities:
             if name in IMAGES:
                 voxels = inputs.preparation.instances(name)[list(GRID)].to_numpy(dtype=np.int64)
-                flat = np.ravel_multi_index(tuple(voxels.T), _grid_of(inputs, name))
+                flat = np.ravel_multi_index(tuple(voxels.T), _grid_of(inputs.preparation, name))
                 fixed[f"{PLACES}{name}"] = torch.from_numpy(np.asarray(flat, dtype=np.int64))
-        return replace(problem, fixed={**problem.fixed, **fixed})
+        train = problem.train
+        if self.options.shortcut == "ridge":
+            shortcut = fit_shortcut(inputs, modalities)
+            fixed |= shortcut.fixed
+            train = TensorRows({**cast(TensorRows, train).tensors, OFFSET: shortcut.offset})
+        return replace(problem, train=train, fixed={**problem.fixed, **fixed})
+
+    def settle(self, fitted: FittedNetwork, inputs: FitInputs) -> list[str]:
+        """Choose how much of the network counts beside its ridge, on the inner validation."""
+        if self.options.shortcut != "ridge":
+            return []
+        people = inputs.validation
+        if not len(people) or not inputs.task.fewest(people.outcome):
+            return []
+        output = outputs_with(fitted.predict, fitted.fixed, people)
+        share, losses = best_share(inputs.task, people.outcome, output)
+        fitted.fixed[SHARE] = torch.tensor(share)
+        return [
+            f"Beside its ridge the network counts by {share:g}: the loss of {len(people)} people of"
+            f" the inner validation is {losses[share]:.3f}, {losses[0.0]:.3f} without and"
+            f" {losses[1.0]:.3f} with all of it."
+        ]
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs), and what terms of the loss read besides."""
@@ -132,38 +186,52 @@ class Migtrans(NetworkMethod):
 
     def phases(self, module: nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
         """Return the phase of the task, and one of the autoencoders before it where asked."""
-        net, task, chosen = cast(MigtransNet, module), problems[0].task, self.options
-        rebuilt = tuple(net.rebuild)
+        nets = [cast(MigtransNet, one) for one in cast(SeveralSeeds, module).networks]
+        task, chosen = problems[0].task, self.options
+        rebuilt = tuple(nets[0].rebuild)
 
-        def rebuild(step: Step) -> torch.Tensor:
-            return torch.stack([_squared_error(step, name) for name in rebuilt]).mean()
+        def of_seeds(loss: Callable[[Step, str], torch.Tensor]) -> Callable[[Step], torch.Tensor]:
+            # Networks share no weight: the sum has for each the gradient that it would have alone.
+            prefixes = [f"{SEED}{number}_" for number in range(len(nets))]
+            return lambda step: torch.stack([loss(step, prefix) for prefix in prefixes]).sum()
 
-        def alone(step: Step) -> torch.Tensor:
+        def fused(step: Step, seed: str) -> torch.Tensor:
+            output, smooth = step.outputs[f"{seed}{OUTPUT}"], chosen.label_smoothing
+            loss = mean_loss(task, output, step.batch)
+            return loss if not smooth else (1 - smooth) * loss + smooth * _even_loss(output, step)
+
+        def rebuild(step: Step, seed: str) -> torch.Tensor:
+            return torch.stack([_squared_error(step, seed, name) for name in rebuilt]).mean()
+
+        def alone(step: Step, seed: str) -> torch.Tensor:
             return torch.stack(
                 [
                     mean_loss(
-                        task, step.outputs[f"{ALONE}{name}"], step.batch, step.batch[f"has_{name}"]
+                        task,
+                        step.outputs[f"{seed}{ALONE}{name}"],
+                        step.batch,
+                        step.batch[f"has_{name}"],
                     )
-                    for name in net.names
+                    for name in nets[0].names
                 ]
             ).mean()
 
-        terms = {TASK: task_term(task)}
+        terms = {TASK: Term(of_seeds(fused))}
         if rebuilt and chosen.autoencoder == "joint":
-            terms["autoencoder"] = Term(rebuild, lambda epoch: chosen.autoencoder_weight)
-        if net.alone:
-            terms["auxiliary"] = Term(alone, lambda epoch: chosen.auxiliary)
+            terms["autoencoder"] = Term(of_seeds(rebuild), lambda epoch: chosen.autoencoder_weight)
+        if chosen.auxiliary:
+            terms["auxiliary"] = Term(of_seeds(alone), lambda epoch: chosen.auxiliary)
         moving = Phase("fit", terms, trainable=lambda name: chosen.autoencoder == "joint"
-                       or not name.startswith("rebuild."))  # fmt: skip
+                       or ".rebuild." not in name)  # fmt: skip
         if not rebuilt or chosen.autoencoder != "pretrain":
             return (moving,)
         first = Phase(
             "autoencoder",
-            {"autoencoder": Term(rebuild)},
-            trainable=lambda name: name.startswith(("encode.", "rebuild.")),
+            {"autoencoder": Term(of_seeds(rebuild))},
+            trainable=lambda name: ".encode." in name or ".rebuild." in name,
             keep="last",
             epochs=chosen.pretrain_epochs,
-            forward=lambda module, batch: cast(MigtransNet, module).rebuilt(batch),
+            forward=lambda module, batch: cast(SeveralSeeds, module).rebuilt(batch),
         )
         return (first, moving)
 
@@ -173,6 +241,17 @@ class Migtrans(NetworkMethod):
         """Return the decay of a parameter: of matrices of layers, not of places and tokens."""
         free = name.endswith((".place", "class_token", ".bias"))
         return 0.0 if free or len(shape) < 2 else optimisation.weight_decay
+
+    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write where the gate of an image encoder is open in held-out people, and say it."""
+        if not self.files:
+            return []
+        said = []
+        for name in fitted.modalities:
+            if name in IMAGES:
+                grid = _grid_of(fitted.preparation, name)
+                said += leave_gate(fitted, name, grid, folder, people)
+        return said
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return integrated gradients, summed over the measures of an instance.
@@ -186,44 +265,71 @@ class Migtrans(NetworkMethod):
             output = outputs[OUTPUT].detach().cpu().numpy().astype(np.float64)
             weight = np.asarray(fitted.task.contrast(output), dtype=np.float32)
             contrast = torch.from_numpy(weight).to(fitted.row.device)
-            has = {name: batch[f"has_{name}"] for name in names}
+            has = {f"has_{name}": batch[f"has_{name}"] for name in names}
 
             def scalar(
                 inputs: Mapping[str, torch.Tensor],
                 index: np.ndarray,
+                seed: int,
                 has: Tensors = has,
                 contrast: torch.Tensor = contrast,
             ) -> torch.Tensor:
-                own = {f"has_{name}": value[index] for name, value in has.items()}
-                read = {**fitted.fixed, **inputs, **own}
-                said = forward(fitted.row, fitted.buffers, read, False)
-                return (contrast[index] * said[OUTPUT]).sum(1)
+                own = {name: value[index] for name, value in has.items()}
+                read = {**fitted.fixed, **inputs, **own, ONE_SEED: torch.tensor(seed)}
+                output = forward(fitted.row, fitted.buffers, read, False)[OUTPUT]
+                return (contrast[index] * output).sum(1)
 
-            collected.append(integrated_gradients(scalar, {name: batch[name] for name in names}))
-        count = np.sum([people.present[name] for name in names], axis=0).clip(1)
-        attributions = {}
-        for name in names:
-            value = np.concatenate([values[name].sum(axis=2) for values, _, _ in collected])
-            sums = [
-                sum(values[other].reshape(len(end), -1).sum(axis=1) for other in names)
-                for values, _, end in collected
-            ]
-            rest = np.concatenate(
-                [end - total for (_, _, end), total in zip(collected, sums, strict=True)]
+            # Gradients of a mean are means of gradients: those of each network tell how far they
+            # agree.
+            collected.append(
+                [
+                    integrated_gradients(
+                        partial(scalar, seed=seed), {name: batch[name] for name in names}
+                    )
+                    for seed in range(self.options.seeds)
+                ]
             )
-            attributions[name] = attribution_of(value, people.present[name], rest / count)
+        count = np.sum([people.present[name] for name in names], axis=0).clip(1)
+        by_seed = {
+            name: np.stack(
+                [
+                    np.concatenate([batch[seed][0][name].sum(axis=2) for batch in collected])
+                    for seed in range(self.options.seeds)
+                ]
+            )
+            for name in names
+        }  # (seed, person, instance)
+        end = np.concatenate([np.mean([one[2] for one in batch], axis=0) for batch in collected])
+        total = sum(values.mean(axis=0).sum(axis=1) for values in by_seed.values())
+        attributions = {}
+        for name, values in by_seed.items():
+            present = people.present[name]
+            attributions[name] = attribution_of(
+                values.mean(axis=0), present, (end - total) / count, values
+            )
         return attributions
 
 
-def _grid_of(inputs: FitInputs, name: str) -> tuple[int, ...]:
+def _grid_of(preparation: Preparation, name: str) -> tuple[int, ...]:
     """Return the shape of a grid that holds all voxels of an image, and every pooling."""
-    voxels = inputs.preparation.instances(name)[list(GRID)].to_numpy(dtype=np.int64)
+    voxels = preparation.instances(name)[list(GRID)].to_numpy(dtype=np.int64)
     return tuple(int(size) for size in np.maximum(voxels.max(axis=0) + 1, SMALLEST_GRID))
 
 
-def _squared_error(step: Step, name: str) -> torch.Tensor:
+def _even_loss(output: torch.Tensor, step: Step) -> torch.Tensor:
+    """Return the weighted mean cross-entropy of outputs (person, output) to equal classes.
+
+    One output is the logit of the second of two classes.
+    """
+    if output.shape[1] == 1:
+        output = torch.cat([torch.zeros_like(output), output], dim=1)
+    each, weight = -functional.log_softmax(output, dim=1).mean(dim=1), step.batch["weight"]
+    return (weight * each).sum() / weight.sum().clamp(min=1e-9)
+
+
+def _squared_error(step: Step, seed: str, name: str) -> torch.Tensor:
     """Return the mean squared error of a rebuilt modality among those who have it."""
-    target = step.batch[name].flatten(1)
-    each = functional.mse_loss(step.outputs[f"{REBUILT}{name}"], target, reduction="none").mean(1)
+    target, rebuilt = step.batch[name].flatten(1), step.outputs[f"{seed}{REBUILT}{name}"]
+    each = functional.mse_loss(rebuilt, target, reduction="none").mean(1)
     among = step.batch[f"has_{name}"] * (step.batch["weight"] > 0)
     return (each * among).sum() / among.sum().clamp(min=1)

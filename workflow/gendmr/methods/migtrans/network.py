@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import nn
 
 from gendmr.engine.batches import Tensors
 from gendmr.engine.network import OUTPUT
+from gendmr.methods.migtrans.shortcut import around, nothing_counts
 
 ALONE, REBUILT, GATE, PLACES = "alone_", "rebuilt_", "gate_", "places_"
+SEED, ONE_SEED = "seed_", "one_seed"  # outputs of one network of several; which one is asked
 
 
 class AttentionStep(nn.Module):
@@ -73,7 +76,9 @@ class MigtransNet(nn.Module):
     inputs : mapping of str to tuple of int
         Hidden and input size of the modalities that are rebuilt from their codes.
     alone : bool
-        A head for each modality besides.
+        A head for each modality besides, on the mean of its tokens.
+    silent : bool
+        The head starts at 0: there is a ridge beside the network (`shortcut`).
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class MigtransNet(nn.Module):
         modality_dropout: float,
         inputs: Mapping[str, tuple[int, int]],
         alone: bool = False,
+        silent: bool = False,
     ) -> None:
         super().__init__()
         self.names, self.modality_dropout = tuple(encoders), modality_dropout
@@ -101,6 +107,9 @@ class MigtransNet(nn.Module):
         self.alone = nn.ModuleDict(
             {name: nn.Linear(width, outputs) for name in self.names} if alone else {}
         )
+        if silent:
+            nn.init.zeros_(self.head[1].weight)
+            nn.init.zeros_(self.head[1].bias)
 
     def forward(self, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs), and what terms of the loss read besides.
@@ -110,6 +119,10 @@ class MigtransNet(nn.Module):
         batch : dict of Tensor
             By modality its values, and `has_` and its name (person,).
         """
+        if not self.training and "read_out" not in batch and nothing_counts(batch):
+            people = len(batch[f"has_{self.names[0]}"])
+            silence = self.class_token.new_zeros(people, self.head[1].out_features)
+            return {OUTPUT: around(silence, batch)}
         has = self._has(batch)
         outputs: Tensors = {}
         tokens: Tensors = {}
@@ -133,7 +146,7 @@ class MigtransNet(nn.Module):
         people = len(state)
         state = torch.cat([self.class_token.expand(people, -1, -1), state], dim=1)
         read = self.read(state, state, torch.ones_like(known))  # (person, 1 + token, width)
-        outputs[OUTPUT] = self.head(read[:, 0])
+        outputs[OUTPUT] = around(self.head(read[:, 0]), batch)  # (person, output)
         return outputs
 
     def rebuilt(self, batch: Tensors) -> Tensors:
@@ -150,6 +163,48 @@ class MigtransNet(nn.Module):
             left = has * (torch.rand(has.shape, device=has.device) >= self.modality_dropout)
             has = torch.where(left.sum(0) > 0, left, has)
         return dict(zip(self.names, has, strict=True))
+
+
+class SeveralSeeds(nn.Module):
+    """Networks that differ in their initial weights and dropout; the output is the mean of theirs.
+
+    Parameters
+    ----------
+    networks : sequence of MigtransNet
+    """
+
+    def __init__(self, networks: Sequence[MigtransNet]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, batch: Tensors) -> Tensors:
+        """Return the mean `output` (person, n_outputs), and all that each gives as `seed_<n>_`.
+
+        Parameters
+        ----------
+        batch : dict of Tensor
+            See `MigtransNet.forward`; with `one_seed`, a number, the outputs of that network alone
+            are returned by their own names.
+        """
+        if ONE_SEED in batch:
+            alone: Tensors = self.networks[int(batch[ONE_SEED])](batch)
+            return alone
+        each = [network(batch) for network in self.networks]
+        outputs = {
+            f"{SEED}{number}_{name}": value
+            for number, one in enumerate(each)
+            for name, value in one.items()
+        }
+        outputs[OUTPUT] = torch.stack([one[OUTPUT] for one in each]).mean(0)
+        return outputs
+
+    def rebuilt(self, batch: Tensors) -> Tensors:
+        """Return what the modalities' codes rebuild, as `seed_<n>_`."""
+        return {
+            f"{SEED}{number}_{name}": value
+            for number, network in enumerate(self.networks)
+            for name, value in cast(MigtransNet, network).rebuilt(batch).items()
+        }
 
 
 def in_steps(order: Sequence[str], modalities: Sequence[str]) -> tuple[str, ...]:

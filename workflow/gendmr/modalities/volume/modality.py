@@ -14,6 +14,9 @@ SCHEMA = {
     "i": Variable(("volume",), "int64", "", "place along x in the grid, counted from 0"),
     "j": Variable(("volume",), "int64", "", "place along y"),
     "k": Variable(("volume",), "int64", "", "place along z"),
+    "atlas_region": Variable(
+        ("volume",), "text", "", "region of the atlas; n/a outside of all", None, True
+    ),
     "density": Variable(
         ("participant", "volume"), "float32", "", "grey matter as the map has it; NaN is missing"
     ),

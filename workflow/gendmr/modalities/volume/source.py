@@ -9,33 +9,51 @@ from pathlib import Path
 import numpy as np
 
 from gendmr.config.cohort import CohortSection
+from gendmr.config.imaging import AtlasFiles
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.config.modalities.volume import VolumeSection
-from gendmr.errors import ImageError, InputFileError, first_few
+from gendmr.errors import AtlasError, ImageError, InputFileError, first_few
 from gendmr.files.listed import listed_files
+from gendmr.files.tables import MISSING, read_table
+from gendmr.imaging.atlas import load_atlas
+from gendmr.imaging.scan import read_scan
+from gendmr.modalities.attrition import Attrition
 from gendmr.modalities.base import Listing
 from gendmr.modalities.matching import Matching
 from gendmr.modalities.store import write_modality
-from gendmr.modalities.table import TableSource
+from gendmr.modalities.table import KEY, TableSource
 from gendmr.modalities.volume.modality import MODALITY
 
 LOW, HIGH = (-90.0, -126.0, -72.0), (90.0, 90.0, 108.0)  # mm, MNI: the box of SPM and CAT12
 GREY = 0.1  # share of grey matter in the template from which on a voxel is read
 COVERED = 0.95  # share of those voxels that a map must reach
 ALIKE = 0.3  # correlation with the template's grey matter below which a map lies elsewhere
+MAP = "grey.nii.gz"  # of a person, as the stage `imaging` leaves it
+MEASURED = "measured"
+REGION = "atlas_region"
 FWHM = 2 * np.sqrt(2 * np.log(2))
 
 
 @dataclass(frozen=True)
 class VolumeSource(TableSource):
-    """See `gendmr.modalities.base.Source`; the table names a map for each person."""
+    """See `gendmr.modalities.base.Source`; a table names a map for each person.
+
+    Where there is none, the maps are those of the stage `imaging`, whose quality table says who was
+    measured.
+    """
 
     def people(
         self, sources: Mapping[str, str], section: ModalitySection, cohort: CohortSection
     ) -> Listing:
         """Return who has a map, where each is named; see `Source.people`."""
-        listed_files(sources[self.source])
-        return super().people(sources, section, cohort)
+        names, path = list(_maps(sources)), sources.get("table") or sources["quality"]
+        return Listing(
+            names=Matching.of(cohort).keys(names, path),
+            ways={KEY: names},
+            used=KEY,
+            where=path,
+            attrition=Attrition(self.modality.name).table(),
+        )
 
     def check(self, sources: Mapping[str, str]) -> None:
         """Refuse a table none of whose maps is there.
@@ -44,10 +62,12 @@ class VolumeSource(TableSource):
         ------
         InputFileError
         """
-        files = listed_files(sources[self.source])
+        if "table" not in sources:
+            return
+        files = listed_files(sources["table"])
         if not any(path.is_file() for path in files.values()):
             raise InputFileError(
-                f"{sources[self.source]}: none of {len(files)} maps is there:"
+                f"{sources['table']}: none of {len(files)} maps is there:"
                 f" {first_few(files.values())}",
                 cause="another folder, or a disk that is not mounted",
                 next_step="correct the column `file`; it is relative to the folder of the table",
@@ -74,8 +94,8 @@ class VolumeSource(TableSource):
 
         if not isinstance(section, VolumeSection):
             raise TypeError(f"a section {type(section).__name__}, not VolumeSection")
-        files = listed_files(sources[self.source])
-        by_key = Matching.of(cohort).keys(list(files), sources[self.source])
+        files = _maps(sources)
+        by_key = Matching.of(cohort).keys(list(files), sources.get("table") or sources["quality"])
         chosen = {name: files[by_key[key]] for key, name in people.items() if key in by_key}
         places, centres, grey = grid(section.resolution)
         values = np.empty((len(chosen), len(places)), dtype=np.float32)
@@ -89,9 +109,75 @@ class VolumeSource(TableSource):
                 MODALITY.name: np.array(names, dtype=object),
                 **{axis: (MODALITY.name, centres[:, n]) for n, axis in enumerate("xyz")},
                 **{axis: (MODALITY.name, places[:, n]) for n, axis in enumerate("ijk")},
+                **_regions(sources, section, centres),
             },
         )
         write_modality(output, dataset, MODALITY.name)
+
+
+def _maps(sources: Mapping[str, str]) -> dict[str, Path]:
+    """Return the map of each person: those of a table, or those that the stage `imaging` made.
+
+    Raises
+    ------
+    InputFileError, TableError
+        The table is missing or malformed, or nobody was measured.
+    """
+    if "table" in sources:
+        return listed_files(sources["table"])
+    path = sources["quality"]
+    table = read_table(path, {KEY: "text", "status": "text"}, extra=True, key=KEY)
+    people = table.loc[table["status"] == MEASURED, KEY].tolist()
+    if not people:
+        raise InputFileError(
+            f"{path}: none of {len(table)} people was measured",
+            cause="scans that cannot be used",
+            next_step="look at the column `reason`",
+        )
+    folder = Path(path).parent
+    return {name: folder / str(name).removeprefix("sub-") / MAP for name in people}
+
+
+def _regions(
+    sources: Mapping[str, str], section: VolumeSection, centres: np.ndarray
+) -> dict[str, tuple[str, np.ndarray]]:
+    """Return the region of each voxel as a coordinate; nothing where there is no atlas.
+
+    Raises
+    ------
+    AtlasError
+        No voxel lies in a region of the atlas.
+    """
+    if "labels" not in sources:
+        return {}
+    files = AtlasFiles(labels=sources["labels"], table=sources.get("regions"))
+    if section.table is None and section.atlas is None:
+        # The stage counts the rows of its own table from 1.
+        rows = read_table(sources["regions"], {"region": "text", "hemisphere": "text"}, extra=True)
+        numbers, labels = np.arange(1, len(rows) + 1), read_scan(files.labels)
+    else:
+        rows, labels = load_atlas(files)
+        numbers = rows["index"].to_numpy(dtype=np.int64)
+    sides = rows["hemisphere"].astype(str)
+    names = rows["region"].astype(str)
+    named = [
+        name if side not in ("L", "R") or name.endswith(f"_{side}") else f"{name}_{side}"
+        for name, side in zip(names, sides, strict=True)
+    ]
+    of_number = dict(zip(numbers.tolist(), named, strict=True))
+    inverse = np.linalg.inv(labels.affine)
+    voxels = np.rint(centres @ inverse[:3, :3].T + inverse[:3, 3]).astype(np.int64)
+    inside = ((voxels >= 0) & (voxels < np.array(labels.data.shape))).all(axis=1)
+    placed = np.zeros(len(centres), dtype=np.int64)
+    placed[inside] = np.rint(labels.data[tuple(voxels[inside].T)]).astype(np.int64)
+    regions = [of_number.get(number, MISSING) for number in placed.tolist()]
+    if all(name == MISSING for name in regions):
+        raise AtlasError(
+            f"{files.labels}: none of {len(centres)} voxels of grey matter lies in a region",
+            cause="an atlas in another space, or labels that are not those of its table",
+            next_step="give an atlas in MNI space in `modalities: volume: atlas:`",
+        )
+    return {REGION: (MODALITY.name, np.array(regions, dtype=object))}
 
 
 def grid(resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gendmr.config.outcomes.segmentation import MASKS
 from gendmr.files.masks import PredictedMask, read_mask
 from gendmr.statistics.resize import resize
 from gendmr.tasks.base import Task
 from gendmr.tasks.figure import FigureContext, TaskFigure
-from gendmr.tasks.segmentation.task import LESION, MASKS
+from gendmr.tasks.segmentation.task import LESION
 
 MOST_METHODS = 4  # with a row of masks, or a mark of their own
 MOST_LEVELS = 12  # of a covariate, to be drawn

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gendmr.config.outcomes.segmentation import SegmentationOutcome
+from gendmr.config.outcomes.segmentation import MASKS, SegmentationOutcome
 from gendmr.errors import FoldError, OutcomeError, TrainingError
 from gendmr.files.tables import Kind
 from gendmr.statistics.intervals import percentile_interval, resample_counts
@@ -44,7 +44,6 @@ PREDICTED: dict[str, Kind] = {
     "hd95": "number",
 }
 COLUMNS: dict[str, Kind] = {**OBSERVED, **PREDICTED, "distance_unit": "text"}
-MASKS = "masks.h5"
 
 
 def build(name: str, section: SegmentationOutcome) -> SegmentationTask:
@@ -71,7 +70,6 @@ class SegmentationTask(QuantitativeTask):
     effect = None  # type: ignore[assignment]
     modality = "slice"
     measured = (VOXELS,)
-    files = (MASKS,)
 
     def __post_init__(self) -> None:
         self.label = self.section.label or self.name

@@ -1,0 +1,1 @@
+"""Networks in which SNPs meet in their gene: peers of GenDMR that read genotypes alone."""
