@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from gendmr.annotation.mapping import map_snps
@@ -33,9 +32,7 @@ GENES, REGIONS = ROOT / "resources/demo_genes.tsv", ROOT / "resources/demo_regio
 PLINK_MEMORY = 2000  # MiB
 
 
-def make_simulated_cohort(
-    study: Study, results: Path, alter: Callable[[Path], None] = lambda folder: None
-) -> None:
+def make_simulated_cohort(study: Study, results: Path) -> None:
     """Write the folder `cohort` of a simulated study with measurements, and all that leads to it.
 
     Parameters
@@ -45,8 +42,6 @@ def make_simulated_cohort(
         `connectivity`, whose paths lie in `results`.
     results : Path
         `results/<study>`.
-    alter : callable
-        Gets the folder of what was simulated, before anything else reads it.
     """
     if not (study.simulate and study.genotypes and study.annotation and study.imaging):
         raise SystemExit(
@@ -57,7 +52,6 @@ def make_simulated_cohort(
     simulate_measurements(
         simulated / "anatomy.tsv", REGIONS, study.simulate, study.seed, simulated / "regions.nc"
     )
-    alter(simulated)
     if study.connectivity:
         simulate_signals(
             simulated / "connections.tsv",

@@ -10,10 +10,10 @@ import subprocess
 from gendmr.errors import GendmrError
 from gendmr.genotypes.plink import find
 
-COMMAND = re.compile(r"\b(plink1\.9|plink2|awk|zcat|cat|bcftools|gunzip|sed|mv) ")
+COMMAND = re.compile(r"\b(plink1\.9|plink2|awk|zcat|cat|bcftools|gunzip|unzip|sed|mv) ")
 END = re.compile(
-    r", then |; sex is then"
-    r"|, and give | \(ref-last| keeps the first| for each person|, also of|, of each set"
+    r", then |; sex is then|, and give | \(ref-last| keeps the first| for each person|, also of"
+    r"|, of each set|, where NAMES|; or leave them out|, which takes out"
 )
 
 

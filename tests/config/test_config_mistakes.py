@@ -172,6 +172,8 @@ def test_a_text_or_number_of_another_type_is_refused_with_what_to_write(place, w
     with pytest.raises(ConfigurationError, match="write") as error:
         Study.parse(config)
     assert "quotation marks" in str(error.value)
+    count = len(at(config, section)[key]) if written.startswith("[") else 1
+    assert str(error.value).count("write") == count and "at least one" not in str(error.value)
     mended = copy.deepcopy(config)
     at(mended, section)[key] = yaml.safe_load(remedy)
     Study.parse(mended)
@@ -307,3 +309,13 @@ def test_parse__lists_every_input_of_another_form():
     said = said_of(config)
     for words in ("old.ped: .ped is no form", "new.bed: give the path", "named twice: 'array'"):
         assert words in said
+
+
+def test_parse__a_key_of_another_meaning_is_not_read_as_one_that_is_a_little_like_it():
+    config = demo()
+    config["training"]["methods"]["one"]["modalities"] = config["training"]["methods"]["one"].pop(
+        "reads"
+    )
+    said = said_of(config)
+    assert "1 wrong entry" in said and "modalities: unknown key; did you mean" in said
+    assert "modality_options =" not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
 
 import pandas as pd
 import pytest
@@ -186,3 +187,21 @@ def test_a_value_that_no_table_can_hold_is_refused_and_nothing_is_written(tmp_pa
     with pytest.raises(TableError, match="1 values hold a tab or a line break"):
         write_table(tmp_path / "t.tsv", table)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("id\nJosé\n".encode(code) for code in ("latin-1", "utf-16", "utf-16-le")),
+        gzip.compress("id\nJosé\n".encode(), mtime=0),
+    ],
+)
+def test_read_table__a_file_in_another_form_is_read_after_what_it_says(tmp_path, content):
+    path = tmp_path / "people.tsv"
+    path.write_bytes(content)
+    with pytest.raises(InputFileError) as error:
+        read_table(path, {"id": "text"})
+    command = re.search(r"(iconv|gunzip) [^,;]* > fixed", error.value.next_step)
+    assert command is not None
+    subprocess.run(["bash", "-ec", command[0]], cwd=tmp_path, check=True)
+    assert read_table(tmp_path / "fixed", {"id": "text"})["id"].tolist() == ["José"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import subprocess
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,12 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import ConfigurationError, GenotypeFileError, InputFileError, TableError
 from gendmr.files.tables import read_table
 from gendmr.genotypes import plink
-from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink, Program, find
 from gendmr.genotypes.removals import COLUMNS
 from gendmr.genotypes.vcf_header import read_vcf_header
+from plink_reader import read_dosages
 from remedies import carry_out
 
 N, M = 24, 60
@@ -241,11 +244,15 @@ def test_a_header_that_would_fill_the_memory_is_refused_before_it_does(tmp_path)
     ):
         (tmp_path / name).write_bytes(pack(line))
         tracemalloc.start()
-        with pytest.raises(InputFileError, match="a header of more than 64 MiB"):
+        with pytest.raises(InputFileError, match="a header of more than 64 MiB") as caught:
             read_vcf_header(tmp_path / name)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 4 * 64 * 2**20
+        command = caught.value.next_step.partition("its beginning: ")[2]
+        if shutil.which(command.split()[0]):
+            shown = subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout
+            assert len(shown) == 2000 and shown.startswith((b"##fileformat", b"BCF"))
 
 
 def test_a_long_header_of_many_samples_is_read(tmp_path):
@@ -280,6 +287,47 @@ def test_other_forms_are_named_with_the_command_that_converts_them(make_set, tmp
     bim, values = read_bim(tmp_path / "w" / "merged"), read_dosages(tmp_path / "w" / "merged")
     turned = (bim["a1"] == "G").to_numpy()
     assert (np.where(turned, 2 - values, values) == fileset.dosages).all()
+
+
+def test_haplotypes_are_converted_as_it_says(tmp_path):
+    """Rows of a variant with two columns for each person, as SHAPEIT writes them."""
+    strands = np.random.default_rng(9).integers(0, 2, (M, 2 * N))
+    (tmp_path / "x.haps").write_text(
+        "".join(
+            f"1 rs{j} {1000 * (j + 1)} A G {' '.join(map(str, row))}\n"
+            for j, row in enumerate(strands)
+        )
+    )
+    people = "".join(f"S{i} S{i} 0\n" for i in range(N))
+    (tmp_path / "x.sample").write_text(f"ID_1 ID_2 missing\n0 0 0\n{people}")
+    with pytest.raises(ConfigurationError, match=r"x\.haps: \.haps is no form") as caught:
+        GenotypesSection.parse({"inputs": [str(tmp_path / "x.haps")]})
+    carry_out(caught.value)
+    merge(tmp_path / "w", tmp_path / "x.pgen")
+    bim, values = read_bim(tmp_path / "w" / "merged"), read_dosages(tmp_path / "w" / "merged")
+    turned = (bim["a1"] == "A").to_numpy()
+    copies = np.where(turned, 2 - values, values).T
+    np.testing.assert_array_equal(copies, strands[:, ::2] + strands[:, 1::2])
+
+
+@pytest.mark.parametrize("suffix", [".bed.gz", ".zip"])
+def test_packed_sets_are_unpacked_as_it_says(make_set, tmp_path, suffix):
+    prefix = make_set(tmp_path / "set", np.zeros((4, 3), dtype=np.int8)).prefix
+    content = prefix.with_suffix(".bed").read_bytes()
+    path = Path(f"{prefix}{suffix}")
+    if suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(prefix.with_suffix(".bed"), "set.bed")
+    else:
+        path.write_bytes(gzip.compress(content))
+    prefix.with_suffix(".bed").unlink()
+    with pytest.raises(ConfigurationError, match="is no form that is read") as caught:
+        GenotypesSection.parse({"inputs": [str(path)]})
+    if suffix == ".zip" and shutil.which("unzip") is None:
+        pytest.skip("unzip is not installed here")
+    carry_out(caught.value)
+    unpacked = prefix / "set.bed" if suffix == ".zip" else prefix.with_suffix(".bed")
+    assert unpacked.read_bytes() == content
 
 
 def test_a_file_of_23andme_is_no_prefix(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,34 @@ def test_the_environment_comes_after_the_path(only, tmp_path):
     assert find("2").version == "PLINK v2.00a9"
 
 
+def test_untested__names_a_plink_of_another_series(only):
+    folder, real = only
+    (folder / "plink1.9").symlink_to(real["1.9"])
+    script(folder / "plink2", "echo 'PLINK v2.00a6.9 64-bit (1 Jan 2025)'")
+    (note,) = plink.untested()
+    assert note.startswith("PLINK v2.00a6.9 was used; tested is PLINK v2.00a3.5")
+
+
+def test_every_way_of_installing_names_a_release_of_the_tested_series(root):
+    """Debian in both images, conda in its environment, in `make setup` and in the error."""
+    releases = {
+        name: re.findall(pattern, (root / name).read_text())
+        for name, pattern in {
+            "Dockerfile": r"plink(1\.9|2)=([\w.~]+)\*",
+            "gendmr.def": r"plink(1\.9|2)=([\w.~]+)\*",
+            "envs/genotypes.yaml": r"- plink(2?)=([\w.]+)",
+            "envs/setup.sh": r"plink(2?)=([\w.]+)",
+        }.items()
+    }
+    releases["error"] = re.findall(r"plink(2?)=([\w.]+)", plink.CONDA)
+    for name, pairs in releases.items():
+        assert len(pairs) >= 2, name
+        for program, release in pairs:
+            series = plink.SERIES["2" if program == "2" else "1.9"]
+            assert release.replace("~", "").startswith(series), (name, release)
+    assert all(plink.TESTED[version].startswith(plink.SERIES[version]) for version in plink.TESTED)
+
+
 def test_another_program_of_the_name_is_not_taken(only):
     folder, _ = only
     script(folder / "plink", "echo 'plink: Release 0.78'")
@@ -58,7 +87,7 @@ def test_another_program_of_the_name_is_not_taken(only):
         find("1.9")
     assert "Release 0.78" in str(caught.value)
     assert "apt install plink1.9 plink2" in str(caught.value)
-    assert "conda install -c bioconda plink plink2" in str(caught.value)
+    assert f"conda install -c bioconda {plink.CONDA}" in str(caught.value)
 
 
 def test_a_failure_shows_command_and_log(make_set, tmp_path, capsys):

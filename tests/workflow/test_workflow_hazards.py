@@ -11,7 +11,7 @@ import pytest
 import gendmr.errors
 from gendmr.errors import GendmrError
 
-LEAST = 190
+LEAST = 400
 SECTIONS = (
     *("Genotypes", "Ancestry and kinship", "Identifiers", "Images", "Tables"),
     "Outcomes, folds and methods",

@@ -90,7 +90,7 @@ def map_snps(
             f" {', '.join(genes['chromosome'].unique()[:5])}",
             cause="another genome build, positions that are not base pairs, or a table of other"
             " chromosomes",
-            next_step=f"compare head {variants} with head {section.genes}",
+            next_step=f"compare both tables: head {variants} {section.genes}",
         )
     folder = Path(folder)
     write_table(folder / "snp2gene.tsv", table)
@@ -224,7 +224,7 @@ def _read_variants(path: Path) -> pd.DataFrame:
         raise InputFileError(
             f"{path}: no such file, or empty",
             cause="the stage genotypes has not run",
-            next_step="snakemake genotypes",
+            next_step="snakemake --cores 2 genotypes --configfile CONFIG",
         )
     verify(path)
     try:

@@ -10,15 +10,24 @@ from gendmr.config.study import Study
 from gendmr.errors import InputFileError, Problems, first_few
 
 
-def named_files(study: Study) -> list[str]:
-    """Return the files that a configuration names one by one, each once."""
-    genotypes = study.genotypes.files if study.genotypes else ()
+def named_files(study: Study, doubtful: Collection[str] = ()) -> list[str]:
+    """Return the files that a configuration names one by one, each once.
+
+    Parameters
+    ----------
+    study : Study
+    doubtful : collection of str
+        Where `genotypes` is among them, its files are left out: a path in another form than is
+        read would be told as three files that are not there.
+    """
+    certain = "genotypes" not in doubtful
+    genotypes = study.genotypes.files if study.genotypes and certain else ()
     return list(dict.fromkeys([*genotypes, *study.tables()]))
 
 
-def absent_files(study: Study) -> list[str]:
+def absent_files(study: Study, doubtful: Collection[str] = ()) -> list[str]:
     """Return those that are not there; a folder is there, too."""
-    return [path for path in named_files(study) if not Path(path).exists()]
+    return [path for path in named_files(study, doubtful) if not Path(path).exists()]
 
 
 def stage_sections(study: Study) -> dict[str, dict[str, Any]]:
@@ -59,11 +68,12 @@ def problems_of(
     """
     from gendmr.cohort.check import examine
 
-    problems, others, absent = Problems(), Problems(), absent_files(study)
+    problems, others = Problems(), Problems()
+    named, absent = named_files(study, doubtful), absent_files(study, doubtful)
     if absent and tell_absent:
         problems.add(
             InputFileError(
-                f"{len(absent)} of {len(named_files(study))} files that the study names are not"
+                f"{len(absent)} of {len(named)} files that the study names are not"
                 f" there: {first_few(absent, 50)}",
                 cause="another folder: paths are relative to the one in which snakemake runs",
                 next_step="correct the paths in the configuration, or bring the files",

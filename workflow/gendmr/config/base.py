@@ -164,8 +164,8 @@ def plain(mapping: dict[str, Any], problems: Problems) -> dict[str, Any]:
         problems.add(_no_plain(value))
         return str(value)
 
-    made: dict[str, Any] = json.loads(json.dumps(mapping, default=as_text))
-    return made
+    texts: dict[str, Any] = json.loads(json.dumps(mapping, default=as_text))
+    return texts
 
 
 @cache

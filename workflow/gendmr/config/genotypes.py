@@ -31,7 +31,7 @@ CONVERTED = {
     ".txt": "plink1.9 --23file {path} FAMILY PERSON --make-bed --out {stem} for each person of"
     " 23andMe or AncestryDNA, then give each {stem}",
     ".bed.gz": "gunzip {path}, also of .bim and .fam, then give the path without .bed",
-    ".zip": "unzip {path}, then give what is in it",
+    ".zip": "unzip -d {stem} {path}, then give the path of what is in {stem}",
 }
 
 # Single files of a set, how the set is named instead, and the end of its path.

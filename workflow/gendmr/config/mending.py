@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -20,11 +21,13 @@ from gendmr.config.base import (
     plain,
     schema_of,
 )
-from gendmr.errors import GendmrError, Problems, did_you_mean
+from gendmr.errors import GendmrError, Problems
 
 SectionT = TypeVar("SectionT", bound=Section)
 # A mistake may hide others of the same section; so many times one is mended to see the next.
 ROUNDS = 10
+# Similarity from which a misspelt key is read as another; less is enough for a question.
+MEANT = 0.79
 # What stands for entries that have no default, and that no file of a user depends on.
 PLACEHOLDERS = {"study": "study", "seed": 0}
 
@@ -43,12 +46,15 @@ class Reading(Generic[SectionT]):
         Names of the entries that were left out.
     whole : bool
         No section was left out, so that all can be compared with one another.
+    emptied : set of tuple
+        Places of sections of which a list has no item left: that it is empty is no mistake.
     """
 
     section: SectionT | None = None
     doubtful: set[str] = field(default_factory=set)
     left_out: set[str] = field(default_factory=set)
     whole: bool = True
+    emptied: set[tuple[int | str, ...]] = field(default_factory=set)
 
     def follows(self, text: str) -> bool:
         """Return whether an error may come of an entry that was left out: it names that entry."""
@@ -88,9 +94,14 @@ def read_as_far(
             reading.section = section.validate_mapping(mapping, passed)
             break
         except ValidationError as error:
-            items = [dict(item) for item in error.errors()]
+            items: list[dict[str, Any]] = [dict(item) for item in error.errors()]
         # A later round sees the contradictions of sections that had wrong entries before.
-        listed += [item for item in items if _is_new(item, listed, reading)]
+        listed += [
+            item
+            for item in items
+            if _is_new(item, listed, reading)
+            and tuple(_place(mapping, item["loc"])) not in reading.emptied
+        ]
         passing = [item for item in items if item["type"] == CONTRADICTION or is_refused(item)]
         wrong = [item for item in items if item not in passing]
         reading.doubtful |= {str(step) for item in passing for step in item["loc"][:1]}
@@ -142,6 +153,8 @@ def _mend(
             return True
     reading.doubtful.add(str(place[0]))
     reading.left_out.add(str(last) if isinstance(last, str) else str(value))
+    if holder == []:
+        reading.emptied.add(tuple(place[:-2]))
     return True
 
 
@@ -169,8 +182,9 @@ def _mend_section(
 
 
 def _meant(wrong: str, keys: list[str]) -> str | None:
-    question = re.search(r"did you mean '(.+?)' for", did_you_mean([wrong], keys))
-    return question[1] if question else None
+    """Return the key that was meant, where hardly another one can have been."""
+    near = get_close_matches(wrong.casefold(), keys, n=1, cutoff=MEANT)
+    return near[0] if near else None
 
 
 def _place(mapping: dict[str, Any], loc: Sequence[int | str]) -> list[int | str]:

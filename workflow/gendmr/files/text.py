@@ -120,7 +120,8 @@ def _no_text(path: Path, head: bytes, nul: bool, *, zipped: bool) -> None:
         )
     if head[:2] == GZIP and not zipped:
         raise InputFileError(
-            f"{path}: compressed with gzip, not a text file", next_step=f"gunzip {path}"
+            f"{path}: compressed with gzip, not a text file",
+            next_step=f"gunzip -c {path} > fixed, and name that file",
         )
     if head[:2] in UTF16:
         raise InputFileError(

@@ -44,8 +44,9 @@ def check_size(prefix: str | Path, n_people: int, n_variants: int) -> None:
     if header[:2] != MAGIC:
         raise GenotypeFileError(
             f"{path}: begins with {header[:2].hex(' ')}, not {MAGIC.hex(' ')}: not a PLINK 1 .bed",
-            cause="a PLINK 2 .pgen, a compressed file, or a .bed of genomic intervals",
-            next_step=f"plink2 --pfile {prefix} --make-bed --out {prefix}.plink1",
+            cause="a compressed file, or a .bed of genomic intervals",
+            next_step=f"look at its beginning: head -c 100 {path}; give the .bed of PLINK 1 with"
+            " its .bim and .fam",
         )
     if header[2] == SAMPLE_MAJOR:
         raise GenotypeFileError(
@@ -58,7 +59,8 @@ def check_size(prefix: str | Path, n_people: int, n_variants: int) -> None:
         raise GenotypeFileError(
             f"{path}: mode byte {header[2]:02x}, neither 01 (variant-major) nor 00",
             cause="a PLINK 2 .pgen named .bed, or a damaged file",
-            next_step=f"plink2 --pfile {prefix} --make-bed --out {prefix}.plink1",
+            next_step=f"where it is a .pgen: plink2 --pgen {path} --bim {prefix}.bim --fam"
+            f" {prefix}.fam --make-bed --out {prefix}.plink1, and give {prefix}.plink1",
         )
     row = -(-n_people // 4)
     expected = HEADER + n_variants * row

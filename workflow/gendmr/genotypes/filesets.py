@@ -5,8 +5,6 @@ Format: https://www.cog-genomics.org/plink/1.9/formats#bed.
 
 from __future__ import annotations
 
-import glob
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,6 @@ from gendmr.genotypes.bed_file import check_padding, check_size
 from gendmr.genotypes.sexes import recode_sex_column
 
 COLUMNS = 6
-BLOCK = 4096
 # The order in which PLINK writes chromosomes.
 PLACE = {
     name: number for number, name in enumerate([*map(str, range(1, 23)), "X", "Y", "XY", "MT"])
@@ -43,6 +40,13 @@ class Fileset:
     prefix: str
     n_people: int
     n_variants: int
+
+
+# Names for rows of one person: then kinship finds the copies, and the better called one stays.
+NUMBERED = (
+    "number the copies: awk '{{n = ++rows[$1, $2]; if (n > 1) $2 = $2 \"_\" n; print}}' {fam} >"
+    " {fam}.new && mv {fam}.new {fam}"
+)
 
 
 def check_fileset(prefix: str | Path) -> Fileset:
@@ -100,15 +104,14 @@ def open_fileset(prefix: str | Path) -> tuple[Fileset, pd.DataFrame, pd.DataFram
     people, variants = read_fam(prefix), read_bim(prefix)
     check_size(prefix, len(people), len(variants))
     check_padding(Path(f"{prefix}.bed"), len(people), len(variants))
-    _no_comments(prefix, people)
     _unique(
         prefix,
         "fam",
         (people["fid"] + " " + people["iid"]).tolist(),
         "people (FID IID)",
         cause="the same person exported twice",
-        next_step=f"list one copy of each in twice.txt: plink1.9 --bfile {prefix}"
-        f" --remove twice.txt --make-bed --out {prefix}.once, or give each copy its own IID",
+        # PLINK removes all rows of a name. With names of their own, kinship finds the copies.
+        next_step=NUMBERED.format(fam=f"{prefix}.fam"),
     )
     _check_order(prefix, variants)
     return Fileset(prefix, len(people), len(variants)), people, variants
@@ -145,11 +148,13 @@ def read_fam(prefix: str | Path) -> pd.DataFrame:
 
     Raises
     ------
-    InputFileError, GenotypeFileError
-        The file is missing, empty, or has rows that are not of six columns, or a sex that is none.
+    InputFileError, GenotypeFileError, IdentifierError
+        The file is missing, empty, or has rows that are not of six columns, or a sex that is none,
+        or a header.
     """
     names = ("fid", "iid", "father", "mother", "sex", "phenotype")
     people = pd.DataFrame(dict(zip(names, _columns(str(prefix), "fam"), strict=True)))
+    _no_comments(str(prefix), people)
     people["sex"] = recode_sex_column(prefix, people["sex"])
     return people
 
@@ -183,41 +188,6 @@ def read_bim(prefix: str | Path) -> pd.DataFrame:
     codes = {code: chromosome_name(code) for code in table["chromosome"].unique()}
     table["chromosome"] = table["chromosome"].map(codes)
     return table
-
-
-def read_dosages(prefix: str | Path) -> np.ndarray:
-    """Read all genotypes of a file set that `check_fileset` passes.
-
-    Returns
-    -------
-    ndarray of int8, shape (people, variants)
-        Copies of the effect allele, column 5 of the .bim (A1); -1 is missing.
-
-    Raises
-    ------
-    InputFileError, GenotypeFileError, IdentifierError
-        See `check_fileset`.
-    """
-    from pandas_plink import read_plink1_bin
-
-    fileset = check_fileset(prefix)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # pandas_plink parses with an old option
-        # pandas_plink names column 5 `a0` and column 6 `a1`.
-        paths = (glob.escape(f"{prefix}.{suffix}") for suffix in ("bed", "bim", "fam"))
-        calls = read_plink1_bin(*paths, verbose=False, ref="a0").data
-    if calls.shape != (fileset.n_people, fileset.n_variants):
-        raise GenotypeFileError(
-            f"{prefix}: pandas-plink sees {calls.shape[0]} people x {calls.shape[1]} variants, the"
-            f" files hold {fileset.n_people} x {fileset.n_variants}",
-            cause="a quotation mark in an identifier",
-            next_step="remove quotation marks from .fam and .bim",
-        )
-    dosages = np.empty(calls.shape, dtype=np.int8)
-    for start in range(0, fileset.n_variants, BLOCK):
-        block = calls[:, start : start + BLOCK].compute(scheduler="synchronous")
-        dosages[:, start : start + BLOCK] = np.where(np.isnan(block), -1, block)
-    return dosages
 
 
 def _columns(prefix: str, suffix: str) -> list[np.ndarray]:
@@ -302,12 +272,20 @@ def _check_order(prefix: str, variants: pd.DataFrame) -> None:
 
 
 def _no_comments(prefix: str, people: pd.DataFrame) -> None:
+    first = people.iloc[0]
+    if first["iid"].upper() == "IID" and not first["fid"].startswith("#"):
+        raise IdentifierError(
+            f"{prefix}.fam: the first row is a header: {first_few(first)}",
+            cause="a .fam has no header; other programs write one",
+            next_step=f"sed -i 1d {prefix}.fam",
+        )
     hidden = people.loc[people["fid"].str.startswith("#"), "fid"]
     if len(hidden):
         raise IdentifierError(
             f"{prefix}.fam: {len(hidden)} rows begin with '#': {first_few(hidden)}",
             cause="a header, or family names that PLINK 2 takes for comments",
-            next_step=f"sed -i '/^#/d' {prefix}.fam for a header, or rename the families",
+            next_step=f"sed -i '/^#/d' {prefix}.fam, which takes out a header; families of such"
+            " names have to be renamed",
         )
 
 

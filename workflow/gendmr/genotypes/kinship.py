@@ -20,6 +20,7 @@ from gendmr.errors import GenotypeFileError, IdentifierError, first_few
 from gendmr.genotypes.kin import declared_pairs
 from gendmr.genotypes.people_step import PeopleStep
 from gendmr.genotypes.plink import read_report
+from gendmr.genotypes.shared_people import renaming
 
 FIRST_DEGREE = 0.177  # Manichaikul et al. 2010, table 1: 2^(-5/2)
 # Standard error of the coefficient of strangers, for one variant.
@@ -181,8 +182,8 @@ def compare_copies(twice: list[dict[str, Any]], pairs: pd.DataFrame, step: Peopl
             f"{len(other)} of {len(twice)} people who are in several sets are not the same genome"
             f" there (kinship below {limit}): {first_few(other)}",
             cause="samples were swapped, or two people have the same number",
-            next_step="find out who is who; then rename (plink1.9 --update-ids) or remove"
-            " (--remove) the wrong copies",
+            next_step=f"find out who is who; then rename the wrong copies: {renaming('SET')}; or"
+            " leave them out with --remove in place of --update-ids",
         )
     if alone:
         step.notes.append(

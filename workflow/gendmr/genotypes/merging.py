@@ -23,6 +23,7 @@ from gendmr.genotypes.plink import (
     Plink,
     find,
     read_report,
+    untested,
     workplace,
     write_names,
     write_people,
@@ -65,7 +66,7 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
     """
     folder = Path(folder)
     removals = Removals("variant")
-    notes: list[str] = []
+    notes = untested()
     plain = open_plain_sets(section)
     with workplace(folder) as work:
         sets = load_sets(section, plain, work, plink, removals, notes)

@@ -32,6 +32,10 @@ NAMES: dict[Version, tuple[str, ...]] = {
     "2": ("plink2", "plink2.0", "plink"),
 }
 PATTERN: dict[Version, str] = {"1.9": r"PLINK v1\.9\S*", "2": r"PLINK v2\.\S*"}
+# Releases that are tested: those of Debian 12. conda's are of the same series.
+TESTED: dict[Version, str] = {"1.9": "1.90b6.26", "2": "2.00a3.5"}
+SERIES: dict[Version, str] = {"1.9": "1.90b6", "2": "2.00a3"}
+CONDA = "plink=1.90b6.21 plink2=2.00a3.7"
 LAST_LINES = 12
 PREFIX = ".plink-"
 # Below this PLINK 2 refuses to take frequencies or linkage from the people at hand.
@@ -86,8 +90,18 @@ def find(version: Version) -> Program:
         f"PLINK {version} not found under {', '.join(NAMES[version])}"
         + (f"; found {', '.join(seen)}" if seen else ""),
         cause="it is not installed, or its folder is not on the PATH",
-        next_step="apt install plink1.9 plink2, or conda install -c bioconda plink plink2",
+        next_step=f"apt install plink1.9 plink2, or conda install -c bioconda {CONDA}",
     )
+
+
+def untested() -> list[str]:
+    """Return a note for each PLINK that is of another series than the one that is tested."""
+    return [
+        f"{program.version} was used; tested is PLINK v{TESTED[version]}, and other series read"
+        " some inputs otherwise"
+        for version, program in ((version, find(version)) for version in TESTED)
+        if not program.version.startswith(f"PLINK v{SERIES[version]}")
+    ]
 
 
 def _said(path: str) -> str:

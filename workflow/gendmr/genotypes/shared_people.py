@@ -59,6 +59,15 @@ def group_by_people(
     return blocks, _rename_copies(sets, copies, notes)
 
 
+def renaming(source: str) -> str:
+    """Return the command that gives people of a set other names."""
+    return (
+        f"plink1.9 --bfile {source} --update-ids NAMES --keep-allele-order --make-bed --out"
+        f" {source}.renamed, where NAMES holds FID and IID as they are, and FID and IID as they"
+        " shall be"
+    )
+
+
 def _shared(first: Loaded, second: Loaded) -> list[str]:
     both = first.fam.merge(second.fam, on="iid", suffixes=("", "_second"))
     other = both[both["fid"] != both["fid_second"]]
@@ -67,8 +76,8 @@ def _shared(first: Loaded, second: Loaded) -> list[str]:
             f"{first.source} and {second.source}: {len(other)} IIDs are in both sets under"
             f" different FIDs: {first_few(other['iid'])}",
             cause="FIDs were written differently, or two people have the same number",
-            next_step="give the same person the same FID and IID, and others another IID:"
-            " plink1.9 --update-ids",
+            next_step="give the same person the same FID and IID, and others another IID: "
+            + renaming(second.source),
         )
     return both["iid"].tolist()
 
@@ -120,7 +129,7 @@ def _rename_copies(
             if name in taken:
                 raise IdentifierError(
                     f"{iid} is in several sets, and its copy cannot be called {name}: somebody is",
-                    next_step="rename one of them: plink1.9 --update-ids",
+                    next_step=f"rename one of them: {renaming(sets[number].source)}",
                 )
             fam = sets[number].fam
             row = fam.index[fam["iid"] == iid][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shlex
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def read_vcf_header(path: Path) -> VcfHeader:
         raise InputFileError(
             f"{path}: no line of columns (#CHROM), so that it is no VCF or BCF",
             cause="another kind of file under this name, or a file without its header",
-            next_step=f"look at its beginning: head -c 2000 {path} (after zcat or zstdcat)",
+            next_step=f"look at its beginning: {_beginning(path)}",
         )
     samples = columns.decode("utf-8", "replace").rstrip("\r\n\0").split("\t")[9:]
     dosage = next((DOSAGES[name] for name in DOSAGES if name in fields), "")
@@ -127,12 +128,18 @@ def _starts_of_rows(stream: BinaryIO) -> Iterator[bytes]:
             row = stream.readline(LONGEST_START)
 
 
+def _beginning(path: Path) -> str:
+    """Return the command that shows the beginning of a file, packed or not."""
+    packed = {".gz": "zcat", ".bgz": "zcat", ".bcf": "zcat", ".zst": "zstdcat"}
+    return f"{packed.get(path.suffix, 'cat')} < {shlex.quote(str(path))} | head -c 2000"
+
+
 def _refuse_large(path: Path, size: int) -> None:
     if size > LARGEST_HEADER:
         raise InputFileError(
             f"{path}: a header of more than {LARGEST_HEADER // 2**20} MiB, which none needs",
             cause="another kind of file under this name, or one made to fill the memory",
-            next_step=f"look at its beginning: head -c 2000 {path} (after zcat or zstdcat)",
+            next_step=f"look at its beginning: {_beginning(path)}",
         )
 
 

@@ -139,7 +139,7 @@ def read_loci(
             f" {first_few(_places(placed), 3)}",
             cause="another genome build, positions that are not base pairs, or loci beside all"
             " genes",
-            next_step=f"compare head {path} with head genes.tsv, or raise"
+            next_step=f"compare head {path} with head annotation/genes.tsv, or raise"
             " ranking.enrichment.window_kb",
         )
     _check_names(path, loci, placed, touched)

@@ -80,7 +80,7 @@ def check_same_people(methods: Sequence[MethodSummary]) -> None:
                     f"repeat {fold[0]}, fold {fold[1]}: {method.method} and {name} were judged"
                     " on different people",
                     cause="one of them was trained before the folds or the cohort changed",
-                    next_step="run `snakemake --cores 2 training` for all methods, then again",
+                    next_step="snakemake --cores 2 training --configfile CONFIG",
                 )
 
 

@@ -45,7 +45,7 @@ def outcome_of(results: Path, name: str) -> str:
         raise InputFileError(
             f"{results}/training/{name}: no fold has a run.json",
             cause="training has not finished",
-            next_step="snakemake --cores 2 training",
+            next_step="snakemake --cores 2 training --configfile CONFIG",
         )
     return str(read_json(runs[0]).get("outcome", ""))
 
@@ -135,7 +135,8 @@ def _values_of_folds(
     values: dict[tuple[int, int], float | None] = dict.fromkeys(sorted(set(places)))
     if not values:
         raise InputFileError(
-            f"{folder}/metrics.tsv: no fold is listed", next_step="snakemake --cores 2 training"
+            f"{folder}/metrics.tsv: no fold is listed",
+            next_step="snakemake --cores 2 training --configfile CONFIG",
         )
     chosen = of_folds[of_folds["metric"] == primary]
     for repeat, fold, value in zip(chosen["repeat"], chosen["fold"], chosen["value"], strict=True):

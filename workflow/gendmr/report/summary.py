@@ -96,7 +96,7 @@ def summarise(
         raise InputFileError(
             f"{results}/training: no method has a metrics.tsv",
             cause="training has not finished, or the path is not results/<study>",
-            next_step="snakemake --cores 2 training",
+            next_step="snakemake --cores 2 training --configfile CONFIG",
         )
     truth = read_truth(options.truth)
     study = results.resolve().name
@@ -208,7 +208,7 @@ def _learned(results: Path, name: str, known: Mapping[str, OutcomeOfPeople]) -> 
             f"{results}/training/{name}: it learned {outcome!r}, and the outcomes of the study are"
             f" {', '.join(known)}",
             cause="cohort.outcomes changed after training",
-            next_step="run `snakemake --cores 2 training`, then again",
+            next_step="run `snakemake --cores 2 training --configfile CONFIG`, then again",
         )
     return known[outcome]
 

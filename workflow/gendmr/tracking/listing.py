@@ -99,7 +99,7 @@ def find_methods(results: Path, names: Sequence[str] | None = None) -> tuple[Tra
         raise TrackingError(
             f"{results}/training: no method has a metrics.tsv",
             cause="no fold has been trained yet, or the path is not results/<study>",
-            next_step="snakemake --cores 2 training",
+            next_step="snakemake --cores 2 training --configfile CONFIG",
         )
     return tuple(_method(results, name) for name in names)
 
@@ -166,7 +166,7 @@ def _method(results: Path, name: str) -> TrackedMethod:
         raise TrackingError(
             f"{table}: {len(absent)} files of the folds it lists are missing: {first_few(absent)}",
             cause="a fold was deleted after its metrics were collected",
-            next_step="snakemake --cores 2 training",
+            next_step="snakemake --cores 2 training --configfile CONFIG",
         )
     ranking = results / "ranking" / name
     attachments = {

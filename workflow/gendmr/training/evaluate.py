@@ -125,7 +125,8 @@ def read_folds(folders: Sequence[Path | str], method: str, task: Task) -> list[F
     """
     if not folders:
         raise InputFileError(
-            f"no folds of {method} were given", next_step="run `snakemake training` first"
+            f"no folds of {method} were given",
+            next_step="snakemake --cores 2 training --configfile CONFIG",
         )
     check_agreement([Path(folder) for folder in folders])
     results = []
@@ -135,7 +136,7 @@ def read_folds(folders: Sequence[Path | str], method: str, task: Task) -> list[F
             raise InputFileError(
                 f"{path}: no such file",
                 cause="the fold has not been trained, or its job failed",
-                next_step=f"look into its log and run: snakemake {path}",
+                next_step=f"look into its log; snakemake --cores 2 {path} --configfile CONFIG",
             )
         columns = {**FIRST, **task.columns}
         table = read_table(Path(folder) / "predictions.tsv", columns)

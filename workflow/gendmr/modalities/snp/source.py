@@ -181,7 +181,7 @@ def autosomes(prefix: str, variants: pd.DataFrame) -> np.ndarray:
         raise GenotypeFileError(
             f"{prefix}.bim: none of {len(variants)} variants is on chromosomes 1 to 22",
             cause="another coding of chromosomes",
-            next_step="plink2 --output-chr 26",
+            next_step="write 1 to 22 in the first column of the .bim, with or without chr",
         )
     return np.asarray(autosomal)
 
