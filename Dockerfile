@@ -6,7 +6,9 @@ FROM python:3.12-slim-bookworm
 LABEL org.opencontainers.image.title="GenDMR" \
       org.opencontainers.image.licenses="MIT"
 
-# PLINK 1.9 and 2 for genotypes, a compiler for packages that have no wheel for this Python.
+# PLINK 1.9 and 2 for genotypes, a compiler for packages that have no wheel for this Python. No
+# versions are pinned, because Debian removes each one that it replaces.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
        plink1.9=1.90~b6.26* plink2=2.00~a3.5* gcc libc6-dev procps \

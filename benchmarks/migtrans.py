@@ -25,8 +25,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from calibration_page import BEGIN, END, replace_part
+from gendmr.cohort.splits import split_folds
+from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
-from gendmr.files.atomic import read_json, write_text
+from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table, write_table
 from gendmr.seeds import generator
 from gendmr.tasks import task_of
@@ -34,12 +37,14 @@ from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
 from in_process import ROOT, make_simulated_cohort, rank_trained
 from planted import codes
+from planted_page import markdown
 
 STUDY = ROOT / "config/studies/migtrans.yaml"
 TABLE = ROOT / "docs/explanation/migtrans.tsv"
 PAGE = ROOT / "docs/explanation/migtrans.md"
 WORK = ROOT / "results/benchmark-migtrans"
 MAIN = "migtrans"
+BATCH = 64  # people in a step where epochs are given
 FIRST = 10
 RANKED = {"network_pairs": "network_pair", "regions": "region", "genes": "gene"}
 COLUMNS: dict[str, Kind] = {
@@ -60,24 +65,34 @@ KEY = ["permuted", "cohort", "method"]
 # ---- One cohort ----------------------------------------------------------------------------------
 
 
-def study_of(cohort: int, permuted: bool, methods: Sequence[str]) -> dict[str, Any]:
+def study_of(cohort: int, methods: Sequence[str], epochs: int | None) -> dict[str, Any]:
     """Return the configuration of one cohort: the committed study with another seed."""
-    name = f"migtrans-{'permuted-' if permuted else ''}{cohort}"
+    name = f"migtrans-{cohort}"
     text = STUDY.read_text(encoding="utf-8").replace("results/migtrans/", f"results/{name}/")
     config: dict[str, Any] = yaml.safe_load(text)
     config |= {"study": name, "seed": cohort}
     entries = config["training"]["methods"]
+    if epochs is not None:
+        for entry in entries.values():
+            if entry["kind"] == MAIN:
+                entry["optimisation"] = {"epochs": epochs, "batch_size": BATCH}
     config["training"]["methods"] = {method: entries[method] for method in methods}
     return config
 
 
-def permute_diagnoses(folder: Path, seed: int) -> None:
-    """Give each simulated person the diagnosis of somebody else."""
-    path = folder / "participants.tsv"
+def permute_diagnoses(study: Study, source: Path, results: Path) -> None:
+    """Copy a cohort, give each person the diagnosis of somebody else, and draw folds anew."""
+    cohort = results / "cohort"
+    shutil.copytree(source / "cohort", cohort, dirs_exist_ok=True)
+    shutil.copytree(source / "annotation", results / "annotation", dirs_exist_ok=True)
+    path = cohort / "participants.tsv"
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    order = generator(seed, "benchmark", "permuted").permutation(len(table))
+    order = generator(study.seed, "benchmark", "permuted").permutation(len(table))
     table["diagnosis"] = table["diagnosis"].to_numpy()[order]
-    write_text(path, table.to_csv(sep="\t", index=False))
+    write_table(path, table)
+    split_folds(path, study.cohort, study.seed, cohort / "splits.tsv")
+    components = source / "genotypes/components.tsv"
+    stratify_people(path, components, study.cohort, study.seed, cohort / "strata.tsv")
 
 
 def row_of(study: Study, method: str, results: Path, truth: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +171,7 @@ def run(chosen: argparse.Namespace) -> int:
     if unknown := sorted(set(chosen.methods or ()) - set(every)):
         raise SystemExit(f"{', '.join(unknown)}: not in {STUDY}; known: {', '.join(every)}")
     for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        config = study_of(cohort, chosen.permuted, chosen.methods or every)
+        config = study_of(cohort, chosen.methods or every, chosen.epochs)
         table, code = read_rows(chosen.table), codes(config)
         same = (table["permuted"] == int(chosen.permuted)) & (table["cohort"] == cohort)
         known = dict(zip(table.loc[same, "method"], table.loc[same, "code"], strict=True))
@@ -167,16 +182,13 @@ def run(chosen: argparse.Namespace) -> int:
         folder = chosen.work / study.study
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
-        results = Path("results") / study.study
-        if not (results / "cohort/strata.tsv").is_file():
-            make_simulated_cohort(
-                study,
-                results,
-                (lambda place, seed=cohort: permute_diagnoses(place, seed))  # type: ignore[misc]
-                if chosen.permuted
-                else lambda place: None,
-            )
-        truth = read_json(results / "simulate/truth.json")
+        source = results = Path("results") / study.study
+        if not (source / "cohort/strata.tsv").is_file():
+            make_simulated_cohort(study, source)
+        if chosen.permuted:
+            results = Path("results/permuted")
+            permute_diagnoses(study, source, results)
+        truth = read_json(source / "simulate/truth.json")
         for name in missing:
             row = {"permuted": int(chosen.permuted), "cohort": cohort, "method": name}
             row |= row_of(study, name, results, truth) | {"code": code[name]}
@@ -188,6 +200,59 @@ def run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+# ---- The page ------------------------------------------------------------------------------------
+
+
+def generated(table: pd.DataFrame) -> str:
+    """Return the tables of the page: true diagnoses, then permuted ones."""
+    parts = []
+    for permuted, title in ((0, "True diagnoses"), (1, "Permuted diagnoses")):
+        rows = table[table["permuted"] == permuted]
+        if len(rows):
+            parts += [f"### {title}", section(rows)]
+    return "\n\n".join(parts) or "No cohort has been run yet."
+
+
+def section(rows: pd.DataFrame) -> str:
+    """Return a row per method: AUC, the gain of MIGTrans in the same cohorts, what is found."""
+    aucs = rows.pivot_table(index="cohort", columns="method", values="auc")
+    lines = []
+    for name in sorted(aucs, key=lambda one: -aucs[one].mean()):
+        own = rows[rows["method"] == name]
+        gain = (aucs[MAIN] - aucs[name]).dropna() if MAIN in aucs and name != MAIN else None
+        found = [
+            "–" if own[column].isna().all() else f"{own[column].mean():.1f}" for column in RANKED
+        ]
+        lines.append(
+            [
+                f"**{name}**" if name == MAIN else name,
+                str(len(own)),
+                told(own["auc"]),
+                "" if gain is None or not len(gain) else told(gain, signed=True),
+                *found,
+                f"{own['seconds'].mean():.0f}",
+            ]
+        )
+    head = [
+        *("method", "cohorts", "AUC", "MIGTrans is better by"),
+        *("pairs", "regions", "genes", "processor s"),
+    ]
+    return markdown(head, lines)
+
+
+def told(values: pd.Series, signed: bool = False) -> str:
+    """Return mean and standard error over cohorts."""
+    error = f" ± {values.std(ddof=1) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    mean = values.mean() + 0.0
+    return f"{mean:{'+' if signed else ''}.3f}{error}".replace("-", "−")
+
+
+def page(chosen: argparse.Namespace) -> int:
+    """Write the generated part of the page."""
+    replace_part(chosen.page, BEGIN, END, generated(read_rows(chosen.table)))
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     commands = parser.add_subparsers(required=True)
@@ -195,13 +260,18 @@ def main() -> int:
     make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
     make.add_argument("--start", type=int, default=1, help="the first cohort")
     make.add_argument("--methods", nargs="+", help="names in the study; absent: all")
+    make.add_argument("--epochs", type=int, help="of networks, in place of those of the study")
     make.add_argument("--permuted", action="store_true", help="with permuted diagnoses")
     make.add_argument("--keep", action="store_true", help="keep the results of each cohort")
     make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
     make.add_argument("--table", type=Path, default=TABLE)
     make.set_defaults(do=run)
+    show = commands.add_parser("page", help="write the page from the table")
+    show.add_argument("--page", type=Path, default=PAGE)
+    show.add_argument("--table", type=Path, default=TABLE)
+    show.set_defaults(do=page)
     chosen = parser.parse_args()
-    for name in ("table", "work"):
+    for name in (one for one in ("table", "work") if hasattr(chosen, one)):
         setattr(chosen, name, getattr(chosen, name).resolve())
     return int(chosen.do(chosen))
 

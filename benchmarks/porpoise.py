@@ -62,6 +62,12 @@ METHODS: dict[str, dict[str, Any]] = {
         "outcome": "survival",
         "reads": ["expression", "covariates"],
     },
+    "boosting": {"kind": "boosting", "outcome": "survival", "reads": ["expression"]},
+    "boosting-clinical": {
+        "kind": "boosting",
+        "outcome": "survival",
+        "reads": ["expression", "covariates"],
+    },
     "ridge-cox": {"kind": "ridge", "outcome": "survival", "reads": ["expression"]},
     "ridge-cox-alterations": {"kind": "ridge", "outcome": "survival", "reads": ["alteration"]},
     "ridge-diagnosis": {"kind": "ridge", "outcome": "diagnosis", "reads": ["expression"]},
@@ -71,6 +77,16 @@ METHODS: dict[str, dict[str, Any]] = {
         "kind": "subspace",
         "outcome": "survival",
         "random_partition": True,
+    },
+    "subspace-survival-released": {
+        "kind": "subspace",
+        "outcome": "survival",
+        "compat": "released",
+    },
+    "subspace-diagnosis-released": {
+        "kind": "subspace",
+        "outcome": "diagnosis",
+        "compat": "released",
     },
     "subspace-diagnosis": {"kind": "subspace", "outcome": "diagnosis"},
     "subspace-diagnosis-decay": {

@@ -1,8 +1,8 @@
 """Slides and expression of simulated tumours: what fusion adds, and what each part of it does.
 
-    python benchmarks/tumours.py run results/tumours [--cohorts 4] [--methods NAME ...]
-    python benchmarks/tumours.py table results/tumours
-    python benchmarks/tumours.py patches results/tumours
+    python benchmarks/tumours.py run results [--cohorts 4] [--methods NAME ...]
+    python benchmarks/tumours.py table results
+    python benchmarks/tumours.py patches results
 
 Each cohort has a seed of its own: people are drawn anew, a third is held out, and all methods
 learn the diagnosis of four classes from the same others. The difference from the whole model is
@@ -197,9 +197,10 @@ def table(folder: Path) -> pd.DataFrame:
 def patches(folder: Path, names: list[str]) -> pd.DataFrame:
     """Return how far planted patches stand out in the attributions of held-out people.
 
-    `auc` is the chance that the contribution of a planted patch is further from the mean of the
+    `auc` is the chance that the contribution of a planted patch is further from the median of the
     bag than that of another patch, `top` the share of planted patches in the top decile of a bag
-    (0.1 by chance).
+    (0.1 by chance), `most` what it could be at most, since a decile has no room for more, and
+    `planted` the share of the decile that is planted (`base` by chance).
     """
     rows = []
     for place in sorted(folder.glob("cohort-*")):
@@ -216,13 +217,13 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
             stored = read_dataset(
                 fold / "attributions.nc", attributions_schema(("patch", "expression"))
             )
-            areas, tops = [], []
+            areas, tops, most, shares, base = [], [], [], [], []
             for person, values in zip(
                 stored["participant"].values, stored["value_patch"].values, strict=True
             ):
                 row = row_of[person]
                 # What genes put into every patch alike is no property of a patch.
-                size = np.abs(values - values.mean())
+                size = np.abs(values - np.median(values))
                 number = bags["slide"].values[row]
                 x, y = bags["x"].values[row], bags["y"].values[row]
                 inside = np.array(
@@ -232,13 +233,20 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
                     ]
                 )
                 areas.append(auc(inside, size))
-                tops.append((size[inside] >= np.quantile(size, 0.9)).mean())
+                first = size >= np.quantile(size, 0.9)
+                tops.append(first[inside].mean())
+                most.append(min(first.sum() / inside.sum(), 1.0))
+                shares.append(inside[first].mean())
+                base.append(inside.mean())
             rows.append(
                 {
                     "cohort": place.name,
                     "method": name,
                     "auc": np.mean(areas),
                     "top": np.mean(tops),
+                    "most": np.mean(most),
+                    "planted": np.mean(shares),
+                    "base": np.mean(base),
                 }
             )
     return pd.DataFrame(rows)

@@ -32,7 +32,7 @@ command -v "$python" > /dev/null \
 
 wanted=$(cat "$here/requirements.lock" "$here/../pyproject.toml" "$here/setup.sh" | sha256sum | cut -c1-16)-$torch-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
-  say "creating $venv with $("$python" --version), torch for $torch (some minutes, once)"
+  say "creating $venv with $("$python" --version), torch for $torch (3 GB, some minutes, once)"
   if ! "$python" -m venv "$venv" > "$log" 2>&1; then
     apt_install python3-venv || fail "the module venv is missing" "next step: apt install python3-venv"
     "$python" -m venv --clear "$venv"
@@ -63,8 +63,9 @@ if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
   locked || { ! command -v cc > /dev/null && apt_install gcc libc6-dev python3-dev && locked; } || { tail -5 "$log" >&2; fail "the locked packages could not be installed" "next step: check the network and the package index, then run make again"; }
   $pip --no-deps --no-build-isolation -e "$here/.." 2> "$log" || { tail -5 "$log" >&2; fail "the package itself could not be installed"; }
   echo "$wanted" > "$venv/.installed"
-  say "installed: $(du -sh "$venv" | cut -f1) in $venv. Commands of the pages need it once per shell:"
+  say "installed in $((SECONDS / 60)) min: $(du -sh "$venv" | cut -f1) in $venv. Commands of the pages need it once per shell:"
   say "  source $venv/bin/activate"
+  say "the demo: make demo (about 6 minutes of one core, 110 MB of results)"
 fi
 
 # --- PLINK 1.9 and 2 --------------------------------------------------------------------------

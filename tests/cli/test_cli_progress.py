@@ -8,6 +8,8 @@ import types
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gendmr.cli.progress import Expected, Progress, expected_jobs
 from studies import make_study
@@ -86,9 +88,31 @@ def test_progress__in_a_file_is_a_line_for_each_stage_and_tenth() -> None:
     for number in jobs:
         tell(progress, "job_started", jobs=[number])
         tell(progress, "job_finished", job_id=number)
-    lines = stream.getvalue().splitlines()
+    first, *lines = stream.getvalue().splitlines()
+    assert first == "  200 jobs · about 50 s by measured rates"
     assert len(lines) == 10 and "200 of 200 jobs" in lines[-1]
     assert "\r" not in stream.getvalue()
+
+
+@given(order=st.permutations(list(JOBS)), cores=st.integers(1, 3))
+def test_progress__names_the_stages_that_run_and_no_other(order: list[int], cores: int) -> None:
+    """Whatever order Snakemake takes, and whatever order its plan lists them in."""
+    jobs = {number: JOBS[number] for number in sorted(order, reverse=True)}
+    progress = Progress(lambda: jobs, cores, io.StringIO(), live=False, clock=Clock())
+    tell(progress, "run_info")
+    waiting, running = list(order), []
+    while waiting or running:
+        while waiting and len(running) < cores:
+            running.append(waiting.pop(0))
+            tell(progress, "job_started", jobs=running[-1:])
+        stages = list(dict.fromkeys(JOBS[number].stage for number in running))
+        named = progress.line().split(" · ")[0].strip()
+        assert named == ", ".join([*stages[:2], *(["..."] if len(stages) > 2 else [])])
+        ended = running.pop(0)
+        tell(progress, "job_finished", job_id=ended)
+        if not running and waiting:
+            assert progress.line().split(" · ")[0].strip() == JOBS[ended].stage
+    assert progress.line().startswith("done")
 
 
 @pytest.mark.parametrize("rule", ["train_fold", "merge_genotypes", "unheard_of"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from gendmr.connectivity.collect import collect_connectivity
 from gendmr.errors import AtlasError, ConfigurationError, GendmrError, InputFileError, ModalityError
 from gendmr.statistics.connectivity import shrunk_correlation, to_vector
 
+ROOT = Path(__file__).resolve().parents[2]
 REGIONS = 5
 PAIRS = REGIONS * (REGIONS - 1) // 2
 
@@ -164,3 +166,54 @@ def test_nothing_and_both_forms_are_refused(tmp_path):
         ConnectivitySection.parse({"series": "a", "matrices": "b"})
     with pytest.raises(GendmrError):
         ConnectivitySection.parse({})
+
+
+def neuromark(folder):
+    """The shipped table of 53 components, and vectors of people whose networks show."""
+    table = pd.read_csv(ROOT / "resources/neuromark53_domains.tsv", sep="\t")
+    same = table["domain"].to_numpy()[:, None] == table["domain"].to_numpy()
+    random = np.random.default_rng(0)
+    values = []
+    for _ in range(3):
+        signals = random.normal(size=(150, 53))
+        common = random.normal(size=(150, table["domain"].nunique()))
+        signals += common[:, pd.factorize(table["domain"])[0]]
+        values.append(to_vector(shrunk_correlation(signals)))
+    assert same.sum() > 53
+    return np.stack(values)
+
+
+def test_1378_numbers_with_the_53_components_of_neuromark(tmp_path):
+    path = str(ROOT / "resources/neuromark53_domains.tsv")
+    given = neuromark(tmp_path)
+    assert given.shape == (3, 1378)
+    edges, _ = collect(tmp_path, matrices=archive(tmp_path, given), components=path)
+    assert np.allclose(edges["correlation"], given, atol=1e-6)
+    assert len(set(edges["first_domain"].values) | set(edges["second_domain"].values)) == 7
+    assert "other way" not in notes_of(tmp_path)
+    with pytest.raises(ModalityError, match=r"1,378 pairs \(53 regions\), and no table"):
+        collect(tmp_path, matrices=archive(tmp_path, given))
+
+
+@pytest.mark.parametrize("order", ["upper_rows", "upper_columns"])
+def test_notes_of_order__says_that_pairs_run_the_other_way(tmp_path, order):
+    path, given = str(ROOT / "resources/neuromark53_domains.tsv"), neuromark(tmp_path)
+    rows, columns = np.triu_indices(53, 1)
+    along_columns = np.lexsort((rows, columns))
+    right = given if order == "upper_rows" else given[:, along_columns]
+    wrong = given[:, along_columns] if order == "upper_rows" else given
+    # The order is wrong for whole vectors of people that are correlations either way.
+    for values, note in ((right, False), (0.2 * wrong, True)):
+        stored = archive(tmp_path, values)
+        collect(tmp_path, matrices=stored, components=path, order=order)
+        assert ("ran the other way" in notes_of(tmp_path)) == note
+
+
+def test_fisher_z_given_twice_is_refused(tmp_path):
+    table = components(tmp_path)
+    strong = np.tanh(1.5 * np.arctanh(vectors()))
+    twice = np.arctanh(np.arctanh(np.clip(strong, -0.7, 0.7)))
+    assert np.abs(twice).max() > 1
+    with pytest.raises(ModalityError, match="are no correlations") as refused:
+        collect(tmp_path, matrices=archive(tmp_path, twice), components=table)
+    assert "Fisher z" in str(refused.value)

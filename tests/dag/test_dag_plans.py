@@ -203,6 +203,8 @@ def test_the_study_of_tumours_ranks_genes_and_draws_patches(dry):
     # Places of a bag are no instances that people share: only expression is ranked.
     alone = [one for one in methods if one.get("reads") in (["patch"], ["covariates"])]
     assert plan["rank_expression"] == len(methods) - len(alone)
+    # Families of genes are tested in each ranking of expression.
+    assert plan["test_expression_enrichment"] == plan["rank_expression"]
 
 
 def test_the_study_of_lesions_is_planned_before_its_images_are_made(dry):

@@ -42,6 +42,21 @@ def test_study_of__of_the_planted_study_holds_the_methods_that_were_asked_for() 
     assert set(study.methods) == {"gendmr", "ridge-region"}
 
 
+def test_study_of__of_migtrans_is_a_study_with_other_epochs_where_asked() -> None:
+    module = importlib.import_module("migtrans")
+    study = Study.parse(module.study_of(7, ["migtrans", "early-fusion"], 4))
+    assert study.seed == 7 and set(study.methods) == {"migtrans", "early-fusion"}
+    assert study.method_options("migtrans").optimisation.epochs == 4
+
+
+@pytest.mark.parametrize("name", ["cobre", "abide"])
+def test_study_of__of_connectomes_is_a_study(name: str, tmp_path: Path) -> None:
+    module = importlib.import_module("connectomes")
+    study = module.study_of(name, tmp_path, list(module.SETS[name]["methods"]), 1, None)
+    assert "edge" in study.modality_sections()
+    assert set(module.SETS[name]["permuted"]) <= set(study.methods)
+
+
 def teardown_module() -> None:
-    for name in ("calibration", "calibration_outcomes", "planted"):
+    for name in ("calibration", "calibration_outcomes", "planted", "migtrans", "connectomes"):
         sys.modules.pop(name, None)

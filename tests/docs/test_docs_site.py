@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -52,26 +50,6 @@ class SitePage(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_paragraph and self.paragraphs:
             self.paragraphs[-1] += data
-
-
-def build(root: Path, output: Path, config: str = "mkdocs.yml") -> subprocess.CompletedProcess[str]:
-    words = ["build", "--strict", "--config-file", str(root / config)]
-    return subprocess.run(
-        [sys.executable, "-m", "mkdocs", *words, "--site-dir", str(output)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-    )
-
-
-@pytest.fixture(scope="module")
-def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; a warning would end the build."""
-    output = tmp_path_factory.mktemp("site")
-    done = build(root, output)
-    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stdout + done.stderr
-    return output
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +147,7 @@ def test_paragraphs__are_without_code():
         ("[a](../GONE.md)", "GONE.md"),
     ],
 )
-def test_build__ends_where_a_link_leads_nowhere(root, tmp_path, text, complaint):
+def test_build__ends_where_a_link_leads_nowhere(root, build, tmp_path, text, complaint):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs/index.md").write_text(f"# Title\n\n{text}\n\n[b](other.md)\n")
     (tmp_path / "docs/other.md").write_text("# Other\n")

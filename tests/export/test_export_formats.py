@@ -19,11 +19,16 @@ from scipy.stats import norm
 from export.conftest import SPACE
 from export.validators import said, validator
 from factories import PLANTED_SNP
+from gendmr.config.methods import KINDS
+from gendmr.config.study import DATA_STAGES
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.export.associations import ssf_table
 from gendmr.export.commands import group
-from gendmr.export.methods_text import CITATION, bibliography
+from gendmr.export.measured_text import PARAGRAPHS
+from gendmr.export.methods_text import CITATION, bibliography, methods_text
+from gendmr.export.results import StudyResults
 from gendmr.export.study import export_study
+from gendmr.files.atomic import write_json
 from gendmr.files.tables import read_table
 from gendmr.modalities.store import read_modality
 from gendmr.statistics.association import score_test
@@ -187,6 +192,45 @@ def test_the_methods_text_says_what_ran_and_cites_only_what_it_lists(
     assert "2 folds" in text and "120 people" in text
     assert "*ridge-snp* (Ridge regression" in text
     assert "**Genes.**" not in text, "no annotation is among the results"
+
+
+SUMMARIES = {
+    "expression": {"people": 80, "genes": 900, "left_genes": 12, "platforms": {"rnaseq": 80}},
+    "histology": {"people": 70, "slides": 90, "used_slides": 88, "features": 1024, "bag": 500},
+    "connectivity": {"people": 60, "measured": 58, "regions": 10},
+    "lesions": {"people": 50, "measured": 49},
+}
+SENTENCES = {
+    "expression": "Expression of 900 genes of 80 people was read (people by platform: rnaseq: 80)",
+    "histology": "Of 90 whole-slide images 88, of 70 people, were used",
+    "connectivity": "of 58 of 60 people were used: correlations between 10 regions (45 pairs)",
+    "lesions": "masks of lesions of 49 of 50 people",
+}
+
+
+@pytest.mark.parametrize("stage", SUMMARIES)
+def test_methods_text__has_a_paragraph_of_each_stage_that_ran(
+    stage: str, study: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for part in ("cohort", "training"):
+        (folder / part).symlink_to(study / part)
+    summary = {**SUMMARIES[stage], "notes": ["2 people moved."], "versions": {"numpy": "2.4"}}
+    write_json(folder / stage / "summary.json", summary)
+    text = methods_text(StudyResults(folder))
+    assert SENTENCES[stage] in text
+    assert "2 people moved. Software: numpy 2.4 [@harris2020numpy]." in text
+    assert [other for other in SENTENCES if SENTENCES[other] in text] == [stage]
+
+
+def test_methods_text__knows_every_stage_and_the_papers_of_every_published_method() -> None:
+    """A stage that is added without a paragraph, or a method without its paper, is seen here."""
+    told = {"genotypes", "annotation", "imaging", "simulate", *PARAGRAPHS}
+    assert set(DATA_STAGES) <= told, "no paragraph on a stage"
+    entries = "".join(bibliography().values())
+    named = set(re.findall(r"kind-([\w-]+)", entries))
+    assert {"gendmr", "migtrans", "subspace", "mgi"} <= named <= set(KINDS)
 
 
 def test_a_checklist_makes_up_no_answer(exported: Path) -> None:

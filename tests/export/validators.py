@@ -12,7 +12,7 @@ import pytest
 def validator(folder: str, program: str) -> Path:
     """Return the path of a program; the test is skipped where it is not installed."""
     path = Path(sys.prefix) / folder / "bin" / program
-    if not (path.parents[1] / ".installed").is_file():
+    if not ((path.parents[1] / ".installed").is_file() and path.is_file()):
         pytest.skip(f"{program} is not installed: make validators")
     return path
 

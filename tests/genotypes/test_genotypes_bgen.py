@@ -23,11 +23,12 @@ from gendmr.errors import (
 )
 from gendmr.files.tables import read_table
 from gendmr.genotypes.bgen import read_bgen_header, read_variants
-from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink, find
 from gendmr.genotypes.preflight import checks
 from gendmr.genotypes.removals import COLUMNS
+from plink_reader import read_dosages
 from remedies import carry_out
 
 N, M = 24, 60

@@ -12,11 +12,12 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import ConfigurationError, GenotypeFileError, InputFileError, TableError
 from gendmr.files.tables import read_table
 from gendmr.genotypes.builds import BUILDS, detect_build, read_reference
-from gendmr.genotypes.filesets import read_bim, read_dosages
+from gendmr.genotypes.filesets import read_bim
 from gendmr.genotypes.lifting import lift_variants
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS
+from plink_reader import read_dosages
 from positions import chain_between, on_build, write_chain
 
 N = 12

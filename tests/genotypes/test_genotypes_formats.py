@@ -18,11 +18,12 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import ConfigurationError, GenotypeFileError, InputFileError, TableError
 from gendmr.files.tables import read_table
 from gendmr.genotypes import plink
-from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink, Program, find
 from gendmr.genotypes.removals import COLUMNS
 from gendmr.genotypes.vcf_header import read_vcf_header
+from plink_reader import read_dosages
 from remedies import carry_out
 
 N, M = 24, 60

@@ -27,13 +27,14 @@ from gendmr.errors import (
 )
 from gendmr.files.tables import read_table
 from gendmr.genotypes.components import compute_components
-from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.genotypes.formats import convert
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink, find
 from gendmr.genotypes.removals import COLUMNS, Removals
 from gendmr.genotypes.variants import filter_variants
+from plink_reader import read_dosages
 from remedies import carry_out
 
 N = 60

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, IdentifierError
 from gendmr.files.tables import read_table
-from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import check_fileset, read_bim, read_fam
 from gendmr.genotypes.lifting import COMPLEMENT
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.removals import COLUMNS
 from gendmr.genotypes.strands import relate
+from plink_reader import read_dosages
 from remedies import carry_out
 
 N = 8

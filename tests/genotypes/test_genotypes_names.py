@@ -17,10 +17,11 @@ from gendmr.errors import GenotypeFileError, IdentifierError, ToolError
 from gendmr.files.tables import read_table
 from gendmr.genotypes import plink
 from gendmr.genotypes.bed import dosage_blocks
-from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import check_fileset, read_bim, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink, Program, find
 from gendmr.genotypes.removals import COLUMNS
+from plink_reader import read_dosages
 from remedies import carry_out
 
 # Each example runs PLINK; to shrink a failing one takes minutes.
@@ -67,7 +68,7 @@ def test_any_names_come_through_joining(make_set, names, seed):
         order = [
             int(iid[2:]) + 12 * int(iid[1]) for iid in read_fam(folder / "w" / "merged")["iid"]
         ]
-        # The reader of the next stage: pandas-plink ends a name at a quotation mark.
+        # Not by pandas-plink, which ends a name at a quotation mark.
         assert (read_all(folder / "w" / "merged") == dosages[order]).all()
 
 

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 from gendmr.errors import GenotypeFileError
 from gendmr.files.tables import read_table
 from gendmr.genotypes.commands import group
-from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import check_fileset, read_bim, read_fam
 from gendmr.genotypes.plink import find
 from gendmr.genotypes.removals import COLUMNS, Removals
+from plink_reader import read_dosages
 
 FIGURES = {
     *("person_missingness", "variant_missingness", "maf", "hwe"),

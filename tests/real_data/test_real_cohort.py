@@ -20,9 +20,10 @@ from gendmr.config.modalities.snp import SnpSection
 from gendmr.errors import IdentifierError
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import write_table
-from gendmr.genotypes.filesets import read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import read_bim, read_fam
 from gendmr.modalities.store import write_modality
 from gendmr.tasks import task_of
+from plink_reader import read_dosages
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 

@@ -15,11 +15,12 @@ from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
 from gendmr.genotypes.builds import BUILDS, read_reference
 from gendmr.genotypes.components import compute_components
-from gendmr.genotypes.filesets import check_fileset, read_bim, read_dosages, read_fam
+from gendmr.genotypes.filesets import check_fileset, read_bim, read_fam
 from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink, find
 from gendmr.genotypes.variants import filter_variants
+from plink_reader import read_dosages
 from positions import chain_between
 
 pytestmark = pytest.mark.real_data

@@ -220,3 +220,26 @@ def test_warnings__say_first_that_a_list_is_at_chance(study: Maker) -> None:
     ]
     path.write_text(json.dumps(said | {"genes": agreement | {"top_k_overlap_p": 0.01}}))
     assert not [text for text in warn(results) if "at chance" in text]
+
+
+def read_by(results: Path, name: str, reads: list[str]) -> None:
+    """Say that a method read other modalities."""
+    for path in (results / "training" / name).rglob("run.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"reads": reads}))
+
+
+def test_what_reads_connectomes_is_held_against_amplitudes(study: Maker) -> None:
+    results = study()
+    copy_method(results, "ridge-region", "edges")
+    read_by(results, "edges", ["edge", "snp"])
+    options = {"methods": ["gendmr", "edges"], "ranked": ["gendmr"]}
+    alone = [one for one in summarise(results, **options).to_json()["warnings"] if "amplit" in one]
+    assert len(alone) == 1 and alone[0].startswith("edges read connectomes, and no method reads")
+    assert "`amplitude: {kind: ridge, reads: [amplitude]}`" in alone[0]
+    copy_method(results, "ridge-region", "loud")
+    read_by(results, "loud", ["amplitude"])
+    shift(results, "edges", 0.1)
+    options["methods"].append("loud")
+    (said,) = [one for one in summarise(results, **options).to_json()["warnings"] if "plit" in one]
+    assert said.startswith("Amplitudes alone (loud) reach AUC 0.")
+    assert "edges +0.100 (+0.100 to +0.100)" in said

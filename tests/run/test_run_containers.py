@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from export.validators import said, validator
+
 COPIED = {"envs", "workflow", "resources", "config", "pyproject.toml", "setup.py", "Snakefile"}
 INSTRUCTIONS = {
     *("FROM", "LABEL", "RUN", "WORKDIR", "COPY", "ARG", "ENV", "ENTRYPOINT", "CMD"),
@@ -35,6 +37,11 @@ def test_dockerfile__copies_what_is_there_and_all_that_is_needed(root: Path) -> 
     setup = next(words for name, words in rows if name == "RUN" and "setup.sh" in words)
     assert "/opt/venv" in setup
     assert ("ENTRYPOINT", '["gendmr"]') in rows
+
+
+def test_dockerfile__has_no_fault_that_its_linter_knows(root: Path) -> None:
+    program = validator("validators", "hadolint")
+    said(program, "--no-color", "--failure-threshold", "style", root / "Dockerfile")
 
 
 def test_apptainer__has_the_same_image_files_and_packages(root: Path) -> None:

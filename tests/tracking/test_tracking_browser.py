@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shlex
 import shutil
+import signal
+import subprocess
+import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +19,9 @@ from urllib.parse import urlencode
 import pytest
 
 from gendmr.config.tracking import TrackingSection
+from gendmr.report.table import _paths
 from gendmr.tracking.sync import sync
-from tracking.servers import Server, client_of, running, runs_of
+from tracking.servers import Server, client_of, free_port, running, runs_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -86,6 +93,90 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Pa
     server = Server(folder, "sqlite:///results/tiny/tracking/mlflow.db")
     with running(server):
         yield server, results
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[str]:
+    """The address that the command at the end of a run prints, while that command runs."""
+    from tracking.conftest import make_finished
+
+    folder = tmp_path_factory.mktemp("printed")
+    results = make_finished(folder, "gendmr", "ridge", folds=3)
+    logs = folder / "logs/tiny/training"
+    for method in ("gendmr", "ridge"):
+        (logs / method / "repeat-0").mkdir(parents=True)
+        for fold in range(3):
+            path = logs / method / f"repeat-0/fold-{fold}.benchmark.tsv"
+            path.write_text("s\th:m:s\n20\t0:00:20\n")
+    sync(results, TrackingSection())
+    with contextlib.chdir(folder):
+        ends = _paths(results.relative_to(folder))
+    (line,) = [one for one in ends if one.startswith("Compare")]
+    words = shlex.split(line)[1:]
+    # The plugin as an installed package has it, wherever this one was installed before.
+    plugin = tmp_path_factory.mktemp("installed")
+    (plugin / "pages-1.dist-info").mkdir()
+    (plugin / "pages-1.dist-info/METADATA").write_text("Name: pages\nVersion: 1\n")
+    points = tomllib.loads((root / "pyproject.toml").read_text())["project"]["entry-points"]
+    lines = [f"{name} = {value}\n" for name, value in points["mlflow.app"].items()]
+    (plugin / "pages-1.dist-info/entry_points.txt").write_text("[mlflow.app]\n" + "".join(lines))
+    path = f"{plugin}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+    process = subprocess.Popen(
+        [*words, "--port", str(free_port())],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path},
+    )  # fmt: skip
+    try:
+        said: list[str] = []
+        while not (said and said[-1].startswith("Methods side by side: ")):
+            said.append(process.stdout.readline())  # type: ignore[union-attr]
+            assert said[-1], said
+        yield said[-1].partition(": ")[2].strip()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert not (folder / "mlruns").exists() and not (results / "tracking/show.log").exists()
+
+
+def no_language_models(browser: Browser) -> bool:
+    """Whether the menu is that of trained models; MLflow's other one has more entries."""
+    return not {"Sessions", "Judges", "Prompts", "AI Gateway"} & set(browser.text.splitlines())
+
+
+def test_show__the_printed_page_is_the_comparison_and_a_click_away_from_two_methods(
+    browser: Browser, printed: str
+) -> None:
+    browser.open(printed)
+    browser.wait(lambda: "2 matching runs" in browser.text)
+    lines = browser.text.splitlines()
+    assert "Runs" in lines and "Methods" in lines and "auc" in lines
+    assert no_language_models(browser) and "Ask a question" not in browser.text
+    assert lines.count("1.0min") == 2, lines  # three folds of 20 seconds
+    # All rows at once, in the page: it draws them anew at each tick.
+    browser.driver.execute_script(
+        "document.querySelectorAll('[role=row][row-index] .ag-selection-checkbox input')"
+        ".forEach(box => box.click())"
+    )
+    browser.wait(lambda: browser.all("button", "Compare"))
+    browser.all("button", "Compare")[-1].click()
+    browser.wait(lambda: "Comparing 2 Runs" in browser.text)
+    browser.wait(lambda: browser.all(".js-plotly-plot svg"))
+    assert no_language_models(browser)
+
+
+def test_show__the_start_page_leads_to_the_runs_and_to_no_traces(
+    browser: Browser, printed: str
+) -> None:
+    """As one who opens the plain address, clicks the study, and leaves its saved view."""
+    browser.driver.delete_all_cookies()
+    browser.open(printed.partition("#")[0])
+    browser.wait(lambda: browser.all("a", "tiny"))
+    assert no_language_models(browser)
+    browser.all("a", "tiny")[-1].click()
+    browser.wait(lambda: "8 matching runs" in browser.text)
+    assert no_language_models(browser)
+    names = {line for line in browser.text.splitlines() if "gendmr" in line or "ridge" in line}
+    assert names == {"gendmr", "ridge"}, "no fold before its method is unfolded"
 
 
 def experiment(server: Server) -> str:

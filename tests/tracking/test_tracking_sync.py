@@ -58,6 +58,10 @@ def test_a_run_lasts_as_long_as_its_job_did(finished: Maker) -> None:
     assert info.end_time - info.start_time == 12_500
     whole = by_key(results)["gendmr"].info
     assert whole.start_time <= info.start_time
+    # Of a method: that of its folds together; the other fold has no record of its time.
+    other = by_key(results)["gendmr/repeat-0/fold-0"].info
+    rest = other.end_time - other.start_time
+    assert rest < 5_000 and whole.end_time - whole.start_time == 12_500 + rest
 
 
 def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:

@@ -97,8 +97,7 @@ def test_the_conda_form_pins_the_same_versions(root, stage):
         match = re.match(r"([A-Za-z0-9._-]+?)\s*=+\s*([\d.]+)", entry)
         if match:
             name = other_names.get(match[1].lower(), match[1].lower())
-            # conda-forge has its own build of pandas-plink, with bounds that fit its numpy
-            if name in wanted and name != "pandas-plink":
+            if name in wanted:
                 assert match[2].rstrip(".").startswith(wanted[name]) or wanted[name].startswith(
                     match[2].rstrip(".")
                 ), entry

@@ -21,6 +21,17 @@ WITH_GENES = [
     if "genes" in tables_of(reads)
     for name in names
 ]
+# Genes that need no map: sets of them are matched on their expression.
+WITH_EXPRESSION = [
+    name
+    for reads, names in RANKED_BY_READS.items()
+    if "expressions" in tables_of(reads)
+    for name in names
+]
+TESTS_EXPRESSION = STUDY.expression and (
+    STUDY.expression.groups
+    or (STUDY.ranking.enrichment and STUDY.ranking.enrichment.sets)
+)
 
 
 localrules:
@@ -59,6 +70,19 @@ rule ranking:
                 ],
             )
             if STUDY.ranking.enrichment
+            else []
+        ),
+        (
+            study_files(
+                "ranking/{method}/{file}",
+                method=WITH_EXPRESSION,
+                file=[
+                    "enrichment-expression.tsv",
+                    "figures/enrichment-expression.png",
+                    "figures/enrichment-expression.svg",
+                ],
+            )
+            if TESTS_EXPRESSION
             else []
         ),
 
@@ -247,3 +271,47 @@ if STUDY.ranking.enrichment and STUDY.genotypes:
             "python -m gendmr ranking enrichment --method {wildcards.method}"
             " --ranking {params.folder} --options {params.options:q} --build {params.build}"
             " --seed {params.seed} &> {log}"
+
+
+if TESTS_EXPRESSION:
+
+    rule test_expression_enrichment:
+        """Families and sets of genes against genes of like mean and variance of expression."""
+        input:
+            genes="results/{study}/ranking/{method}/expressions.tsv",
+            null="results/{study}/ranking/{method}/null.nc",
+            sets=list(STUDY.ranking.enrichment.sets) if STUDY.ranking.enrichment else [],
+        output:
+            table=nonempty("results/{study}/ranking/{method}/enrichment-expression.tsv"),
+            figure=nonempty(
+                report(
+                    "results/{study}/ranking/{method}/figures/enrichment-expression.png",
+                    caption="../report/enrichment_expression.rst",
+                    category="Ranking",
+                    labels={
+                        "method": "{method}",
+                        "figure": "families and sets of genes",
+                    },
+                )
+            ),
+            vector=nonempty(
+                "results/{study}/ranking/{method}/figures/enrichment-expression.svg"
+            ),
+        log:
+            "logs/{study}/ranking/{method}/enrichment-expression.log",
+        benchmark:
+            "logs/{study}/ranking/{method}/enrichment-expression.benchmark.tsv"
+        conda:
+            "../../envs/ranking.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(2000),
+            runtime=double_per_attempt(20),
+        params:
+            options=options(STUDY.ranking.enrichment),
+            seed=STUDY.seed,
+            folder=subpath(output.table, parent=True),
+            code=fingerprint("ranking.expression_enrichment"),
+        shell:
+            "python -m gendmr ranking enrichment-expression --method {wildcards.method}"
+            " --ranking {params.folder} --options {params.options:q} --seed {params.seed} &> {log}"

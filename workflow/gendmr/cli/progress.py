@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from gendmr.config.study import Study
 
 LEAST_SHARE = 0.05  # of the work, from which on the pace of this run tells more than the rates
+SHOWN = 2  # stages that run side by side
 STEPS = 10  # lines in a file besides those of stages
 CLEAR = "\r\x1b[K"
 # What the line stands for; what Snakemake says before the first and after the last job stays.
@@ -73,8 +74,8 @@ class Progress(logging.Handler):
         self.clock = clock
         self.jobs: Mapping[int, Expected] = {}
         self.started = clock()
-        self.running: set[int] = set()
-        self.done: set[int] = set()
+        self.running: dict[int, None] = {}  # in the order in which they were started
+        self.done: dict[int, None] = {}
         self.step = 0
         self.drawing = threading.RLock()
 
@@ -85,12 +86,13 @@ class Progress(logging.Handler):
             if event == "run_info" and not self.jobs:
                 self.jobs = self.plan()
                 self.started = self.clock()
+                self._announce()
             elif event == "job_started":
-                self.running |= set(vars(record)["jobs"])
+                self.running |= dict.fromkeys(vars(record)["jobs"])
             elif event == "job_finished":
                 self._finish(vars(record)["job_id"])
             elif event == "job_error":
-                self.running.discard(vars(record)["jobid"])
+                self.running.pop(vars(record)["jobid"], None)
             elif record.levelno >= logging.WARNING and self.live and self.jobs:
                 # What others write must not stand behind the line.
                 self.stream.write(CLEAR)
@@ -102,33 +104,45 @@ class Progress(logging.Handler):
         done = [self.jobs[number] for number in self.done if number in self.jobs]
         left = [job for number, job in self.jobs.items() if number not in self.done]
         now = [self.jobs[number] for number in self.running if number in self.jobs]
-        stages = list(dict.fromkeys(job.stage for job in [*now, *left, *done]))
+        # Between two jobs, the stage of the one that ended last: what comes next is not known here.
+        stages = list(dict.fromkeys(job.stage for job in now or done[-1:]))
+        if len(stages) > SHOWN:
+            stages = [*stages[:SHOWN], "..."]
         gone = self.clock() - self.started
         parts = [
-            f"{stages[0] if stages else 'done':<12}",
+            f"{', '.join(stages) if left else 'done':<12}",
             f"{len(done)} of {len(self.jobs)} jobs",
             f"{span(gone)} gone",
         ]
-        if left:
+        if any(job.seconds for job in left):
             parts.append(f"about {span(self._expected(done, left, gone))} left")
         if now:
             rules = Counter(job.rule for job in now)
             parts.append(", ".join(f"{rule} x{n}" if n > 1 else rule for rule, n in rules.items()))
         return " · ".join(parts)
 
+    def _announce(self) -> None:
+        """Say in a file what is ahead, by the rates alone."""
+        if self.live or not self.jobs:
+            return
+        seconds = self._expected([], list(self.jobs.values()), 0.0)
+        about = f" · about {span(seconds)} by measured rates" if seconds else ""
+        self.stream.write(f"  {len(self.jobs)} jobs{about}\n")
+        self.stream.flush()
+
     def _expected(self, done: list[Expected], left: list[Expected], gone: float) -> float:
         """Return seconds to the end: by the pace of this run, at first by the rates alone."""
         finished = sum(job.seconds for job in done)
         remaining = sum(job.seconds for job in left)
-        if finished < LEAST_SHARE * (finished + remaining):
+        if not finished or finished < LEAST_SHARE * (finished + remaining):
             return remaining / self.cores
         return gone * remaining / finished
 
     def _finish(self, number: int) -> None:
-        self.running.discard(number)
+        self.running.pop(number, None)
         if number not in self.jobs:
             return
-        self.done.add(number)
+        self.done[number] = None
         if self.live:
             return
         stage = self.jobs[number].stage

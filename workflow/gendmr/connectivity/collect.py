@@ -12,13 +12,14 @@ import xarray as xr
 from gendmr.config.connectivity import ConnectivitySection, FmriprepSection
 from gendmr.connectivity.arrays import read_array, read_cohort_arrays
 from gendmr.connectivity.components import RegionTable, components_of
-from gendmr.connectivity.matrices import vector_of
+from gendmr.connectivity.matrices import notes_of_order, vector_of
 from gendmr.connectivity.people import find_people, label_of
 from gendmr.connectivity.scan import MEASURED, REFUSED, FunctionalScan, judged, measure_signals
 from gendmr.errors import GendmrError, ModalityError, first_few
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.connectivity import AMPLITUDES, EDGES
 from gendmr.files.datasets import write_dataset
+from gendmr.files.provenance import versions
 from gendmr.files.tables import write_table
 from gendmr.statistics.connectivity import regions_of
 
@@ -67,6 +68,7 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
             next_step="give time series of all people as volumes x regions of one atlas",
         )
     components = components_of(section.components, measured[0].names, counts[0])
+    correlation = np.stack([scan.correlation for scan in measured if scan.correlation is not None])
     quality = quality_table(scans)
     write_dataset(output / "edges.nc", _edges(measured, components), EDGES)
     if section.has_signals:
@@ -74,15 +76,22 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
     write_table(output / "quality.tsv", quality)
     write_table(output / "regions.tsv", components.table)
     notes = [*components.notes, *_notes(section, quality)]
+    if section.matrices is not None:
+        notes += notes_of_order(correlation, components)
     if section.fmriprep is not None:
         notes += _notes_of_cleaning(section.fmriprep, measured, output / SIGNALS)
     write_json(
         output / "summary.json",
-        {"people": len(scans), "measured": len(measured), "regions": counts[0], "notes": notes},
+        {
+            "people": len(scans),
+            "measured": len(measured),
+            "regions": counts[0],
+            "notes": notes,
+            "versions": versions("numpy", "nilearn", "nibabel"),
+        },
     )
     from gendmr.connectivity.figures import draw_connectome, draw_people
 
-    correlation = np.stack([scan.correlation for scan in measured if scan.correlation is not None])
     draw_connectome(correlation, components, output / "figures" / "connectome.png")
     draw_people(measured, output / "pictures")
 

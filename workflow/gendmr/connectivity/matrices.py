@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from gendmr.config.connectivity import ConnectivitySection
+from gendmr.connectivity.components import RegionTable
 from gendmr.errors import ModalityError
 from gendmr.statistics.connectivity import regions_of, to_matrix, to_vector
 
 ASYMMETRY = 1e-3
 INDEFINITE = -0.1  # smallest eigenvalue that averaging and rounding leave
 LEAST_EQUAL = 1e-6
+NO_NETWORKS = 0.02  # excess of correlations within networks below which none are seen
 
 
 def vector_of(values: np.ndarray, section: ConnectivitySection, where: str) -> np.ndarray:
@@ -122,3 +124,48 @@ def _check_diagonal(diagonal: np.ndarray, section: ConnectivitySection, where: s
             cause="correlations: they would be transformed twice",
             next_step="set `connectivity: values: correlation`",
         )
+
+
+def notes_of_order(correlation: np.ndarray, components: RegionTable) -> list[str]:
+    """Return a warning where the mean connectome has no networks as the table puts its regions.
+
+    Regions of one network correlate more than those of two in any sound connectome; a vector whose
+    pairs run the other way, or a table in another order, mixes both.
+
+    Parameters
+    ----------
+    correlation : float64 (person, pair)
+    components : RegionTable
+    """
+    domains = components.table["domain"].to_numpy(dtype=object)
+    rows, columns = np.triu_indices(len(components), 1)
+    within = domains[rows] == domains[columns]
+    known = np.isfinite(correlation)
+    mean = np.where(known, correlation, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    if within.all() or not within.any():
+        return []
+
+    def contrast(values: np.ndarray) -> float:
+        return float(values[within].mean() - values[~within].mean())
+
+    other = np.argsort(np.lexsort((rows, columns)))  # the same vector read along the other way
+    turned = (mean[other], mean[np.lexsort((rows, columns))])
+    own, best = contrast(mean), max(map(contrast, turned))
+    if own >= NO_NETWORKS and own >= best:
+        return []
+    said = (
+        f"Regions of one network correlate by {own:+.3f} more than those of two over the mean of"
+        f" {len(correlation)} people"
+    )
+    if best > max(2 * own, own + NO_NETWORKS):
+        return [
+            f"{said}, and by {best:+.3f} if the pairs of vectors ran the other way: set the other"
+            " `connectivity: order:`, or compare the table of regions with the program that wrote"
+            " the file."
+        ]
+    if own < NO_NETWORKS:
+        return [
+            f"{said}: the networks of the table do not show. Compare its order with the program"
+            " that wrote the file."
+        ]
+    return []

@@ -15,11 +15,15 @@ from gendmr import __version__
 from gendmr.config.methods import KINDS
 from gendmr.config.methods.base import COVARIATES
 from gendmr.export.checklists import strobe, tripod
+from gendmr.export.measured_text import PARAGRAPHS
 from gendmr.export.results import Export, StudyResults, listed
 from gendmr.files.atomic import read_json, write_text
 
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
 CITATION = re.compile(r"\[@([^\]]+)\]")
+# `package-nilearn` is cited where its version is told, `kind-mgi` where a method of that kind ran.
+KEYWORDS = re.compile(r"keywords=\{([^}]*)\}")
+NO_PACKAGES = {"gendmr", "commit", "python", "platform"}
 
 
 def write_methods_text(study: StudyResults, output: Path) -> Export:
@@ -61,7 +65,7 @@ def methods_text(study: StudyResults) -> str:
         f"Results were made by GenDMR {__version__}, a workflow in Snakemake"
         f" {_version(study, 'report', 'snakemake')} [@molder2021snakemake]."
     ]
-    for paragraph in (_genotypes, _annotation, _imaging, _cohort, _training, _ranking):
+    for paragraph in (_genotypes, _annotation, _imaging, _measured, _cohort, _training, _ranking):
         paragraphs += [" ".join(paragraph(study))]
     return "\n\n".join(one for one in paragraphs if one) + "\n"
 
@@ -159,6 +163,37 @@ def _imaging(study: StudyResults) -> Iterator[str]:
     )
 
 
+def _measured(study: StudyResults) -> Iterator[str]:
+    paragraphs = []
+    for stage, (title, sentences) in PARAGRAPHS.items():
+        summary = summary_of(study, stage)
+        if summary:
+            notes = [note if note.endswith(".") else f"{note}." for note in summary["notes"]]
+            software = _software(summary.get("versions", {}))
+            paragraphs.append(" ".join([f"**{title}.**", *sentences(summary), *notes, *software]))
+    yield "\n\n".join(paragraphs)
+
+
+def _software(versions: Mapping[str, str]) -> list[str]:
+    """Return a sentence on packages and their versions, cited where they are in references.bib."""
+    named = [
+        f"{name} {number}{_cited(f'package-{name}')}"
+        for name, number in versions.items()
+        if name not in NO_PACKAGES
+    ]
+    return [f"Software: {listed(named)}."] if named else []
+
+
+def _cited(keyword: str) -> str:
+    """Return the citation of the entries of references.bib with a keyword, or an empty text."""
+    keys = [
+        key
+        for key, entry in bibliography().items()
+        if (match := KEYWORDS.search(entry)) and keyword in re.split(r",\s*", match.group(1))
+    ]
+    return f" [{'; '.join(f'@{key}' for key in keys)}]" if keys else ""
+
+
 def _cohort(study: StudyResults) -> Iterator[str]:
     summary = summary_of(study, "cohort")
     people = len(study.people)
@@ -194,8 +229,9 @@ def _training(study: StudyResults) -> Iterator[str]:
         about = str(section.__doc__).strip().split("\n\n", maxsplit=1)[0].rstrip(".")
         uses = section.adjusted or COVARIATES in run["reads"]
         covariates = listed(run["options"]["covariates"]) if uses else ""
+        published = _cited("kind-" + run["kind"])
         yield (
-            f"*{name}* ({about}) learned {run['outcome']} from {listed(run['reads'])},"
+            f"*{name}* ({about}){published} learned {run['outcome']} from {listed(run['reads'])},"
             f" {f'adjusted for {covariates}' if covariates else 'without adjustment'}."
         )
     networks = [name for name, folds in study.folds.items() if KINDS[folds[0].run["kind"]].network]

@@ -17,6 +17,7 @@ from gendmr.expression.positions import places_of
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.expression import EXPRESSION
+from gendmr.files.provenance import versions
 from gendmr.files.tables import MISSING, read_table, write_table
 
 STAGE = "expression"
@@ -110,6 +111,7 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
             for name in sorted(set(platform.tolist()))
         },
         "notes": notes,
+        "versions": versions("numpy", "pandas"),
     }
     write_json(output / "summary.json", summary)
     from gendmr.expression.figures import draw_quality

@@ -5,8 +5,6 @@ Format: https://www.cog-genomics.org/plink/1.9/formats#bed.
 
 from __future__ import annotations
 
-import glob
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,6 @@ from gendmr.genotypes.bed_file import check_padding, check_size
 from gendmr.genotypes.sexes import recode_sex_column
 
 COLUMNS = 6
-BLOCK = 4096
 # The order in which PLINK writes chromosomes.
 PLACE = {
     name: number for number, name in enumerate([*map(str, range(1, 23)), "X", "Y", "XY", "MT"])
@@ -191,41 +188,6 @@ def read_bim(prefix: str | Path) -> pd.DataFrame:
     codes = {code: chromosome_name(code) for code in table["chromosome"].unique()}
     table["chromosome"] = table["chromosome"].map(codes)
     return table
-
-
-def read_dosages(prefix: str | Path) -> np.ndarray:
-    """Read all genotypes of a file set that `check_fileset` passes.
-
-    Returns
-    -------
-    ndarray of int8, shape (people, variants)
-        Copies of the effect allele, column 5 of the .bim (A1); -1 is missing.
-
-    Raises
-    ------
-    InputFileError, GenotypeFileError, IdentifierError
-        See `check_fileset`.
-    """
-    from pandas_plink import read_plink1_bin
-
-    fileset = check_fileset(prefix)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # pandas_plink parses with an old option
-        # pandas_plink names column 5 `a0` and column 6 `a1`.
-        paths = (glob.escape(f"{prefix}.{suffix}") for suffix in ("bed", "bim", "fam"))
-        calls = read_plink1_bin(*paths, verbose=False, ref="a0").data
-    if calls.shape != (fileset.n_people, fileset.n_variants):
-        raise GenotypeFileError(
-            f"{prefix}: pandas-plink sees {calls.shape[0]} people x {calls.shape[1]} variants, the"
-            f" files hold {fileset.n_people} x {fileset.n_variants}",
-            cause="a quotation mark in an identifier",
-            next_step="remove quotation marks from .fam and .bim",
-        )
-    dosages = np.empty(calls.shape, dtype=np.int8)
-    for start in range(0, fileset.n_variants, BLOCK):
-        block = calls[:, start : start + BLOCK].compute(scheduler="synchronous")
-        dosages[:, start : start + BLOCK] = np.where(np.isnan(block), -1, block)
-    return dosages
 
 
 def _columns(prefix: str, suffix: str) -> list[np.ndarray]:

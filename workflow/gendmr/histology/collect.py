@@ -15,6 +15,7 @@ from gendmr.errors import GendmrError, ModalityError, first_few
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.histology import PATCHES
 from gendmr.files.pieces import write_rows
+from gendmr.files.provenance import versions
 from gendmr.files.tables import MISSING, write_table
 from gendmr.histology.bag import EMPTY, Bag, make_bag, make_grid
 from gendmr.histology.features import SlideFeatures, read_slide
@@ -129,6 +130,7 @@ def collect_slides(section: HistologySection, output: Path | str) -> dict[str, A
         "features": lengths[0],
         "bag": size,
         "notes": _notes(slides, people, section),
+        "versions": versions("numpy", "h5py"),
     }
     write_json(output / "summary.json", summary)
     from gendmr.histology.figures import draw_slides

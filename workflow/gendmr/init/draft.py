@@ -22,7 +22,19 @@ from gendmr.genotypes.builds import detect_build, read_reference
 MOST_VARIANTS = 200_000  # of a BGEN, from which its build is told
 REFERENCE = "resources/build_positions.tsv"
 IDENTIFIERS = ("participant_id", "subject_id", "id", "iid", "eid", "subject", "ptid", "rid", "fid")
-OUTCOMES = ("diagnosis", "dx", "dx_group", "group", "status", "case", "cc", "asd", "phenotype", "y")
+OUTCOMES = (
+    "diagnosis",
+    "outcome",
+    "dx",
+    "dx_group",
+    "group",
+    "status",
+    "case",
+    "cc",
+    "asd",
+    "phenotype",
+    "y",
+)
 CASES = ("1", "case", "ad", "patient", "patients", "affected", "asd", "scz", "yes", "true", "mci")
 CONTROLS = ("0", "control", "cn", "hc", "controls", "healthy", "nc", "unaffected", "no", "false")
 SEXES = ("sex", "gender")

@@ -16,6 +16,7 @@ from gendmr.errors import GendmrError, IdentifierError, ModalityError, first_few
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.lesions import LESIONS, LesionVolume, VolumeWriter, volume_writer
+from gendmr.files.provenance import versions
 from gendmr.files.tables import write_table
 from gendmr.lesions.channels import known_channels, lesion_of, normalisation_of
 from gendmr.lesions.measures import measure_lesions, measure_names, outside_share
@@ -118,7 +119,12 @@ def collect_lesions(section: LesionsSection, output: Path | str) -> None:
     write_table(output / "quality.tsv", quality)
     write_json(
         output / "summary.json",
-        {"people": len(scans), "measured": len(measured), "notes": _notes(section, scans)},
+        {
+            "people": len(scans),
+            "measured": len(measured),
+            "notes": _notes(section, scans),
+            "versions": versions("numpy", "nibabel"),
+        },
     )
     draw_lesions(dataset, quality, output / "figures" / "lesions.png")
 

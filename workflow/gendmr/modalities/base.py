@@ -48,6 +48,9 @@ class Modality:
     agreeing : mapping of str to str
         Attributes of its file that a model and the cohort to which it is applied must share, and
         what to do where they do not: `build`.
+    against : str
+        A plainer modality of the same data: what methods gain by this one is told beside what that
+        one reaches alone. Empty: none.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Modality:
     kinds: tuple[str, ...] = ()
     steps: Mapping[str, str] = field(default_factory=dict)
     agreeing: Mapping[str, str] = field(default_factory=dict)
+    against: str = ""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class OpenedStudy:
     Attributes
     ----------
     folder : Path
+        Where the results lie.
     name : str
         Of the study.
 
@@ -130,6 +131,9 @@ class OpenedStudy:
             `command`, which makes it. Empty for a finished study.
         """
         paths = {name: path for name, path in RESULTS.items() if not self._files.has(path)}
+        if not any(self.folder.glob("ranking/*/genes.tsv")):
+            # A study without genotypes ranks no genes, and compares none.
+            paths.pop("gene_comparison", None)
         for method in self.methods:
             if not self._files.has(f"training/{method}/metrics.tsv"):
                 paths[f"metrics({method!r})"] = f"training/{method}/metrics.tsv"

@@ -134,3 +134,29 @@ def enrichment(*, method: str, ranking: Path, options: str, build: str, seed: in
     )
     for note in notes:
         click.echo(f"note: {note}", err=True)
+
+
+@group.command("enrichment-expression")
+@click.option("--method", required=True, help="Name of the method.")
+@click.option(
+    "--ranking",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder with expressions.tsv and null.nc; receives the results.",
+)
+@click.option(
+    "--options",
+    required=True,
+    help="Section `ranking.enrichment`: JSON, or a YAML file's path; {} tests families alone.",
+)
+@click.option("--seed", type=int, required=True, help="Seed of the study.")
+def enrichment_expression(*, method: str, ranking: Path, options: str, seed: int) -> None:
+    """Ask whether sets of genes stand higher than genes of like mean and variance do."""
+    from gendmr.config.ranking import EnrichmentSection
+    from gendmr.ranking.expression_enrichment import enrich_expression
+
+    section = None
+    if options != "{}":
+        section = EnrichmentSection.parse(options, where="ranking.enrichment")
+    for note in enrich_expression(method=method, ranking=ranking, options=section, seed=seed):
+        click.echo(f"note: {note}", err=True)

@@ -202,8 +202,15 @@ def read_blocks(ranking: Path, genes: pd.DataFrame) -> Blocks:
     )
 
 
-def read_permuted(path: Path, genes: Sequence[str]) -> np.ndarray:
+def read_permuted(path: Path, genes: Sequence[str], key: str = "gene") -> np.ndarray:
     """Return z of genes under permuted outcomes (permutation, gene), in the order given.
+
+    Parameters
+    ----------
+    path : Path
+    genes : sequence of str
+    key : str
+        Dimension of the genes there.
 
     Raises
     ------
@@ -211,7 +218,7 @@ def read_permuted(path: Path, genes: Sequence[str]) -> np.ndarray:
         The file lacks a gene.
     """
     dataset = read_dataset(path, null_ranking_schema())
-    column = pd.Index(dataset["gene"].values).get_indexer(pd.Index(genes))
+    column = pd.Index(dataset[key].values).get_indexer(pd.Index(genes))
     if (column < 0).any():
         odd = [gene for gene, place in zip(genes, column, strict=True) if place < 0]
         raise RankingError(
@@ -219,7 +226,7 @@ def read_permuted(path: Path, genes: Sequence[str]) -> np.ndarray:
             cause="files of two runs",
             next_step=f"rm {path} and rank again",
         )
-    return dataset["z_gene"].values[:, column].astype("float64")
+    return dataset[f"z_{key}"].values[:, column].astype("float64")
 
 
 def assess(
@@ -304,12 +311,12 @@ def _tests(
     return table
 
 
-def notes_of(table: pd.DataFrame, n_block: int, draws: int) -> list[str]:
-    """Return what a reader of the table has to know."""
+def notes_of(table: pd.DataFrame, n_block: int, draws: int, what: str = "LD blocks") -> list[str]:
+    """Return what a reader of the table has to know; `what` are the units that are matched."""
     tested = int(table["p"].notna().sum())
     notes = []
     if n_block < 2 * CLASS:
-        notes.append(f"The ranking has {n_block} LD blocks: too few to match them by size.")
+        notes.append(f"The ranking has {n_block} {what}: too few to match them by size.")
     if tested < len(table):
         notes.append(f"{len(table) - tested} of {len(table)} sets are not tested.")
     if tested and tested / (draws + 1) > 0.05:
@@ -325,7 +332,8 @@ def _reason(each: GeneSet, n_block: int, options: EnrichmentSection) -> str:
     held = len(each.genes)
     if held < options.smallest:
         return f"{held} genes in the ranking, fewer than {options.smallest}"
-    if held > options.largest:
+    # The families that a study is about are tested whatever their size.
+    if held > options.largest and each.kind != "family":
         return f"{held} genes in the ranking, more than {options.largest}"
     if n_block < 2:
         return "its genes are in one LD block: that is one finding, no set"

@@ -25,7 +25,9 @@ WIDTH, LINE = 20, 40  # characters of a line of a name, and of the leading genes
 FOUND = 0.05  # false discovery rate
 
 
-def draw_enrichment(table: pd.DataFrame, notes: Sequence[str], path: Path) -> Figure:
+def draw_enrichment(
+    table: pd.DataFrame, notes: Sequence[str], path: Path, what: str = "LD blocks"
+) -> Figure:
     """Draw the score of each set beside what matched draws score, smallest p first.
 
     A filled dot has q < 0.05. Below its bar stand the leading genes; in square brackets the best
@@ -39,6 +41,8 @@ def draw_enrichment(table: pd.DataFrame, notes: Sequence[str], path: Path) -> Fi
         Written where there is nothing to draw.
     path : Path
         PNG to write; the SVG goes beside it.
+    what : str
+        `genes` where each is a block of its own.
 
     Returns
     -------
@@ -58,14 +62,16 @@ def draw_enrichment(table: pd.DataFrame, notes: Sequence[str], path: Path) -> Fi
     )
     _rows(axes, shown)
     best = "z" if shown["p_permuted"].notna().any() else "normal score"
-    axes.set_xlabel(f"mean over LD blocks of the best {best}", labelpad=2)
+    of_what = f"{what} of the {best}" if what == "genes" else f"{what} of the best {best}"
+    axes.set_xlabel(f"mean over {of_what}", labelpad=2)
+    first = "" if what == "genes" else " [first of their block]"
     left_out = len(tested) - len(shown)
     more = f" {left_out} more tested." if left_out else ""
     figure.text(
         0.01,
         0.6 * style.MM / size[1],
-        "(n): LD blocks. Bar: 5 to 95 % of matched draws, line: their mean.\n"
-        f"Filled: q < {FOUND:g}. Italic: leading genes [first of their block].{more}",
+        f"(n): {what}. Bar: 5 to 95 % of matched draws, line: their mean.\n"
+        f"Filled: q < {FOUND:g}. Italic: leading genes{first}.{more}",
         fontsize=style.SMALL,
         color=style.DARK,
         va="bottom",

@@ -33,7 +33,7 @@ class GeneSet:
     name : str
         Of the set; of a table of loci the same as `collection`.
     kind : str
-        `genes` or `loci`.
+        `genes`, `loci`, or `family`: of `expression.groups`.
     genes : tuple of str
         Those in the ranking, by name.
     listed : int
@@ -44,7 +44,7 @@ class GeneSet:
 
     collection: str
     name: str
-    kind: Literal["genes", "loci"]
+    kind: Literal["genes", "loci", "family"]
     genes: tuple[str, ...]
     listed: int
     absent: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,12 +134,19 @@ def _paths(results: Path) -> list[str]:
     lines = [f"Summary   {results / 'report' / 'summary.html'}"]
     if report.is_file():
         lines.insert(0, f"Report    {report}")
-    else:
-        lines.append(f"Report    snakemake --report {report}")
     if (results / "tracking" / "mlflow.db").is_file():
-        store = f"sqlite:///{(results / 'tracking' / 'mlflow.db').as_posix()}"
-        lines.append(f"Compare   mlflow ui --host 127.0.0.1 --backend-store-uri {store}")
+        show = f"{_program()} tracking show --results {shlex.quote(str(results))}"
+        lines.append(f"Compare   {show}")
     return lines
+
+
+def _program() -> str:
+    """Return `gendmr` as a shell finds it in which no environment was activated."""
+    path = Path(sys.prefix) / "bin" / "gendmr"
+    if not path.is_file():
+        return "gendmr"
+    folder = Path.cwd()
+    return shlex.quote(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gendmr.config.report import ReportSection
 from gendmr.files.atomic import read_json
+from gendmr.modalities import modality_of
 from gendmr.report.comparison import LOWER, best_first, difference
 from gendmr.report.method_schema import MethodSummary, OutcomeSummary, Row
 from gendmr.report.performance import COVARIATES
@@ -59,6 +60,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
             for one in summary.outcomes
             for text in _against_baselines(learners[one.name], main[one.name], shown)
         ),
+        *(text for one in summary.outcomes for text in _against_plainer(learners[one.name])),
         *registration_warnings(summary.registration),
         *_few_people(summary.outcomes),
         *milder,
@@ -232,6 +234,45 @@ def _against_baselines(
         f" {best.method} ({label} {best.estimate.mean:.2f}) beyond chance in these"
         " folds: its ranking may still be of use, its prediction is no argument for it."
     ]
+
+
+def _against_plainer(methods: Sequence[MethodSummary]) -> list[str]:
+    """Say beside all methods of a modality what a plainer one of the same data reaches alone."""
+    said = []
+    read = dict.fromkeys(name for method in methods for name in method.reads if name != COVARIATES)
+    for name in read:
+        modality = modality_of(name)
+        if not modality.against:
+            continue
+        plainer = modality_of(modality.against)
+        claims = [
+            method
+            for method in methods
+            if name in method.reads and method.estimate.mean is not None
+        ]
+        alone = best_first([method for method in methods if method.reads == [plainer.name]])
+        if claims and (not alone or alone[0].estimate.mean is None):
+            said.append(
+                f"{', '.join(method.method for method in claims)} read {modality.label}, and no"
+                f" method reads {plainer.label} alone: nothing here tells whether it is"
+                f" {modality.label} that predict. Where the study has {plainer.label}, add"
+                f" `{plainer.name}: {{kind: ridge, reads: [{plainer.name}]}}` to training.methods."
+            )
+        elif claims:
+            rival = alone[0]
+            gains = []
+            for method in claims:
+                delta = difference(method, rival)
+                if delta.mean is not None and delta.low is not None and delta.high is not None:
+                    gains.append(
+                        f"{method.method} {delta.mean:+.3f} ({delta.low:+.3f} to {delta.high:+.3f})"
+                    )
+            said.append(
+                f"{plainer.label.capitalize()} alone ({rival.method}) reach"
+                f" {rival.primary.label} {rival.estimate.mean:.3f}. Methods that read"
+                f" {modality.label} are better by: {', '.join(gains) or 'not computed'}."
+            )
+    return said
 
 
 def _few_people(outcomes: Sequence[OutcomeSummary]) -> list[str]:

@@ -26,7 +26,7 @@ METHODS = click.option(
 
 @click.group(name="tracking")
 def group() -> None:
-    """Replay finished folds into MLflow; follow those that train."""
+    """Replay finished folds into MLflow, follow those that train, show all of them."""
 
 
 @group.command()
@@ -51,6 +51,16 @@ def sync(results: Path, options: str, methods: str | None, *, guarded: bool) -> 
 def rebuild(results: Path, options: str, methods: str | None) -> None:
     """Throw the database away and replay every fold from its files."""
     _sync(results, options, methods, rebuild=True)
+
+
+@group.command()
+@RESULTS
+@click.option("--port", type=int, default=5000, show_default=True, help="The first that is tried.")
+def show(results: Path, port: int) -> None:
+    """Open MLflow's pages where the methods stand side by side; Ctrl-C ends it."""
+    from gendmr.tracking.show import show as run
+
+    run(results, port, click.echo)
 
 
 @group.command()

@@ -163,7 +163,13 @@ def begun(folder: Path) -> int:
         taken = dict(zip(header.split("\t"), row.split("\t"), strict=False)).get("s", "")
         with contextlib.suppress(ValueError):
             return milliseconds(folder / "run.json") - round(1000 * float(taken))
-    return milliseconds(folder / "fold.json")
+    # The first fit writes run.json last, a fold that is judged again fold.json.
+    return min(milliseconds(folder / name) for name in ("fold.json", "run.json"))
+
+
+def duration(folder: Path) -> int:
+    """Return how long the job of a fold took, in milliseconds."""
+    return milliseconds(folder / "run.json") - begun(folder)
 
 
 def _flat(value: dict[str, Any], prefix: str) -> dict[str, Any]:

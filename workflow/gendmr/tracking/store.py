@@ -291,8 +291,9 @@ class Store:
             self._in_time()
             folder = str(Path(label).parent)
             self.client.log_artifact(run_id, str(path), None if folder == "." else folder)
-        ended = content.milliseconds(method.table)
-        self.client.set_terminated(run_id, "FINISHED", end_time=ended)
+        start = self.client.get_run(run_id).info.start_time
+        took = sum(content.duration(fold.folder) for fold in method.folds)
+        self.client.set_terminated(run_id, "FINISHED", end_time=start + took)
         self._declare(run_id, method.checksum)
         if existing is not None:
             self.retire(existing, "superseded")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, cast
 
 import numpy as np
@@ -38,6 +39,7 @@ from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.methods.subspace.network import ALONE, GENES, POINTS, SubspaceNet
+from gendmr.methods.subspace.sampling import leave_sampling, places_of
 from gendmr.methods.subspace.terms import Grouping, concordance, consistency, coordinate
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -59,6 +61,7 @@ class Subspace(NetworkMethod):
     """See the module."""
 
     replicates: ClassVar[Replicates] = "apart"
+    files: ClassVar[tuple[str, ...]] = ("sampling.tsv", "sampling.png")
 
     def __init__(self, section: SubspaceMethod, options: MethodOptions) -> None:
         super().__init__(section, options)
@@ -176,6 +179,25 @@ class Subspace(NetworkMethod):
             return concordance(output[:, 0], target["time"], target["event"])
         each = self.task.loss(output, target, batch["weight"])
         return torch.as_tensor((torch.exp(-each) * (batch["weight"] > 0)).sum())
+
+    def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
+        """Write where deformable attention samples the bags of held-out people, and say it."""
+        places: dict[str, list[np.ndarray]] = {}
+        has = people.present.get(PATCH)
+        if has is None or not has.any() or PATCH not in fitted.modalities:
+            return []
+        seen = people.take(np.flatnonzero(has))
+        side = 0
+        for outputs, batch in fitted.outputs(seen):
+            side = round(batch[USED].shape[1] ** 0.5)
+            for name in (one for one in outputs if one.startswith(POINTS)):
+                points = outputs[name].detach().cpu().numpy().astype(np.float64)
+                own = points.reshape(len(batch[USED]), self.options.heads, *points.shape[1:])
+                places.setdefault(name.removeprefix(POINTS), []).append(places_of(own, side))
+        if not places:
+            return []
+        joined = {name: np.concatenate(some) for name, some in places.items()}
+        return leave_sampling(folder, joined, [str(who) for who in seen.participants], side)
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return gradient times input of genes and patches; the rest is the baseline."""

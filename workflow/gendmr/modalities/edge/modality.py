@@ -12,4 +12,5 @@ MODALITY = Modality(
     schema=EDGES,
     main="correlation",
     named=("edge", "first", "second", "first_domain", "second_domain"),
+    against="amplitude",
 )
