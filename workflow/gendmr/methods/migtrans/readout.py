@@ -18,6 +18,7 @@ from gendmr.methods.migtrans.network import GATE, SEED
 from gendmr.preprocessing.prepared import PreparedSubset
 
 TABLE, FIGURE = "gate.tsv", "gate.png"
+FINEST = 0.01  # range of a gate that colours tell apart
 HEIGHT = 62 * style.MM
 AXES = tuple(zip("xyz", "ijk", strict=True))
 
@@ -137,7 +138,7 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
         threshold=1e-9,
         transparency=0.75,
         vmin=float(table["gate"].min()),
-        vmax=float(table["gate"].max()) + 1e-6,
+        vmax=max(float(table["gate"].max()), float(table["gate"].min()) + FINEST),
         annotate=True,
         draw_cross=False,
         black_bg=False,
