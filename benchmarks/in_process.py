@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 from gendmr.annotation.mapping import map_snps
@@ -101,8 +102,39 @@ def join_cohort(study: Study, results: Path) -> Path:
     return cohort
 
 
+def train_folds(study: Study, method: str, results: Path, *, device: str = "cpu") -> None:
+    """Train all folds of a method; write metrics.tsv.
+
+    Parameters
+    ----------
+    study : Study
+    method : str
+    results : Path
+        `results/<study>`, with the folder `cohort`.
+    device : str
+        `auto`, `cpu` or `cuda`, for networks.
+    """
+    options = study.method_options(method)
+    training = results / "training" / method
+    folders = []
+    for repeat, fold in _folds(study):
+        folders.append(training / f"repeat-{repeat}/fold-{fold}")
+        train_fold(
+            results / "cohort",
+            folders[-1],
+            method=method,
+            repeat=repeat,
+            fold=fold,
+            options=options,
+            seed=study.seed,
+            device=device,
+        )
+    task = task_of(options.outcome, options.task)
+    collect_metrics(folders, training / "metrics.tsv", method=method, task=task, seed=study.seed)
+
+
 def train_method(study: Study, method: str, results: Path, *, device: str = "cpu") -> None:
-    """Train all folds of a method with their nulls, one chunk each; write metrics.tsv.
+    """Train all folds of a method (`train_folds`), and their nulls, one chunk each.
 
     Parameters
     ----------
@@ -114,40 +146,30 @@ def train_method(study: Study, method: str, results: Path, *, device: str = "cpu
     device : str
         `auto`, `cpu` or `cuda`, for networks.
     """
-    options = study.method_options(method)
-    training = results / "training" / method
-    folders = []
-    for repeat in range(study.cohort.repeats):
-        for fold in range(study.cohort.folds):
-            place = f"repeat-{repeat}/fold-{fold}"
-            folders.append(training / place)
-            train_fold(
-                results / "cohort",
-                folders[-1],
-                method=method,
-                repeat=repeat,
-                fold=fold,
-                options=options,
-                seed=study.seed,
-                device=device,
-            )
-            fit_null(
-                results / "cohort",
-                training / "null" / place / "chunk-0.nc",
-                method=method,
-                repeat=repeat,
-                fold=fold,
-                first=0,
-                count=study.training.null.permutations,
-                options=options,
-                seed=study.seed,
-                device=device,
-            )
-    task = task_of(options.outcome, options.task)
-    collect_metrics(folders, training / "metrics.tsv", method=method, task=task, seed=study.seed)
+    train_folds(study, method, results, device=device)
+    for repeat, fold in _folds(study):
+        fit_null(
+            results / "cohort",
+            results / f"training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-0.nc",
+            method=method,
+            repeat=repeat,
+            fold=fold,
+            first=0,
+            count=study.training.null.permutations,
+            options=study.method_options(method),
+            seed=study.seed,
+            device=device,
+        )
 
 
-def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -> None:
+def _folds(study: Study) -> list[tuple[int, int]]:
+    """Return repeat and fold of each fold."""
+    return list(product(range(study.cohort.repeats), range(study.cohort.folds)))
+
+
+def rank_trained(
+    study: Study, trained: str, results: Path, *, ranked_as: str, null_chunks: int | None = None
+) -> None:
     """Rank what a method attributes; methods that differ in aggregation alone share a training.
 
     Parameters
@@ -158,6 +180,9 @@ def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -
     results : Path
     ranked_as : str
         The method whose entry of `ranking.methods` counts and whose folder is written.
+    null_chunks : int, optional
+        Chunks of the null of each fold, 0 for a ranking without p-values; without it one where the
+        study asks for permutations.
     """
     options = study.method_options(trained)
     rank_method(
@@ -167,7 +192,9 @@ def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -
             for path in sorted((results / "training" / trained).glob("repeat-*/fold-*/attri*.nc"))
         ],
         modalities=[name for name in options.reads if name in options.modalities],
-        null_chunks=int(study.training.null.permutations > 0),
+        null_chunks=int(study.training.null.permutations > 0)
+        if null_chunks is None
+        else null_chunks,
         cohort=results / "cohort",
         genes=results / "annotation/genes.tsv",
         options=study.ranking.of(ranked_as),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from gendmr.cli.main import root as commands
@@ -231,7 +232,8 @@ def test_the_command_estimates_the_demo(root, monkeypatch):
     done = CliRunner().invoke(commands, ["estimate", "--configfile", "config/config.yaml", "--all"])
     assert done.exit_code == 0, done.output
     rows = {line.split()[0]: line.split() for line in done.output.splitlines() if line}
-    assert int(rows["imaging"][1]) == 64
+    images = yaml.safe_load((root / "config/config.yaml").read_text())["simulate"]["images"]
+    assert int(rows["imaging"][1]) == images + 2
     assert float(rows["all"][2]) > 0.05
     assert "may be off by a factor of" in done.output
 
