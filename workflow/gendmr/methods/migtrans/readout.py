@@ -111,7 +111,7 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
     template = load_mni152_template(resolution=4)
     axes = [np.unique(table[axis]) for axis in "xyz"]
     gate = table.sort_values(["x", "y", "z"])["gate"].to_numpy().reshape([len(one) for one in axes])
-    voxels = np.stack(np.indices(template.shape), axis=-1).reshape(-1, 3)
+    voxels = np.indices(template.shape).reshape(3, -1).T
     places = voxels @ template.affine[:3, :3].T + template.affine[:3, 3]
     # One position along an axis says the same everywhere along it.
     long = [number for number, one in enumerate(axes) if len(one) > 1]
