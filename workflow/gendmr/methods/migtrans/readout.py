@@ -18,6 +18,7 @@ from gendmr.methods.migtrans.network import GATE, SEED
 from gendmr.preprocessing.prepared import PreparedSubset
 
 TABLE, FIGURE = "gate.tsv", "gate.png"
+FINEST = 0.01  # range of a gate that colours tell apart
 HEIGHT = 62 * style.MM
 AXES = tuple(zip("xyz", "ijk", strict=True))
 
@@ -110,7 +111,7 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
     template = load_mni152_template(resolution=4)
     axes = [np.unique(table[axis]) for axis in "xyz"]
     gate = table.sort_values(["x", "y", "z"])["gate"].to_numpy().reshape([len(one) for one in axes])
-    voxels = np.stack(np.indices(template.shape), axis=-1).reshape(-1, 3)
+    voxels = np.indices(template.shape).reshape(3, -1).T
     places = voxels @ template.affine[:3, :3].T + template.affine[:3, 3]
     # One position along an axis says the same everywhere along it.
     long = [number for number, one in enumerate(axes) if len(one) > 1]
@@ -137,7 +138,7 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
         threshold=1e-9,
         transparency=0.75,
         vmin=float(table["gate"].min()),
-        vmax=float(table["gate"].max()) + 1e-6,
+        vmax=max(float(table["gate"].max()), float(table["gate"].min()) + FINEST),
         annotate=True,
         draw_cross=False,
         black_bg=False,
