@@ -103,7 +103,7 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
         The PNG.
     """
     from nilearn import plotting  # takes two seconds to import
-    from nilearn.datasets import load_mni152_template
+    from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
     from nilearn.image import new_img_like
     from scipy.interpolate import RegularGridInterpolator
 
@@ -121,11 +121,11 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
             [np.clip(places[:, number], axes[number][0], axes[number][-1]) for number in long]
         )
         values = RegularGridInterpolator(ends, gate.squeeze())(inside)
-    brain = np.asarray(template.get_fdata()) > 0
+    brain = np.asarray(load_mni152_brain_mask(resolution=4).dataobj) > 0
     painted = np.where(brain, values.reshape(template.shape), 0.0)
     figure, canvas = style.canvas(size=(style.PAGE, HEIGHT))
     canvas.axis("off")
-    shown = plotting.plot_stat_map(
+    plotting.plot_stat_map(
         new_img_like(template, painted.astype(np.float32)),
         bg_img=template,
         display_mode="ortho",
@@ -140,8 +140,8 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
         vmax=float(table["gate"].max()) + 1e-6,
         annotate=True,
         draw_cross=False,
+        black_bg=False,
     )
     figure.suptitle("gate of the image encoder, mean over held-out people", size=7.5)
     style.save(figure, path, crop=False, vector=False)
-    shown.close()
     return figure
