@@ -46,7 +46,8 @@ def study_of(cohort: int, simulated: dict[str, Any]) -> Study:
         config["simulate"][name] *= SEEN
     config["simulate"] |= {"imaging": "measurements"}
     config["imaging"] = {"measurements": "results/demo/simulate/regions.nc"}
-    config["training"]["null"]["permutations"] = 0
+    del config["training"][None]  # `null`, as YAML reads the key
+    config["training"]["null"] = {"permutations": 0}
     config["ranking"].pop("enrichment", None)
     return Study.parse(config)
 
@@ -61,7 +62,7 @@ def judge(study: Study, results: Path) -> list[dict[str, Any]]:
         mean = table[table["fold"] == "mean"].set_index("metric")["value"]
         row = {"method": name, "auc": mean["auc"], "auc of both": mean.get("auc:snp+region")}
         if "snp" in study.method_options(name).reads:
-            rank_trained(study, name, results, ranked_as=name, null_chunks=0)
+            rank_trained(study, name, results, ranked_as=name)
             first = ranked_genes(results / "ranking" / name / "genes.tsv")[:FIRST]
             row["planted"] = len(planted & set(first))
         rows.append(row)

@@ -167,9 +167,7 @@ def _folds(study: Study) -> list[tuple[int, int]]:
     return list(product(range(study.cohort.repeats), range(study.cohort.folds)))
 
 
-def rank_trained(
-    study: Study, trained: str, results: Path, *, ranked_as: str, null_chunks: int | None = None
-) -> None:
+def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -> None:
     """Rank what a method attributes; methods that differ in aggregation alone share a training.
 
     Parameters
@@ -180,9 +178,6 @@ def rank_trained(
     results : Path
     ranked_as : str
         The method whose entry of `ranking.methods` counts and whose folder is written.
-    null_chunks : int, optional
-        Chunks of the null of each fold, 0 for a ranking without p-values; without it one where the
-        study asks for permutations.
     """
     options = study.method_options(trained)
     rank_method(
@@ -192,9 +187,7 @@ def rank_trained(
             for path in sorted((results / "training" / trained).glob("repeat-*/fold-*/attri*.nc"))
         ],
         modalities=[name for name in options.reads if name in options.modalities],
-        null_chunks=int(study.training.null.permutations > 0)
-        if null_chunks is None
-        else null_chunks,
+        null_chunks=int(study.training.null.permutations > 0),
         cohort=results / "cohort",
         genes=results / "annotation/genes.tsv",
         options=study.ranking.of(ranked_as),

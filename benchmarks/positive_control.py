@@ -24,8 +24,10 @@ from typing import Any
 import pandas as pd
 
 from calibration_page import BEGIN, END
+from gendmr.config.study import Study
 from gendmr.files.atomic import write_text
 from gendmr.files.tables import Kind, read_table, write_table
+from in_process import rank_trained
 from planted import ROOT, run_workflow
 from planted_page import markdown
 
@@ -45,7 +47,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "gendmr": {"kind": "gendmr"},
     "smallest-p": {"kind": "association"},
     "sum-test": {"kind": "association"},
+    "gendmr-max": {"kind": "gendmr"},
 }
+# Methods that differ from another in their ranking alone: they share its folds and its null.
+TRAINED_AS = {"gendmr-max": "gendmr"}
+AGGREGATIONS = {"smallest-p": "max", "sum-test": "squares", "gendmr-max": "max"}
 COLUMNS: dict[str, Kind] = {
     "run": "text",
     "method": "text",
@@ -104,16 +110,29 @@ def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, An
             "methods": {name: METHODS[name] for name in chosen.methods},
             "covariates": [],
             "optimisation": {"epochs": 10},
-            "null": {"permutations": chosen.permutations, "chunk": 100},
+            "null": {"permutations": chosen.permutations, "chunk": chosen.permutations},
         },
         "ranking": {
             "methods": {
                 name: {"aggregation": how}
-                for name, how in (("smallest-p", "max"), ("sum-test", "squares"))
+                for name, how in AGGREGATIONS.items()
                 if name in chosen.methods
             }
         },
         "tracking": {"enabled": False},
+    }
+
+
+def trained_only(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration without the methods whose folds are those of another."""
+    training = config["training"]
+    methods = {name: one for name, one in training["methods"].items() if name not in TRAINED_AS}
+    ranked = {
+        name: one for name, one in config["ranking"]["methods"].items() if name not in TRAINED_AS
+    }
+    return config | {
+        "training": training | {"methods": methods},
+        "ranking": {"methods": ranked},
     }
 
 
@@ -132,7 +151,7 @@ def write_participants(data: Path, path: Path) -> None:
 def row_of(run: str, method: str, results: Path, permutations: int) -> dict[str, Any]:
     """Read where the leading SNP's gene and block stand, and what else is called significant."""
     ranking = results / "ranking" / method
-    text: dict[str, Kind] = {"gene": "text", "block": "text"}
+    text: dict[str, Kind] = {"gene": "text", "block": "text", "rank": "number"}
     genes = read_table(ranking / "genes.tsv", text, extra=True)
     blocks = read_table(ranking / "blocks.tsv", {"block": "text", "genes": "text"}, extra=True)
     mapped = read_table(
@@ -143,7 +162,7 @@ def row_of(run: str, method: str, results: Path, permutations: int) -> dict[str,
     block = blocks[blocks["block"] == mine["block"]].iloc[0]
     inside = genes["block"] == mine["block"]
     auc = read_table(
-        results / "training" / method / "metrics.tsv",
+        results / "training" / TRAINED_AS.get(method, method) / "metrics.tsv",
         {"fold": "text", "metric": "text", "value": "number"},
         extra=True,
     )
@@ -177,9 +196,11 @@ def run(chosen: argparse.Namespace) -> int:
         write_participants(chosen.data, folder / "participants.tsv")
         config = study_of(name, chosen, folder)
         start = time.perf_counter()
-        run_workflow(config, folder, chosen.cores)
+        run_workflow(trained_only(config), folder, chosen.cores)
         seconds = round(time.perf_counter() - start, 1)
         results = folder / "results" / config["study"]
+        for method in set(chosen.methods) & set(TRAINED_AS):
+            rank_trained(Study.parse(config), TRAINED_AS[method], results, ranked_as=method)
         rows += [
             row_of(name, method, results, chosen.permutations) | {"seconds": seconds}
             for method in chosen.methods
@@ -242,6 +263,9 @@ def main() -> int:
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
     chosen = parser.parse_args()
+    for method in set(getattr(chosen, "methods", ())) & set(TRAINED_AS):
+        if TRAINED_AS[method] not in chosen.methods:
+            parser.error(f"{method}: its folds are those of {TRAINED_AS[method]}; name both")
     for name in ("data", "genes", "work"):
         if hasattr(chosen, name):
             setattr(chosen, name, getattr(chosen, name).resolve())
