@@ -59,6 +59,7 @@ def write_cohort(folder: Path, people: int, side: int) -> None:
             "participant": names,
             "expression": np.array([f"G{number}" for number in range(GENES)], dtype=object),
             "groups": ("expression", groups.astype(object)),
+            "place": ("expression", np.full(GENES, -1, np.int64)),
         },
     )
     write_modality(folder / "expression.nc", expression, "expression")

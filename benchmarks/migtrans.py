@@ -225,7 +225,7 @@ def section(rows: pd.DataFrame) -> str:
         ]
         lines.append(
             [
-                f"**{name}**" if name == MAIN else name,
+                f"**{name}**" if name == MAIN else str(name),
                 str(len(own)),
                 told(own["auc"]),
                 "" if gain is None or not len(gain) else told(gain, signed=True),

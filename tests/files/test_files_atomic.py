@@ -46,6 +46,7 @@ SCRATCH = {
     "imaging/participant.py": {"scratch"},  # whether there is room for what ANTs writes
     "tracking/replay.py": {"path", "fresh"},  # a lock; tables of a database
     "tracking/launch.py": {"log"},
+    "tracking/show.py": {"log"},  # what a server says, removed when it ends
     "engine/checkpoint.py": {"self"},  # a checkpoint set aside: renamed, not written
     "files/session.py": {"folder"},
     "files/shipped.py": {"new"},  # a link that is renamed into place

@@ -64,12 +64,6 @@ def test_swapping_the_alleles_turns_the_dosages(make_set, tmp_path):
     np.testing.assert_array_equal(np.where(ours < 0, -1, 2 - ours), again)
 
 
-def test_blocks_do_not_change_the_result(make_set, tmp_path, monkeypatch):
-    made = small(make_set, tmp_path, 5, 41)
-    monkeypatch.setattr("gendmr.genotypes.filesets.BLOCK", 7)
-    np.testing.assert_array_equal(read_dosages(made.prefix), made.dosages)
-
-
 identifier = st.text(
     st.characters(codec="utf-8", exclude_categories=("Z", "C", "Cs"), exclude_characters='"'),
     min_size=1,

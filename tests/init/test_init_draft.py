@@ -86,6 +86,24 @@ def test_init__refuses_what_leads_nowhere(
     assert not Path("config/studies/mine.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (("--measurements", "empty"), "neither <subject>/stats/aseg.stats nor sub-"),
+        (("--images", "empty", "--atlas", "a.nii", "--regions", "a.tsv"), "T1w"),
+    ],
+)
+def test_init__says_what_it_looked_for_in_a_folder_without_it(
+    folder: Path, words: tuple[str, ...], match: str
+) -> None:
+    for name in ("empty/notes.txt", "a.nii", "a.tsv"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    with pytest.raises(InputFileError, match=match):
+        run("mine", "--participants", "people.tsv", *words)
+    assert not Path("config/studies/mine.yaml").exists()
+
+
 def write_imputed(folder: Path) -> None:
     """Write c1.bgen and c2.bgen of the people of people.tsv, and all.sample."""
     folder.joinpath("x.vcf").write_text(

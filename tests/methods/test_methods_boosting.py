@@ -47,7 +47,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> Any:
     parts = lambda people, count, random: random.permutation(len(people)) % count  # noqa: E731
     monkeypatch.setattr(boosting, "stratified_parts", parts)
     monkeypatch.setattr(boosting, "note_missing", lambda *_: [])
-    monkeypatch.setattr(boosting, "only_epoch", lambda fitted, inputs, **told: [told])
+    monkeypatch.setattr(boosting, "only_epoch", lambda fitted, inputs, **columns: [columns])
     method = boosting.Boosting(BoostingMethod(learning_rate=0.1, columns=1.0), ("volume",))
     train = planted(400, 1)
     inputs = SimpleNamespace(train=train, preparation=preparation, task=task, seed=3)

@@ -13,6 +13,7 @@ import torch
 from gendmr.config.cohort import CohortSection
 from gendmr.config.methods import KINDS
 from gendmr.config.methods.ridge import RidgeMethod
+from gendmr.config.outcomes.binary import BinaryOutcome
 from gendmr.errors import ConfigurationError
 from gendmr.methods.base import FitInputs
 from gendmr.methods.integrated_gradients import integrated_gradients
@@ -20,11 +21,13 @@ from gendmr.methods.migtrans.encoders import RegionEncoder, VectorEncoder
 from gendmr.methods.migtrans.image import ConvLstm, ImageEncoder, sines
 from gendmr.methods.migtrans.network import ONE_SEED, AttentionStep, MigtransNet, in_steps
 from gendmr.methods.migtrans.readout import draw_gate, gate_table
-from gendmr.methods.migtrans.shortcut import SHARE, SHARES, fit_shortcut
+from gendmr.methods.migtrans.shortcut import SHARE, SHARES, best_share, fit_shortcut
 from gendmr.methods.ridge.method import Ridge
 from gendmr.preprocessing.partition import stratified_parts
 from gendmr.ranking.scores import rank_correlation
 from gendmr.seeds import generator
+from gendmr.tasks import task_of
+from gendmr.tasks.binary.outcome import CaseStatus
 from gendmr.training.fold import build_method
 
 SMALL = {"kind": "migtrans", "width": 8, "hidden": [16, 12], "tokens": 2}
@@ -258,14 +261,30 @@ def test_settle__chooses_a_share_and_share_0_is_ridge(small_fold: Any) -> None:
     for share in SHARES:
         fitted.fixed[SHARE] = torch.tensor(share)
         weight = task.weights(people.outcome)
-        losses.append((weight * task.losses(fitted.predict(people), people.outcome)).sum())
+        losses.append(weight / weight.sum() * task.losses(fitted.predict(people), people.outcome))
     chosen = next(note for note in fitted.notes if "Beside its ridge" in note)
-    assert f"counts by {SHARES[int(np.argmin(losses))]:g}:" in chosen
+    best = int(np.argmin([one.sum() for one in losses]))
+    gain = losses[0] - losses[best]
+    clear = gain.sum() > np.std(gain, ddof=1) * len(gain) ** 0.5
+    assert f"counts by {SHARES[best] if clear else 0:g}:" in chosen
     fitted.fixed[SHARE] = torch.tensor(0.0)
     ridge = Ridge(RidgeMethod(), fitted.modalities).fit(inputs, device="cpu", progress=print)
     np.testing.assert_allclose(
         fitted.predict(fold.held_out), ridge.predict(fold.held_out), rtol=1e-3, atol=1e-4
     )
+
+
+def test_best_share__is_0_unless_the_gain_exceeds_its_standard_error() -> None:
+    task = task_of("diagnosis", BinaryOutcome()).fit(CaseStatus(np.array([0, 1] * 20)))
+    outcome = CaseStatus(np.array([0, 1] * 20))
+    sign = np.where(outcome.case == 1, 1.0, -1.0)[:, None]
+    helpful, losses = best_share(task, outcome, lambda share: share * sign)
+    assert helpful == 1 and losses[1.0] < losses[0.5] < losses[0.0]
+    assert best_share(task, outcome, lambda share: -share * sign)[0] == 0
+    # Right in 22 people and wrong in 18: a smaller loss, by less than its standard error.
+    mostly = 0.3 * sign * np.where(np.arange(40) < 22, 1.0, -1.0)[:, None]
+    chosen, losses = best_share(task, outcome, lambda share: share * mostly)
+    assert chosen == 0 and min(losses.values()) < losses[0.0]
 
 
 def test_seeds__the_output_is_their_mean_and_attributions_tell_them_apart(small_fold: Any) -> None:

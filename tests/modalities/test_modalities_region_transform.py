@@ -16,7 +16,7 @@ from gendmr.cohort.view import FoldView
 from gendmr.config.modalities.region import RegionSection
 from gendmr.config.modalities.snp import SnpSection
 from gendmr.config.study import Study
-from gendmr.errors import ConfigurationError, DataLeakageError
+from gendmr.errors import ConfigurationError, DataLeakageError, GendmrError
 from gendmr.modalities.region.transform import RegionTransform
 from gendmr.modalities.store import read_modality, write_modality
 from gendmr.tasks.base import Task
@@ -270,6 +270,6 @@ def test_harmonising_by_what_is_no_label_is_refused_before_anything_runs() -> No
     ):
         changed = {**study, "modalities": {"region": region}}
         changed["cohort"] = {**study["cohort"], **cohort}
-        with pytest.raises(ConfigurationError, match=words):
+        with pytest.raises(GendmrError, match=words):
             Study.parse(changed)
     Study.parse({**study, "modalities": {"region": {"harmonise": "site", "covariates": []}}})

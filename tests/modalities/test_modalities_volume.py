@@ -103,7 +103,7 @@ def test_collect__reads_the_maps_of_the_stage_imaging_and_its_regions(
     assert set(stored["atlas_region"].values[left]) == {"cortex_L"}
     assert set(stored["atlas_region"].values[stored["x"].values > 2]) == {"cortex_R"}
     with pytest.raises(AtlasError, match="none of"):
-        nib.save(nib.Nifti1Image(0 * labels + 9, template.affine),
+        nib.save(nib.Nifti1Image(labels + 8, template.affine),
                  results / "imaging/template/atlas.nii.gz")  # fmt: skip
         SOURCE.collect(sources, {"7": "sub-7"}, section, cohort, tmp_path / "volume.nc")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy.stats import spearmanr
 
 import gendmr.modalities
 from gendmr.config.ranking import FiguresSection, RankingSection
@@ -162,6 +163,24 @@ def test_scores_of_instances_are_means_over_folds(study, tmp_path):
                 value = dataset["value_odour"].values[:, column].astype(float)
                 expected += np.mean(np.abs(value - value.mean())) / FOLDS
         assert table.loc[name, "score"] == pytest.approx(expected)
+
+
+def test_rank_method__tells_how_far_rankings_of_seeds_agree(study, tmp_path):
+    expected = []
+    for number, path in enumerate(study["attributions"]):
+        dataset = read_dataset(Path(path), attributions_schema())
+        rng = np.random.default_rng(number)
+        scores = rng.uniform(size=(2, dataset.sizes["odour"])).astype(np.float32)
+        expected.append(spearmanr(scores[0], scores[1]).statistic)
+        dataset["seed_mean_abs_odour"] = (("seed", "odour"), scores)
+        write_dataset(Path(path), dataset.assign_coords(seed=np.arange(2)), attributions_schema())
+    out = tmp_path / "out"
+    rank_method(method="nose", options=RankingSection(), output=out, **study)
+    summary = json.loads((out / "summary.json").read_text())
+    agreement = summary["seeds"]["odour"]
+    assert agreement["count"] == 2
+    assert agreement["rank_correlation"] == pytest.approx(np.mean(expected), abs=1e-4)
+    assert any("2 networks that differ in their random seed" in one for one in summary["notes"])
 
 
 def test_such_a_ranking_is_drawn(study, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -13,12 +14,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gendmr import style
 from gendmr.config.report import ReportSection
 from gendmr.report import page as page_module
-from gendmr.report.page import page_picture
+from gendmr.report.page import embedded, page_picture
 from report.studies import copy_method, report_study
+from tracking.test_tracking_browser import Browser
 
 Maker = Callable[..., Path]
 
@@ -140,3 +145,45 @@ def test_a_figure_that_only_says_why_there_is_none_is_a_sentence_on_the_page(
     text = (results / "report" / "summary.html").read_text()
     assert '<p class="soft">Nothing &lt;is&gt; ranked.</p>' in text
     assert "Rank stability" not in text
+
+
+@given(st.text(st.sampled_from("<>&\"'/! -script"), max_size=60))
+def test_embedded__ends_no_script_and_gives_the_page_back(text: str) -> None:
+    page = f"<!doctype html><p>{text}</p><script>1 < 2</script>"
+    element = embedded(page)
+    inside = element.partition('srcdoc="')[2].rpartition('"')[0]
+    assert not re.search(r"[<>\"]", inside), "a script around it would end, or the attribute"
+    assert html.unescape(inside) == page
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_embedded__is_the_page_with_its_search_in_snakemakes_report(
+    study: Maker, tmp_path: Path
+) -> None:
+    """As Snakemake does it: a text in a script, which the page writes into itself."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("no chromium and chromedriver: apt install chromium chromium-driver")
+    results = study()
+    report_study(results, ReportSection())
+    text = json.dumps((results / "report/embedded.html").read_text())
+    path = tmp_path / "report.html"
+    path.write_text(
+        f"<!doctype html><div id=root></div><script>var text = {text};\n"
+        "document.getElementById('root').innerHTML = text;</script>"
+    )
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.driver.get(path.as_uri())
+        frame = browser.wait(lambda: browser.all("iframe.gendmr"))[0]
+        assert frame.size["height"] > 500 and frame.size["width"] > 800
+        browser.driver.switch_to.frame(frame)
+        browser.wait(lambda: browser.all("h1", "Study"))
+        browser.driver.find_element("css selector", "details:has(.searchable) summary").click()
+        rows = lambda: browser.all(".searchable tbody tr")  # noqa: E731
+        many = len(browser.wait(rows))
+        (box,) = browser.all(".tools input")
+        box.send_keys(rows()[0].text.split()[1])
+        browser.wait(lambda: 0 < len(rows()) < many)
+    finally:
+        browser.driver.quit()

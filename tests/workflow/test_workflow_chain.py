@@ -622,6 +622,10 @@ def test_the_report_is_one_file_without_links_outside(finished):
     page = (finished.folder / "report.html").read_text()
     assert len(page) > 100_000
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"https?://", page)
+    # Nothing inside ends the script in which Snakemake keeps the text of its first page.
+    begin = page.index('<script id="workflow-desc">')
+    text = page[begin : page.index("</script>", begin)].rstrip()
+    assert text.endswith('";') and "srcdoc=" in text and "How it was made" in text
     summary = (finished.results / "report/summary.html").read_text()
     assert "not done" in summary.lower()
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]+\"", summary)

@@ -188,7 +188,9 @@ def known_key(keys: list[str]) -> bool:
         if key.startswith("{"):
             place.append("any")
             continue
-        if key not in keys_of(SCHEMA, place) and "any" not in place:
+        # The keys of the items of a list are told without a number.
+        known = {*keys_of(SCHEMA, place), *keys_of(SCHEMA, [*place, 0])}
+        if key not in known and "any" not in place:
             return False
         place.append(key)
     return True

@@ -23,6 +23,7 @@ rule report:
         study_files("report/summary.html", "report/summary.json"),
         study_files("report/comparison.tsv", "report/by_modality.tsv"),
         study_files("report/by_ancestry.tsv", "report/versions.json"),
+        study_files("report/embedded.html"),
         study_files(*[figure.path for figure in DRAWN.values()]),
         study_files(
             *[f"{figure.path.removesuffix('.png')}.svg" for figure in DRAWN.values()]
@@ -102,6 +103,8 @@ rule summarize_study:
                 labels={"page": "the study on one page"},
             )
         ),
+        # The same for the first page of Snakemake's report: report/workflow.rst.
+        embedded=nonempty("results/{study}/report/embedded.html"),
         numbers=nonempty(
             report(
                 "results/{study}/report/summary.json",

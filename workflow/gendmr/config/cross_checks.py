@@ -30,7 +30,15 @@ def cross_check(study: Study) -> Problems:
         problems.add(error)
     for section in study.modality_sections().values():
         problems.attempt(section.check_cohort, study.cohort)
+    lost = {
+        name
+        for name, outcome in study.cohort.outcomes.items()
+        if outcome.modality not in (None, *study.modality_sections())
+    }
     for name, method in study.methods.items():
+        if study.outcome_of(name) in lost:
+            # That the modality is not there was said of the outcome.
+            continue
         problems.attempt(
             check_method,
             f"training.methods.{name}",

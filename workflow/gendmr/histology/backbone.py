@@ -33,7 +33,7 @@ def read_models() -> ModuleType:
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
-        names = torch.library.Library("torchvision", "FRAGMENT")
+        names: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
             names.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _DECLARED.append(names)  # what is declared ends with its library

@@ -60,7 +60,8 @@ def extract_features(slide: str, path: str, section: TilesSection, output: Path)
         "features": width,
         "tiles": 0,
     }
-    features, corners, attributes = np.zeros((0, width), np.float32), np.zeros((0, 2)), {}
+    features, corners = np.zeros((0, width), np.float32), np.zeros((0, 2))
+    attributes: dict[str, Any] = {}
     try:
         with opened_slide(path, section.unknown_mpp) as image:
             features, corners, attributes = _described(image, network, section, said, output)

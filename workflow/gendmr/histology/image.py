@@ -100,7 +100,7 @@ class SlideImage:
         import openslide
 
         try:
-            region = self.slide.read_region((x, y), level, (width, height))
+            region: Image.Image = self.slide.read_region((x, y), level, (width, height))
         except (openslide.OpenSlideError, OSError) as error:
             raise ImageError(
                 f"{self.path}: not readable at {x}, {y} ({error})",

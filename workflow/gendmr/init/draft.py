@@ -12,12 +12,15 @@ import yaml
 
 from gendmr.cohort.codes import SEX, is_unknown
 from gendmr.config.genotypes import Bgen, GenotypesSection, form_of
+from gendmr.config.imaging import ImagingSection
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError, InputFileError, first_few
 from gendmr.files.atomic import write_text
 from gendmr.files.tables import read_table
 from gendmr.genotypes.bgen import bgen_people, variants_table
 from gendmr.genotypes.builds import detect_build, read_reference
+from gendmr.imaging.bids import find_images
+from gendmr.imaging.measurements import checked_measurements
 
 MOST_VARIANTS = 200_000  # of a BGEN, from which its build is told
 REFERENCE = "resources/build_positions.tsv"
@@ -241,6 +244,7 @@ def _imaging(inputs: Inputs, draft: Draft) -> None:
             cause="regions are measured in an atlas, which cannot be guessed",
             next_step="name the image of its labels (--atlas) and their table (--regions)",
         )
+    _look_into_folders(inputs)
     if inputs.images:
         draft.lines += [
             "",
@@ -255,6 +259,15 @@ def _imaging(inputs: Inputs, draft: Draft) -> None:
     if inputs.measurements:
         draft.lines += ["", "imaging:", "  measurements:    # recognised by their content"]
         draft.lines += [f"    - {_quoted(one)}" for one in inputs.measurements]
+
+
+def _look_into_folders(inputs: Inputs) -> None:
+    """Refuse folders without an image, or without a measurement, with what was looked for."""
+    if inputs.images:
+        find_images(inputs.images)
+    folders = [one for one in inputs.measurements if Path(one).is_dir()]
+    if folders:
+        checked_measurements(ImagingSection.parse({"measurements": folders}))
 
 
 def _cohort(inputs: Inputs, draft: Draft) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,8 +110,8 @@ class FittedNetwork:
 
     def outputs(
         self, people: PreparedSubset, read_out: bool = False, slopes: bool = False
-    ) -> list[tuple[Tensors, Tensors]]:
-        """Return outputs and batch of people in their order, in batches.
+    ) -> Iterator[tuple[Tensors, Tensors]]:
+        """Yield outputs and batch of people in their order, batch by batch: bags are large.
 
         Parameters
         ----------
@@ -121,7 +122,6 @@ class FittedNetwork:
             Keeps gradients by the tensors of modalities.
         """
         forward = Forward(self.method.forward, self.module, Layout(self.module))
-        pieces = []
         for piece in in_order(len(people), self.method.optimisation.batch_size):
             batch = self.method.people_tensors(
                 people.take(piece.rows), self.preparation, self.modalities
@@ -136,8 +136,7 @@ class FittedNetwork:
                     batch[name].requires_grad_(True)
             with torch.set_grad_enabled(slopes):
                 outputs = forward(self.row, self.buffers, {**self.fixed, **batch}, False)
-            pieces.append((outputs, batch))
-        return pieces
+            yield outputs, batch
 
 
 @dataclass(frozen=True)

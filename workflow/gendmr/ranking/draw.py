@@ -144,7 +144,7 @@ def _places(edges: pd.DataFrame, path: Path) -> dict[str, np.ndarray]:
     if edges.empty:
         return {}
     stored = read_modality(path, "edge")
-    places = {}
+    places: dict[str, np.ndarray] = {}
     for end in ("first", "second"):
         at = np.column_stack([stored[f"{end}_{axis}"].values for axis in "xyz"])
         places |= dict(zip(stored[end].values.tolist(), at, strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import io
 import math
 import re
@@ -124,6 +125,18 @@ def render(
         dominance=dominance_figures(results, summary),
         chapters=shown_chapters(results),
         notes=group_similar_notes(numbers["not_done"]),
+    )
+
+
+def embedded(page: str) -> str:
+    """Return the page as an element of another page, with styles and a script of its own.
+
+    Snakemake puts the text of its report into a script, which any ``</script>`` would end.
+    """
+    return (
+        '<iframe class="gendmr" title="The study on one page"'
+        ' style="display: block; width: 100%; height: 88vh; border: 0"'
+        f' srcdoc="{html.escape(page)}"></iframe>\n'
     )
 
 

@@ -12,7 +12,7 @@ from gendmr.files.tables import write_table
 from gendmr.report.catalogue import drawn_figures
 from gendmr.report.comparison import comparison_table, modality_table
 from gendmr.report.figures import draw_dominance
-from gendmr.report.page import render
+from gendmr.report.page import embedded, render
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections.dominance import read_dominance
 from gendmr.report.sections.genetics.ancestry import ancestry_table
@@ -54,7 +54,9 @@ def report_study(
     for figure in figures.values():
         figure.function()(results, summary, results / figure.path)
     _draw_dominance(results, summary, folder / "figures")
-    write_text(folder / "summary.html", render(results, summary, figures, options.registrations))
+    page = render(results, summary, figures, options.registrations)
+    write_text(folder / "summary.html", page)
+    write_text(folder / "embedded.html", embedded(page))
     write_json(folder / "versions.json", summary.made_with)
     write_json(folder / "summary.json", summary.to_json())
     return summary

@@ -93,7 +93,7 @@ class MigtransMethod(SnpReader, NetworkSection):
     shortcut: Literal["none", "ridge"] = "ridge"
     """Whether a ridge on the same modalities stands beside the network, which then learns what
     ridge does not say of people whom it has not seen; how much of it counts (0 to 1) is chosen on
-    the inner validation. `none` is the published network."""
+    the inner validation, 0 unless it clearly helps. `none` is the published network."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the loss that wants all classes alike (Szegedy et al. 2016); only for classes."""
     auxiliary: float = Field(default=0.0, ge=0)

@@ -119,16 +119,16 @@ class Boosting(SequentialFits):
                 xgboost.DMatrix(features[some], label=labels[some], nthread=1)
                 for some in (rest, ~rest)
             )
-            told: dict[str, dict[str, list[float]]] = {}
+            by_set: dict[str, dict[str, list[float]]] = {}
             xgboost.train(
                 self._parameters(inputs.seed),
                 inside,
                 num_boost_round=self.options.trees,
                 evals=[(outside, "outside")],
-                evals_result=told,
+                evals_result=by_set,
                 verbose_eval=False,
             )
-            curves.append(told["outside"][METRIC])
+            curves.append(by_set["outside"][METRIC])
             weights.append(int((labels[~rest] > 0).sum()))
         if not curves:
             return min(UNKNOWN_ROUNDS, self.options.trees), float("nan")

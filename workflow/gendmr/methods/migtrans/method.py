@@ -175,8 +175,9 @@ class Migtrans(NetworkMethod):
         fitted.fixed[SHARE] = torch.tensor(share)
         return [
             f"Beside its ridge the network counts by {share:g}: the loss of {len(people)} people of"
-            f" the inner validation is {losses[share]:.3f}, {losses[0.0]:.3f} without and"
-            f" {losses[1.0]:.3f} with all of it."
+            f" the inner validation is {losses[0.0]:.3f} without it, {losses[1.0]:.3f} with all of"
+            f" it and {min(losses.values()):.3f} at best; a gain within one standard error counts"
+            " for none."
         ]
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:

@@ -102,14 +102,15 @@ class MigtransNet(nn.Module):
         )
         self.class_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.read = AttentionStep(width, heads, feed_forward, dropout)
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
+        last = nn.Linear(width, outputs)
+        self.head, self.outputs = nn.Sequential(nn.LayerNorm(width), last), outputs
         self.rebuild = nn.ModuleDict({name: nn.Linear(*sizes) for name, sizes in inputs.items()})
         self.alone = nn.ModuleDict(
             {name: nn.Linear(width, outputs) for name in self.names} if alone else {}
         )
         if silent:
-            nn.init.zeros_(self.head[1].weight)
-            nn.init.zeros_(self.head[1].bias)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
     def forward(self, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs), and what terms of the loss read besides.
@@ -121,7 +122,7 @@ class MigtransNet(nn.Module):
         """
         if not self.training and "read_out" not in batch and nothing_counts(batch):
             people = len(batch[f"has_{self.names[0]}"])
-            silence = self.class_token.new_zeros(people, self.head[1].out_features)
+            silence = self.class_token.new_zeros(people, self.outputs)
             return {OUTPUT: around(silence, batch)}
         has = self._has(batch)
         outputs: Tensors = {}

@@ -18,6 +18,7 @@ from gendmr.methods.migtrans.network import GATE, SEED
 from gendmr.preprocessing.prepared import PreparedSubset
 
 TABLE, FIGURE = "gate.tsv", "gate.png"
+FINEST = 0.01  # range of a gate that colours tell apart
 HEIGHT = 62 * style.MM
 AXES = tuple(zip("xyz", "ijk", strict=True))
 
@@ -103,14 +104,14 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
         The PNG.
     """
     from nilearn import plotting  # takes two seconds to import
-    from nilearn.datasets import load_mni152_template
+    from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
     from nilearn.image import new_img_like
     from scipy.interpolate import RegularGridInterpolator
 
     template = load_mni152_template(resolution=4)
     axes = [np.unique(table[axis]) for axis in "xyz"]
     gate = table.sort_values(["x", "y", "z"])["gate"].to_numpy().reshape([len(one) for one in axes])
-    voxels = np.stack(np.indices(template.shape), axis=-1).reshape(-1, 3)
+    voxels = np.indices(template.shape).reshape(3, -1).T
     places = voxels @ template.affine[:3, :3].T + template.affine[:3, 3]
     # One position along an axis says the same everywhere along it.
     long = [number for number, one in enumerate(axes) if len(one) > 1]
@@ -121,11 +122,11 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
             [np.clip(places[:, number], axes[number][0], axes[number][-1]) for number in long]
         )
         values = RegularGridInterpolator(ends, gate.squeeze())(inside)
-    brain = np.asarray(template.get_fdata()) > 0
+    brain = np.asarray(load_mni152_brain_mask(resolution=4).dataobj) > 0
     painted = np.where(brain, values.reshape(template.shape), 0.0)
     figure, canvas = style.canvas(size=(style.PAGE, HEIGHT))
     canvas.axis("off")
-    shown = plotting.plot_stat_map(
+    plotting.plot_stat_map(
         new_img_like(template, painted.astype(np.float32)),
         bg_img=template,
         display_mode="ortho",
@@ -137,11 +138,11 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
         threshold=1e-9,
         transparency=0.75,
         vmin=float(table["gate"].min()),
-        vmax=float(table["gate"].max()) + 1e-6,
+        vmax=max(float(table["gate"].max()), float(table["gate"].min()) + FINEST),
         annotate=True,
         draw_cross=False,
+        black_bg=False,
     )
     figure.suptitle("gate of the image encoder, mean over held-out people", size=7.5)
     style.save(figure, path, crop=False, vector=False)
-    shown.close()
     return figure

@@ -112,6 +112,9 @@ def best_share(
 ) -> tuple[float, dict[float, float]]:
     """Return the share of the network with the smallest loss in some people, and all losses.
 
+    It is 0 unless the loss falls by more than one standard error of its paired difference: among
+    some tens of people a smaller gain is chance.
+
     Parameters
     ----------
     task : Task
@@ -121,11 +124,13 @@ def best_share(
         Gives their output (person, output) with a share of the network's.
     """
     weight = task.weights(outcome)
-    losses = {
-        share: float((weight * task.losses(output(share), outcome)).sum() / weight.sum())
-        for share in SHARES
-    }
-    return min(SHARES, key=lambda share: losses[share]), losses
+    weight = weight / weight.sum()
+    each = {share: weight * task.losses(output(share), outcome) for share in SHARES}
+    losses = {share: float(one.sum()) for share, one in each.items()}
+    best = min(SHARES, key=lambda share: losses[share])
+    gain = each[SHARES[0]] - each[best]
+    error = float(np.sqrt(len(gain)) * gain.std(ddof=1)) if len(gain) > 1 else np.inf
+    return (best if gain.sum() > error else SHARES[0]), losses
 
 
 def outputs_with(

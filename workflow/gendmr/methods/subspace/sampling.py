@@ -28,8 +28,8 @@ def places_of(points: np.ndarray, side: int) -> np.ndarray:
 
     Examples
     --------
-    >>> places_of(np.array([0.0, 1.0, 2.0]).reshape(3, 1, 1), 6).ravel().tolist()[0]
-    2.5
+    >>> places_of(np.array([0.0, 1.0, 2.0]), 6).tolist()
+    [-0.5, 2.5, 5.5]
     """
     count = points.shape[-1]
     share = 2 * points / max(count - 1, 1) - 1
