@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -357,3 +358,15 @@ def test_draw_gate__says_where_it_is_open(tmp_path: Path) -> None:
     assert set(table.loc[table["gate"] > 0.5, "x"]) == {-60.0}
     draw_gate(table, tmp_path / "gate.png")
     assert (tmp_path / "gate.png").stat().st_size > 10_000
+
+
+def test_leave_no_gate__writes_what_the_job_must_leave(tmp_path):
+    from gendmr.config.methods.migtrans import GATE_FILES, MigtransMethod
+    from gendmr.methods.migtrans.readout import leave_no_gate
+
+    assert MigtransMethod().left_files(("edge", "volume")) == GATE_FILES
+    assert MigtransMethod().left_files(("edge", "snp")) == ()
+    assert MigtransMethod(image_attention="none").left_files(("volume",)) == ()
+    assert "empty" in leave_no_gate(tmp_path)[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(GATE_FILES)
+    assert pd.read_csv(tmp_path / GATE_FILES[0], sep="\t").empty

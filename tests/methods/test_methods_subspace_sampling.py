@@ -60,3 +60,15 @@ def test_leave_sampling__writes_a_table_and_a_figure(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "sampling.tsv", sep="\t")
     assert len(table) == 16 and table["spread"].between(2, 4).all()
     assert (tmp_path / "sampling.png").stat().st_size > 20_000
+
+
+def test_leave_no_sampling__writes_what_the_job_must_leave(tmp_path):
+    from gendmr.config.methods.subspace import SAMPLING_FILES, SubspaceMethod
+    from gendmr.methods.subspace.sampling import leave_no_sampling
+
+    assert SubspaceMethod().left_files(("expression", "patch")) == SAMPLING_FILES
+    assert SubspaceMethod().left_files(("expression",)) == ()
+    assert SubspaceMethod(deformable=False).left_files(("patch",)) == ()
+    assert "empty" in leave_no_sampling(tmp_path)[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(SAMPLING_FILES)
+    assert pd.read_csv(tmp_path / SAMPLING_FILES[0], sep="\t").empty

@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 STAGES = "simulate genotypes annotation imaging expression cohort training ranking tracking report"
 
@@ -70,6 +72,20 @@ def pins(root: Path) -> dict[str, str]:
     lines = (root / "envs/requirements.in").read_text().splitlines()
     found = [re.match(r"([A-Za-z0-9._-]+)==([\d.]+)", line) for line in lines]
     return {match[1].lower(): match[2].rstrip(".") for match in found if match}
+
+
+def test_locked_packages_run_on_the_python_of_debian(root):
+    """Debian 12 has 3.11.2: a package that wants a later 3.11 installs nowhere but on new ones."""
+    refused = {}
+    for line in (root / "envs/requirements.lock").read_text().splitlines():
+        name = line.partition("==")[0]
+        try:
+            wanted = metadata(name)["Requires-Python"]
+        except PackageNotFoundError:
+            continue
+        if wanted and not SpecifierSet(wanted).contains("3.11.2"):
+            refused[name] = wanted
+    assert refused == {}
 
 
 def test_the_lock_holds_what_was_asked_for(root):

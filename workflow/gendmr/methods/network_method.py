@@ -164,17 +164,12 @@ class NetworkMethod(Network):
         """Fit what is fitted after the weights, into `fitted.fixed`; return sentences on it."""
         return []
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Names of what `leave` writes."""
-        return ()
-
     def remarks(self, fitted: FittedNetwork, inputs: FitInputs) -> list[str]:
         """Return sentences on how the fit ended, beside its notes."""
         return []
 
     def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
-        """Write further files of held-out people (`files`); return sentences on what they say."""
+        """Write the `left_files` of the section; return sentences on what they say."""
         return []
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:

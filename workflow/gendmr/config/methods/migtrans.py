@@ -40,6 +40,7 @@ BESIDE_RIDGE = {"epochs": 10, "batch_size": 32}  # where there is less to learn
 SLOW = OptimisationSection(
     batch_size=32, learning_rate=1e-4, weight_decay=0.01, epochs=100, patience=20
 )
+GATE_FILES = ("gate.tsv", "gate.png")
 
 
 class MigtransMethod(SnpReader, NetworkSection):
@@ -114,6 +115,11 @@ class MigtransMethod(SnpReader, NetworkSection):
             return self.defaults.model_copy(update=SLOW.model_dump(exclude_unset=True))
         shorter = BESIDE_RIDGE if self.shortcut == "ridge" else {}
         return self.defaults.model_copy(update=shorter)
+
+    def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Return where the gate of maps is open, where there is one."""
+        gated = self.image_attention != "none" and "volume" in reads
+        return GATE_FILES if gated else ()
 
     def check_cohort(self, cohort: CohortSection) -> None:
         """Refuse to smooth labels where there are none.

@@ -17,6 +17,7 @@ MCAT_FAMILIES: dict[str, tuple[str, ...]] = {
     "tumour": ("Tumor Suppressor Genes", "Oncogenes"),
     "environment": ("Cell Differentiation Markers", "Cytokines and Growth Factors"),
 }
+SAMPLING_FILES = ("sampling.tsv", "sampling.png")
 
 
 class SubspaceMethod(NetworkSection):
@@ -65,6 +66,10 @@ class SubspaceMethod(NetworkSection):
     defaults: ClassVar[OptimisationSection] = OptimisationSection(
         batch_size=32, learning_rate=1e-3, weight_decay=0.01, epochs=40
     )
+
+    def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Return where deformable attention samples the bags."""
+        return SAMPLING_FILES if self.deformable and "patch" in reads else ()
 
     def adapt(self, name: str, section: M) -> M:
         """Return the section; untransformed where the released code transformed nothing."""

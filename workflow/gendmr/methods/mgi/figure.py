@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gendmr import style
+from gendmr.methods.absent_figure import draw_absent
 
 
 def draw_retrieval(path: Path, similarity: np.ndarray, hospital: np.ndarray) -> None:
@@ -21,10 +22,7 @@ def draw_retrieval(path: Path, similarity: np.ndarray, hospital: np.ndarray) -> 
     hospital : text (person,)
     """
     if not len(hospital):
-        figure, axis = style.canvas(1, 1, size=(3.6, 0.8), layout="constrained")
-        axis.set_axis_off()
-        axis.text(0.5, 0.5, "no cosines: nobody has images and genes", ha="center", va="center")
-        style.save(figure, path, vector=False)
+        draw_absent(path, "no cosines: nobody has images and genes")
         return
     order = np.argsort(hospital, kind="stable")
     figure, axis = style.canvas(1, 1, size=(3.6, 3.0), layout="constrained")

@@ -43,7 +43,7 @@ from gendmr.methods.migtrans.network import (
     SeveralSeeds,
     in_steps,
 )
-from gendmr.methods.migtrans.readout import FIGURE, TABLE, leave_gate
+from gendmr.methods.migtrans.readout import leave_gate, leave_no_gate
 from gendmr.methods.migtrans.shortcut import (
     OFFSET,
     SHARE,
@@ -77,14 +77,6 @@ class Migtrans(NetworkMethod):
     def __init__(self, section: MigtransMethod, options: MethodOptions) -> None:
         super().__init__(section, options)
         self.options = section
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Names of what `leave` writes: a gate's table and picture, where there is one."""
-        gated = self.options.image_attention != "none" and any(
-            name in IMAGES for name in self.reads
-        )
-        return (TABLE, FIGURE) if gated else ()
 
     def network(self, architecture: Architecture) -> SeveralSeeds:
         """Return the networks of all seeds."""
@@ -245,14 +237,14 @@ class Migtrans(NetworkMethod):
 
     def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
         """Write where the gate of an image encoder is open in held-out people, and say it."""
-        if not self.files:
+        if not self.options.left_files(self.reads):
             return []
         said = []
         for name in fitted.modalities:
             if name in IMAGES:
                 grid = _grid_of(fitted.preparation, name)
                 said += leave_gate(fitted, name, grid, folder, people)
-        return said
+        return said or leave_no_gate(folder)
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return integrated gradients, summed over the measures of an instance.

@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 
 from gendmr import style
+from gendmr.config.methods.migtrans import GATE_FILES
 from gendmr.files.tables import write_table
+from gendmr.methods.absent_figure import draw_absent
 from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.migtrans.network import GATE, SEED
 from gendmr.preprocessing.prepared import PreparedSubset
 
-TABLE, FIGURE = "gate.tsv", "gate.png"
+TABLE, FIGURE = GATE_FILES
+COLUMNS = ("x", "y", "z", "gate", "sd")
 FINEST = 0.01  # range of a gate that colours tell apart
 HEIGHT = 62 * style.MM
 AXES = tuple(zip("xyz", "ijk", strict=True))
@@ -64,6 +67,13 @@ def leave_gate(
         f" {table['sd'].mean():.3f}; it is widest at"
         f" {first['x']:.0f}, {first['y']:.0f}, {first['z']:.0f} mm: see {TABLE}."
     ]
+
+
+def leave_no_gate(folder: Path) -> list[str]:
+    """Write gate.tsv without rows, and a gate.png that says so; return a sentence."""
+    write_table(folder / TABLE, pd.DataFrame(columns=list(COLUMNS)))
+    draw_absent(folder / FIGURE, "no gate: no held-out person has a map")
+    return [f"No held-out person has a map that a gate could let through: {TABLE} is empty."]
 
 
 def _centres(instances: pd.DataFrame, axis: str, index: str, size: int, count: int) -> np.ndarray:

@@ -39,7 +39,7 @@ from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.methods.subspace.network import ALONE, GENES, POINTS, SubspaceNet
-from gendmr.methods.subspace.sampling import leave_sampling, places_of
+from gendmr.methods.subspace.sampling import leave_no_sampling, leave_sampling, places_of
 from gendmr.methods.subspace.terms import Grouping, concordance, consistency, coordinate
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -61,7 +61,6 @@ class Subspace(NetworkMethod):
     """See the module."""
 
     replicates: ClassVar[Replicates] = "apart"
-    files: ClassVar[tuple[str, ...]] = ("sampling.tsv", "sampling.png")
 
     def __init__(self, section: SubspaceMethod, options: MethodOptions) -> None:
         super().__init__(section, options)
@@ -182,10 +181,12 @@ class Subspace(NetworkMethod):
 
     def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
         """Write where deformable attention samples the bags of held-out people, and say it."""
+        if not self.options.left_files(self.reads):
+            return []
         places: dict[str, list[np.ndarray]] = {}
         has = people.present.get(PATCH)
         if has is None or not has.any() or PATCH not in fitted.modalities:
-            return []
+            return leave_no_sampling(folder)
         seen = people.take(np.flatnonzero(has))
         side = 0
         for outputs, batch in fitted.outputs(seen):
@@ -195,7 +196,7 @@ class Subspace(NetworkMethod):
                 own = points.reshape(len(batch[USED]), self.options.heads, *points.shape[1:])
                 places.setdefault(name.removeprefix(POINTS), []).append(places_of(own, side))
         if not places:
-            return []
+            return leave_no_sampling(folder)
         joined = {name: np.concatenate(some) for name, some in places.items()}
         return leave_sampling(folder, joined, [str(who) for who in seen.participants], side)
 

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 
 from gendmr import style
+from gendmr.config.methods.subspace import SAMPLING_FILES
 from gendmr.files.tables import write_table
+from gendmr.methods.absent_figure import draw_absent
 
+TABLE, FIGURE = SAMPLING_FILES
 COLUMNS = ("subspace", "head", "displacement", "spread", "outside")
 PANEL = 55 * style.MM
 
@@ -82,14 +85,21 @@ def leave_sampling(
     side : int
     """
     table = measure_sampling(places, side)
-    write_table(folder / "sampling.tsv", table)
-    draw_sampling(folder / "sampling.png", places, people, side)
+    write_table(folder / TABLE, table)
+    draw_sampling(folder / FIGURE, places, people, side)
     said = ", ".join(
         f"{name} {own['displacement'].mean():.1f} patches from the regular grid,"
         f" {own['spread'].mean():.2f} between people, {100 * own['outside'].mean():.0f} % outside"
         for name, own in table.groupby("subspace", sort=False)
     )
-    return [f"Places that deformable attention samples (sampling.png): {said}."]
+    return [f"Places that deformable attention samples ({FIGURE}): {said}."]
+
+
+def leave_no_sampling(folder: Path) -> list[str]:
+    """Write sampling.tsv without rows, and a sampling.png that says so; return a sentence."""
+    write_table(folder / TABLE, measure_sampling({}, 0))
+    draw_absent(folder / FIGURE, "nothing sampled: no slides of held-out people were read")
+    return [f"No slide of a held-out person was read by deformable attention: {TABLE} is empty."]
 
 
 def draw_sampling(
