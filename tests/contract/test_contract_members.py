@@ -66,9 +66,7 @@ def test_the_same_fold_has_the_same_bytes(
     cohort: Path, trained: Trained, tmp_path: Path, kind: str, task: str
 ) -> None:
     clean, again = trained(kind, task), train(cohort, tmp_path / "again", kind, task)
-    chosen = options(kind, task)
-    left = [*getattr(task_of(task, chosen.task), "files", ())]
-    left += getattr(build_method(chosen), "files", ())
+    left = options(kind, task).left_files
     assert {path.name for path in clean.iterdir()} == {*FILES, *left}
     for name in (*FILES, *left):
         assert (clean / name).read_bytes() == (again / name).read_bytes(), name

@@ -20,6 +20,7 @@ NO_FILES = {
     "genotypes.chromosomes",
     "annotation.gene_types",
     *("imaging.atlas.name", "imaging.template.space", "imaging.exclude"),
+    "modalities.volume.atlas.name",
     *("imaging.atlas.description", "imaging.atlas.space", "imaging.atlas.templateflow"),
     *("lesions.channels", "lesions.exclude", "lesions.reference", "modalities.region.harmonise"),
     "modalities.slice.channels",
@@ -99,7 +100,10 @@ IMAGED = BASE | {
     "histology": {"slides": "slides.tsv", "folder": "slides"},
     "modalities": {
         "alteration": {"table": "alterations.tsv"},
-        "volume": {"table": "volumes.tsv"},
+        "volume": {
+            "table": "volumes.tsv",
+            "atlas": {"labels": "parcels.nii.gz", "table": "parcels.tsv"},
+        },
     },
     "training": {"methods": {"ridge": {"kind": "ridge"}}},
     "ranking": {"enrichment": {"sets": ["sets.gmt"], "loci": ["loci.tsv"]}},
@@ -146,6 +150,7 @@ FILES = {
         *("components.tsv", "scans/1.tsv", "scans/2.tsv", "counts.tsv", "symbols.tsv"),
         *("families.tsv", "alterations.tsv", "sets.gmt", "loci.tsv", "truth.json"),
         *("series.tsv", "participants.tsv", "sexes.tsv", "volumes.tsv", "slides.tsv"),
+        *("parcels.nii.gz", "parcels.tsv"),
         *("slides/S1.h5", "maps/1.nii.gz", "maps/2.nii.gz"),
     ],
     "measured": [

@@ -41,8 +41,19 @@ METHODS: dict[str, dict[str, Any]] = {
         "hidden": [16, 12],
         "tokens": 2,
         "autoencoder": "joint",
+        "shortcut": "none",
+    },
+    "migtrans-ridge": {
+        "kind": "migtrans",
+        "reads": ["snp", "region"],
+        "width": 8,
+        "hidden": [16, 12],
+        "tokens": 2,
+        "shortcut": "ridge",
     },
 }
+# How much of the network counts is chosen on the validation people, and kept in the model.
+CHOSEN_ON_VALIDATION = ("migtrans-ridge",)
 NETWORKS = [name for name, method in METHODS.items() if KINDS[method["kind"]].network]
 # One of each kind, in its richest form.
 EACH_KIND = (

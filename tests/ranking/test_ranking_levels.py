@@ -22,6 +22,7 @@ from gendmr.ranking.catalogue import code_of, figures_of, tables_of
 from gendmr.ranking.draw import draw_ranking
 from gendmr.ranking.levels import level_of
 from gendmr.ranking.levels.base import CohortFile, region_top_k
+from gendmr.ranking.levels.expression import ExpressionLevel
 from gendmr.ranking.levels.generic import InstanceLevel
 from gendmr.ranking.levels.region import RegionLevel
 from gendmr.ranking.levels.snp import SnpLevel
@@ -193,7 +194,8 @@ def test_such_a_ranking_is_drawn(study, tmp_path):
 
 def test_levels_tables_and_figures_go_by_what_is_read():
     assert level_of("snp") is SnpLevel and level_of("region") is RegionLevel
-    assert level_of("expression") is level_of("generic") is level_of("base") is InstanceLevel
+    assert level_of("expression") is ExpressionLevel
+    assert level_of("generic") is level_of("base") is InstanceLevel
     assert tables_of(["snp", "region"]) == ["genes", "blocks", "snps", "regions"]
     assert tables_of(["edge"]) == ["edges", "network_pairs"]
     assert figures_of(["snp"]) == ["genome", "qq", "stability"]

@@ -51,6 +51,7 @@ def summary_of(found, **changes):
         found.modalities,
         permutations=found.permutations,
         bias=found.bias,
+        seeds={},
         notes=found.notes,
         repeat=np.zeros(4, dtype=int),
         options=RankingSection.parse(changes),

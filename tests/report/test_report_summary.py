@@ -341,7 +341,7 @@ def test_command_line_writes_the_report_and_prints_the_table(study: Maker) -> No
     assert re.search(r"1 +Hippocampus \(L\) .* planted", table)
     assert "GENE14" in table
     assert "GENE15" not in table
-    assert f"--backend-store-uri sqlite:///{results}/tracking/mlflow.db" in table
+    assert f"gendmr tracking show --results {results}" in table
     assert f"{results}/report/summary.html" in table
 
 

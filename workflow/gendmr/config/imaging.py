@@ -101,8 +101,8 @@ class Outliers(Section):
     dice_below: float = Field(default=0.9, ge=0, le=1)
     """Overlap (Dice) of the warped brain with the template's below which a scan is flagged."""
     similarity_below: float = Field(default=0.5, ge=-1, le=1)
-    """Correlation of the warped scan with the template, within the brain but not where ventricles
-    may reach to, below which a scan is flagged."""
+    """Correlation of the warped scan with the template, within the brain, below which a scan is
+    flagged."""
     icv_ratio_apart: float = Field(default=0.15, gt=0)
     """Distance from 1 of the template's brain, carried to the scan, divided by the volume of the
     scan's mask, above which a scan is flagged: one of the two is not this brain."""

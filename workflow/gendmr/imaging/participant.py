@@ -225,7 +225,7 @@ def _measure(
         warnings.append(f"The mapping folds in {int((inside <= 0).sum())} voxels of the brain.")
     quality: dict[str, object] = {
         "dice": _round(dice(warped_brain, template.brain), 4),
-        "similarity": _round(template.similarity(warped), 4),
+        "similarity": _round(registration.correlation(warped, template.t1, template.brain), 4),
         "jacobian_min": _round(inside.min(), 4),
         "jacobian_max": _round(inside.max(), 4),
         "affine_determinant": _round(mapping.determinant, 5),

@@ -24,7 +24,6 @@ from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.atlas import TISSUES, load_atlas
 from gendmr.imaging.presets import load_preset
-from gendmr.imaging.registration import correlation
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
 from gendmr.imaging.tissue import brightness_of, fit_tissues
 from gendmr.imaging.volumes import reach_of_ventricles
@@ -66,14 +65,6 @@ class Template:
         """Where ventricles are or may reach to, (i, j, k) bool; see `reach_of_ventricles`."""
         zooms = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
         return reach_of_ventricles(self.priors["csf"], self.brain, zooms)
-
-    def similarity(self, warped: np.ndarray) -> float:
-        """Return the correlation of a scan on the working grid with the template.
-
-        Within the brain, but not where ventricles may reach to: of a scan with large ventricles
-        the registration may be as good as of another.
-        """
-        return correlation(warped, self.t1, self.brain & ~self.reach)
 
 
 def prepare_template(section: ImagingSection, folder: Path | str) -> None:

@@ -31,7 +31,7 @@ def made_with(
         Versions of all folds, merged.
     """
     plink = _stored(results / PLINK, "plink")
-    stages = sorted(path.parent.name for path in results.glob("*/summary.json"))
+    stages = sorted({path.parent.name for path in results.glob("*/summary.json")} - {"report"})
     by_stage = {
         **{stage: _stored(results / stage / "summary.json", "versions") for stage in stages},
         "genotypes": {f"PLINK {name}": str(number) for name, number in plink.items()},
