@@ -19,18 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from gendmr.cohort.splits import split_folds
-from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
 from gendmr.connectivity.collect import collect_connectivity
-from gendmr.files.tables import read_table, write_table
-from gendmr.seeds import generator
-from gendmr.tasks import task_of
-from gendmr.training.evaluate import collect_metrics
-from gendmr.training.fold import train_fold
-from in_process import join_cohort
+from in_process import auc_of_folds, draw_folds, join_cohort, permute_diagnoses, train_folds
 
 TANGENT = {"modality_options": {"edge": {"space": "tangent"}}, "reads": ["edge"]}
 SETS: dict[str, dict[str, Any]] = {
@@ -111,50 +102,15 @@ def prepare(study: Study, results: Path) -> None:
     if study.connectivity is None:
         raise SystemExit("the study has no connectomes")
     collect_connectivity(study.connectivity, results / "connectivity")
-    draw_folds(study, join_cohort(study, results))
-
-
-def draw_folds(study: Study, cohort: Path) -> None:
-    """Write the folds and strata of a cohort."""
-    participants = cohort / "participants.tsv"
-    split_folds(participants, study.cohort, study.seed, cohort / "splits.tsv")
-    stratify_people(participants, None, study.cohort, study.seed, cohort / "strata.tsv")
-
-
-def permute(cohort: Path, seed: int) -> None:
-    """Give each person the diagnosis of somebody else."""
-    path = cohort / "participants.tsv"
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    order = generator(seed, "benchmark", "permuted").permutation(len(table))
-    table["diagnosis"] = table["diagnosis"].to_numpy()[order]
-    write_table(path, table)
+    draw_folds(study, join_cohort(study, results), None)
 
 
 def judge(study: Study, method: str, results: Path, label: str) -> float:
     """Fit a method in all folds, print its AUC, return the mean."""
-    options, start, folders = study.method_options(method), time.process_time(), []
-    folds = sorted(
-        pd.read_csv(results / "cohort/splits.tsv", sep="\t", dtype=str)["fold"].unique(), key=int
-    )
-    for fold in map(int, folds):
-        folders.append(results / "training" / method / f"repeat-0/fold-{fold}")
-        train_fold(
-            results / "cohort",
-            folders[-1],
-            method=method,
-            repeat=0,
-            fold=fold,
-            options=options,
-            seed=study.seed,
-            device="cpu",
-        )
+    start = time.process_time()
+    train_folds(study, method, results)
     seconds = time.process_time() - start
-    metrics = results / "training" / method / "metrics.tsv"
-    task = task_of(options.outcome, options.task)
-    collect_metrics(folders, metrics, method=method, task=task, seed=study.seed)
-    table = read_table(metrics, {"fold": "text", "metric": "text", "value": "number"}, extra=True)
-    chosen = (table["metric"] == "auc") & table["fold"].str.isdigit()
-    auc = table.loc[chosen, "value"].to_numpy()
+    auc = auc_of_folds(results, method)
     each = " ".join(f"{value:.3f}" for value in auc)
     print(f"{label} {method}: {auc.mean():.3f} ({auc.std(ddof=1):.3f}), {seconds:.0f} s: {each}",
           flush=True)  # fmt: skip
@@ -181,8 +137,8 @@ def main() -> int:
         for number in range(chosen.permutations):
             shuffled = Path(folder) / f"permuted-{number}"
             shutil.copytree(results / "cohort", shuffled / "cohort")
-            permute(shuffled / "cohort", number)
-            draw_folds(study, shuffled / "cohort")
+            permute_diagnoses(shuffled / "cohort", number)
+            draw_folds(study, shuffled / "cohort", None)
             for method in (one for one in SETS[chosen.set]["permuted"] if one in methods):
                 label = f"{chosen.set}, permutation {number},"
                 null.setdefault(method, []).append(judge(study, method, shuffled, label))

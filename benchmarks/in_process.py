@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from gendmr.annotation.mapping import map_snps
 from gendmr.cohort.collect import collect_modality
@@ -12,6 +14,7 @@ from gendmr.cohort.splits import split_folds
 from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
 from gendmr.connectivity.collect import collect_connectivity
+from gendmr.files.tables import read_table, write_table
 from gendmr.genotypes.components import compute_components
 from gendmr.genotypes.figures import draw_stage
 from gendmr.genotypes.merging import merge_genotypes
@@ -20,6 +23,7 @@ from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.variants import filter_variants
 from gendmr.imaging.measurements import read_measurements
 from gendmr.ranking.rank import rank_method
+from gendmr.seeds import generator
 from gendmr.simulate.cohort import simulate_cohort
 from gendmr.simulate.measurements import simulate_measurements
 from gendmr.simulate.signals import simulate_signals
@@ -76,10 +80,39 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     )
     read_measurements(study.imaging, results / "imaging")
     cohort = join_cohort(study, results)
+    draw_folds(study, cohort, results / "genotypes/components.tsv")
+
+
+def draw_folds(study: Study, cohort: Path, components: Path | None) -> None:
+    """Write the folds and strata of a cohort.
+
+    Parameters
+    ----------
+    study : Study
+    cohort : Path
+        The folder `cohort`.
+    components : Path, optional
+        Table of ancestry components; None without genotypes.
+    """
     participants = cohort / "participants.tsv"
     split_folds(participants, study.cohort, study.seed, cohort / "splits.tsv")
-    components = results / "genotypes/components.tsv"
     stratify_people(participants, components, study.cohort, study.seed, cohort / "strata.tsv")
+
+
+def permute_diagnoses(cohort: Path, seed: int) -> None:
+    """Give each person of a cohort the diagnosis of somebody else; folds must be drawn anew.
+
+    Parameters
+    ----------
+    cohort : Path
+        The folder `cohort`, whose participants.tsv is changed.
+    seed : int
+    """
+    path = cohort / "participants.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    order = generator(seed, "benchmark", "permuted").permutation(len(table))
+    table["diagnosis"] = table["diagnosis"].to_numpy()[order]
+    write_table(path, table)
 
 
 def join_cohort(study: Study, results: Path) -> Path:
@@ -117,7 +150,7 @@ def train_folds(study: Study, method: str, results: Path, *, device: str = "cpu"
     options = study.method_options(method)
     training = results / "training" / method
     folders = []
-    for repeat, fold in _folds(study):
+    for repeat, fold in _folds(results):
         folders.append(training / f"repeat-{repeat}/fold-{fold}")
         train_fold(
             results / "cohort",
@@ -147,7 +180,7 @@ def train_method(study: Study, method: str, results: Path, *, device: str = "cpu
         `auto`, `cpu` or `cuda`, for networks.
     """
     train_folds(study, method, results, device=device)
-    for repeat, fold in _folds(study):
+    for repeat, fold in _folds(results):
         fit_null(
             results / "cohort",
             results / f"training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-0.nc",
@@ -162,9 +195,24 @@ def train_method(study: Study, method: str, results: Path, *, device: str = "cpu
         )
 
 
-def _folds(study: Study) -> list[tuple[int, int]]:
-    """Return repeat and fold of each fold."""
-    return list(product(range(study.cohort.repeats), range(study.cohort.folds)))
+def _folds(results: Path) -> list[tuple[int, int]]:
+    """Return repeat and fold of each fold; those by a column are as many as it has values."""
+    splits = read_table(
+        results / "cohort/splits.tsv", {"repeat": "integer", "fold": "integer"}, extra=True
+    )
+    pairs = zip(splits["repeat"].tolist(), splits["fold"].tolist(), strict=True)
+    return sorted(set(pairs))
+
+
+def auc_of_folds(results: Path, method: str) -> np.ndarray:
+    """Return the AUC of a method in each fold, as `train_folds` left it, float64 (fold,)."""
+    table = read_table(
+        results / "training" / method / "metrics.tsv",
+        {"fold": "text", "metric": "text", "value": "number"},
+        extra=True,
+    )
+    chosen = (table["metric"] == "auc") & table["fold"].str.isdigit()
+    return table.loc[chosen, "value"].to_numpy(dtype=float)
 
 
 def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -> None:

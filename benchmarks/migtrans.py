@@ -26,18 +26,20 @@ import pandas as pd
 import yaml
 
 from calibration_page import BEGIN, END, replace_part
-from gendmr.cohort.splits import split_folds
-from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table, write_table
-from gendmr.seeds import generator
-from gendmr.tasks import task_of
-from gendmr.training.evaluate import collect_metrics
-from gendmr.training.fold import train_fold
-from in_process import ROOT, make_simulated_cohort, rank_trained
+from in_process import (
+    ROOT,
+    auc_of_folds,
+    draw_folds,
+    make_simulated_cohort,
+    permute_diagnoses,
+    rank_trained,
+    train_folds,
+)
 from planted import codes
-from planted_page import markdown
+from planted_page import markdown, mean_with_error
 
 STUDY = ROOT / "config/studies/migtrans.yaml"
 TABLE = ROOT / "docs/explanation/migtrans.tsv"
@@ -80,44 +82,21 @@ def study_of(cohort: int, methods: Sequence[str], epochs: int | None) -> dict[st
     return config
 
 
-def permute_diagnoses(study: Study, source: Path, results: Path) -> None:
+def make_permuted(study: Study, source: Path, results: Path) -> None:
     """Copy a cohort, give each person the diagnosis of somebody else, and draw folds anew."""
     cohort = results / "cohort"
     shutil.copytree(source / "cohort", cohort, dirs_exist_ok=True)
     shutil.copytree(source / "annotation", results / "annotation", dirs_exist_ok=True)
-    path = cohort / "participants.tsv"
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    order = generator(study.seed, "benchmark", "permuted").permutation(len(table))
-    table["diagnosis"] = table["diagnosis"].to_numpy()[order]
-    write_table(path, table)
-    split_folds(path, study.cohort, study.seed, cohort / "splits.tsv")
-    components = source / "genotypes/components.tsv"
-    stratify_people(path, components, study.cohort, study.seed, cohort / "strata.tsv")
+    permute_diagnoses(cohort, study.seed)
+    draw_folds(study, cohort, source / "genotypes/components.tsv")
 
 
 def row_of(study: Study, method: str, results: Path, truth: dict[str, Any]) -> dict[str, Any]:
     """Fit a method in all folds, rank what it reads, and count what was planted."""
-    options, start = study.method_options(method), time.process_time()
-    folders = []
-    for fold in range(study.cohort.folds):
-        folders.append(results / "training" / method / f"repeat-0/fold-{fold}")
-        train_fold(
-            results / "cohort",
-            folders[-1],
-            method=method,
-            repeat=0,
-            fold=fold,
-            options=options,
-            seed=study.seed,
-            device="cpu",
-        )
+    start = time.process_time()
+    train_folds(study, method, results)
     seconds = time.process_time() - start
-    task = task_of(options.outcome, options.task)
-    metrics = results / "training" / method / "metrics.tsv"
-    collect_metrics(folders, metrics, method=method, task=task, seed=study.seed)
-    table = read_table(metrics, {"fold": "text", "metric": "text", "value": "number"}, extra=True)
-    chosen = (table["metric"] == "auc") & table["fold"].str.isdigit()
-    auc = table.loc[chosen, "value"].to_numpy()
+    auc = auc_of_folds(results, method)
     row = {"auc": round(auc.mean(), 5), "auc_sd": round(auc.std(ddof=1), 5)}
     return row | planted_first(study, method, results, truth) | {"seconds": round(seconds, 1)}
 
@@ -187,7 +166,7 @@ def run(chosen: argparse.Namespace) -> int:
             make_simulated_cohort(study, source)
         if chosen.permuted:
             results = Path("results/permuted")
-            permute_diagnoses(study, source, results)
+            make_permuted(study, source, results)
         truth = read_json(source / "simulate/truth.json")
         for name in missing:
             row = {"permuted": int(chosen.permuted), "cohort": cohort, "method": name}
@@ -220,16 +199,16 @@ def section(rows: pd.DataFrame) -> str:
     for name in sorted(aucs, key=lambda one: -aucs[one].mean()):
         own = rows[rows["method"] == name]
         gain = (aucs[MAIN] - aucs[name]).dropna() if MAIN in aucs and name != MAIN else None
-        found = [
+        numbers = [
             "–" if own[column].isna().all() else f"{own[column].mean():.1f}" for column in RANKED
         ]
         lines.append(
             [
                 f"**{name}**" if name == MAIN else str(name),
                 str(len(own)),
-                told(own["auc"]),
-                "" if gain is None or not len(gain) else told(gain, signed=True),
-                *found,
+                mean_with_error(own["auc"], 3),
+                "" if gain is None or not len(gain) else mean_with_error(gain, 3, signed=True),
+                *numbers,
                 f"{own['seconds'].mean():.0f}",
             ]
         )
@@ -238,13 +217,6 @@ def section(rows: pd.DataFrame) -> str:
         *("pairs", "regions", "genes", "processor s"),
     ]
     return markdown(head, lines)
-
-
-def told(values: pd.Series, signed: bool = False) -> str:
-    """Return mean and standard error over cohorts."""
-    error = f" ± {values.std(ddof=1) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
-    mean = values.mean() + 0.0
-    return f"{mean:{'+' if signed else ''}.3f}{error}".replace("-", "−")
 
 
 def page(chosen: argparse.Namespace) -> int:

@@ -201,6 +201,15 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def mean_with_error(values: pd.Series, digits: int, *, signed: bool = False) -> str:
+    """Return mean and standard error over cohorts; a dash where there are none."""
+    if not len(values):
+        return "–"
+    sign = "+" if signed else ""
+    error = f" ± {values.std(ddof=1) / np.sqrt(len(values)):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean() + 0.0:{sign}.{digits}f}{error}".replace("-", "−")
+
+
 def chance(table: pd.DataFrame, first: int) -> float:
     """Return how many planted genes a random order has among its first ones."""
     return first * _planted(table) / GENES

@@ -41,7 +41,7 @@ from gendmr.training.fold import build_method
 from gendmr.training.readout import instance_scores
 from in_process import make_simulated_cohort
 from planted import ROOT, study_of
-from planted_page import markdown
+from planted_page import markdown, mean_with_error
 
 TABLE = ROOT / "docs/explanation/roles.tsv"
 PAGE = ROOT / "docs/explanation/roles.md"
@@ -276,15 +276,19 @@ def section(rows: pd.DataFrame) -> str:
     seconds = rows.groupby("method")["seconds"].mean()
     lines = []
     for name in (name for name in METHODS if name in aucs):
-        difference = "" if EXCHANGE not in aucs else told((aucs[EXCHANGE] - aucs[name]).dropna(), 3)
+        difference = (
+            ""
+            if EXCHANGE not in aucs
+            else mean_with_error((aucs[EXCHANGE] - aucs[name]).dropna(), 3)
+        )
         lines.append(
             [
                 name,
                 str(aucs[name].count()),
-                told(aucs[name].dropna(), 3),
+                mean_with_error(aucs[name].dropna(), 3),
                 "" if name == EXCHANGE else difference,
-                told(blinded[name].dropna(), 3),
-                told(first_genes[name].dropna(), 1) if name in first_genes else "–",
+                mean_with_error(blinded[name].dropna(), 3),
+                mean_with_error(first_genes[name].dropna(), 1) if name in first_genes else "–",
                 f"{seconds[name]:.0f}",
             ]
         )
@@ -293,14 +297,6 @@ def section(rows: pd.DataFrame) -> str:
         *("planted genes in first 25", "processor seconds"),
     ]
     return markdown(head, lines)
-
-
-def told(values: pd.Series, digits: int) -> str:
-    """Return mean and standard error."""
-    if not len(values):
-        return "–"
-    error = f" ± {values.std(ddof=1) / np.sqrt(len(values)):.{digits}f}" if len(values) > 1 else ""
-    return f"{values.mean():.{digits}f}{error}".replace("-", "−")
 
 
 def page(chosen: argparse.Namespace) -> int:
