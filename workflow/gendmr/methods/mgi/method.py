@@ -292,7 +292,7 @@ class Mgi(SliceNetwork):
 
     def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
         """Write how held-out people are found by their image and by their genes, and say it."""
-        if not self.options.left_files(fitted.modalities):
+        if not self.options.left_files(self.reads):
             return []
         return leave_retrieval(folder, self.alignment(fitted, people), self.options.hospital)
 

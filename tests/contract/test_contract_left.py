@@ -1,0 +1,44 @@
+"""Files that a fold must leave are there whoever of its people lacks a modality."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from contract.conftest import train
+from contract.members import COMBINATIONS, options
+
+# The modality that files of a method are about, beside those of its task.
+ABOUT = {"mgi": "expression", "subspace": "patch"}
+
+
+def test_every_method_of_the_contract_that_leaves_files_is_here() -> None:
+    leaving = {kind for kind, task in COMBINATIONS if files_of_method(kind, task)}
+    assert leaving == set(ABOUT)
+
+
+def files_of_method(kind: str, task: str) -> tuple[str, ...]:
+    chosen = options(kind, task)
+    return chosen.method.left_files(chosen.reads)
+
+
+@pytest.mark.parametrize("who", ["everybody", "held-out"])
+@pytest.mark.parametrize("kind", ABOUT)
+def test_left_files__are_there_where_nobody_has_the_modality(
+    cohort: Path, tmp_path: Path, kind: str, who: str
+) -> None:
+    task = next(one for each, one in COMBINATIONS if each == kind)
+    lacking = tmp_path / "cohort"
+    shutil.copytree(cohort, lacking)
+    splits = pd.read_csv(cohort / "splits.tsv", sep="\t", dtype=str)
+    people = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=str, keep_default_na=False)
+    rows = splits.loc[splits["inner_0"] == "held-out", "participant_id"]
+    hidden = people["participant_id"].isin(rows) | (who == "everybody")
+    people.loc[hidden, f"has_{ABOUT[kind]}"] = "False"
+    people.to_csv(lacking / "participants.tsv", sep="\t", index=False)
+    output = train(lacking, tmp_path / "out" / "repeat-0" / "fold-0", kind, task)
+    for name in options(kind, task).left_files:
+        assert (output / name).stat().st_size > 0, name
