@@ -33,7 +33,7 @@ SETS: dict[str, dict[str, Any]] = {
         },
         "participants": "cobre_aal116/participants.tsv",
         "outcome": {"kind": "binary", "case": ["SCZ"], "control": ["NC"]},
-        "cohort": {"folds": 10},
+        "cohort": {"folds": 10, "covariates": [], "categorical": []},
         "methods": {
             "tangent": {"kind": "ridge", **TANGENT},
             "fisher-z": {"kind": "ridge", "reads": ["edge"]},

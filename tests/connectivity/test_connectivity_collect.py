@@ -185,23 +185,23 @@ def neuromark(folder):
 
 def test_1378_numbers_with_the_53_components_of_neuromark(tmp_path):
     path = str(ROOT / "resources/neuromark53_domains.tsv")
-    given = neuromark(tmp_path)
-    assert given.shape == (3, 1378)
-    edges, _ = collect(tmp_path, matrices=archive(tmp_path, given), components=path)
-    assert np.allclose(edges["correlation"], given, atol=1e-6)
+    vectors = neuromark(tmp_path)
+    assert vectors.shape == (3, 1378)
+    edges, _ = collect(tmp_path, matrices=archive(tmp_path, vectors), components=path)
+    assert np.allclose(edges["correlation"], vectors, atol=1e-6)
     assert len(set(edges["first_domain"].values) | set(edges["second_domain"].values)) == 7
     assert "other way" not in notes_of(tmp_path)
     with pytest.raises(ModalityError, match=r"1,378 pairs \(53 regions\), and no table"):
-        collect(tmp_path, matrices=archive(tmp_path, given))
+        collect(tmp_path, matrices=archive(tmp_path, vectors))
 
 
 @pytest.mark.parametrize("order", ["upper_rows", "upper_columns"])
 def test_notes_of_order__says_that_pairs_run_the_other_way(tmp_path, order):
-    path, given = str(ROOT / "resources/neuromark53_domains.tsv"), neuromark(tmp_path)
+    path, vectors = str(ROOT / "resources/neuromark53_domains.tsv"), neuromark(tmp_path)
     rows, columns = np.triu_indices(53, 1)
     along_columns = np.lexsort((rows, columns))
-    right = given if order == "upper_rows" else given[:, along_columns]
-    wrong = given[:, along_columns] if order == "upper_rows" else given
+    right = vectors if order == "upper_rows" else vectors[:, along_columns]
+    wrong = vectors[:, along_columns] if order == "upper_rows" else vectors
     # The order is wrong for whole vectors of people that are correlations either way.
     for values, note in ((right, False), (0.2 * wrong, True)):
         stored = archive(tmp_path, values)

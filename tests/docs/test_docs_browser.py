@@ -49,9 +49,9 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     ):
         chosen.add_argument(word)
     chosen.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options=chosen, service=Service(str(shutil.which("chromedriver"))))
-    yield made
-    made.quit()
+    chrome = webdriver.Chrome(options=chosen, service=Service(str(shutil.which("chromedriver"))))
+    yield chrome
+    chrome.quit()
 
 
 def test_search__finds_pages_without_a_server_or_a_network(driver, address):

@@ -226,8 +226,8 @@ def test_methods_text__has_a_paragraph_of_each_stage_that_ran(
 
 def test_methods_text__knows_every_stage_and_the_papers_of_every_published_method() -> None:
     """A stage that is added without a paragraph, or a method without its paper, is seen here."""
-    told = {"genotypes", "annotation", "imaging", "simulate", *PARAGRAPHS}
-    assert set(DATA_STAGES) <= told, "no paragraph on a stage"
+    described = {"genotypes", "annotation", "imaging", "simulate", *PARAGRAPHS}
+    assert set(DATA_STAGES) <= described, "no paragraph on a stage"
     entries = "".join(bibliography().values())
     named = set(re.findall(r"kind-([\w-]+)", entries))
     assert {"gendmr", "migtrans", "subspace", "mgi"} <= named <= set(KINDS)

@@ -294,9 +294,9 @@ def test_a_quotation_mark_is_no_scrambled_cohort(make_set, tmp_path):
     """Readers of tables lose the rows between two of them."""
     rows = [("0", f'"P{i}' if i in (1, 3) else f"P{i}", "0", "0", "0", "-9") for i in range(6)]
     dosages = np.random.default_rng(1).integers(0, 3, (6, 40)).astype(np.int8)
-    made = make_set(tmp_path / "set", dosages, fam=rows)
-    fileset = check_fileset(made.prefix)
-    assert read_fam(made.prefix)["iid"].tolist() == [row[1] for row in rows]
+    quoted = make_set(tmp_path / "set", dosages, fam=rows)
+    fileset = check_fileset(quoted.prefix)
+    assert read_fam(quoted.prefix)["iid"].tolist() == [row[1] for row in rows]
     blocks = dosage_blocks(fileset, np.arange(6), np.arange(40), 16)
     np.testing.assert_array_equal(np.hstack([block for _, block in blocks]), dosages)
 

@@ -59,8 +59,8 @@ def test_boosting_finds_what_no_line_shows_and_its_shares_add_up(fitted: Any) ->
     output = fitted.predict(held_out)
     outcome = held_out.outcome
     best = harrell_c(outcome.time, outcome.event, held_out.risk)
-    found = harrell_c(outcome.time, outcome.event, output[:, 0])
-    assert best > 0.72 and found > best - 0.08
+    concordance = harrell_c(outcome.time, outcome.event, output[:, 0])
+    assert best > 0.72 and concordance > best - 0.08
     shares = fitted.attributions(held_out)["volume"]
     np.testing.assert_allclose(shares.value.sum(axis=1) + shares.baseline, output[:, 0], atol=1e-4)
     size = np.abs(shares.value).mean(axis=0)
