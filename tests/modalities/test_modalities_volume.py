@@ -108,6 +108,12 @@ def test_collect__reads_the_maps_of_the_stage_imaging_and_its_regions(
         SOURCE.collect(sources, {"7": "sub-7"}, section, cohort, tmp_path / "volume.nc")
 
 
+@pytest.mark.parametrize("resolution", [4.0, 8.0])
+def test_most__is_the_number_of_voxels_that_are_read(resolution: float) -> None:
+    section = VolumeSection(resolution=resolution)
+    assert section.most(7) == pytest.approx(len(grid(resolution)[0]), rel=0.1)
+
+
 @pytest.mark.parametrize("damage", ["other space", "other tissue", "four", "missing", "cut"])
 def test_what_is_no_map_is_refused(
     collect: Callable[..., np.ndarray], template: nib.Nifti1Image, tmp_path: Path, damage: str
