@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from gendmr.config.cohort import CohortSection
-from gendmr.config.methods.base import NetworkSection, Resources, SnpReader
+from gendmr.config.methods.base import NetworkSection, Rates, Resources, SnpReader
 from gendmr.config.optimisation import OptimisationSection
 from gendmr.errors import ConfigurationError
 
@@ -106,6 +106,22 @@ class MigtransMethod(SnpReader, NetworkSection):
     readable: ClassVar[tuple[str, ...] | None] = ("snp", "edge", "region", "volume")
     adjusted: ClassVar[bool] = False
     resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=2000)
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 6.0, "epochs_people_instances": 1.6},
+            "memory": {"start": 520, "people_instances": 60},
+            "disk": {"start": 3.5, "people_instances": 4.0},
+        },
+        "train_null": {
+            "seconds": {
+                "start": 5.0,
+                "permutations_people_instances": 8.0,
+                "permutations_epochs_people_instances": 1.6,
+            },
+            "memory": {"start": 560, "people_instances": 60, "permutations_people_instances": 6},
+            "disk": {"start": 0.2},
+        },
+    }
     defaults: ClassVar[OptimisationSection] = OptimisationSection(
         batch_size=16, learning_rate=5e-4, weight_decay=0.05, epochs=20, stopping="last"
     )
