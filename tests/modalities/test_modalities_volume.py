@@ -141,7 +141,7 @@ def test_a_network_reads_voxels_and_attributes_to_them(
 ) -> None:
     cohort = shared_cohort(people=60, snps=30, regions=4, genes=10, imaged=0.9, folds=3)
     cohort = add_outcomes(cohort, tmp_path / "cohort")
-    chosen = options("migtrans", "diagnosis", reads=["snp", "volume"], autoencoder="none")
+    chosen = options("migtrans", "diagnosis", reads=["snp", "volume"], autoencoder="none", seeds=1)
     view = FoldView.open(
         cohort, 0, 0, task=task_of("diagnosis", chosen.task), modalities=tuple(chosen.modalities)
     )

@@ -52,11 +52,11 @@ edges are the same in all 5 folds, for nothing counts in them that depends on a 
                 f"{start} are the same in all {self.folds} folds, for nothing counts in them that"
                 " depends on a seed."
             )
-        told = f"{start} have a rank correlation of {self.rank_correlation:.2f}"
+        agreement = f"{start} have a rank correlation of {self.rank_correlation:.2f}"
         if self.differing == self.folds:
-            return f"{told}."
+            return f"{agreement}."
         number = "one" if self.differing == 1 else self.differing
         return (
-            f"{told} in the {number} of {self.folds} folds where they differ; in the others nothing"
-            " counts that depends on a seed."
+            f"{agreement} in the {number} of {self.folds} folds where they differ; in the others"
+            " nothing counts that depends on a seed."
         )
