@@ -100,6 +100,12 @@ def mask_of(wildcards):
     return if_exists(STUDY.imaging.mask_of(wildcards.participant))
 
 
+def functional_of(wildcards):
+    """The files of one participant's functional image that are there."""
+    files = FUNCTIONAL_FILES[wildcards.participant].files
+    return [path for file in files for path in if_exists(file)]
+
+
 def path_of_slide(wildcards):
     """The image of one slide."""
     return SLIDE_IMAGES[wildcards.slide]
