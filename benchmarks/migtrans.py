@@ -3,14 +3,17 @@
     python benchmarks/migtrans.py run --cohorts 4
     python benchmarks/migtrans.py run --cohorts 4 --methods migtrans early-fusion --permuted
     python benchmarks/migtrans.py page
+    python benchmarks/migtrans.py small > small.yaml
     python benchmarks/migtrans.py cost --method migtrans-maps --resolution 4 --permutations 2
 
 Cohort k is config/studies/migtrans.yaml with the seed k; all its methods are fitted in the same
 folds, in one process. With `--permuted` diagnoses change hands before anything reads them, so that
 folds are stratified by the permuted ones. A row of docs/explanation/migtrans.tsv that is there,
 made by the same code and options, is not made again: a run that was stopped goes on where it stood.
-`page` writes the generated part of docs/explanation/migtrans.md. `cost` measures one fold of 200
-people who have everything, and permutations of it: processor time and the largest memory.
+`page` writes the generated part of docs/explanation/migtrans.md. `small` prints a
+study of ten methods that goes through the whole workflow in minutes, with five permutations. `cost`
+measures one fold of 200 people who have everything, and permutations of it: processor time and the
+largest memory.
 """
 
 from __future__ import annotations
@@ -71,6 +74,14 @@ ABLATIONS = {
         *("pretrained", "auxiliary", "smoothed", "three-seeds"),
     ),
     "maps-alone": ("squeeze", "no-gate"),
+}
+SMALL_METHODS = (
+    *("migtrans", "migtrans-maps", "network-alone", "migtrans-edge", "covariates", "amplitude"),
+    *("tangent", "early-fusion", "somebody-elses-snp", "late-fusion"),
+)
+SMALL = {
+    **{"people": 120, "images": 110, "genes": 30, "background_snps": 300, "planted": 6},
+    **{"strongest_odds_ratio": 4.0, "atrophy": 0.1, "volumes": 100},
 }
 HELD_OUT = 0.25  # held-out people per training person, in five folds
 SEVERAL = 4  # cohorts from which on intervals are over cohorts
@@ -220,6 +231,30 @@ def run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+# ---- A small study -------------------------------------------------------------------------------
+
+
+def small_study() -> dict[str, Any]:
+    """Return the configuration of a study of few people, with stronger effects."""
+    config = study_of(1, SMALL_METHODS, None)
+    name = config["study"]
+    config = json.loads(json.dumps(config).replace(f"results/{name}/", "results/migtrans-small/"))
+    config["study"] = "migtrans-small"
+    config["simulate"] |= SMALL
+    config["cohort"]["folds"] = 3
+    for entry in config["training"]["methods"].values():
+        if entry["kind"] == MAIN:
+            entry["optimisation"] = {"epochs": 4}
+    config["training"]["null"] = {"permutations": 5, "methods": [MAIN]}
+    return dict(config)
+
+
+def small(chosen: argparse.Namespace) -> int:
+    """Print it."""
+    print(yaml.safe_dump(small_study(), sort_keys=False), end="")
+    return 0
+
+
 # ---- What a fold costs ---------------------------------------------------------------------------
 
 
@@ -355,6 +390,8 @@ def main() -> int:
     show.add_argument("--page", type=Path, default=PAGE)
     show.add_argument("--table", type=Path, default=TABLE)
     show.set_defaults(do=page)
+    few = commands.add_parser("small", help="print a study that is through in minutes")
+    few.set_defaults(do=small)
     fold = commands.add_parser("cost", help="measure one fold, and permutations of it")
     fold.add_argument("--method", default=MAIN)
     fold.add_argument("--people", type=int, default=200)

@@ -51,6 +51,9 @@ def test_study_of__of_migtrans_is_a_study_with_other_epochs_where_asked() -> Non
     study = Study.parse(module.study_of(7, ["migtrans", "early-fusion"], 4))
     assert study.seed == 7 and set(study.methods) == {"migtrans", "early-fusion"}
     assert study.method_options("migtrans").optimisation.epochs == 4
+    small = Study.parse(module.small_study())
+    assert small.simulate is not None and small.simulate.people == 120
+    assert {"migtrans", "migtrans-maps", "amplitude"} <= set(small.methods)
 
 
 def test_gain__of_one_cohort_is_that_of_its_folds_and_of_several_over_cohorts() -> None:
