@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+import zstandard
 from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -123,8 +124,24 @@ def build(folder: Path) -> None:
     edit(folder, "study.yaml", "annotation:\n  build: GRCh37", "annotation:\n  build: GRCh38")
 
 
+def two_of_variants(folder: Path) -> None:
+    """Give a .pgen with an old .pvar.zst beside its .pvar in place of the file set."""
+    edit(folder, "study.yaml", "- array\n", "- new.pgen\n")
+    for source, target in (("array.bed", "new.pgen"), ("array.fam", "new.psam")):
+        (folder / target).write_bytes((folder / source).read_bytes())
+    rows = [f"1\t{1000 * (n + 1)}\trs{n}\tG\tA\n" for n in range(12)]
+    for name, text in (("new.pvar.zst", rows[:-1]), ("new.pvar", rows)):
+        content = ("#CHROM\tPOS\tID\tREF\tALT\n" + "".join(text)).encode()
+        packed = zstandard.compress(content) if name.endswith(".zst") else content
+        (folder / name).write_bytes(packed)
+
+
 # What is broken -> how, and what is said of it.
 FAULTS = {
+    "x": (
+        lambda f: edit(f, "array.bim", "1\trs", "X\trs"),
+        "none of 12 variants is on an autosome",
+    ),
     "column": (lambda f: edit(f, "people.tsv", "\tsite\n", "\tplace\n"), "needed columns missing"),
     "age": (lambda f: edit(f, "people.tsv", "\tM\t", "x\tM\t"), "are no ages"),
     "label": (lambda f: edit(f, "people.tsv", "\tAD\t", "\tMCI\t"), "nobody's diagnosis is 'AD'"),
@@ -307,3 +324,13 @@ def test_check__the_remedy_of_a_covariate_that_nobody_has_goes_on(study):
     assert "where nobody has 'site': cohort: covariates: [age, sex]" in said
     edit(study, "study.yaml", "cohort:\n", "cohort:\n  covariates: [age, sex]\n")
     assert check(study).exit_code == 0
+
+
+def test_check__names_an_old_file_of_variants_and_the_command_that_puts_it_aside(study):
+    two_of_variants(study)
+    (study / "new.psam").write_text("#FID\tIID\tSEX\n" + "".join(f"{p}\t{p}\t0\n" for p in PEOPLE))
+    done = check(study)
+    assert done.exit_code == 2
+    assert "new.pvar.zst and new.pvar beside it hold different variants" in done.output
+    (study / "new.pvar.zst").unlink()
+    assert "different variants" not in check(study).output

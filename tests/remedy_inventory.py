@@ -1,0 +1,127 @@
+"""All remedies that errors print, read from the code, and those that tests carry out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "workflow/gendmr"
+CHANGING = re.compile(
+    r"(?<![\w/.`-])(plink1\.9 -|plink2 -|bcftools |awk '|mv \{|rm \{|sed -i|gunzip -c|gunzip \{"
+    r"|unzip -d|iconv -f)"
+)
+
+
+class Remedy(NamedTuple):
+    """The next step of an error: its module, line and text, with `{…}` for what is filled in."""
+
+    module: str
+    line: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.module}:{self.line}"
+
+
+def rendered(node: ast.expr) -> str:
+    """Return the text of an expression as far as it stands in the code."""
+    match node:
+        case ast.Constant():
+            return str(node.value)
+        case ast.JoinedStr():
+            return "".join(map(rendered, node.values))
+        case ast.BinOp():
+            return rendered(node.left) + rendered(node.right)
+        case ast.IfExp():
+            return f"{rendered(node.body)} || {rendered(node.orelse)}"
+        case _:
+            inner = node.value if isinstance(node, ast.FormattedValue) else node
+            return "{" + re.sub(r"[{}]", "", ast.unparse(inner)) + "}"
+
+
+@cache
+def remedies() -> tuple[Remedy, ...]:
+    """Return all remedies of the package: next steps, and constants that hold commands."""
+    every = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = str(path.relative_to(PACKAGE))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                every += [
+                    Remedy(module, node.lineno, rendered(keyword.value))
+                    for keyword in node.keywords
+                    if keyword.arg == "next_step"
+                ]
+        parts = {
+            part
+            for node in ast.walk(tree)
+            if isinstance(node, ast.JoinedStr | ast.Expr)
+            for part in ast.walk(node)
+            if part is not node
+        }
+        every += [
+            Remedy(module, node.lineno, rendered(node))
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant | ast.JoinedStr)
+            and node not in parts
+            and CHANGING.search(rendered(node))
+        ]
+    return tuple(every)
+
+
+def single_remedies() -> Iterator[Remedy]:
+    """Give each remedy of those of which one is printed, as the case may be."""
+    for remedy in remedies():
+        for text in remedy.text.split(" || "):
+            if text.strip():
+                yield remedy._replace(text=text)
+
+
+@cache
+def carried_out() -> tuple[tuple[str, str, str], ...]:
+    """Return module and text of the remedies that `mended` and `row` name, and the test's file."""
+    every = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = list(_constants(tree))
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id in ("mended", "row") and len(node.args) > 1:
+                module, text = (_value(one, constants) for one in node.args[:2])
+                if module and text:
+                    every.append((module, text, path.name))
+    return tuple(every)
+
+
+def _value(node: ast.expr, constants: list[tuple[int, str, str]]) -> str:
+    """Return the text of an argument: its own, or that of the name that was assigned last."""
+    if not isinstance(node, ast.Name):
+        return _text(node)
+    lines = [(line, text) for line, name, text in constants if name == node.id]
+    return max((one for one in lines if one[0] <= node.lineno), default=(0, ""))[1]
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
+    """Give line, name and text of each assignment, in functions too: `words = "set it to any"`."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=True))
+            for name, value in pairs:
+                if isinstance(name, ast.Name):
+                    yield node.lineno, name.id, _text(value)
