@@ -30,14 +30,12 @@ IN_FORMAT = "set annotation.format to gene.loc, glist or gtf"
 @pytest.mark.parametrize(
     ("module", "remedy", "wrong", "mending"),
     [
-        row(GENES, HEAD, {"text": "id\tchr\tstart\tend\tstrand\tname\n" + GENE_LOC,
-            "form": "glist"},
-            {"text": GENE_LOC, "form": "gene.loc"}),
+        row(GENES, HEAD, {"text": "chr start end name\n" + GLIST, "form": "glist"},
+            {"text": GLIST}),
         row(GENES, HEAD, {"text": "1 2000 900 + A\n"}, {"text": "1 2000 9000 A\n",
             "form": "glist"}),
         row(GENES, HEAD, {"text": GLIST.replace("1 1000", "chrom1 1000").replace("\n2", "\nchrom2"),
                           "form": "glist"}, {"text": GLIST}),
-        row(GENES, HEAD, {"text": "Z Q\t1\t5\tx A\n"}, {"text": GLIST, "form": "glist"}),
         row(GENES, IN_FORMAT, {"text": GTF}, {"form": "gtf"}),
         row(GENES, IN_FORMAT, {"text": GENE_LOC, "form": "glist"}, {"form": "gene.loc"}),
         row(GENES, "keep one name for each gene", {"text": GENE_LOC.replace("ALPHA", "ALPHA;A2")},

@@ -166,7 +166,7 @@ ROWS = [
         arrays(OF_MAT, ending="mat"), option(variable="signals")),
     row(COLLECT, "change `connectivity: minimum_volumes:` or the other limits", ModalityError,
         both(arrays(series(0, 40)), option()), option(minimum_volumes=30)),
-    row(COLLECT, "or the other limits, or give series as", ModalityError,
+    row(COLLECT, "or the other limits, or give series", ModalityError,
         arrays(series(0).T, series(1).T), GOOD),
     row(COLLECT, "give time series of all people as volumes x regions of one atlas", ModalityError,
         arrays(series(0), series(1)[:, :4]), GOOD),

@@ -93,7 +93,7 @@ OTHER = levels(("Q1", "Q2"), "CDE")
 ENSEMBL = levels(("Q1", "Q2")).set_axis([f"ENSG{n}" for n in range(4)])
 SYMBOLS = "gene\tsymbol\n" + "".join(f"ENSG{n}\t{'ABCD'[n]}\n" for n in range(4))
 LABELS = levels().assign(gene_type="protein")
-WORD = levels().astype(object).replace(1.0, "low")
+WORD = levels().astype(str).replace("1.0", "low")
 GENES = [f"G{number}" for number in range(120)]
 MANY = pd.DataFrame(np.arange(240.0).reshape(120, 2) / 20, GENES, ["P1", "P2"])
 CENTRED = levels() - 1.4

@@ -118,6 +118,12 @@ def damaged(slides: Slides) -> None:
         path.write_bytes(path.read_bytes()[:900])
 
 
+def pickled(slides: Slides) -> None:
+    for one in slides.rows:
+        one["file"] = f"{one['slide_id']}.pt"
+        (slides.folder / one["file"]).write_bytes(b"x")
+
+
 GOOD, EXCLUDED = two(), option(exclude=["a", "b"])
 NUMBERS = np.arange(48.0).reshape(16, 3)
 AGAIN = "make the features of this slide again"
@@ -136,8 +142,7 @@ ROWS = [
     row(SLIDES, "slides there: ", InputFileError, option(exclude=["x"]), option(exclude=["a"])),
     row(SLIDES, TWICE, IdentifierError, cell(1, slide_id="a"), cell(1, slide_id="b")),
     row(FEATURES, "use the .h5 files of the feature extractor", InputFileError,
-        both(lambda slides: (slides.folder / "a.pt").write_bytes(b"x"), cell(0, file="a.pt"),
-             cell(1, participant_id="n/a"), cell(2, participant_id="n/a")), cell(0, file="a.h5")),
+        pickled, with_file),
     row(FEATURES, "make the features of this slide again, or name it in `histology: exclude:`",
         InputFileError, damaged, GOOD, EXCLUDED),
     row(FEATURES, "set `histology: coordinates:`, or `order: raster`", ModalityError,

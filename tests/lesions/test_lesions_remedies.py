@@ -109,7 +109,7 @@ def of_two(change: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarr
     return write
 
 
-def file(name: str, values: np.ndarray | bytes | None) -> Change:
+def file(name: str, values: np.ndarray | None) -> Change:
     """Write a file, of two people where its name says `*`, or remove it."""
 
     def change(images: Images) -> None:
@@ -117,8 +117,6 @@ def file(name: str, values: np.ndarray | bytes | None) -> Change:
             path = images.folder / "tif" / name.replace("*", who)
             if values is None:
                 path.unlink()
-            elif isinstance(values, bytes):
-                path.write_bytes(values)
             else:
                 tifffile.imwrite(path, values)
 
@@ -146,6 +144,12 @@ def only_in(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
     few = np.zeros_like(image)
     few[:, 1, 5:7, 5:7] = image[:, 1, 5:7, 5:7]
     return few, mask
+
+
+def cut(images: Images) -> None:
+    for who in TWO:
+        path = images.folder / f"tif/{who}/{who}_2.tif"
+        path.write_bytes(path.read_bytes()[:200])
 
 
 EXCLUDED = option(exclude=list(TWO))
@@ -203,7 +207,7 @@ ROWS = [
         both(file("*/*_4.tif", np.zeros((9, 9, 2), np.uint8)), file("*/*_4_mask.tif", MASK[0])),
         both(file("*/*_4.tif", None), file("*/*_4_mask.tif", None))),
     row(VOLUME, "restore it, or save it without compression", InputFileError,
-        file("*/*_2.tif", b"II*\0 cut"), SOUND),
+        cut, SOUND),
     row(VOLUME, "save the mask as one channel of whole numbers", ModalityError,
         file("*/*_2_mask.tif", np.stack([MASK[1], MASK[0], MASK[0]], -1)),
         file("*/*_2_mask.tif", MASK[1])),

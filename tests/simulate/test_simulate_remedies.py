@@ -13,8 +13,8 @@ from gendmr.simulate.reference import read_genes
 from gendmr.simulate.slide_names import slides_of
 from remedies import mended, row
 
-HEAD = "symbol\tchromosome\tstart\tend\tstrand\tcandidate\n"
-GENES = HEAD + "A\t1\t100\t200\t+\tTrue\nB\t2\t5\t9\t-\tFalse\n"
+HEAD = "symbol\tentrez\tchromosome\tstart\tend\tstrand\tcandidate\n"
+GENES = HEAD + "A\t1\t1\t100\t200\t+\tTrue\nB\t2\t2\t5\t9\t-\tFalse\n"
 REFERENCE = "simulate/reference.py"
 
 
@@ -44,7 +44,7 @@ def test_names_of_people__after_the_section_is_added(module, remedy, section, ca
         row(REFERENCE, "lower simulate.genes or simulate.planted, or extend the table",
             {"planted": 2}, {"planted": 1}),
         row(REFERENCE, "lower simulate.genes or simulate.planted, or extend the table",
-            {"genes": 3}, {"text": GENES + "C\t3\t5\t9\t+\tFalse\n"}),
+            {"genes": 3}, {"text": GENES + "C\t3\t3\t5\t9\t+\tFalse\n"}),
     ],
 )  # fmt: skip
 def test_read_genes__after_each_part_of_its_remedy(tmp_path, module, remedy, wrong, mending):

@@ -55,8 +55,8 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
         raise ModalityError(
             f"none of {len(scans)} scans can be used: {first_few(scan.reason for scan in scans)}",
             cause="limits that nobody meets, or series that lie transposed (regions x volumes)",
-            next_step="change `connectivity: minimum_volumes:` or the other limits, or give series as"
-            " volumes x regions",
+            next_step="change `connectivity: minimum_volumes:` or the other limits, or give series"
+            " as volumes x regions",
         )
     counts = sorted({scan.regions for scan in measured})
     if len(counts) > 1:
