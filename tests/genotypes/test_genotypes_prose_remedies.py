@@ -76,7 +76,7 @@ def test_lift_variants__with_the_chain_of_the_two_builds(reference, make_set, tm
 
 def test_read_reference__columns_named_after_builds(tmp_path):
     path = tmp_path / "own.tsv"
-    path.write_text("snp\tchromosome\thg19\nrs1\t7\t5\n")
+    path.write_text("snp\tchromosome\nrs1\t7\n")
     words = "name the columns of positions after their builds"
     with mended("genotypes/builds.py", words, TableError, lambda: read_reference(str(path))):
         path.write_text("snp\tchromosome\tGRCh37\nrs1\t7\t5\n")

@@ -81,6 +81,9 @@ class Edges:
     def array(self, *_: str) -> np.ndarray:
         return np.random.default_rng(0).uniform(-0.5, 0.5, (6, 4))
 
+    def instances(self, *_: str) -> pd.DataFrame:
+        return pd.DataFrame({"edge": list("abcd")})
+
 
 def test_fit__edges_in_a_space_that_needs_no_pairs():
     section = {"space": "tangent"}
@@ -113,11 +116,18 @@ def test_genes_of__a_table_of_the_same_variants(tmp_path):
 
 
 @pytest.fixture(scope="module")
+def voxels() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return grid(8.0)
+
+
+@pytest.fixture(scope="module")
 def template() -> nib.Nifti1Image:
+    """Grey matter at 4 mm."""
     from nilearn.datasets import load_mni152_gm_template
 
-    image: nib.Nifti1Image = load_mni152_gm_template(resolution=2)
-    return image
+    image = load_mni152_gm_template(resolution=2)
+    coarse = image.affine @ np.diag([2.0, 2, 2, 1])
+    return nib.Nifti1Image(image.get_fdata()[::2, ::2, ::2], coarse)
 
 
 class Maps:
@@ -179,9 +189,17 @@ class Maps:
     ],
 )  # fmt: skip
 def test_collect__maps_as_the_remedy_asks_for(
-    tmp_path, template, module, remedy, error: type[GendmrError], wrong, mending
+    tmp_path,
+    monkeypatch,
+    voxels,
+    template,
+    module,
+    remedy,
+    error: type[GendmrError],
+    wrong,
+    mending,
 ):
-    assert len(grid(8.0)[1]) > 3000
+    monkeypatch.setattr("gendmr.modalities.volume.source.grid", lambda _: voxels)
     maps = Maps(tmp_path, template)
     wrong(maps)
     with mended(module, remedy, error, maps.collect):
