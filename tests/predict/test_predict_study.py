@@ -19,6 +19,7 @@ from factories import PLANTED_SNP
 from gendmr.errors import ConfigurationError, InputFileError, ModelError
 from gendmr.files.tables import read_table, write_table
 from gendmr.predict.commands import group
+from gendmr.predict.models import find_models
 from gendmr.predict.study import Prediction, predict_study
 from remedies import mended
 
@@ -141,7 +142,7 @@ def test_predict_study__refuses_another_build(
         "predict/matching.py",
         words,
         ModelError,
-        lambda: predict(study, folder[0], tmp_path, methods=["ridge"]),
+        lambda: predict(study, folder[0], tmp_path, methods=["ridge"], fold=(0, 1)),
     ):
         folder[0] = second  # where the positions are of the build of the models
 
@@ -170,30 +171,29 @@ def test_predict_study__names_people_of_the_training_set(study: Path, tmp_path: 
 def test_predict_study__after_what_its_remedies_say(
     study: Path, second: Path, tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {"known": "refuse", "methods": ["ridge"]}
-    call = {"study": study, "on": second}
+    options: dict[str, Any] = {"known": "refuse", "methods": ["ridge"], "fold": (0, 1)}
 
     def run() -> None:
-        predict_study(call["study"], call["on"], tmp_path / "out", **options)
+        predict_study(study, second, tmp_path / "out", **options)
 
-    matching, models = "predict/matching.py", "predict/models.py"
-    with mended(matching, "if they are different people, say so", ModelError, run):
+    module = "predict/matching.py"
+    with mended(module, "if they are different people, say so", ModelError, run):
         options["known"] = "other-people"
-    options["known"] = "leave-out"
-    with mended(matching, "or one fold with --fold: its held-out people are left", ModelError, run):
+    options |= {"known": "leave-out", "fold": None}
+    with mended(module, "or one fold with --fold: its held-out people are left", ModelError, run):
         options["fold"] = (0, 1)
-    del options["fold"]
-    options |= {"known": "other-people", "methods": ["rigde"]}
+
+
+def test_find_models__after_what_its_remedies_say(study: Path, tmp_path: Path) -> None:
+    module, source, methods = "predict/models.py", [study], ["rigde"]
     words = "name one of these with --method, or none for all"
-    with mended(models, words, ConfigurationError, run):
-        options["methods"] = ["ridge"]
-    call["study"] = tmp_path
+    with mended(module, words, ConfigurationError, lambda: find_models(source[0], methods)):
+        methods[0] = "ridge"
     words = "name the folder of a finished study, or a model.safetensors"
-    with mended(models, words, InputFileError, run):
-        call["study"] = study
-    call["study"] = tmp_path / "gone.safetensors"
-    with mended(models, words, InputFileError, run):
-        call["study"] = study / "training/ridge/repeat-0/fold-1/model.safetensors"
+    for right in (study, study / "training/ridge/repeat-0/fold-1/model.safetensors"):
+        source[0] = tmp_path
+        with mended(module, words, InputFileError, lambda: find_models(source[0], methods)):
+            source[0] = right
 
 
 def test_predict_study__needs_the_covariates_of_the_model(
@@ -208,7 +208,7 @@ def test_predict_study__needs_the_covariates_of_the_model(
     )
 
     def call() -> None:
-        predict(study, folder, tmp_path / "out", methods=["ridge"])
+        predict(study, folder, tmp_path / "out", methods=["ridge"], fold=(0, 1))
 
     module = "predict/cohort.py"
     words = "add it to cohort.covariates of the new cohort and join it again"
