@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from gendmr.errors import AtlasError, ConfigurationError, ImageError, TableError
 from gendmr.files.atomic import read_json
 from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.presets import load_preset
-from gendmr.imaging.template import load_template, prepare_template
+from gendmr.imaging.template import load_template, nilearn_template, prepare_template
 from remedies import mended
 
 
@@ -119,7 +121,10 @@ def test_labels_without_a_row_are_left_out_and_recorded(section, tmp_path):
     assert read_json(tmp_path / "t" / "template.json")["labels_without_row"] == [60, 70]
 
 
-def test_atlases_elsewhere_or_too_fine_are_refused(section, tmp_path):
+def test_atlases_elsewhere_or_too_fine_are_refused(section, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "gendmr.imaging.template.nilearn_template", functools.cache(nilearn_template)
+    )
     image = nib.load(section.atlas.labels)
     shifted = image.affine.copy()
     shifted[2, 3] += 90
