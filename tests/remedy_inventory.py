@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -29,36 +29,94 @@ class Remedy(NamedTuple):
         return f"{self.module}:{self.line}"
 
 
-def rendered(node: ast.expr) -> str:
-    """Return the text of an expression as far as it stands in the code."""
+def rendered(node: ast.expr, constants: Mapping[str, str] | None = None) -> str:
+    """Return the text of an expression as far as it stands in the code.
+
+    Parameters
+    ----------
+    node : expr
+    constants : mapping of str to str, optional
+        Texts that the module gives names to.
+    """
+    known = constants or {}
     match node:
         case ast.Constant():
             return str(node.value)
         case ast.JoinedStr():
-            return "".join(map(rendered, node.values))
+            return "".join(rendered(value, known) for value in node.values)
         case ast.BinOp():
-            return rendered(node.left) + rendered(node.right)
+            return rendered(node.left, known) + rendered(node.right, known)
         case ast.IfExp():
-            return f"{rendered(node.body)} || {rendered(node.orelse)}"
+            return f"{rendered(node.body, known)} || {rendered(node.orelse, known)}"
         case _:
             inner = node.value if isinstance(node, ast.FormattedValue) else node
+            if isinstance(inner, ast.Name) and inner.id in known:
+                return known[inner.id]
             return "{" + re.sub(r"[{}]", "", ast.unparse(inner)) + "}"
+
+
+@cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    """Return the modules of the package, by their path below it."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return tuple(
+        (str(path.relative_to(PACKAGE)), ast.parse(path.read_text(encoding="utf-8")))
+        for path in paths
+    )
+
+
+def next_steps(tree: ast.Module, places: Mapping[str, int]) -> Iterator[ast.expr]:
+    """Give what a module hands to functions and errors as `next_step`, by name or by place."""
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    own |= {name for _, name in imported(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield from (one.value for one in node.keywords if one.arg == "next_step")
+            name = getattr(node.func, "id", "")
+            if name in own and len(node.args) > places.get(name, len(node.args)):
+                yield node.args[places[name]]
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Give module, below the package, and name of what a module imports from the package."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("gendmr."):
+            module = str(node.module).removeprefix("gendmr.").replace(".", "/") + ".py"
+            yield from ((module, alias.name) for alias in node.names)
+
+
+def texts_of(tree: ast.Module) -> dict[str, str]:
+    """Return the texts that a module gives names to."""
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name) and isinstance(node.value.value, str)
+    }
 
 
 @cache
 def remedies() -> tuple[Remedy, ...]:
     """Return all remedies of the package: next steps, and constants that hold commands."""
+    places = {
+        node.name: [one.arg for one in node.args.args].index("next_step")
+        for _, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and "next_step" in [one.arg for one in node.args.args]
+    }
+    named = {module: texts_of(tree) for module, tree in modules()}
     every = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        module = str(path.relative_to(PACKAGE))
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                every += [
-                    Remedy(module, node.lineno, rendered(keyword.value))
-                    for keyword in node.keywords
-                    if keyword.arg == "next_step"
-                ]
+    for module, tree in modules():
+        constants = named[module] | {
+            name: named[other][name]
+            for other, name in imported(tree)
+            if name in named.get(other, {})
+        }
+        every += [
+            Remedy(module, node.lineno, rendered(node, constants))
+            for node in next_steps(tree, places)
+        ]
         parts = {
             part
             for node in ast.walk(tree)

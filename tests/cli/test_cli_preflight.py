@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 from gendmr.cli.console import missing_summary, refusal
 from gendmr.cli.main import root
+from gendmr.cli.preflight import examine_study
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError, InputFileError
 from gendmr.simulate.plink import write_fileset
+from remedies import mended
 
 N = 40
 PEOPLE = [f"P{number:02d}" for number in range(N)]
@@ -334,3 +336,20 @@ def test_check__names_an_old_file_of_variants_and_the_command_that_puts_it_aside
     assert "new.pvar.zst and new.pvar beside it hold different variants" in done.output
     (study / "new.pvar.zst").unlink()
     assert "different variants" not in check(study).output
+
+
+@pytest.mark.parametrize("part", ["path", "file"])
+def test_examine_study__after_paths_are_corrected_or_files_brought(study, part):
+    config = yaml.safe_load((study / "study.yaml").read_text())
+    (study / "slides.tsv").rename(study / "other.tsv")
+
+    def examine():
+        with contextlib.chdir(study):
+            examine_study(config)[1].refuse()
+
+    words = "correct the paths in the configuration, or bring the files"
+    with mended("cli/preflight.py", words, InputFileError, examine):
+        if part == "path":
+            config["histology"]["slides"] = "other.tsv"
+        else:
+            (study / "other.tsv").rename(study / "slides.tsv")

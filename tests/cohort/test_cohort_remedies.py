@@ -79,6 +79,14 @@ def test_read_participants__a_column_that_is_written_as_it_says(
         table[column] = right
 
 
+def test_read_participants__people_whose_names_are_safe(section):
+    table = listed()
+    table["participant_id"] = [f"a {name}" for name in table["participant_id"]]
+    words = "rename these people here and in genotypes and images: letters, digits"
+    with mended(LISTED, words, IdentifierError, lambda: read_participants(section(table))):
+        table["participant_id"] = table["participant_id"].str.replace(" ", "-")
+
+
 def test_read_participants__ages_and_their_description_in_years(section, tmp_path):
     table, described = listed().assign(age="8"), {"age": {"Units": "months"}}
 

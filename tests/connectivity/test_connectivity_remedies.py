@@ -206,6 +206,8 @@ ROWS = [
         listed("a\t0.npy", "b\t1.npy")),
     row(PEOPLE, "leave one file for each person, or list them in a table", IdentifierError,
         both(GOOD, listed("a\t0.npy", "sub-a\t1.npy")), listed("a\t0.npy")),
+    row(PEOPLE, "rename these files, or correct the table", IdentifierError,
+        both(GOOD, listed("a b\t0.npy", "c\t1.npy")), listed("ab\t0.npy", "c\t1.npy")),
     row("connectivity/scan.py", "look at the file, or list the person in `connectivity: exclude:`",
         ModalityError, arrays(STILL, STILL, series(2)), option(exclude=["0", "1"])),
 ]  # fmt: skip

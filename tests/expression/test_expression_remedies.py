@@ -11,7 +11,13 @@ import pandas as pd
 import pytest
 
 from gendmr.config.expression import ExpressionSection
-from gendmr.errors import GendmrError, InputFileError, ModalityError, TableError
+from gendmr.errors import (
+    GendmrError,
+    IdentifierError,
+    InputFileError,
+    ModalityError,
+    TableError,
+)
 from gendmr.expression.join import join_matrices
 from remedies import mended, row
 
@@ -149,6 +155,8 @@ ROWS = [
     row(MATRIX, "set unit to what they are", ModalityError, unit("log2", levels() * 1000),
         unit("tpm")),
     row(MATRIX, "set unit to what they are", ModalityError, unit("z", levels() + 1), unit("log2")),
+    row(MATRIX, "rename these people in the matrix", IdentifierError,
+        table(levels().rename(columns={"P1": "../P1"})), table(levels())),
     row("files/spreadsheets.py", "or write the names of today:", TableError,
         table(levels().rename({"A": "1-Mar", "B": "2-Sep"})),
         table(levels().rename({"A": "MARCHF1", "B": "SEPTIN2"}))),

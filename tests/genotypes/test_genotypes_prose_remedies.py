@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError, InputFileError, TableError
 from gendmr.genotypes.builds import read_reference
+from gendmr.genotypes.commands import group
 from gendmr.genotypes.filesets import check_fileset, read_bim
 from gendmr.genotypes.formats import refuse_absent
 from gendmr.genotypes.lifting import lift_variants
@@ -18,7 +20,7 @@ from gendmr.genotypes.merging import merge_genotypes
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.sexes import read_sexes
 from positions import chain_between, on_build
-from remedies import mended
+from remedies import mended, row
 
 LIFTING, FILESETS = "genotypes/lifting.py", "genotypes/filesets.py"
 
@@ -126,6 +128,39 @@ def test_merge__a_limit_that_calls_keep(make_set, tmp_path):
         lambda: merge(tmp_path / "w", made.prefix, **options),
     ):
         options["variant_missingness"] = 0.6
+
+
+CALLED = np.random.default_rng(3).random((60, 80))
+
+
+def filtered(folder: Path, prefix: Path, **options) -> None:
+    section = json.dumps({"inputs": [str(prefix)], **options})
+    for verb, more in (("merge", []), ("filter", ["--seed", "1"])):
+        words = [verb, "--options", section, "--work", str(folder / "work"), *more]
+        done = CliRunner().invoke(group, words)
+        if done.exception is not None:
+            raise done.exception
+
+
+@pytest.mark.parametrize(
+    ("module", "remedy", "called", "settings", "looser"),
+    [
+        row("genotypes/people_step.py", "loosen the thresholds of the section genotypes",
+            np.where(CALLED < 0.4, -1, dosages(80, 60)), {"variant_missingness": 0.9},
+            {"person_missingness": 0.9}),
+        row("genotypes/variants.py", "loosen the thresholds of the section genotypes",
+            np.ones((60, 80), np.int8), {"maf": 0.01}, {"hwe": 0.0}),
+    ],
+)  # fmt: skip
+def test_looser_thresholds_go_on_as_the_error_says(
+    make_set, tmp_path, module, remedy, called, settings, looser
+):
+    made = make_set(tmp_path / "few", called.astype(np.int8))
+    options = {**settings, "most_lost": 1.0, "check_build": False}
+    with mended(
+        module, remedy, GenotypeFileError, lambda: filtered(tmp_path / "g", made.prefix, **options)
+    ):
+        options |= looser
 
 
 def test_refuse_absent__names_the_folder_to_look_into(tmp_path):

@@ -6,8 +6,10 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nibabel as nib
@@ -24,7 +26,7 @@ from gendmr.errors import (
     InputFileError,
     TableError,
 )
-from gendmr.imaging.atlas import load_atlas
+from gendmr.imaging.atlas import fetch_atlas, load_atlas
 from gendmr.imaging.bids import find_images
 from gendmr.imaging.brain import given_mask
 from gendmr.imaging.preflight import check_masks
@@ -99,9 +101,9 @@ EXPORT = "look at the image and export it again"
 @pytest.mark.parametrize(
     ("module", "remedy", "error", "wrong", "mending"),
     [
-        row(HEADER, "{RESTORE}", InputFileError, no_nifti, image()),
-        row(HEADER, "{RESTORE}", ImageError, image(affine=FLAT, qform=AFFINE), image()),
-        row(HEADER, "{RESTORE}", ImageError, zooms, image()),
+        row(HEADER, AGAIN, InputFileError, no_nifti, image()),
+        row(HEADER, AGAIN, ImageError, image(affine=FLAT, qform=AFFINE), image()),
+        row(HEADER, AGAIN, ImageError, zooms, image()),
         row(HEADER, "; do not guess the orientation", ImageError, image(codes=(0, 0)), image()),
         row(HEADER, "; or, where one is known to be right, write it over the other", ImageError,
             image(qform=MIRRORED, codes=(1, 1)), image(qform=AFFINE, codes=(1, 1))),
@@ -120,7 +122,7 @@ EXPORT = "look at the image and export it again"
             image(affine=np.diag([0.003, 0.003, 0.003, 1])), image()),
         row(SCAN, "name an image of the whole brain", ImageError,
             image(data=DATA[:, :, :4]), image()),
-        row(SCAN, "{RESTORE}", ImageError, image(affine=AFFINE + np.eye(4, k=3) * 1e5), image()),
+        row(SCAN, AGAIN, ImageError, image(affine=AFFINE + np.eye(4, k=3) * 1e5), image()),
     ],
 )  # fmt: skip
 def test_read_scan__an_image_as_the_remedy_asks_for(
@@ -128,8 +130,7 @@ def test_read_scan__an_image_as_the_remedy_asks_for(
 ):
     path = tmp_path / "sub-1_T1w.nii.gz"
     wrong(path)
-    printed = AGAIN if remedy == "{RESTORE}" else remedy
-    with mended(module, printed, error, lambda: read_scan(path)):
+    with mended(module, remedy, error, lambda: read_scan(path)):
         mending(path)
 
 
@@ -141,6 +142,13 @@ def test_read_scan__pairs_and_other_forms(tmp_path):
     path.write_bytes(raw)
     words = "convert the scan again from DICOM: mri_convert, dcm2niix"
     with mended(FORMATS, words, ImageError, lambda: read_scan(path)):
+        nib.save(nib.MGHImage(DATA, AFFINE), path)
+    raw[28:30] = (1).to_bytes(2, "big")
+    for axis in range(3):
+        raw[4 + 4 * axis : 8 + 4 * axis] = (1200).to_bytes(4, "big")
+    path.write_bytes(raw)
+    words = "name a T1w image of one volume; or thin it: mri_convert -vs 0.5 0.5 0.5"
+    with mended(HEADER, words, ImageError, lambda: read_scan(path)):
         nib.save(nib.MGHImage(DATA, AFFINE), path)
     path = tmp_path / "T1w.hdr"
     nib.save(nib.Nifti1Pair(DATA, AFFINE), path)
@@ -218,15 +226,13 @@ def test_find_images__raw_data_in_place_of_derivatives(tmp_path):
 
 def test_find_images__folders_that_are_renamed_or_listed(tmp_path):
     touch(tmp_path, "sub-1_T1w.nii", "sub-a b_T1w.nii")
-    module, words = "files/identifiers.py", "{next_step}"
-    assert words.startswith("{")
     printed = "rename these folders (BIDS labels have letters and digits), or list them in"
     exclude: list[str] = []
     with mended(
-        module, printed, IdentifierError, lambda: find_images(str(tmp_path), exclude=exclude)
+        BIDS, printed, IdentifierError, lambda: find_images(str(tmp_path), exclude=exclude)
     ):
         exclude.append("a b")
-    with mended(module, printed, IdentifierError, lambda: find_images(str(tmp_path))):
+    with mended(BIDS, printed, IdentifierError, lambda: find_images(str(tmp_path))):
         (tmp_path / "sub-a b").rename(tmp_path / "sub-ab")
 
 
@@ -252,13 +258,13 @@ def test_check_masks__a_path_for_each_participant(tmp_path):
 LABELS = np.zeros(SHAPE, np.float32)
 LABELS[2:8], LABELS[10:20] = 1, 2
 TABLE = "index\tregion\themisphere\n1\tinsula\tL\n2\tinsula\tR\n"
-NEEDS = "a table separated by tabs or commas with a row for each label"
+NEEDS = "write a table separated by tabs or commas with a row for each label"
 
 
 @pytest.mark.parametrize(
     ("module", "remedy", "error", "wrong", "mending"),
     [
-        row(ATLAS, "write {NEEDS}", TableError, "region\themisphere\ninsula\tL\n", TABLE),
+        row(ATLAS, NEEDS, TableError, "region\themisphere\ninsula\tL\n", TABLE),
         row(ATLAS, "write the value that the region has in the image", TableError,
             TABLE.replace("\n1", "\nleft"), TABLE),
         row(ATLAS, "keep one row for each label", TableError, TABLE + "1\tother\tL\n", TABLE),
@@ -282,8 +288,7 @@ def test_load_atlas__a_table_as_the_remedy_asks_for(
     path = tmp_path / "atlas.tsv"
     files = AtlasFiles(labels=str(save(tmp_path / "atlas.nii", LABELS)), table=str(path))
     path.write_text(wrong)
-    printed = f"write {NEEDS}" if remedy == "write {NEEDS}" else remedy
-    with mended(module, printed, error, lambda: load_atlas(files)):
+    with mended(module, remedy, error, lambda: load_atlas(files)):
         path.write_text(mending)
 
 
@@ -300,6 +305,57 @@ def test_load_atlas__labels_that_are_whole_and_a_table_that_is_named(tmp_path):
     files["table"] = None
     with mended(ATLAS, "name it in `imaging: atlas: table:`: ", AtlasError, load):
         files["table"] = str(table)
+
+
+BY_NAME = "fetch image and table of the atlas where there is a network"
+
+
+@pytest.mark.parametrize("part", ["description", "files"])
+def test_fetch_atlas__another_name_or_files(tmp_path, monkeypatch, part):
+    image, table = save(tmp_path / "atlas.nii", LABELS), tmp_path / "atlas.tsv"
+    table.write_text(TABLE)
+
+    def get(_: str, raise_empty: bool, **entities: object) -> object:
+        fitting = [image, tmp_path / "other.nii"] if entities["extension"] != ".tsv" else table
+        return image if entities.get("desc") and fitting is not table else fitting
+
+    module = SimpleNamespace(api=SimpleNamespace(get=get))
+    monkeypatch.setitem(sys.modules, "templateflow", module)
+    named = {"templateflow": "Schaefer2018"}
+
+    def fetch():
+        if "templateflow" in named:
+            fetch_atlas(NamedAtlas.parse(named), tmp_path / "out")
+        else:
+            load_atlas(AtlasFiles.parse(named))
+
+    words = "say which by `description` and `resolution`; or "
+    with mended(ATLAS, words, AtlasError, fetch) as refused:
+        assert BY_NAME in refused.next_step
+        if part == "description":
+            named["description"] = "100Parcels7Networks"
+        else:
+            named.clear()
+            named |= {"labels": str(image), "table": str(table)}
+
+
+def test_fetch_atlas__without_network_the_files(tmp_path, monkeypatch):
+    def get(*_: object, **__: object) -> object:
+        raise OSError("no network")
+
+    monkeypatch.setitem(sys.modules, "templateflow", SimpleNamespace(api=SimpleNamespace(get=get)))
+    atlas = [NamedAtlas(templateflow="DKT")]
+
+    def fetch():
+        if isinstance(atlas[0], NamedAtlas):
+            fetch_atlas(atlas[0], tmp_path / "out")
+        else:
+            load_atlas(atlas[0])
+
+    with mended(ATLAS, "fetch image and table of the atlas where there", AtlasError, fetch):
+        (tmp_path / "atlas.tsv").write_text(TABLE)
+        labels = save(tmp_path / "atlas.nii", LABELS)
+        atlas[0] = AtlasFiles(labels=str(labels), table=str(tmp_path / "atlas.tsv"))
 
 
 class Reached(Exception):

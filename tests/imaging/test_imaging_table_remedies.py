@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xarray as xr
 
 from gendmr.config.imaging import ImagingSection
 from gendmr.errors import AtlasError, GendmrError, InputFileError, ModalityError, TableError
@@ -112,6 +113,7 @@ THICK = numbers(2.5, 0.05)
 UKB = {"eid": numbers(1, 1), "25019-2.0": HIPPOCAMPUS, "26521-2.0": numbers(1.4e6, 9000)}
 CAT12 = {"names": [f"catROI_p{n}.xml" for n in range(PEOPLE)], "TIV": numbers(1400, 9),
          "GM": numbers(600, 1)}  # fmt: skip
+RECON = "run recon-all -autorecon3 of this subject again, or move its folder away"
 WRITE = "correct them, or write "
 
 # The mistake, then what each part of the remedy changes.
@@ -221,8 +223,8 @@ def test_read_measurements__after_each_part_of_its_remedy(
             "subjects",
         ),
         row("imaging/software/recognise.py", "output folder, or tables", "table"),
-        row("imaging/software/freesurfer.py", "{AGAIN}", "again"),
-        row("imaging/software/freesurfer.py", "{AGAIN}", "away"),
+        row("imaging/software/freesurfer.py", RECON, "again"),
+        row("imaging/software/freesurfer.py", RECON, "away"),
     ],
 )
 def test_read_measurements__folders_of_freesurfer(tmp_path, module, remedy, mending):
@@ -235,13 +237,12 @@ def test_read_measurements__folders_of_freesurfer(tmp_path, module, remedy, mend
         path = tmp_path / f"all/subjects/p{number}/stats/aseg.stats"
         path.parent.mkdir(parents=True)
         path.write_text(stats.format(head=1_400_000 + 9000 * number, size=3500 + 20 * number))
-    damaged = remedy == "{AGAIN}"
+    damaged = remedy == RECON
     first = tmp_path / "all/subjects/p0/stats/aseg.stats"
     whole = first.read_text()
     where = [str(tmp_path / ("all/subjects" if damaged else "all"))]
     if damaged:
         first.write_text("# ColHeaders Index\nLeft-Hip\n 1 2\n")
-        remedy = "run recon-all -autorecon3 of this subject again, or move its folder away"
 
     def read():
         read_measurements(ImagingSection.parse({"measurements": where}), tmp_path / "imaging")
@@ -258,3 +259,23 @@ def test_read_measurements__folders_of_freesurfer(tmp_path, module, remedy, mend
             columns = general()
             rows = ["\t".join(map(str, one)) for one in zip(*columns.values(), strict=True)]
             Path(where[0]).write_text("\n".join(["\t".join(columns), *rows]) + "\n")
+
+
+def test_read_measurements__volumes_in_mm3(tables, tmp_path):
+    tables.read()
+    path, again = tmp_path / "given.nc", tmp_path / "again"
+    with xr.open_dataset(tmp_path / "imaging/regions.nc", engine="h5netcdf") as stored:
+        regions = stored.load()
+
+    def write(units: str, factor: float) -> None:
+        path.unlink(missing_ok=True)
+        changed = regions.assign(volume=regions["volume"] * factor, icv=regions["icv"] * factor)
+        changed.attrs["units"] = units
+        changed.to_netcdf(path, engine="h5netcdf")
+
+    write("cm3", 0.001)
+    section = ImagingSection.parse({"measurements": str(path)})
+    with mended(
+        MEASURED, "convert the volumes", ModalityError, lambda: read_measurements(section, again)
+    ):
+        write("mm3", 1.0)

@@ -14,6 +14,7 @@ import tifffile
 
 from gendmr.config.lesions import LesionsSection
 from gendmr.errors import GendmrError, IdentifierError, ImageError, InputFileError, ModalityError
+from gendmr.files.lesions import read_volume
 from gendmr.lesions.collect import collect_lesions
 from gendmr.lesions.preflight import check_images
 from remedies import mended, row
@@ -199,6 +200,8 @@ ROWS = [
         "tif/p0/p0_1.tif")),
     row(PEOPLE, "take other pictures out of the folder", InputFileError,
         file("p0/overview.tif", MASK[0]), file("p0/overview.tif", None)),
+    row(PEOPLE, "rename these folders or files", IdentifierError, moved("tif/p0", "tif/p 0"),
+        moved("tif/p 0", "tif/p0")),
     row(VOLUME, "restore them (a mask of zeros where there is no lesion), or name the",
         ModalityError, file("*/*_2_mask.tif", None), file("*/*_2_mask.tif", MASK[0] * 0), EXCLUDED),
     row(VOLUME, "name the channels that the files have in `lesions: channels:`", ModalityError,
@@ -254,6 +257,17 @@ def test_collect_lesions__after_each_part_of_its_remedy(
     wrong(images)
     with mended(module, remedy, error, images.collect):
         mending(images)
+
+
+def test_read_volume__of_somebody_who_is_in_the_file(images: Images) -> None:
+    images.collect()
+    name = ["p7"]
+    path = images.folder / "out/volumes.h5"
+    with mended(
+        "files/lesions.py", "name one of these", ModalityError, lambda: read_volume(path, name[0])
+    ) as refused:
+        assert "'p1'" in refused.what
+        name[0] = "p1"
 
 
 def test_check_images__masks_where_they_are(images: Images) -> None:

@@ -21,6 +21,7 @@ from gendmr.files.tables import read_table, write_table
 from gendmr.predict.commands import group
 from gendmr.predict.models import find_models
 from gendmr.predict.study import Prediction, predict_study
+from gendmr.training.model import read_model
 from remedies import mended
 
 Edited = Callable[[str, Callable[[xr.Dataset], xr.Dataset]], Path]
@@ -194,6 +195,10 @@ def test_find_models__after_what_its_remedies_say(study: Path, tmp_path: Path) -
         source[0] = tmp_path
         with mended(module, words, InputFileError, lambda: find_models(source[0], methods)):
             source[0] = right
+    path = [tmp_path / "model.safetensors"]
+    words = "name results/<study> or a model.safetensors"
+    with mended("training/model.py", words, InputFileError, lambda: read_model(path[0])):
+        path[0] = study / "training/ridge/repeat-0/fold-1/model.safetensors"
 
 
 def test_predict_study__needs_the_covariates_of_the_model(
