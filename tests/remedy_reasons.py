@@ -19,6 +19,9 @@ CARRIED_OUT_ELSEWHERE: dict[tuple[str, str], str] = {
         "cohort/test_cohort_codes.py"
         "::test_recode_sex__numbers_need_the_meaning_that_the_error_asks_for"
     ),
+    ("files/tables.py", "{rename(absent)}"): (
+        "cli/test_cli_preflight.py::test_check__the_remedy_of_a_covariate_that_nobody_has_goes_on"
+    ),
     ("cohort/outcomes.py", " to modalities, and the section of the stage"): CONFIG,
     ("config/cross_checks.py", "your own data: delete the section simulate"): (
         "config/test_config_study.py"
@@ -200,41 +203,30 @@ BY_HAND: dict[str, str] = {
     r"(python -m )?pip install .*|apt install .*|install .*|git lfs pull|datalad get .*": (
         "it installs or fetches from a network"
     ),
-    r"\{NEXT_STEP\}|\{BY_HAND\}|say which by .* or \{BY_HAND\}": "it fetches from a network",
     r"take (other weights|the label image|the \.sample file) .*|take other weights": (
         "it asks for a file that another program made"
     ),
     r"extract features with the model that .*|use the atlas .*": (
         "it asks for a file that another program made"
     ),
-    r"name the folder that fMRIPrep wrote, .*|name a T1w image .*": (
-        "it asks for another file of the user"
-    ),
+    r"name the folder that fMRIPrep wrote, .*": "it asks for another file of the user",
     r"predict with the version that trained, .*": "it asks for another version of this program",
     r"(df -h|make room).*|give the same command again": "it asks for room on the disk",
     r"mend what PLINK names in the inputs, .*|give these \{what\} names of letters, .*": (
         "it passes on what another program said"
     ),
-    r"name (one of these|the file that the run was given, .*|results/<study> .*)": (
-        "it lists what may be named, and nothing but the name is wrong"
-    ),
     r"choose (a method that reads|the methods of another outcome) .*": (
         "it asks for another method of a study that may have none"
     ),
-    r"(loosen the thresholds of|relax modalities\.snp\.selection).*": (
-        "how far a threshold may go is for the study to decide"
-    ),
+    r"relax modalities\.snp\.selection.*": "how far a selection may go is for the study to decide",
     r"use fewer folds, or take out the methods of this outcome": (
         "`check_groups` refuses such an outcome before a fold is made"
     ),
     r"take these genes out of the matrix, .*": "genes without a value are taken out by the stage",
     r"gendmr init writes one from your files; .*": "both commands are tested, the demo as a whole",
     r"name another with --port, .*": "it asks for a hundred ports that are taken",
-    r"correct the paths in the configuration, or bring the files": (
-        "it asks for files that are not there"
-    ),
     r"\{program\} .*": "it repeats a call of another program",
-    r"\{(command|next_step|rename\(absent\))\}": "the words come from where the function is called",
+    r"\{(command|next_step)\}": "the words come from where the function is called",
     r"add --genes results/<study>/annotation/genes\.tsv": (
         "rules always give it: it is for a command that is typed"
     ),
