@@ -65,11 +65,17 @@ def modules() -> tuple[tuple[str, ast.Module], ...]:
     )
 
 
+@cache
+def within(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Return all nodes of a module, which is walked once."""
+    return tuple(ast.walk(tree))
+
+
 def next_steps(tree: ast.Module, places: Mapping[str, int]) -> Iterator[ast.expr]:
     """Give what a module hands to functions and errors as `next_step`, by name or by place."""
-    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    own = {node.name for node in within(tree) if isinstance(node, ast.FunctionDef)}
     own |= {name for _, name in imported(tree)}
-    for node in ast.walk(tree):
+    for node in within(tree):
         if isinstance(node, ast.Call):
             yield from (one.value for one in node.keywords if one.arg == "next_step")
             name = getattr(node.func, "id", "")
@@ -79,7 +85,7 @@ def next_steps(tree: ast.Module, places: Mapping[str, int]) -> Iterator[ast.expr
 
 def imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Give module, below the package, and name of what a module imports from the package."""
-    for node in ast.walk(tree):
+    for node in within(tree):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("gendmr."):
             module = str(node.module).removeprefix("gendmr.").replace(".", "/") + ".py"
             yield from ((module, alias.name) for alias in node.names)
@@ -102,7 +108,7 @@ def remedies() -> tuple[Remedy, ...]:
     places = {
         node.name: [one.arg for one in node.args.args].index("next_step")
         for _, tree in modules()
-        for node in ast.walk(tree)
+        for node in within(tree)
         if isinstance(node, ast.FunctionDef) and "next_step" in [one.arg for one in node.args.args]
     }
     named = {module: texts_of(tree) for module, tree in modules()}
@@ -119,14 +125,14 @@ def remedies() -> tuple[Remedy, ...]:
         ]
         parts = {
             part
-            for node in ast.walk(tree)
+            for node in within(tree)
             if isinstance(node, ast.JoinedStr | ast.Expr)
             for part in ast.walk(node)
             if part is not node
         }
         every += [
             Remedy(module, node.lineno, rendered(node))
-            for node in ast.walk(tree)
+            for node in within(tree)
             if isinstance(node, ast.Constant | ast.JoinedStr)
             and node not in parts
             and CHANGING.search(rendered(node))
@@ -147,7 +153,10 @@ def carried_out() -> tuple[tuple[str, str, str], ...]:
     """Return module and text of the remedies that `mended` and `row` name, and the test's file."""
     every = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        source = path.read_text(encoding="utf-8")
+        if "from remedies import" not in source:
+            continue
+        tree = ast.parse(source)
         constants = list(_constants(tree))
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
