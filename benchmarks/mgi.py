@@ -40,11 +40,12 @@ from gendmr.training.fold import train_fold
 from in_process import join_cohort
 from lesion_oracle import PERCENTILES, LesionCohort, lesions_section, oracle
 
-SMALL = {"side": 48, "slices": 4}
+SMALL = {"side": 48, "slices": 3}
 REAL, SHUFFLED = "real", "shuffled"
 METHODS: dict[str, dict[str, Any]] = {
     REAL: {"kind": "mgi"},
     SHUFFLED: {"kind": "mgi", "shuffled": {"expression": []}},
+    "pretrained": {"kind": "mgi", "fusion": "none"},
     "images": {"kind": "mgi", "reads": ["slice"]},
     "unet": {"kind": "unet"},
     "threshold": {"kind": "threshold"},
