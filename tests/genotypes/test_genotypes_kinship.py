@@ -118,7 +118,7 @@ def test_kin_whom_the_fam_does_not_tell_of_are_listed(found):
     }
     cryptic = pairs[(pairs["pedigree"] == "cryptic") & (pairs["relation"] != "duplicate")]
     note = next(note for note in said["notes"] if "of no family in the .fam" in note)
-    assert note.startswith(f"{len(cryptic)} of these pairs")
+    assert note.startswith(f"{len(cryptic)} pairs of kin")
     assert "all are in genotypes/kinship.tsv" in note
 
 

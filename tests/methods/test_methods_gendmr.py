@@ -27,6 +27,7 @@ from gendmr.methods.gendmr.method import Gendmr, build
 from gendmr.methods.network_method import PreparedFit
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.statistics.classification import auc
+from remedies import mended
 
 SMALL = {"kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
 OUTCOMES = ["diagnosis", "stage", "memory", "conversion", "relapse"]
@@ -325,8 +326,17 @@ def test_network__finds_without_evidence_what_was_planted(
 def test_a_width_that_the_heads_do_not_divide_is_a_named_error(
     cohort: Path, prepare: Callable[..., Any]
 ) -> None:
-    with pytest.raises(TrainingError, match="not a multiple of 3 heads"):
-        build(prepare(cohort, {**SMALL, "heads": 3}).options)
+    for change in ({"heads": 2}, {"width": 9}):
+        own = {**SMALL, "heads": 3}
+        words = "change width or heads of the method"
+        with mended(
+            "methods/gendmr/method.py",
+            words,
+            TrainingError,
+            lambda own=own: build(prepare(cohort, own).options),
+        ) as refused:
+            assert "not a multiple of 3 heads" in refused.what
+            own.update(change)
 
 
 def test_ridge_starts_without_torch(root: Path) -> None:

@@ -156,6 +156,15 @@ def test_embedded__ends_no_script_and_gives_the_page_back(text: str) -> None:
     assert html.unescape(inside) == page
 
 
+# Figures that are drawn narrower than their natural width, though the page has the room.
+NARROWER_THAN_THEY_ARE = """
+const room = document.querySelector(".gendmr h1").clientWidth;
+return [...document.querySelectorAll("figure img[width]")].filter((img) => img.offsetParent)
+  .filter((img) => img.clientWidth < Math.min(Number(img.getAttribute("width")), room) - 4)
+  .map((img) => `${img.alt}: ${img.clientWidth} of ${img.getAttribute("width")}`);
+"""
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_embedded__is_the_page_with_its_search_in_snakemakes_report(
@@ -179,6 +188,8 @@ def test_embedded__is_the_page_with_its_search_in_snakemakes_report(
         assert frame.size["height"] > 500 and frame.size["width"] > 800
         browser.driver.switch_to.frame(frame)
         browser.wait(lambda: browser.all("h1", "Study"))
+        shrunk = browser.driver.execute_script(NARROWER_THAN_THEY_ARE)
+        assert shrunk == []
         browser.driver.find_element("css selector", "details:has(.searchable) summary").click()
         rows = lambda: browser.all(".searchable tbody tr")  # noqa: E731
         many = len(browser.wait(rows))

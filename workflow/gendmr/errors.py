@@ -14,6 +14,15 @@ def first_few(ids: Iterable[object], limit: int = 5) -> str:
     return f"{shown} and {len(listed) - limit} more" if len(listed) > limit else shown
 
 
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun.
+
+    >>> plural(1, "person", "people"), plural(1200, "gene")
+    ('1 person', '1,200 genes')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def did_you_mean(wrong: Iterable[str], candidates: Iterable[str]) -> str:
     """Return which names are near others, as a question; an empty text where none is.
 

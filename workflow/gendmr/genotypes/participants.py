@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
-from gendmr.errors import first_few
+from gendmr.errors import first_few, plural
 from gendmr.files.atomic import read_json, write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.genotypes.filesets import read_bim, read_fam
@@ -86,12 +86,12 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
             remove_kin(section, pairs, missing, removals)
         elif (pairs["kinship"] < section.duplicate_kinship).any():
             kin = pairs[pairs["kinship"] < section.duplicate_kinship]
-            notes.append(f"{len(kin)} pairs of kin were kept; they share a fold")
+            notes.append(f"{plural(len(kin), 'pair')} of kin kept, each within one fold")
             cryptic = kin[kin["pedigree"] == "cryptic"]
             if len(cryptic):
                 listed = [f"{row.id1} and {row.id2}" for row in cryptic.itertuples()]
                 notes.append(
-                    f"{len(cryptic)} of these pairs are of no family in the .fam:"
+                    f"{plural(len(cryptic), 'pair')} of kin of no family in the .fam:"
                     f" {first_few(listed)}; all are in genotypes/kinship.tsv"
                 )
         refuse_empty(people[~people.index.isin(removals.ids)], removals)

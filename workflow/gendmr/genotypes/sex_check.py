@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from gendmr.config.genotypes import GenotypesSection
-from gendmr.errors import GenotypeFileError
+from gendmr.errors import GenotypeFileError, plural
 from gendmr.genotypes.people_step import PeopleStep
 from gendmr.genotypes.plink import write_names
 
@@ -64,9 +64,11 @@ def check_sex(step: PeopleStep) -> pd.DataFrame | None:
             f"{section.sex_female_max:g}-{section.sex_male_min:g}",
         )
     elif len(unclear):
-        notes.append(f"{len(unclear)} people whose sex is unclear on chromosome X were kept")
+        notes.append(
+            f"kept although sex is unclear on X: {plural(len(unclear), 'person', 'people')}"
+        )
     if (unknown := int(table["sex"].isna().sum())) > 0:
-        notes.append(f"sex not checked in {unknown} people: none recorded")
+        notes.append(f"sex not checked in {plural(unknown, 'person', 'people')}: none recorded")
     return table
 
 

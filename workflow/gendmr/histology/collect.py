@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.histology import HistologySection
-from gendmr.errors import GendmrError, ModalityError, first_few
+from gendmr.errors import GendmrError, ModalityError, first_few, plural
 from gendmr.files.atomic import read_json, write_json
 from gendmr.files.histology import PATCHES
 from gendmr.files.pieces import write_rows
@@ -341,7 +341,9 @@ def _notes(
     notes += _notes_of_images([one for one in slides if one.said], section)
     several = [person for person, own in people.items() if len(own) > 1]
     if several:
-        notes.append(f"{len(several)} people have several slides, which are one bag.")
+        notes.append(
+            f"Several slides, which are one bag: {plural(len(several), 'person', 'people')}."
+        )
     unplaced = [one for one in slides if one.status == USED and one.places is None]
     if unplaced:
         notes.append(

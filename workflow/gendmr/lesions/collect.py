@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from gendmr.config.lesions import LesionsSection
-from gendmr.errors import GendmrError, IdentifierError, ModalityError, first_few
+from gendmr.errors import GendmrError, IdentifierError, ModalityError, first_few, plural
 from gendmr.files.atomic import write_json
 from gendmr.files.datasets import write_dataset
 from gendmr.files.lesions import LESIONS, LesionVolume, VolumeWriter, volume_writer
@@ -248,7 +248,9 @@ def _notes(section: LesionsSection, scans: Sequence[LesionScan]) -> list[str]:
         )
     empty = [scan.participant for scan in measured if not scan.lesion_voxels]
     if empty:
-        notes.append(f"{len(empty)} people have no lesion in the mask: {first_few(empty)}.")
+        notes.append(
+            f"No lesion in the mask: {plural(len(empty), 'person', 'people')}, {first_few(empty)}."
+        )
     codes = {scan.mask_values for scan in measured if scan.lesion_voxels}
     if len(codes) > 1 and not section.lesion:
         notes.append(f"Masks are written with different values, read alike: {first_few(codes)}.")

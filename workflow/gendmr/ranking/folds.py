@@ -19,6 +19,7 @@ from gendmr.files.opening import read_attributes, read_names
 from gendmr.files.tables import Kind, read_table
 from gendmr.modalities.store import null_schema
 from gendmr.ranking import scores
+from gendmr.ranking.seed_agreement import SeedAgreement
 from gendmr.training.readout import EVIDENCE, instance_scores
 
 if TYPE_CHECKING:
@@ -191,16 +192,18 @@ class AttributionReader:
         return np.asarray(attributions[stored].values)
 
     @property
-    def agreement_of_seeds(self) -> tuple[int, float] | None:
-        """Return the number of seeds of a fold, and how far their rankings agree; None without any.
-
-        The rank correlation (Spearman) of the scores of instances, averaged over pairs of networks
-        of a fold that differ in their seed alone, and over folds.
-        """
+    def agreement_of_seeds(self) -> SeedAgreement | None:
+        """Return how far the rankings of networks that differ in their seed agree; None without."""
         if not self.seeds:
             return None
-        return len(self.seeds[0]), float(
-            np.mean([scores.rank_correlation(one) for one in self.seeds])
+        differing = [one for one in self.seeds if (one != one[0]).any()]
+        return SeedAgreement(
+            count=len(self.seeds[0]),
+            folds=len(self.seeds),
+            differing=len(differing),
+            rank_correlation=float(np.mean([scores.rank_correlation(one) for one in differing]))
+            if differing
+            else 1.0,
         )
 
     def finish(self) -> FoldScores | None:

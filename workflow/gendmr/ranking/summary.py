@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from gendmr.config.ranking import RankingSection
 from gendmr.modalities import modality_of
 from gendmr.ranking import scores
 from gendmr.ranking.bias import Bias
+from gendmr.ranking.seed_agreement import SeedAgreement
 from gendmr.ranking.significance import LEVEL
 from gendmr.ranking.tables import RankedTable
 from gendmr.training.readout import EVIDENCE
@@ -27,7 +29,7 @@ def summarise(
     *,
     permutations: int,
     bias: Sequence[Bias],
-    seeds: Mapping[str, tuple[int, float]],
+    seeds: Mapping[str, SeedAgreement],
     notes: Sequence[str],
     repeat: np.ndarray,
     options: RankingSection,
@@ -55,7 +57,8 @@ def summarise(
         `modalities`: tables by modality. `null.family_wise_threshold`: by table, the z from which
         a row is family-wise significant at 5 %. `null.found`: by table, how many are significant.
         A key for each table whose agreement between folds is told (`genes`, `regions`). `seeds`: by
-        modality how many seeds each fold had, and the rank correlation between them.
+        modality how many seeds each fold had, in how many folds their scores differ, and the rank
+        correlation between them there.
     """
     lists = {name: _agreement(table) for name, table in tables.items() if table.top_k}
     joint = {name: table for name, table in tables.items() if table.joint}
@@ -88,18 +91,13 @@ def summarise(
         **lists,
         "bias": [item.summary() for item in bias],
         "seeds": {
-            name: {"count": count, "rank_correlation": _rounded(value)}
-            for name, (count, value) in seeds.items()
+            name: asdict(one) | {"rank_correlation": _rounded(one.rank_correlation)}
+            for name, one in seeds.items()
         },
         "notes": [
             *_notes_on_scores(method, options),
             *_notes(method, tables, modalities, permutations, lists),
-            *(
-                f"In each fold {method} is {count} networks that differ in their random seed alone:"
-                f" their rankings of {modality_of(name).instance}s have a rank correlation of"
-                f" {value:.2f}."
-                for name, (count, value) in seeds.items()
-            ),
+            *(one.sentence(method, modality_of(name).instance) for name, one in seeds.items()),
             *notes,
             *(note for item in bias if (note := item.note())),
         ],

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from gendmr import style
 from gendmr.chapters import chapters_of
 from gendmr.config.study import DATA_STAGES
-from gendmr.errors import InputFileError
+from gendmr.errors import InputFileError, plural
 from gendmr.files.intervals import parse_interval
 from gendmr.files.seal import verify
 from gendmr.files.tables import MISSING, read_table
@@ -319,11 +319,6 @@ def interval(values: dict[str, Any], low: str = "low", high: str = "high", digit
     if values.get(low) is None or values.get(high) is None:
         return ""
     return f"{number(values[low], digits)} to {number(values[high], digits)}"
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return `1 person`, `2 people`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def years(group: dict[str, Any]) -> str:

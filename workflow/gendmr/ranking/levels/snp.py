@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.ranking import RankingSection
-from gendmr.errors import AnnotationError, InputFileError, first_few
+from gendmr.errors import AnnotationError, InputFileError, first_few, plural
 from gendmr.files.tables import MISSING, Kind, read_table
 from gendmr.ranking import scores
 from gendmr.ranking.bias import Bias, measure_bias
@@ -203,7 +203,7 @@ class SnpLevel:
         notes = []
         unplaced = int(genes["start"].isna().sum())
         if unplaced:
-            notes.append(f"{unplaced} genes have no place in annotation/genes.tsv.")
+            notes.append(f"No place in annotation/genes.tsv: {plural(unplaced, 'gene')}.")
         fitted = int((genes["p_kind"] == "fitted").sum())
         if fitted:
             notes.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gendmr.errors import plural
 from gendmr.files.atomic import read_json
 
 
@@ -50,5 +51,5 @@ def _sex(stored: dict[str, Any]) -> str:
         return str(unchecked[0][0].upper() + unchecked[0][1:])
     wrong = sum(item["removed"] for item in stored["removed"] if item["step"] == "sex")
     return "Sex was checked on chromosome X: " + (
-        f"{wrong} people left for it" if wrong else "nobody left for it"
+        f"{plural(wrong, 'person', 'people')} left for it" if wrong else "nobody left for it"
     )
