@@ -97,6 +97,29 @@ def check_sums(fold: Any, names: set[str]) -> Any:
     return fitted
 
 
+@pytest.mark.parametrize("outcome", ["diagnosis", "stage"])
+def test_attributions__evidence_is_what_the_training_people_say(
+    planted: Path, prepare: Callable[..., Any], outcome: str
+) -> None:
+    fold = prepare(planted, SMALL, outcome=outcome, epochs=2)
+    fitted = fold.fit()
+    attributions = fitted.attributions(fold.held_out)
+    for name, learned in (("snp", fitted.weights["snp.trust"]), ("region", None)):
+        trust = np.log1p(np.exp(fitted.weights["region.trust"] if learned is None else learned))
+        z = fitted.method.learned(fitted)[f"evidence.{name}"]  # (instance, channel, phenotype)
+        expected = 0.5 * (np.asarray(trust)[:, None] * z**2).sum(axis=1).max(axis=1)
+        np.testing.assert_allclose(attributions[name].evidence, expected, rtol=1e-4)
+        assert expected.max() > 1
+    nobody = dataclasses.replace(
+        fold.held_out, present={name: np.zeros(len(fold.held_out), bool) for name in attributions}
+    )
+    np.testing.assert_array_equal(
+        fitted.attributions(nobody)["snp"].evidence, attributions["snp"].evidence
+    )
+    without = prepare(planted, SMALL | {"evidence": "none"}, outcome=outcome, epochs=1).fit()
+    assert without.attributions(fold.held_out)["snp"].evidence is None
+
+
 def test_intervals_of_time_share_a_risk_and_have_a_level_each(
     planted: Path, prepare: Callable[..., Any]
 ) -> None:

@@ -378,6 +378,13 @@ def test_mgi_method__refuses_what_does_not_fit_together(entry, said):
         MgiMethod.parse({"kind": "mgi", **entry}, where="training.methods.m")
 
 
+def test_ranked__is_false_where_genes_do_not_act_on_the_prediction():
+    """A fold without fusion leaves no attributions of genes: a ranking of them would fail."""
+    read = ("slice", "expression")
+    assert MgiMethod.parse({"kind": "mgi"}, where="m").ranked(read)
+    assert not MgiMethod.parse({"kind": "mgi", "fusion": "none"}, where="m").ranked(read)
+
+
 def test_mgi_method__a_preset_fills_in_what_is_left_out():
     small = MgiMethod.parse({"kind": "mgi", "preset": "small", "gene_width": 32}, where="m")
     assert (small.image_width, small.image_layers, small.gene_width) == (384, 12, 32)
