@@ -252,6 +252,6 @@ def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -
         null_chunks=int(study.training.null.permutations > 0),
         cohort=results / "cohort",
         genes=results / "annotation/genes.tsv",
-        options=study.ranking.of(ranked_as),
+        options=study.ranking_of(ranked_as),
         output=results / "ranking" / ranked_as,
     )

@@ -2,11 +2,13 @@
 
     python benchmarks/mgi.py run results/mgi-bench [--seeds 1 2 3] [--truths hidden rim null]
     python benchmarks/mgi.py table results/mgi-bench
+    python benchmarks/mgi.py oracle results/mgi-bench
 
 Each cohort has a seed of its own and is simulated three times: how far the mask reaches beyond the
 visible core is hidden in the image, shown by a rim, or hidden and genes are those of other people.
 A third is held out. The network with genes is compared, person by person, with the same network
-whose genes were exchanged, and with one without. Functions of the rules run in one process.
+whose genes were exchanged, and with one without. Functions of the rules run in one process. The
+part `oracle` says what the same cohorts allow without a network (`lesion_oracle.py`).
 """
 
 from __future__ import annotations
@@ -36,12 +38,14 @@ from gendmr.lesions.collect import collect_lesions
 from gendmr.simulate.lesions import simulate_lesions
 from gendmr.training.fold import train_fold
 from in_process import join_cohort
+from lesion_oracle import PERCENTILES, LesionCohort, lesions_section, oracle
 
-SMALL = {"side": 32, "slices": 4}
+SMALL = {"side": 48, "slices": 3}
 REAL, SHUFFLED = "real", "shuffled"
 METHODS: dict[str, dict[str, Any]] = {
     REAL: {"kind": "mgi"},
     SHUFFLED: {"kind": "mgi", "shuffled": {"expression": []}},
+    "pretrained": {"kind": "mgi", "fusion": "none"},
     "images": {"kind": "mgi", "reads": ["slice"]},
     "unet": {"kind": "unet"},
     "threshold": {"kind": "threshold"},
@@ -76,6 +80,7 @@ def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
             "nifti": f"{inputs}/images/{{participant}}_{{channel}}.nii.gz",
             "masks": f"{inputs}/masks/{{participant}}.nii.gz",
             "channels": ["flair"],
+            "percentiles": PERCENTILES,
         },
         "modalities": {"slice": {"side": SMALL["side"]}},
         "cohort": {
@@ -202,6 +207,16 @@ def retrieved(folder: Path) -> pd.DataFrame:
     return pd.concat(tables).groupby(keys).mean(numeric_only=True).reset_index()
 
 
+def read_by_oracle(folder: Path) -> pd.DataFrame:
+    """Return what thresholds and ridge regressions find, by truth, means over cohorts."""
+    rows = []
+    for place in sorted(folder.glob("*-*/simulate")):
+        truth = place.parent.name.rsplit("-", 1)[0]
+        found = oracle(LesionCohort.read(place, lesions_section(place)))
+        rows.append({"truth": truth, **found})
+    return pd.DataFrame(rows).groupby("truth").mean().reset_index()
+
+
 def main() -> None:
     """Run a part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -210,15 +225,21 @@ def main() -> None:
     one.add_argument("folder", type=Path)
     one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     one.add_argument("--truths", nargs="+", default=list(TRUTHS))
-    one.add_argument("--methods", nargs="+", default=[REAL, SHUFFLED])
+    one.add_argument("--methods", nargs="+", default=[REAL, SHUFFLED, "images"])
     one.add_argument("--options", type=yaml.safe_load, default={}, help="of mgi, YAML")
     one.add_argument("--lesions", type=yaml.safe_load, default={}, help="of the simulation, YAML")
-    parts.add_parser("table").add_argument("folder", type=Path)
+    for name in ("table", "oracle"):
+        parts.add_parser(name).add_argument("folder", type=Path)
     asked = parser.parse_args()
     if asked.part == "run":
         run(asked.folder, asked.seeds, asked.truths, asked.methods, asked.options, asked.lesions)
     else:
-        for table in (compared(asked.folder), retrieved(asked.folder)):
+        tables = (
+            [read_by_oracle(asked.folder)]
+            if asked.part == "oracle"
+            else [compared(asked.folder), retrieved(asked.folder)]
+        )
+        for table in tables:
             table.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
 
 

@@ -38,6 +38,7 @@ from gendmr.methods.slices import training_rows
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.tasks import task_of
 from gendmr.training.fold import build_method, train_fold
+from remedies import mended
 
 SHAPE = Shape(channels=1, rows=16, columns=12, genes=10)
 SIZES = Sizes(
@@ -183,8 +184,20 @@ def test_order_of__depends_on_names_and_places_not_on_the_file():
             other["expression"].to_numpy()[order_of(other, order)].tolist()
             == named[order_of(genes, order)].tolist()
         )
-    with pytest.raises(TrainingError, match="none of 4 genes has a place"):
-        order_of(genes.assign(place=-1), "genomic")
+    for change in ("order", "place"):
+        unplaced, order = genes.assign(place=-1), ["genomic"]
+        words = "set expression.positions, or choose `gene_order: alphabetical`"
+        with mended(
+            "methods/mgi/order.py",
+            words,
+            TrainingError,
+            lambda unplaced=unplaced, order=order: order_of(unplaced, order[0]),
+        ) as refused:
+            assert "none of 4 genes has a place" in refused.what
+            if change == "order":
+                order[0] = "alphabetical"
+            else:
+                unplaced["place"] = genes["place"]
 
 
 def test_alignment__calls_embeddings_that_collapsed():
@@ -363,6 +376,13 @@ def test_check_cohort__refuses_a_hospital_that_is_no_label():
 def test_mgi_method__refuses_what_does_not_fit_together(entry, said):
     with pytest.raises(ConfigurationError, match=said):
         MgiMethod.parse({"kind": "mgi", **entry}, where="training.methods.m")
+
+
+def test_ranked__is_false_where_genes_do_not_act_on_the_prediction():
+    """A fold without fusion leaves no attributions of genes: a ranking of them would fail."""
+    read = ("slice", "expression")
+    assert MgiMethod.parse({"kind": "mgi"}, where="m").ranked(read)
+    assert not MgiMethod.parse({"kind": "mgi", "fusion": "none"}, where="m").ranked(read)
 
 
 def test_mgi_method__a_preset_fills_in_what_is_left_out():

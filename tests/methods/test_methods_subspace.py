@@ -19,6 +19,7 @@ from gendmr.methods.subspace.method import Subspace, build, genes_of, random_par
 from gendmr.methods.subspace.network import SubspaceNet
 from gendmr.methods.subspace.terms import concordance, consistency, coordinate
 from gendmr.statistics.survival import harrell_c
+from remedies import mended
 
 
 def count(net: torch.nn.Module) -> int:
@@ -135,8 +136,13 @@ def test_genes_of_two_subspaces_are_in_neither() -> None:
 
 
 def test_a_subspace_without_genes_is_refused_before_training() -> None:
-    with pytest.raises(TrainingError, match="subspaces without a gene"):
-        genes_of(["Oncogenes", ""], MCAT_FAMILIES)
+    groups, families = ["Oncogenes", ""], dict(MCAT_FAMILIES)
+    words = "set expression.groups, and name its families in the method's subspaces"
+    module = "methods/subspace/method.py"
+    with mended(module, words, TrainingError, lambda: genes_of(groups, families)) as refused:
+        assert "subspaces without a gene" in refused.what
+        families = {"tumour": ["Oncogenes"], "environment": ["Own"]}
+        groups[1] = "Own"
 
 
 def test_random_partition__has_the_same_sizes_and_no_gene_twice() -> None:
@@ -196,3 +202,40 @@ def test_released_takes_all_defects_at_once() -> None:
 def test_a_width_that_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(ValidationError, match="no multiple of heads"):
         SubspaceMethod(width=30, heads=8)
+
+
+@pytest.mark.parametrize(("side", "stride", "keys"), [(8, 4, 2), (8, 2, 4), (8, 1, 8), (12, 3, 4)])
+def test_keys_are_a_stride_apart_and_stay_within_reach(side: int, stride: int, keys: int) -> None:
+    torch.manual_seed(3)
+    tokens = torch.randn(2, side * side, 16)
+    for reach in (0.0, 0.25):
+        attention = DeformableAttention(16, 2, 4, 0.0, stride=stride, reach=reach)
+        with torch.no_grad():
+            attention.offset[-1].weight.mul_(1e3)  # as far as they may go
+            _, points = attention(tokens, tokens)
+        assert points.shape == (4, 2, keys, keys) and keys_per_side(side, stride) == keys
+        steps = torch.arange(keys, dtype=torch.float32)
+        down, across = torch.meshgrid(steps, steps, indexing="ij")
+        far = (points - torch.stack([across, down])).abs().max()
+        assert far == pytest.approx(reach * (keys - 1), rel=1e-4)
+
+
+def test_gene_dropout__hides_genes_in_training_and_nowhere_else() -> None:
+    torch.manual_seed(4)
+    net = SubspaceNet({"a": 5}, 7, 3, width=16, head_width=4, dropout=0.0, gene_dropout=0.5)
+    batch = {
+        "expression_a": torch.randn(64, 5),
+        "patch": torch.randn(1, 16, 7).expand(64, 16, 7),
+        "patch_used": torch.ones(64, 16),
+    }
+    net.train()
+    torch.manual_seed(5)
+    trained = net(batch)["output"]
+    torch.manual_seed(5)
+    without = net({**batch, "expression_a": torch.zeros(64, 5)})["output"]
+    hidden = (trained == without).all(1)
+    assert 0.25 < hidden.float().mean() < 0.75
+    net.eval()
+    plain = SubspaceNet({"a": 5}, 7, 3, width=16, head_width=4, dropout=0.0).eval()
+    plain.load_state_dict(net.state_dict())
+    torch.testing.assert_close(net(batch)["output"], plain(batch)["output"], rtol=0, atol=0)

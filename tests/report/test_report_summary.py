@@ -196,7 +196,7 @@ def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
         {"stage": "training", "note": "no blocks", "where": "gendmr: 5 of 5 folds"},
         {"stage": "training", "note": "linear", "where": f"{others}: 5 of 5 folds"},
     ]
-    assert notes[0]["note"].startswith("P-values were not computed")
+    assert notes[0]["note"].startswith("No p-values of gendmr")
     assert len(notes) == len({json.dumps(note) for note in notes})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,9 +68,13 @@ def test_what_tells_the_outcome_comes_first_of_all(study: Maker) -> None:
     assert warn(results)[0] == "site alone tells diagnosis"
     # No null was run: nothing was permuted.
     assert "P-values do not allow for site" not in warn(results)
-    path = results / "ranking/gendmr/summary.json"
-    path.write_text(json.dumps({"null": {"permutations": 9}, "bias": []}))
-    assert warn(results)[:2] == ["site alone tells diagnosis", "P-values do not allow for site"]
+    # A null of any ranked method is one, not only of that whose ranking comes first.
+    shutil.copytree(results / "ranking/gendmr", results / "ranking/ridge-snp")
+    for method in ("ridge-snp", "gendmr"):
+        path = results / "ranking" / method / "summary.json"
+        path.write_text(json.dumps({"null": {"permutations": 9}, "bias": []}))
+        assert warn(results)[:2] == ["site alone tells diagnosis", "P-values do not allow for site"]
+        path.write_text(json.dumps({"null": {}, "bias": []}))
 
 
 def test_a_sound_study_raises_no_warning(study: Maker) -> None:

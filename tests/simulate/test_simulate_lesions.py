@@ -66,19 +66,14 @@ class Simulated:
         return np.stack(means, axis=1)
 
     def measured(self) -> dict[str, np.ndarray]:
-        """Return contrast and radius of the visible core, and radius of the mask, by person."""
-        cores, masks, contrasts = [], [], []
+        """Return contrast of the core and radius of the mask, by person."""
+        masks, contrasts = [], []
         for volume in self.volumes.values():
             image, mask = volume.image[0].astype(float), volume.labels > 0
-            inside = image[image > 0]
-            bright = (
-                image > np.median(inside) + 0.5 * (image[mask].max() - np.median(inside))
-            ) & mask
-            cores.append(np.sqrt(bright.sum(axis=(1, 2)).max()))
             masks.append(np.sqrt(mask.sum(axis=(1, 2)).max()))
-            contrasts.append(np.log(np.quantile(image[mask], 0.95) / np.median(inside) - 1))
-        return {name: np.array(one) for name, one in
-                (("core", cores), ("mask", masks), ("contrast", contrasts))}  # fmt: skip
+            level = np.median(image[image > 0])
+            contrasts.append(np.log(np.quantile(image[mask], 0.95) / level - 1))
+        return {"mask": np.array(masks), "contrast": np.array(contrasts)}
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
@@ -95,9 +90,8 @@ def test_simulate_lesions__factors_are_in_genes_and_in_lesions(hidden: Simulated
     for column, name in enumerate(FACTORS):
         assert correlation(seen[:, column], hidden.factor("factors", name)) > 0.85
     assert correlation(measured["contrast"], hidden.factor("lesion_factors", "brightness")) > 0.8
-    size, margin = (hidden.factor("lesion_factors", name) for name in ("size", "margin"))
-    radius = np.exp(0.25 * size) + np.clip(0.5 + 0.25 * margin, 0, 1)
-    assert correlation(measured["mask"], radius) > 0.9
+    radius = [shape["core_mm"] + shape["margin_mm"] for shape in hidden.truth["shapes"]]
+    assert correlation(measured["mask"], np.array(radius)) > 0.9
     assert hidden.truth["factors"] == hidden.truth["lesion_factors"]
 
 
@@ -120,6 +114,47 @@ def test_simulate_lesions__a_hidden_margin_leaves_no_trace_in_the_image(
     assert (rim.folder / "expression.tsv").read_bytes() == (
         hidden.folder / "expression.tsv"
     ).read_bytes()
+
+
+def found_by_threshold(root: Path, folder: Path, **changes: Any) -> dict[str, float]:
+    """Return what thresholds and ridge regressions find in a cohort of default size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(root / "benchmarks")
+        from lesion_oracle import LesionCohort, lesions_section, oracle
+    section = SimulateSection.parse({"people": 80, "sites": 3, **changes})
+    simulate_lesions(section, 6, folder)
+    return oracle(LesionCohort.read(folder, lesions_section(folder)))
+
+
+def test_simulate_lesions__a_rim_is_seen_without_a_network_and_genes_add_nothing(
+    root: Path, tmp_path: Path
+) -> None:
+    found = found_by_threshold(root, tmp_path, lesions={"margin": "rim"})
+    assert found["images"] > 0.9
+    assert abs(found["genes"] - found["images"]) < 0.01
+    assert found["image_margin"] > 0.8
+
+
+def test_simulate_lesions__a_hidden_margin_is_known_to_genes_alone(
+    root: Path, tmp_path: Path
+) -> None:
+    found = found_by_threshold(root, tmp_path, lesions={"margin": "hidden"})
+    assert found["core"] > 0.9
+    assert found["images"] < 0.85
+    assert found["genes"] - found["images"] > 0.03
+    assert abs(found["image_margin"]) < 0.4 and found["genes_margin"] > 0.8
+    for name in FACTORS[:-1]:
+        assert min(found[f"image_{name}"], found[f"genes_{name}"]) > 0.8
+    assert found["recall_1"] > 5 * found["chance_1"]
+
+
+def test_simulate_lesions__under_null_mode_genes_find_nobody_and_add_nothing(
+    root: Path, tmp_path: Path
+) -> None:
+    found = found_by_threshold(root, tmp_path, lesions={}, null_mode=True)
+    assert found["genes"] - found["images"] < 0.005
+    assert found["recall_1"] < 5 * found["chance_1"]
+    assert all(abs(found[f"genes_{name}"]) < 0.4 for name in FACTORS)
 
 
 def test_simulate_lesions__null_mode_gives_genes_of_nobody(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gendmr.files.tables import Kind, read_table
 from gendmr.modalities.store import null_schema
 from gendmr.ranking import scores
 from gendmr.ranking.seed_agreement import SeedAgreement
-from gendmr.training.readout import instance_scores
+from gendmr.training.readout import EVIDENCE, instance_scores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -145,6 +145,7 @@ class AttributionReader:
 
     def __init__(self, level: Level, modality: str, paths: Sequence[Path]) -> None:
         self.modality = modality
+        self.paths = paths
         self.repeat = repeats_of(paths)
         self.people = level.people
         self.by_fold = [
@@ -167,7 +168,7 @@ class AttributionReader:
         place = np.searchsorted(self.columns, in_cohort)
         value = attributions[f"value_{self.modality}"].values
         self.selected[fold, place] = True
-        self.scores[fold, place] = instance_scores(value, options.score)
+        self.scores[fold, place] = self._scores_of_fold(fold, value, attributions, options)
         by_seed = f"seed_{options.score}_{self.modality}"
         if by_seed in attributions:
             self.seeds.append(attributions[by_seed].values)
@@ -178,6 +179,17 @@ class AttributionReader:
             measured = np.where(measured < 0, np.nan, measured)
         covariance = scores.covariance(value[known], measured.astype("float64"))
         self.direction[place] += covariance / len(self.scores)
+
+    def _scores_of_fold(
+        self, fold: int, value: np.ndarray, attributions: xr.Dataset, options: RankingSection
+    ) -> np.ndarray:
+        """Return the scores of the fold's instances (instance,)."""
+        if options.score != EVIDENCE:
+            return instance_scores(value, options.score)
+        stored = f"{EVIDENCE}_{self.modality}"
+        if stored not in attributions:
+            raise _without_evidence(f"{self.paths[fold]}", self.modality)
+        return np.asarray(attributions[stored].values)
 
     @property
     def agreement_of_seeds(self) -> SeedAgreement | None:
@@ -233,6 +245,15 @@ def null_columns(
         if permuted is not None:
             read.append(permuted)
     return np.unique(np.concatenate(read))
+
+
+def _without_evidence(where: str, modality: str) -> RankingError:
+    return RankingError(
+        f"{where} holds no evidence of a {modality}, and ranking.score is evidence",
+        cause="a method that collects none, or a fold of an older version",
+        next_step="rank the method by another score: ranking.methods.<method>.score: mean_abs; or"
+        " remove the file and run again",
+    )
 
 
 def _columns(
@@ -344,7 +365,10 @@ def read_null(
             by_modality = {}
             for name, order in orders.items():
                 spread = np.zeros((len(numbers), len(order)), dtype=np.float32)
-                if f"{options.score}_{name}" in dataset:
+                known = f"{options.score}_{name}" in dataset
+                if options.score == EVIDENCE and name in dataset.coords and not known:
+                    raise _without_evidence(f"{path}", name)
+                if known:
                     columns = order.get_indexer(pd.Index(dataset[name].values))
                     spread[:, columns] = dataset[f"{options.score}_{name}"].values
                 by_modality[name] = spread

@@ -15,6 +15,7 @@ from gendmr.ranking.bias import Bias
 from gendmr.ranking.seed_agreement import SeedAgreement
 from gendmr.ranking.significance import LEVEL
 from gendmr.ranking.tables import RankedTable
+from gendmr.training.readout import EVIDENCE
 
 # Names of first rows in summary.json.
 LISTED = 12
@@ -94,6 +95,7 @@ def summarise(
             for name, one in seeds.items()
         },
         "notes": [
+            *_notes_on_scores(method, options),
             *_notes(method, tables, modalities, permutations, lists),
             *(one.sentence(method, modality_of(name).instance) for name, one in seeds.items()),
             *notes,
@@ -125,6 +127,16 @@ def _agreement(table: RankedTable) -> dict[str, Any]:
         else None,
         "first": table.rows[table.key].head(LISTED).tolist(),
     }
+
+
+def _notes_on_scores(method: str, options: RankingSection) -> list[str]:
+    if options.score != EVIDENCE:
+        return []
+    pooled = " A gene's is the mean of its SNPs'." if options.aggregation == "bayes" else ""
+    return [
+        f"Scores of {method} are evidence: logarithms of the Bayes factors that the people trained"
+        f" on give, averaged over folds, whatever they add to predictions.{pooled}"
+    ]
 
 
 def _notes(

@@ -12,6 +12,7 @@ from gendmr.files.atomic import read_json
 from gendmr.modalities import modality_of, names
 from gendmr.report.method_schema import MethodSummary
 from gendmr.report.schema import StudySummary
+from gendmr.report.significance import any_permuted
 
 STAGES = (*DATA_STAGES, "cohort", "training", "ranking")
 
@@ -28,7 +29,7 @@ def not_done(
         notes.append(
             {
                 "stage": "ranking",
-                "note": "P-values were not computed: no null (fits with permuted outcomes) was"
+                "note": f"No p-values of {summary.main}: no null (fits with permuted outcomes) was"
                 " run. A high rank alone is no evidence; look at the rank interval and the"
                 " stability, and at what could have been found at all.",
             }
@@ -71,9 +72,8 @@ def not_done(
                 " they were made, and how well, this report cannot say.",
             }
         )
-    # Strata limit permutations only: without a null their notes concern nobody.
-    significance = summary.significance
-    with_null = significance is not None and significance["null"].get("permutations")
+    # Strata limit permutations only: where no method has a null their notes concern nobody.
+    with_null = any_permuted(results / "ranking", summary.ranked)
     permuted = [("cohort", "strata.json")] if with_null else []
     files = [(stage, "summary.json") for stage in STAGES]
     for stage, name in (*files, ("cohort", "splits.json"), *permuted):

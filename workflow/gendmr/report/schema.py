@@ -155,6 +155,12 @@ class StudySummary:
         """Return a method by its name; None where there is none of that name."""
         return next((item for item in self.methods if item.method == name), None)
 
+    @property
+    def ranked(self) -> list[str]:
+        """Return the methods with a ranking, the one that comes first before the others."""
+        first = [] if self.main is None else [self.main]
+        return [*first, *(str(row["method"]) for row in self.other_rankings)]
+
     def outcome(self, name: str) -> OutcomeSummary:
         """Return an outcome by its name."""
         return next(item for item in self.outcomes if item.name == name)

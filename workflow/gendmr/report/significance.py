@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,21 @@ PROPERTIES = {
     "length": "length of the gene",
     "maf": "mean minor allele frequency",
 }
+
+
+def any_permuted(ranking: Path, methods: Iterable[str]) -> bool:
+    """Return whether the ranking of one of some methods was compared with permuted outcomes.
+
+    Parameters
+    ----------
+    ranking : Path
+        ``results/<study>/ranking``.
+    methods : iterable of str
+    """
+    files = [ranking / name / "summary.json" for name in methods]
+    return any(
+        read_json(path).get("null", {}).get("permutations") for path in files if path.is_file()
+    )
 
 
 def significance(ranking: Path, blocks: int) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from gendmr.report.performance import COVARIATES
 from gendmr.report.schema import StudySummary
 from gendmr.report.sections.genetics.apoe import snps_predict_too_well
 from gendmr.report.sections.imaging import registration_alarm, registration_warnings
+from gendmr.report.significance import any_permuted
 
 FEW = 30  # people
 LEVEL = 0.05
@@ -34,7 +35,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
     """
     leaks, milder = snps_predict_too_well(summary.methods, options, results)
     # Only methods with a ranking, because readers will act on it.
-    shown = {summary.main, *(row["method"] for row in summary.other_rankings)}
+    shown = set(summary.ranked)
     main = {one.name: _main_method(summary, one) for one in summary.outcomes}
     learners = {
         one.name: [item for item in summary.methods if item.outcome == one.name]
@@ -70,8 +71,8 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
 def _of_the_cohort(summary: StudySummary, results: Path) -> list[str]:
     """Return covariates that tell an outcome, and what permutations do not allow for."""
     said: list[str] = []
-    # Strata limit permutations only: without a null they concern nobody.
-    permuted = summary.significance is not None and summary.significance["null"].get("permutations")
+    # Strata limit permutations only: where no method has a null they concern nobody.
+    permuted = any_permuted(results / "ranking", summary.ranked)
     for name in ("summary.json", *(["strata.json"] if permuted else [])):
         path = results / "cohort" / name
         if path.is_file():
@@ -82,9 +83,9 @@ def _of_the_cohort(summary: StudySummary, results: Path) -> list[str]:
 def _lists_at_chance(summary: StudySummary, results: Path) -> list[str]:
     """Return the rankings on whose first rows folds agree no more than under permuted outcomes."""
     said = []
-    for method in dict.fromkeys([summary.main, *(row["method"] for row in summary.other_rankings)]):
-        path = results / "ranking" / str(method) / "summary.json"
-        if method is None or not path.is_file():
+    for method in summary.ranked:
+        path = results / "ranking" / method / "summary.json"
+        if not path.is_file():
             continue
         lists = []
         for name, agreement in read_json(path).items():

@@ -6,8 +6,18 @@ from typing import Literal
 
 import numpy as np
 
+from gendmr.methods.base import Attribution
+
 Score = Literal["mean_abs", "abs_mean"]
 SCORES: tuple[Score, ...] = ("mean_abs", "abs_mean")
+EVIDENCE = "evidence"
+KINDS: tuple[str, ...] = (*SCORES, EVIDENCE)
+
+
+def scores_of(attribution: Attribution) -> dict[str, np.ndarray]:
+    """Return the scores (instance,) of a bag by kind; `evidence` where the method has any."""
+    scores = {score: instance_scores(attribution.value, score) for score in SCORES}
+    return scores if attribution.evidence is None else scores | {EVIDENCE: attribution.evidence}
 
 
 def instance_scores(risk: np.ndarray, score: Score) -> np.ndarray:

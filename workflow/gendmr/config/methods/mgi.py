@@ -81,7 +81,7 @@ class MgiMethod(NetworkSection):
     """Length of an embedding."""
     temperature: float = Field(default=0.07, gt=0, le=1)
     """Of the contrastive loss at the start; it is learned."""
-    pretrain_epochs: int = Field(default=60, ge=0)
+    pretrain_epochs: int = Field(default=200, ge=0)
     """Of the contrastive phase; 0: none."""
     pretrain_batch: int = Field(default=32, ge=2)
     """People of a contrastive batch, at most; nobody is in it twice."""
@@ -117,6 +117,10 @@ class MgiMethod(NetworkSection):
         """Defaults of the preset: large ones learn more slowly than `cpu`."""
         slower = {} if self.preset == "cpu" else SLOW.model_dump(exclude_unset=True)
         return self.defaults.model_copy(update=slower)
+
+    def ranked(self, available: tuple[str, ...]) -> bool:
+        """Return whether genes act on the prediction: without fusion there is nothing to rank."""
+        return self.fusion != "none" and super().ranked(available)
 
     def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
         """Return how held-out people find each other, where images and genes are aligned."""

@@ -43,6 +43,11 @@ class SubspaceMethod(NetworkSection):
     deformable: bool = True
     """Attention from fused patches to sampled ones; without it patches are fused with genes and
     averaged."""
+    stride: int = Field(default=4, ge=1, le=4)
+    """Places of a bag between two that attention samples: 4, as published for bags of 50 x 50."""
+    reach: float = Field(default=4 / 11, ge=0, le=1)
+    """How far a sampled place may move, as a share of the side of the grid: 4 of 11, as published
+    for bags of 50 x 50."""
     consistency: Literal["person", "released", "none"] = "person"
     """Term of the loss that is small where people alike in genes sample alike. `released` compares
     heads with people, as the released code does."""
@@ -59,6 +64,9 @@ class SubspaceMethod(NetworkSection):
     """Length of a query of one head."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Of the encoders."""
+    gene_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of people in a training step whose expression counts as missing, so that the network
+    learns to read slides too; 0 as published."""
 
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "quantitative", "survival")
     readable: ClassVar[tuple[str, ...] | None] = ("expression", "patch")

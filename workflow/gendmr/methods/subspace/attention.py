@@ -12,20 +12,23 @@ from torch.nn import functional
 
 from gendmr.methods.subspace.bias import PositionBias
 
-KERNEL, STRIDE, PADDING = 6, 4, 1  # of the network of offsets
+STRIDE, REACH = 4, 4 / 11  # as published, where a bag has 50 x 50 places and 12 x 12 keys
+PADDING = 1  # of the network of offsets; its kernel is two wider than the stride
 # Hidden numbers of the position bias below which row by row costs more than it saves.
 FEW = 1 << 23
 
 
-def keys_per_side(side: int) -> int:
+def keys_per_side(side: int, stride: int = STRIDE) -> int:
     """Return the side of the grid of keys.
 
     Examples
     --------
     >>> [keys_per_side(side) for side in (4, 12, 20, 50)]
     [1, 3, 5, 12]
+    >>> keys_per_side(8, stride=2)
+    4
     """
-    return (side + 2 * PADDING - KERNEL) // STRIDE + 1
+    return side // stride
 
 
 class DeformableAttention(nn.Module):
@@ -40,6 +43,11 @@ class DeformableAttention(nn.Module):
     head_width : int
     dropout : float
         Of shares.
+    stride : int
+        Positions between keys.
+    reach : float
+        How far a key may move from its place on the regular grid, as a share of the distance of
+        the first and the last key.
     plain : bool
         Compute the position bias pair by pair however many pairs there are.
 
@@ -50,16 +58,27 @@ class DeformableAttention(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, head_width: int, dropout: float, plain: bool = False
+        self,
+        width: int,
+        heads: int,
+        head_width: int,
+        dropout: float,
+        *,
+        stride: int = STRIDE,
+        reach: float = REACH,
+        plain: bool = False,
     ) -> None:
         super().__init__()
+        self.reach = reach
         self.heads, self.head_width, self.plain, self.few = heads, head_width, plain, FEW
         inner = heads * head_width
         self.to_query = nn.Conv2d(width, inner, 1, groups=heads, bias=False)
         self.to_key = nn.Conv2d(width, inner, 1, groups=heads, bias=False)
         self.to_value = nn.Conv2d(width, inner, 1, groups=heads, bias=False)
         self.offset = nn.Sequential(
-            nn.Conv2d(head_width, head_width, KERNEL, STRIDE, PADDING, groups=head_width),
+            nn.Conv2d(
+                head_width, head_width, stride + 2 * PADDING, stride, PADDING, groups=head_width
+            ),
             nn.GELU(),
             nn.Conv2d(head_width, 2, 1, bias=False),
         )
@@ -88,8 +107,9 @@ class DeformableAttention(nn.Module):
         grid = queries.transpose(1, 2).reshape(people, width, side, side)
         source = patches.transpose(1, 2).reshape(people, width, side, side)
         query = self.to_query(grid)  # (person, head * head width, side, side)
-        offsets = 4 * torch.tanh(self.offset(query.reshape(people * heads, inner, side, side)))
+        offsets = torch.tanh(self.offset(query.reshape(people * heads, inner, side, side)))
         count = offsets.shape[-1]
+        offsets = self.reach * max(count - 1, 1) * offsets
         steps = torch.arange(count, device=queries.device, dtype=queries.dtype)
         down, across = torch.meshgrid(steps, steps, indexing="ij")
         points = offsets + torch.stack([across, down])  # (person * head, 2, count, count)

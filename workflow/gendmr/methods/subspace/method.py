@@ -82,6 +82,9 @@ class Subspace(NetworkMethod):
             head_width=self.options.head_width,
             dropout=self.options.dropout,
             deformable=self.options.deformable,
+            gene_dropout=self.options.gene_dropout,
+            stride=self.options.stride,
+            reach=self.options.reach,
         )
 
     def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:

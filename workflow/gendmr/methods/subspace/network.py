@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,8 +28,8 @@ class Branch(nn.Module):
     width, heads, head_width : int
     dropout : float
     deformable : bool
-    plain : bool
-        See `DeformableAttention`.
+    **attention : int, float or bool
+        `stride`, `reach` and `plain` of `DeformableAttention`.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Branch(nn.Module):
         head_width: int,
         dropout: float,
         deformable: bool,
-        plain: bool = False,
+        **attention: Any,
     ) -> None:
         super().__init__()
         self.encode = GeneEncoder(genes, width, dropout) if genes else None
@@ -49,7 +50,7 @@ class Branch(nn.Module):
         with_attention = bool(features) and deformable
         self.norm = nn.LayerNorm(width) if with_attention else None
         self.attend = (
-            DeformableAttention(width, heads, head_width, dropout, plain)
+            DeformableAttention(width, heads, head_width, dropout, **attention)
             if with_attention
             else None
         )
@@ -113,7 +114,10 @@ class SubspaceNet(nn.Module):
     outputs : int
     width, heads, head_width : int
     dropout : float
-    deformable, plain : bool
+    deformable : bool
+    gene_dropout : float
+        Share of people in a training step whose expression counts as missing.
+    **attention : int, float or bool
         See `Branch`.
     """
 
@@ -128,13 +132,17 @@ class SubspaceNet(nn.Module):
         head_width: int = 64,
         dropout: float = 0.1,
         deformable: bool = True,
-        plain: bool = False,
+        gene_dropout: float = 0.0,
+        **attention: Any,
     ) -> None:
         super().__init__()
         self.names = tuple(genes)
+        self.gene_dropout = gene_dropout
         self.branch = nn.ModuleDict(
             {
-                name: Branch(count, features, width, heads, head_width, dropout, deformable, plain)
+                name: Branch(
+                    count, features, width, heads, head_width, dropout, deformable, **attention
+                )
                 for name, count in genes.items()
             }
         )
@@ -152,10 +160,15 @@ class SubspaceNet(nn.Module):
         """
         outputs: Tensors = {}
         codes = []
+        with_genes = None
+        if self.training and self.gene_dropout and "patch" in batch:
+            drawn = torch.rand(len(batch["patch"]), 1, device=batch["patch"].device)
+            with_genes = (drawn >= self.gene_dropout).to(drawn.dtype)  # (person, 1)
         for name in self.names:
-            said = self.branch[name](
-                batch.get(f"expression_{name}"), batch.get("patch"), batch.get("patch_used")
-            )
+            expression = batch.get(f"expression_{name}")  # (person, gene)
+            if expression is not None and with_genes is not None:
+                expression = expression * with_genes
+            said = self.branch[name](expression, batch.get("patch"), batch.get("patch_used"))
             codes.append(said["code"])
             outputs[f"{CODE}{name}"] = said["code"]
             for prefix, key in ((GENES, "genes"), (POINTS, "points"), (TOKENS, "tokens")):
