@@ -122,7 +122,7 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
     people = len(cohort.mask)
     train, test = np.arange(people // 2), np.arange(people // 2, people)
     smooth = gaussian_filter(cohort.intensity, (0, 0, SMOOTHING, SMOOTHING))
-    found = {"core": np.empty(0), "mask": np.empty(0)}
+    found: dict[str, np.ndarray] = {"core": np.empty(0), "mask": np.empty(0)}
     for name, wanted in (("core", cohort.core), ("mask", cohort.mask)):
         # Of the mask where the image shows it, of the core otherwise: what training people say.
         scores = [

@@ -199,7 +199,7 @@ BY_HAND: dict[str, str] = {
     r"(restore|fetch|copy|export|convert|save) (it|them|the|both|all|or)\b.*|convert it again.*": (
         "it asks for the file as it was, which only its owner has"
     ),
-    r"bring (more )?people.*|bring measurements .*": "it asks for people or measurements",
+    r"bring (more )?people.*": "it asks for more people",
     r"(python -m )?pip install .*|apt install .*|install .*|git lfs pull|datalad get .*": (
         "it installs or fetches from a network"
     ),

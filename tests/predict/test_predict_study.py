@@ -150,15 +150,22 @@ def test_predict_study__refuses_another_build(
 
 @pytest.mark.parametrize("factor", [0.001, 1000.0])
 def test_predict_study__refuses_measurements_in_another_unit(
-    study: Path, edited: Edited, tmp_path: Path, factor: float
+    study: Path, second: Path, edited: Edited, tmp_path: Path, factor: float
 ) -> None:
     def in_cm3(dataset: xr.Dataset) -> xr.Dataset:
         dataset["volume"].values[:] *= factor
         return dataset
 
-    with pytest.raises(ModelError, match="far from those of the training people") as error:
-        predict(study, edited("region", in_cm3), tmp_path)
-    assert "cm3" in error.value.cause
+    folder = [edited("region", in_cm3)]
+
+    def run() -> None:
+        predict(study, folder[0], tmp_path, methods=["ridge"], fold=(0, 1))
+
+    words = "bring measurements in the unit and of the program of the training"
+    with mended("predict/matching.py", words, ModelError, run) as refused:
+        folder[0] = second
+    assert "far from those of the training people" in str(refused)
+    assert "cm3" in refused.cause
 
 
 def test_predict_study__names_people_of_the_training_set(study: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from gendmr.ranking.significance import z_scores
 from gendmr.ranking.summary import summarise
 from gendmr.ranking.tables import null_ranking_schema
 from pictures import texts
+from remedies import mended
 
 
 def ranking(arguments, **changes):
@@ -565,10 +566,17 @@ def test_rank__evidence_that_a_file_lacks_is_an_error_with_a_remedy(make_study, 
     arguments = make_study(chunks=1, draws=19, region=False).write()
     if lacking == "null":
         with_evidence(arguments, chunks=0)
-    with pytest.raises(RankingError, match="holds no evidence of a snp") as error:
-        ranking(arguments, score="evidence", aggregation="bayes")
-    assert "mean_abs" in str(error.value.next_step)
-    assert ranking(arguments, score="mean_abs").tables["genes"].rows["score"].gt(0).any()
+    said = {"score": "evidence", "aggregation": "bayes"}
+
+    def run():
+        options = RankingSection.parse(said).of("gendmr")
+        tables = ranking(arguments, score=options.score, aggregation=options.aggregation).tables
+        assert tables["genes"].rows["score"].gt(0).any()
+
+    words = "rank the method by another score: ranking.methods.<method>.score: mean_abs"
+    with mended("ranking/folds.py", words, RankingError, run) as refused:
+        said["methods"] = {"gendmr": {"score": "mean_abs"}}
+    assert "holds no evidence of a snp" in refused.what
 
 
 def test_collect_null__the_largest_of_averages_is_that_of_a_slow_twin(make_study):

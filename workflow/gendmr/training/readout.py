@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -10,13 +10,15 @@ from gendmr.methods.base import Attribution
 
 Score = Literal["mean_abs", "abs_mean"]
 SCORES: tuple[Score, ...] = ("mean_abs", "abs_mean")
-EVIDENCE = "evidence"
+EVIDENCE: Final = "evidence"
 KINDS: tuple[str, ...] = (*SCORES, EVIDENCE)
 
 
 def scores_of(attribution: Attribution) -> dict[str, np.ndarray]:
     """Return the scores (instance,) of a bag by kind; `evidence` where the method has any."""
-    scores = {score: instance_scores(attribution.value, score) for score in SCORES}
+    scores: dict[str, np.ndarray] = {
+        score: instance_scores(attribution.value, score) for score in SCORES
+    }
     return scores if attribution.evidence is None else scores | {EVIDENCE: attribution.evidence}
 
 

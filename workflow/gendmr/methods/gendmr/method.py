@@ -345,7 +345,8 @@ class Gendmr(NetworkMethod):
             joined = [np.concatenate(values) for values in zip(*batches, strict=True)]
             for values in joined:
                 values[~people.present[name]] = np.nan
-            attributions[name] = Attribution(*joined, evidence=evidence.get(name))
+            signed, rest, attention = joined
+            attributions[name] = Attribution(signed, rest, attention, evidence=evidence.get(name))
         return attributions
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
