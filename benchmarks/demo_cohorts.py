@@ -35,8 +35,8 @@ FIRST = 6
 METRICS: dict[str, Kind] = {"fold": "text", "metric": "text", "value": "number"}
 
 
-def study_of(cohort: int, simulated: dict[str, Any]) -> Study:
-    """Return the study of one cohort, with some options of `simulate` changed."""
+def study_of(cohort: int, simulated: dict[str, Any], methods: list[str] | None = None) -> Study:
+    """Return the study of one cohort, some options of `simulate` changed, and some methods."""
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     config["seed"] = cohort
     config["simulate"] |= simulated
@@ -49,6 +49,12 @@ def study_of(cohort: int, simulated: dict[str, Any]) -> Study:
     del config["training"][None]  # `null`, as YAML reads the key
     config["training"]["null"] = {"permutations": 0}
     config["ranking"].pop("enrichment", None)
+    entries = config["training"]["methods"]
+    config["training"]["methods"] = {name: entries[name] for name in methods or entries}
+    ranked = config["ranking"]["methods"]
+    config["ranking"]["methods"] = {
+        name: said for name, said in ranked.items() if not methods or name in methods
+    }
     return Study.parse(config)
 
 
@@ -79,10 +85,11 @@ def main() -> None:
         default={},
         help="other options: '{people: 300}'",
     )
+    parser.add_argument("--methods", nargs="+", help="of the demo; absent: all")
     chosen = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        study = study_of(cohort, chosen.simulate)
+        study = study_of(cohort, chosen.simulate, chosen.methods)
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
             results = Path("results") / study.study

@@ -24,7 +24,9 @@ from gendmr.genotypes.variants import filter_variants
 from gendmr.imaging.measurements import read_measurements
 from gendmr.ranking.rank import rank_method
 from gendmr.seeds import generator
+from gendmr.simulate.atlas import make_atlas
 from gendmr.simulate.cohort import simulate_cohort
+from gendmr.simulate.maps import simulate_maps
 from gendmr.simulate.measurements import simulate_measurements
 from gendmr.simulate.signals import simulate_signals
 from gendmr.tasks import task_of
@@ -57,6 +59,18 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
     simulate_measurements(
         simulated / "anatomy.tsv", REGIONS, study.simulate, study.seed, simulated / "regions.nc"
     )
+    if study.simulate.maps:
+        labels, table = simulated / "atlas.nii.gz", simulated / "atlas.tsv"
+        make_atlas(REGIONS, labels, table)
+        simulate_maps(
+            simulated / "regions.nc",
+            REGIONS,
+            labels,
+            table,
+            study.simulate,
+            study.seed,
+            simulated / "maps.tsv",
+        )
     if study.connectivity:
         simulate_signals(
             simulated / "connections.tsv",
@@ -238,6 +252,6 @@ def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -
         null_chunks=int(study.training.null.permutations > 0),
         cohort=results / "cohort",
         genes=results / "annotation/genes.tsv",
-        options=study.ranking.of(ranked_as),
+        options=study.ranking_of(ranked_as),
         output=results / "ranking" / ranked_as,
     )

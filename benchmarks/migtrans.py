@@ -3,18 +3,26 @@
     python benchmarks/migtrans.py run --cohorts 4
     python benchmarks/migtrans.py run --cohorts 4 --methods migtrans early-fusion --permuted
     python benchmarks/migtrans.py page
+    python benchmarks/migtrans.py small > small.yaml
+    python benchmarks/migtrans.py cost --method migtrans-maps --resolution 4 --permutations 2
 
 Cohort k is config/studies/migtrans.yaml with the seed k; all its methods are fitted in the same
 folds, in one process. With `--permuted` diagnoses change hands before anything reads them, so that
 folds are stratified by the permuted ones. A row of docs/explanation/migtrans.tsv that is there,
 made by the same code and options, is not made again: a run that was stopped goes on where it stood.
-`page` writes the generated part of docs/explanation/migtrans.md.
+`page` writes the generated part of docs/explanation/migtrans.md. `small` prints a
+study of ten methods that goes through the whole workflow in minutes, with five permutations. `cost`
+measures one fold of 200 people who have everything, and permutations of it: processor time and the
+largest memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
+import resource
 import shutil
 import sys
 import time
@@ -22,13 +30,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
+from scipy.stats import t
 
 from calibration_page import BEGIN, END, replace_part
 from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.training.fold import train_fold
+from gendmr.training.null import fit_null
 from in_process import (
     ROOT,
     auc_of_folds,
@@ -48,13 +60,39 @@ WORK = ROOT / "results/benchmark-migtrans"
 MAIN = "migtrans"
 BATCH = 64  # people in a step where epochs are given
 FIRST = 10
-RANKED = {"network_pairs": "network_pair", "regions": "region", "genes": "gene"}
+RANKED = {
+    "network_pairs": ("network_pairs", "network_pair"),
+    "regions": ("regions", "region"),
+    "volume_regions": ("regions", "atlas_region"),
+    "genes": ("genes", "gene"),
+}  # table of a ranking: column of ours, and the key of its rows
+FOUND = tuple(dict.fromkeys(column for column, _ in RANKED.values()))
+# What stands in the study without a part, or with one more, and what it is held against.
+ABLATIONS = {
+    "network-alone": (
+        *("image-first", "one-token", "no-feed-forward", "all-present", "autoencoder"),
+        *("pretrained", "auxiliary", "smoothed", "three-seeds"),
+    ),
+    "maps-alone": ("squeeze", "no-gate"),
+}
+SMALL_METHODS = (
+    *("migtrans", "migtrans-maps", "network-alone", "migtrans-edge", "covariates", "amplitude"),
+    *("tangent", "early-fusion", "somebody-elses-snp", "late-fusion"),
+)
+SMALL = {
+    **{"people": 120, "images": 110, "genes": 30, "background_snps": 300, "planted": 6},
+    **{"strongest_odds_ratio": 4.0, "atrophy": 0.1, "volumes": 100},
+}
+HELD_OUT = 0.25  # held-out people per training person, in five folds
+SEVERAL = 4  # cohorts from which on intervals are over cohorts
 COLUMNS: dict[str, Kind] = {
     "permuted": "integer",
     "cohort": "integer",
     "method": "text",
     "auc": "number",
     "auc_sd": "number",
+    "auc_by_fold": "text",
+    "share": "number",
     "network_pairs": "number",
     "regions": "number",
     "genes": "number",
@@ -97,8 +135,22 @@ def row_of(study: Study, method: str, results: Path, truth: dict[str, Any]) -> d
     train_folds(study, method, results)
     seconds = time.process_time() - start
     auc = auc_of_folds(results, method)
-    row = {"auc": round(auc.mean(), 5), "auc_sd": round(auc.std(ddof=1), 5)}
+    row = {
+        "auc": round(auc.mean(), 5),
+        "auc_sd": round(auc.std(ddof=1), 5),
+        "auc_by_fold": " ".join(f"{value:.5f}" for value in auc),
+        "share": share_of_network(results / "training" / method),
+    }
     return row | planted_first(study, method, results, truth) | {"seconds": round(seconds, 1)}
+
+
+def share_of_network(training: Path) -> float:
+    """Return how much of a network counts beside its ridge, mean over folds; NaN without ridge."""
+    shares = []
+    for path in sorted(training.glob("repeat-*/fold-*/run.json")):
+        notes = "\n".join(json.loads(path.read_text(encoding="utf-8"))["notes"])
+        shares += [float(value) for value in re.findall(r"the network counts by ([\d.]+):", notes)]
+    return float(np.mean(shares)) if shares else np.nan
 
 
 def planted_first(
@@ -117,12 +169,12 @@ def planted_first(
         return {}
     rank_trained(study, method, results, ranked_as=method)
     counts: dict[str, float] = {}
-    for name, key in RANKED.items():
+    for name, (column, key) in RANKED.items():
         path = results / "ranking" / method / f"{name}.tsv"
         if path.is_file():
             rows = read_table(path, {key: "text", "rank": "number"}, extra=True)
             first = rows.sort_values("rank", kind="stable")[key].head(FIRST)
-            counts[name] = len(planted[name] & set(first))
+            counts[column] = len(planted[column] & set(first))
     return counts
 
 
@@ -179,44 +231,140 @@ def run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+# ---- A small study -------------------------------------------------------------------------------
+
+
+def small_study() -> dict[str, Any]:
+    """Return the configuration of a study of few people, with stronger effects."""
+    config = study_of(1, SMALL_METHODS, None)
+    name = config["study"]
+    config = json.loads(json.dumps(config).replace(f"results/{name}/", "results/migtrans-small/"))
+    config["study"] = "migtrans-small"
+    config["simulate"] |= SMALL
+    config["cohort"]["folds"] = 3
+    for entry in config["training"]["methods"].values():
+        if entry["kind"] == MAIN:
+            entry["optimisation"] = {"epochs": 4}
+    config["training"]["null"] = {"permutations": 5, "methods": [MAIN]}
+    return dict(config)
+
+
+def small(chosen: argparse.Namespace) -> int:
+    """Print it."""
+    print(yaml.safe_dump(small_study(), sort_keys=False), end="")
+    return 0
+
+
+# ---- What a fold costs ---------------------------------------------------------------------------
+
+
+def cost(chosen: argparse.Namespace) -> int:
+    """Measure one fold of a method, and permutations of it."""
+    config = study_of(1, [chosen.method], None)
+    config |= {"study": "cost"}
+    config = json.loads(json.dumps(config).replace("results/migtrans-1/", "results/cost/"))
+    config["simulate"] |= {"people": chosen.people, "images": chosen.people}
+    config["modalities"]["volume"]["resolution"] = chosen.resolution
+    config["training"]["null"]["permutations"] = chosen.permutations
+    study = Study.parse(config)
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    os.chdir(chosen.work)
+    results = Path("results/cost")
+    shutil.rmtree(results, ignore_errors=True)
+    make_simulated_cohort(study, results)
+    options = study.method_options(chosen.method)
+    fold = {"method": chosen.method, "repeat": 0, "fold": 0, "options": options}
+    print(f"{chosen.people} people, {chosen.method}: the cohort alone takes {memory():.2f} GB")
+    start = time.process_time()
+    train_fold(results / "cohort", results / "fold", **fold, seed=study.seed, device="cpu")
+    print(f"a fold: {time.process_time() - start:.0f} processor s, {memory():.2f} GB")
+    if chosen.permutations:
+        start = time.process_time()
+        fit_null(results / "cohort", results / "null.nc", **fold, first=0,
+                 count=chosen.permutations, seed=study.seed, device="cpu")  # fmt: skip
+        seconds = (time.process_time() - start) / chosen.permutations
+        hours = seconds * 99 * study.cohort.folds / 3600
+        print(f"a permutation of it: {seconds:.0f} processor s, {memory():.2f} GB; 99 of"
+              f" {study.cohort.folds} folds: {hours:.1f} hours of one processor")  # fmt: skip
+    return 0
+
+
+def memory() -> float:
+    """Return the most memory that this process has had, GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
 # ---- The page ------------------------------------------------------------------------------------
 
 
 def generated(table: pd.DataFrame) -> str:
-    """Return the tables of the page: true diagnoses, then permuted ones."""
+    """Return the tables of the page: true diagnoses, ablations, permuted diagnoses."""
+    true, permuted = (table[table["permuted"] == number] for number in (0, 1))
     parts = []
-    for permuted, title in ((0, "True diagnoses"), (1, "Permuted diagnoses")):
-        rows = table[table["permuted"] == permuted]
-        if len(rows):
-            parts += [f"### {title}", section(rows)]
+    ablated = {name for names in ABLATIONS.values() for name in names} | {"maps-alone"}
+    if len(rows := true[~true["method"].isin(ablated)]):
+        parts += ["### True diagnoses", section(rows, MAIN)]
+    for against, names in ABLATIONS.items():
+        rows = true[true["method"].isin([against, *names])]
+        if rows["method"].nunique() > 1:
+            parts += [f"### Parts: against `{against}`", section(rows, against)]
+    if len(permuted):
+        parts += ["### Permuted diagnoses", section(permuted, MAIN)]
     return "\n\n".join(parts) or "No cohort has been run yet."
 
 
-def section(rows: pd.DataFrame) -> str:
-    """Return a row per method: AUC, the gain of MIGTrans in the same cohorts, what is found."""
-    aucs = rows.pivot_table(index="cohort", columns="method", values="auc")
+def section(rows: pd.DataFrame, main: str) -> str:
+    """Return a row per method: AUC, how much better the main one is in the same folds, and more."""
+    mean = rows.groupby("method")["auc"].mean().sort_values(ascending=False)
     lines = []
-    for name in sorted(aucs, key=lambda one: -aucs[one].mean()):
+    for name in mean.index:
         own = rows[rows["method"] == name]
-        gain = (aucs[MAIN] - aucs[name]).dropna() if MAIN in aucs and name != MAIN else None
         numbers = [
-            "–" if own[column].isna().all() else f"{own[column].mean():.1f}" for column in RANKED
+            "–" if own[column].isna().all() else f"{own[column].mean():.1f}"
+            for column in ("share", *FOUND)
         ]
         lines.append(
             [
-                f"**{name}**" if name == MAIN else str(name),
+                f"**{name}**" if name == main else str(name),
                 str(len(own)),
                 mean_with_error(own["auc"], 3),
-                "" if gain is None or not len(gain) else mean_with_error(gain, 3, signed=True),
+                "" if name == main else gain(rows, main, str(name)),
                 *numbers,
                 f"{own['seconds'].mean():.0f}",
             ]
         )
     head = [
-        *("method", "cohorts", "AUC", "MIGTrans is better by"),
+        *("method", "cohorts", "AUC", f"{main} is better by (95 % interval)", "network counts"),
         *("pairs", "regions", "genes", "processor s"),
     ]
     return markdown(head, lines)
+
+
+def gain(rows: pd.DataFrame, main: str, other: str) -> str:
+    """Return by how much a method's AUC is above another's, with the 95 % interval.
+
+    Over four cohorts or more the t interval of the cohorts' differences. Over fewer that of folds,
+    whose training sets overlap: the variance of a cohort's mean is (1 / J + test / train) times
+    that over its J folds (Nadeau & Bengio 2003), and cohorts are independent.
+    """
+    pairs = [
+        rows[rows["method"] == name].set_index("cohort")["auc_by_fold"] for name in (main, other)
+    ]
+    differences = [
+        np.subtract(*(np.array(own.loc[cohort].split(), dtype=float) for own in pairs))
+        for cohort in pairs[0].index.intersection(pairs[1].index)
+    ]
+    if not differences:
+        return ""
+    means, count = np.array([one.mean() for one in differences]), len(differences)
+    if count >= SEVERAL:
+        error, freedom = means.std(ddof=1) / np.sqrt(count), count - 1
+    else:
+        each = [(1 / one.size + HELD_OUT) * one.var(ddof=1) for one in differences]
+        error, freedom = np.sqrt(sum(each)) / count, sum(one.size - 1 for one in differences)
+    half = float(t.ppf(0.975, freedom)) * error
+    text = f"{means.mean() + 0.0:+.3f} ({means.mean() - half:+.3f} to {means.mean() + half:+.3f})"
+    return text.replace("-", "−")
 
 
 def page(chosen: argparse.Namespace) -> int:
@@ -242,6 +390,15 @@ def main() -> int:
     show.add_argument("--page", type=Path, default=PAGE)
     show.add_argument("--table", type=Path, default=TABLE)
     show.set_defaults(do=page)
+    few = commands.add_parser("small", help="print a study that is through in minutes")
+    few.set_defaults(do=small)
+    fold = commands.add_parser("cost", help="measure one fold, and permutations of it")
+    fold.add_argument("--method", default=MAIN)
+    fold.add_argument("--people", type=int, default=200)
+    fold.add_argument("--resolution", type=float, default=4.0, help="of maps, mm")
+    fold.add_argument("--permutations", type=int, default=0)
+    fold.add_argument("--work", type=Path, default=WORK)
+    fold.set_defaults(do=cost)
     chosen = parser.parse_args()
     for name in (one for one in ("table", "work") if hasattr(chosen, one)):
         setattr(chosen, name, getattr(chosen, name).resolve())

@@ -6,8 +6,14 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from gendmr.errors import GendmrError
+import pytest
+
+from gendmr.errors import GendmrError, SeveralErrors
 from gendmr.genotypes.plink import find
 
 COMMAND = re.compile(r"\b(plink1\.9|plink2|awk|zcat|cat|bcftools|gunzip|unzip|sed|mv) ")
@@ -39,3 +45,44 @@ def carry_out(error: GendmrError, **words: str) -> None:
         capture_output=True,
         env=os.environ,
     )
+
+
+def row(module: str, remedy: str, *more: Any) -> Any:
+    """Return the parameters of a test whose first two are those of `mended`."""
+    return pytest.param(module, remedy, *more, id=f"{Path(module).stem}: {remedy[:40]}")
+
+
+@contextmanager
+def mended(
+    module: str, remedy: str, error: type[GendmrError], call: Callable[[], object]
+) -> Iterator[GendmrError]:
+    """Check that a call is refused, and no longer after its remedy was carried out.
+
+    The block under `with` does what the remedy says, and nothing else; it is given the error.
+
+    Parameters
+    ----------
+    module : str
+        File of the package that holds the remedy, below `workflow/gendmr`; the inventory of
+        `test_workflow_remedies` reads it.
+    remedy : str
+        Part of the next step, as it stands in the code and as it is printed.
+    error : type
+        Class of the error.
+    call : callable
+    """
+    said = refusal(remedy, error, call)
+    yield said
+    call()
+
+
+def refusal(remedy: str, error: type[GendmrError], call: Callable[[], object]) -> GendmrError:
+    """Return the error of a call, or the one among several, whose next step has these words."""
+    with pytest.raises(GendmrError) as refused:
+        call()
+    several = refused.value
+    errors = several.errors if isinstance(several, SeveralErrors) else (several,)
+    fitting = [one for one in errors if remedy in one.next_step]
+    assert fitting, f"no {remedy!r} in: {several}"
+    assert isinstance(fitting[0], error), repr(fitting[0])
+    return fitting[0]

@@ -14,6 +14,7 @@ from gendmr.bundle.attachment import pack
 from gendmr.bundle.commands import group
 from gendmr.errors import ConfigurationError
 from gendmr.files.tables import write_table
+from remedies import mended
 
 
 @pytest.fixture
@@ -70,3 +71,15 @@ def test_bundle__refuses_what_names_no_study(tmp_path: Path, text: str | None) -
         (tmp_path / "study.yaml").write_text(text)
     with pytest.raises(ConfigurationError):
         pack(tmp_path / "study.yaml", root=tmp_path)
+
+
+def test_pack__of_the_configuration_of_the_run(root: Path) -> None:
+    path = [root / "gone.yaml"]
+    module = "bundle/attachment.py"
+    with mended(module, "check --configfile", ConfigurationError, lambda: pack(path[0], root=root)):
+        path[0] = root / "study.yaml"
+    path[0] = root / "other.yaml"
+    path[0].write_text("name: mine\n")
+    words = "name the file that the run was given, such as config/config.yaml"
+    with mended(module, words, ConfigurationError, lambda: pack(path[0], root=root)):
+        path[0] = root / "study.yaml"

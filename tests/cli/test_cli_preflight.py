@@ -11,15 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+import zstandard
 from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gendmr.cli.console import missing_summary, refusal
 from gendmr.cli.main import root
+from gendmr.cli.preflight import examine_study
 from gendmr.config.study import Study
 from gendmr.errors import GendmrError, InputFileError
 from gendmr.simulate.plink import write_fileset
+from remedies import mended
 
 N = 40
 PEOPLE = [f"P{number:02d}" for number in range(N)]
@@ -123,8 +126,24 @@ def build(folder: Path) -> None:
     edit(folder, "study.yaml", "annotation:\n  build: GRCh37", "annotation:\n  build: GRCh38")
 
 
+def two_of_variants(folder: Path) -> None:
+    """Give a .pgen with an old .pvar.zst beside its .pvar in place of the file set."""
+    edit(folder, "study.yaml", "- array\n", "- new.pgen\n")
+    for source, target in (("array.bed", "new.pgen"), ("array.fam", "new.psam")):
+        (folder / target).write_bytes((folder / source).read_bytes())
+    rows = [f"1\t{1000 * (n + 1)}\trs{n}\tG\tA\n" for n in range(12)]
+    for name, text in (("new.pvar.zst", rows[:-1]), ("new.pvar", rows)):
+        content = ("#CHROM\tPOS\tID\tREF\tALT\n" + "".join(text)).encode()
+        packed = zstandard.compress(content) if name.endswith(".zst") else content
+        (folder / name).write_bytes(packed)
+
+
 # What is broken -> how, and what is said of it.
 FAULTS = {
+    "x": (
+        lambda f: edit(f, "array.bim", "1\trs", "X\trs"),
+        "none of 12 variants is on an autosome",
+    ),
     "column": (lambda f: edit(f, "people.tsv", "\tsite\n", "\tplace\n"), "needed columns missing"),
     "age": (lambda f: edit(f, "people.tsv", "\tM\t", "x\tM\t"), "are no ages"),
     "label": (lambda f: edit(f, "people.tsv", "\tAD\t", "\tMCI\t"), "nobody's diagnosis is 'AD'"),
@@ -307,3 +326,30 @@ def test_check__the_remedy_of_a_covariate_that_nobody_has_goes_on(study):
     assert "where nobody has 'site': cohort: covariates: [age, sex]" in said
     edit(study, "study.yaml", "cohort:\n", "cohort:\n  covariates: [age, sex]\n")
     assert check(study).exit_code == 0
+
+
+def test_check__names_an_old_file_of_variants_and_the_command_that_puts_it_aside(study):
+    two_of_variants(study)
+    (study / "new.psam").write_text("#FID\tIID\tSEX\n" + "".join(f"{p}\t{p}\t0\n" for p in PEOPLE))
+    done = check(study)
+    assert done.exit_code == 2
+    assert "new.pvar.zst and new.pvar beside it hold different variants" in done.output
+    (study / "new.pvar.zst").unlink()
+    assert "different variants" not in check(study).output
+
+
+@pytest.mark.parametrize("part", ["path", "file"])
+def test_examine_study__after_paths_are_corrected_or_files_brought(study, part):
+    config = yaml.safe_load((study / "study.yaml").read_text())
+    (study / "slides.tsv").rename(study / "other.tsv")
+
+    def examine():
+        with contextlib.chdir(study):
+            examine_study(config)[1].refuse()
+
+    words = "correct the paths in the configuration, or bring the files"
+    with mended("cli/preflight.py", words, InputFileError, examine):
+        if part == "path":
+            config["histology"]["slides"] = "other.tsv"
+        else:
+            (study / "other.tsv").rename(study / "slides.tsv")

@@ -208,6 +208,29 @@ def test_a_reference_that_is_no_method_is_refused():
     assert Study.parse(mapping).report.reference == "m"
 
 
+def test_ranking_of__a_kind_says_how_it_is_ranked_where_the_configuration_does_not():
+    def score_of(name, **ranking):
+        study = Study.parse(study_mapping(METHODS_WITH_EVIDENCE) | {"ranking": ranking})
+        options = study.ranking_of(name)
+        return options.score, options.aggregation
+
+    assert score_of("whole") == ("evidence", "bayes")
+    assert score_of("blind") == score_of("ridge") == ("mean_abs", "sum")
+    assert score_of("whole", aggregation="max") == ("mean_abs", "max")
+    assert score_of("whole", top_k=5) == ("evidence", "bayes")
+    own = {"methods": {"whole": {"aggregation": "mean"}}}
+    assert score_of("whole", **own) == ("mean_abs", "mean")
+    named = {"methods": {"ridge": {"aggregation": "max"}}}
+    assert score_of("whole", **named) == ("evidence", "bayes")
+
+
+METHODS_WITH_EVIDENCE = {
+    "whole": {"kind": "gendmr"},
+    "blind": {"kind": "gendmr", "evidence": "none"},
+    "ridge": {"kind": "ridge"},
+}
+
+
 def test_a_null_is_of_methods_that_are_ranked():
     methods = {"a": {"kind": "ridge", "reads": ["covariates"]}, "b": {"kind": "ridge"}}
     study = make_study(methods, null={"permutations": 7, "chunk": 3})

@@ -183,6 +183,23 @@ def neuromark(folder):
     return np.stack(values)
 
 
+def test_the_table_of_neuromark_has_the_domains_of_its_own_software():
+    # GIFT (trendscenter/gift), a batch script for neuromark_53.nii: comp_network_names.
+    of_gift = {
+        "subcortical": (1, 5),
+        "auditory": (6, 7),
+        "sensorimotor": (8, 16),
+        "visual": (17, 25),
+        "cognitive_control": (26, 42),
+        "default_mode": (43, 49),
+        "cerebellar": (50, 53),
+    }
+    table = pd.read_csv(ROOT / "resources/neuromark53_domains.tsv", sep="\t")
+    table.index += 1
+    ends = {name: (own.index[0], own.index[-1]) for name, own in table.groupby("domain")}
+    assert ends == of_gift and len(table) == 53
+
+
 def test_1378_numbers_with_the_53_components_of_neuromark(tmp_path):
     path = str(ROOT / "resources/neuromark53_domains.tsv")
     vectors = neuromark(tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,25 @@ from gendmr.training.fold import train_fold
 Trained = Callable[[str, str], Path]
 
 
-def train(cohort: Path, output: Path, kind: str, task: str, **more: Any) -> Path:
-    """Train the first fold of a method that learns a task; return `output`."""
+def train(
+    cohort: Path,
+    output: Path,
+    kind: str,
+    task: str,
+    changes: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Path:
+    """Train the first fold of a method that learns a task; return `output`.
+
+    `changes` are options of the method, others are of `train_fold`.
+    """
     train_fold(
         cohort,
         output,
         method=kind,
         repeat=0,
         fold=0,
-        options=options(kind, task),
+        options=options(kind, task, **(changes or {})),
         seed=3,
         device="cpu",
         **more,

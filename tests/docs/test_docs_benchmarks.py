@@ -6,9 +6,13 @@ import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from gendmr.config.study import Study
+from gendmr.statistics.intervals import nadeau_bengio
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +51,33 @@ def test_study_of__of_migtrans_is_a_study_with_other_epochs_where_asked() -> Non
     study = Study.parse(module.study_of(7, ["migtrans", "early-fusion"], 4))
     assert study.seed == 7 and set(study.methods) == {"migtrans", "early-fusion"}
     assert study.method_options("migtrans").optimisation.epochs == 4
+    small = Study.parse(module.small_study())
+    assert small.simulate is not None and small.simulate.people == 120
+    assert {"migtrans", "migtrans-maps", "amplitude"} <= set(small.methods)
+
+
+def test_gain__of_one_cohort_is_that_of_its_folds_and_of_several_over_cohorts() -> None:
+    module = importlib.import_module("migtrans")
+    random = np.random.default_rng(2)
+    auc = random.uniform(0.5, 0.9, (2, 5, 5)).round(5)  # (method, cohort, fold)
+    rows = pd.DataFrame(
+        [
+            {
+                "method": method,
+                "cohort": cohort,
+                "auc_by_fold": " ".join(f"{value:.5f}" for value in auc[number, cohort]),
+            }
+            for number, method in enumerate(["a", "b"])
+            for cohort in range(5)
+        ]
+    )
+    one = module.gain(rows[rows["cohort"] == 0], "a", "b")
+    mean, low, high = nadeau_bengio(auc[0, 0] - auc[1, 0], 0.25)
+    assert one == f"{mean:+.3f} ({low:+.3f} to {high:+.3f})".replace("-", "−")
+    differences = (auc[0] - auc[1]).mean(axis=1)
+    low, high = ttest_1samp(differences, 0).confidence_interval()
+    several = module.gain(rows, "a", "b")
+    assert several == f"{differences.mean():+.3f} ({low:+.3f} to {high:+.3f})".replace("-", "−")
 
 
 @pytest.mark.parametrize("name", ["cobre", "abide"])

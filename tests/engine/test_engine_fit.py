@@ -30,6 +30,7 @@ from gendmr.engine.layout import Layout
 from gendmr.engine.network import FitProblem, Network
 from gendmr.engine.phase import Phase, Term
 from gendmr.errors import TrainingError
+from remedies import mended
 
 
 class Deep(Network):
@@ -163,8 +164,24 @@ def test_running_statistics_are_those_of_the_batches() -> None:
 
 
 def test_running_statistics_are_refused_together() -> None:
-    with pytest.raises(TrainingError, match=r"running statistics \(1\) cannot train"):
-        run(Deep(), deep, [problem(1)], [plain_phase()])
+    options: dict[str, Any] = {}
+    words = 'set `replicates = "apart"` in the method, or use GroupNorm'
+    with mended(
+        "engine/together.py",
+        words,
+        TrainingError,
+        lambda: run(Deep(), deep, [problem(1)], [plain_phase()], **options),
+    ) as refused:
+        assert "running statistics (1) cannot train" in refused.what
+        options["replicates"] = "apart"
+
+
+def test_choose_device__without_a_device_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    wanted = ["cuda"]
+    words = "use --device cpu, or install the CUDA build"
+    with mended("engine/device.py", words, TrainingError, lambda: choose_device(wanted[0])):
+        wanted[0] = "cpu"
 
 
 def test_kept_statistics_belong_to_the_kept_epoch() -> None:

@@ -24,6 +24,7 @@ from gendmr.estimate.cost import (
 )
 from gendmr.estimate.plan import Job, planned_jobs
 from gendmr.estimate.size import TRAINING, Size, drivers, known_size, study_size
+from remedies import mended
 
 KINDS = ["gendmr", "ridge", "locus", "polygenic", "association", "fusion"]
 INSTANCES = {"snp": 3000, "region": 100}
@@ -195,8 +196,23 @@ def test_size_is_told_from_the_heads_of_genotypes(tmp_path, monkeypatch):
     (tmp_path / "b.fam").write_text("".join(f"0 Q{i} 0 0 1 -9\n" for i in range(20)))
     merged = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
     assert (merged.people, merged.variants) == (50, 50)
-    with pytest.raises(InputFileError, match="people N"):
-        study_size(study(genotypes__inputs=["absent"]), scans=2)
+    named, counts = {"genotypes__inputs": ["absent"]}, {}
+    words = "check `genotypes: inputs:`, or add --people N --variants M"
+    with mended(
+        "estimate/size.py",
+        words,
+        InputFileError,
+        lambda: study_size(study(**named), scans=2, **counts),
+    ):
+        counts |= {"people": 30, "variants": 50}
+    counts.clear()
+    with mended(
+        "estimate/size.py",
+        words,
+        InputFileError,
+        lambda: study_size(study(**named), scans=2, **counts),
+    ):
+        named["genotypes__inputs"] = ["a", "b"]
     given = study_size(study(genotypes__inputs=["absent"]), scans=2, people=7, variants=9)
     assert (given.people, given.variants) == (7, 9)
 

@@ -32,6 +32,7 @@ from gendmr.files.atomic import write_json
 from gendmr.files.tables import read_table
 from gendmr.modalities.store import read_modality
 from gendmr.statistics.association import score_test
+from remedies import mended
 
 CONTEXT = """
 import io, json, sys
@@ -174,6 +175,21 @@ def test_the_crate_is_one(exported: Path, tmp_path: Path) -> None:
 def test_export__refuses_a_folder_without_a_study(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="no finished fold"):
         export_study(tmp_path)
+
+
+def test_export__after_what_its_remedies_say(study: Path, tmp_path: Path) -> None:
+    kinds, folder = ["score"], [study]
+    with mended(
+        "export/study.py",
+        "name some of these, or none for all",
+        ConfigurationError,
+        lambda: export_study(folder[0], kinds),
+    ):
+        kinds[0] = "maps"
+    folder[0] = tmp_path
+    words = "name the folder of a finished study; make run CONFIG=... finishes one"
+    with mended("export/results.py", words, InputFileError, lambda: export_study(folder[0], kinds)):
+        folder[0] = study
 
 
 def test_export__refuses_an_unknown_kind(study: Path) -> None:

@@ -23,6 +23,7 @@ from gendmr.imaging.participant import register_participant
 from gendmr.imaging.scan import read_image
 from gendmr.modalities.region.source import SOURCE
 from gendmr.modalities.store import read_modality
+from remedies import mended
 
 OUTPUTS = ("regions.tsv", "quality.json", "registration.png", "warped.nii.gz", "grey.nii.gz")
 
@@ -127,6 +128,16 @@ def test_on_bad_scan_stop_names_all_of_them_at_once(people, template, section, t
     for name in REFUSED:
         assert f"  {name}: " in caught.value.what
     assert not (tmp_path / "regions.nc").exists()
+    options = {"on_bad_scan": "stop"}
+    words = "`imaging: on_bad_scan: exclude` goes on with the others"
+    with mended(
+        "imaging/collect.py",
+        "goes on with the others",
+        ImageError,
+        lambda: collected(people, template, section, tmp_path, **options),
+    ) as refused:
+        assert words in refused.next_step
+        options["on_bad_scan"] = "exclude"
 
 
 def test_nobody_left_stops_whatever_is_configured(people, template, section, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -12,7 +14,8 @@ from gendmr.errors import AtlasError, ConfigurationError, ImageError, TableError
 from gendmr.files.atomic import read_json
 from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.presets import load_preset
-from gendmr.imaging.template import load_template, prepare_template
+from gendmr.imaging.template import load_template, nilearn_template, prepare_template
+from remedies import mended
 
 
 def test_presets_load_from_coarse_to_fine():
@@ -118,21 +121,34 @@ def test_labels_without_a_row_are_left_out_and_recorded(section, tmp_path):
     assert read_json(tmp_path / "t" / "template.json")["labels_without_row"] == [60, 70]
 
 
-def test_atlases_elsewhere_or_too_fine_are_refused(section, tmp_path):
+def test_atlases_elsewhere_or_too_fine_are_refused(section, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "gendmr.imaging.template.nilearn_template", functools.cache(nilearn_template)
+    )
     image = nib.load(section.atlas.labels)
     shifted = image.affine.copy()
     shifted[2, 3] += 90
     far = nib.Nifti1Image(np.asarray(image.dataobj), shifted)
-    with pytest.raises(AtlasError, match=r"no voxel on the grid|lie in the template's brain"):
-        prepare_template(_with(section, tmp_path, labels=far), tmp_path / "t")
+    given = [_with(section, tmp_path, labels=far)]
+
+    def prepare():
+        prepare_template(given[0], tmp_path / "t")
+
+    words = "use the atlas in the space of the template"
+    with mended("imaging/template.py", words, AtlasError, prepare):
+        given[0] = section
     data = np.asarray(image.dataobj).copy()
     place = tuple(np.argwhere(data == 60)[0])
     data[data == 60] = 0
     data[place] = 60
     tiny = nib.Nifti1Image(data, image.affine)
     shifted = image.affine.copy()
-    with pytest.raises(AtlasError, match="1 regions have no voxel on the grid of 4 mm"):
-        prepare_template(_with(section, tmp_path, labels=tiny), tmp_path / "t")
+    given[0] = _with(section, tmp_path, labels=tiny)
+    words = "choose a finer preset, or remove these rows from the table"
+    with mended("imaging/template.py", words, AtlasError, prepare) as refused:
+        assert "1 regions have no voxel on the grid of 4 mm" in refused.what
+        table = pd.read_csv(section.atlas.table, sep="\t")
+        given[0] = _with(section, tmp_path, labels=tiny, table=table[table["index"] != 60])
     blurred = nib.Nifti1Image(np.asarray(image.dataobj) * np.float32(0.25), image.affine)
     with pytest.raises(AtlasError, match="not whole numbers"):
         prepare_template(_with(section, tmp_path, labels=blurred), tmp_path / "t")
@@ -153,5 +169,9 @@ def test_a_template_of_ones_own(section, template, tmp_path):
     uneven = own.model_copy(
         update={"template": own.template.model_copy(update={"grey": str(tmp_path / "grey.nii.gz")})}
     )
-    with pytest.raises(ImageError, match="another grid"):
-        prepare_template(uneven, tmp_path / "t")
+    given = [uneven]
+    words = "take all maps from one release and one resolution"
+    with mended(
+        "imaging/template.py", words, ImageError, lambda: prepare_template(given[0], tmp_path / "t")
+    ):
+        given[0] = own

@@ -27,6 +27,7 @@ from gendmr.methods.gendmr.method import Gendmr, build
 from gendmr.methods.network_method import PreparedFit
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.statistics.classification import auc
+from remedies import mended
 
 SMALL = {"kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
 OUTCOMES = ["diagnosis", "stage", "memory", "conversion", "relapse"]
@@ -94,6 +95,29 @@ def check_sums(fold: Any, names: set[str]) -> Any:
         np.testing.assert_allclose(one.attention[present].sum(axis=1), 1, atol=1e-5)
     assert np.isfinite(fitted.predict(people)).all()
     return fitted
+
+
+@pytest.mark.parametrize("outcome", ["diagnosis", "stage"])
+def test_attributions__evidence_is_what_the_training_people_say(
+    planted: Path, prepare: Callable[..., Any], outcome: str
+) -> None:
+    fold = prepare(planted, SMALL, outcome=outcome, epochs=2)
+    fitted = fold.fit()
+    attributions = fitted.attributions(fold.held_out)
+    for name, learned in (("snp", fitted.weights["snp.trust"]), ("region", None)):
+        trust = np.log1p(np.exp(fitted.weights["region.trust"] if learned is None else learned))
+        z = fitted.method.learned(fitted)[f"evidence.{name}"]  # (instance, channel, phenotype)
+        expected = 0.5 * (np.asarray(trust)[:, None] * z**2).sum(axis=1).max(axis=1)
+        np.testing.assert_allclose(attributions[name].evidence, expected, rtol=1e-4)
+        assert expected.max() > 1
+    nobody = dataclasses.replace(
+        fold.held_out, present={name: np.zeros(len(fold.held_out), bool) for name in attributions}
+    )
+    np.testing.assert_array_equal(
+        fitted.attributions(nobody)["snp"].evidence, attributions["snp"].evidence
+    )
+    without = prepare(planted, SMALL | {"evidence": "none"}, outcome=outcome, epochs=1).fit()
+    assert without.attributions(fold.held_out)["snp"].evidence is None
 
 
 def test_intervals_of_time_share_a_risk_and_have_a_level_each(
@@ -302,8 +326,17 @@ def test_network__finds_without_evidence_what_was_planted(
 def test_a_width_that_the_heads_do_not_divide_is_a_named_error(
     cohort: Path, prepare: Callable[..., Any]
 ) -> None:
-    with pytest.raises(TrainingError, match="not a multiple of 3 heads"):
-        build(prepare(cohort, {**SMALL, "heads": 3}).options)
+    for change in ({"heads": 2}, {"width": 9}):
+        own = {**SMALL, "heads": 3}
+        words = "change width or heads of the method"
+        with mended(
+            "methods/gendmr/method.py",
+            words,
+            TrainingError,
+            lambda own=own: build(prepare(cohort, own).options),
+        ) as refused:
+            assert "not a multiple of 3 heads" in refused.what
+            own.update(change)
 
 
 def test_ridge_starts_without_torch(root: Path) -> None:

@@ -38,6 +38,7 @@ from gendmr.methods.slices import training_rows
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.tasks import task_of
 from gendmr.training.fold import build_method, train_fold
+from remedies import mended
 
 SHAPE = Shape(channels=1, rows=16, columns=12, genes=10)
 SIZES = Sizes(
@@ -183,8 +184,20 @@ def test_order_of__depends_on_names_and_places_not_on_the_file():
             other["expression"].to_numpy()[order_of(other, order)].tolist()
             == named[order_of(genes, order)].tolist()
         )
-    with pytest.raises(TrainingError, match="none of 4 genes has a place"):
-        order_of(genes.assign(place=-1), "genomic")
+    for change in ("order", "place"):
+        unplaced, order = genes.assign(place=-1), ["genomic"]
+        words = "set expression.positions, or choose `gene_order: alphabetical`"
+        with mended(
+            "methods/mgi/order.py",
+            words,
+            TrainingError,
+            lambda unplaced=unplaced, order=order: order_of(unplaced, order[0]),
+        ) as refused:
+            assert "none of 4 genes has a place" in refused.what
+            if change == "order":
+                order[0] = "alphabetical"
+            else:
+                unplaced["place"] = genes["place"]
 
 
 def test_alignment__calls_embeddings_that_collapsed():

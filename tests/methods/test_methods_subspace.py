@@ -19,6 +19,7 @@ from gendmr.methods.subspace.method import Subspace, build, genes_of, random_par
 from gendmr.methods.subspace.network import SubspaceNet
 from gendmr.methods.subspace.terms import concordance, consistency, coordinate
 from gendmr.statistics.survival import harrell_c
+from remedies import mended
 
 
 def count(net: torch.nn.Module) -> int:
@@ -135,8 +136,13 @@ def test_genes_of_two_subspaces_are_in_neither() -> None:
 
 
 def test_a_subspace_without_genes_is_refused_before_training() -> None:
-    with pytest.raises(TrainingError, match="subspaces without a gene"):
-        genes_of(["Oncogenes", ""], MCAT_FAMILIES)
+    groups, families = ["Oncogenes", ""], dict(MCAT_FAMILIES)
+    words = "set expression.groups, and name its families in the method's subspaces"
+    module = "methods/subspace/method.py"
+    with mended(module, words, TrainingError, lambda: genes_of(groups, families)) as refused:
+        assert "subspaces without a gene" in refused.what
+        families = {"tumour": ["Oncogenes"], "environment": ["Own"]}
+        groups[1] = "Own"
 
 
 def test_random_partition__has_the_same_sizes_and_no_gene_twice() -> None:

@@ -16,6 +16,7 @@ from gendmr.errors import ConfigurationError
 from gendmr.methods.unet.network import SegmentationNet, shown, turned
 from gendmr.training.fold import train_fold
 from lesion_cohort import make, study, write_people
+from remedies import mended
 
 SMALL = {"kind": "unet", "width": 8, "levels": 3}
 LONG = {"epochs": 20, "batch_size": 8, "learning_rate": 5e-3}
@@ -111,8 +112,15 @@ def test_a_threshold_finds_what_one_channel_tells(folder):
 
 
 def test_a_channel_that_is_not_read_is_refused(folder):
-    with pytest.raises(ConfigurationError, match="'t2': not read"):
-        train(folder, "absent")
+    names = ["absent"]
+    with mended(
+        "methods/threshold/method.py",
+        "name one of these",
+        ConfigurationError,
+        lambda: train(folder, names[0]),
+    ) as refused:
+        assert "'t2': not read; there are 'pre', 'flair'" in refused.what
+        names[0] = "threshold"
 
 
 def test_masks_lie_beside_predictions_and_are_those_that_were_judged(folder):

@@ -25,6 +25,7 @@ from gendmr.preprocessing.preparation import Preparation
 from gendmr.statistics.resize import resize
 from gendmr.tasks import task_of
 from lesion_cohort import make, study, volume, write_people, write_slices
+from remedies import mended
 
 METHODS = {"threshold": {"kind": "threshold"}}
 NO_COVARIATES = np.zeros((0, 0))
@@ -169,10 +170,20 @@ def test_balanced__takes_all_slices_with_a_lesion_and_as_many_without(folder):
 
 def test_unknown_channels_and_another_side_are_refused(folder):
     view = view_of(folder)
-    with pytest.raises(ConfigurationError, match=r"'?flare'?: no such channel.*flair"):
-        SliceTransform.fit(view.train, SliceSection(side=16, channels=("flare",)), NO_COVARIATES)
-    with pytest.raises(ConfigurationError, match="slices of 16 x 16 pixels"):
-        SliceTransform.fit(view.train, SliceSection(side=32), NO_COVARIATES)
+    options = {"side": 16, "channels": ("flare",)}
+
+    def fit():
+        SliceTransform.fit(view.train, SliceSection(**options), NO_COVARIATES)
+
+    module = "modalities/slice/transform.py"
+    with mended(module, "name some of these", ConfigurationError, fit) as refused:
+        assert "'flare': no such channel; there are 'pre', 'flair', 'post'" in refused.what
+        options["channels"] = ("flair",)
+    options["side"] = 32
+    words = "set modalities.slice.side, and take it out of modality_options"
+    with mended(module, words, ConfigurationError, fit) as refused:
+        assert "slices of 16 x 16 pixels" in refused.what
+        options["side"] = 16
 
 
 def test_a_study_has_slices_where_it_names_them(folder):

@@ -108,6 +108,12 @@ def test_collect__reads_the_maps_of_the_stage_imaging_and_its_regions(
         SOURCE.collect(sources, {"7": "sub-7"}, section, cohort, tmp_path / "volume.nc")
 
 
+@pytest.mark.parametrize("resolution", [4.0, 8.0])
+def test_most__is_the_number_of_voxels_that_are_read(resolution: float) -> None:
+    section = VolumeSection(resolution=resolution)
+    assert section.most(7) == pytest.approx(len(grid(resolution)[0]), rel=0.1)
+
+
 @pytest.mark.parametrize("damage", ["other space", "other tissue", "four", "missing", "cut"])
 def test_what_is_no_map_is_refused(
     collect: Callable[..., np.ndarray], template: nib.Nifti1Image, tmp_path: Path, damage: str
@@ -135,7 +141,7 @@ def test_a_network_reads_voxels_and_attributes_to_them(
 ) -> None:
     cohort = shared_cohort(people=60, snps=30, regions=4, genes=10, imaged=0.9, folds=3)
     cohort = add_outcomes(cohort, tmp_path / "cohort")
-    chosen = options("migtrans", "diagnosis", reads=["snp", "volume"], autoencoder="none")
+    chosen = options("migtrans", "diagnosis", reads=["snp", "volume"], autoencoder="none", seeds=1)
     view = FoldView.open(
         cohort, 0, 0, task=task_of("diagnosis", chosen.task), modalities=tuple(chosen.modalities)
     )

@@ -27,6 +27,7 @@ from gendmr.notebook import OpenedStudy
 from gendmr.notebook.next_step import command_for
 from gendmr.notebook.rows import read_rows
 from opened_studies import make_opened_study
+from remedies import mended
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +205,26 @@ def test_open__asks_whether_another_name_was_meant(
     with pytest.raises(InputFileError, match=f"did you mean '{meant}'") as refused:
         ask(gendmr.open(mine))
     assert refused.value.cause and "study." in refused.value.next_step
+
+
+def test_open__takes_names_that_it_lists(mine: Path) -> None:
+    study = gendmr.open(mine)
+    method, level = ["ridges"], ["gene"]
+    words = "take a name of study."
+    with mended(
+        "notebook/files.py", words, InputFileError, lambda: study.predictions(method[0])
+    ) as refused:
+        assert refused.next_step == "take a name of study.methods"
+        method[0] = study.methods[0]
+    with mended(
+        "notebook/study.py",
+        "study.ranking(",
+        InputFileError,
+        lambda: study.ranking("gendmr", level[0]),
+    ) as refused:
+        call = re.match(r"study\.ranking\('gendmr', '(\w+)'\)", refused.next_step)
+        assert call
+        level[0] = call[1]
 
 
 def test_figure__is_shown_with_half_as_many_pixels_as_it_has(mine: Path) -> None:

@@ -19,7 +19,10 @@ from factories import PLANTED_SNP
 from gendmr.errors import ConfigurationError, InputFileError, ModelError
 from gendmr.files.tables import read_table, write_table
 from gendmr.predict.commands import group
+from gendmr.predict.models import find_models
 from gendmr.predict.study import Prediction, predict_study
+from gendmr.training.model import read_model
+from remedies import mended
 
 Edited = Callable[[str, Callable[[xr.Dataset], xr.Dataset]], Path]
 OTHERS: dict[str, Any] = {"known": "other-people"}  # the factories number all people alike
@@ -126,26 +129,43 @@ def test_predict_study__goes_by_the_rest_where_a_modality_is_missing(
         predict(study, folder, tmp_path / "out")
 
 
-def test_predict_study__refuses_another_build(study: Path, edited: Edited, tmp_path: Path) -> None:
+def test_predict_study__refuses_another_build(
+    study: Path, second: Path, edited: Edited, tmp_path: Path
+) -> None:
     def rebuild(dataset: xr.Dataset) -> xr.Dataset:
         return dataset.assign_attrs(build="GRCh38")
 
-    with pytest.raises(ModelError, match=r"build GRCh38.*build GRCh37") as error:
-        predict(study, edited("snp", rebuild), tmp_path, methods=["ridge"])
-    assert "genotypes.lift" in error.value.next_step
+    folder = [edited("snp", rebuild)]
+    with pytest.raises(ModelError, match=r"build GRCh38.*build GRCh37"):
+        predict(study, folder[0], tmp_path, methods=["ridge"])
+    words = "genotypes.lift"
+    with mended(
+        "predict/matching.py",
+        words,
+        ModelError,
+        lambda: predict(study, folder[0], tmp_path, methods=["ridge"], fold=(0, 1)),
+    ):
+        folder[0] = second  # where the positions are of the build of the models
 
 
 @pytest.mark.parametrize("factor", [0.001, 1000.0])
 def test_predict_study__refuses_measurements_in_another_unit(
-    study: Path, edited: Edited, tmp_path: Path, factor: float
+    study: Path, second: Path, edited: Edited, tmp_path: Path, factor: float
 ) -> None:
     def in_cm3(dataset: xr.Dataset) -> xr.Dataset:
         dataset["volume"].values[:] *= factor
         return dataset
 
-    with pytest.raises(ModelError, match="far from those of the training people") as error:
-        predict(study, edited("region", in_cm3), tmp_path)
-    assert "cm3" in error.value.cause
+    folder = [edited("region", in_cm3)]
+
+    def run() -> None:
+        predict(study, folder[0], tmp_path, methods=["ridge"], fold=(0, 1))
+
+    words = "bring measurements in the unit and of the program of the training"
+    with mended("predict/matching.py", words, ModelError, run) as refused:
+        folder[0] = second
+    assert "far from those of the training people" in str(refused)
+    assert "cm3" in refused.cause
 
 
 def test_predict_study__names_people_of_the_training_set(study: Path, tmp_path: Path) -> None:
@@ -156,21 +176,63 @@ def test_predict_study__names_people_of_the_training_set(study: Path, tmp_path: 
         predict(study, study / "cohort", tmp_path, known="leave-out", methods=["ridge"])
 
 
+def test_predict_study__after_what_its_remedies_say(
+    study: Path, second: Path, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"known": "refuse", "methods": ["ridge"], "fold": (0, 1)}
+
+    def run() -> None:
+        predict_study(study, second, tmp_path / "out", **options)
+
+    module = "predict/matching.py"
+    with mended(module, "if they are different people, say so", ModelError, run):
+        options["known"] = "other-people"
+    options |= {"known": "leave-out", "fold": None}
+    with mended(module, "or one fold with --fold: its held-out people are left", ModelError, run):
+        options["fold"] = (0, 1)
+
+
+def test_find_models__after_what_its_remedies_say(study: Path, tmp_path: Path) -> None:
+    module, source, methods = "predict/models.py", [study], ["rigde"]
+    words = "name one of these with --method, or none for all"
+    with mended(module, words, ConfigurationError, lambda: find_models(source[0], methods)):
+        methods[0] = "ridge"
+    words = "name the folder of a finished study, or a model.safetensors"
+    for right in (study, study / "training/ridge/repeat-0/fold-1/model.safetensors"):
+        source[0] = tmp_path
+        with mended(module, words, InputFileError, lambda: find_models(source[0], methods)):
+            source[0] = right
+    path = [tmp_path / "model.safetensors"]
+    words = "name results/<study> or a model.safetensors"
+    with mended("training/model.py", words, InputFileError, lambda: read_model(path[0])):
+        path[0] = study / "training/ridge/repeat-0/fold-1/model.safetensors"
+
+
 def test_predict_study__needs_the_covariates_of_the_model(
     study: Path, second: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "cohort"
     shutil.copytree(second, folder)
     described = json.loads((folder / "participants.json").read_text())
+    right = json.dumps(described)
     (folder / "participants.json").write_text(
         json.dumps({name: entry for name, entry in described.items() if name != "age"})
     )
-    with pytest.raises(ModelError, match="no covariate 'age'"):
-        predict(study, folder, tmp_path / "out")
+
+    def call() -> None:
+        predict(study, folder, tmp_path / "out", methods=["ridge"], fold=(0, 1))
+
+    module = "predict/cohort.py"
+    words = "add it to cohort.covariates of the new cohort and join it again"
+    with mended(module, words, ModelError, call) as refused:
+        assert "no covariate 'age'" in refused.what
+        (folder / "participants.json").write_text(right)
     described["age"]["Kind"] = "category"
     (folder / "participants.json").write_text(json.dumps(described))
-    with pytest.raises(ModelError, match="age is a category, and was a number"):
-        predict(study, folder, tmp_path / "out")
+    words = "name it in cohort.categorical of both, or of none"
+    with mended(module, words, ModelError, call) as refused:
+        assert "age is a category, and was a number" in refused.what
+        (folder / "participants.json").write_text(right)
 
 
 def test_predict_study__tells_no_metrics_of_unknown_outcomes(

@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from gendmr.config.ranking import RankingSection
-from gendmr.modalities.store import write_modality
+from gendmr.config.ranking import FiguresSection, RankingSection
+from gendmr.files.datasets import write_dataset
+from gendmr.files.tables import write_table
+from gendmr.modalities.store import attributions_schema, write_modality
+from gendmr.ranking.draw import draw_ranking
 from gendmr.ranking.figures import draw_edges, draw_voxels
 from gendmr.ranking.levels import level_of
+from gendmr.ranking.rank import rank_method
 from pictures import check_picture, texts
 
 PLACES = {
@@ -86,3 +90,55 @@ def test_volume_level__a_region_has_the_mean_score_of_its_voxels(tmp_path: Path)
         np.testing.assert_array_equal(aggregated["volumes"], scores)
         expected = [[2.0, 5.0]] if atlas else [[]]
         assert aggregated["volume_regions"].tolist() == expected
+
+
+def test_draw_ranking__paints_voxels_where_they_lie(tmp_path: Path) -> None:
+    """Tables of rankings have a column z of their own, which is no place."""
+    random = np.random.default_rng(4)
+    axis = np.arange(-40.0, 41, 40)
+    places = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    people = np.array([f"{number:02d}" for number in range(12)], dtype=object)
+    names = np.array(["_".join(f"{mm:g}" for mm in place) for place in places], dtype=object)
+    density = random.normal(size=(len(people), len(names))).astype(np.float32)
+    coords = {
+        "participant": people,
+        "volume": names,
+        **{axis: ("volume", places[:, number]) for number, axis in enumerate("xyz")},
+        **{axis: ("volume", np.arange(len(names))) for axis in "ijk"},
+    }
+    stored = xr.Dataset({"density": (("participant", "volume"), density)}, coords=coords)
+    write_modality(tmp_path / "cohort/volume.nc", stored, "volume")
+    paths = []
+    for fold in range(2):
+        folder, held_out = tmp_path / f"m/repeat-0/fold-{fold}", np.arange(fold, len(people), 2)
+        # The nearer to the top of the head, the more counts a voxel.
+        value = density[held_out] * (1 + places[:, 2] / 100).astype(np.float32)
+        attributions = xr.Dataset(
+            {
+                "value_volume": (("participant", "volume"), value),
+                "baseline_volume": ("participant", np.zeros(len(held_out), dtype=np.float32)),
+            },
+            coords={
+                "participant": people[held_out],
+                "volume": names,
+                **{axis: ("volume", places[:, number]) for number, axis in enumerate("xyz")},
+            },
+        )
+        write_dataset(folder / "attributions.nc", attributions, attributions_schema(("volume",)))
+        sets = np.where(np.isin(np.arange(len(people)), held_out), "held-out", "train")
+        predictions = pd.DataFrame({"participant_id": people, "set": sets, "score": 0.5})
+        write_table(folder / "predictions.tsv", predictions)
+        paths.append(str(folder / "attributions.nc"))
+    rank_method(
+        method="m",
+        attributions=paths,
+        modalities=["volume"],
+        null_chunks=0,
+        cohort=tmp_path / "cohort",
+        genes=None,
+        options=RankingSection(),
+        output=tmp_path / "ranking",
+    )
+    draw_ranking(tmp_path / "ranking", tmp_path / "cohort", FiguresSection())
+    check_picture(tmp_path / "ranking/figures/voxels.png", 175)
+    assert "highest 3 of 27 voxels" in " ".join(texts(tmp_path / "ranking/figures/voxels.svg"))

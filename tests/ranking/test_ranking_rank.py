@@ -32,6 +32,7 @@ from gendmr.ranking.significance import z_scores
 from gendmr.ranking.summary import summarise
 from gendmr.ranking.tables import null_ranking_schema
 from pictures import texts
+from remedies import mended
 
 
 def ranking(arguments, **changes):
@@ -525,6 +526,57 @@ def test_rank__a_snp_that_beats_every_permutation_carries_its_gene(make_study):
     genes = tables["genes"].rows.set_index("gene")
     assert snps.loc[strong, "p"] == 1 / 40
     assert genes.loc["G1", ["rank", "p", "p_fwer"]].tolist() == [1, 1 / 40, 1 / 40]
+
+
+def with_evidence(arguments, *, chunks):
+    """Give the files of folds, and of their null, evidence; return that of the folds by SNP."""
+    rng = np.random.default_rng(11)
+    by_fold = []
+    for path in map(Path, arguments["attributions"]):
+        dataset = read_attributions(path)
+        drawn = rng.exponential(size=dataset.sizes["snp"]).astype(np.float32)
+        dataset["evidence_snp"] = (("snp",), drawn)
+        write_attributions(path, dataset)
+        by_fold.append(dict(zip(dataset["snp"].values.tolist(), drawn.tolist(), strict=True)))
+    for files in null_files([Path(p) for p in arguments["attributions"]], chunks):
+        for path in files:
+            dataset = read_dataset(path, null_schema())
+            drawn = rng.exponential(size=dataset["mean_abs_snp"].shape).astype(np.float32)
+            dataset["evidence_snp"] = (("permutation", "snp"), drawn)
+            write_dataset(path, dataset, null_schema())
+    return by_fold
+
+
+def test_rank__evidence_is_pooled_by_gene_in_every_fold(make_study):
+    study = make_study(chunks=2, draws=19, region=False, n_genes=8, per_gene=3)
+    arguments = study.write()
+    by_fold = with_evidence(arguments, chunks=2)
+    tables = ranking(arguments, score="evidence", aggregation="bayes").tables
+    genes = tables["genes"].rows.set_index("gene")
+    owner = dict(zip(tables["snps"].rows["snp"], tables["snps"].rows["gene"], strict=True))
+    for gene, row in genes.iterrows():
+        own = [[value for snp, value in fold.items() if owner.get(snp) == gene] for fold in by_fold]
+        expected = np.mean([np.log(np.mean(np.exp(values))) for values in own])
+        assert row["score"] == pytest.approx(expected, rel=1e-5)
+    assert genes["p"].between(1 / 39, 1).all() and genes["p"].nunique() > 1
+
+
+@pytest.mark.parametrize("lacking", ["fold", "null"])
+def test_rank__evidence_that_a_file_lacks_is_an_error_with_a_remedy(make_study, lacking):
+    arguments = make_study(chunks=1, draws=19, region=False).write()
+    if lacking == "null":
+        with_evidence(arguments, chunks=0)
+    said = {"score": "evidence", "aggregation": "bayes"}
+
+    def run():
+        options = RankingSection.parse(said).of("gendmr")
+        tables = ranking(arguments, score=options.score, aggregation=options.aggregation).tables
+        assert tables["genes"].rows["score"].gt(0).any()
+
+    words = "rank the method by another score: ranking.methods.<method>.score: mean_abs"
+    with mended("ranking/folds.py", words, RankingError, run) as refused:
+        said["methods"] = {"gendmr": {"score": "mean_abs"}}
+    assert "holds no evidence of a snp" in refused.what
 
 
 def test_collect_null__the_largest_of_averages_is_that_of_a_slow_twin(make_study):

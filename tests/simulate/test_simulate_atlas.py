@@ -7,10 +7,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-import pytest
 
 from gendmr.errors import AtlasError
 from gendmr.simulate.atlas import assign, make_atlas
+from remedies import mended
 
 
 def test_the_atlas_of_the_demo(atlas: tuple[Path, Path], tables: tuple[Path, Path]) -> None:
@@ -55,6 +55,12 @@ def test_each_voxel_goes_to_the_nearest_centroid_in_reach() -> None:
 def test_a_region_outside_the_brain_is_named(tmp_path: Path) -> None:
     path = tmp_path / "regions.tsv"
     path.write_text("region\themisphere\tx\ty\tz\tradius\nmoon\tB\t300\t0\t0\t10\n")
-    with pytest.raises(AtlasError, match="'moon'"):
-        make_atlas(path, tmp_path / "a.nii.gz", tmp_path / "a.tsv")
-    assert not (tmp_path / "a.nii.gz").exists()
+    words = "correct x, y, z (mm, MNI152) or radius"
+    with mended(
+        "simulate/atlas.py",
+        words,
+        AtlasError,
+        lambda: make_atlas(path, tmp_path / "a.nii.gz", tmp_path / "a.tsv"),
+    ) as refused:
+        assert "'moon'" in refused.what and not (tmp_path / "a.nii.gz").exists()
+        path.write_text("region\themisphere\tx\ty\tz\tradius\nthalamus\tL\t-11\t-18\t8\t20\n")

@@ -21,6 +21,7 @@ from gendmr.simulate.commands import group
 from gendmr.simulate.images import FILLED, ORIENTATIONS, Person, prepare, scan, simulate_images
 from gendmr.simulate.images import _Template as Template
 from gendmr.simulate.roster import planned_images
+from remedies import mended
 
 from .conftest import SEED
 
@@ -189,10 +190,19 @@ def test_an_atlas_that_disagrees_with_its_table_is_refused(
     table = pd.read_csv(atlas[1], sep="\t")
     table.loc[table["region"] == "hippocampus_L", "index"] = 999
     table.to_csv(tmp_path / "atlas.tsv", sep="\t", index=False)
-    with pytest.raises(AtlasError, match="hippocampus_L"):
-        prepare(atlas[0], tmp_path / "atlas.tsv", REGIONS)
-    with pytest.raises(ConfigurationError, match="hypocampus"):
-        prepare(*atlas, ("hypocampus",))
+    files, names = [atlas[0], tmp_path / "atlas.tsv"], [REGIONS]
+    words = "make both again with `gendmr simulate atlas`"
+    with mended(
+        "simulate/images.py", words, AtlasError, lambda: prepare(*files, names[0])
+    ) as refused:
+        assert "hippocampus_L" in refused.what
+        files[:] = atlas  # as that command made them
+    names[0] = ("hypocampus",)
+    words = "use names of that table"
+    with mended(
+        "simulate/reference.py", words, ConfigurationError, lambda: prepare(*files, names[0])
+    ):
+        names[0] = ("hippocampus_L",)
 
 
 def test_the_command_line_makes_the_same_files(

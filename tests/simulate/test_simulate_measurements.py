@@ -17,6 +17,7 @@ from gendmr.simulate.disease import draw_affected, plant
 from gendmr.simulate.measurements import measure, simulate_measurements
 from gendmr.simulate.reference import read_regions
 from gendmr.simulate.roster import roster
+from remedies import mended
 
 from .conftest import SEED, TINY, read_cohort
 
@@ -199,5 +200,18 @@ def test_what_images_cannot_show_is_refused_for_them(key: str) -> None:
 
 
 def test_genes_cannot_explain_more_than_there_is(tables: tuple[Path, Path]) -> None:
-    with pytest.raises(ConfigurationError, match="'hippocampus_L' would explain more than 90%"):
-        draw(tables, regions=["hippocampus_L"], susceptibility=0.015)
+    for change in (
+        {"variance_explained": 0.005},
+        {"regions": ["hippocampus_L", "hippocampus_R", "amygdala_L", "amygdala_R", "thalamus_L"]},
+        {"susceptibility": 0.1},
+    ):
+        options = {"regions": ["hippocampus_L"], "susceptibility": 0.015}
+        words = "lower simulate.variance_explained, name more regions, or raise"
+        with mended(
+            "simulate/disease.py",
+            words,
+            ConfigurationError,
+            lambda options=options: draw(tables, **options),
+        ) as refused:
+            assert "'hippocampus_L' would explain more than 90%" in refused.what
+            options.update(change)

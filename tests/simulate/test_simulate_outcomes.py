@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from gendmr.config.simulate import SimulateSection
 from gendmr.errors import ConfigurationError
 from gendmr.simulate.disease import DiseaseState, Planted, draw_affected
 from gendmr.simulate.outcomes import Causes, SimulatedColumns, causes_of, draw_outcomes
+from remedies import mended
 
 PEOPLE = 20_000
 OUTCOMES: dict[str, dict[str, Any]] = {
@@ -307,18 +309,33 @@ def test_an_outcome_of_its_own_noise_has_no_effects() -> None:
 
 
 def test_genes_that_explain_too_much_through_regions_are_refused() -> None:
-    outcome = {"kind": "quantitative", "heritability": 0.01, "regional": 0.8}
-    with pytest.raises(
-        ConfigurationError, match=r"outcomes.score: .* heritability of 0.01"
-    ) as told:
-        Pool({"score": outcome})
-    assert "lower `regional`" in told.value.next_step
+    for part in ("heritability", "regional"):
+        outcome = {"kind": "quantitative", "heritability": 0.01, "regional": 0.8}
+        with mended(
+            "simulate/outcomes.py",
+            ".heritability to at least ",
+            ConfigurationError,
+            lambda outcome=outcome: Pool({"score": outcome}),
+        ) as told:
+            printed = re.search(
+                r"score\.heritability to at least (\S+), or lower `regional`", told.next_step
+            )
+            assert printed
+            outcome[part] = float(printed[1]) if part == "heritability" else 0.0
 
 
 def test_a_heritability_without_effects_to_share_is_refused() -> None:
-    harmless = [Planted("G0", 0, True, 1.0, "diagnosis")]
-    with pytest.raises(ConfigurationError, match="no planted gene has an effect"):
-        Pool({"score": {"kind": "quantitative", "shared": 1.0}}, harmless)
+    for change in ({"shared": 0.5}, {"heritability": 0}, {"odds": 1.5}):
+        score, odds = {"kind": "quantitative", "shared": 1.0}, [1.0]
+
+        def pool(score=score, odds=odds) -> None:
+            Pool({"score": score}, [Planted("G0", 0, True, odds[0], "diagnosis")])
+
+        words = "raise simulate.strongest_odds_ratio, lower `shared`, or set"
+        with mended("simulate/outcomes.py", words, ConfigurationError, pool) as refused:
+            assert "no planted gene has an effect" in refused.what
+            odds[0] = change.pop("odds", 1.0)
+            score.update(change)
 
 
 @pytest.mark.parametrize(

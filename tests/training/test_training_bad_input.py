@@ -19,6 +19,7 @@ from gendmr.modalities.store import read_modality, write_modality
 from gendmr.tasks import task_of
 from leakage.garbage import people_of, read_table
 from leakage.kinds import EACH_KIND, NETWORKS, read, train
+from remedies import mended
 
 MEASURES = ("volume", "mean", "spread")
 every_method = pytest.mark.parametrize("name", EACH_KIND)
@@ -328,6 +329,17 @@ def test_steps_that_overshoot_are_an_error(cohort: Path, tmp_path: Path, name: s
         train(cohort, tmp_path / "out", name, optimisation={"learning_rate": 1e6})
     assert "learning_rate" in error.value.next_step
     assert not (tmp_path / "out").exists()
+
+
+def test_smaller_steps_train_as_the_error_says(cohort: Path, tmp_path: Path) -> None:
+    optimisation = {"learning_rate": 1e6, "epochs": 3}
+    with mended(
+        "engine/divergence.py",
+        "lower training.optimisation.learning_rate, or look at the outliers",
+        TrainingError,
+        lambda: train(cohort, tmp_path / "out", NETWORKS[0], optimisation=optimisation),
+    ):
+        optimisation["learning_rate"] = 1e-3
 
 
 @every_method

@@ -14,9 +14,7 @@ import importlib
 import re
 import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import pytest
@@ -24,9 +22,9 @@ import pytest
 from gendmr.cli.main import LAZY, root
 from gendmr.config.base import keys_of
 from gendmr.config.study import Study
+from remedy_inventory import CHANGING, remedies
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "workflow/gendmr"
 SCHEMA = Study.model_json_schema()
 # `study` and `seed` have no keys of their own.
 TOP = "|".join(SCHEMA["properties"].keys() - {"study", "seed"})
@@ -39,10 +37,6 @@ LOOKING = re.compile(
     rf"(?<![\w/.-])(sed -n [^;,|]+?p {FILE}(?: \| cat -A)?(?: \| head -c \d+)?"
     rf"|head(?: -\w+ ?\d*)? {FILE}(?: {FILE})?|ls -\w+ {FILE}|file {FILE}|gzip -t {FILE}"
     rf"|df -h(?: {FILE})?|python -m json\.tool {FILE}|iconv -f \S+ -t \S+ {FILE} > fixed)"
-)
-CHANGING = re.compile(
-    r"(?<![\w/.`-])(plink1\.9 -|plink2 -|bcftools |awk '|mv \{|rm \{|sed -i|gunzip -c|gunzip \{"
-    r"|unzip -d)"
 )
 # Programs that this project does not bring: what they do stands in their own documents.
 OTHERS = re.compile(
@@ -121,65 +115,6 @@ CARRIED_OUT: dict[str, tuple[str, ...]] = {
     ),
     "--update-alleles TABLE": (f"{LOSSES}::test_sets_of_other_positions_or_alleles_are_refused",),
 }
-
-
-class Remedy(NamedTuple):
-    """The next step of an error: its module, line and text, with `{…}` for what is filled in."""
-
-    module: str
-    line: int
-    text: str
-
-    @property
-    def place(self) -> str:
-        return f"{self.module}:{self.line}"
-
-
-def rendered(node: ast.expr) -> str:
-    """Return the text of an expression as far as it stands in the code."""
-    match node:
-        case ast.Constant():
-            return str(node.value)
-        case ast.JoinedStr():
-            return "".join(map(rendered, node.values))
-        case ast.BinOp():
-            return rendered(node.left) + rendered(node.right)
-        case ast.IfExp():
-            return f"{rendered(node.body)} || {rendered(node.orelse)}"
-        case _:
-            inner = node.value if isinstance(node, ast.FormattedValue) else node
-            return "{" + re.sub(r"[{}]", "", ast.unparse(inner)) + "}"
-
-
-@cache
-def remedies() -> tuple[Remedy, ...]:
-    """Return all remedies of the package: next steps, and constants that hold commands."""
-    every = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        module = str(path.relative_to(PACKAGE))
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                every += [
-                    Remedy(module, node.lineno, rendered(keyword.value))
-                    for keyword in node.keywords
-                    if keyword.arg == "next_step"
-                ]
-        parts = {
-            part
-            for node in ast.walk(tree)
-            if isinstance(node, ast.JoinedStr | ast.Expr)
-            for part in ast.walk(node)
-            if part is not node
-        }
-        every += [
-            Remedy(module, node.lineno, rendered(node))
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant | ast.JoinedStr)
-            and node not in parts
-            and CHANGING.search(rendered(node))
-        ]
-    return tuple(every)
 
 
 def known_key(keys: list[str]) -> bool:

@@ -20,12 +20,6 @@ EXTRACTED = (
 )
 
 
-def functional_of(wildcards):
-    """The files of one participant's functional image that are there."""
-    files = FUNCTIONAL_FILES[wildcards.participant].files
-    return [path for file in files for path in if_exists(file)]
-
-
 localrules:
     connectivity,
 

@@ -74,7 +74,7 @@ def null_files(wildcards):
 
 def ranking_options(wildcards):
     """The section `ranking` for one method: without what is said of other methods."""
-    return STUDY.ranking.of(wildcards.method).dump()
+    return STUDY.ranking_of(wildcards.method).dump()
 
 
 def method_outcome(wildcards):

@@ -6,7 +6,7 @@ from gendmr.histology.slides import find_slides
 from gendmr.imaging.bids import files_of, find_images, unusable_images
 from gendmr.lesions.people import find_people as find_lesions
 from gendmr.simulate.lesion_names import planned_lesions, refuse_other_lesions
-from gendmr.simulate.roster import planned_images
+from gendmr.simulate.roster import planned_images, planned_maps
 from gendmr.simulate.slide_names import planned_slides
 
 try:
@@ -71,8 +71,14 @@ try:
             for one in find_slides(STUDY.histology)
             if one.participant and one.slide not in STUDY.histology.exclude
         }
+    # A simulated study knows its maps before they are made.
+    SIMULATED_MAPS = f"results/{STUDY.study}/simulate/maps.tsv"
     LISTED_FILES = {
-        name: [path for file in section.people_files() for path in if_exists(file)]
+        name: (
+            planned_maps(STUDY.simulate, SIMULATED_MAPS)
+            if STUDY.simulate and SIMULATED_MAPS in section.user_files()
+            else [path for file in section.people_files() for path in if_exists(file)]
+        )
         for name, section in STUDY.modality_sections().items()
     }
 except GendmrError as error:
@@ -92,6 +98,12 @@ def existing_image(wildcards):
 def mask_of(wildcards):
     """The brain mask of one participant, where masks are given and it is there."""
     return if_exists(STUDY.imaging.mask_of(wildcards.participant))
+
+
+def functional_of(wildcards):
+    """The files of one participant's functional image that are there."""
+    files = FUNCTIONAL_FILES[wildcards.participant].files
+    return [path for file in files for path in if_exists(file)]
 
 
 def path_of_slide(wildcards):

@@ -2,6 +2,7 @@
 
 from gendmr.files.shipped import shipped_file
 from gendmr.simulate.lesion_names import planned_lesions
+from gendmr.simulate.roster import planned_maps
 from gendmr.simulate.slide_names import planned_slides
 
 # Files of functional scans, where some are simulated.
@@ -27,6 +28,7 @@ rule simulate:
         list(IMAGES.values()),
         MEASUREMENTS,
         SERIES,
+        study_files("simulate/maps.tsv") if STUDY.simulate.maps else [],
 
 
 if STUDY.simulate.tumours:
@@ -218,6 +220,41 @@ rule simulate_measurements:
         "python -m gendmr simulate measurements --anatomy {input.anatomy}"
         " --regions {input.regions} --options {params.options:q} --seed {params.seed}"
         " --output {output.regions} &> {log}"
+
+
+if STUDY.simulate.maps:
+
+    rule simulate_maps:
+        """Grey-matter maps whose regions are as large as was measured."""
+        input:
+            measurements="results/{study}/simulate/regions.nc",
+            regions=shipped_file("resources/demo_regions.tsv"),
+            labels="results/{study}/simulate/atlas.nii.gz",
+            atlas="results/{study}/simulate/atlas.tsv",
+        output:
+            table=nonempty("results/{study}/simulate/maps.tsv"),
+            maps=nonempty(
+                planned_maps(STUDY.simulate, "results/{study}/simulate/maps.tsv")
+            ),
+        log:
+            "logs/{study}/simulate/maps.log",
+        benchmark:
+            "logs/{study}/simulate/maps.benchmark.tsv"
+        conda:
+            "../../envs/simulate.yaml"
+        threads: 1
+        resources:
+            mem_mb=double_per_attempt(1500),
+            runtime=double_per_attempt(20),
+        params:
+            options=options("simulate"),
+            seed=STUDY.seed,
+            code=fingerprint("simulate.maps"),
+        shell:
+            "python -m gendmr simulate maps --measurements {input.measurements}"
+            " --regions {input.regions} --labels {input.labels} --atlas {input.atlas}"
+            " --options {params.options:q} --seed {params.seed} --output {output.table}"
+            " &> {log}"
 
 
 rule simulate_signals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,9 +58,11 @@ class FiguresSection(Section):
 class MethodAggregation(Section):
     """How the SNPs of a gene become its score, for one method."""
 
-    aggregation: Literal["sum", "max", "mean", "squares"] = "sum"
+    score: Literal["mean_abs", "abs_mean", "evidence"] | None = None
+    """As for all methods, unless it is told."""
+    aggregation: Literal["sum", "max", "mean", "squares", "bayes"] = "sum"
     """`max` of the statistics of single SNPs is the smallest p-value of a gene; `squares` of them
-    is a gene-based sum test."""
+    is a gene-based sum test; `bayes` of their evidence is a gene's Bayes factor."""
     ld_weighting: bool = True
     """As for all methods."""
 
@@ -68,15 +70,18 @@ class MethodAggregation(Section):
 class RankingSection(Section):
     """How the signed held-out risk of SNPs and regions becomes a ranking."""
 
-    score: Literal["mean_abs", "abs_mean"] = "mean_abs"
+    score: Literal["mean_abs", "abs_mean", "evidence"] = "mean_abs"
     """Risk of one SNP or region over the held-out people of a fold. `mean_abs`: mean of
     |risk - its mean over these people|, what it adds to the differences between people;
-    `abs_mean`: |mean risk|, which also counts what is the same for everybody."""
-    aggregation: Literal["sum", "max", "mean", "squares"] = "sum"
+    `abs_mean`: |mean risk|, which also counts what is the same for everybody. `evidence`, of
+    methods that collect it: the log Bayes factor that the training people give an instance,
+    whatever it adds to predictions; what one modality says already does not hide the other's."""
+    aggregation: Literal["sum", "max", "mean", "squares", "bayes"] = "sum"
     """How the SNPs of a gene become the gene's score that is ranked; `score_max` is always
     written beside it. `max` is the largest of the SNPs' averages over folds. `mean` does not grow
     with the number of SNPs, `sum` and `squares` (of squared scores, without weights) do; p-values
-    compare every gene with its own null."""
+    compare every gene with its own null. `bayes` is for `score: evidence`: the logarithm of the
+    mean of the Bayes factors of the gene's SNPs, one of which is taken to carry its effect."""
     ld_weighting: bool = True
     """Divide the risk of each SNP by 1 + the sum of its r2 with the gene's other SNPs, so that a
     block of copies counts about once. r2 is of all genotyped people, without outcomes."""
@@ -101,14 +106,26 @@ class RankingSection(Section):
     """0, or h: a p-value is h / l where the h-th permutation that reaches the score is the l-th
     drawn (Besag & Clifford 1991); such values are marked."""
     methods: dict[str, MethodAggregation] = Field(default_factory=dict)
-    """Aggregation of single methods in place of the above, by name."""
+    """Score and aggregation of single methods in place of the above, by name. A method that is
+    named in none of them is ranked as its kind says, unless `score` or `aggregation` is given."""
     figures: FiguresSection = Field(default_factory=FiguresSection)
     """A change of these draws the figures again and ranks nothing."""
     enrichment: EnrichmentSection | None = None
     """Absent: no sets are tested."""
 
-    def of(self, method: str) -> RankingSection:
-        """Return the options of one method's tables: what is said of others does not reach it."""
+    def of(self, method: str, default: Mapping[str, str] | None = None) -> RankingSection:
+        """Return the options of one method's tables: what is said of others does not reach it.
+
+        Parameters
+        ----------
+        method : str
+        default : mapping of str to str, optional
+            `score` and `aggregation` of its kind, where the configuration says neither.
+        """
         own = self.methods.get(method)
+        silent = own is None and not {"score", "aggregation"} & self.model_fields_set
         changed: dict[str, Any] = {"methods": {}, "enrichment": None, "figures": FiguresSection()}
-        return self.model_copy(update=changed | ({} if own is None else own.model_dump()))
+        said = dict(default or {}) if silent else {}
+        if own is not None:
+            said = own.model_dump(exclude_none=True)
+        return self.model_copy(update=changed | said)

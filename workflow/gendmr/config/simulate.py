@@ -150,6 +150,10 @@ class SimulateSection(Section):
     imaging: Literal["t1w", "measurements"] = "t1w"
     """What an image is: a T1w scan in BIDS form, or the measurements of its regions alone
     (`regions.nc`), which cost nothing and are had for thousands of people."""
+    maps: bool = False
+    """Write a grey-matter map of everybody with an image besides (`maps.tsv`, in MNI space), as
+    CAT12 would have made it: its regions are as large as the measurements say. With `measurements`
+    only."""
     genes: int = Field(300, ge=12, le=300)
     """Genes with typed SNPs. The first of the table are the candidates for planting."""
     snps_per_gene: int = Field(10, ge=3, le=40)
@@ -246,6 +250,7 @@ class SimulateSection(Section):
                 "variance_explained": self.variance_explained is not None,
                 "age_atrophy": self.age_atrophy != 0,
                 "smaller_regions": self.smaller_regions != 0,
+                "maps": self.maps,
             }
             if wrong := [name for name, used in only.items() if used]:
                 yield f"{', '.join(wrong)}: only with `imaging: measurements`"
@@ -254,6 +259,8 @@ class SimulateSection(Section):
         other = self.tumours is not None or self.lesions is not None
         if not other and self.images > self.people:
             yield "images: at most as many as `people`"
+        if self.maps and not self.images:
+            yield "maps: of people with an image, and `images` is 0"
 
     def _of_regions(self) -> Iterator[str]:
         if len(set(self.regions)) != len(self.regions):

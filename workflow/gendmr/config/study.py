@@ -201,6 +201,11 @@ class Study(Section):
                 ranked.append(name)
         return ranked
 
+    def ranking_of(self, name: str) -> RankingSection:
+        """Return the options of a method's tables: its own, or those of its kind."""
+        method = self.methods.get(name)
+        return self.ranking.of(name, None if method is None else method.ranked_by)
+
     def null_methods(self) -> list[str]:
         """Return the methods whose ranking has p-values."""
         null, outcomes = self.training.null, self.cohort.outcomes

@@ -75,7 +75,8 @@ def read_array(path: Path | str, variable: str | None = None) -> NamedArray:
             cause="the file is damaged, cut, or of another form than its ending says",
             next_step="fetch it again, or name the person in `connectivity: exclude:`",
         ) from error
-    return NamedArray(_table(np.asarray(values), str(path)), names)
+    several = ending == "mat"
+    return NamedArray(_table(np.asarray(values), str(path), several=several), names)
 
 
 def read_cohort_arrays(path: str) -> dict[str, np.ndarray]:
@@ -107,12 +108,13 @@ def _damaged(path: str, error: Exception) -> InputFileError:
     )
 
 
-def _table(values: np.ndarray, where: str) -> np.ndarray:
-    if values.dtype.kind not in "fiub" or values.dtype.kind == "b":
+def _table(values: np.ndarray, where: str, *, several: bool) -> np.ndarray:
+    """Return rows and columns; `several` says that the file may hold other arrays too."""
+    if values.dtype.kind not in "fiu":
         raise ModalityError(
             f"{where}: holds {values.dtype}, not real numbers",
-            cause="complex numbers, text, or another variable of the file",
-            next_step="name the array in `connectivity: variable:`",
+            cause="complex numbers or text",
+            next_step="save real numbers, or name the person in `connectivity: exclude:`",
         )
     values = np.squeeze(values).astype(np.float64)
     values = values[None, :] if values.ndim == 1 else values
@@ -120,7 +122,10 @@ def _table(values: np.ndarray, where: str) -> np.ndarray:
         raise ModalityError(
             f"{where}: an array of shape {values.shape}, not rows and columns",
             cause="another variable of the file, or an image",
-            next_step="name the array in `connectivity: variable:`",
+            next_step="name an array of rows and columns in `connectivity: variable:`"
+            if several
+            else "save an array of rows and columns, or name the person in"
+            " `connectivity: exclude:`",
         )
     return values
 

@@ -54,8 +54,9 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
     if not measured:
         raise ModalityError(
             f"none of {len(scans)} scans can be used: {first_few(scan.reason for scan in scans)}",
-            cause="limits that nobody meets",
-            next_step="change `connectivity: minimum_volumes:` or the other limits",
+            cause="limits that nobody meets, or series that lie transposed (regions x volumes)",
+            next_step="change `connectivity: minimum_volumes:` or the other limits, or give series"
+            " as volumes x regions",
         )
     counts = sorted({scan.regions for scan in measured})
     if len(counts) > 1:
@@ -103,6 +104,10 @@ def _scans(section: ConnectivitySection, extracted: Path) -> Iterator[Functional
         return
     for label, person in people.items():
         scan = FunctionalScan(label, motion=person.motion)
+        if label in section.exclude:
+            # Not read: a damaged file is a reason to exclude its person.
+            yield judged(scan, section)
+            continue
         if section.fmriprep is not None:
             yield _extracted(label, section, extracted / label)
             continue
@@ -119,8 +124,6 @@ def _scans(section: ConnectivitySection, extracted: Path) -> Iterator[Functional
 
 def _extracted(label: str, section: ConnectivitySection, folder: Path) -> FunctionalScan:
     """Return the scan of signals that were read out of a preprocessed image, or why not."""
-    if label in section.exclude:
-        return judged(FunctionalScan(label), section)
     said = read_json(folder / "scan.json")
     motion = float("nan") if said["motion"] is None else float(said["motion"])
     scan = FunctionalScan(label, motion=motion, censored=int(said["censored"]))
@@ -162,6 +165,9 @@ def _of_cohort(section: ConnectivitySection) -> Iterator[FunctionalScan]:
     volumes = arrays.get("volumes", np.full(len(labels), -1))
     for row, label in enumerate(labels):
         scan = FunctionalScan(label, motion=float(motion[row]), volumes=int(volumes[row]))
+        if label in section.exclude:
+            yield judged(scan, section)
+            continue
         try:
             values = arrays[name][row].astype(np.float64)
             if section.has_signals:

@@ -51,14 +51,15 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
         values = read_matrix(matrix)
         if matrix.unit == "counts":
             totals = np.nansum(values.to_numpy(), axis=1)
-            if (totals <= 0).any():
+            failed = (totals <= 0) & ~values.index.isin(section.exclude)
+            if failed.any():
                 raise ModalityError(
-                    f"{matrix.path}: {int((totals <= 0).sum())} people have no count at all:"
-                    f" {first_few(values.index[totals <= 0])}",
+                    f"{matrix.path}: {int(failed.sum())} people have no count at all:"
+                    f" {first_few(values.index[failed])}",
                     cause="a failed sample",
                     next_step="name them in expression.exclude, or take them out",
                 )
-            values = values * (MILLION / totals)[:, None]
+            values = values * (MILLION / np.where(totals > 0, totals, np.nan))[:, None]
         values, twice = _resolve(values, symbols, section.duplicates, matrix.path)
         removed += [(gene, name, f"another row of {gene} stays") for gene, name in twice]
         if twice:

@@ -77,7 +77,7 @@ def read_mask(path: Path | str, participant: str) -> PredictedMask:
     ModalityError
         It has no such participant.
     """
-    with opened(Path(path), "run the rule train_fold again") as stored:
+    with opened(Path(path), "run the stage training again") as stored:
         names = list(stored)
         if participant in names:
             group = stored[participant]

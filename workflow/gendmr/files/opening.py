@@ -84,11 +84,17 @@ def opened(path: Path, next_step: str = "run the step that makes it") -> Iterato
         with h5py.File(path, "r") as stored:
             yield stored
     except DAMAGE as error:
-        raise InputFileError(
-            f"{path}: not readable as NetCDF ({error})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again",
-        ) from error
+        raise _damaged(path, f"not readable as NetCDF ({error})") from error
+
+
+def _damaged(path: Path, why: str) -> InputFileError:
+    """Return the error of a file that may be a result or one that the user brought."""
+    return InputFileError(
+        f"{path}: {why}",
+        cause="the file is damaged",
+        next_step=f"a result is made again: rm {path}, then the same command; a file of yours:"
+        " fetch it again",
+    )
 
 
 def texts(values: np.ndarray) -> np.ndarray:
@@ -132,12 +138,8 @@ def probe(path: Path) -> None:
             os._exit(0)
     ended = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(ended):
-        raise InputFileError(
-            f"{path}: not readable as HDF5 (a process that read it was ended by"
-            f" {signal.Signals(os.WTERMSIG(ended)).name})",
-            cause="the file is damaged",
-            next_step=f"rm {path} and run again, or fetch it again",
-        )
+        name = signal.Signals(os.WTERMSIG(ended)).name
+        raise _damaged(path, f"not readable as HDF5 (a process that read it was ended by {name})")
     _PROBED[str(path)] = state
 
 

@@ -125,11 +125,23 @@ def read_table(
     absent = [name for name in columns if name not in header]
     unknown = [name for name in header if name not in declared]
     if absent:
+        separator = _other_separator(header)
+        quoted = any(name.startswith(('"', "'")) for name in header)
         lacking = TableError(
             f"{path}: {len(absent)} of {len(columns)} needed columns missing: {first_few(absent)};"
             f" found {first_few(header, 12)}{did_you_mean(absent, unknown)}",
-            cause=_why_absent(header),
-            next_step=rename if isinstance(rename, str) else rename(absent),
+            cause=f"columns are separated by {separator}, not by tabs"
+            if separator
+            else "names stand in quotation marks, which are taken as part of them"
+            if quoted
+            else "another name or spelling",
+            next_step="save the table again with tabs between columns"
+            if separator
+            else "save the table again without quotation marks"
+            if quoted
+            else rename
+            if isinstance(rename, str)
+            else rename(absent),
         )
         if problems is None or key in absent:
             raise lacking
@@ -189,14 +201,12 @@ def _rows(path: Path) -> tuple[list[str], list[int]]:
     return lines, numbers
 
 
-def _why_absent(header: Sequence[str]) -> str:
-    if len(header) == 1:
-        for mark, called in ((",", "commas"), (";", "semicolons"), ("|", "bars"), (" ", "spaces")):
-            if mark in header[0]:
-                return f"columns are separated by {called}, not by tabs"
-    if any(name.startswith(('"', "'")) for name in header):
-        return "names stand in quotation marks, which are taken as part of them"
-    return "another name or spelling"
+def _other_separator(header: Sequence[str]) -> str:
+    """Return what separates the columns of a header that has no tab; mostly nothing."""
+    if len(header) > 1:
+        return ""
+    marks = {",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
+    return next((called for mark, called in marks.items() if mark in header[0]), "")
 
 
 def _parse(path: Path, name: str, values: pd.Series, kind: Kind, lines: Sequence[int]) -> pd.Series:

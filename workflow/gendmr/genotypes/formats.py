@@ -9,12 +9,11 @@ genotype. The note says what that cost.
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, cast
 
 import pandas as pd
+import zstandard
 
 from gendmr.config.genotypes import GenotypesSection, form_of
 from gendmr.errors import GenotypeFileError, InputFileError, ToolError
@@ -25,7 +24,7 @@ from gendmr.genotypes.bgen import (
     withdrawn,
     write_sample,
 )
-from gendmr.genotypes.plink import Plink, find, read_report, write_people
+from gendmr.genotypes.plink import Plink, read_report, write_people
 from gendmr.genotypes.removals import Removals
 from gendmr.genotypes.vcf_header import VcfHeader, read_vcf_header
 
@@ -93,8 +92,7 @@ def convert(
     if form_of(source) == "pgen":
         stem = path.with_suffix("")
         packed = Path(f"{stem}.pvar.zst").is_file()
-        if packed and Path(f"{stem}.pvar").is_file():
-            _check_packed(Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst"))
+        refuse_two_variant_files(path)
         refuse_absent(path, Path(f"{stem}.pvar{'.zst' if packed else ''}"), Path(f"{stem}.psam"))
         arguments = ["--pfile", str(stem), *(["vzs"] if packed else [])]
         people = None
@@ -281,31 +279,44 @@ def _count_lost(
     notes.append(what)
 
 
-def _check_packed(plain: Path, packed: Path) -> None:
+def refuse_two_variant_files(pgen: Path) -> None:
     """Refuse a .pvar.zst that holds something else than the .pvar beside it.
 
     PLINK 2 reads one of the two, by the options of the call; the .pgen belongs to one of them only.
+
+    Parameters
+    ----------
+    pgen : Path
+
+    Raises
+    ------
+    InputFileError
+        With the command that puts the older one aside.
     """
-    command = [find("2").path, "--zst-decompress", str(packed)]
-    with (
-        plain.open("rb") as stream,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking,
-    ):
-        unpacked = cast("IO[bytes]", unpacking.stdout)
-        same = True
-        while same and (block := unpacked.read(BLOCK)):
-            same = stream.read(len(block)) == block
-        same = same and not stream.read(1)
-        unpacked.close()
+    stem = pgen.with_suffix("")
+    plain, packed = Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")
+    if not (plain.is_file() and packed.is_file()) or _same_content(plain, packed):
+        return
     older, newer = sorted((plain, packed), key=lambda file: file.stat().st_mtime_ns)
-    # A process that is cut off ends with another status: only equality asks for success.
-    if not same or unpacking.returncode != 0:
-        raise InputFileError(
-            f"{packed} and {plain.name} beside it hold different variants",
-            cause=f"an older export that was left there: {older.name} is older than {newer.name}",
-            next_step=f"keep the one that was made with the .pgen; if that is {newer.name}:"
-            f" mv {shlex.quote(str(older))} {shlex.quote(f'{older}.old')}",
-        )
+    raise InputFileError(
+        f"{packed} and {plain.name} beside it hold different variants",
+        cause=f"an older export that was left there: {older.name} is older than {newer.name}",
+        next_step=f"keep the one that was made with the .pgen; if that is {newer.name}:"
+        f" mv {shlex.quote(str(older))} {shlex.quote(f'{older}.old')}",
+    )
+
+
+def _same_content(plain: Path, packed: Path) -> bool:
+    """Return whether a packed file holds the bytes of a plain one; one cut off does not."""
+    with plain.open("rb") as stream, packed.open("rb") as source:
+        unpacked = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+        try:
+            while block := unpacked.read(BLOCK):
+                if stream.read(len(block)) != block:
+                    return False
+        except zstandard.ZstdError:
+            return False
+        return not stream.read(1)
 
 
 def _split_double_names(path: Path, samples: list[str], name: str, notes: list[str]) -> None:

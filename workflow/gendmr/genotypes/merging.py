@@ -14,6 +14,7 @@ import pandas as pd
 from gendmr.config.genotypes import GenotypesSection
 from gendmr.errors import GenotypeFileError
 from gendmr.files.atomic import move_into_place, write_json
+from gendmr.genotypes.autosomes import x_only
 from gendmr.genotypes.filesets import read_fam
 from gendmr.genotypes.joining import AUTOSOMES, join_sets
 from gendmr.genotypes.linkage import linkage_note
@@ -109,7 +110,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
             )
         retained = names[usable][~high]
         where = _chromosomes(sets, retained)
-        _refuse_x_only(section, where)
+        if (where == "X").all():
+            raise x_only(section, len(where), "usable variants")
         write_names(work / "removed.txt", [*names[~usable], *names[usable][high]])
         plink.run(
             "2",
@@ -202,20 +204,6 @@ def _missing_calls(
         "F_MISS"
     ].to_numpy()
     return missing
-
-
-def _refuse_x_only(section: GenotypesSection, chromosomes: pd.Series) -> None:
-    if (chromosomes == "X").all():
-        raise GenotypeFileError(
-            f"none of {len(chromosomes)} usable variants is on an autosome: all are on X, which"
-            " serves to check sex and is read by no later step",
-            cause="`chromosomes` names none that the files hold"
-            if section.chromosomes
-            else "the file of one chromosome was given",
-            next_step="name autosomes of the files in genotypes.chromosomes, or leave it out"
-            if section.chromosomes
-            else "give the files of the autosomes too: genotypes.inputs takes one per chromosome",
-        )
 
 
 def _chromosomes(sets: list[Loaded], names: np.ndarray) -> pd.Series:

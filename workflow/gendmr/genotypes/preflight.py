@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gendmr.config.genotypes import GenotypesSection, beside_pgen, form_of
+from gendmr.genotypes.autosomes import check_autosomes
 from gendmr.genotypes.bed_file import check_size
 from gendmr.genotypes.bgen import bgen_people
 from gendmr.genotypes.builds import read_reference
 from gendmr.genotypes.filesets import read_bim, read_fam
-from gendmr.genotypes.formats import refuse_absent
+from gendmr.genotypes.formats import refuse_absent, refuse_two_variant_files
 from gendmr.genotypes.sexes import read_sexes
 from gendmr.genotypes.vcf_header import read_vcf_header
 
@@ -20,7 +21,7 @@ BLOCK = 1 << 20
 
 
 def checks(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[Callable[[], object]]:
-    """Yield a check of each file: sizes of PLINK sets, headers of VCF, tables.
+    """Yield a check of each file: sizes of PLINK sets, headers of VCF, tables; and of autosomes.
 
     Parameters
     ----------
@@ -34,10 +35,12 @@ def checks(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[Callable[[], obj
             yield partial(check_sizes, name)
         elif form == "pgen":
             yield partial(refuse_absent, *map(Path, (name, *beside_pgen(name))))
+            yield partial(refuse_two_variant_files, Path(name))
         elif form == "bgen" and genotypes.bgen is not None:
             yield partial(_check_bgen, name, genotypes.bgen.sample_of(name))
         else:
             yield partial(_check_header, Path(name))
+    yield partial(check_autosomes, genotypes)
     if genotypes.sexes:
         yield partial(read_sexes, genotypes.sexes)
     if genotypes.check_build:

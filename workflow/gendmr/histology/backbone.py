@@ -59,7 +59,7 @@ def build_network(section: TilesSection) -> torch.nn.Module:
     if section.backbone not in networks:
         raise ConfigurationError(
             f"histology.tiles.backbone = {section.backbone!r}: no network for classification of"
-            f" torchvision{did_you_mean(section.backbone, networks)}",
+            f" torchvision{did_you_mean([section.backbone], networks)}",
             next_step=f"take one of: {first_few(networks, len(networks))}",
         )
     network: torch.nn.Module = models.get_model(section.backbone, weights=None).eval()
@@ -81,7 +81,7 @@ def build_network(section: TilesSection) -> torch.nn.Module:
         parts = [name for name in dict(network.named_modules()) if name.count(".") < 1 and name]
         raise ConfigurationError(
             f"histology.tiles.layer = {section.layer!r}: no layer of {section.backbone}"
-            f"{did_you_mean(section.layer, inner)}",
+            f"{did_you_mean([section.layer], inner)}",
             next_step=f"take one of: {first_few(parts, 40)}; or a part of one, such as"
             f" {inner[-1]!r}",
         )

@@ -41,12 +41,16 @@ class Attribution:
     seeds : float32 (seed, person, instance), optional
         Values by networks that differ in their random seed, whose mean `value` is: how far their
         rankings agree is told.
+    evidence : float32 (instance,), optional
+        Log Bayes factor that an instance is worth attention, at least 0: what the training people
+        say of it, whatever the prediction makes of that.
     """
 
     value: np.ndarray
     baseline: np.ndarray
     attention: np.ndarray | None = None
     seeds: np.ndarray | None = None
+    evidence: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ABSOLUTE = "mean of |value - its mean| over held-out people; 0 if not read"
 MEAN = "|mean value| over held-out people; 0 if not read"
+SUPPORT = "log Bayes factor of an instance, by the training people; 0 if not read"
 
 
 def read_modality(path: Path | str, name: str) -> xr.Dataset:
@@ -63,6 +64,7 @@ def attributions_schema(modalities: Sequence[str] | None = None) -> Schema:
         schema |= {
             f"value_{name}": Variable(table, "float32", unit, "signed", no_infinity, True),
             f"attention_{name}": Variable(table, "float32", "", "share", share, True),
+            f"evidence_{name}": Variable((name,), "float32", "", SUPPORT, not_negative, True),
             f"baseline_{name}": Variable(
                 table[:1], "float32", unit, "the modality without its instances", None, True
             ),
@@ -85,6 +87,7 @@ def null_schema(modalities: Sequence[str] | None = None) -> Schema:
         schema |= {
             f"mean_abs_{name}": Variable(table, "float32", "", ABSOLUTE, not_negative, True),
             f"abs_mean_{name}": Variable(table, "float32", "", MEAN, not_negative, True),
+            f"evidence_{name}": Variable(table, "float32", "", SUPPORT, not_negative, True),
             name: replace(modality_of(name).schema[name], optional=True),
         }
     return schema

@@ -90,8 +90,10 @@ def draw_ranking(
         )
         draw_edges(edges, _places(edges, cohort / "edge.nc"), figures / "connections.png")
     if "volume_regions" in tables:
-        voxels = _read(ranking / "volumes.tsv", ("volume", "direction"), ("x", "y", "z", "score"))
-        draw_voxels(voxels, figures / "voxels.png")
+        # The column z of a ranking is a score over its null: the place of a voxel is `volume_z`.
+        places = ("x", "y", "volume_z", "score")
+        voxels = _read(ranking / "volumes.tsv", ("volume", "direction"), places)
+        draw_voxels(voxels.rename(columns={"volume_z": "z"}), figures / "voxels.png")
     draw_stability(
         [
             TablePanel(

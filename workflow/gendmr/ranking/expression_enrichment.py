@@ -95,7 +95,7 @@ def read_genes(ranking: Path, genes: pd.DataFrame) -> Blocks:
         raise RankingError(
             f"{ranking / TABLE}: genes without mean or SD",
             cause="genes that nobody has a value of",
-            next_step="drop them from the matrix (`expression: matrices: drop:`)",
+            next_step="take these genes out of the matrix, and run the workflow again",
         )
     tested = genes["z"].notna().to_numpy()
     permuted = None

@@ -19,7 +19,8 @@ from gendmr.files.opening import read_attributes, read_names
 from gendmr.files.tables import Kind, read_table
 from gendmr.modalities.store import null_schema
 from gendmr.ranking import scores
-from gendmr.training.readout import instance_scores
+from gendmr.ranking.seed_agreement import SeedAgreement
+from gendmr.training.readout import EVIDENCE, instance_scores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -144,6 +145,7 @@ class AttributionReader:
 
     def __init__(self, level: Level, modality: str, paths: Sequence[Path]) -> None:
         self.modality = modality
+        self.paths = paths
         self.repeat = repeats_of(paths)
         self.people = level.people
         self.by_fold = [
@@ -166,7 +168,7 @@ class AttributionReader:
         place = np.searchsorted(self.columns, in_cohort)
         value = attributions[f"value_{self.modality}"].values
         self.selected[fold, place] = True
-        self.scores[fold, place] = instance_scores(value, options.score)
+        self.scores[fold, place] = self._scores_of_fold(fold, value, attributions, options)
         by_seed = f"seed_{options.score}_{self.modality}"
         if by_seed in attributions:
             self.seeds.append(attributions[by_seed].values)
@@ -178,17 +180,30 @@ class AttributionReader:
         covariance = scores.covariance(value[known], measured.astype("float64"))
         self.direction[place] += covariance / len(self.scores)
 
-    @property
-    def agreement_of_seeds(self) -> tuple[int, float] | None:
-        """Return the number of seeds of a fold, and how far their rankings agree; None without any.
+    def _scores_of_fold(
+        self, fold: int, value: np.ndarray, attributions: xr.Dataset, options: RankingSection
+    ) -> np.ndarray:
+        """Return the scores of the fold's instances (instance,)."""
+        if options.score != EVIDENCE:
+            return instance_scores(value, options.score)
+        stored = f"{EVIDENCE}_{self.modality}"
+        if stored not in attributions:
+            raise _without_evidence(f"{self.paths[fold]}", self.modality)
+        return np.asarray(attributions[stored].values)
 
-        The rank correlation (Spearman) of the scores of instances, averaged over pairs of networks
-        of a fold that differ in their seed alone, and over folds.
-        """
+    @property
+    def agreement_of_seeds(self) -> SeedAgreement | None:
+        """Return how far the rankings of networks that differ in their seed agree; None without."""
         if not self.seeds:
             return None
-        return len(self.seeds[0]), float(
-            np.mean([scores.rank_correlation(one) for one in self.seeds])
+        differing = [one for one in self.seeds if (one != one[0]).any()]
+        return SeedAgreement(
+            count=len(self.seeds[0]),
+            folds=len(self.seeds),
+            differing=len(differing),
+            rank_correlation=float(np.mean([scores.rank_correlation(one) for one in differing]))
+            if differing
+            else 1.0,
         )
 
     def finish(self) -> FoldScores | None:
@@ -230,6 +245,15 @@ def null_columns(
         if permuted is not None:
             read.append(permuted)
     return np.unique(np.concatenate(read))
+
+
+def _without_evidence(where: str, modality: str) -> RankingError:
+    return RankingError(
+        f"{where} holds no evidence of a {modality}, and ranking.score is evidence",
+        cause="a method that collects none, or a fold of an older version",
+        next_step="rank the method by another score: ranking.methods.<method>.score: mean_abs; or"
+        " remove the file and run again",
+    )
 
 
 def _columns(
@@ -341,7 +365,10 @@ def read_null(
             by_modality = {}
             for name, order in orders.items():
                 spread = np.zeros((len(numbers), len(order)), dtype=np.float32)
-                if f"{options.score}_{name}" in dataset:
+                known = f"{options.score}_{name}" in dataset
+                if options.score == EVIDENCE and name in dataset.coords and not known:
+                    raise _without_evidence(f"{path}", name)
+                if known:
                     columns = order.get_indexer(pd.Index(dataset[name].values))
                     spread[:, columns] = dataset[f"{options.score}_{name}"].values
                 by_modality[name] = spread

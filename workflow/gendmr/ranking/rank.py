@@ -30,6 +30,7 @@ from gendmr.ranking.folds import (
 from gendmr.ranking.levels import level_of
 from gendmr.ranking.levels.base import Level
 from gendmr.ranking.null_scores import Collector, collect_null
+from gendmr.ranking.seed_agreement import SeedAgreement
 from gendmr.ranking.summary import summarise
 from gendmr.ranking.tables import RankedTable, null_ranking, null_ranking_schema
 from gendmr.training.agreement import check_agreement
@@ -47,9 +48,8 @@ class Ranking:
         Tables of each modality.
     permutations : int
     bias : list of Bias
-    seeds : dict of str to tuple
-        By modality whose networks were trained from several seeds: how many, and the rank
-        correlation of their scores.
+    seeds : dict of str to SeedAgreement
+        By modality whose networks were trained from several seeds.
     notes : list of str
         Of the levels.
     """
@@ -58,7 +58,7 @@ class Ranking:
     modalities: dict[str, tuple[str, ...]]
     permutations: int
     bias: list[Bias]
-    seeds: dict[str, tuple[int, float]]
+    seeds: dict[str, SeedAgreement]
     notes: list[str]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 REPEATS = 5  # from which on ranks are compared between repeats, not folds
 PERCENTILES = 10  # ranks from which on percentiles are told
-Aggregation = Literal["sum", "max", "mean", "squares"]
+Aggregation = Literal["sum", "max", "mean", "squares", "bayes"]
 
 
 def covariance(risk: np.ndarray, measure: np.ndarray) -> np.ndarray:
@@ -92,7 +92,8 @@ def aggregate(scores: np.ndarray, weights: np.ndarray, aggregation: Aggregation)
         Scores of its SNPs, and their weights.
     aggregation : str
         `sum` of weighted scores; their `mean` by weight; `max` of the scores without weights;
-        `squares`: the sum of squared scores without weights.
+        `squares`: the sum of squared scores without weights; `bayes`: the logarithm of the mean of
+        exp(score) of the scored SNPs, without other weights.
 
     Returns
     -------
@@ -102,6 +103,12 @@ def aggregate(scores: np.ndarray, weights: np.ndarray, aggregation: Aggregation)
         return np.asarray(scores.max(axis=1))
     if aggregation == "squares":
         return np.asarray((scores**2).sum(axis=1))
+    if aggregation == "bayes":
+        scored = weights > 0
+        largest = scores.max(axis=1, initial=0.0)
+        sizes = np.exp(scores - largest[:, None]) * scored
+        mean = sizes.sum(axis=1) / np.maximum(scored.sum(axis=1), 1)
+        return np.asarray(largest + np.log(np.where(mean > 0, mean, 1.0)))
     total = (scores * weights).sum(axis=1)
     if aggregation == "sum":
         return np.asarray(total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from gendmr.config.ranking import RankingSection
 from gendmr.modalities import modality_of
 from gendmr.ranking import scores
 from gendmr.ranking.bias import Bias
+from gendmr.ranking.seed_agreement import SeedAgreement
 from gendmr.ranking.significance import LEVEL
 from gendmr.ranking.tables import RankedTable
+from gendmr.training.readout import EVIDENCE
 
 # Names of first rows in summary.json.
 LISTED = 12
@@ -26,7 +29,7 @@ def summarise(
     *,
     permutations: int,
     bias: Sequence[Bias],
-    seeds: Mapping[str, tuple[int, float]],
+    seeds: Mapping[str, SeedAgreement],
     notes: Sequence[str],
     repeat: np.ndarray,
     options: RankingSection,
@@ -54,7 +57,8 @@ def summarise(
         `modalities`: tables by modality. `null.family_wise_threshold`: by table, the z from which
         a row is family-wise significant at 5 %. `null.found`: by table, how many are significant.
         A key for each table whose agreement between folds is told (`genes`, `regions`). `seeds`: by
-        modality how many seeds each fold had, and the rank correlation between them.
+        modality how many seeds each fold had, in how many folds their scores differ, and the rank
+        correlation between them there.
     """
     lists = {name: _agreement(table) for name, table in tables.items() if table.top_k}
     joint = {name: table for name, table in tables.items() if table.joint}
@@ -87,17 +91,13 @@ def summarise(
         **lists,
         "bias": [item.summary() for item in bias],
         "seeds": {
-            name: {"count": count, "rank_correlation": _rounded(value)}
-            for name, (count, value) in seeds.items()
+            name: asdict(one) | {"rank_correlation": _rounded(one.rank_correlation)}
+            for name, one in seeds.items()
         },
         "notes": [
+            *_notes_on_scores(method, options),
             *_notes(method, tables, modalities, permutations, lists),
-            *(
-                f"In each fold {method} is {count} networks that differ in their random seed alone:"
-                f" their rankings of {modality_of(name).instance}s have a rank correlation of"
-                f" {value:.2f}."
-                for name, (count, value) in seeds.items()
-            ),
+            *(one.sentence(method, modality_of(name).instance) for name, one in seeds.items()),
             *notes,
             *(note for item in bias if (note := item.note())),
         ],
@@ -127,6 +127,16 @@ def _agreement(table: RankedTable) -> dict[str, Any]:
         else None,
         "first": table.rows[table.key].head(LISTED).tolist(),
     }
+
+
+def _notes_on_scores(method: str, options: RankingSection) -> list[str]:
+    if options.score != EVIDENCE:
+        return []
+    pooled = " A gene's is the mean of its SNPs'." if options.aggregation == "bayes" else ""
+    return [
+        f"Scores of {method} are evidence: logarithms of the Bayes factors that the people trained"
+        f" on give, averaged over folds, whatever they add to predictions.{pooled}"
+    ]
 
 
 def _notes(

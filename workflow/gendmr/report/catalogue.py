@@ -122,14 +122,14 @@ FIGURES: dict[str, ReportFigure] = {
         section="instances",
         alt="Pairs of networks, and the first edges between regions",
         caption="Left: pairs of networks, framed where the family-wise p is at most 5 %; numbers"
-        " are ranks. Right: the first edges, the first the widest; red where a stronger correlation"
-        " goes with more risk, blue where a weaker one does.",
+        " are ranks. Right: the first edges, the first the widest; orange where a stronger"
+        " correlation goes with more risk, blue where a weaker one does.",
     ),
     "connections": ReportFigure(
         path="ranking/{main}/figures/connections.png",
         section="instances",
         alt="First edges in a glass brain",
-        caption="The first edges between the places of their regions; red where a stronger"
+        caption="The first edges between the places of their regions; orange where a stronger"
         " correlation goes with more risk, blue where a weaker one does.",
     ),
     "voxels": ReportFigure(

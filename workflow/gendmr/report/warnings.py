@@ -91,7 +91,8 @@ def _lists_at_chance(summary: StudySummary, results: Path) -> list[str]:
         for name, agreement in read_json(path).items():
             p = agreement.get("top_k_overlap_p") if isinstance(agreement, dict) else None
             if p is not None and p > LEVEL:
-                lists.append(f"the first {agreement['top_k']} {name} (p = {p:.2f})")
+                rows = name.replace("_", " ")
+                lists.append(f"the first {agreement['top_k']} {rows} (p = {p:.2f})")
         if lists:
             said.append(
                 f"{method}: folds agree on {' and '.join(lists)} no more than they do when outcomes"

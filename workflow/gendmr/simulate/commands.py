@@ -79,6 +79,25 @@ def measurements(anatomy: str, regions: str, options: str, seed: int, output: st
 
 
 @group.command()
+@click.option("--measurements", required=True, help="Measurements of regions, NetCDF.")
+@click.option("--regions", required=True, help="Table of regions with MNI centroids.")
+@click.option("--labels", required=True, help="The atlas, NIfTI.")
+@click.option("--atlas", required=True, help="The atlas's table.")
+@OPTIONS
+@SEED
+@click.option("--output", required=True, help="Table of maps to write; they lie beside it.")
+def maps(
+    measurements: str, regions: str, labels: str, atlas: str, options: str, seed: int, output: str
+) -> None:
+    """Grey-matter maps whose regions are as large as was measured."""
+    from gendmr.config.simulate import SimulateSection
+    from gendmr.simulate.maps import simulate_maps
+
+    section = SimulateSection.parse(options, where="simulate")
+    simulate_maps(measurements, regions, labels, atlas, section, seed, output)
+
+
+@group.command()
 @click.option("--connections", required=True, help="Motion and connections per participant.")
 @OPTIONS
 @SEED

@@ -30,6 +30,17 @@ def unexplained_variance() -> float:
     return SCAN_NOISE**2 + VOLUME_NOISE**2
 
 
+def typical_volumes(regions: pd.DataFrame) -> np.ndarray:
+    """Return the volume of each region in a person of size 1, mm3, float64 (region,).
+
+    Parameters
+    ----------
+    regions : DataFrame
+        The table of regions, with `radius` (mm).
+    """
+    return np.asarray(GREY * 4 / 3 * np.pi * regions["radius"].to_numpy(dtype=float) ** 3)
+
+
 def simulate_measurements(
     anatomy_path: Path | str,
     regions_path: Path | str,
@@ -87,8 +98,12 @@ def measure(
     left = (1 - loss) * (1 - anatomy["everywhere"].to_numpy(dtype=float)[:, None])
     head = anatomy["size"].to_numpy(dtype=float) ** 3
     scan = SCAN_NOISE * random.standard_normal(len(anatomy))[:, None]
-    typical = GREY * 4 / 3 * np.pi * regions["radius"].to_numpy(dtype=float) ** 3
-    volume = typical * head[:, None] * left * (1 + scan + _noise(VOLUME_NOISE, shape, random))
+    volume = (
+        typical_volumes(regions)
+        * head[:, None]
+        * left
+        * (1 + scan + _noise(VOLUME_NOISE, shape, random))
+    )
     mean = DENSITY * left * (1 + scan + _noise(DENSITY_NOISE, shape, random))
     spread = DENSITY_SPREAD * (1 + _noise(SPREAD_NOISE, shape, random))
     dims = ("participant", "region")

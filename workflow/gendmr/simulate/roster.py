@@ -72,6 +72,20 @@ def planned_images(section: SimulateSection, bids: str) -> dict[str, tuple[str, 
     return {label: (f"{folder}/{image_path(label)}",) for label in roster(section).imaged}
 
 
+def planned_maps(section: SimulateSection, table: str) -> list[str]:
+    """Return the paths of all grey-matter maps, beside the table that lists them.
+
+    Examples
+    --------
+    >>> section = SimulateSection(people=40, images=2, imaging="measurements", maps=True)
+    >>> planned_maps(section, "results/s/simulate/maps.tsv")[0]
+    'results/s/simulate/maps/sub-0001.nii.gz'
+    """
+    if not section.maps:
+        return []
+    return [f"{table.removesuffix('.tsv')}/sub-{label}.nii.gz" for label in roster(section).imaged]
+
+
 def image_path(label: str) -> str:
     """Return the path of a T1w image below the BIDS folder."""
     return f"sub-{label}/anat/sub-{label}_T1w.nii.gz"

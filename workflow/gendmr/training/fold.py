@@ -287,6 +287,8 @@ def _write_attributions(
         variables[f"baseline_{name}"] = (("participant",), one.baseline)
         if one.attention is not None:
             variables[f"attention_{name}"] = (("participant", name), one.attention)
+        if one.evidence is not None:
+            variables[f"evidence_{name}"] = ((name,), one.evidence)
         if one.seeds is not None:
             for score in SCORES:
                 variables[f"seed_{score}_{name}"] = (

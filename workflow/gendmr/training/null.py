@@ -31,7 +31,7 @@ from gendmr.seeds import derive
 from gendmr.tasks import task_of
 from gendmr.tasks.base import Outcome
 from gendmr.training.fold import build_method, checksums, fold_key
-from gendmr.training.readout import SCORES, instance_scores
+from gendmr.training.readout import KINDS, scores_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -222,25 +222,26 @@ class _PermutedFits:
             if not any(key[0] == name for scores in scored for key in scores):
                 continue
             names = self.outcome_free.train.instances(name)[name].to_numpy()
-            whole = np.zeros((len(SCORES), len(numbers), len(names)), dtype=np.float32)
+            kinds = [kind for kind in KINDS if any((name, kind) in scores for scores in scored)]
+            whole = np.zeros((len(kinds), len(numbers), len(names)), dtype=np.float32)
             for row, (scores, preparation) in enumerate(zip(scored, preparations, strict=True)):
                 columns = preparation.transforms[name].columns
-                for kind, score in enumerate(SCORES):
-                    if (name, score) in scores:
-                        whole[kind, row, columns] = scores[name, score]
+                for place, kind in enumerate(kinds):
+                    if (name, kind) in scores:
+                        whole[place, row, columns] = scores[name, kind]
             read = np.flatnonzero((whole > 0).any(axis=(0, 1)))
             coordinates[name] = names[read]
-            for kind, score in enumerate(SCORES):
-                variables[f"{score}_{name}"] = (("permutation", name), whole[kind][:, read])
+            for place, kind in enumerate(kinds):
+                variables[f"{kind}_{name}"] = (("permutation", name), whole[place][:, read])
         return xr.Dataset(variables, coords=coordinates)
 
 
 def read_out(fitted: Fitted, people: PreparedSubset) -> dict[tuple[str, str], np.ndarray]:
     """Return scores (instance,) by modality and kind of score."""
     return {
-        (name, score): instance_scores(one.value, score).astype(np.float32)
+        (name, kind): values.astype(np.float32)
         for name, one in fitted.attributions(people).items()
-        for score in SCORES
+        for kind, values in scores_of(one).items()
     }
 
 
@@ -267,14 +268,16 @@ def _joined(parts: Sequence[xr.Dataset], reads: Sequence[str]) -> xr.Dataset:
             continue
         names = np.unique(np.concatenate([part[name].values.astype(object) for part in with_it]))
         coordinates[name] = names
-        for score in SCORES:
+        for kind in KINDS:
+            if not all(f"{kind}_{name}" in part for part in with_it):
+                continue
             whole = np.zeros((len(numbers), len(names)), dtype=np.float32)
             start = 0
             for part in parts:
                 stop = start + part.sizes["permutation"]
                 if name in part.coords:
                     columns = np.searchsorted(names, part[name].values.astype(object))
-                    whole[start:stop, columns] = part[f"{score}_{name}"].values
+                    whole[start:stop, columns] = part[f"{kind}_{name}"].values
                 start = stop
-            variables[f"{score}_{name}"] = (("permutation", name), whole)
+            variables[f"{kind}_{name}"] = (("permutation", name), whole)
     return xr.Dataset(variables, coords=coordinates)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
+from gendmr.methods.base import Attribution
+
 Score = Literal["mean_abs", "abs_mean"]
 SCORES: tuple[Score, ...] = ("mean_abs", "abs_mean")
+EVIDENCE: Final = "evidence"
+KINDS: tuple[str, ...] = (*SCORES, EVIDENCE)
+
+
+def scores_of(attribution: Attribution) -> dict[str, np.ndarray]:
+    """Return the scores (instance,) of a bag by kind; `evidence` where the method has any."""
+    scores: dict[str, np.ndarray] = {
+        score: instance_scores(attribution.value, score) for score in SCORES
+    }
+    return scores if attribution.evidence is None else scores | {EVIDENCE: attribution.evidence}
 
 
 def instance_scores(risk: np.ndarray, score: Score) -> np.ndarray:

@@ -80,6 +80,14 @@ class MethodSection(Section):
     """Whether it is trained by `gendmr.engine`."""
 
     @property
+    def ranked_by(self) -> dict[str, str]:
+        """Return `score` and `aggregation` of its rankings; empty: those of the section `ranking`.
+
+        They count where the configuration says neither.
+        """
+        return {}
+
+    @property
     def module(self) -> str:
         """Module of the package that builds the method."""
         return f"methods.{self.kind}.method"

@@ -115,6 +115,13 @@ class GendmrMethod(SnpReader, NetworkSection):
         return {"gendmr": cls(kind="gendmr")} if fits else {}
 
     @property
+    def ranked_by(self) -> dict[str, str]:
+        """Return that evidence is pooled by gene, where it is collected."""
+        if self.evidence == "none":
+            return {}
+        return {"score": "evidence", "aggregation": "bayes"}
+
+    @property
     def own_defaults(self) -> OptimisationSection:
         """Defaults of the design."""
         return self.defaults if self.design == "evidence" else NETWORK_OPTIMISATION

@@ -11,6 +11,8 @@ from gendmr.config.imaging import AtlasFiles
 from gendmr.config.modalities.base import ModalitySection
 from gendmr.files.listed import listed_files
 
+GREY_MM3 = 2.0e6  # of voxels in which the template has a tenth of grey matter or more
+
 
 class VolumeSection(ModalitySection):
     """Maps of grey matter in MNI space, at one resolution, where a template has grey matter."""
@@ -26,6 +28,19 @@ class VolumeSection(ModalitySection):
     where the maps are, else none."""
 
     place: ClassVar[int] = 3
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels that are read, to a few percent."""
+        return round(GREY_MM3 / self.resolution**3)
+
+    def most(self, instances: int, groups: int | None = None) -> int:
+        """Return how many voxels a fold reads: the resolution alone decides it."""
+        return self.voxels
+
+    def bytes_of_fold(self, people: int, instances: int) -> float:
+        """Return the memory: voxels as read, as prepared and as designed, in double precision."""
+        return 32.0 * people * self.voxels
 
     def sources(self, results: str) -> dict[str, str]:
         """Return the files from which the cohort's file is made."""

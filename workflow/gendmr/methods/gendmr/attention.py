@@ -69,13 +69,17 @@ class GatedBag(nn.Module):
         """Return the signed mixture of the channels (instance, phenotype)."""
         return self.weighted(statistics).sum(-2)
 
-    def prior(self, statistics: torch.Tensor) -> torch.Tensor:
-        """Return the log probability (instance,) of being worth attention.
+    def support(self, statistics: torch.Tensor) -> torch.Tensor:
+        """Return the log Bayes factor (instance,) for being worth attention.
 
         Of the phenotype that an instance says most of; from z (instance, channel, phenotype).
         """
-        support = (functional.softplus(self.trust)[:, None] * statistics**2).sum(-2).amax(-1)
-        return functional.logsigmoid(0.5 * support - self.caution)
+        trusted = functional.softplus(self.trust)[:, None] * statistics**2
+        return 0.5 * trusted.sum(-2).amax(-1)
+
+    def prior(self, statistics: torch.Tensor) -> torch.Tensor:
+        """Return the log probability (instance,) of being worth attention; see `support`."""
+        return functional.logsigmoid(self.support(statistics) - self.caution)
 
     def slopes(self, steps: torch.Tensor) -> torch.Tensor:
         """Return the slopes of instances, each times the probability that it is one.

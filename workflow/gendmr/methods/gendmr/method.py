@@ -320,8 +320,9 @@ class Gendmr(NetworkMethod):
     # -- what a fitted network says --------------------------------------------------------------
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
-        """Return signed risks and attention of the bags, for the contrast of the task."""
+        """Return signed risks, attention and evidence of the bags, for the contrast of the task."""
         task = fitted.task
+        evidence: dict[str, np.ndarray] = {}
         collected: dict[str, list[tuple[np.ndarray, ...]]] = {}
         named = Layout(fitted.module).unflatten(fitted.row)
         for outputs, _ in fitted.outputs(people, read_out=True):
@@ -336,13 +337,16 @@ class Gendmr(NetworkMethod):
                 value = (risk * shares[:, None]).sum(2)
                 baseline = (contrast * named[f"{name}.bias"]).sum(1)
                 parts = (value, baseline, outputs[f"attention_{name}"])
+                if f"support_{name}" in outputs:
+                    evidence[name] = outputs[f"support_{name}"].cpu().numpy()  # (instance,)
                 collected.setdefault(name, []).append(tuple(one.cpu().numpy() for one in parts))
         attributions = {}
         for name, batches in collected.items():
             joined = [np.concatenate(values) for values in zip(*batches, strict=True)]
             for values in joined:
                 values[~people.present[name]] = np.nan
-            attributions[name] = Attribution(*joined)
+            signed, rest, attention = joined
+            attributions[name] = Attribution(signed, rest, attention, evidence=evidence.get(name))
         return attributions
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:

@@ -171,6 +171,8 @@ class GendmrNet(nn.Module):
         outputs["output_snp"] = scale * summed[:, 1 : 1 + risks] / total + self.snp.bias
         if "read_out" in batch:
             outputs["attention_snp"] = (carried * shares[..., 0]).sum(1) / total  # (person, snp)
+            if self.snp.evidence:
+                outputs["support_snp"] = self.snp.support(batch["snp_z"][batch["slot"]])  # (snp,)
             each = [(carried * (shares[..., 0] * values[..., n])).sum(1) for n in range(risks)]
             outputs["risk_snp"] = scale * torch.stack(each, -1) / total[..., None]
         return summed[:, 1 + risks :] / total
@@ -245,5 +247,7 @@ class GendmrNet(nn.Module):
         risk = torch.exp(bag.log_scale) * attention[..., None] * value  # (person, region, risk)
         if "read_out" in batch:
             outputs["attention_region"], outputs["risk_region"] = attention, risk
+            if bag.evidence:
+                outputs["support_region"] = bag.support(statistics)  # (region,)
         outputs["output_region"] = risk.sum(1) + bag.bias  # (person, output)
         return torch.einsum("br,brd->bd", attention, tokens)

@@ -58,6 +58,10 @@ from gendmr.preprocessing.prepared import PreparedSubset
 TOKENS_OF_INSTANCES = ("region",)  # modalities whose instances are tokens
 IMAGES = ("volume",)  # those whose instances are voxels of a grid; all others are one vector
 GRID = ("i", "j", "k")
+ONE_NETWORK = (
+    "One network was trained: how far its ranking depends on the random seed is not known; it is"
+    " told where `seeds` is above 1."
+)
 SMALLEST_GRID = 32  # voxels: a DenseNet halves an image five times
 
 
@@ -157,11 +161,12 @@ class Migtrans(NetworkMethod):
 
     def settle(self, fitted: FittedNetwork, inputs: FitInputs) -> list[str]:
         """Choose how much of the network counts beside its ridge, on the inner validation."""
+        notes = [] if self.options.seeds > 1 else [ONE_NETWORK]
         if self.options.shortcut != "ridge":
-            return []
+            return notes
         people = inputs.validation
         if not len(people) or not inputs.task.fewest(people.outcome):
-            return []
+            return notes
         output = outputs_with(fitted.predict, fitted.fixed, people)
         share, losses = best_share(inputs.task, people.outcome, output)
         fitted.fixed[SHARE] = torch.tensor(share)
@@ -169,7 +174,8 @@ class Migtrans(NetworkMethod):
             f"Beside its ridge the network counts by {share:g}: the loss of {len(people)} people of"
             f" the inner validation is {losses[0.0]:.3f} without it, {losses[1.0]:.3f} with all of"
             f" it and {min(losses.values()):.3f} at best; a gain within one standard error counts"
-            " for none."
+            " for none.",
+            *notes,
         ]
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:

@@ -60,11 +60,13 @@ def leave_gate(
                                                                     strict=True)])  # fmt: skip
     write_table(folder / TABLE, table)
     draw_gate(table, folder / FIGURE)
+    low, high = table["gate"].min(), table["gate"].max()
+    start = f"The gate of {name} is {low:.3f} to {high:.3f} over {len(table)} positions"
+    if high - low < FINEST:
+        return [f"{start}: it lets everything through alike, and {FIGURE} tells no place apart."]
     first = table.sort_values("gate", ascending=False, kind="stable").iloc[0]
     return [
-        f"The gate of {name} is {table['gate'].min():.2f} to {table['gate'].max():.2f} over"
-        f" {len(table)} positions and varies between people by an SD of"
-        f" {table['sd'].mean():.3f}; it is widest at"
+        f"{start} and varies between people by an SD of {table['sd'].mean():.3f}; it is widest at"
         f" {first['x']:.0f}, {first['y']:.0f}, {first['z']:.0f} mm: see {TABLE}."
     ]
 

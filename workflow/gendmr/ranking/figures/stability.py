@@ -127,7 +127,8 @@ def _draw(axes: Axes, panel: TablePanel, rows: int) -> None:
     axes.set_yticks(at, names, style="italic" if panel.name == "gene" else "normal")
     axes.tick_params(axis="y", length=0)
     axes.set(ylim=(rows - 0.4, -0.6), xlim=(1, max(total, 2)))
-    axes.set_xlabel(f"rank in a {panel.unit}, of {total:,} {panel.name}{'s' if total > 1 else ''}")
+    name = panel.name.replace("_", " ") + ("s" if total > 1 else "")
+    axes.set_xlabel(f"rank in a {panel.unit}, of {total:,} {name}")
     if total > LOGARITHMIC:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")

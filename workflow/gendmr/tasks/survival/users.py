@@ -85,7 +85,8 @@ def _events(texts: pd.Series, where: str, section: SurvivalOutcome, name: str) -
         return numbers
     labels = set(texts[~missing].str.casefold())
     seen = counted(texts[~missing])
-    if labels <= {"1", "2", "1.0", "2.0", "0", "0.0"}:
+    # With 0 among them, 2 is another kind of event: 1 less would make 0 a -1.
+    if labels <= {"1", "2", "1.0", "2.0"}:
         cause, fix = "a coding in which 2 is the event and 1 is not", "subtract 1"
     elif labels <= {"true", "false", "yes", "no", "t", "f", "y", "n"}:
         cause, fix = "words for yes and no", "write 1 for yes and 0 for no"
