@@ -48,10 +48,17 @@ METHODS: dict[str, dict[str, Any]] = {
     "smallest-p": {"kind": "association"},
     "sum-test": {"kind": "association"},
     "gendmr-max": {"kind": "gendmr"},
+    "gendmr-evidence": {"kind": "gendmr"},
 }
 # Methods that differ from another in their ranking alone: they share its folds and its null.
-TRAINED_AS = {"gendmr-max": "gendmr"}
-AGGREGATIONS = {"smallest-p": "max", "sum-test": "squares", "gendmr-max": "max"}
+TRAINED_AS = {"gendmr-max": "gendmr", "gendmr-evidence": "gendmr"}
+RANKED_BY: dict[str, dict[str, str]] = {
+    "gendmr": {"score": "mean_abs", "aggregation": "sum"},
+    "smallest-p": {"aggregation": "max"},
+    "sum-test": {"aggregation": "squares"},
+    "gendmr-max": {"score": "mean_abs", "aggregation": "max"},
+    "gendmr-evidence": {"score": "evidence", "aggregation": "bayes"},
+}
 COLUMNS: dict[str, Kind] = {
     "run": "text",
     "method": "text",
@@ -114,9 +121,7 @@ def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, An
         },
         "ranking": {
             "methods": {
-                name: {"aggregation": how}
-                for name, how in AGGREGATIONS.items()
-                if name in chosen.methods
+                name: dict(said) for name, said in RANKED_BY.items() if name in chosen.methods
             }
         },
         "tracking": {"enabled": False},

@@ -225,16 +225,42 @@ def test_one_person_gets_through(make_set, tmp_path):
     assert (folder / "components.tsv").read_text() == "id\nP0\n"
 
 
+@pytest.mark.parametrize("founders", [True, False])
+def test_variants_without_any_call_leave_whatever_may_be_missing(make_set, tmp_path, founders):
+    dosages = np.random.default_rng(1).integers(0, 3, (60, 80)).astype(np.int8)
+    # Frequencies are of founders: calls of children alone tell PLINK none.
+    dosages[: 60 if founders else 50, :5] = -1
+    made = make_set(tmp_path / "set", dosages)
+    if not founders:
+        fam = made.prefix.with_suffix(".fam")
+        rows = [line.split() for line in fam.read_text().splitlines()]
+        for number, row in enumerate(rows):
+            row[0] = "F1"
+            if number >= 50:
+                row[2:4] = [rows[0][1], rows[1][1]]
+        fam.write_text("".join("\t".join(row) + "\n" for row in rows))
+    settings = {"variant_missingness": 1.0, "person_missingness": 1.0, "most_lost": 1.0}
+    folder = stage(tmp_path / "g", made.prefix, **settings)
+    left = attrition(folder)
+    gone = set(left.loc[left["kind"] == "variant", "id"])
+    assert {f"rs{number}" for number in range(5)} <= gone or not founders
+    assert check_fileset(folder / "qc").n_variants == 80 - len(gone)
+
+
 @pytest.mark.parametrize(
     ("dosages", "settings", "says"),
     [
-        (np.where(np.arange(80) % 2, 1, -1), {"variant_missingness": 1.0}, "nobody is left"),
+        (
+            np.where((np.arange(80) + np.arange(60)[:, None]) % 2, 1, -1),  # half of each person
+            {"variant_missingness": 1.0},
+            "nobody is left",
+        ),
         (np.full(80, -1), {}, "all 80 variants have more than"),
         (np.zeros(80), {}, "no variant is left; reasons: minor allele too rare 80"),
     ],
 )
 def test_when_nothing_is_left_the_reasons_are_named(make_set, tmp_path, dosages, settings, says):
-    made = make_set(tmp_path / "bad", np.tile(dosages, (60, 1)).astype(np.int8))
+    made = make_set(tmp_path / "bad", np.broadcast_to(dosages, (60, 80)).astype(np.int8))
     with pytest.raises(GenotypeFileError, match=says):
         stage(tmp_path / "g", made.prefix, **settings)
 

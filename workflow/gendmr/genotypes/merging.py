@@ -93,7 +93,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 next_step=f"look at the first variants of {sets[0].source}",
             )
         missing = _missing_calls(source, names[usable], people, plink, work, notes)
-        high = missing > section.variant_missingness
+        # A variant of which nobody has a call says nothing, whatever share may be missing.
+        high = (missing > section.variant_missingness) | (missing >= 1)
         removals.add(
             names[usable][high].tolist(),
             "variant missingness",

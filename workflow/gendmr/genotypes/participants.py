@@ -21,7 +21,7 @@ from gendmr.genotypes.kin import (
 )
 from gendmr.genotypes.kinship import compare_copies, find_kin, refuse_false_kin
 from gendmr.genotypes.people_step import PeopleStep, refuse_empty
-from gendmr.genotypes.plink import FEW_FOUNDERS, Plink, link, read_report, workplace
+from gendmr.genotypes.plink import FEW_FOUNDERS, Plink, link, read_report, workplace, write_names
 from gendmr.genotypes.removals import Removals
 from gendmr.genotypes.sex_check import SEX, check_sex
 
@@ -148,7 +148,7 @@ def _missingness(
 def _prune(step: PeopleStep) -> None:
     """Choose variants in approximate linkage equilibrium, where there are any."""
     section, work = step.section, step.work
-    arguments = ["--maf", str(section.pruning_maf), "--indep-pairwise"]
+    arguments = ["--extract", "common.txt", "--indep-pairwise"]
     arguments += [str(section.pruning_window), str(section.pruning_step), str(section.pruning_r2)]
     if step.founders() < 2:
         step.notes.append(
@@ -165,7 +165,10 @@ def _prune(step: PeopleStep) -> None:
             " heterozygosity, sex and components not computed"
         )
         return
-    step.run("2", arguments, "pruned", step.variants.loc[common, "snp"].tolist())
+    names_of_common = step.variants.loc[common, "snp"].tolist()
+    # By name and not by `--maf`, which keeps variants that no founder has a call of.
+    write_names(work / "common.txt", names_of_common)
+    step.run("2", arguments, "pruned", names_of_common)
     listed = work / "pruned.prune.in"
     # PLINK 2 writes no list where no chromosome has two variants.
     names = listed.read_text(encoding="utf-8").split() if listed.exists() else None

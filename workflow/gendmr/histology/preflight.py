@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,16 @@ def check_slides(histology: HistologySection) -> None:
 def check_backbone(tiles: TilesSection) -> None:
     """Refuse weights that do not fit the backbone, and tiles that it does not read.
 
+    Nothing is checked where torch is missing, because the first rule of a study runs in the
+    environment of the cohort (`--sdm conda`); the job of each slide checks the weights as well.
+
     Raises
     ------
     ConfigurationError, InputFileError, ModelError
         See `gendmr.histology.backbone.check_weights`.
     """
+    if find_spec("torch") is None:
+        return
     from gendmr.histology.backbone import check_weights
 
     check_weights(tiles)

@@ -1,0 +1,109 @@
+"""How should the SNPs of a gene be put together? Rankings of one fit of GenDMR, in many cohorts.
+
+    python benchmarks/pooling.py --people 380 --start 11 --cohorts 15
+
+Cohort k is that of benchmarks/planted.py with the seed k; its five folds are fitted once, and every
+ranking of `RANKINGS` is made of the same attributions. Printed are the planted genes among the
+first 25 and 12, those among the first 25 that act through a region, and the difference from the
+first ranking in the same cohorts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gendmr.files.atomic import read_json
+from gendmr.methods.base import Attribution
+from gendmr.ranking.scores import aggregate, ld_weights, squared_correlations
+from gendmr.training.fold import build_method
+from gendmr.training.readout import instance_scores
+from planted import recall
+from planted_page import mean_with_error
+from roles import REGIMES, Fold, make_cohort, open_fold
+
+WORK = Path("results/benchmark-roles")
+METHOD = "evidence-alone"  # of benchmarks/roles.py: GenDMR by default
+Scores = dict[str, np.ndarray]
+# Score of an instance, how those of a gene are put together, and whether linkage weighs.
+RANKINGS: dict[str, tuple[Callable[[Scores], np.ndarray], Any, bool]] = {
+    "risk, sum": (lambda one: one["risk"], "sum", True),
+    "risk, max": (lambda one: one["risk"], "max", False),
+    "attention, mean": (lambda one: one["attention"], "mean", False),
+    "evidence, bayes": (lambda one: one["evidence"], "bayes", False),
+    "evidence, max": (lambda one: one["evidence"], "max", False),
+    "Bayes factor, mean": (lambda one: np.exp(one["evidence"]), "mean", False),
+}
+
+
+def scores_of(attribution: Attribution) -> Scores:
+    """Return what a fold says of each SNP (snp,), by kind."""
+    if attribution.attention is None or attribution.evidence is None:
+        raise SystemExit("the method gives no attention or no evidence")
+    return {
+        "risk": instance_scores(attribution.value, "mean_abs"),
+        "attention": np.nanmean(attribution.attention, axis=0).astype(np.float64),
+        "evidence": attribution.evidence.astype(np.float64),
+    }
+
+
+def rankings_of(fitted: list[Any], folds: list[Fold]) -> dict[str, list[str]]:
+    """Return the genes of each ranking, best first; scores are means over folds."""
+    totals: dict[str, dict[str, float]] = {name: {} for name in RANKINGS}
+    for one, fold in zip(fitted, folds, strict=True):
+        scores = scores_of(one.attributions(fold.held_out)["snp"])
+        first = fold.inputs.preparation.instances("snp")["gene"].str.split(";").str[0]
+        dosage = fold.inputs.train.values["snp"]
+        for gene, columns in first.groupby(first).indices.items():
+            read = np.ones((1, len(columns)), dtype=bool)
+            weights = ld_weights(squared_correlations(dosage[:, columns]), read)
+            for name, (score, how, weighed) in RANKINGS.items():
+                values = score(scores)[None, columns]
+                used = weights if weighed else read.astype(np.float64)
+                total = totals[name]
+                total[str(gene)] = total.get(str(gene), 0.0) + float(
+                    aggregate(values, used, how)[0]
+                )
+    return {name: sorted(total, key=lambda gene: -total[gene]) for name, total in totals.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--people", type=int, default=380)
+    parser.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
+    parser.add_argument("--start", type=int, default=1, help="the first cohort")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder of the cohorts")
+    chosen = parser.parse_args()
+    work, regime = chosen.work.resolve(), REGIMES["plain"]
+    rows: list[dict[str, Any]] = []
+    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
+        study, results = make_cohort(regime, chosen.people, cohort, work)
+        options = study.method_options(METHOD)
+        folds = [open_fold(regime, study, results, k, options) for k in range(study.cohort.folds)]
+        fitted = build_method(options).fit_many(
+            [fold.inputs for fold in folds], device="cpu", progress=lambda line: None
+        )
+        truth = read_json(results / "simulate/truth.json")["genes"]
+        for name, order in rankings_of(fitted, folds).items():
+            rows.append({"cohort": cohort, "ranking": name} | recall(order, truth))
+        print(pd.DataFrame(rows[-len(RANKINGS) :]).to_string(index=False), flush=True)
+    table = pd.DataFrame(rows)
+    by_cohort = table.pivot_table(index="cohort", columns="ranking", values="found25")
+    for name in RANKINGS:
+        own = table[table["ranking"] == name]
+        more = by_cohort[name] - by_cohort[next(iter(RANKINGS))]
+        print(
+            f"{name:20s} first 25: {mean_with_error(own['found25'], 2)}"
+            f" (difference {mean_with_error(more, 2, signed=True)}),"
+            f" of them through a region {mean_with_error(own['region25'], 2)};"
+            f" first 12: {mean_with_error(own['found12'], 2)}"
+        )
+
+
+if __name__ == "__main__":
+    main()
