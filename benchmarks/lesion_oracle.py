@@ -122,7 +122,7 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
     people = len(cohort.mask)
     train, test = np.arange(people // 2), np.arange(people // 2, people)
     smooth = gaussian_filter(cohort.intensity, (0, 0, SMOOTHING, SMOOTHING))
-    found: dict[str, np.ndarray] = {"core": np.empty(0), "mask": np.empty(0)}
+    found: dict[str, np.ndarray] = {}
     for name, wanted in (("core", cohort.core), ("mask", cohort.mask)):
         # Of the mask where the image shows it, of the core otherwise: what training people say.
         scores = [
@@ -134,8 +134,12 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
     result = {"core": dices(found["core"][test], cohort.core[test]).mean()}
 
     pixel = FIELD / cohort.mask.shape[-1]
+    absent = ~found["mask"]
     beyond = np.stack(
-        [distance_transform_edt(~one, sampling=(DISTANCE, pixel, pixel)) for one in found["mask"]]
+        [
+            distance_transform_edt(absent[person], sampling=(DISTANCE, pixel, pixel))
+            for person in range(people)
+        ]
     )
     # Dice of each person widened by each reach.
     by_reach = np.stack([dices(beyond <= reach, cohort.mask) for reach in REACHES], axis=1)
@@ -147,7 +151,10 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
     result["genes"] = by_reach[test, near[test]].mean()
 
     features = np.stack(
-        [measures(*one) for one in zip(smooth, found["core"], found["mask"], strict=True)]
+        [
+            measures(smooth[person], found["core"][person], found["mask"][person])
+            for person in range(people)
+        ]
     )
     shown = np.hstack([features, features**2])
     image, gene = (

@@ -320,8 +320,8 @@ def section(rows: pd.DataFrame, main: str) -> str:
     for name in mean.index:
         own = rows[rows["method"] == name]
         numbers = [
-            "–" if own[column].isna().all() else f"{own[column].mean():.1f}"
-            for column in ("share", *FOUND)
+            "–" if own[column].isna().all() else f"{own[column].mean():.{digits}f}"
+            for column, digits in {"share": 2, **dict.fromkeys(FOUND, 1)}.items()
         ]
         lines.append(
             [

@@ -108,17 +108,21 @@ class MigtransMethod(SnpReader, NetworkSection):
     resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=2000)
     rates: ClassVar[Rates] = {
         "train_fold": {
-            "seconds": {"start": 6.0, "epochs_people_instances": 1.6},
-            "memory": {"start": 520, "people_instances": 60},
+            "seconds": {
+                "start": 5.0,
+                "people_instances": 25.0,
+                "epochs_people_instances": 2.0,
+            },
+            "memory": {"start": 600, "people_instances": 110},
             "disk": {"start": 3.5, "people_instances": 4.0},
         },
         "train_null": {
             "seconds": {
                 "start": 5.0,
-                "permutations_people_instances": 8.0,
-                "permutations_epochs_people_instances": 1.6,
+                "permutations_people_instances": 25.0,
+                "permutations_epochs_people_instances": 1.0,
             },
-            "memory": {"start": 560, "people_instances": 60, "permutations_people_instances": 6},
+            "memory": {"start": 700, "people_instances": 110, "permutations_people_instances": 6},
             "disk": {"start": 0.2},
         },
     }
