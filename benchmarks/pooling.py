@@ -11,7 +11,7 @@ first ranking in the same cohorts.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def scores_of(attribution: Attribution) -> Scores:
     }
 
 
-def rankings_of(fitted: list[Any], folds: list[Fold]) -> dict[str, list[str]]:
+def rankings_of(fitted: Sequence[Any], folds: list[Fold]) -> dict[str, list[str]]:
     """Return the genes of each ranking, best first; scores are means over folds."""
     totals: dict[str, dict[str, float]] = {name: {} for name in RANKINGS}
     for one, fold in zip(fitted, folds, strict=True):
