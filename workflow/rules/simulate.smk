@@ -251,8 +251,8 @@ if STUDY.simulate.maps:
             seed=STUDY.seed,
             code=fingerprint("simulate.maps"),
         shell:
-            "python -m gendmr simulate maps --measurements {input.measurements}"
-            " --regions {input.regions} --labels {input.labels} --atlas {input.atlas}"
+            "python -m gendmr simulate maps --measurements {input.measurements:q}"
+            " --regions {input.regions} --labels {input.labels} --atlas {input.atlas:q}"
             " --options {params.options:q} --seed {params.seed} --output {output.table}"
             " &> {log}"
 
