@@ -122,7 +122,7 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
     people = len(cohort.mask)
     train, test = np.arange(people // 2), np.arange(people // 2, people)
     smooth = gaussian_filter(cohort.intensity, (0, 0, SMOOTHING, SMOOTHING))
-    found: dict[str, np.ndarray] = {}
+    segmented: dict[str, np.ndarray] = {}
     for name, wanted in (("core", cohort.core), ("mask", cohort.mask)):
         # Of the mask where the image shows it, of the core otherwise: what training people say.
         scores = [
@@ -130,11 +130,11 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
             for limit in THRESHOLDS
         ]
         best = THRESHOLDS[int(np.argmax(scores))]
-        found[name] = np.stack([seen(one, best) for one in smooth])
-    result = {"core": dices(found["core"][test], cohort.core[test]).mean()}
+        segmented[name] = np.stack([seen(one, best) for one in smooth])
+    result = {"core": dices(segmented["core"][test], cohort.core[test]).mean()}
 
     pixel = FIELD / cohort.mask.shape[-1]
-    absent = ~found["mask"]
+    absent = ~segmented["mask"]
     beyond = np.stack(
         [
             distance_transform_edt(absent[person], sampling=(DISTANCE, pixel, pixel))
@@ -152,7 +152,7 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
 
     features = np.stack(
         [
-            measures(smooth[person], found["core"][person], found["mask"][person])
+            measures(smooth[person], segmented["core"][person], segmented["mask"][person])
             for person in range(people)
         ]
     )

@@ -212,8 +212,8 @@ def read_by_oracle(folder: Path) -> pd.DataFrame:
     rows = []
     for place in sorted(folder.glob("*-*/simulate")):
         truth = place.parent.name.rsplit("-", 1)[0]
-        found = oracle(LesionCohort.read(place, lesions_section(place)))
-        rows.append({"truth": truth, **found})
+        scores = oracle(LesionCohort.read(place, lesions_section(place)))
+        rows.append({"truth": truth, **scores})
     return pd.DataFrame(rows).groupby("truth").mean().reset_index()
 
 

@@ -6,16 +6,17 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from gendmr.errors import GendmrError, SeveralErrors
 from gendmr.genotypes.plink import find
 
+Files = TypeVar("Files")
 COMMAND = re.compile(r"\b(plink1\.9|plink2|awk|zcat|cat|bcftools|gunzip|unzip|sed|mv) ")
 END = re.compile(
     r", then |; sex is then|, and give | \(ref-last| keeps the first| for each person|, also of"
@@ -50,6 +51,37 @@ def carry_out(error: GendmrError, **words: str) -> None:
 def row(module: str, remedy: str, *more: Any) -> Any:
     """Return the parameters of a test whose first two are those of `mended`."""
     return pytest.param(module, remedy, *more, id=f"{Path(module).stem}: {remedy[:40]}")
+
+
+def each_part(names: Sequence[str], rows: Iterable[Any]) -> pytest.MarkDecorator:
+    """Parametrize a test by rows of `row`, once for each of the last parameters of a row.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Parameters of the test; what a row holds beyond them are alternatives of the last one: a
+        remedy that says "do this, or that" has two.
+    rows : iterable
+    """
+    first = len(names) - 1
+    return pytest.mark.parametrize(
+        names,
+        [
+            pytest.param(*one.values[:first], last, id=f"{one.id} {number}")
+            for one in rows
+            for number, last in enumerate(one.values[first:])
+        ],
+    )
+
+
+def both(*changes: Callable[[Files], object]) -> Callable[[Files], object]:
+    """Return the change of files that is some changes, one after the other."""
+
+    def change(files: Files) -> None:
+        for one in changes:
+            one(files)
+
+    return change
 
 
 @contextmanager

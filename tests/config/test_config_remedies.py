@@ -12,7 +12,7 @@ import pytest
 from gendmr.config.selection import SelectSection
 from gendmr.config.study import Study
 from gendmr.errors import ConfigurationError
-from remedies import mended, row
+from remedies import each_part, mended, row
 from studies import OUTCOMES, study_mapping
 
 CROSS, METHODS = "config/cross_checks.py", "config/methods_check.py"
@@ -237,14 +237,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("module", "remedy", "wrong", "mending"),
-    [
-        pytest.param(*one.values[:3], mending, id=f"{one.id} {number}")
-        for one in ROWS
-        for number, mending in enumerate(one.values[3:])
-    ],
-)
+@each_part(("module", "remedy", "wrong", "mending"), ROWS)
 def test_a_wrong_study_is_valid_after_each_part_of_its_remedy(module, remedy, wrong, mending):
     changes = dict(wrong)
     with mended(module, remedy, ConfigurationError, lambda: Study.parse(changed(study(), changes))):

@@ -23,7 +23,7 @@ from gendmr.errors import (
     TableError,
 )
 from gendmr.statistics.connectivity import shrunk_correlation, to_vector
-from remedies import mended, row
+from remedies import both, each_part, mended, row
 
 REGIONS = 5
 ARRAYS, MATRICES = "connectivity/arrays.py", "connectivity/matrices.py"
@@ -131,10 +131,6 @@ def named_columns(number: int, order: str) -> Change:
     return change
 
 
-def both(*changes: Change) -> Change:
-    return lambda data: [change(data) for change in changes]
-
-
 FIVE = regions("r0", "r1", "r2", "r3", "r4")
 GOOD = arrays(series(0), series(1), series(2))
 OF_MAT = {"signals": series(0), "other": series(1), "cube": np.ones((3, 4, 5))}
@@ -213,14 +209,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("module", "remedy", "error", "wrong", "mending"),
-    [
-        pytest.param(*one.values[:4], mending, id=f"{one.id} {number}")
-        for one in ROWS
-        for number, mending in enumerate(one.values[4:])
-    ],
-)
+@each_part(("module", "remedy", "error", "wrong", "mending"), ROWS)
 def test_collect_connectivity__after_each_part_of_its_remedy(
     data: Data,
     module: str,

@@ -16,7 +16,7 @@ from gendmr.config.connectivity import ConnectivitySection
 from gendmr.connectivity.fmriprep import find_bold
 from gendmr.connectivity.signals import extract_signals
 from gendmr.errors import AtlasError, GendmrError, ModalityError
-from remedies import mended, row
+from remedies import both, mended, row
 
 SIGNALS = "connectivity/signals.py"
 SHAPE, VOLUMES, SIZE = (6, 6, 6), 40, 6.0
@@ -86,11 +86,7 @@ Change = Callable[[Derivatives], object]
 
 
 def option(**entries: Any) -> Change:
-    return lambda made: made.options.update(entries)
-
-
-def both(*changes: Change) -> Change:
-    return lambda made: [change(made) for change in changes]
+    return lambda scan: scan.options.update(entries)
 
 
 NOISE = np.random.default_rng(0).normal(size=SHAPE)
@@ -98,7 +94,7 @@ FAR = AFFINE + np.eye(4, k=3) * 900
 FILTER = "leave `connectivity: fmriprep: low_pass:` out, or mend the header with"
 MAPS = np.stack([NOISE > 0, NOISE <= 0], -1).astype(np.float32)
 OTHER_CLEANING = "copy both files beside the image, or choose another"
-UNTIMED = both(lambda made: made.image(0.0), option(low_pass=0.1))
+UNTIMED = both(lambda scan: scan.image(0.0), option(low_pass=0.1))
 ONE_RUN = "copy image and confounds from one run of fMRIPrep"
 
 
@@ -106,26 +102,26 @@ ONE_RUN = "copy image and confounds from one run of fMRIPrep"
     ("module", "remedy", "error", "wrong", "mending"),
     [
         row(SIGNALS, "give an image of labels (3-D, whole numbers), or maps (4-D)", AtlasError,
-            lambda made: made.atlas(labels=NOISE), lambda made: made.atlas()),
+            lambda scan: scan.atlas(labels=NOISE), lambda scan: scan.atlas()),
         row(SIGNALS, "give an image of labels (3-D, whole numbers), or maps (4-D)", AtlasError,
-            lambda made: made.atlas(labels=NOISE), lambda made: made.atlas(labels=MAPS)),
+            lambda scan: scan.atlas(labels=NOISE), lambda scan: scan.atlas(labels=MAPS)),
         row(SIGNALS, "give an atlas in the space that the name of the image says", ModalityError,
-            lambda made: made.atlas(FAR), lambda made: made.atlas()),
+            lambda scan: scan.atlas(FAR), lambda scan: scan.atlas()),
         row(SIGNALS, FILTER, ModalityError, UNTIMED, option(low_pass=None)),
-        row(SIGNALS, FILTER, ModalityError, UNTIMED, lambda made: made.image(2.0)),
+        row(SIGNALS, FILTER, ModalityError, UNTIMED, lambda scan: scan.image(2.0)),
         row(SIGNALS, "lower `connectivity: fmriprep: low_pass:`", ModalityError,
             option(low_pass=0.3), option(low_pass=0.1)),
         row(SIGNALS, OTHER_CLEANING, ModalityError, option(denoise="compcor"),
             option(denoise="simple")),
-        row(SIGNALS, OTHER_CLEANING, ModalityError, lambda made: made.confounds.unlink(),
-            lambda made: made.table()),
-        row(SIGNALS, ONE_RUN, ModalityError, lambda made: made.table(volumes=VOLUMES - 4),
-            lambda made: made.table()),
+        row(SIGNALS, OTHER_CLEANING, ModalityError, lambda scan: scan.confounds.unlink(),
+            lambda scan: scan.table()),
+        row(SIGNALS, ONE_RUN, ModalityError, lambda scan: scan.table(volumes=VOLUMES - 4),
+            lambda scan: scan.table()),
         row(SIGNALS, "raise `connectivity: fmriprep: displacement:`, or exclude the person",
-            ModalityError, both(lambda made: made.table(moved=3.0), option(denoise="scrubbing")),
+            ModalityError, both(lambda scan: scan.table(moved=3.0), option(denoise="scrubbing")),
             option(displacement=5.0)),
         row(SIGNALS, "copy it again, and check it: gzip -t ", ModalityError,
-            lambda made: made.bold.write_bytes(b"cut"), lambda made: made.image()),
+            lambda scan: scan.bold.write_bytes(b"cut"), lambda scan: scan.image()),
     ],
 )  # fmt: skip
 def test_extract_signals__after_each_part_of_its_remedy(
@@ -136,7 +132,7 @@ def test_extract_signals__after_each_part_of_its_remedy(
     wrong: Change,
     mending: Change,
 ) -> None:
-    made = Derivatives(tmp_path)
-    wrong(made)
-    with mended(module, remedy, error, made.extract):
-        mending(made)
+    scan = Derivatives(tmp_path)
+    wrong(scan)
+    with mended(module, remedy, error, scan.extract):
+        mending(scan)

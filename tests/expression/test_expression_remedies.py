@@ -19,7 +19,7 @@ from gendmr.errors import (
     TableError,
 )
 from gendmr.expression.join import join_matrices
-from remedies import mended, row
+from remedies import both, each_part, mended, row
 
 JOIN, MATRIX = "expression/join.py", "expression/matrix.py"
 GROUPS, POSITIONS = "expression/groups.py", "expression/positions.py"
@@ -87,10 +87,6 @@ def option(name: str, value: Any) -> Change:
 def named(name: str, text: str) -> Change:
     """A file of the section, with this text."""
     return lambda inputs: inputs.options.update({name: inputs.file(f"{name}.tsv", text)})
-
-
-def both(*changes: Change) -> Change:
-    return lambda inputs: [change(inputs) for change in changes]
 
 
 COUNTS = pd.DataFrame({"P1": [1, 3], "P2": [0, 0], "P3": [2, 9]}, index=["A", "B"])
@@ -163,14 +159,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("module", "remedy", "error", "wrong", "mending"),
-    [
-        pytest.param(*one.values[:4], mending, id=f"{one.id} {number}")
-        for one in ROWS
-        for number, mending in enumerate(one.values[4:])
-    ],
-)
+@each_part(("module", "remedy", "error", "wrong", "mending"), ROWS)
 def test_join_matrices__after_each_part_of_its_remedy(
     inputs: Inputs,
     module: str,

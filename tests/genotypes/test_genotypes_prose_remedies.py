@@ -38,14 +38,14 @@ def merge(folder: Path, *inputs: Path | str, **options) -> dict:
 @pytest.mark.parametrize("part", ["build", "lift"])
 def test_merge__of_the_build_that_is_printed_or_lifted(reference, make_set, tmp_path, part):
     bim = on_build(reference, "NCBI36")
-    made = make_set(tmp_path / "set", dosages(len(bim)), bim=bim)
+    fileset = make_set(tmp_path / "set", dosages(len(bim)), bim=bim)
     options = {"build": "GRCh37"}
     words = "set genotypes.build (and annotation.build and its genes) to "
     with mended(
         "genotypes/builds.py",
         words,
         GenotypeFileError,
-        lambda: merge(tmp_path / "w", made.prefix, **options),
+        lambda: merge(tmp_path / "w", fileset.prefix, **options),
     ) as refused:
         printed = refused.next_step.removeprefix(words).partition(",")[0]
         assert printed == "NCBI36"
@@ -53,7 +53,7 @@ def test_merge__of_the_build_that_is_printed_or_lifted(reference, make_set, tmp_
             options["build"] = printed
         else:
             chain = chain_between(reference, tmp_path / "36to37.over.chain.gz")
-            options["lift"] = {str(made.prefix): {"build": printed, "chain": str(chain)}}
+            options["lift"] = {str(fileset.prefix): {"build": printed, "chain": str(chain)}}
 
 
 def test_lift_variants__with_the_chain_of_the_two_builds(reference, make_set, tmp_path):
@@ -96,36 +96,38 @@ def test_read_sexes__words_that_are_known(tmp_path):
 
 
 def test_check_fileset__files_and_columns_as_they_are_told(make_set, tmp_path):
-    made = make_set(tmp_path / "set", dosages(8))
-    prefix = [f"{made.prefix}.bed"]
+    fileset = make_set(tmp_path / "set", dosages(8))
+    prefix = [f"{fileset.prefix}.bed"]
     words = "give the path without .bed, and keep .bed, .bim and .fam together"
     with mended(FILESETS, words, InputFileError, lambda: check_fileset(prefix[0])):
-        prefix[0] = str(made.prefix)
-    bed = made.prefix.with_suffix(".bed")
+        prefix[0] = str(fileset.prefix)
+    bed = fileset.prefix.with_suffix(".bed")
     bed.rename(tmp_path / "away")
     words = "keep .bed, .bim and .fam together"
-    with mended("genotypes/bed_file.py", words, InputFileError, lambda: check_fileset(made.prefix)):
+    with mended(
+        "genotypes/bed_file.py", words, InputFileError, lambda: check_fileset(fileset.prefix)
+    ):
         (tmp_path / "away").rename(bed)
-    bim = made.prefix.with_suffix(".bim")
+    bim = fileset.prefix.with_suffix(".bim")
     right = bim.read_text()
     rows = [line.split("\t") for line in right.splitlines()]
     bim.write_text("".join("\t".join([*r[:3], r[4], r[3], r[5]]) + "\n" for r in rows))
     words = "columns are: chromosome, name, centimorgans, position, A1, A2"
-    with mended(FILESETS, words, GenotypeFileError, lambda: check_fileset(made.prefix)):
+    with mended(FILESETS, words, GenotypeFileError, lambda: check_fileset(fileset.prefix)):
         bim.write_text(right)
 
 
 def test_merge__a_limit_that_calls_keep(make_set, tmp_path):
     few = dosages(40, 60)
     few[:, :] = np.where(np.random.default_rng(2).random(few.shape) < 0.3, -1, few)
-    made = make_set(tmp_path / "set", few)
+    fileset = make_set(tmp_path / "set", few)
     options = {"check_build": False, "variant_missingness": 0.02}
     words = "raise variant_missingness, or give sets of the same array"
     with mended(
         "genotypes/merging.py",
         words,
         GenotypeFileError,
-        lambda: merge(tmp_path / "w", made.prefix, **options),
+        lambda: merge(tmp_path / "w", fileset.prefix, **options),
     ):
         options["variant_missingness"] = 0.6
 
@@ -155,10 +157,13 @@ def filtered(folder: Path, prefix: Path, **options) -> None:
 def test_looser_thresholds_go_on_as_the_error_says(
     make_set, tmp_path, module, remedy, called, settings, looser
 ):
-    made = make_set(tmp_path / "few", called.astype(np.int8))
+    fileset = make_set(tmp_path / "few", called.astype(np.int8))
     options = {**settings, "most_lost": 1.0, "check_build": False}
     with mended(
-        module, remedy, GenotypeFileError, lambda: filtered(tmp_path / "g", made.prefix, **options)
+        module,
+        remedy,
+        GenotypeFileError,
+        lambda: filtered(tmp_path / "g", fileset.prefix, **options),
     ):
         options |= looser
 

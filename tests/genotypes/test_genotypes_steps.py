@@ -230,9 +230,9 @@ def test_variants_without_any_call_leave_whatever_may_be_missing(make_set, tmp_p
     dosages = np.random.default_rng(1).integers(0, 3, (60, 80)).astype(np.int8)
     # Frequencies are of founders: calls of children alone tell PLINK none.
     dosages[: 60 if founders else 50, :5] = -1
-    made = make_set(tmp_path / "set", dosages)
+    fileset = make_set(tmp_path / "set", dosages)
     if not founders:
-        fam = made.prefix.with_suffix(".fam")
+        fam = fileset.prefix.with_suffix(".fam")
         rows = [line.split() for line in fam.read_text().splitlines()]
         for number, row in enumerate(rows):
             row[0] = "F1"
@@ -240,7 +240,7 @@ def test_variants_without_any_call_leave_whatever_may_be_missing(make_set, tmp_p
                 row[2:4] = [rows[0][1], rows[1][1]]
         fam.write_text("".join("\t".join(row) + "\n" for row in rows))
     settings = {"variant_missingness": 1.0, "person_missingness": 1.0, "most_lost": 1.0}
-    folder = stage(tmp_path / "g", made.prefix, **settings)
+    folder = stage(tmp_path / "g", fileset.prefix, **settings)
     left = attrition(folder)
     gone = set(left.loc[left["kind"] == "variant", "id"])
     assert {f"rs{number}" for number in range(5)} <= gone or not founders

@@ -32,7 +32,7 @@ from gendmr.histology.collect import collect_slides
 from gendmr.histology.image import opened_slide, side_of
 from gendmr.histology.preflight import check_slides
 from gendmr.histology.slides import find_slides
-from remedies import mended, row
+from remedies import both, each_part, mended, row
 
 FEATURES, SLIDES = "histology/features.py", "histology/slides.py"
 BACKBONE, IMAGE = "histology/backbone.py", "histology/image.py"
@@ -108,10 +108,6 @@ def two(**arrays: Any) -> Change:
     return lambda slides: [slides.write(name, **arrays) for name in "ab"]
 
 
-def both(*changes: Change) -> Change:
-    return lambda slides: [change(slides) for change in changes]
-
-
 def damaged(slides: Slides) -> None:
     for name in "ab":
         path = slides.folder / f"{name}.h5"
@@ -170,14 +166,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("module", "remedy", "error", "wrong", "mending"),
-    [
-        pytest.param(*one.values[:4], mending, id=f"{one.id} {number}")
-        for one in ROWS
-        for number, mending in enumerate(one.values[4:])
-    ],
-)
+@each_part(("module", "remedy", "error", "wrong", "mending"), ROWS)
 def test_collect_slides__after_each_part_of_its_remedy(
     slides: Slides,
     module: str,

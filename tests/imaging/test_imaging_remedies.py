@@ -377,11 +377,11 @@ def test_prepare_template__an_atlas_that_there_is(
         raise Reached
 
     monkeypatch.setattr("gendmr.imaging.template.nilearn_template", reached)
-    given = [section.model_copy(update={"atlas": atlas})]
+    sections = [section.model_copy(update={"atlas": atlas})]
 
     def prepare():
         with contextlib.suppress(Reached):
-            prepare_template(given[0], tmp_path / "t")
+            prepare_template(sections[0], tmp_path / "t")
 
     with mended(module, remedy, ConfigurationError, prepare):
-        given[0] = section
+        sections[0] = section

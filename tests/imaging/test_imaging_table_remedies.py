@@ -12,7 +12,7 @@ import xarray as xr
 from gendmr.config.imaging import ImagingSection
 from gendmr.errors import AtlasError, GendmrError, InputFileError, ModalityError, TableError
 from gendmr.imaging.measurements import read_measurements
-from remedies import mended, row
+from remedies import each_part, mended, row
 
 MEASURED, TABLE = "imaging/measurements.py", "imaging/software/table.py"
 PLAUSIBLE, GENERAL = "imaging/software/plausible.py", "imaging/software/general.py"
@@ -191,14 +191,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("module", "remedy", "error", "wrong", "mending"),
-    [
-        pytest.param(*one.values[:4], mending, id=f"{one.id} {number}")
-        for one in ROWS
-        for number, mending in enumerate(one.values[4:])
-    ],
-)
+@each_part(("module", "remedy", "error", "wrong", "mending"), ROWS)
 def test_read_measurements__after_each_part_of_its_remedy(
     tables: Tables,
     monkeypatch: pytest.MonkeyPatch,

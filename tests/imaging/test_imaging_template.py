@@ -129,26 +129,25 @@ def test_atlases_elsewhere_or_too_fine_are_refused(section, tmp_path, monkeypatc
     shifted = image.affine.copy()
     shifted[2, 3] += 90
     far = nib.Nifti1Image(np.asarray(image.dataobj), shifted)
-    given = [_with(section, tmp_path, labels=far)]
+    sections = [_with(section, tmp_path, labels=far)]
 
     def prepare():
-        prepare_template(given[0], tmp_path / "t")
+        prepare_template(sections[0], tmp_path / "t")
 
     words = "use the atlas in the space of the template"
     with mended("imaging/template.py", words, AtlasError, prepare):
-        given[0] = section
+        sections[0] = section
     data = np.asarray(image.dataobj).copy()
     place = tuple(np.argwhere(data == 60)[0])
     data[data == 60] = 0
     data[place] = 60
     tiny = nib.Nifti1Image(data, image.affine)
-    shifted = image.affine.copy()
-    given[0] = _with(section, tmp_path, labels=tiny)
+    sections[0] = _with(section, tmp_path, labels=tiny)
     words = "choose a finer preset, or remove these rows from the table"
     with mended("imaging/template.py", words, AtlasError, prepare) as refused:
         assert "1 regions have no voxel on the grid of 4 mm" in refused.what
         table = pd.read_csv(section.atlas.table, sep="\t")
-        given[0] = _with(section, tmp_path, labels=tiny, table=table[table["index"] != 60])
+        sections[0] = _with(section, tmp_path, labels=tiny, table=table[table["index"] != 60])
     blurred = nib.Nifti1Image(np.asarray(image.dataobj) * np.float32(0.25), image.affine)
     with pytest.raises(AtlasError, match="not whole numbers"):
         prepare_template(_with(section, tmp_path, labels=blurred), tmp_path / "t")
@@ -169,9 +168,12 @@ def test_a_template_of_ones_own(section, template, tmp_path):
     uneven = own.model_copy(
         update={"template": own.template.model_copy(update={"grey": str(tmp_path / "grey.nii.gz")})}
     )
-    given = [uneven]
+    sections = [uneven]
     words = "take all maps from one release and one resolution"
     with mended(
-        "imaging/template.py", words, ImageError, lambda: prepare_template(given[0], tmp_path / "t")
+        "imaging/template.py",
+        words,
+        ImageError,
+        lambda: prepare_template(sections[0], tmp_path / "t"),
     ):
-        given[0] = own
+        sections[0] = own

@@ -17,7 +17,7 @@ from gendmr.errors import GendmrError, IdentifierError, ImageError, InputFileErr
 from gendmr.files.lesions import read_volume
 from gendmr.lesions.collect import collect_lesions
 from gendmr.lesions.preflight import check_images
-from remedies import mended, row
+from remedies import both, each_part, mended, row
 
 SIDE, SLICES = 16, 4
 CHANNELS = ["pre", "flair"]
@@ -94,10 +94,6 @@ TWO = ("p0", "p1")
 
 def option(**entries: Any) -> Change:
     return lambda images: images.options.update(entries)
-
-
-def both(*changes: Change) -> Change:
-    return lambda images: [change(images) for change in changes]
 
 
 def of_two(change: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> Change:
@@ -238,14 +234,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("module", "remedy", "error", "wrong", "mending"),
-    [
-        pytest.param(*one.values[:4], mending, id=f"{one.id} {number}")
-        for one in ROWS
-        for number, mending in enumerate(one.values[4:])
-    ],
-)
+@each_part(("module", "remedy", "error", "wrong", "mending"), ROWS)
 def test_collect_lesions__after_each_part_of_its_remedy(
     images: Images,
     module: str,

@@ -141,8 +141,8 @@ def test_aggregation(aggregation, expected):
 def test_aggregate__bayes_is_the_logarithm_of_the_mean_bayes_factor():
     factors = np.array([[8.0, 2.0, 5.0], [1.0, 9.0, 5.0]])
     scored = np.array([[1.0, 1.0, 0.0], [0.5, 0.25, 0.0]])  # of the third SNP nothing is known
-    found = scores.aggregate(np.log(factors) * (scored > 0), scored, "bayes")
-    np.testing.assert_allclose(found, np.log([5.0, 5.0]))
+    pooled = scores.aggregate(np.log(factors) * (scored > 0), scored, "bayes")
+    np.testing.assert_allclose(pooled, np.log([5.0, 5.0]))
     large = scores.aggregate(np.array([[2000.0, 1999.0]]), np.ones((1, 2)), "bayes")
     assert large[0] == pytest.approx(2000 + np.log((1 + np.exp(-1)) / 2))
 

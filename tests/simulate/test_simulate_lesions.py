@@ -129,32 +129,32 @@ def found_by_threshold(root: Path, folder: Path, **changes: Any) -> dict[str, fl
 def test_simulate_lesions__a_rim_is_seen_without_a_network_and_genes_add_nothing(
     root: Path, tmp_path: Path
 ) -> None:
-    found = found_by_threshold(root, tmp_path, lesions={"margin": "rim"})
-    assert found["images"] > 0.9
-    assert abs(found["genes"] - found["images"]) < 0.01
-    assert found["image_margin"] > 0.8
+    measured = found_by_threshold(root, tmp_path, lesions={"margin": "rim"})
+    assert measured["images"] > 0.9
+    assert abs(measured["genes"] - measured["images"]) < 0.01
+    assert measured["image_margin"] > 0.8
 
 
 def test_simulate_lesions__a_hidden_margin_is_known_to_genes_alone(
     root: Path, tmp_path: Path
 ) -> None:
-    found = found_by_threshold(root, tmp_path, lesions={"margin": "hidden"})
-    assert found["core"] > 0.9
-    assert found["images"] < 0.85
-    assert found["genes"] - found["images"] > 0.03
-    assert abs(found["image_margin"]) < 0.4 and found["genes_margin"] > 0.8
+    measured = found_by_threshold(root, tmp_path, lesions={"margin": "hidden"})
+    assert measured["core"] > 0.9
+    assert measured["images"] < 0.85
+    assert measured["genes"] - measured["images"] > 0.03
+    assert abs(measured["image_margin"]) < 0.4 and measured["genes_margin"] > 0.8
     for name in FACTORS[:-1]:
-        assert min(found[f"image_{name}"], found[f"genes_{name}"]) > 0.8
-    assert found["recall_1"] > 5 * found["chance_1"]
+        assert min(measured[f"image_{name}"], measured[f"genes_{name}"]) > 0.8
+    assert measured["recall_1"] > 5 * measured["chance_1"]
 
 
 def test_simulate_lesions__under_null_mode_genes_find_nobody_and_add_nothing(
     root: Path, tmp_path: Path
 ) -> None:
-    found = found_by_threshold(root, tmp_path, lesions={}, null_mode=True)
-    assert found["genes"] - found["images"] < 0.005
-    assert found["recall_1"] < 5 * found["chance_1"]
-    assert all(abs(found[f"genes_{name}"]) < 0.4 for name in FACTORS)
+    measured = found_by_threshold(root, tmp_path, lesions={}, null_mode=True)
+    assert measured["genes"] - measured["images"] < 0.005
+    assert measured["recall_1"] < 5 * measured["chance_1"]
+    assert all(abs(measured[f"genes_{name}"]) < 0.4 for name in FACTORS)
 
 
 def test_simulate_lesions__null_mode_gives_genes_of_nobody(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from gendmr.tasks import task_of
 from gendmr.tasks.multiclass.glioma import glioma_classes
 from gendmr.tasks.quantitative.outcome import Measurements
 from gendmr.tasks.survival.outcome import CensoredTimes
-from remedies import mended, row
+from remedies import each_part, mended, row
 
 BINARY = {"kind": "binary"}
 STAGES = {"kind": "multiclass", "column": "dx", "classes": ["CN", "MCI", "AD"]}
@@ -112,14 +112,7 @@ def outcome_of(entries: dict[str, Any]) -> Any:
     return task_of("mine", parse_outcome(json.dumps(known), where="cohort.outcomes.mine"))
 
 
-@pytest.mark.parametrize(
-    ("module", "remedy", "given", "mending"),
-    [
-        pytest.param(*one.values[:3], mending, id=f"{one.id} {number}")
-        for one in ROWS
-        for number, mending in enumerate(one.values[3:])
-    ],
-)
+@each_part(("module", "remedy", "given", "mending"), ROWS)
 def test_parse__reads_a_refused_outcome_after_each_part_of_its_remedy(
     module, remedy, given, mending
 ):

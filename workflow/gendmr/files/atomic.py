@@ -159,7 +159,7 @@ def read_text(path: Path | str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise _damaged(path, f"not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise damaged(path, f"not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def read_json(path: Path | str) -> Any:
@@ -173,7 +173,7 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise _damaged(Path(path), f"not JSON: {error}") from error
+        raise damaged(Path(path), f"not JSON: {error}") from error
 
 
 def read_json_lines(path: Path | str) -> list[Any]:
@@ -187,7 +187,7 @@ def read_json_lines(path: Path | str) -> list[Any]:
     try:
         return [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
-        raise _damaged(Path(path), f"a line is not JSON: {error}") from error
+        raise damaged(Path(path), f"a line is not JSON: {error}") from error
 
 
 def remove(path: Path) -> None:
@@ -196,7 +196,8 @@ def remove(path: Path) -> None:
     break_seal(path)
 
 
-def _damaged(path: Path, why: str) -> InputFileError:
+def damaged(path: Path, why: str) -> InputFileError:
+    """Return the error of a damaged file, which may be a result or one that the user brought."""
     return InputFileError(
         f"{path}: {why}",
         cause="the file was damaged, cut off or edited",

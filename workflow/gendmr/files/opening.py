@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gendmr.errors import InputFileError
+from gendmr.files.atomic import damaged
 from gendmr.files.seal import seal_of, verify
 
 if TYPE_CHECKING:
@@ -84,17 +85,7 @@ def opened(path: Path, next_step: str = "run the step that makes it") -> Iterato
         with h5py.File(path, "r") as stored:
             yield stored
     except DAMAGE as error:
-        raise _damaged(path, f"not readable as NetCDF ({error})") from error
-
-
-def _damaged(path: Path, why: str) -> InputFileError:
-    """Return the error of a file that may be a result or one that the user brought."""
-    return InputFileError(
-        f"{path}: {why}",
-        cause="the file is damaged",
-        next_step=f"a result is made again: rm {path}, then the same command; a file of yours:"
-        " fetch it again",
-    )
+        raise damaged(path, f"not readable as NetCDF ({error})") from error
 
 
 def texts(values: np.ndarray) -> np.ndarray:
@@ -139,7 +130,7 @@ def probe(path: Path) -> None:
     ended = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(ended):
         name = signal.Signals(os.WTERMSIG(ended)).name
-        raise _damaged(path, f"not readable as HDF5 (a process that read it was ended by {name})")
+        raise damaged(path, f"not readable as HDF5 (a process that read it was ended by {name})")
     _PROBED[str(path)] = state
 
 

@@ -51,7 +51,7 @@ class MigtransMethod(SnpReader, NetworkSection):
     kind: Literal["migtrans"] = "migtrans"
     """Chooses the method."""
     preset: Literal["cpu", "paper", "house"] = "cpu"
-    """Sizes that the keys below take where they are left out: about half a million weights, the
+    """Sizes that the keys below take where they are left out: less than a million weights, the
     reconstruction of the published network, or the published style of its authors."""
     seeds: int = Field(default=2, ge=1, le=20)
     """Networks that differ in their initial weights and dropout: the prediction is their mean, and
