@@ -15,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
+from torch.nn import functional
 
 from contract.members import add_outcomes, options
 from gendmr.cohort.view import FoldView
@@ -34,7 +35,7 @@ from gendmr.methods.mgi.network import MgiNet, Shape, Sizes
 from gendmr.methods.mgi.order import order_of
 from gendmr.methods.mgi.readout import PairedEmbeddings
 from gendmr.methods.mgi.rows import EXPRESSION
-from gendmr.methods.slices import training_rows
+from gendmr.methods.slices import SLICE, training_rows
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.tasks import task_of
 from gendmr.training.fold import build_method, train_fold
@@ -171,6 +172,38 @@ def test_decoder__returns_every_pixel_and_reaches_all_weights(skips, patch):
     assert logits.shape == (2, 16, 12)
     logits.square().sum().backward()
     assert all(one.grad is not None for one in net.decoder.parameters())
+
+
+def test_decoder__tells_small_lesions_from_large_ones_and_from_none():
+    """Discs of any size with a dark centre in the noise of a pixel, a third of slices without."""
+    random = np.random.default_rng(3)
+    radius = np.where(np.arange(96) % 3 == 0, 0.0, random.uniform(1.5, 6.0, 96))
+    centre = random.uniform(6, 10, (96, 2))
+    rows, columns = np.mgrid[:16, :16]
+    away = np.hypot(rows - centre[:, :1, None], columns - centre[:, 1:, None])
+    mask = torch.from_numpy((away < radius[:, None, None]).astype(np.float32))
+    image = 0.6 * np.where(away < 0.5 * radius[:, None, None], -1.0, mask.numpy())
+    image = torch.from_numpy(image + 0.12 * random.normal(size=image.shape)).float()[:, None]
+    torch.manual_seed(1)
+    net = MgiNet(
+        Shape(channels=1, rows=16, columns=16, genes=0), replace(SIZES, image_width=16, patch=8)
+    )
+    optimiser = torch.optim.AdamW(net.parameters(), lr=0.01)
+    owner = torch.zeros(64, dtype=torch.int64)
+    for _ in range(120):
+        loss = functional.binary_cross_entropy_with_logits(
+            net.segment(image[:64], owner, None, None), mask[:64]
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        seen = net.segment(image[64:], owner[:32], None, None) > 0
+    true = mask[64:] > 0
+    for which in (radius[64:] > 4, (radius[64:] > 0) & (radius[64:] < 3)):
+        one, other = seen[which], true[which]
+        assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.9
+    assert seen[radius[64:] == 0].float().mean() < 0.005
 
 
 def test_order_of__depends_on_names_and_places_not_on_the_file():
@@ -331,6 +364,23 @@ def test_mgi__leaves_an_empty_table_where_nobody_has_both(cohort_with_slices, tm
     assert len(read_table(tmp_path / "retrieval.tsv", RETRIEVAL)) == 0
     assert (tmp_path / "retrieval.png").stat().st_size > 0
     assert method.options.left_files(("slice",)) == ()
+
+
+def test_mgi__says_how_many_training_people_have_one_of_the_two_alone(cohort_with_slices):
+    """Somebody with genes and no image is in neither phase, with images and no genes in one."""
+    method, given_, _ = prepared(cohort_with_slices)
+    present = dict(given_.train.present)
+    present[EXPRESSION] = np.arange(len(given_.train)) % 4 > 0
+    present[SLICE] = np.arange(len(given_.train)) % 5 > 0
+    prepared_fit = method.prepare(replace(given_, train=replace(given_.train, present=present)))
+    images = int((~present[EXPRESSION] & present[SLICE]).sum())
+    genes = int((present[EXPRESSION] & ~present[SLICE]).sum())
+    assert images and genes
+    assert any(
+        f"{images} training people have images and no genes, {genes} genes and no images" in note
+        for note in prepared_fit.notes
+    )
+    assert len(training_rows(prepared_fit.problem).people) == present[SLICE].sum()
 
 
 def test_mgi__no_pretraining_is_a_note_where_too_few_have_both(cohort_with_slices):

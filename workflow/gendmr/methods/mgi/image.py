@@ -62,8 +62,9 @@ class Decoder(nn.Module):
     patch : int
         A power of 2.
     skips : str
-        `none`; `image`: the last convolution also sees the slice; `unetr`: tokens of earlier layers
-        and the slice join at every size (Hatamizadeh et al. 2022, WACV), with blocks of MONAI.
+        `none`; `image`: two convolutions of the slice join the last maps; `unetr`: tokens of
+        earlier layers and the slice join at every size (Hatamizadeh et al. 2022, WACV), with blocks
+        of MONAI.
     """
 
     def __init__(self, channels: int, width: int, layers: int, patch: int, skips: str) -> None:
@@ -100,8 +101,8 @@ class Decoder(nn.Module):
                 )
         else:
             for stage in range(stages):
-                more = channels if skips == "image" and stage == stages - 1 else 0
-                self.grow.append(_Stage(widths[stage], widths[stage + 1], more))
+                seen = channels if skips == "image" and stage == stages - 1 else 0
+                self.grow.append(_Stage(widths[stage], widths[stage + 1], seen))
         self.head = nn.Conv2d(widths[-1], 1, 1)
 
     def forward(
@@ -135,20 +136,32 @@ class Decoder(nn.Module):
 
 
 class _Stage(nn.Module):
-    """Twice the size, then a convolution that may see further channels of that size."""
+    """Twice the size, then a convolution; with a slice of that size, one that sees it, and another.
 
-    def __init__(self, width: int, narrower: int, more: int) -> None:
+    Maps are normalised together. Each by itself would have SD 1 in every slice: a slice without a
+    lesion, or with a small one, would then look like one with a large one.
+    """
+
+    def __init__(self, width: int, narrower: int, channels: int) -> None:
         super().__init__()
-        self.convolve = nn.Conv2d(width + more, narrower, 3, padding=1)
-        self.norm = nn.GroupNorm(math.gcd(8, narrower), narrower)
+        self.stem = self.refine = None
+        if channels:
+            self.stem = nn.Sequential(
+                nn.Conv2d(channels, narrower, 3, padding=1), nn.GELU(),
+                nn.Conv2d(narrower, narrower, 3, padding=1), nn.GELU(),
+            )  # fmt: skip
+            self.refine = nn.Conv2d(narrower, narrower, 3, padding=1)
+        self.convolve = nn.Conv2d(width + (narrower if channels else 0), narrower, 3, padding=1)
+        self.norm = nn.GroupNorm(1, narrower)
 
-    def forward(self, maps: torch.Tensor, more: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, maps: torch.Tensor, slices: torch.Tensor | None) -> torch.Tensor:
         """Return maps (image, narrower, row, column) of twice the size."""
         maps = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
-        if more is not None:
-            maps = torch.cat([maps, more], dim=1)
+        if self.stem is not None:
+            maps = torch.cat([maps, self.stem(slices)], dim=1)
         # (image, narrower, row, column) of twice the size
-        return functional.gelu(self.norm(self.convolve(maps)))
+        maps = functional.gelu(self.norm(self.convolve(maps)))
+        return maps if self.refine is None else maps + functional.gelu(self.refine(maps))
 
 
 def as_maps(tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
