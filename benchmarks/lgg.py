@@ -99,6 +99,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--methods", nargs="+", default=["threshold", "unet-flair"])
     parser.add_argument("--options", default="{}", help="options of the networks, JSON")
+    parser.add_argument("--mgi", default="{}", help="options of mgi, JSON")
     arguments = parser.parse_args()
     network = {"kind": "unet", **json.loads(arguments.options)}
     methods = {
@@ -106,6 +107,12 @@ def main() -> None:
         "unet": network,
         "unet-flair": {**network, "modality_options": FLAIR},
         "unetr-flair": {**network, "architecture": "unetr", "modality_options": FLAIR},
+        "mgi-flair": {
+            "kind": "mgi",
+            "reads": ["slice"],
+            "modality_options": FLAIR,
+            **json.loads(arguments.mgi),
+        },
     }
     write_source(arguments.data, arguments.output)
     study = study_of(arguments.output, arguments.side, methods)

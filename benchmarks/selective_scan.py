@@ -1,13 +1,16 @@
 """Time and memory of the selective scan beside a loop over unbound steps, in one run.
 
-python benchmarks/selective_scan.py [--threads 2]
+python benchmarks/selective_scan.py [--threads 2] [--steps 1544]
 
-Ratios of two computations that alternate in one process; seconds depend on the machine.
+Ratios of computations that alternate in one process; seconds depend on the machine. Of one thread
+times are of the processor, of several of the clock: threads that wait for others are no work. Where
+mambapy is installed (`pip install --no-deps mambapy`), its scan stands beside; nothing needs it.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 from collections.abc import Callable
 
@@ -70,6 +73,28 @@ def _states_in_pairs(decay: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
     return states
 
 
+def scan_of_mambapy() -> Callable[..., torch.Tensor] | None:
+    """Return the recurrence by the scan of mambapy, None where it is not installed."""
+    try:
+        states_of = importlib.import_module("mambapy.pscan").pscan
+    except ImportError:
+        return None
+
+    def by_mambapy(
+        x: torch.Tensor,
+        delta: torch.Tensor,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        c: torch.Tensor,
+        d: torch.Tensor,
+    ) -> torch.Tensor:
+        decay = torch.exp(delta[..., None] * a)  # (batch, step, channel, state)
+        drive = (delta * x)[..., None] * b[:, :, None]
+        return torch.einsum("btdn,btn->btd", states_of(decay, drive), c) + d * x
+
+    return by_mambapy
+
+
 def arguments(steps: int) -> list[torch.Tensor]:
     """Return x, delta, a, b, c, d with gradients."""
     torch.manual_seed(1)
@@ -84,13 +109,15 @@ def arguments(steps: int) -> list[torch.Tensor]:
     return [one.requires_grad_() for one in inputs]
 
 
-def measure(scan: Callable[..., torch.Tensor], inputs: list[torch.Tensor]) -> tuple[float, float]:
-    """Return the processor seconds of forward and backward."""
-    start = time.process_time()
+def measure(
+    scan: Callable[..., torch.Tensor], inputs: list[torch.Tensor], clock: Callable[[], float]
+) -> tuple[float, float]:
+    """Return the seconds of forward and backward."""
+    start = clock()
     y = scan(*inputs)
-    middle = time.process_time()
+    middle = clock()
     torch.autograd.backward(y.sum())
-    return middle - start, time.process_time() - middle
+    return middle - start, clock() - middle
 
 
 def held(scan: Callable[..., torch.Tensor], inputs: list[torch.Tensor]) -> int:
@@ -109,30 +136,35 @@ def held(scan: Callable[..., torch.Tensor], inputs: list[torch.Tensor]) -> int:
 
 
 def main() -> None:
-    """Print a table: sequence, forward, backward, memory, each ours over the loop's."""
+    """Print a row for each sequence and scan: times, and ratios to those of the loop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--steps", type=int, nargs="+", default=[256, 512, 1544])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(
-        "steps  forward_ms  backward_ms  ratio_forward  ratio_backward  ratio_memory"
-        "  pairs_forward_ms  pairs_backward_ms"
-    )
-    for steps in (256, 512, 1544):
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    scans = {"ours": selective_scan, "loop": unbind_loop, "pairs": scan_in_pairs}
+    library = scan_of_mambapy()
+    if library is not None:
+        scans["mambapy"] = library
+    print("steps  scan  forward_ms  backward_ms  forward/loop  backward/loop  memory/loop  error")
+    for steps in options.steps:
         inputs = arguments(steps)
-        best = {one: [9e9, 9e9] for one in (selective_scan, unbind_loop, scan_in_pairs)}
+        expected = unbind_loop(*inputs).detach()
+        best = {name: [9e9, 9e9] for name in scans}
         for _ in range(options.repeats):
-            for scan, times in best.items():
-                took = measure(scan, inputs)
+            for name, times in best.items():
+                took = measure(scans[name], inputs, clock)
                 times[:] = [min(pair) for pair in zip(times, took, strict=True)]
-        ours, loop, pairs = best.values()
-        memory = held(selective_scan, inputs) / held(unbind_loop, inputs)
-        print(
-            f"{steps:5}  {1000 * ours[0]:10.0f}  {1000 * ours[1]:11.0f}"
-            f"  {ours[0] / loop[0]:13.2f}  {ours[1] / loop[1]:14.2f}  {memory:12.3f}"
-            f"  {1000 * pairs[0]:16.0f}  {1000 * pairs[1]:17.0f}"
-        )
+        loop, memory = best["loop"], held(unbind_loop, inputs)
+        for name, (forward, backward) in best.items():
+            error = (scans[name](*inputs).detach() - expected).abs().max() / expected.abs().max()
+            print(
+                f"{steps:5}  {name:7}  {1000 * forward:10.0f}  {1000 * backward:11.0f}"
+                f"  {forward / loop[0]:12.2f}  {backward / loop[1]:13.2f}"
+                f"  {held(scans[name], inputs) / memory:11.3f}  {error:.0e}"
+            )
 
 
 if __name__ == "__main__":
