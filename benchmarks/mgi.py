@@ -3,21 +3,26 @@
     python benchmarks/mgi.py run results/mgi-bench [--seeds 1 2 3] [--truths hidden rim null]
     python benchmarks/mgi.py table results/mgi-bench
     python benchmarks/mgi.py oracle results/mgi-bench
+    python benchmarks/mgi.py genes results/mgi-bench
 
 Each cohort has a seed of its own and is simulated three times: how far the mask reaches beyond the
 visible core is hidden in the image, shown by a rim, or hidden and genes are those of other people.
 A third is held out. The network with genes is compared, person by person, with the same network
 whose genes were exchanged, and with one without. Functions of the rules run in one process. The
-part `oracle` says what the same cohorts allow without a network (`lesion_oracle.py`).
+part `oracle` says what the same cohorts allow without a network (`lesion_oracle.py`), `genes` what
+attributions of genes find of what was planted. With `run --reseed 1` networks start from another
+seed in the same cohort and fold, and `genes` says how alike attributions are.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 import yaml
 from scipy.stats import t as student
 from scipy.stats import wilcoxon
@@ -115,6 +121,7 @@ def run(
     names: list[str],
     changes: dict[str, Any],
     lesions: dict[str, Any],
+    reseed: int = 0,
 ) -> None:
     """Make the cohorts that are not there, and train methods that are not trained."""
     for seed in seeds:
@@ -124,7 +131,7 @@ def run(
             if not (place / "cohort" / "splits.tsv").is_file():
                 prepare(place, study, simulation_of(truth, lesions))
             for name in names:
-                fold = place / "training" / name / "repeat-0" / "fold-0"
+                fold = fold_of(place, name, reseed)
                 if (fold / "run.json").is_file():
                     continue
                 started = time.process_time()
@@ -135,7 +142,7 @@ def run(
                     repeat=0,
                     fold=0,
                     options=study.method_options(name),
-                    seed=seed,
+                    seed=seed + 1000 * reseed,
                     device="cpu",
                     checkpoint_every=1000,
                     progress=lambda line: print(f"  {line}", flush=True),
@@ -146,6 +153,12 @@ def run(
                     f" {time.process_time() - started:.0f} CPU s, peak so far {peak:.0f} MB",
                     flush=True,
                 )
+
+
+def fold_of(place: Path, name: str, reseed: int = 0) -> Path:
+    """Return the folder of a trained fold; `reseed` tells networks of other seeds apart."""
+    again = f"-again-{reseed}" if reseed else ""
+    return place / "training" / f"{name}{again}" / "repeat-0" / "fold-0"
 
 
 def dice_of(fold: Path) -> pd.Series:
@@ -164,8 +177,7 @@ def compared(folder: Path) -> pd.DataFrame:
         for other in METHODS:
             gains, everybody, level = [], [], []
             for place in sorted(folder.glob(f"{truth}-*")):
-                own = place / "training" / REAL / "repeat-0" / "fold-0"
-                others = place / "training" / other / "repeat-0" / "fold-0"
+                own, others = fold_of(place, REAL), fold_of(place, other)
                 if (
                     other != REAL
                     and (own / "run.json").is_file()
@@ -217,6 +229,43 @@ def read_by_oracle(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).groupby("truth").mean().reset_index()
 
 
+def genes_found(folder: Path, first: int = 20) -> pd.DataFrame:
+    """Return how many of the genes with the largest attributions are planted for the margin.
+
+    `rank_correlation` and `shared` compare them with those of the first network of the cohort.
+    """
+    rows = []
+    for place in sorted(folder.glob("*-*/simulate")):
+        cohort = place.parent
+        planted = {
+            item["gene"]
+            for item in json.loads((place / "truth.json").read_text())["genes"]
+            if item["factor"] == "margin"
+        }
+        reference: pd.Series | None = None
+        for name in sorted(path.name for path in cohort.glob(f"training/{REAL}*")):
+            path = fold_of(cohort, name) / "attributions.nc"
+            if not path.is_file():
+                continue
+            with xr.open_dataset(path) as stored:
+                values = stored["value_expression"].to_pandas()
+            size = values.abs().mean(axis=0)
+            reference = size if reference is None else reference
+            top, before = (set(one.nlargest(first).index) for one in (size, reference))
+            rows.append(
+                {
+                    "cohort": cohort.name,
+                    "network": name,
+                    "mean": size.mean(),
+                    "planted_for_margin": len(top & planted),
+                    "by_chance": first * len(planted) / len(size),
+                    "rank_correlation": size.corr(reference, method="spearman"),
+                    "shared": len(top & before),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     """Run a part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -228,19 +277,23 @@ def main() -> None:
     one.add_argument("--methods", nargs="+", default=[REAL, SHUFFLED, "images"])
     one.add_argument("--options", type=yaml.safe_load, default={}, help="of mgi, YAML")
     one.add_argument("--lesions", type=yaml.safe_load, default={}, help="of the simulation, YAML")
-    for name in ("table", "oracle"):
+    one.add_argument("--reseed", type=int, default=0, help="another seed of the networks alone")
+    for name in ("table", "oracle", "genes"):
         parts.add_parser(name).add_argument("folder", type=Path)
     asked = parser.parse_args()
     if asked.part == "run":
-        run(asked.folder, asked.seeds, asked.truths, asked.methods, asked.options, asked.lesions)
-    else:
-        tables = (
-            [read_by_oracle(asked.folder)]
-            if asked.part == "oracle"
-            else [compared(asked.folder), retrieved(asked.folder)]
-        )
-        for table in tables:
-            table.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
+        run(
+            asked.folder, asked.seeds, asked.truths, asked.methods, asked.options, asked.lesions,
+            asked.reseed,
+        )  # fmt: skip
+        return
+    parts_of: dict[str, Callable[[], list[pd.DataFrame]]] = {
+        "table": lambda: [compared(asked.folder), retrieved(asked.folder)],
+        "oracle": lambda: [read_by_oracle(asked.folder)],
+        "genes": lambda: [genes_found(asked.folder)],
+    }
+    for table in parts_of[asked.part]():
+        table.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
 
 
 if __name__ == "__main__":

@@ -125,6 +125,18 @@ def test_a_method_without_rates_is_listed_and_no_error(monkeypatch):
     assert "train_fold ridge (3 jobs)" in table(cost_of(jobs, study(), SIZE), cores=2, gpus=0)
 
 
+@pytest.mark.parametrize("method", ["mgi", "unet", "threshold"])
+def test_a_fold_of_slices_costs_more_where_slices_are_larger(root, method):
+    written = yaml.safe_load((root / "config/studies/mgi.yaml").read_text())
+    larger = written | {"modalities": {"slice": {"side": 96}}}
+    job = Job("train_fold", {"method": method, "repeat": "0", "fold": "0"})
+    few, many = (
+        cost_of([job], one, study_size(one)).cpu for one in map(Study.parse, (written, larger))
+    )
+    assert 10 < few < 1000 if method != "threshold" else few < 60
+    assert many > 2 * few
+
+
 @pytest.mark.parametrize("rule", ["rank", "draw"])
 def test_rules_of_some_modalities_have_the_rates_of_their_verb(rule):
     both, one = Job(f"{rule}_snp_region"), Job(f"{rule}_region")

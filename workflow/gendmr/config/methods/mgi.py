@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from gendmr.config.cohort import CohortSection
-from gendmr.config.methods.base import NetworkSection, Resources
+from gendmr.config.methods.base import NetworkSection, Rates, Resources
 from gendmr.config.optimisation import OptimisationSection
 from gendmr.errors import ConfigurationError, first_few
 
@@ -108,6 +108,13 @@ class MgiMethod(NetworkSection):
     readable: ClassVar[tuple[str, ...] | None] = ("slice", "expression")
     adjusted: ClassVar[bool] = False
     resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=2000)
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 6.0, "people_instances": 230.0, "epochs_people_instances": 20.0},
+            "memory": {"start": 850},
+            "disk": {"start": 1.5},
+        }
+    }
     defaults: ClassVar[OptimisationSection] = OptimisationSection(
         batch_size=32, learning_rate=2e-3, weight_decay=0.05, epochs=60, stopping="last"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from gendmr.config.methods.base import MethodSection
+from gendmr.config.methods.base import MethodSection, Rates
 
 
 class ThresholdMethod(MethodSection):
@@ -19,3 +19,10 @@ class ThresholdMethod(MethodSection):
     readable: ClassVar[tuple[str, ...] | None] = ("slice",)
     adjusted: ClassVar[bool] = False
     attributes: ClassVar[bool] = False
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 3.0, "people_instances": 25.0},
+            "memory": {"start": 300},
+            "disk": {"start": 1.5},
+        }
+    }

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from gendmr.config.methods.base import NetworkSection, Resources
+from gendmr.config.methods.base import NetworkSection, Rates, Resources
 from gendmr.config.optimisation import OptimisationSection
 
 
@@ -38,6 +38,13 @@ class UnetMethod(NetworkSection):
     adjusted: ClassVar[bool] = False
     attributes: ClassVar[bool] = False
     resources: ClassVar[Resources] = Resources(gpus=1, memory_mb=1500)
+    rates: ClassVar[Rates] = {
+        "train_fold": {
+            "seconds": {"start": 6.0, "epochs_people_instances": 10.0},
+            "memory": {"start": 800},
+            "disk": {"start": 1.5},
+        }
+    }
     defaults: ClassVar[OptimisationSection] = OptimisationSection(
         batch_size=16, learning_rate=2e-3, weight_decay=0.01, epochs=40, stopping="last"
     )

@@ -42,6 +42,10 @@ class SliceSection(ModalitySection):
             "quality": f"{results}/lesions/quality.tsv",
         }
 
+    def most(self, instances: int, groups: int | None = None) -> int:
+        """Return how many pixels of a slice a method reads: their number alone is known ahead."""
+        return self.side**2
+
     def bytes_of_fold(self, people: int, instances: int) -> float:
         """Return the memory of a fold: a batch of slices; masks and outputs of the validation."""
         return 4.0 * self.side**2 * (BATCH * MAPS + 2 * people * instances / 5)
