@@ -13,6 +13,7 @@ import pytest
 from gendmr.config.report import ReportSection
 from gendmr.errors import ConfigurationError, InputFileError
 from gendmr.files.tables import write_table
+from gendmr.report.findings import ranked_instances
 from gendmr.report.table import study_table
 from report.several import SEVERAL, make_several_outcomes
 from report.studies import report_study, summarise, write_tsv
@@ -149,6 +150,23 @@ def test_a_modality_without_a_chapter_has_a_table(tmp_path: Path, monkeypatch: A
     assert "The first 7 of 39 edges by ridge-memory." in words(results)
     assert "&lt;e7&gt;" in words(results)
     assert "1     <e1>" in study_table(results)
+
+
+def test_ranked_instances__marks_genes_that_carry_a_planted_factor(tmp_path: Path) -> None:
+    rows = [
+        {"expression": f"G{rank}", "score": 1 / rank, "rank": rank, "rank_low": 1, "rank_high": 9,
+         "stability": 0.5}
+        for rank in range(1, 6)
+    ]  # fmt: skip
+    write_table(tmp_path / "expressions.tsv", pd.DataFrame(rows))
+    truth: dict[str, Any] = {"genes": [{"gene": "G2", "factor": "margin"}, {"gene": "G3"}]}
+    table = ranked_instances(tmp_path, "expression", 4, truth)
+    assert table is not None and table.among_first == 1
+    assert [row["planted"] for row in table.rows] == [False, True, False, False]
+    assert [row["factor"] for row in table.rows] == [None, "margin", None, None]
+    for other in (truth | {"null": True}, {"genes": [{"gene": "G3"}]}, None):
+        table = ranked_instances(tmp_path, "expression", 4, other)
+        assert table is not None and table.planted is None
 
 
 def test_an_outcome_that_the_study_no_longer_has_is_named(finished: Path) -> None:

@@ -81,6 +81,16 @@ def test_a_sound_study_raises_no_warning(study: Maker) -> None:
     assert warn(study()) == []
 
 
+def test_an_alarm_of_a_fold_stands_above_the_numbers_with_its_method(study: Maker) -> None:
+    results = study()
+    paths = sorted((results / "training/gendmr").rglob("run.json"))
+    for path in paths[:2]:
+        run = json.loads(path.read_text())
+        run["notes"] = [*run.get("notes", []), "ALARM: embeddings collapsed.", "No alarm."]
+        path.write_text(json.dumps(run))
+    assert warn(results) == [f"Embeddings collapsed (gendmr in 2 of {len(paths)} folds)."]
+
+
 def test_genotypes_that_predict_too_well_without_apoe_are_a_likely_leak(good: Path) -> None:
     write_snps(good, "ridge-snp", 1_000_000, 60_000_000, APOE)  # the last one had no score
     found = warn_of_snps(good)

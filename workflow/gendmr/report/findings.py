@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,9 @@ def ranked_regions(ranking: Path, top: int, truth: dict[str, Any] | None) -> Lea
     return _ranking(table, columns_of_names, top, positions if truth else None)
 
 
-def ranked_instances(ranking: Path, modality: str, top: int) -> LeadingRows | None:
+def ranked_instances(
+    ranking: Path, modality: str, top: int, truth: dict[str, Any] | None = None
+) -> LeadingRows | None:
     """Return the first instances of a modality that has no chapter of its own.
 
     Parameters
@@ -110,6 +113,9 @@ def ranked_instances(ranking: Path, modality: str, top: int) -> LeadingRows | No
     modality : str
         Its table is ``<modality>s.tsv``, whose first column names the instances.
     top : int
+    truth : dict, optional
+        Its genes that carry a ``factor`` are planted where the table names them; none under the
+        null.
 
     Returns
     -------
@@ -133,9 +139,21 @@ def ranked_instances(ranking: Path, modality: str, top: int) -> LeadingRows | No
     more = [name for name in texts[1:] if not _all_numbers(table[name])]
     table["about"] = [
         ", ".join(value for value in map(str, row) if value not in ("", MISSING))
-        for row in table[more].itertuples(index=False)
+        for row in table[more].to_numpy(dtype=object)
     ]
-    return _ranking(table, ["name", "about"], top, None)
+    planted = {
+        str(item["gene"]): str(item["factor"])
+        for item in (truth or {}).get("genes", [])
+        if "factor" in item and not (truth or {}).get("null")
+    }
+    positions: list[Row] = [
+        {"name": name, "factor": factor, "rank": _rank_of(table, table["name"] == name)}
+        for name, factor in planted.items()
+        if name in set(table["name"])
+    ]
+    leading = _ranking(table, ["name", "about"], top, positions or None)
+    rows = [{**row, "factor": planted.get(str(row["name"]))} for row in leading.rows]
+    return replace(leading, rows=rows) if positions else leading
 
 
 def _all_numbers(column: pd.Series) -> bool:

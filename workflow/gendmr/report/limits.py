@@ -35,10 +35,13 @@ def not_done(
             }
         )
     present = [item["name"] for item in summary.people["modalities"]]
+    # Who brings neither genotypes nor scans asks another question: that they lack is no news, and
+    # "images" would be wrong where images of lesions are read.
+    customary = [name for name in names() if SECTIONS[name].customary]
     notes += [
         {"stage": "cohort", "note": f"No {modality_of(name).label} were analysed."}
-        for name in names()
-        if name not in present and SECTIONS[name].customary
+        for name in customary
+        if name not in present and any(one in present for one in customary)
     ]
     notes += [
         {

@@ -267,7 +267,7 @@ def _ranked_tables(
     }
     for name in reads:
         if name not in (*CHAPTERS, COVARIATES):
-            tables[name] = ranked_instances(ranking, name, options.top_regions)
+            tables[name] = ranked_instances(ranking, name, options.top_regions, truth)
     return {name: table for name, table in tables.items() if table is not None}
 
 

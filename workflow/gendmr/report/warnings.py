@@ -16,6 +16,7 @@ from gendmr.report.sections.genetics.apoe import snps_predict_too_well
 from gendmr.report.sections.imaging import registration_alarm, registration_warnings
 from gendmr.report.significance import any_permuted
 
+ALARM = "ALARM: "  # how a note of a fold begins that says not to believe it
 FEW = 30  # people
 LEVEL = 0.05
 NULL_SKILL = 0.1  # between chance and perfect: an AUC of 0.45 to 0.55 is no signal
@@ -47,6 +48,7 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         *leaks,
         *_lists_at_chance(summary, results),
         *_changed_files(summary.given),
+        *_alarms_of_training(summary.methods),
         *_signal_without_cause(summary.methods, summary.truth),
         *_unjudged(summary.outcomes),
         *(
@@ -65,6 +67,20 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         *registration_warnings(summary.registration),
         *_few_people(summary.outcomes),
         *milder,
+    ]
+
+
+def _alarms_of_training(methods: Sequence[MethodSummary]) -> list[str]:
+    """Return what methods call an alarm in notes of their folds, each once."""
+    alarms: dict[str, list[str]] = {}
+    for method in methods:
+        for item in method.notes:
+            if item["note"].startswith(ALARM):
+                where = f"{method.method} in {item['folds']} of {item['of']} folds"
+                alarms.setdefault(item["note"].removeprefix(ALARM), []).append(where)
+    return [
+        f"{text[:1].upper()}{text[1:].rstrip('.')} ({', '.join(each)})."
+        for text, each in alarms.items()
     ]
 
 

@@ -22,7 +22,7 @@ class ThresholdMethod(MethodSection):
     rates: ClassVar[Rates] = {
         "train_fold": {
             "seconds": {"start": 3.0, "people_instances": 25.0},
-            "memory": {"start": 300},
+            "memory": {"start": 560},
             "disk": {"start": 1.5},
         }
     }
