@@ -114,9 +114,9 @@ def roc(rows: pd.DataFrame, method: str) -> MeanRoc | None:
     for part, score, truth in _folds(rows):
         drawn = weights[:, person[part["participant_id"]].to_numpy()]
         # A fold of a later repeat may draw no case or no control.
-        both = (drawn @ truth > 0) & (drawn @ (1 - truth) > 0)
-        total[both] += _curves(score, truth, drawn[both])
-        folds[both] += 1
+        has_both_classes = (drawn @ truth > 0) & (drawn @ (1 - truth) > 0)
+        total[has_both_classes] += _curves(score, truth, drawn[has_both_classes])
+        folds[has_both_classes] += 1
     tail = 100 * (1 - LEVEL) / 2
     curves = total / np.maximum(folds, 1)
     low, high = np.percentile(curves, [tail, 100 - tail], axis=0)

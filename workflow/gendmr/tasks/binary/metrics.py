@@ -11,8 +11,8 @@ from gendmr.tasks.base import Metric, Task
 
 def _counts(rows: pd.DataFrame) -> tuple[int, int, int, int]:
     """Return true negatives, false positives, false negatives, true positives."""
-    truth, called = rows["observed"].to_numpy(int), rows["predicted"].to_numpy(int)
-    table = confusion(truth, called, 2)
+    truth, predicted = rows["observed"].to_numpy(int), rows["predicted"].to_numpy(int)
+    table = confusion(truth, predicted, 2)
     return int(table[0, 0]), int(table[0, 1]), int(table[1, 0]), int(table[1, 1])
 
 

@@ -200,8 +200,8 @@ class BinaryTask(Judged):
         train_outcome: CaseStatus,
     ) -> Mapping[str, Any]:
         """Return the threshold of the best balanced accuracy of the inner validation."""
-        known = outcome.known
-        threshold = best_threshold(outcome.case[known], sigmoid(output[known, 0]))
+        has_outcome = outcome.known
+        threshold = best_threshold(outcome.case[has_outcome], sigmoid(output[has_outcome, 0]))
         return {"threshold": threshold}
 
     def predictions(

@@ -39,9 +39,9 @@ def draw_scatter(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis: s
     if not people:
         return style.text_figure("Nobody is held out: nothing is predicted.", path)
     reference = next(iter(predictions))
-    every = np.concatenate([np.concatenate(arrays(table)) for table in people.values()])
-    margin = 0.04 * max(np.ptp(every), 1e-9)
-    limits = (every.min() - margin, every.max() + margin)
+    pooled = np.concatenate([np.concatenate(arrays(table)) for table in people.values()])
+    margin = 0.04 * max(np.ptp(pooled), 1e-9)
+    limits = (pooled.min() - margin, pooled.max() + margin)
     figure, panels = drawing.panels(len(people))
     for axes, (method, table) in zip(panels, people.items(), strict=True):
         observed, predicted = arrays(table)
