@@ -98,8 +98,8 @@ class ArrayReader:
             with self._open() as stored:
                 size = stored[variable].shape[1] * stored[variable].dtype.itemsize
             if size * len(self._rows) <= KEPT:
-                everybody = np.arange(len(self._rows))
-                self._kept[variable] = self._read(variable, everybody, None)
+                all_rows = np.arange(len(self._rows))
+                self._kept[variable] = self._read(variable, all_rows, None)
         if variable in self._kept:
             values = self._kept[variable][index]
             return np.asarray(values if columns is None else values[:, columns])
@@ -149,17 +149,17 @@ class ArrayReader:
         """Read block by block: only blocks with an instance that is asked for."""
         with self._open() as stored:
             data = stored[variable]
-            chosen = np.arange(data.shape[1]) if columns is None else np.asarray(columns)
-            values = np.empty((len(index), len(chosen)), dtype=data.dtype)
-            order = np.argsort(chosen, kind="stable")
+            selected = np.arange(data.shape[1]) if columns is None else np.asarray(columns)
+            values = np.empty((len(index), len(selected)), dtype=data.dtype)
+            order = np.argsort(selected, kind="stable")
             edges = np.arange(0, data.shape[1] + COLUMNS, COLUMNS)
-            starts = np.searchsorted(chosen[order], edges)
+            starts = np.searchsorted(selected[order], edges)
             for block, start in enumerate(edges[:-1]):
                 places = order[starts[block] : starts[block + 1]]
                 if places.size:
                     stop = min(int(start) + COLUMNS, data.shape[1])
                     part = self._block(variable, data, index, int(start), stop)
-                    values[:, as_slice(places)] = part[:, as_slice(chosen[places] - start)]
+                    values[:, as_slice(places)] = part[:, as_slice(selected[places] - start)]
         return values
 
     def _block(

@@ -58,8 +58,8 @@ class SnpSource:
         fam = read_fam(prefix)
         variants = read_bim(prefix)
         autosomal = autosomes(prefix, variants)
-        left = Attrition()
-        left.add(
+        attrition = Attrition()
+        attrition.add(
             variants.loc[~autosomal, "snp"],
             "autosomes",
             "not on chromosomes 1 to 22",
@@ -75,7 +75,7 @@ class SnpSource:
             ways=listing.ways,
             used=listing.used,
             where=listing.where,
-            attrition=pd.concat([filtered, left.table()], ignore_index=True),
+            attrition=pd.concat([filtered, attrition.table()], ignore_index=True),
             aliases=aliases,
             kin=read_table(sources["kinship"], KINSHIP, extra=True),
             instances={"variant": int(autosomal.sum())},
@@ -97,14 +97,14 @@ class SnpSource:
         }
         matching = Matching.of(cohort)
         names = {matching.key(name): name for name in ways[cohort.genotype_id]}
-        everybody = genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), cohort.genotype_id)
+        identifiers = genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), cohort.genotype_id)
         return Listing(
             names,
             ways,
             cohort.genotype_id,
             ", ".join(tables),
             Attrition().table(),
-            recorded={"sex": _sex(rows, map(matching.key, everybody))},
+            recorded={"sex": _sex(rows, map(matching.key, identifiers))},
         )
 
     def collect(
