@@ -31,9 +31,9 @@ def auc(truth: np.ndarray, score: np.ndarray) -> float:
     controls = len(truth) - cases
     if not cases or not controls:
         return float("nan")
-    _, back, counts = np.unique(score, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     midrank = np.cumsum(counts) - (counts - 1) / 2
-    total = midrank[back][truth == 1].sum()
+    total = midrank[inverse][truth == 1].sum()
     return float((total - cases * (cases + 1) / 2) / (cases * controls))
 
 
@@ -48,8 +48,8 @@ def auprc(truth: np.ndarray, score: np.ndarray) -> float:
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(truth[order] == 1)
     last = np.append(score[order][1:] != score[order][:-1], True)  # one threshold per tie
-    hits, seen = hits[last], np.flatnonzero(last) + 1
-    return float((np.diff(hits, prepend=0) / cases * (hits / seen)).sum())
+    hits, n_called = hits[last], np.flatnonzero(last) + 1
+    return float((np.diff(hits, prepend=0) / cases * (hits / n_called)).sum())
 
 
 def best_threshold(truth: np.ndarray, probability: np.ndarray) -> float:
