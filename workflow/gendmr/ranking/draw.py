@@ -60,7 +60,7 @@ def draw_ranking(
         A region of the ranking is not in the cohort or in the atlas.
     """
     summary = read_json(ranking / "summary.json")
-    tables = {table for own in summary["modalities"].values() for table in own}
+    tables = {table for table_names in summary["modalities"].values() for table in table_names}
     threshold = summary["null"]["family_wise_threshold"]
     figures = ranking / "figures"
     if "genes" in tables:
@@ -131,9 +131,9 @@ def _centroids(regions: pd.DataFrame, path: Path) -> np.ndarray:
     names = zip(stored["region"].values, stored["hemisphere"].values, strict=True)
     row = {name: number for number, name in enumerate(names)}
     wanted = list(zip(regions["region"], regions["hemisphere"], strict=True))
-    if strange := [name for name, side in wanted if (name, side) not in row]:
+    if unknown := [name for name, side in wanted if (name, side) not in row]:
         raise RankingError(
-            f"{path} lacks {len(strange)} regions of the ranking: {first_few(strange)}",
+            f"{path} lacks {len(unknown)} regions of the ranking: {first_few(unknown)}",
             cause="the ranking is of another cohort",
             next_step="run the stage ranking again",
         )
