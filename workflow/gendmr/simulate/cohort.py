@@ -205,8 +205,8 @@ def _label_order(
     people = len(cases) + len(controls)
     imaged = min(round(images * len(cases) / people), len(cases))
     first = np.concatenate([cases[:imaged], controls[: images - imaged]])
-    rest = np.concatenate([cases[imaged:], controls[images - imaged :]])
-    return np.concatenate([random.permutation(first), random.permutation(rest)])
+    not_imaged = np.concatenate([cases[imaged:], controls[images - imaged :]])
+    return np.concatenate([random.permutation(first), random.permutation(not_imaged)])
 
 
 def _finish_variants(
@@ -227,16 +227,16 @@ def _finish_variants(
         ~causal & ~variants["rare"].to_numpy() & (variants["chromosome"] != "X").to_numpy()
     )
     number = max(2, round(POOR_VARIANTS * len(harmless)))
-    bad = random.permutation(harmless)
+    shuffled = random.permutation(harmless)
     # Common variants only, because the loss of heterozygotes shows where they are many.
-    common = bad[number:][np.abs(derived[bad[number:]] - 0.5) < 0.25]
+    common = shuffled[number:][np.abs(derived[shuffled[number:]] - 0.5) < 0.25]
     column = variants["fault"].to_numpy(dtype=object)
-    column[bad[:number]], column[common[:number]] = "low_call_rate", "hwe"
+    column[shuffled[:number]], column[common[:number]] = "low_call_rate", "hwe"
     variants["fault"] = column.astype(str)
     only = random.random(len(variants))
-    aside = (1 - ON_BOTH) / 2
-    variants["array1"] = causal | (only >= aside)
-    variants["array2"] = causal | (only < 1 - aside)
+    single_share = (1 - ON_BOTH) / 2
+    variants["array1"] = causal | (only >= single_share)
+    variants["array2"] = causal | (only < 1 - single_share)
     return variants
 
 
@@ -266,9 +266,9 @@ def _arrays(
     """Return the rows (variants) and columns (people) of each array; twins are on both."""
     labels = people.table["label"].to_numpy()
     first = generator(seed, "simulate", "arrays").random(len(labels)) < 0.55
-    for label, other in zip(labels, people.table["other"], strict=True):
-        if other and label == names.with_fault("duplicate"):
-            first[labels == label] = ~first[labels == other]
+    for label, relative in zip(labels, people.table["other"], strict=True):
+        if relative and label == names.with_fault("duplicate"):
+            first[labels == label] = ~first[labels == relative]
     genotyped = labels != names.with_fault("no_genotypes")
     return {
         "array1": (np.flatnonzero(variants["array1"]), np.flatnonzero(genotyped & first)),
@@ -367,5 +367,5 @@ def _write_tables(
 
 def _everywhere(section: SimulateSection, table: pd.DataFrame) -> pd.Series:
     """Return the share that all regions of a person have lost to age, or lack by ancestry."""
-    older = (table["age"] - AGE[0]) / AGE[1]
-    return section.age_atrophy * older + section.smaller_regions * table["second"]
+    relative_age = (table["age"] - AGE[0]) / AGE[1]
+    return section.age_atrophy * relative_age + section.smaller_regions * table["second"]

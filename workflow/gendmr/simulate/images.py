@@ -124,9 +124,10 @@ def read_people(path: Path | str, section: SimulateSection) -> list[Person]:
     labels = table["participant_id"].str.removeprefix("sub-").tolist()
     planned = set(roster(section).imaged)
     if set(labels) != planned:
-        odd = sorted(planned.symmetric_difference(labels))
+        unmatched = sorted(planned.symmetric_difference(labels))
         raise TableError(
-            f"{path}: {len(odd)} participants are listed or planned, not both: {first_few(odd)}",
+            f"{path}: {len(unmatched)} participants are listed or planned, not both:"
+            f" {first_few(unmatched)}",
             cause="the table was made with another number of people or images",
             next_step="run `gendmr simulate cohort` with the same configuration",
         )
@@ -224,10 +225,10 @@ def scan(
 
     shape, affine = _grid(template, size, pose, place, voxel_sizes, random)
     # Scanner to the person's brain in the size of the template, then to the template itself.
-    back = np.eye(4)
-    back[:3, :3] = pose.T / size
-    back[:3, 3] = -back[:3, :3] @ place
-    places = _places(back @ affine, shape).reshape(3, -1)
+    to_template = np.eye(4)
+    to_template[:3, :3] = pose.T / size
+    to_template[:3, 3] = -to_template[:3, :3] @ place
+    places = _places(to_template @ affine, shape).reshape(3, -1)
     near = np.flatnonzero(_nearby(template, places))
     places = places[:, near]
     bias = _bias(template.lattice, random)
@@ -291,7 +292,7 @@ def _places(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Return the places of all voxels, float32, shape (3, i, j, k)."""
     parts = [
         affine[:3, axis].reshape(3, 1, 1, 1)
-        * np.arange(size).reshape([-1 if other == axis else 1 for other in range(3)])
+        * np.arange(size).reshape([-1 if dimension == axis else 1 for dimension in range(3)])
         for axis, size in enumerate(shape)
     ]
     places: np.ndarray = parts[0] + parts[1] + parts[2] + affine[:3, 3].reshape(3, 1, 1, 1)
@@ -325,5 +326,5 @@ def _reorient(values: np.ndarray, affine: np.ndarray, wanted: str) -> tuple[np.n
     change = nib.orientations.ornt_transform(
         nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(wanted)
     )
-    turned = nib.orientations.apply_orientation(values, change)
-    return turned, affine @ nib.orientations.inv_ornt_aff(change, values.shape)
+    reordered = nib.orientations.apply_orientation(values, change)
+    return reordered, affine @ nib.orientations.inv_ornt_aff(change, values.shape)
