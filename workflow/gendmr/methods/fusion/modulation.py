@@ -45,14 +45,15 @@ def modulate(
     -------
     Tensor (replicate, weight)
     """
-    every = torch.stack([batch[f"has_{name}"] for name in modalities]).prod(0)
-    every = every * (batch["weight"] > 0)  # (replicate, person)
+    complete = torch.stack([batch[f"has_{name}"] for name in modalities]).prod(0)
+    complete = complete * (batch["weight"] > 0)  # (replicate, person)
 
     def total(output: torch.Tensor, batch: Tensors, among: torch.Tensor) -> torch.Tensor:
         return (among * rightness(task, output, batch, among)).sum()
 
     score = {
-        name: vmap(total)(outputs[f"output_{name}"], batch, every)[:, None] for name in modalities
+        name: vmap(total)(outputs[f"output_{name}"], batch, complete)[:, None]
+        for name in modalities
     }
     pieces = []
     for name, piece, drawn in zip(
@@ -64,9 +65,11 @@ def modulate(
         if not name.startswith("encode"):
             pieces.append(piece)
             continue
-        own = modality_of_parameter(name)
-        others = torch.stack([score[other] for other in modalities if other != own]).mean(0)
-        ratio = (score[own] + 1e-6) / (others + 1e-6)
+        modality = modality_of_parameter(name)
+        others_mean = torch.stack(
+            [score[other_modality] for other_modality in modalities if other_modality != modality]
+        ).mean(0)
+        ratio = (score[modality] + 1e-6) / (others_mean + 1e-6)
         damping = 1 - torch.tanh(strength * ratio)
         factor = torch.where(ratio > 1, damping, torch.ones_like(ratio))
         pieces.append(piece * factor + drawn * _spread(piece, drawn != 0))
@@ -90,8 +93,12 @@ def gradient_noise(
     for name, shape in zip(layout.names, layout.shapes, strict=True):
         drawn = torch.zeros(shape)
         if name.startswith("encode"):
-            own = (shape[0], sizes[modality_of_parameter(name)]) if len(shape) == 2 else shape
-            drawn[tuple(map(slice, own))] = torch.randn(own, generator=random)
+            replicate_shape = (
+                (shape[0], sizes[modality_of_parameter(name)]) if len(shape) == 2 else shape
+            )
+            drawn[tuple(map(slice, replicate_shape))] = torch.randn(
+                replicate_shape, generator=random
+            )
         pieces.append(drawn.reshape(-1))
     return torch.cat(pieces)
 

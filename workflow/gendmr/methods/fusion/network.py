@@ -71,9 +71,9 @@ class FusionNet(nn.Module):
             if f"{NOISE}{name}" in batch:
                 code = code * batch[f"{NOISE}{name}"]
             part = self.head[name](code)  # (person, n_outputs)
-            has = batch[f"has_{name}"][:, None]
-            parts.append(part * has)
-            present.append(has)
+            has_modality = batch[f"has_{name}"][:, None]
+            parts.append(part * has_modality)
+            present.append(has_modality)
             # An equal share of the common bias belongs to each modality (Peng et al. 2022, eq. 6).
             outputs[f"output_{name}"] = part if self.late else part + self.bias / len(self.encode)
         total = torch.stack(parts).sum(0)

@@ -122,11 +122,15 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
 
     template = load_mni152_template(resolution=4)
     axes = [np.unique(table[axis]) for axis in "xyz"]
-    gate = table.sort_values(["x", "y", "z"])["gate"].to_numpy().reshape([len(one) for one in axes])
+    gate = (
+        table.sort_values(["x", "y", "z"])["gate"]
+        .to_numpy()
+        .reshape([len(positions) for positions in axes])
+    )
     voxels = np.indices(template.shape).reshape(3, -1).T
     places = voxels @ template.affine[:3, :3].T + template.affine[:3, 3]
     # One position along an axis says the same everywhere along it.
-    long = [number for number, one in enumerate(axes) if len(one) > 1]
+    long = [number for number, positions in enumerate(axes) if len(positions) > 1]
     values = np.full(len(places), float(gate.mean()))
     if long:
         ends = [axes[number] for number in long]
