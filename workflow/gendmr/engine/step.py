@@ -140,8 +140,8 @@ class ReplicateStep:
         problem, piece = self.problems[number], step.pieces[number]
         random = torch_generator(problem.seed, "dropout", self.phase.name, *place)
         count = 0 if piece is None else len(piece.rows)
-        drawn = self.network.noise(self.module, problem, count, random)
-        return {f"{NOISE}{name}": value.to(self.device) for name, value in drawn.items()}
+        noise = self.network.noise(self.module, problem, count, random)
+        return {f"{NOISE}{name}": value.to(self.device) for name, value in noise.items()}
 
     def _gradients(self, scaled: Tensors, weights: torch.Tensor) -> Tensors:
         """Return gradients by term where the network asks for them, else that of the sum."""

@@ -134,8 +134,8 @@ class PhaseTraining:
             moving = (stopping.active & part)[:, None]
             self.optimiser.update(state, result.gradient, rate, moving)
             for name, decay in decays.items():
-                moved = decay * state.teachers[name] + (1 - decay) * state.weights
-                state.teachers[name] = torch.where(part[:, None], moved, state.teachers[name])
+                averaged = decay * state.teachers[name] + (1 - decay) * state.weights
+                state.teachers[name] = torch.where(part[:, None], averaged, state.teachers[name])
             state.memory = _where(part, result.memory, state.memory)
             state.buffers = _where(part, result.buffers, state.buffers)
             step_results.append((step, result))
