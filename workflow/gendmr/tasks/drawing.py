@@ -47,12 +47,12 @@ def panels(count: int, *, share: bool = True, gap: float = 0) -> tuple[Figure, l
     )
     for axes in grid.ravel()[count:]:
         axes.remove()
-    drawn = grid.ravel()[:count].tolist()
+    used_axes = grid.ravel()[:count].tolist()
     if share:
-        for place, axes in enumerate(drawn):
+        for place, axes in enumerate(used_axes):
             # A panel without one below it keeps its numbers.
             axes.tick_params(labelbottom=place + columns >= count)
-    return figure, drawn
+    return figure, used_axes
 
 
 def unit_square(axes: Any) -> None:

@@ -27,9 +27,9 @@ def counted(labels: pd.Series) -> str:
     return f"{shown}{further}" if shown else "no label at all"
 
 
-def same_but_case(label: str, wanted: Iterable[str]) -> str:
-    """Return a hint where a label differs from a wanted one in letter case only."""
-    folded = {candidate.casefold(): candidate for candidate in wanted}
+def same_but_case(label: str, candidates: Iterable[str]) -> str:
+    """Return a hint where a label differs from a candidate in letter case only."""
+    folded = {candidate.casefold(): candidate for candidate in candidates}
     match = folded.get(label.casefold())
     return f" ({match!r} differs only in letter case)" if match else ""
 

@@ -278,10 +278,10 @@ class MulticlassTask(Judged):
     def interval(self, rows: pd.DataFrame, random: np.random.Generator) -> tuple[float, float]:
         """Return the bootstrap interval of the macro AUC; each class is drawn apart."""
         observed = rows["observed"].to_numpy(dtype=str)
-        drawn = resample_counts(random, observed)
+        counts = resample_counts(random, observed)
         scores = probabilities(rows, self.classes)
         present = [k for k, name in enumerate(self.classes) if 0 < (observed == name).mean() < 1]
         if len(present) < 2:
             return np.nan, np.nan
-        areas = [resampled_auc(observed == self.classes[k], scores[:, k], drawn) for k in present]
+        areas = [resampled_auc(observed == self.classes[k], scores[:, k], counts) for k in present]
         return percentile_interval(np.mean(areas, axis=0))
