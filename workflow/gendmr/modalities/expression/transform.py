@@ -136,8 +136,8 @@ def _limits(values: np.ndarray, clip: float | None) -> tuple[np.ndarray, np.ndar
     measured = np.isfinite(values).any(axis=0)
     first, middle, third = np.nanquantile(values[:, measured], [0.25, 0.5, 0.75], axis=0)
     spread = (third - first) / 1.349
-    reach = np.where(spread > 0, clip * spread, np.inf)
-    low[measured], high[measured] = middle - reach, middle + reach
+    half_width = np.where(spread > 0, clip * spread, np.inf)
+    low[measured], high[measured] = middle - half_width, middle + half_width
     return low, high
 
 

@@ -41,7 +41,7 @@ def align(
     alleles = list(zip(offered["effect_allele"], offered["other_allele"], strict=True))
     places = np.full(len(wanted), -1, dtype=np.int64)
     relation = np.zeros(len(wanted), dtype=np.int64)
-    unfit = 0
+    n_mismatched = 0
     pairs = list(zip(wanted["effect_allele"], wanted["other_allele"], strict=True))
     rows = zip(
         wanted["snp"],
@@ -56,7 +56,7 @@ def align(
         if len(fitting) == 1:
             places[row], relation[row] = fitting[0]
         else:
-            unfit += bool(candidates)
+            n_mismatched += bool(candidates)
     exchanged = (relation & EXCHANGED) > 0
     strand = (relation & OTHER_STRAND) > 0
     palindromic = np.array([_palindrome(pair) for pair in pairs], dtype=bool)
@@ -73,7 +73,7 @@ def align(
     counts = {
         "flipped": int(exchanged.sum()),
         "other_strand": int(strand.sum()),
-        "other_alleles": unfit,
+        "other_alleles": n_mismatched,
         "ambiguous": int(ambiguous.sum()),
     }
     return FoundInstances(places, exchanged, counts, span=2)

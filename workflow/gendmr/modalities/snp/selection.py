@@ -124,7 +124,7 @@ class Candidates:
             SNPs of an interval pass the same thresholds; those named need only vary.
         """
         counts = {"available": int(excluded.size), "excluded": int(excluded.sum())}
-        wanted = frozenset(options.genes)
+        gene_names = frozenset(options.genes)
         if override is not None:
             if override.names:
                 candidate = snps["snp"].isin(override.names).to_numpy(dtype=bool)
@@ -134,8 +134,8 @@ class Candidates:
             counts["in_locus"] = int((candidate & ~excluded).sum())
         elif options.mode == "fold_association":
             candidate = np.ones(len(snps), dtype=bool)
-        elif wanted:
-            candidate = np.array([bool(genes_of(text) & wanted) for text in snps["gene"]], bool)
+        elif gene_names:
+            candidate = np.array([bool(genes_of(text) & gene_names) for text in snps["gene"]], bool)
         else:
             candidate = np.array([bool(text) for text in snps["gene"]], bool)
         candidate = candidate & ~excluded
@@ -221,12 +221,12 @@ class Candidates:
 
     def _per_gene(self, selected: np.ndarray) -> np.ndarray:
         """Keep the first `per_gene` SNPs of each gene, then the first rounds up to `maximum`."""
-        wanted, most = frozenset(self.options.genes), self.options.per_gene
+        gene_names, most = frozenset(self.options.genes), self.options.per_gene
         gene_counts: dict[str, int] = {}
         rounds = np.full(selected.size, most, dtype=np.int64)
         for order, candidate in enumerate(selected):
             names = self.genes[candidate]
-            names = names & wanted if wanted else names
+            names = names & gene_names if gene_names else names
             # A SNP of several genes counts for the one that has fewest so far.
             times = min(gene_counts.get(name, 0) for name in names)
             if times < most:
