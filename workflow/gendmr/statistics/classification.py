@@ -46,10 +46,10 @@ def auprc(truth: np.ndarray, score: np.ndarray) -> float:
     if not cases or cases == len(truth):
         return float("nan")
     order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(truth[order] == 1)
+    true_positives = np.cumsum(truth[order] == 1)
     last = np.append(score[order][1:] != score[order][:-1], True)  # one threshold per tie
-    hits, n_called = hits[last], np.flatnonzero(last) + 1
-    return float((np.diff(hits, prepend=0) / cases * (hits / n_called)).sum())
+    true_positives, n_called = true_positives[last], np.flatnonzero(last) + 1
+    return float((np.diff(true_positives, prepend=0) / cases * (true_positives / n_called)).sum())
 
 
 def best_threshold(truth: np.ndarray, probability: np.ndarray) -> float:

@@ -55,10 +55,10 @@ def bootstrap_auc(
     upto = np.searchsorted(controls[order], cases, side="right")
     values = np.empty(BOOTSTRAPS)
     for number in range(BOOTSTRAPS):
-        drawn = np.bincount(
+        counts = np.bincount(
             random.integers(controls.size, size=controls.size), minlength=order.size
         )
-        cumulated = np.concatenate([[0], np.cumsum(drawn)])
+        cumulated = np.concatenate([[0], np.cumsum(counts)])
         wins = (cumulated[below] + cumulated[upto]) / 2
         values[number] = wins[random.integers(cases.size, size=cases.size)].mean() / controls.size
     return percentile_interval(values)

@@ -86,8 +86,8 @@ def kaplan_meier_interval(
         Bounds are NaN where the share is 0 or 1.
     """
     survival = kaplan_meier(time, event).at(at)
-    reach = np.exp(1.959963984540054 * greenwood(time, event).at(at))
-    return survival, survival**reach, survival ** (1 / reach)
+    exponent = np.exp(1.959963984540054 * greenwood(time, event).at(at))
+    return survival, survival**exponent, survival ** (1 / exponent)
 
 
 def nelson_aalen(time: np.ndarray, event: np.ndarray) -> StepCurve:
@@ -202,9 +202,9 @@ def uno_c(
     time, event, risk : (person,)
     """
     event = event.astype(bool)
-    reach = uncensored(train_time, train_event).at(time, left=True)
-    use = event & (reach > 0) & (time <= train_time.max(initial=-np.inf))
-    weight = np.where(use, 1 / np.where(use, reach, 1) ** 2, 0.0)
+    uncensored_at_event = uncensored(train_time, train_event).at(time, left=True)
+    use = event & (uncensored_at_event > 0) & (time <= train_time.max(initial=-np.inf))
+    weight = np.where(use, 1 / np.where(use, uncensored_at_event, 1) ** 2, 0.0)
     return concordance(time, event, risk, weight)
 
 
