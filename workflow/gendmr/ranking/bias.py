@@ -56,8 +56,8 @@ class Bias:
         """Return a sentence where scores go with the property."""
         if abs(self.observed) <= STRONG:
             return None
-        way = "rise" if self.observed > 0 else "fall"
-        text = f"Scores {way} with {WORDS[self.property]} (rank correlation {self.observed:.2f}"
+        verb = "rise" if self.observed > 0 else "fall"
+        text = f"Scores {verb} with {WORDS[self.property]} (rank correlation {self.observed:.2f}"
         if self.null.size:
             text += f"; {np.median(self.null):.2f} with permuted outcomes"
         return f"{text}): compare genes by p, not by score."

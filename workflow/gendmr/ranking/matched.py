@@ -184,10 +184,10 @@ def draw(
         for blocks in members:
             copies = np.repeat(beyond[blocks, None], exchanged.shape[1], axis=1)
             exchanged[blocks] = rng.permuted(copies, axis=0)
-        drawn = member @ exchanged
-        reached += reaches(drawn, observed[:, None]).sum(axis=1)
+        scores = member @ exchanged
+        reached += reaches(scores, observed[:, None]).sum(axis=1)
         if start < SHOWN_DRAWS:
-            shown.append(drawn[:, : SHOWN_DRAWS - start].astype(np.float32))
+            shown.append(scores[:, : SHOWN_DRAWS - start].astype(np.float32))
     low, high = np.percentile(np.concatenate(shown, axis=1), [5, 95], axis=1)
     return Draws(low=low, high=high, p=(reached + 1) / (draws + 1))
 

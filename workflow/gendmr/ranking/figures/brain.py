@@ -76,8 +76,8 @@ def read_atlas(folder: Path, regions: pd.DataFrame) -> Atlas:
     table = read_table(folder / "regions.tsv", PLACES, extra=True)
     rows = zip(table["region"], table["hemisphere"], strict=True)
     label_of = {key: row for row, key in enumerate(rows, start=1)}
-    wanted = list(zip(regions["region"], regions["hemisphere"], strict=True))
-    unknown = [name for name, side in wanted if (name, side) not in label_of]
+    keys = list(zip(regions["region"], regions["hemisphere"], strict=True))
+    unknown = [name for name, side in keys if (name, side) not in label_of]
     if unknown:
         raise AtlasError(
             f"{folder}/regions.tsv lacks {len(unknown)} regions of the ranking:"
@@ -85,7 +85,7 @@ def read_atlas(folder: Path, regions: pd.DataFrame) -> Atlas:
             cause="the cohort was measured with another atlas",
             next_step="run the stages imaging, cohort and training again",
         )
-    return Atlas(folder / "atlas.nii.gz", np.array([label_of[key] for key in wanted], dtype=int))
+    return Atlas(folder / "atlas.nii.gz", np.array([label_of[key] for key in keys], dtype=int))
 
 
 def draw_brain(

@@ -170,5 +170,5 @@ def _crossed(anchor: np.ndarray, ends: np.ndarray, occupied: np.ndarray) -> np.n
     if not len(occupied):
         return np.zeros(len(ends))
     dots = _along(anchor, ends)[:, :, None, :]
-    hit: np.ndarray = np.all((dots > occupied[:, :2]) & (dots < occupied[:, 2:]), axis=-1)
-    return np.asarray(hit.any(axis=1).sum(axis=1))
+    crossed: np.ndarray = np.all((dots > occupied[:, :2]) & (dots < occupied[:, 2:]), axis=-1)
+    return np.asarray(crossed.any(axis=1).sum(axis=1))
