@@ -127,7 +127,7 @@ def _draw_people(
 
     cases, controls = choose_balanced(disease.case, section.people)
     members = _label_order(cases, controls, section.images, random)
-    spare = np.setdiff1d(np.arange(pool), members)
+    unused = np.setdiff1d(np.arange(pool), members)
     rows: list[dict[str, Any]] = []
     columns: list[np.ndarray] = []
     losses: list[np.ndarray] = []
@@ -151,12 +151,12 @@ def _draw_people(
     unseen = members[section.images :] if section.images < section.people - 1 else members
     parent = int(unseen[np.argmax(age[unseen])])
     twin = next(int(member) for member in unseen[::-1] if member != parent)
-    free = iter(spare.tolist())
+    free = iter(unused.tolist())
     for label, fault in names.faults.items():
         if fault == "duplicate":
             add(label, twin, site=int(site[twin]) % section.sites + 1)
         elif fault == "child":
-            partner = next(m for m in spare[::-1].tolist() if man[m] != man[parent])
+            partner = next(m for m in unused[::-1].tolist() if man[m] != man[parent])
             boy = bool(random.random() < 0.5)
             young = round(float(age[parent]) - 26, 1)
             add(label, parent, age=young, man=boy, diagnosis="CN")
@@ -249,8 +249,8 @@ def _genotype(people: _People, variants: pd.DataFrame, names: ImageList, seed: i
     dosage[haploid] = 2 * people.haplotypes[..., 0][haploid]
     random = generator(seed, "simulate", "calls")
     clustered = (variants["fault"] == "hwe").to_numpy()
-    lost = (random.random(dosage.shape) < LOST_HETEROZYGOTES) & (dosage == 1)
-    dosage = np.where(lost & clustered[:, None], np.int8(0), dosage)
+    dropped = (random.random(dosage.shape) < LOST_HETEROZYGOTES) & (dosage == 1)
+    dosage = np.where(dropped & clustered[:, None], np.int8(0), dosage)
     failing = np.full(len(variants), MISSING)
     poor = (variants["fault"] == "low_call_rate").to_numpy()
     failing[poor] = random.uniform(*POOR_VARIANT, int(poor.sum()))

@@ -79,20 +79,20 @@ def plant(
     low, high = section.odds_ratios
     n_weaker = section.planted - 1
     ratios = [section.strongest_odds_ratio, *random.uniform(low, high, n_weaker).round(3)]
-    ways = ["diagnosis"] * section.planted
+    paths = ["diagnosis"] * section.planted
     n_through_regions = round(section.through_regions * n_weaker) if section.mediators else 0
-    for turn, index in enumerate(random.permutation(n_weaker)[:n_through_regions]):
-        ways[int(index) + 1] = section.mediators[turn % len(section.mediators)]
+    for number, index in enumerate(random.permutation(n_weaker)[:n_through_regions]):
+        paths[int(index) + 1] = section.mediators[number % len(section.mediators)]
     share = _share_of_susceptibility(section)
     planted = []
-    for gene, ratio, way in zip(candidates[: section.planted], ratios, ways, strict=True):
+    for gene, ratio, path in zip(candidates[: section.planted], ratios, paths, strict=True):
         rows = np.flatnonzero((variants["gene"] == gene).to_numpy())
         inside = rows[variants["inside"].to_numpy()[rows]]
         if (frequency[inside] >= LEAST_FREQUENCY).any():
             rows = inside
         best = rows[np.argmin(np.abs(frequency[rows] - TARGET_FREQUENCY))]
-        item = Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), way)
-        if share is not None and way != "diagnosis":
+        item = Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), path)
+        if share is not None and path != "diagnosis":
             item = replace(item, odds_ratio=float("nan"), share=share)
         planted.append(item)
     _check_shares(planted)
@@ -290,15 +290,15 @@ def choose_balanced(case: np.ndarray, people: int) -> tuple[np.ndarray, np.ndarr
         The pool has too few of either.
     """
     cases, controls = np.flatnonzero(case), np.flatnonzero(~case)
-    wanted = people // 2, people - people // 2
-    if len(cases) < wanted[0] or len(controls) < wanted[1]:
+    sizes = people // 2, people - people // 2
+    if len(cases) < sizes[0] or len(controls) < sizes[1]:
         raise ConfigurationError(
-            f"simulate: {len(cases)} cases and {len(controls)} controls arose, {wanted[0]} and"
-            f" {wanted[1]} are needed",
+            f"simulate: {len(cases)} cases and {len(controls)} controls arose, {sizes[0]} and"
+            f" {sizes[1]} are needed",
             cause="effects so strong that the pool is lopsided",
             next_step="lower simulate.strongest_odds_ratio or age_effect, or change the seed",
         )
-    return cases[: wanted[0]], controls[: wanted[1]]
+    return cases[: sizes[0]], controls[: sizes[1]]
 
 
 def _balance(logit: np.ndarray) -> float:

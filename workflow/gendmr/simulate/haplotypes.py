@@ -148,8 +148,10 @@ def _gene_pieces(
         frequency, sites, positions = _coalescent(
             people, length + 2 * FLANK, derive(seed, "simulate", "coalescent", gene.symbol)
         )
-        wanted = max(3, int(random.poisson(snps)))
-        selected = _typed(frequency, positions, wanted, (length + 2 * FLANK) / (3 * wanted), random)
+        n_sites = max(3, int(random.poisson(snps)))
+        selected = _typed(
+            frequency, positions, n_sites, (length + 2 * FLANK) / (3 * n_sites), random
+        )
         rare = np.flatnonzero((frequency > 0) & (frequency < UNCOMMON))
         if number % RARE_EVERY == 0 and len(rare):
             selected = np.append(selected, random.choice(rare))
@@ -184,8 +186,8 @@ def _background_pieces(
             derive(seed, "simulate", "coalescent", "background", segment),
             mutation=SPARSE,
         )
-        wanted = min(SEGMENT, snps - first)
-        selected = _one_per_bin(frequency, positions, wanted, SPACING, random, least=0.15)
+        n_sites = min(SEGMENT, snps - first)
+        selected = _one_per_bin(frequency, positions, n_sites, SPACING, random, least=0.15)
         where = start + positions[selected]
         near = genes[genes["chromosome"] == name]
         clear = np.ones(len(where), dtype=bool)
@@ -257,16 +259,16 @@ def _coalescent(
 def _typed(
     frequency: np.ndarray,
     positions: np.ndarray,
-    wanted: int,
+    n_sites: int,
     apart: float,
     random: np.random.Generator,
 ) -> np.ndarray:
     """Choose sites as an array does: common ones, some uncommon, spread out."""
     common = random.permutation(np.flatnonzero(frequency >= COMMON))
     uncommon = random.permutation(np.flatnonzero((frequency >= UNCOMMON) & (frequency < COMMON)))
-    n_uncommon = int(random.binomial(wanted, UNCOMMON_SHARE))
+    n_uncommon = int(random.binomial(n_sites, UNCOMMON_SHARE))
     selected: list[int] = []
-    for group, enough in ((common, wanted - n_uncommon), (uncommon, wanted)):
+    for group, enough in ((common, n_sites - n_uncommon), (uncommon, n_sites)):
         for site in group:
             if len(selected) >= enough:
                 break
@@ -278,7 +280,7 @@ def _typed(
 def _one_per_bin(
     frequency: np.ndarray,
     positions: np.ndarray,
-    wanted: int,
+    n_sites: int,
     spacing: int,
     random: np.random.Generator,
     *,
@@ -289,7 +291,7 @@ def _one_per_bin(
     bins = positions[common] // spacing
     middle = np.abs(positions[common] % spacing - spacing // 2) < spacing // 4
     selected = []
-    for number in range(wanted):
+    for number in range(n_sites):
         inside = common[(bins == number) & middle]
         if len(inside):
             selected.append(int(random.choice(inside)))

@@ -232,8 +232,8 @@ def scan(
     near = np.flatnonzero(_nearby(template, places))
     places = places[:, near]
     bias = _bias(template.lattice, random)
-    moved = sample(np.concatenate([displacement, bias]), template.lattice.index(places))
-    origin = places + moved[:3]
+    fields = sample(np.concatenate([displacement, bias]), template.lattice.index(places))
+    origin = places + fields[:3]
 
     values = ndimage.map_coordinates(
         template.brightness, _indices(template.affine, origin), order=1, mode="constant"
@@ -250,7 +250,7 @@ def scan(
 
     site = generator(seed, "simulate", "site", person.site)
     values = np.clip(values, 0, None) ** np.exp(site.normal(0, GAMMA))
-    values *= np.exp(moved[3])
+    values *= np.exp(fields[3])
     noise = random.uniform(*NOISE)
     real = values + noise * random.standard_normal(len(near), dtype=np.float32)
     imaginary = noise * random.standard_normal(len(near), dtype=np.float32)
@@ -259,8 +259,10 @@ def scan(
     image = np.zeros(shape, dtype=np.int16)
     image.ravel()[near] = np.rint(values).astype(np.int16)
 
-    wanted = ORIENTATIONS[derive(seed, "simulate", "orientation", person.label) % len(ORIENTATIONS)]
-    return _reorient(image, affine, wanted)
+    orientation = ORIENTATIONS[
+        derive(seed, "simulate", "orientation", person.label) % len(ORIENTATIONS)
+    ]
+    return _reorient(image, affine, orientation)
 
 
 def _grid(
@@ -321,10 +323,12 @@ def _bias(lattice: Lattice, random: np.random.Generator) -> np.ndarray:
     return np.asarray(coarse[None] * (BIAS / coarse.std()))
 
 
-def _reorient(values: np.ndarray, affine: np.ndarray, wanted: str) -> tuple[np.ndarray, np.ndarray]:
+def _reorient(
+    values: np.ndarray, affine: np.ndarray, orientation: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Reorder and flip the axes of an image whose own order is R A S; places do not move."""
     change = nib.orientations.ornt_transform(
-        nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(wanted)
+        nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(orientation)
     )
     reordered = nib.orientations.apply_orientation(values, change)
     return reordered, affine @ nib.orientations.inv_ornt_aff(change, values.shape)

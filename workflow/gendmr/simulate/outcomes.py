@@ -212,15 +212,17 @@ def draw_liability(
         spread = causes.copies[direct].std(axis=1)
         direct_effects = _mixed(causes.weights[direct] * spread, own_genes[direct], shared) / spread
         variance = float((direct_effects @ causes.copies[direct]).var())
-        wanted = max(outcome.heritability - inherited, 0.0)
-        if wanted > 0 and variance == 0:
+        direct_variance = max(outcome.heritability - inherited, 0.0)
+        if direct_variance > 0 and variance == 0:
             raise ConfigurationError(
                 f"simulate.outcomes.{name}: no planted gene has an effect that could be shared",
                 cause="odds ratios of 1 and `shared: 1`",
                 next_step="raise simulate.strongest_odds_ratio, lower `shared`, or set"
                 " `heritability: 0`",
             )
-        genes[direct] = direct_effects * np.sqrt(wanted / variance) if wanted > 0 else 0.0
+        genes[direct] = (
+            direct_effects * np.sqrt(direct_variance / variance) if direct_variance > 0 else 0.0
+        )
     value = genes[direct] @ causes.copies[direct] + causes.susceptibility @ regions
     residual = np.sqrt(shared) * causes.unexplained + np.sqrt(1 - shared) * own_rest
     value = (
