@@ -133,8 +133,8 @@ def attribute(fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attrib
         inputs = {EXPRESSION: [batch[EXPRESSION]]} if EXPRESSION in fitted.modalities else {}
         if PATCH in fitted.modalities:
             inputs[PATCH] = [tokens for name, tokens in outputs.items() if name.startswith(TOKENS)]
-        flat = [tensor for tensors in inputs.values() for tensor in tensors]
-        slopes = iter(torch.autograd.grad(scalar.sum(), flat))
+        input_tensors = [tensor for tensors in inputs.values() for tensor in tensors]
+        slopes = iter(torch.autograd.grad(scalar.sum(), input_tensors))
         for name, tensors in inputs.items():
             products = [(next(slopes) * tensor).detach() for tensor in tensors]
             summed = [product.sum(-1) if product.ndim == 3 else product for product in products]

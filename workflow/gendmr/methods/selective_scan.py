@@ -127,9 +127,9 @@ def _chunks(steps: int) -> list[slice]:
 
 def _terms(x: Tensor, delta: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Return what multiplies the state and what is added, (step, batch, channel, state)."""
-    moved = delta.transpose(0, 1)
-    decay = torch.exp(moved[..., None] * a)
-    drive = (moved * x.transpose(0, 1))[..., None] * b.transpose(0, 1)[:, :, None]
+    steps_first = delta.transpose(0, 1)
+    decay = torch.exp(steps_first[..., None] * a)
+    drive = (steps_first * x.transpose(0, 1))[..., None] * b.transpose(0, 1)[:, :, None]
     return decay, drive
 
 

@@ -56,7 +56,7 @@ def modulate(
         for name in modalities
     }
     pieces = []
-    for name, piece, drawn in zip(
+    for name, piece, noise in zip(
         layout.names,
         torch.split(gradient, layout.sizes, dim=1),
         torch.split(batch[f"{NOISE}gradient"], layout.sizes, dim=1),
@@ -72,7 +72,7 @@ def modulate(
         ratio = (score[modality] + 1e-6) / (others_mean + 1e-6)
         damping = 1 - torch.tanh(strength * ratio)
         factor = torch.where(ratio > 1, damping, torch.ones_like(ratio))
-        pieces.append(piece * factor + drawn * _spread(piece, drawn != 0))
+        pieces.append(piece * factor + noise * _spread(piece, noise != 0))
     return torch.cat(pieces, dim=1)
 
 
@@ -91,15 +91,15 @@ def gradient_noise(
     """
     pieces = []
     for name, shape in zip(layout.names, layout.shapes, strict=True):
-        drawn = torch.zeros(shape)
+        noise = torch.zeros(shape)
         if name.startswith("encode"):
             replicate_shape = (
                 (shape[0], sizes[modality_of_parameter(name)]) if len(shape) == 2 else shape
             )
-            drawn[tuple(map(slice, replicate_shape))] = torch.randn(
+            noise[tuple(map(slice, replicate_shape))] = torch.randn(
                 replicate_shape, generator=random
             )
-        pieces.append(drawn.reshape(-1))
+        pieces.append(noise.reshape(-1))
     return torch.cat(pieces)
 
 

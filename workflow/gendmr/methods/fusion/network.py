@@ -57,10 +57,10 @@ class FusionNet(nn.Module):
                     continue
                 value.zero_()
                 if value.ndim == 2:
-                    drawn = torch.randn(value.shape, generator=random)
+                    noise = torch.randn(value.shape, generator=random)
                     inputs = value.shape[1]
                     scale = inputs**0.5 / PACE if name.startswith("encode") else inputs**-0.5
-                    value.copy_(drawn * START * scale)
+                    value.copy_(noise * START * scale)
 
     def forward(self, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs) and that of each modality, `output_<modality>`."""

@@ -150,8 +150,8 @@ class Migtrans(NetworkMethod):
         for name in modalities:
             if name in IMAGES:
                 voxels = inputs.preparation.instances(name)[list(GRID)].to_numpy(dtype=np.int64)
-                flat = np.ravel_multi_index(tuple(voxels.T), _grid_of(inputs.preparation, name))
-                fixed[f"{PLACES}{name}"] = torch.from_numpy(np.asarray(flat, dtype=np.int64))
+                indices = np.ravel_multi_index(tuple(voxels.T), _grid_of(inputs.preparation, name))
+                fixed[f"{PLACES}{name}"] = torch.from_numpy(np.asarray(indices, dtype=np.int64))
         train = problem.train
         if self.options.shortcut == "ridge":
             shortcut = fit_shortcut(inputs, modalities)
