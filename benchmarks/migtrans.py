@@ -33,7 +33,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from scipy.stats import t
 
 from calibration_page import BEGIN, END, replace_part
 from gendmr.config.study import Study
@@ -50,14 +49,13 @@ from in_process import (
     rank_trained,
     train_folds,
 )
+from migtrans_page import MAIN, generated
 from planted import codes
-from planted_page import markdown, mean_with_error
 
 STUDY = ROOT / "config/studies/migtrans.yaml"
 TABLE = ROOT / "docs/explanation/migtrans.tsv"
 PAGE = ROOT / "docs/explanation/migtrans.md"
 WORK = ROOT / "results/benchmark-migtrans"
-MAIN = "migtrans"
 BATCH = 64  # people in a step where epochs are given
 FIRST = 10
 RANKED = {
@@ -66,15 +64,6 @@ RANKED = {
     "volume_regions": ("regions", "atlas_region"),
     "genes": ("genes", "gene"),
 }  # table of a ranking: column of ours, and the key of its rows
-FOUND = tuple(dict.fromkeys(column for column, _ in RANKED.values()))
-# What stands in the study without a part, or with one more, and what it is held against.
-ABLATIONS = {
-    "network-alone": (
-        *("image-first", "one-token", "no-feed-forward", "all-present", "autoencoder"),
-        *("pretrained", "auxiliary", "smoothed", "three-seeds"),
-    ),
-    "maps-alone": ("squeeze", "no-gate"),
-}
 SMALL_METHODS = (
     *("migtrans", "migtrans-maps", "network-alone", "migtrans-edge", "covariates", "amplitude"),
     *("tangent", "early-fusion", "somebody-elses-snp", "late-fusion"),
@@ -83,8 +72,6 @@ SMALL = {
     **{"people": 120, "images": 110, "genes": 30, "background_snps": 300, "planted": 6},
     **{"strongest_odds_ratio": 4.0, "atrophy": 0.1, "volumes": 100},
 }
-HELD_OUT = 0.25  # held-out people per training person, in five folds
-SEVERAL = 4  # cohorts from which on intervals are over cohorts
 COLUMNS: dict[str, Kind] = {
     "permuted": "integer",
     "cohort": "integer",
@@ -295,76 +282,6 @@ def memory() -> float:
 
 
 # ---- The page ------------------------------------------------------------------------------------
-
-
-def generated(table: pd.DataFrame) -> str:
-    """Return the tables of the page: true diagnoses, ablations, permuted diagnoses."""
-    true, permuted = (table[table["permuted"] == number] for number in (0, 1))
-    parts = []
-    ablated = {name for names in ABLATIONS.values() for name in names} | {"maps-alone"}
-    if len(rows := true[~true["method"].isin(ablated)]):
-        parts += ["### True diagnoses", section(rows, MAIN)]
-    for against, names in ABLATIONS.items():
-        rows = true[true["method"].isin([against, *names])]
-        if rows["method"].nunique() > 1:
-            parts += [f"### Parts: against `{against}`", section(rows, against)]
-    if len(permuted):
-        parts += ["### Permuted diagnoses", section(permuted, MAIN)]
-    return "\n\n".join(parts) or "No cohort has been run yet."
-
-
-def section(rows: pd.DataFrame, main: str) -> str:
-    """Return a row per method: AUC, how much better the main one is in the same folds, and more."""
-    mean = rows.groupby("method")["auc"].mean().sort_values(ascending=False)
-    lines = []
-    for name in mean.index:
-        own = rows[rows["method"] == name]
-        numbers = [
-            "–" if own[column].isna().all() else f"{own[column].mean():.{digits}f}"
-            for column, digits in {"share": 2, **dict.fromkeys(FOUND, 1)}.items()
-        ]
-        lines.append(
-            [
-                f"**{name}**" if name == main else str(name),
-                str(len(own)),
-                mean_with_error(own["auc"], 3),
-                "" if name == main else gain(rows, main, str(name)),
-                *numbers,
-                f"{own['seconds'].mean():.0f}",
-            ]
-        )
-    head = [
-        *("method", "cohorts", "AUC", f"{main} is better by (95 % interval)", "network counts"),
-        *("pairs", "regions", "genes", "processor s"),
-    ]
-    return markdown(head, lines)
-
-
-def gain(rows: pd.DataFrame, main: str, other: str) -> str:
-    """Return by how much a method's AUC is above another's, with the 95 % interval.
-
-    Over four cohorts or more the t interval of the cohorts' differences. Over fewer that of folds,
-    whose training sets overlap: the variance of a cohort's mean is (1 / J + test / train) times
-    that over its J folds (Nadeau & Bengio 2003), and cohorts are independent.
-    """
-    pairs = [
-        rows[rows["method"] == name].set_index("cohort")["auc_by_fold"] for name in (main, other)
-    ]
-    differences = [
-        np.subtract(*(np.array(own.loc[cohort].split(), dtype=float) for own in pairs))
-        for cohort in pairs[0].index.intersection(pairs[1].index)
-    ]
-    if not differences:
-        return ""
-    means, count = np.array([one.mean() for one in differences]), len(differences)
-    if count >= SEVERAL:
-        error, freedom = means.std(ddof=1) / np.sqrt(count), count - 1
-    else:
-        each = [(1 / one.size + HELD_OUT) * one.var(ddof=1) for one in differences]
-        error, freedom = np.sqrt(sum(each)) / count, sum(one.size - 1 for one in differences)
-    half = float(t.ppf(0.975, freedom)) * error
-    text = f"{means.mean() + 0.0:+.3f} ({means.mean() - half:+.3f} to {means.mean() + half:+.3f})"
-    return text.replace("-", "−")
 
 
 def page(chosen: argparse.Namespace) -> int:

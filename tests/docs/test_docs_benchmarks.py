@@ -57,7 +57,7 @@ def test_study_of__of_migtrans_is_a_study_with_other_epochs_where_asked() -> Non
 
 
 def test_gain__of_one_cohort_is_that_of_its_folds_and_of_several_over_cohorts() -> None:
-    module = importlib.import_module("migtrans")
+    module = importlib.import_module("migtrans_page")
     random = np.random.default_rng(2)
     auc = random.uniform(0.5, 0.9, (2, 5, 5)).round(5)  # (method, cohort, fold)
     rows = pd.DataFrame(
