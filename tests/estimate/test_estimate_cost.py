@@ -23,7 +23,14 @@ from gendmr.estimate.cost import (
     table,
 )
 from gendmr.estimate.plan import Job, planned_jobs
-from gendmr.estimate.size import TRAINING, Size, drivers, known_size, study_size
+from gendmr.estimate.size import (
+    TRAINING,
+    Size,
+    drivers,
+    known_size,
+    rule_family,
+    study_size,
+)
 from remedies import mended
 
 KINDS = ["gendmr", "ridge", "locus", "polygenic", "association", "fusion"]
@@ -132,6 +139,31 @@ def test_rules_of_some_modalities_have_the_rates_of_their_verb(rule):
     assert cost_of([both], study(), SIZE).stages[0].name == "ranking"
     with pytest.raises(ConfigurationError, match=f"{rule}_dog"):
         cost_of([Job(f"{rule}_dog")], study(), SIZE)
+
+
+STUDIES = ("calibration", "mgi", "migtrans", "outcomes", "planted", "subspace")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_no_rule_that_stands_once_is_taken_for_one_of_a_set_of_modalities(name, root):
+    """Such as `join_expression`, in a study whose modalities are called `expression`."""
+    written = yaml.safe_load((root / f"config/studies/{name}.yaml").read_text(encoding="utf-8"))
+    study_of_modalities = Study.parse(written)
+    rules = [rule for rule in stages_of_rules() if not rule.startswith(TRAINING)]
+    assert "join_expression" in rules
+    assert [rule_family(Job(rule), study_of_modalities) for rule in rules] == rules
+
+
+@pytest.mark.parametrize("name", ["mgi", "migtrans", "outcomes", "subspace"])
+def test_a_study_of_the_house_is_estimated_before_anything_of_it_is_there(name, root, monkeypatch):
+    monkeypatch.chdir(root)
+    words = ["estimate", "--configfile", f"config/studies/{name}.yaml", "--cores", "2"]
+    result = CliRunner().invoke(commands, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    # A sum without methods that nobody has measured is no estimate of the whole.
+    words = "at least" if "Not measured" in result.output else "about"
+    assert f"On 2 cores: {words}" in result.output
+    assert re.search(r"^training +\d+", result.output, re.MULTILINE)
 
 
 def test_a_study_without_genotypes_has_a_size_and_costs(tmp_path, monkeypatch):

@@ -187,7 +187,7 @@ def table(cost: Cost, *, cores: int, gpus: int) -> str:
     where = f"{cores} cores" + (f" and {gpus} GPUs" if gpus else "")
     lines += [
         "",
-        f"On {where}: about {_time(wall)}. Longest job: {longest.longest_job},"
+        f"On {where}: {'at least' if cost.unmeasured else 'about'} {_time(wall)}. Longest job: {longest.longest_job},"
         f" {_time(longest.longest)}. Jobs reserve up to {cost.asked_mb} MB each.",
         f"Rates: {rates['measured']}. The total may be off by a factor of {factor['total']:g}, a"
         f" stage by {factor['stage']:g}; another processor adds its own. Epochs and instances are"
