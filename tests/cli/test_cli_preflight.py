@@ -20,7 +20,8 @@ from gendmr.cli.console import missing_summary, refusal
 from gendmr.cli.main import root
 from gendmr.cli.preflight import examine_study
 from gendmr.config.study import Study
-from gendmr.errors import GendmrError, InputFileError
+from gendmr.errors import ConfigurationError, GendmrError, InputFileError
+from gendmr.files.shipped import ROOT
 from gendmr.simulate.plink import write_fileset
 from remedies import mended
 
@@ -266,6 +267,64 @@ def test_check__lists_mistakes_and_faults_of_files_together(
         assert FAULTS[fault][1] in output, (fault, output)
         assert FAULTS[fault][1] in said
     assert "Traceback" not in output
+
+
+def gliomas(folder: Path) -> dict:
+    """Write a study of expression with families of genes; return its configuration."""
+    rng = np.random.default_rng(1)
+    write_table(folder / "people.tsv", diagnosis=["AD", "CN"] * (N // 2))
+    levels = pd.DataFrame(rng.normal(8, 2, (len(GENES), N)).round(3), GENES, PEOPLE)
+    levels.to_csv(folder / "levels.tsv", sep="\t", index_label="gene")
+    families = ["Oncogenes", "Kinases"] * (len(GENES) // 2)
+    table = pd.DataFrame({"gene": GENES, "group": families})
+    table.to_csv(folder / "families.tsv", sep="\t", index=False)
+    return {
+        "study": "gliomas",
+        "seed": 1,
+        "expression": {
+            "matrices": [{"path": "levels.tsv", "unit": "log2"}],
+            "groups": "families.tsv",
+        },
+        "cohort": {
+            "participants": "people.tsv",
+            "covariates": [],
+            "categorical": [],
+            "outcomes": {"diagnosis": {"kind": "binary", "case": ["AD"], "control": ["CN"]}},
+            "folds": 3,
+        },
+        "training": {
+            "covariates": [],
+            "methods": {
+                "network": {
+                    "kind": "subspace",
+                    "subspaces": {"tumour": ["Oncogenes"], "rest": ["Kinase"]},
+                }
+            },
+        },
+    }
+
+
+def test_check__a_family_that_the_table_lacks_is_named_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = gliomas(tmp_path)
+    subspaces = config["training"]["methods"]["network"]["subspaces"]
+
+    def plan() -> None:
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+        words = ["-n", "--configfile", "study.yaml", "--snakefile", str(ROOT / "Snakefile")]
+        run = subprocess.run(["snakemake", *words], check=False, capture_output=True, text=True)
+        outputs.append(run.stdout + run.stderr)
+        problems = examine_study(config)[1].errors
+        assert (run.returncode != 0) == bool(problems), outputs[-1]
+        if problems:
+            raise problems[0]
+
+    outputs: list[str] = []
+    words = "name families of the table in `subspaces` of the method"
+    with mended("methods/subspace/preflight.py", words, ConfigurationError, plan) as refused:
+        assert "did you mean 'Kinases' for 'Kinase'" in refused.what
+        assert outputs[-1].count("has no family 'Kinase'") == 1
+        subspaces["rest"] = ["Kinases"]
 
 
 def test_check__reads_the_atlas(tmp_path):

@@ -166,6 +166,14 @@ def test_a_study_of_the_house_is_estimated_before_anything_of_it_is_there(name, 
     assert re.search(r"^training +\d+", result.output, re.MULTILINE)
 
 
+def test_a_study_is_estimated_in_any_folder(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["estimate", "--configfile", str(root / "config/studies/outcomes.yaml")]
+    result = CliRunner().invoke(commands, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "On 2 cores: about" in result.output
+
+
 def test_a_study_without_genotypes_has_a_size_and_costs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "people.tsv").write_text("participant_id\tdiagnosis\n" + "01\tAD\n" * 25)
