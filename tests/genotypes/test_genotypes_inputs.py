@@ -293,9 +293,9 @@ def test_a_reordered_fam_is_noticed_by_sex(linked, make_set, tmp_path):
 
 def test_no_chromosome_of_a_known_name_is_refused(make_set, tmp_path):
     bim = [["NC_000001.11", f"v{j}", "0", str(5 + j), "A", "G"] for j in range(40)]
-    made = make_set(tmp_path / "set", np.ones((N, 40), dtype=np.int8), bim=bim)
+    fileset = make_set(tmp_path / "set", np.ones((N, 40), dtype=np.int8), bim=bim)
     with pytest.raises(GenotypeFileError, match="not on an autosome or X 40"):
-        stage(tmp_path / "g", made.prefix)
+        stage(tmp_path / "g", fileset.prefix)
 
 
 def test_exchanging_a1_and_a2_exchanges_nothing_else(small, expected, make_set, tmp_path):

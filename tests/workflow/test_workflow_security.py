@@ -294,13 +294,13 @@ def test_the_lock_is_complete_and_agrees_with_itself(root):
             continue
         for line in requires:
             need = Requirement(line)
-            other = canonicalize_name(need.name)
+            required = canonicalize_name(need.name)
             if need.marker and not need.marker.evaluate({"extra": ""}):
                 continue
-            if WITH_TORCH.fullmatch(other) or name in LOOSE:
+            if WITH_TORCH.fullmatch(required) or name in LOOSE:
                 continue
-            if other not in pins:
+            if required not in pins:
                 wrong.append(f"{name} needs {line}, which is not locked")
-            elif not need.specifier.contains(pins[other], prereleases=True):
-                wrong.append(f"{name} needs {line}, locked is {pins[other]}")
+            elif not need.specifier.contains(pins[required], prereleases=True):
+                wrong.append(f"{name} needs {line}, locked is {pins[required]}")
     assert wrong == []
