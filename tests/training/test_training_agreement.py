@@ -33,7 +33,7 @@ def runs(folder, count=4):
 @settings(max_examples=40, deadline=None)
 @given(
     fold=st.integers(0, 3),
-    what=st.sampled_from([*FILES, "options", "outcome"]),
+    entry=st.sampled_from([*FILES, "options", "outcome"]),
     with_files=st.booleans(),
 )
 def test_one_fold_of_something_else_is_refused_and_named(tmp_path_factory, fold, entry, with_files):
