@@ -193,12 +193,12 @@ def _count(jobs: list[Command], pristine: Path, random: np.random.Generator, num
         if not target.is_file() or not target.stat().st_size:
             continue
         content = target.read_bytes()
-        kind, changed = damaged(content, random)
-        if changed == content:
+        kind, damaged_bytes = damaged(content, random)
+        if damaged_bytes == content:
             continue
         done += 1
         target.unlink()
-        target.write_bytes(changed)
+        target.write_bytes(damaged_bytes)
         end = run(job)
         if end == "ended well":
             contents = [Path(path).read_bytes() for path in job.outputs]

@@ -131,8 +131,8 @@ def test_a_retry_asks_for_twice_the_time_and_memory(cut):
     first, second = cut["scancel"]
     # What the method asks for: 120 minutes, and memory for the people and variants of the study.
     assert (first["TimeLimit"], second["TimeLimit"]) == ("02:00:00", "04:00:00")
-    requested, doubled = (int(job["MinMemoryNode"].removesuffix("M")) for job in (first, second))
-    assert doubled == 2 * requested >= 1200
+    memory_mb, doubled = (int(job["MinMemoryNode"].removesuffix("M")) for job in (first, second))
+    assert doubled == 2 * memory_mb >= 1200
 
 
 def test_a_site_that_wants_gres_gets_it(cut):

@@ -110,6 +110,6 @@ def test_design__chooses_defaults_that_are_left_out_and_no_others(demo):
         "contrast": 0.2,
         "optimisation": {"epochs": 7},
     }
-    resolved = options(settings, patience=3)
-    assert (resolved.method.evidence, resolved.method.contrast) == ("both", 0.2)
-    assert (resolved.optimisation.epochs, resolved.optimisation.patience) == (7, 3)
+    method_options = options(settings, patience=3)
+    assert (method_options.method.evidence, method_options.method.contrast) == ("both", 0.2)
+    assert (method_options.optimisation.epochs, method_options.optimisation.patience) == (7, 3)

@@ -26,8 +26,8 @@ def test_every_method_of_the_contract_that_leaves_files_is_here() -> None:
 
 
 def files_of_method(kind: str, task: str) -> tuple[str, ...]:
-    resolved = options(kind, task, **LEAVING.get(kind, {}))
-    return resolved.method.left_files(resolved.reads)
+    method_options = options(kind, task, **LEAVING.get(kind, {}))
+    return method_options.method.left_files(method_options.reads)
 
 
 @pytest.mark.parametrize("who", ["everybody", "held-out"])

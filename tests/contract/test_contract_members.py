@@ -109,8 +109,8 @@ def test_an_interrupted_fit_goes_on_to_the_same_bytes(
 
 @EACH
 def test_predictions_are_what_the_task_declares(trained: Trained, kind: str, task: str) -> None:
-    resolved = options(kind, task)
-    declared = task_of(task, resolved.task)
+    method_options = options(kind, task)
+    declared = task_of(task, method_options.task)
     first = {"participant_id": "text", "set": "text", "modalities": "text"}
     table = read_table(trained(kind, task) / "predictions.tsv", {**first, **declared.columns})
     assert list(table.columns) == [*first, *declared.columns]
@@ -149,16 +149,16 @@ def test_attributions_are_of_held_out_people_who_have_the_modality(
 def test_one_person_alone_gets_what_he_gets_among_others(
     cohort: Path, kind: str, task: str
 ) -> None:
-    resolved = options(kind, task)
+    method_options = options(kind, task)
     view = FoldView.open(
         cohort,
         0,
         0,
-        task=task_of(task, resolved.task),
-        modalities=tuple(resolved.modalities),
+        task=task_of(task, method_options.task),
+        modalities=tuple(method_options.modalities),
     )
-    preparation = Preparation.fit(view, resolved)
-    fitted = build_method(resolved).fit(
+    preparation = Preparation.fit(view, method_options)
+    fitted = build_method(method_options).fit(
         FitInputs(
             preparation.apply(view.train), preparation.apply(view.validation), preparation, 1
         ),
@@ -247,13 +247,13 @@ def test_a_permutation_is_the_same_whatever_was_drawn_before(
 
 @SUMS
 def test_terms_are_what_the_prediction_adds_up(cohort: Path, kind: str, task: str) -> None:
-    resolved = options(kind, task)
-    built = task_of(task, resolved.task)
-    view = FoldView.open(cohort, 0, 0, task=built, modalities=tuple(resolved.modalities))
-    preparation = Preparation.fit(view, resolved)
+    method_options = options(kind, task)
+    built = task_of(task, method_options.task)
+    view = FoldView.open(cohort, 0, 0, task=built, modalities=tuple(method_options.modalities))
+    preparation = Preparation.fit(view, method_options)
     train, validation = preparation.apply(view.train), preparation.apply(view.validation)
     inputs = FitInputs(train, validation, preparation, 3)
-    fitted = build_method(resolved).fit(inputs, device="cpu", progress=lambda line: None)
+    fitted = build_method(method_options).fit(inputs, device="cpu", progress=lambda line: None)
     # Two people with everything, alike in their covariates: only terms tell them apart.
     who = np.flatnonzero(np.all([train.present[name] for name in preparation.reads], axis=0))[:9]
     people = dataclasses.replace(train.take(who), covariates=train.covariates[who] * 0)

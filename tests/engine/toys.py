@@ -134,8 +134,8 @@ def followed() -> Phase:
     """A phase with a teacher, whose outputs are followed."""
 
     def follow(step: Step) -> torch.Tensor:
-        taught = step.teacher_outputs["average"]["output"]
-        squares = (step.outputs["output"] - taught) ** 2
+        teacher_output = step.teacher_outputs["average"]["output"]
+        squares = (step.outputs["output"] - teacher_output) ** 2
         return (step.batch["weight"] * squares[:, 0]).sum() / step.batch["weight"].sum()
 
     return Phase(

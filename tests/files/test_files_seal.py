@@ -207,13 +207,13 @@ def test_any_damage_of_a_result_ends_with_a_named_error(tmp_path, sealing, kind)
     seal = seal_of(tmp_path / name).read_text()
     changes = 0
     while changes < 120:
-        changed = damaged(content, random)
-        if changed == content:
+        damaged_bytes = damaged(content, random)
+        if damaged_bytes == content:
             continue
         changes += 1
         folder = tmp_path / str(changes)
         folder.mkdir()
-        (folder / name).write_bytes(changed)
+        (folder / name).write_bytes(damaged_bytes)
         seal_of(folder / name).write_text(seal)
         with pytest.raises(InputFileError) as error:
             read(folder / name)
@@ -274,10 +274,10 @@ def test_a_damaged_set_of_genotypes_is_refused(tmp_path, sealing, suffix):
     path = tmp_path / f"qc.{suffix}"
     content = path.read_bytes()
     for _ in range(40):
-        changed = damaged(content, random)
-        if changed != content:
+        damaged_bytes = damaged(content, random)
+        if damaged_bytes != content:
             path.unlink()
-            path.write_bytes(changed)
+            path.write_bytes(damaged_bytes)
             with pytest.raises(GendmrError):
                 load_fileset(prefix)
 

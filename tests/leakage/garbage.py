@@ -75,20 +75,20 @@ def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str
     history, the threshold, and calls made with it.
     """
     judged = blind == "validation"
-    different = []
+    differing_files = []
     if _model(clean, judged) != _model(spoiled, judged):
-        different.append("model.safetensors")
+        differing_files.append("model.safetensors")
     if _history(clean, judged) != _history(spoiled, judged):
-        different.append("history.jsonl")
+        differing_files.append("history.jsonl")
     if _run(clean, judged) != _run(spoiled, judged):
-        different.append("run.json")
+        differing_files.append("run.json")
     if _predictions(clean, blind) != _predictions(spoiled, blind):
-        different.append("predictions.tsv")
+        differing_files.append("predictions.tsv")
     if _described(clean, blind) != _described(spoiled, blind):
-        different.append("fold.json")
+        differing_files.append("fold.json")
     if _instances(clean) != _instances(spoiled):
-        different.append("attributions.nc")
-    return different
+        differing_files.append("attributions.nc")
+    return differing_files
 
 
 def _model(folder: Path, judged: bool) -> object:

@@ -126,8 +126,8 @@ def test_a_method_that_learns_from_them_is_caught(
             ridge, "build", lambda options, folder=folder: Leaky(options, folder, role)
         )
         outputs.append(train(folder, tmp_path / str(place), "ridge"))
-    different = differences(*outputs, blind=role)
-    assert {"model.safetensors", "predictions.tsv", "history.jsonl"} <= set(different)
+    differing_files = differences(*outputs, blind=role)
+    assert {"model.safetensors", "predictions.tsv", "history.jsonl"} <= set(differing_files)
 
 
 def test_garbage_in_held_out_people_changes_no_effect_of_a_site(

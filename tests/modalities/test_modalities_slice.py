@@ -50,8 +50,8 @@ def of(folder: Path, **slices: object) -> Study:
 
 
 def view_of(folder: Path) -> FoldView:
-    parsed = of(folder)
-    task = task_of("tumour", parsed.cohort.outcomes["tumour"])
+    lesion_study = of(folder)
+    task = task_of("tumour", lesion_study.cohort.outcomes["tumour"])
     return FoldView.open(folder / "results" / "cohort", 0, 0, task=task, modalities=["slice"])
 
 
@@ -127,9 +127,9 @@ def test_a_few_slices_are_read_without_the_others(folder):
 
 
 def test_rows_are_slices_of_their_people(folder):
-    parsed = of(folder)
+    lesion_study = of(folder)
     view = view_of(folder)
-    preparation = Preparation.fit(view, parsed.method_options("threshold"))
+    preparation = Preparation.fit(view, lesion_study.method_options("threshold"))
     people = preparation.apply(view.train)
     rows = SliceRows(people, preparation)
     assert len(rows) == people.values["slice"].counts.sum()
@@ -187,9 +187,9 @@ def test_unknown_channels_and_another_side_are_refused(folder):
 
 
 def test_a_study_has_slices_where_it_names_them(folder):
-    parsed = of(folder)
-    assert list(parsed.modality_sections()) == ["lesion", "slice"]
-    values = parsed.model_dump(mode="json", exclude_unset=True)
+    lesion_study = of(folder)
+    assert list(lesion_study.modality_sections()) == ["lesion", "slice"]
+    values = lesion_study.model_dump(mode="json", exclude_unset=True)
     del values["modalities"]["slice"], values["training"]
     values["cohort"]["outcomes"] = {"diagnosis": {"kind": "binary"}}
     assert list(Study.parse(values).modality_sections()) == ["lesion"]
@@ -205,14 +205,16 @@ def test_an_outcome_without_its_modality_is_refused_when_the_study_is_read(folde
 
 
 def test_people_without_a_mask_are_listed_and_leave(folder, tmp_path):
-    parsed = of(folder)
+    lesion_study = of(folder)
     table = pd.read_csv(folder / "participants.tsv", sep="\t")
     table.loc[len(table)] = ["p98"]
     table.to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
-    cohort = parsed.cohort.model_copy(update={"participants": str(tmp_path / "participants.tsv")})
+    cohort = lesion_study.cohort.model_copy(
+        update={"participants": str(tmp_path / "participants.tsv")}
+    )
     from gendmr.cohort.join import join_people
 
-    sections = parsed.modality_sections()
+    sections = lesion_study.modality_sections()
     sources = {name: part.sources(str(folder / "results")) for name, part in sections.items()}
     join_people(sources, sections, cohort, tmp_path / "cohort")
     rows = pd.read_csv(tmp_path / "cohort" / "attrition.tsv", sep="\t", keep_default_na=False)
@@ -244,15 +246,15 @@ def test_a_damaged_file_is_named(folder, tmp_path):
 def test_people_are_compared_before_volumes_are_read(folder, tmp_path):
     from gendmr.cohort.check import check_people
 
-    parsed = of(folder)
-    sections = parsed.modality_sections()
-    stages = {"lesions": parsed.lesions.model_dump(mode="json")}
-    check_people(parsed.cohort, sections, stages, tmp_path / "check.json")
+    lesion_study = of(folder)
+    sections = lesion_study.modality_sections()
+    stages = {"lesions": lesion_study.lesions.model_dump(mode="json")}
+    check_people(lesion_study.cohort, sections, stages, tmp_path / "check.json")
     checked = json.loads((tmp_path / "check.json").read_text())
     assert checked["modalities"]["slice"] == {"found": 12, "joined": 12}
     strangers = pd.DataFrame({"participant_id": [f"TCGA-{number}" for number in range(12)]})
     strangers.to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
-    cohort_of_others = parsed.cohort.model_copy(
+    cohort_of_others = lesion_study.cohort.model_copy(
         update={"participants": str(tmp_path / "participants.tsv")}
     )
     with pytest.raises(IdentifierError, match="0 people of"):

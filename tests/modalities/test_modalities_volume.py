@@ -141,19 +141,19 @@ def test_a_network_reads_voxels_and_attributes_to_them(
 ) -> None:
     cohort = shared_cohort(people=60, snps=30, regions=4, genes=10, imaged=0.9, folds=3)
     cohort = add_outcomes(cohort, tmp_path / "cohort")
-    resolved = options(
+    method_options = options(
         "migtrans", "diagnosis", reads=["snp", "volume"], autoencoder="none", seeds=1
     )
     view = FoldView.open(
         cohort,
         0,
         0,
-        task=task_of("diagnosis", resolved.task),
-        modalities=tuple(resolved.modalities),
+        task=task_of("diagnosis", method_options.task),
+        modalities=tuple(method_options.modalities),
     )
-    preparation = Preparation.fit(view, resolved)
+    preparation = Preparation.fit(view, method_options)
     train = preparation.apply(view.train).take(np.arange(24))
-    method = import_module(f"gendmr.{resolved.method.module}").build(resolved)
+    method = import_module(f"gendmr.{method_options.method.module}").build(method_options)
     inputs = FitInputs(train, preparation.apply(view.validation), preparation, 1)
     fitted = method.fit(inputs, device="cpu", progress=print)
     view.seal()

@@ -77,9 +77,9 @@ class Browser:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         pytest.skip("no chromium and chromedriver: apt install chromium chromium-driver")
-    opened = Browser(tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.driver.quit()
+    open_browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield open_browser
+    open_browser.driver.quit()
 
 
 @pytest.fixture(scope="module")

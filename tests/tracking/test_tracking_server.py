@@ -311,10 +311,10 @@ def test_a_whole_study_is_on_the_server_while_it_runs_and_as_its_own_database_af
 
     def look() -> bool:
         try:
-            current = states(server, "tiny")
+            status_now = states(server, "tiny")
         except AttributeError:  # no such experiment yet
             return False
-        for key, status in current.items():
+        for key, status in status_now.items():
             statuses_of.setdefault(key, set()).add(status)
         return any("RUNNING" in statuses for statuses in statuses_of.values())
 

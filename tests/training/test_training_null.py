@@ -96,13 +96,13 @@ def test_the_permutation_that_changes_nothing_gives_the_scores_of_the_fold(
     plain = make_cohort(tmp_path / "plain", snps=60, genes=20, regions=6)
     cohort = add_outcomes(plain, tmp_path / "cohort")
     stratify(cohort, alone=True)
-    resolved = options("locus", outcome=outcome)
-    people, outcomes = everybody(cohort / "participants.tsv", task_of(outcome, resolved.task))
+    method_options = options("locus", outcome=outcome)
+    people, outcomes = everybody(cohort / "participants.tsv", task_of(outcome, method_options.task))
     drawn = Permutations.read(cohort / "strata.tsv", 3, people, outcomes).draw(0)
     assert drawn.tolist() == list(range(80))
     null = read_dataset(run(tmp_path, "locus", 0, 1, outcome=outcome), SCHEMA)
     train_fold(
-        cohort, tmp_path / "fold", method="locus", repeat=0, fold=1, options=resolved, seed=3
+        cohort, tmp_path / "fold", method="locus", repeat=0, fold=1, options=method_options, seed=3
     )
     stored = read_dataset(tmp_path / "fold/attributions.nc", attributions_schema(("snp",)))
     expected = instance_scores(stored["value_snp"].values, "mean_abs")

@@ -159,26 +159,26 @@ def test_each_remedy_in_words_is_carried_out_or_has_a_reason():
 
 def test_what_tests_say_they_carry_out_is_a_remedy():
     """A remedy that was worded anew is carried out in its new words."""
-    listed = list(single_remedies())
-    handed_on = {remedy.module for remedy in listed if HANDED_ON.fullmatch(remedy.text)}
+    all_remedies = list(single_remedies())
+    handed_on = {remedy.module for remedy in all_remedies if HANDED_ON.fullmatch(remedy.text)}
     unknown = [
         (module, text, path)
         for module, text, path in carried_out()
         if module not in handed_on
-        and not any(remedy.module == module and text in remedy.text for remedy in listed)
+        and not any(remedy.module == module and text in remedy.text for remedy in all_remedies)
     ]
     assert unknown == []
     assert len(set(carried_out())) > 300
 
 
 def test_reasons_and_tests_elsewhere_are_of_remedies_that_there_are():
-    listed = list(single_remedies())
+    all_remedies = list(single_remedies())
     assert [
         key
         for key in CARRIED_OUT_ELSEWHERE
-        if not any(remedy.module == key[0] and key[1] in remedy.text for remedy in listed)
+        if not any(remedy.module == key[0] and key[1] in remedy.text for remedy in all_remedies)
     ] == []
-    texts = [remedy.text for remedy in listed]
+    texts = [remedy.text for remedy in all_remedies]
     assert [
         form
         for form in (*MADE_AGAIN, *BY_HAND)
@@ -188,7 +188,7 @@ def test_reasons_and_tests_elsewhere_are_of_remedies_that_there_are():
     executed = {(module, text) for module, text, _ in carried_out()} | set(CARRIED_OUT_ELSEWHERE)
     by_hand = [
         remedy
-        for remedy in listed
+        for remedy in all_remedies
         if any(re.fullmatch(form, remedy.text, re.DOTALL) for form in BY_HAND)
         and not any(remedy.module == module and text in remedy.text for module, text in executed)
     ]
