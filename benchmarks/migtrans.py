@@ -177,42 +177,44 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 def add_row(path: Path, row: dict[str, Any]) -> None:
     """Add a row; one of the same cohort and method is replaced."""
-    added, known = pd.DataFrame([row]).reindex(columns=list(COLUMNS)), read_rows(path)
-    table = pd.concat([known, added], ignore_index=True) if len(known) else added
+    added, table_before = pd.DataFrame([row]).reindex(columns=list(COLUMNS)), read_rows(path)
+    table = pd.concat([table_before, added], ignore_index=True) if len(table_before) else added
     table = table.drop_duplicates(KEY, keep="last").astype({"permuted": int, "cohort": int})
     write_table(path, table.sort_values(KEY[:2], kind="stable"))
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
-    every = list(yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"])
-    if unknown := sorted(set(chosen.methods or ()) - set(every)):
-        raise SystemExit(f"{', '.join(unknown)}: not in {STUDY}; known: {', '.join(every)}")
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        config = study_of(cohort, chosen.methods or every, chosen.epochs)
-        table, code = read_rows(chosen.table), codes(config)
-        same = (table["permuted"] == int(chosen.permuted)) & (table["cohort"] == cohort)
-        known = dict(zip(table.loc[same, "method"], table.loc[same, "code"], strict=True))
+    methods = list(yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"])
+    if unknown := sorted(set(arguments.methods or ()) - set(methods)):
+        raise SystemExit(f"{', '.join(unknown)}: not in {STUDY}; known: {', '.join(methods)}")
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        config = study_of(cohort, arguments.methods or methods, arguments.epochs)
+        table, code = read_rows(arguments.table), codes(config)
+        cohort_rows = (table["permuted"] == int(arguments.permuted)) & (table["cohort"] == cohort)
+        code_of = dict(
+            zip(table.loc[cohort_rows, "method"], table.loc[cohort_rows, "code"], strict=True)
+        )
         study = Study.parse(config)
-        missing = [name for name in study.methods if known.get(name) != code[name]]
+        missing = [name for name in study.methods if code_of.get(name) != code[name]]
         if not missing:
             continue
-        folder = chosen.work / study.study
+        folder = arguments.work / study.study
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
         source = results = Path("results") / study.study
         if not (source / "cohort/strata.tsv").is_file():
             make_simulated_cohort(study, source)
-        if chosen.permuted:
+        if arguments.permuted:
             results = Path("results/permuted")
             make_permuted(study, source, results)
         truth = read_json(source / "simulate/truth.json")
         for name in missing:
-            row = {"permuted": int(chosen.permuted), "cohort": cohort, "method": name}
+            row = {"permuted": int(arguments.permuted), "cohort": cohort, "method": name}
             row |= row_of(study, name, results, truth) | {"code": code[name]}
-            add_row(chosen.table, row)
+            add_row(arguments.table, row)
             print(f"cohort {cohort}, {name}: {row['auc']:.3f}, {row['seconds']} s", flush=True)
-        if not chosen.keep:
+        if not arguments.keep:
             os.chdir(ROOT)
             shutil.rmtree(folder)
     return 0
@@ -236,7 +238,7 @@ def small_study() -> dict[str, Any]:
     return dict(config)
 
 
-def small(chosen: argparse.Namespace) -> int:
+def small(arguments: argparse.Namespace) -> int:
     """Print it."""
     print(yaml.safe_dump(small_study(), sort_keys=False), end="")
     return 0
@@ -245,31 +247,33 @@ def small(chosen: argparse.Namespace) -> int:
 # ---- What a fold costs ---------------------------------------------------------------------------
 
 
-def cost(chosen: argparse.Namespace) -> int:
+def cost(arguments: argparse.Namespace) -> int:
     """Measure one fold of a method, and permutations of it."""
-    config = study_of(1, [chosen.method], None)
+    config = study_of(1, [arguments.method], None)
     config |= {"study": "cost"}
     config = json.loads(json.dumps(config).replace("results/migtrans-1/", "results/cost/"))
-    config["simulate"] |= {"people": chosen.people, "images": chosen.people}
-    config["modalities"]["volume"]["resolution"] = chosen.resolution
-    config["training"]["null"]["permutations"] = chosen.permutations
+    config["simulate"] |= {"people": arguments.people, "images": arguments.people}
+    config["modalities"]["volume"]["resolution"] = arguments.resolution
+    config["training"]["null"]["permutations"] = arguments.permutations
     study = Study.parse(config)
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    os.chdir(chosen.work)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    os.chdir(arguments.work)
     results = Path("results/cost")
     shutil.rmtree(results, ignore_errors=True)
     make_simulated_cohort(study, results)
-    options = study.method_options(chosen.method)
-    fold = {"method": chosen.method, "repeat": 0, "fold": 0, "options": options}
-    print(f"{chosen.people} people, {chosen.method}: the cohort alone takes {memory():.2f} GB")
+    options = study.method_options(arguments.method)
+    fold = {"method": arguments.method, "repeat": 0, "fold": 0, "options": options}
+    print(
+        f"{arguments.people} people, {arguments.method}: the cohort alone takes {memory():.2f} GB"
+    )
     start = time.process_time()
     train_fold(results / "cohort", results / "fold", **fold, seed=study.seed, device="cpu")
     print(f"a fold: {time.process_time() - start:.0f} processor s, {memory():.2f} GB")
-    if chosen.permutations:
+    if arguments.permutations:
         start = time.process_time()
         fit_null(results / "cohort", results / "null.nc", **fold, first=0,
-                 count=chosen.permutations, seed=study.seed, device="cpu")  # fmt: skip
-        seconds = (time.process_time() - start) / chosen.permutations
+                 count=arguments.permutations, seed=study.seed, device="cpu")  # fmt: skip
+        seconds = (time.process_time() - start) / arguments.permutations
         hours = seconds * 99 * study.cohort.folds / 3600
         print(f"a permutation of it: {seconds:.0f} processor s, {memory():.2f} GB; 99 of"
               f" {study.cohort.folds} folds: {hours:.1f} hours of one processor")  # fmt: skip
@@ -284,9 +288,9 @@ def memory() -> float:
 # ---- The page ------------------------------------------------------------------------------------
 
 
-def page(chosen: argparse.Namespace) -> int:
+def page(arguments: argparse.Namespace) -> int:
     """Write the generated part of the page."""
-    replace_part(chosen.page, BEGIN, END, generated(read_rows(chosen.table)))
+    replace_part(arguments.page, BEGIN, END, generated(read_rows(arguments.table)))
     return 0
 
 
@@ -316,10 +320,10 @@ def main() -> int:
     fold.add_argument("--permutations", type=int, default=0)
     fold.add_argument("--work", type=Path, default=WORK)
     fold.set_defaults(do=cost)
-    chosen = parser.parse_args()
-    for name in (one for one in ("table", "work") if hasattr(chosen, one)):
-        setattr(chosen, name, getattr(chosen, name).resolve())
-    return int(chosen.do(chosen))
+    arguments = parser.parse_args()
+    for name in (option for option in ("table", "work") if hasattr(arguments, option)):
+        setattr(arguments, name, getattr(arguments, name).resolve())
+    return int(arguments.do(arguments))
 
 
 if __name__ == "__main__":

@@ -43,19 +43,19 @@ def section(rows: pd.DataFrame, main: str) -> str:
     mean = rows.groupby("method")["auc"].mean().sort_values(ascending=False)
     lines = []
     for name in mean.index:
-        own = rows[rows["method"] == name]
+        method_rows = rows[rows["method"] == name]
         numbers = [
-            "–" if own[column].isna().all() else f"{own[column].mean():.{digits}f}"
+            "–" if method_rows[column].isna().all() else f"{method_rows[column].mean():.{digits}f}"
             for column, digits in {"share": 2, **dict.fromkeys(FOUND, 1)}.items()
         ]
         lines.append(
             [
                 f"**{name}**" if name == main else str(name),
-                str(len(own)),
-                mean_with_error(own["auc"], 3),
+                str(len(method_rows)),
+                mean_with_error(method_rows["auc"], 3),
                 "" if name == main else gain(rows, main, str(name)),
                 *numbers,
-                f"{own['seconds'].mean():.0f}",
+                f"{method_rows['seconds'].mean():.0f}",
             ]
         )
     head = [
@@ -76,17 +76,22 @@ def gain(rows: pd.DataFrame, main: str, other: str) -> str:
         rows[rows["method"] == name].set_index("cohort")["auc_by_fold"] for name in (main, other)
     ]
     differences = [
-        np.subtract(*(np.array(own.loc[cohort].split(), dtype=float) for own in pairs))
+        np.subtract(*(np.array(by_cohort.loc[cohort].split(), dtype=float) for by_cohort in pairs))
         for cohort in pairs[0].index.intersection(pairs[1].index)
     ]
     if not differences:
         return ""
-    means, count = np.array([one.mean() for one in differences]), len(differences)
+    means, count = np.array([difference.mean() for difference in differences]), len(differences)
     if count >= SEVERAL:
         error, freedom = means.std(ddof=1) / np.sqrt(count), count - 1
     else:
-        each = [(1 / one.size + HELD_OUT) * one.var(ddof=1) for one in differences]
-        error, freedom = np.sqrt(sum(each)) / count, sum(one.size - 1 for one in differences)
+        variances = [
+            (1 / difference.size + HELD_OUT) * difference.var(ddof=1) for difference in differences
+        ]
+        error, freedom = (
+            np.sqrt(sum(variances)) / count,
+            sum(difference.size - 1 for difference in differences),
+        )
     half = float(t.ppf(0.975, freedom)) * error
     text = f"{means.mean() + 0.0:+.3f} ({means.mean() - half:+.3f} to {means.mean() + half:+.3f})"
     return text.replace("-", "−")
