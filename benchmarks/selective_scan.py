@@ -106,7 +106,7 @@ def arguments(steps: int) -> list[torch.Tensor]:
         torch.randn(BATCH, steps, STATES),
         torch.randn(CHANNELS),
     ]
-    return [one.requires_grad_() for one in inputs]
+    return [tensor.requires_grad_() for tensor in inputs]
 
 
 def measure(

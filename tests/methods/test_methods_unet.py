@@ -69,7 +69,7 @@ def test_turned__is_undone(seed, side, channels):
     maps = torch.randn(5, channels, side, side, generator=random)
     flips = torch.randint(0, 2, (5, 3), generator=random)
     turned_maps = turned(maps, flips)
-    assert torch.equal(turned(turned_maps, flips, back=True), maps)
+    assert torch.equal(turned(turned_maps, flips, inverse=True), maps)
     for one, other in zip(maps, turned_maps, strict=True):
         assert torch.equal(one.flatten().sort().values, other.flatten().sort().values)
 
