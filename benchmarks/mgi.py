@@ -283,9 +283,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.part == "run":
         run(
-            arguments.folder, arguments.seeds, arguments.truths, arguments.methods, arguments.options, arguments.lesions,
+            arguments.folder,
+            arguments.seeds,
+            arguments.truths,
+            arguments.methods,
+            arguments.options,
+            arguments.lesions,
             arguments.reseed,
-        )  # fmt: skip
+        )
         return
     parts_of: dict[str, Callable[[], list[pd.DataFrame]]] = {
         "table": lambda: [compared(arguments.folder), retrieved(arguments.folder)],
