@@ -105,8 +105,10 @@ def check(config: str) -> None:
         click.echo(f"WARNING: {warning}")
     if problems.errors:
         count = len(problems.errors)
-        things = "1 thing is missing or does" if count == 1 else f"{count} things are missing or do"
-        click.echo(f"{config}: {things} not fit", err=True)
+        subject = (
+            "1 thing is missing or does" if count == 1 else f"{count} things are missing or do"
+        )
+        click.echo(f"{config}: {subject} not fit", err=True)
         click.echo(numbered(problems.errors), err=True)
         sys.exit(2)
     if study is not None and study.simulate is not None:
