@@ -61,9 +61,11 @@ def families_of(path: str | None, genes: Sequence[str]) -> np.ndarray:
             members.setdefault(name, [])
             if family not in members[name]:
                 members[name].append(family)
-    wrong = sorted({family for some in members.values() for family in some if SEPARATOR in family})
-    if wrong:
-        raise TableError(f"{path}: names of families hold {SEPARATOR!r}: {first_few(wrong)}")
+    unusable = sorted(
+        {family for families in members.values() for family in families if SEPARATOR in family}
+    )
+    if unusable:
+        raise TableError(f"{path}: names of families hold {SEPARATOR!r}: {first_few(unusable)}")
     if not set(members) & set(genes):
         raise ModalityError(
             f"{path}: none of its {len(members)} genes is among the {len(genes)} of the study;"
