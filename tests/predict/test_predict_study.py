@@ -54,7 +54,9 @@ def test_predict_study__finds_cases_of_another_cohort(
 def test_predict_study__gives_the_held_out_people_of_a_fold_what_the_fold_gave(
     study: Path, tmp_path: Path
 ) -> None:
-    predictions = predict(study, study, tmp_path, methods=["ridge"], fold=(0, 1), known="leave-out")
+    predictions = predict(
+        study, study, tmp_path, methods=["ridge"], fold=(0, 1), training_people="leave-out"
+    )
     written = read_table(
         study / "training/ridge/repeat-0/fold-1/predictions.tsv",
         {"participant_id": "text"},
@@ -170,10 +172,10 @@ def test_predict_study__refuses_measurements_in_another_unit(
 
 def test_predict_study__names_people_of_the_training_set(study: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"trained on 240 of 240 people: '0000'") as error:
-        predict(study, study / "cohort", tmp_path, known="refuse", methods=["ridge"])
+        predict(study, study / "cohort", tmp_path, training_people="refuse", methods=["ridge"])
     assert "--known leave-out" in error.value.next_step
     with pytest.raises(ModelError, match="nobody is left"):
-        predict(study, study / "cohort", tmp_path, known="leave-out", methods=["ridge"])
+        predict(study, study / "cohort", tmp_path, training_people="leave-out", methods=["ridge"])
 
 
 def test_predict_study__after_what_its_remedies_say(
