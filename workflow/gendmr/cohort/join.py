@@ -75,7 +75,10 @@ def join_people(
     for name, listing in listings.items():
         _list_strangers(modalities[name], listing.names, keys, attrition)
         table[f"{HAS}{name}"] = [key in listing.names for key in table.index]
-    attrition_of = {name: _named(listing, keys, matching) for name, listing in listings.items()}
+    attrition_of = {
+        name: _attrition_by_participant(listing, keys, matching)
+        for name, listing in listings.items()
+    }
     quality = by_group(
         table["participant_id"], groups_of(table, options), listings, attrition_of, modalities
     )
@@ -249,7 +252,9 @@ class _Aliases:
         return self._ending.get(key) or [key]
 
 
-def _named(listing: Listing, keys: Mapping[str, str], matching: Matching) -> pd.DataFrame:
+def _attrition_by_participant(
+    listing: Listing, keys: Mapping[str, str], matching: Matching
+) -> pd.DataFrame:
     """Return the attrition of a modality, people by `participant_id` where they have exactly one.
 
     Parameters

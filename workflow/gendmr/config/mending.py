@@ -149,7 +149,7 @@ def _mend(
         return True
     value = holder.pop(last)
     if item["type"] == "extra_forbidden":
-        intended_key = _meant(str(last), keys_of(schema, list(loc[:-1])))
+        intended_key = _intended_key(str(last), keys_of(schema, list(loc[:-1])))
         if intended_key is not None and intended_key not in holder:
             holder[intended_key] = value
             return True
@@ -166,7 +166,7 @@ def _mend_section(
     """Do the same with a section as a whole: without it other sections cannot be compared."""
     value = mapping.pop(name, None)
     if name not in schema["properties"]:
-        intended_key = _meant(name, list(schema["properties"]))
+        intended_key = _intended_key(name, list(schema["properties"]))
         if intended_key is not None and intended_key not in mapping:
             mapping[intended_key] = value
             return True
@@ -183,7 +183,7 @@ def _mend_section(
     return True
 
 
-def _meant(misspelt: str, keys: list[str]) -> str | None:
+def _intended_key(misspelt: str, keys: list[str]) -> str | None:
     """Return the key that was meant, where hardly another one can have been."""
     near = get_close_matches(misspelt.casefold(), keys, n=1, cutoff=MEANT)
     return near[0] if near else None

@@ -81,7 +81,7 @@ def find(version: Version) -> Program:
             path = shutil.which(name, path=folder) if folder else None
             if path is None:
                 continue
-            version_text = _said(path)
+            version_text = _version_text(path)
             match = re.match(PATTERN[version], version_text)
             if match:
                 return Program(path, match.group())
@@ -106,7 +106,7 @@ def untested() -> list[str]:
     ]
 
 
-def _said(path: str) -> str:
+def _version_text(path: str) -> str:
     try:
         answer = subprocess.run(
             [path, "--version"],

@@ -43,7 +43,7 @@ def tidy_variants(bim: pd.DataFrame, label: str, notes: list[str]) -> pd.DataFra
         )
     nameless = (bim["snp"] == NO_NAME).to_numpy()
     if nameless.any():
-        bim = _named(bim, nameless, bim["chromosome"] + ":" + bim["position"].astype(str))
+        bim = _with_names(bim, nameless, bim["chromosome"] + ":" + bim["position"].astype(str))
         notes.append(
             f"{label}: {int(nameless.sum())} variants without a name are called by position and"
             f" alleles ({first_few(bim.loc[nameless, 'snp'], 2)})"
@@ -51,7 +51,7 @@ def tidy_variants(bim: pd.DataFrame, label: str, notes: list[str]) -> pd.DataFra
     split = _split(bim)
     if split.any():
         split_names = bim.loc[split, "snp"]
-        bim = _named(bim, split, bim["snp"])
+        bim = _with_names(bim, split, bim["snp"])
         notes.append(
             f"{label}: {split_names.nunique()} names stand on several rows of one position with"
             f" different alleles ({first_few(split_names.unique(), 3)}), each of which has its"
@@ -83,7 +83,7 @@ def _pairs(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(pairs, index=rows.index, dtype=object)
 
 
-def _named(bim: pd.DataFrame, rows: np.ndarray, stem: pd.Series) -> pd.DataFrame:
+def _with_names(bim: pd.DataFrame, rows: np.ndarray, stem: pd.Series) -> pd.DataFrame:
     names = bim["snp"].copy()
     names[rows] = [
         f"{first}:{_short(a2)}:{_short(a1)}"
