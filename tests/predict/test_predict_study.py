@@ -25,7 +25,8 @@ from gendmr.training.model import read_model
 from remedies import mended
 
 Edited = Callable[[str, Callable[[xr.Dataset], xr.Dataset]], Path]
-OTHERS: dict[str, Any] = {"known": "other-people"}  # the factories number all people alike
+# The factories number all people alike.
+OTHERS: dict[str, Any] = {"training_people": "other-people"}
 
 
 def predict(study: Path, on: Path, output: Path, **more: Any) -> dict[str, Prediction]:
@@ -181,15 +182,15 @@ def test_predict_study__names_people_of_the_training_set(study: Path, tmp_path: 
 def test_predict_study__after_what_its_remedies_say(
     study: Path, second: Path, tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {"known": "refuse", "methods": ["ridge"], "fold": (0, 1)}
+    options: dict[str, Any] = {"training_people": "refuse", "methods": ["ridge"], "fold": (0, 1)}
 
     def run() -> None:
         predict_study(study, second, tmp_path / "out", **options)
 
     module = "predict/matching.py"
     with mended(module, "if they are different people, say so", ModelError, run):
-        options["known"] = "other-people"
-    options |= {"known": "leave-out", "fold": None}
+        options["training_people"] = "other-people"
+    options |= {"training_people": "leave-out", "fold": None}
     with mended(module, "or one fold with --fold: its held-out people are left", ModelError, run):
         options["fold"] = (0, 1)
 
