@@ -251,7 +251,7 @@ def genes_found(folder: Path, first: int = 20) -> pd.DataFrame:
                 values = stored["value_expression"].to_pandas()
             size = values.abs().mean(axis=0)
             reference = size if reference is None else reference
-            top, before = (set(one.nlargest(first).index) for one in (size, reference))
+            top, reference_top = (set(sizes.nlargest(first).index) for sizes in (size, reference))
             rows.append(
                 {
                     "cohort": cohort.name,
@@ -260,7 +260,7 @@ def genes_found(folder: Path, first: int = 20) -> pd.DataFrame:
                     "planted_for_margin": len(top & planted),
                     "by_chance": first * len(planted) / len(size),
                     "rank_correlation": size.corr(reference, method="spearman"),
-                    "shared": len(top & before),
+                    "shared": len(top & reference_top),
                 }
             )
     return pd.DataFrame(rows)

@@ -198,12 +198,12 @@ def test_decoder__tells_small_lesions_from_large_ones_and_from_none():
         loss.backward()
         optimiser.step()
     with torch.no_grad():
-        seen = net.segment(image[64:], owner[:32], None, None) > 0
+        predicted = net.segment(image[64:], owner[:32], None, None) > 0
     true = mask[64:] > 0
     for which in (radius[64:] > 4, (radius[64:] > 0) & (radius[64:] < 3)):
-        one, other = seen[which], true[which]
-        assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.9
-    assert seen[radius[64:] == 0].float().mean() < 0.005
+        overlap = (predicted[which] & true[which]).sum()
+        assert 2 * overlap / (predicted[which].sum() + true[which].sum()) > 0.9
+    assert predicted[radius[64:] == 0].float().mean() < 0.005
 
 
 def test_order_of__depends_on_names_and_places_not_on_the_file():

@@ -136,10 +136,10 @@ def ranked_instances(
         if name not in numbers and not pd.api.types.is_numeric_dtype(table[name])
     ]
     table = table.rename(columns={texts[0]: "name"}) if texts else table.assign(name="")
-    more = [name for name in texts[1:] if not _all_numbers(table[name])]
+    further_columns = [name for name in texts[1:] if not _all_numbers(table[name])]
     table["about"] = [
         ", ".join(value for value in map(str, row) if value not in ("", MISSING))
-        for row in table[more].to_numpy(dtype=object)
+        for row in table[further_columns].to_numpy(dtype=object)
     ]
     planted = {
         str(item["gene"]): str(item["factor"])

@@ -41,7 +41,7 @@ def not_done(
     notes += [
         {"stage": "cohort", "note": f"No {modality_of(name).label} were analysed."}
         for name in customary
-        if name not in present and any(one in present for one in customary)
+        if name not in present and any(other in present for other in customary)
     ]
     notes += [
         {
@@ -82,8 +82,10 @@ def not_done(
     for stage, name in (*files, ("cohort", "splits.json"), *permuted):
         path = results / stage / name
         if path.is_file():
-            stored = read_json(path)
-            notes += [{"stage": stage, "note": _text(item)} for item in stored.get("notes", [])]
+            stage_summary = read_json(path)
+            notes += [
+                {"stage": stage, "note": _text(item)} for item in stage_summary.get("notes", [])
+            ]
     notes += _notes_of_methods(summary.methods, results)
     synced = results / "tracking" / "synced.json"
     if synced.is_file():
@@ -120,7 +122,7 @@ def _notes_of_methods(methods: Sequence[MethodSummary], results: Path) -> list[d
             "stage": "training",
             "note": text,
             "where": "; ".join(
-                f"{_named(names, methods)}: {folds}" for folds, names in by_folds.items()
+                f"{_method_names(names, methods)}: {folds}" for folds, names in by_folds.items()
             ),
         }
         for text, by_folds in trained.items()
@@ -131,7 +133,7 @@ def _notes_of_methods(methods: Sequence[MethodSummary], results: Path) -> list[d
     ]
 
 
-def _named(names: list[str], methods: Sequence[MethodSummary]) -> str:
+def _method_names(names: list[str], methods: Sequence[MethodSummary]) -> str:
     return "all methods" if 1 < len(names) == len(methods) else ", ".join(names)
 
 
