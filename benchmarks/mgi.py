@@ -249,8 +249,11 @@ def genes_found(folder: Path, first: int = 20) -> pd.DataFrame:
                 continue
             with xr.open_dataset(path) as stored:
                 values = stored["value_expression"].to_pandas()
+            if not isinstance(values, pd.DataFrame):
+                raise SystemExit(f"{path}: attributions are no table of people and genes")
             size = values.abs().mean(axis=0)
-            reference = size if reference is None else reference
+            if reference is None:
+                reference = size
             top, reference_top = (set(sizes.nlargest(first).index) for sizes in (size, reference))
             rows.append(
                 {
