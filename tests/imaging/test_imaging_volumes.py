@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from gendmr.errors import ImageError
+from gendmr.imaging.fusion import CarriedLabels
 from gendmr.imaging.tissue import LEVELS, STEPS, fit_region, fit_tissues
 from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
 
@@ -129,9 +130,11 @@ def _measured(image, brain, labels, priors):
     model = fit_tissues(image[brain])
     brightness = np.array([np.nan, 0.5, 0.0])
     deep = reach_of_ventricles(priors[0], brain, np.ones(3))
-    return region_volumes(
-        image, brain, labels, priors, deep, model, TISSUE_OF, brightness, np.ones(3), refined=True
-    )
+    volumes, fractions, _ = region_volumes(
+        image, brain, CarriedLabels.of(labels), priors, deep, model, TISSUE_OF, brightness,
+        np.ones(3), refined=True,
+    )  # fmt: skip
+    return volumes, fractions
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +180,57 @@ def test_region_volumes__a_region_outside_of_the_scan_measures_nothing(whole):
     measured, _ = _measured(image, brain, without, priors)
     assert measured[2] == 0
     np.testing.assert_allclose(measured[:2], volumes[:2], rtol=0.02)
+
+
+BALLS = ((10, -18, -8, 3.0), (-16, 12, 10, 4.0), (-14, -14, -10, 2.5))
+
+
+@pytest.fixture(scope="module")
+def with_lesions(whole):
+    """The phantom with balls in its white matter that are as dark as grey matter, or halfway."""
+    (image, brain, labels, priors, _), *_ = whole
+    place = np.indices(image.shape) - 35.5
+    changed, volume = image.copy(), 0.0
+    for x, y, z, radius in BALLS:
+        away = np.sqrt(((place - np.array([x, y, z])[:, None, None, None]) ** 2).sum(axis=0))
+        # A voxel at the rim is lesion in part.
+        share = np.clip(radius + 0.5 - away, 0, 1)
+        darkness = MEANS[1] if radius > 2.6 else 0.8 * MEANS[1] + 0.2 * MEANS[2]
+        changed -= (share * (MEANS[2] - darkness)).astype(np.float32)
+        volume += 4 / 3 * math.pi * radius**3
+    return changed, brain, labels, priors, volume
+
+
+def test_region_volumes__lesions_of_white_matter_are_white_and_have_a_volume(whole, with_lesions):
+    (image, *_), before, fractions = whole
+    changed, brain, labels, priors, volume = with_lesions
+    model = fit_tissues(changed[brain])
+    brightness, deep = (
+        np.array([np.nan, 0.5, 0.0]),
+        reach_of_ventricles(priors[0], brain, np.ones(3)),
+    )
+    arguments = (brain, CarriedLabels.of(labels), priors, deep, model, TISSUE_OF, brightness)
+    after, with_them, hypointense = region_volumes(changed, *arguments, np.ones(3), refined=True)
+    _, _, none = region_volumes(image, *arguments, np.ones(3), refined=True)
+    assert none == 0
+    assert hypointense == pytest.approx(volume, rel=0.1)
+    sums = [part.sum(axis=(1, 2, 3)) for part in (fractions, with_them)]
+    # Grey matter keeps its volume; without the rule it would grow by that of the lesions.
+    np.testing.assert_allclose(sums[1], sums[0], atol=0.1 * volume)
+    np.testing.assert_allclose(after, before, rtol=0.02)
+    *_, unknown = region_volumes(changed, *arguments, np.full(3, 3.0), refined=True)
+    assert unknown is None
+
+
+def test_region_volumes__a_lesion_that_touches_nucleus_or_ventricle_is_not_told_from_it(whole):
+    (image, brain, labels, priors, _), *_ = whole
+    changed = image.copy()
+    box = (slice(42, 45), slice(30, 36), slice(34, 37))
+    # Between ventricle and nucleus.
+    changed[box] = np.where(labels[box] == 0, MEANS[1], image[box])
+    deep, brightness = reach_of_ventricles(priors[0], brain, np.ones(3)), np.array([np.nan, 0.5, 0])
+    *_, hypointense = region_volumes(
+        changed, brain, CarriedLabels.of(labels), priors, deep, fit_tissues(changed[brain]),
+        TISSUE_OF, brightness, np.ones(3), refined=True,
+    )  # fmt: skip
+    assert hypointense == 0
