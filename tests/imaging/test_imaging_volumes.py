@@ -222,7 +222,7 @@ def test_region_volumes__lesions_of_white_matter_are_white_and_have_a_volume(who
     assert unknown is None
 
 
-def test_region_volumes__a_lesion_that_touches_nucleus_or_ventricle_is_not_told_from_it(whole):
+def test_region_volumes__a_lesion_that_touches_a_nucleus_is_not_told_from_it(whole):
     (image, brain, labels, priors, _), *_ = whole
     changed = image.copy()
     box = (slice(42, 45), slice(30, 36), slice(34, 37))

@@ -115,7 +115,9 @@ def region_volumes(
     )
     fractions = _fractions(level, regions, unlabelled, model) * brain
     _split_walls(fractions, deep, image, model, zooms)
-    hypointense = _restore_white(fractions, image, brain, labels, brightness, priors, model, zooms)
+    hypointense = _restore_white(
+        fractions, image, brain, labels, tissues, brightness, priors, model, zooms
+    )
     # Of the tissue in a voxel, each region of this tissue gets the share that it is likely to have.
     densities = {region.row: region.own.by_tissue.astype(np.float32) for region in regions}
     elsewhere = model.by_tissue.astype(np.float32)
@@ -263,6 +265,7 @@ def _restore_white(
     image: np.ndarray,
     brain: np.ndarray,
     labels: np.ndarray,
+    tissues: Sequence[str],
     brightness: np.ndarray,
     priors: np.ndarray,
     model: TissueModel,
@@ -271,11 +274,12 @@ def _restore_white(
     """Count, in place, white matter that is dark for white; return how much it is, mm3."""
     if (np.asarray(zooms) > WALL_MM).any():
         return None
-    # Comparisons with NaN are false: of two tissues is no nucleus.
-    nuclei = np.concatenate([[False], brightness < NUCLEUS_BELOW])[labels]
-    share, islands = hypointensities(image, brain, nuclei, fractions, priors[2], model, zooms)
-    fractions[2][islands] += fractions[1][islands]
-    fractions[1][islands] = 0
+    # Whatever counts of a region: the ventral diencephalon is white matter, and dark as a nucleus.
+    dark = (np.array(tissues) == "grey") | (brightness < NUCLEUS_BELOW)
+    grey = np.concatenate([[False], dark])[labels] & brain
+    share, lesions = hypointensities(image, grey, fractions, priors[2], model, np.asarray(zooms))
+    fractions[2][lesions] += fractions[1][lesions]
+    fractions[1][lesions] = 0
     return float(share.sum(dtype=np.float64) * np.prod(zooms))
 
 
