@@ -197,6 +197,27 @@ def test_a_study_without_genotypes_has_a_size_and_costs(tmp_path, monkeypatch):
         study_size(images)
 
 
+def test_seconds_of__labelled_heads_cost_a_registration_each():
+    heads = [{"image": f"{name}.nii.gz", "labels": f"{name}-labels.nii.gz"} for name in "abc"]
+    studies = [
+        Study.parse(
+            {
+                "study": "images",
+                "seed": 1,
+                "imaging": {"bids": "bids", "atlas": atlas},
+                "cohort": {"participants": "people.tsv"},
+                "training": {"methods": {"ridge": {"kind": "ridge"}}},
+            }
+        )
+        for atlas in ({"labels": "a.nii.gz"}, {"heads": heads})
+    ]
+    size = Size(people=2, variants=0, scans=2, instances={}, available={})
+    rates = load_rates()["rules"]
+    for rule in ("register_t1w", "prepare_template"):
+        one, several = (seconds(Job(rule, {}), study, size) for study in studies)
+        assert several - one == pytest.approx(3 * rates[rule]["seconds"]["fast_heads"])
+
+
 def test_epochs_preset_and_variants_count():
     network = Job("train_fold", {"method": "gendmr", "repeat": "0", "fold": "0"})
     methods = {kind: {"kind": kind} for kind in KINDS}
