@@ -27,6 +27,37 @@ ATLASES = {"one atlas": (style.BLUE, "o"), "several heads": (style.ORANGE, "s")}
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "volumes.tsv"
 
 
+def markdown(table: pd.DataFrame, atlas: str) -> None:
+    """Print the rows of the page: correlations over heads, raw and after head size, and ratios."""
+    rows = table[(table["atlas"] == atlas) & (table["change"] == "whole")]
+    wide = rows.pivot(index="person", columns="measure")
+    measured, true = wide["measured"], wide["true"]
+    print(f"\n{atlas}, {len(wide)} heads: {', '.join(wide.index)}")
+    for measure, name in STRUCTURES.items():
+        ratio = measured[measure] / true[measure]
+        raw = np.corrcoef(measured[measure], true[measure])[0, 1]
+        shares = [part[measure] / part["icv"] for part in (measured, true)]
+        relative = "–" if measure == "icv" else f"{np.corrcoef(*shares)[0, 1]:.2f}"
+        print(
+            f"| {name} | {raw:.2f} | {relative} | {ratio.mean():.2f} ({ratio.min():.2f} to"
+            f" {ratio.max():.2f}) |"
+        )
+    print(
+        "hypointense, ml:", (wide[["measured", "true"]].xs("hypointense", axis=1, level=1) / 1000)
+    )
+    for change in sorted(set(table["change"]) - {"whole"}):
+        for measure in (*STRUCTURES, "left hippocampus", "hypointense"):
+            after, before = of(table, atlas, measure, change), of(table, atlas, measure)
+            before = before[before["person"].isin(after["person"])]
+            if len(after):
+                seen, true_change = (
+                    100 * (after[column].mean() / before[column].mean() - 1)
+                    for column in ("measured", "true")
+                )
+                print(f"{change}: {measure} {seen:+.1f} %, true {true_change:+.1f} %,"
+                      f" CV {abs(seen) / 2**0.5:.1f} %")  # fmt: skip
+
+
 def panels(title: str) -> tuple[object, list[object]]:
     """Return a figure with one panel for each structure."""
     figure, axes = style.canvas(3, 4, size=(style.PAGE, style.PAGE * 0.75), layout="constrained")
@@ -146,6 +177,8 @@ def draw_real(table: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else TABLE
     table = pd.read_csv(source, sep="\t", dtype={"person": str})
+    for atlas in ATLASES:
+        markdown(table, atlas)
     draw_heads(table, source.with_name("volumes-heads.png"))
     draw_differences(table, source.with_name("volumes-differences.png"))
     draw_loss(table, source.with_name("volumes-loss.png"))

@@ -13,9 +13,11 @@ from scipy import ndimage
 from gendmr.config.imaging import ImagingSection, LabelledHeads
 from gendmr.errors import AtlasError, ConfigurationError, ImageError
 from gendmr.files.atomic import read_json
+from gendmr.imaging.collect import collect_regions
 from gendmr.imaging.fusion import CarriedLabels, fusion_weights
-from gendmr.imaging.heads import check_heads, load_heads
+from gendmr.imaging.heads import check_heads, load_heads, prepare_heads
 from gendmr.imaging.participant import register_participant
+from gendmr.imaging.presets import load_preset
 from gendmr.imaging.template import load_template, prepare_template
 from remedies import mended
 
@@ -104,7 +106,11 @@ def test_prepare_template__labelled_heads_give_the_template_its_labels(section, 
     for row in range(len(one.regions)):
         first, second = one.labels == row + 1, other.labels == row + 1
         assert 2 * (first & second).sum() / (first.sum() + second.sum()) > 0.8
-    assert read_json(fused / "template.json")["atlas"] == "two heads"
+    summary = read_json(fused / "template.json")
+    assert summary["atlas"] == "two heads"
+    assert summary["notes"] == [
+        "Atlas two heads: 2 labelled heads were registered to each scan, and their labels fused."
+    ]
     assert len(list((fused / "heads").iterdir())) == 4
 
 
@@ -120,6 +126,9 @@ def test_register_participant__labelled_heads_measure_what_their_labels_hold(
         tables.append(pd.read_csv(tmp_path / name / "regions.tsv", sep="\t"))
     # The balls of this atlas hold several tissues, and their rims are blurred differently.
     np.testing.assert_allclose(tables[1]["volume"] / tables[0]["volume"], 1, atol=0.2)
+    collect_regions([tmp_path / "many" / "regions.tsv"], fused, heads, tmp_path / "all")
+    notes = read_json(tmp_path / "all" / "summary.json")["notes"]
+    assert read_json(fused / "template.json")["notes"][0] in notes
     again = tmp_path / "again"
     register_participant(image, "2", fused, heads, seed=3, output=again)
     assert (again / "regions.tsv").read_bytes() == (tmp_path / "many" / "regions.tsv").read_bytes()
@@ -164,30 +173,25 @@ def test_load_heads__a_region_may_be_absent_in_one_head(heads, tmp_path):
     assert len(load_heads(atlas)[0]) == 6
 
 
-def test_prepare_template__labels_of_another_head_are_refused(heads, tmp_path):
+def test_prepare_heads__labels_of_another_head_are_refused(heads, tmp_path):
     entries = [head.model_dump() for head in heads.atlas.heads]
     image = nib.load(entries[1]["labels"])
     far = image.affine.copy()
     far[:3, 3] += 110
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj), far), tmp_path / "far.nii.gz")
     away = [*entries[:1], entries[1] | {"labels": str(tmp_path / "far.nii.gz")}]
-    sections = [
-        heads.model_copy(
-            update={
-                "atlas": heads.atlas.model_copy(
-                    update={"heads": LabelledHeads.parse({"heads": away}).heads}
-                )
-            }
-        )
-    ]
+    atlases, preset = (
+        [LabelledHeads.parse({"heads": away, "table": heads.atlas.table})],
+        load_preset("testing"),
+    )
     words = "name for each head the labels that were drawn in its image"
 
     def prepare():
-        prepare_template(sections[0], tmp_path / "t")
+        prepare_heads(atlases[0], heads, preset, tmp_path, seed=1)
 
     with mended(HEADS, words, AtlasError, prepare) as refused:
         assert "far.nii.gz: only 0% of its regions" in refused.what
-        sections[0] = heads
+        atlases[0] = heads.atlas
 
 
 def test_check_heads__an_image_that_is_a_segmentation_is_refused(heads):

@@ -142,7 +142,7 @@ def collect_regions(
     table, several = _with_images(table, section)
     write_table(output / "quality.tsv", table)
     summary = summarise(table, quality, several, section)
-    summary["notes"] += _notes_of_folder(unusable, section)
+    summary["notes"] += [*template.get("notes", ()), *_notes_of_folder(unusable, section)]
     write_json(output / "summary.json", summary)
     from gendmr.imaging.picture import draw_quality
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gendmr.config.imaging import ImagingSection, LabelledHeads, Preset
+from gendmr.config.imaging import ImagingSection, LabelledHead, LabelledHeads, Preset
 from gendmr.errors import AtlasError, first_few
 from gendmr.imaging.atlas import load_atlas
-from gendmr.imaging.brain import find_brain
+from gendmr.imaging.brain import Brain, find_brain
 from gendmr.imaging.fusion import CarriedLabels, fusion_weights
 from gendmr.imaging.registration import (
     free_of_bias,
@@ -48,23 +48,24 @@ def load_heads(atlas: LabelledHeads) -> tuple[pd.DataFrame, list[Scan]]:
     AtlasError, TableError
         Heads have other rows than the first, a row is in no head, or a table is malformed.
     """
-    table: pd.DataFrame | None = None
-    images, present = [], set[int]()
-    for number, files in enumerate(atlas.each):
+    tables, images = [], []
+    for files in atlas.each:
         rows, labels = load_atlas(files, complete=False)
-        rows = rows.sort_values("index", ignore_index=True)
+        tables.append(rows.sort_values("index", ignore_index=True))
         images.append(labels)
-        present |= set(np.flatnonzero(np.bincount(labels.data.ravel())).tolist())
-        if table is None:
-            table = rows
-        elif (different := _difference(table[ROW], rows[ROW])) is not None:
+    table = tables[0]
+    for number, (files, rows) in enumerate(zip(atlas.each, tables, strict=True)):
+        different = _difference(table[ROW], rows[ROW])
+        if different is not None:
             raise AtlasError(
                 f"{files.table or files.labels}: the table of head {number + 1} has other rows than"
                 f" that of the first: {different}",
                 cause="heads labelled by different rules, or tables of different versions",
                 next_step="take heads labelled by one rule, and name one `table` for all",
             )
-    assert table is not None  # noqa: S101 - the configuration asks for two heads
+    present = {
+        index for image in images for index in np.flatnonzero(np.bincount(image.data.ravel()))
+    }
     absent = [
         f"{index} {name}"
         for index, name in zip(table["index"], table["region"], strict=True)
@@ -110,15 +111,17 @@ def _difference(one: pd.DataFrame, other: pd.DataFrame) -> str | None:
 
 def prepare_heads(
     atlas: LabelledHeads, section: ImagingSection, preset: Preset, folder: Path, *, seed: int
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, list[str]]:
     """Write image and labels of each head to `folder`/heads, ready for registration to scans.
 
     The image shows how dark or bright its tissues are (`TissueModel.place_of`), within the brain.
 
     Returns
     -------
-    pandas.DataFrame
-        Regions, as `load_atlas`; labels in the files are the numbers of its rows plus one.
+    regions : pandas.DataFrame
+        As `load_atlas`; labels in the files are the numbers of its rows plus one.
+    notes : list of str
+        What was done, and what eyes should look at in the heads.
 
     Raises
     ------
@@ -128,6 +131,10 @@ def prepare_heads(
         As `load_heads`; or labels lie beside the brain of their image.
     """
     table, labels = load_heads(atlas)
+    notes = [
+        f"Atlas {atlas.name}: {len(labels)} labelled heads were registered to each scan, and their"
+        " labels fused."
+    ]
     for number, (head, own) in enumerate(zip(atlas.heads, labels, strict=True)):
         scan = read_scan(head.image)
         refuse_labels(scan, head.image)
@@ -135,23 +142,27 @@ def prepare_heads(
             scratch = Path(name)
             chance = derive(seed, "imaging", content_of(scan))
             masked = find_brain(scan, section, folder, preset, scratch, seed=chance)
+            numbered = _numbered(own, table)
+            _refuse_beside(numbered, masked, head)
             corrected = free_of_bias(masked.scan, masked.mask, preset, scratch)
+        notes += [f"Labelled head {head.image}: {warning}" for warning in masked.warnings]
         place = fit_tissues(corrected[masked.mask]).place_of(corrected) * masked.mask
-        numbered = _numbered(own, table)
-        lies = resample(numbered, masked.scan.affine, masked.mask.shape, order=0) > 0
-        shared = float((lies & masked.mask).sum() * masked.scan.voxel_mm3) / max(
-            1.0, float((numbered.data > 0).sum() * numbered.voxel_mm3)
-        )
-        if shared < LEAST_SHARED:
-            raise AtlasError(
-                f"{head.labels}: only {shared:.0%} of its regions lie in the brain of {head.image}",
-                cause="labels of another head, or in the space of a template",
-                next_step="name for each head the labels that were drawn in its image",
-            )
         coarse = thin(Scan(place, masked.scan.affine), preset.registration_mm)
         write_image(_image(folder, number), coarse.data, coarse.affine)
         write_image(_labels(folder, number), numbered.data.astype(np.int16), numbered.affine)
-    return table
+    return table, notes
+
+
+def _refuse_beside(numbered: Scan, masked: Brain, head: LabelledHead) -> None:
+    lies = resample(numbered, masked.scan.affine, masked.mask.shape, order=0) > 0
+    whole = float((numbered.data > 0).sum() * numbered.voxel_mm3)
+    shared = float((lies & masked.mask).sum() * masked.scan.voxel_mm3) / max(1.0, whole)
+    if shared < LEAST_SHARED:
+        raise AtlasError(
+            f"{head.labels}: only {shared:.0%} of its regions lie in the brain of {head.image}",
+            cause="labels of another head, or in the space of a template",
+            next_step="name for each head the labels that were drawn in its image",
+        )
 
 
 def _numbered(labels: Scan, table: pd.DataFrame) -> Scan:

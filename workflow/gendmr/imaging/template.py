@@ -128,8 +128,9 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     total = np.where(inside, sum(priors.values()), 1)
     write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
     write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
+    notes: list[str] = []
     if isinstance(files, LabelledHeads):
-        table, atlas = _fused(files, section, preset, folder, maps)
+        table, atlas, notes = _fused(files, section, preset, folder, maps)
     else:
         table, atlas = load_atlas(files)
     source = files.name if isinstance(files, LabelledHeads) else files.labels
@@ -151,6 +152,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
         "brain_mm3": float(inside.sum() * preset.working_mm**3),
         "regions": len(regions),
         "labels_without_row": ignored,
+        "notes": notes,
         "versions": versions("antspyx", "nibabel", "nilearn", "scipy"),
     }
     write_json(folder / "template.json", summary)
@@ -252,9 +254,9 @@ def _fused(
     preset: Preset,
     folder: Path,
     maps: dict[str, Scan],
-) -> tuple[pd.DataFrame, Scan]:
+) -> tuple[pd.DataFrame, Scan, list[str]]:
     """Labels of the template by those of labelled heads, as they are fused in each scan."""
-    table = prepare_heads(atlas, section, preset, folder, seed=SEED)
+    table, notes = prepare_heads(atlas, section, preset, folder, seed=SEED)
     t1, inside = maps["t1"], maps["brain"].data > 0.5
     place = fit_tissues(t1.data[inside]).place_of(t1.data) * inside
     coarse = thin(Scan(place, t1.affine), preset.registration_mm)
@@ -266,7 +268,7 @@ def _fused(
             len(atlas.heads), folder, moving, coarse.data, grid, preset, scratch, seed=SEED
         )
     indices = np.array([0, *table["index"]], np.int32)
-    return table, Scan(indices[carried.likeliest], t1.affine)
+    return table, Scan(indices[carried.likeliest], t1.affine), notes
 
 
 def _atlas(
