@@ -292,7 +292,8 @@ def main() -> None:
             summarise(table)
     if arguments.output:
         if arguments.output.is_file():
-            table = pd.concat([pd.read_csv(arguments.output, sep="\t"), table])
+            before = pd.read_csv(arguments.output, sep="\t", dtype={"person": str})
+            table = pd.concat([before, table])
         write_table(arguments.output, table)
     print(f"memory of painting {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
 

@@ -208,3 +208,39 @@ def test_imaging_section__one_labelled_head_is_no_fusion(heads):
     listed = heads.files()
     assert {heads.atlas.table, *(head.image for head in heads.atlas.heads)} <= set(listed)
     assert len(listed) == len(set(listed)) == 5
+
+
+def test_fusion_weights__labels_agree_with_joint_label_fusion_of_ants():
+    ants = pytest.importorskip("ants")
+    rng = np.random.default_rng(4)
+    shape = (28, 28, 28)
+    places = np.indices(shape) - 13.5
+
+    def head(offset):
+        away = np.sqrt(((places - np.array(offset)[:, None, None, None]) ** 2).sum(axis=0))
+        labels = (away < 8).astype(np.float32)
+        image = ndimage.gaussian_filter(1 + 2 * labels, 0.7) + rng.normal(0, 0.1, shape)
+        return image.astype(np.float32), labels
+
+    (scan, truth), *heads = [
+        head(offset) for offset in ((0, 0, 0), (2, 0, 0), (-1, 1, 0), (0, -2, 1), (1, 1, -2))
+    ]
+    images, votes = (np.stack(parts) for parts in zip(*heads, strict=True))
+    weights = fusion_weights(scan, images, np.ones(3))
+    fused = CarriedLabels(votes.astype(np.int16), weights).likeliest
+    # The reference takes 0 for a place without label.
+    reference = ants.joint_label_fusion(
+        ants.from_numpy(scan),
+        ants.from_numpy(np.ones(shape, np.float32)),
+        [ants.from_numpy(image) for image in images],
+        label_list=[ants.from_numpy(vote + 1) for vote in votes],
+        beta=2, rad=2, rho=0.1, r_search=0, nonnegative=True,
+    )["segmentation"].numpy() - 1  # fmt: skip
+
+    def overlap(labels):
+        return 2 * ((labels == 1) & (truth == 1)).sum() / ((labels == 1).sum() + truth.sum())
+
+    majority = overlap((votes.mean(axis=0) > 0.5).astype(int))
+    assert overlap(fused) > max(majority, *(overlap(vote) for vote in votes)) + 0.02
+    assert overlap(fused) > overlap(reference) - 0.02
+    assert ((fused == 1) == (reference == 1)).mean() > 0.98
