@@ -126,7 +126,7 @@ rule register_t1w:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=double_per_attempt(2000),
+        mem_mb=double_per_attempt(2000 + 60 * LABELLED_HEADS),
         runtime=double_per_attempt(60),
     params:
         image=image_of,

@@ -106,15 +106,25 @@ def fusion_weights(scan: np.ndarray, heads: np.ndarray, zooms: np.ndarray) -> np
     """
     count = len(heads)
     apart = np.abs(heads - scan)
-    matrix = np.empty((*scan.shape, count, count), np.float32)
-    for one in range(count):
-        for other in range(one, count):
-            product = ndimage.gaussian_filter(apart[one] * apart[other], PATCH_MM / zooms)
-            matrix[..., one, other] = matrix[..., other, one] = np.maximum(product, 0) ** POWER
-    mean = np.einsum("...ii->...", matrix)[..., None, None] / count
-    matrix += (RIDGE * mean + 1e-6) * np.eye(count, dtype=np.float32)
-    ones = np.ones((*scan.shape, count, 1), np.float32)
-    weights = np.maximum(np.linalg.solve(matrix, ones)[..., 0], 0)
-    total = weights.sum(axis=-1, keepdims=True)
-    weights = np.where(total > 0, weights / np.maximum(total, 1e-12), 1 / count)
-    return np.asarray(np.moveaxis(weights, -1, 0), np.float32)
+    joint = {
+        (one, other): np.maximum(
+            ndimage.gaussian_filter(apart[one] * apart[other], PATCH_MM / zooms), 0
+        )
+        ** POWER
+        for one in range(count)
+        for other in range(one, count)
+    }
+    weights = np.empty(heads.shape, np.float32)
+    # Slice by slice: matrices of all voxels at once would be the largest thing in memory.
+    for x in range(len(scan)):
+        matrix = np.empty((*scan.shape[1:], count, count), np.float32)
+        for (one, other), product in joint.items():
+            matrix[..., one, other] = matrix[..., other, one] = product[x]
+        mean = np.einsum("...ii->...", matrix)[..., None, None] / count
+        matrix += (RIDGE * mean + 1e-6) * np.eye(count, dtype=np.float32)
+        ones = np.ones((*scan.shape[1:], count, 1), np.float32)
+        solved = np.maximum(np.linalg.solve(matrix, ones)[..., 0], 0)
+        total = solved.sum(axis=-1, keepdims=True)
+        solved = np.where(total > 0, solved / np.maximum(total, 1e-12), 1 / count)
+        weights[:, x] = np.moveaxis(solved, -1, 0)
+    return weights
