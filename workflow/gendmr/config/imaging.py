@@ -252,10 +252,10 @@ class ImagingSection(Section):
         """Return the files of the atlas and of a template of one's own: inputs of the workflow."""
         if self.atlas is None:
             return []
-        own = self.template
-        named = (
-            (own.t1, own.brain, own.grey, own.white, own.csf)
-            if isinstance(own, TemplateFiles)
+        template = self.template
+        template_paths = (
+            (template.t1, template.brain, template.grey, template.white, template.csf)
+            if isinstance(template, TemplateFiles)
             else ()
         )
         atlases = [self.atlas] if isinstance(self.atlas, AtlasFiles) else []
@@ -264,7 +264,7 @@ class ImagingSection(Section):
             atlases = self.atlas.each
             images = [head.image for head in self.atlas.heads]
         parts = [path for atlas in atlases for path in (atlas.labels, atlas.table)]
-        return list(dict.fromkeys(path for path in (*parts, *images, *named) if path))
+        return list(dict.fromkeys(path for path in (*parts, *images, *template_paths) if path))
 
     @property
     def labelled_heads(self) -> int:
