@@ -106,7 +106,7 @@ def draw_differences(table: pd.DataFrame, path: Path) -> None:
             panel.scatter(mean / 1000, apart, s=14, color=colour, marker=marker, label=atlas,
                           linewidths=0)  # fmt: skip
             panel.axhline(apart.mean(), color=colour, linewidth=0.8)
-        panel.set(title=name, ylim=(-50, 50))
+        panel.set(title=name, ylim=(-65, 65))
     axes[0].legend(loc="upper left", handletextpad=0.1, borderpad=0)
     style.save(figure, path, crop=False, vector=False)
 
@@ -114,8 +114,8 @@ def draw_differences(table: pd.DataFrame, path: Path) -> None:
 def draw_loss(table: pd.DataFrame, path: Path) -> None:
     """Change of each structure after a known loss and in a second scan, seen and true."""
     changes = {
-        "hippocampus -30": "outer 30 % of the left\nhippocampus lost",
-        "cortex -20": "outer 20 % of the\ncortex lost",
+        "hippocampus -30": "30 % of the left hippocampus lost",
+        "cortex -20": "20 % of the cortex lost",
         "again": "scanned again",
     }
     names = {**STRUCTURES, "left hippocampus": "left hippocampus"}
@@ -127,6 +127,8 @@ def draw_loss(table: pd.DataFrame, path: Path) -> None:
         panel.axvline(0, color=style.LIGHT, zorder=0)
         for atlas, (colour, marker) in ATLASES.items():
             seen, true = [], []
+            if of(table, atlas, "icv", change).empty:
+                continue
             for measure in names:
                 after, before = of(table, atlas, measure, change), of(table, atlas, measure)
                 before = before[before["person"].isin(after["person"])]

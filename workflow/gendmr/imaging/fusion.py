@@ -43,9 +43,10 @@ class CarriedLabels:
     @cached_property
     def likeliest(self) -> np.ndarray:
         """The label with the largest sum of weights, (i, j, k); of equals that of the first."""
-        best, most = self.votes[0], None
+        best: np.ndarray = self.votes[0]
         if len(self.votes) == 1:
             return best
+        most: np.ndarray | None = None
         for vote in self.votes:
             support = np.zeros(vote.shape, np.float32)
             for other, weight in zip(self.votes, self.weights, strict=True):
@@ -60,7 +61,7 @@ class CarriedLabels:
     def share(self, row: int, box: tuple[slice, ...]) -> np.ndarray:
         """Sum of the weights of the votes for one region in a box, float32."""
         whole = np.broadcast_to(self.weights, self.votes.shape)
-        total = np.zeros(self.votes[(0, *box)].shape, np.float32)
+        total = np.zeros(self.votes[0][box].shape, np.float32)
         for vote, weight in zip(self.votes, whole, strict=True):
             total += weight[box] * (vote[box] == row + 1)
         return total

@@ -100,7 +100,8 @@ def free_of_bias(scan: Scan, brain: np.ndarray, preset: Preset, folder: Path) ->
     # N4 takes logarithms: the mean of the brain is set to 1000, whatever the scanner's unit.
     data = scan.data * (1000 / float(scan.data[brain].mean())) * brain
     raw = write_scratch(folder / "raw.nii", data.astype(np.float32), scan.affine)
-    return np.maximum(correct_bias(raw, mask, preset, folder / "corrected.nii"), 0) * brain
+    corrected = correct_bias(raw, mask, preset, folder / "corrected.nii")
+    return np.asarray(np.maximum(corrected, 0) * brain)
 
 
 def write_thinned(path: Path, data: np.ndarray, scan: Scan, preset: Preset) -> Path:

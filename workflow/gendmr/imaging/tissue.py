@@ -75,7 +75,7 @@ class TissueModel:
 
         The same place in the scans of two people is the same mixture of tissues.
         """
-        return np.interp(values, [0, *self.means], [0, 1, 2, 3]).astype(np.float32)
+        return np.asarray(np.interp(values, [0, *self.means], [0, 1, 2, 3]), np.float32)
 
     @cached_property
     def densities(self) -> np.ndarray:
