@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from gendmr import style
 
@@ -58,7 +60,7 @@ def markdown(table: pd.DataFrame, atlas: str) -> None:
                       f" CV {abs(seen) / 2**0.5:.1f} %")  # fmt: skip
 
 
-def panels(title: str) -> tuple[object, list[object]]:
+def panels(title: str) -> tuple[Figure, list[Any]]:
     """Return a figure with one panel for each structure."""
     figure, axes = style.canvas(3, 4, size=(style.PAGE, style.PAGE * 0.75), layout="constrained")
     figure.suptitle(title, fontsize=8)
@@ -126,7 +128,8 @@ def draw_loss(table: pd.DataFrame, path: Path) -> None:
     for panel, (change, title) in zip(axes, changes.items(), strict=True):
         panel.axvline(0, color=style.LIGHT, zorder=0)
         for atlas, (colour, marker) in ATLASES.items():
-            seen, true = [], []
+            seen: list[float] = []
+            true: list[float] = []
             if of(table, atlas, "icv", change).empty:
                 continue
             for measure in names:
@@ -141,7 +144,7 @@ def draw_loss(table: pd.DataFrame, path: Path) -> None:
             panel.scatter(true, places, s=40, color="black", marker="|", linewidths=0.8)
         panel.set(title=title, xlabel="change, % (bar: true)", yticks=places)
         panel.set_yticklabels(names.values())
-    axes[0].legend(loc="lower left", handletextpad=0.1)
+    axes[0].legend(loc="upper left", handletextpad=0.1)
     style.save(figure, path, crop=False, vector=False)
 
 
