@@ -205,6 +205,7 @@ def test_imaging_section__one_labelled_head_is_no_fusion(heads):
     with pytest.raises(ConfigurationError, match="heads"):
         LabelledHeads.parse({"heads": [heads.atlas.heads[0].model_dump()]})
     assert heads.labelled_heads == 2
+    assert ImagingSection.parse(heads.dump()) == heads
     listed = heads.files()
     assert {heads.atlas.table, *(head.image for head in heads.atlas.heads)} <= set(listed)
     assert len(listed) == len(set(listed)) == 5

@@ -81,7 +81,7 @@ rule prepare_template:
         labels=nonempty("results/{study}/imaging/template/labels.nii.gz"),
         regions=nonempty("results/{study}/imaging/template/regions.tsv"),
         summary=nonempty("results/{study}/imaging/template/template.json"),
-        heads=[nonempty(file) for file in HEAD_FILES],
+        heads=nonempty(HEAD_FILES),
     log:
         "logs/{study}/imaging/template.log",
     benchmark:
