@@ -110,15 +110,15 @@ def _outline(cut: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib's own font, found without importing it: the one of all figures.
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    # Matplotlib's own font, found without importing it: the one of all figures. Pillow's own has
+    # fewer letters.
     package = importlib.util.find_spec("matplotlib")
-    folders = list(package.submodule_search_locations or []) if package else []
-    for folder in folders:
+    for folder in (package.submodule_search_locations or []) if package else []:
         file = Path(folder) / "mpl-data/fonts/ttf/DejaVuSans.ttf"
         if file.is_file():
             return ImageFont.truetype(str(file), size)
-    raise FileNotFoundError("matplotlib holds no DejaVuSans.ttf")
+    return ImageFont.load_default(size)
 
 
 def _save(picture: Image.Image, path: Path | str) -> None:
