@@ -30,8 +30,6 @@ STAGES = {
     "tracking": "Replay finished folds into MLflow.",
     "report": "Summarise a study.",
 }
-# Stages that use pyarrow, through MLflow.
-ARROW = {"tracking"}
 # Commands beside the stages: `gendmr.<name>.commands` too.
 ASIDE = {
     "run": "Run the workflow: Snakemake with the rules of this package.",
@@ -166,18 +164,11 @@ def estimate(
 def main() -> None:
     """Run the command line; a named error ends with status 2 and no traceback."""
     end_with_run()
-    if not ARROW & {*sys.argv[1:2]}:
-        # pandas imports pyarrow wherever it is installed, a fifth of the time of its own import,
-        # and no table here is one of Arrow.
-        sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
     # Results of stages; what is simulated stands for what users bring, and may be edited.
     seal_results(on=sys.argv[1:2] != ["simulate"] and STAGES.keys() >= {*sys.argv[1:2]})
     # The system frees all memory of a process that ends; Python's garbage collection would take
     # up to half a second of each job before that.
     atexit.register(gc.freeze)
-    # Imports make hundreds of thousands of objects that stay: a collection for every 700 of them
-    # takes a tenth of a short job.
-    gc.set_threshold(50_000, 20, 20)
     try:
         root(prog_name="gendmr", standalone_mode=True)
     except GendmrError as error:
@@ -185,5 +176,3 @@ def main() -> None:
         sys.exit(2)
     finally:
         seal_results(on=False)
-        if sys.modules.get("pyarrow", ...) is None:
-            del sys.modules["pyarrow"]
