@@ -154,7 +154,7 @@ def test_no_rule_that_stands_once_is_taken_for_one_of_a_set_of_modalities(name, 
     assert [rule_family(Job(rule), study_of_modalities) for rule in rules] == rules
 
 
-@pytest.mark.parametrize("name", ["mgi", "migtrans", "outcomes", "subspace"])
+@pytest.mark.parametrize("name", ["mgi", "subspace"])
 def test_a_study_of_the_house_is_estimated_before_anything_of_it_is_there(name, root, monkeypatch):
     monkeypatch.chdir(root)
     words = ["estimate", "--configfile", f"config/studies/{name}.yaml", "--cores", "2"]

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from gendmr.errors import ImageError
+from gendmr.imaging import tissue
 from gendmr.imaging.fusion import CarriedLabels
-from gendmr.imaging.tissue import LEVELS, STEPS, fit_region, fit_tissues
+from gendmr.imaging.tissue import (
+    CLEAR_GAIN,
+    GREY_STARTS,
+    LEVELS,
+    STEPS,
+    fit_region,
+    fit_tissues,
+)
 from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
 
 MEANS = np.array([300.0, 1000.0, 1500.0])
@@ -92,6 +100,31 @@ def test_fit_region__a_bright_nucleus_is_grey_and_cortex_stays_as_it_is():
     counts = np.bincount(model.level_of(cortex), minlength=LEVELS).astype(float)
     share = fit_region(model, counts).fractions[model.level_of(cortex)].mean(axis=0)
     np.testing.assert_allclose(share, fractions.mean(axis=0), atol=0.02)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    grey=st.floats(900, 1400),
+    white=st.floats(0, 0.6),
+    voxels=st.integers(5, 3000),
+    seed=st.integers(0, 99),
+)
+def test_fit_region__starts_side_by_side_are_as_one_after_the_other(grey, white, voxels, seed):
+    rng = np.random.default_rng(seed)
+    model = fit_tissues(_voxels([0.1, 0.3, 0.3, 0.15, 0.15])[0])
+    values = np.where(rng.random(voxels) < white, MEANS[2], grey) + rng.normal(0, NOISE, voxels)
+    counts = np.bincount(model.level_of(values), minlength=LEVELS).astype(float)
+    candidates = []
+    with pytest.MonkeyPatch.context() as patch:
+        for place in GREY_STARTS:
+            patch.setattr(tissue, "GREY_STARTS", (place,))
+            one = fit_region(model, counts)
+            fit = float(counts @ np.log(one.evidence) / counts.sum()) - CLEAR_GAIN * (place > 0)
+            candidates.append((fit, one))
+    best = max(candidates, key=lambda pair: pair[0])[1]
+    region = fit_region(model, counts)
+    for name in ("means", "spreads", "weights"):
+        np.testing.assert_allclose(getattr(region, name), getattr(best, name), rtol=1e-9)
 
 
 REGIONS = {"ventricle": 1, "nucleus": 2, "hippocampus": 3}

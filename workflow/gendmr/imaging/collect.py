@@ -144,7 +144,7 @@ def collect_regions(
     summary = summarise(table, quality, several, section)
     summary["notes"] += [*template.get("notes", ()), *_notes_of_folder(unusable, section)]
     write_json(output / "summary.json", summary)
-    from gendmr.imaging.picture import draw_quality
+    from gendmr.imaging.quality_figure import draw_quality
 
     drawn = table[table["dice"].notna()].reset_index(drop=True)
     bounds = thresholds(judged, section.outliers)
