@@ -1,13 +1,12 @@
 """Registration of real scans against the bare calls of ANTs that it makes.
 
     python benchmarks/registration.py SCANS ATLAS [--scans 24] [--preset fast] [--rounds 1]
-        [--brain stripped]
 
-SCANS is a BIDS folder, ATLAS a label image in template space. Measured are processor seconds, on
-the same scans and with one thread each, of
+SCANS is a BIDS folder of brains without skull, ATLAS a label image in template space. Measured are
+processor seconds, on the same scans and with one thread each, of
 
 bare      one process per participant that imports antspyx and makes the calls of the stage, with
-          the files they read; of whole heads (`--brain network`) it runs deepbet before
+          the files they read
 library   the same without the import: only the compiled library of antspyx is loaded, as the stage
           does, whose way around the import is thereby not counted
 stage     `gendmr imaging register`, as the rule calls it
@@ -56,13 +55,8 @@ from pathlib import Path
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 if sys.argv[2] == "bare":
     import ants
-    if len(sys.argv) > 3:
-        import torch
-        torch.set_num_threads(1)
-        from deepbet import run_bet
-        run_bet([sys.argv[3]], mask_paths=[sys.argv[1] + "/mask.nii.gz"], no_gpu=True)
 from gendmr.imaging.ants_programs import run
-for call in sorted(Path(sys.argv[1]).glob("[0-9][0-9]")):
+for call in sorted(Path(sys.argv[1]).iterdir()):
     program, arguments = json.loads((call / "call.json").read_text())
     run(program, *arguments)
 """
@@ -83,14 +77,12 @@ def measured(command: list[str], folder: Path) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
-def lay_out(
-    folder: Path, scans: Path, atlas: Path, arguments: argparse.Namespace
-) -> dict[str, object]:
+def lay_out(folder: Path, scans: Path, atlas: Path, count: int, preset: str) -> dict[str, object]:
     """Write a study of the first scans, with empty files where no genotypes are read."""
     for name in ("own.bed", "own.bim", "own.fam", "genes.loc", "people.tsv"):
         (folder / name).touch()
     (folder / "bids").mkdir()
-    for scan in sorted(scans.glob("sub-*"))[: arguments.count]:
+    for scan in sorted(scans.glob("sub-*"))[:count]:
         (folder / "bids" / scan.name).symlink_to(scan)
     labels = np.unique(np.asarray(nib.load(atlas).dataobj).astype(int))
     rows = [f"{label}\tregion{label}\tB\n" for label in labels if label > 0]
@@ -103,8 +95,8 @@ def lay_out(
         "imaging": {
             "bids": "bids",
             "atlas": {"labels": str(atlas), "table": "atlas.tsv"},
-            "preset": arguments.preset,
-            "brain": arguments.brain,
+            "preset": preset,
+            "brain": "stripped",
         },
         "cohort": {"participants": "people.tsv"},
         "training": {},
@@ -134,14 +126,13 @@ def main() -> None:
     parser.add_argument("atlas", type=Path)
     parser.add_argument("--scans", dest="count", type=int, default=24)
     parser.add_argument("--preset", default="fast", choices=["testing", "fast", "precise"])
-    parser.add_argument("--brain", default="stripped", choices=["stripped", "network"])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--without-workflow", action="store_true")
     arguments = parser.parse_args()
     with TemporaryDirectory() as name:
         folder = Path(name)
         atlas, scans = arguments.atlas.resolve(), arguments.scans.resolve()
-        study = lay_out(folder, scans, atlas, arguments)
+        study = lay_out(folder, scans, atlas, arguments.count, arguments.preset)
         python = [sys.executable]
         options = json.dumps(study["imaging"])
         template = ["imaging", "template", "--options", options, "--output", "template"]
@@ -155,10 +146,9 @@ def main() -> None:
             words += ["--output", scan.name]
             with TemporaryDirectory() as calls:
                 measured([*python, "-c", RECORD, calls, *words], folder)
-                head = [str(image)] if arguments.brain == "network" else []
                 for number in range(arguments.rounds):
                     used = [
-                        measured([*python, "-c", BARE, calls, "bare", *head], folder)[1],
+                        measured([*python, "-c", BARE, calls, "bare"], folder)[1],
                         measured([*python, "-c", BARE, calls, "library"], folder)[1],
                         measured([*python, "-m", "gendmr", *words], folder)[1],
                     ]
