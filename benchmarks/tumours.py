@@ -1,6 +1,6 @@
 """Slides and expression of simulated tumours: what fusion adds, and what each part of it does.
 
-    python benchmarks/tumours.py run results [--cohorts 4] [--methods NAME ...]
+    python benchmarks/tumours.py run results [--seeds 1 2 3 4] [--methods NAME ...]
     python benchmarks/tumours.py table results
     python benchmarks/tumours.py patches results
 
@@ -44,6 +44,7 @@ from in_process import join_cohort
 
 SMALL = {"width": 32, "heads": 4, "head_width": 16}
 AVERAGED = {"kind": "subspace", **SMALL, "deformable": False, "gene_dropout": 0.7}
+GATED = {**AVERAGED, "pooling": "gated"}
 TUMOUR = {"tumour": ["Oncogenes", "Tumor Suppressor Genes"]}
 ENVIRONMENT = {"environment": ["Cytokines and Growth Factors", "Cell Differentiation Markers"]}
 WHOLE = "whole"
@@ -65,6 +66,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "averaged-environment": {**AVERAGED, "subspaces": ENVIRONMENT},
     "averaged-no-coordination": {**AVERAGED, "coordination": "none"},
     "averaged-all-genes-seen": {**AVERAGED, "gene_dropout": 0.0},
+    # The same, with shares of patches that are learned.
+    "gated": GATED,
+    "gated-slides": {**GATED, "reads": ["patch"]},
+    "gated-tumour": {**GATED, "subspaces": TUMOUR},
+    "gated-environment": {**GATED, "subspaces": ENVIRONMENT},
+    "gated-no-coordination": {**GATED, "coordination": "none"},
     "attention-mil": {"kind": "mil", "reads": ["patch"]},
     "snn": {"kind": "mil", "reads": ["expression"]},
     "co-attention": {"kind": "mil"},
@@ -110,10 +117,10 @@ def study_of(folder: Path, seed: int, changes: dict[str, Any]) -> Study:
     return Study.parse(folder / "study.yaml")
 
 
-def run(folder: Path, cohorts: int, names: list[str], changes: dict[str, Any]) -> None:
+def run(folder: Path, seeds: list[int], names: list[str], changes: dict[str, Any]) -> None:
     """Make the cohorts that are not there, and train methods that are not trained."""
     studies = {}
-    for seed in range(1, cohorts + 1):
+    for seed in seeds:
         place = folder / f"cohort-{seed}"
         studies[seed] = study_of(place, seed, dict(changes))
         if not (place / "cohort" / "splits.tsv").is_file():
@@ -197,10 +204,10 @@ def table(folder: Path, against: str) -> pd.DataFrame:
 def patches(folder: Path, names: list[str]) -> pd.DataFrame:
     """Return how far planted patches stand out in the attributions of held-out people.
 
-    `auc` is the chance that the contribution of a planted patch is further from the median of the
-    bag than that of another patch, `top` the share of planted patches in the top decile of a bag
-    (0.1 by chance), `most` what it could be at most, since a decile has no room for more, and
-    `planted` the share of the decile that is planted (`base` by chance).
+    `precision` is the share of the top decile of a bag that is planted, `base` that of the bag,
+    which is precision by chance, and `lift` their ratio. `auc` is the chance that the contribution
+    of a planted patch is further from the median of the bag than that of another patch. `recall`
+    is the share of planted patches in the top decile, which has no room for more than `most`.
     """
     rows = []
     for place in sorted(folder.glob("cohort-*")):
@@ -217,7 +224,7 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
             stored = read_dataset(
                 fold / "attributions.nc", attributions_schema(("patch", "expression"))
             )
-            areas, tops, most, shares, base = [], [], [], [], []
+            areas, recall, most, precision, base = [], [], [], [], []
             for person, values in zip(
                 stored["participant"].values, stored["value_patch"].values, strict=True
             ):
@@ -234,19 +241,20 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
                 )
                 areas.append(auc(inside, size))
                 first = size >= np.quantile(size, 0.9)
-                tops.append(first[inside].mean())
+                recall.append(first[inside].mean())
                 most.append(min(first.sum() / inside.sum(), 1.0))
-                shares.append(inside[first].mean())
+                precision.append(inside[first].mean())
                 base.append(inside.mean())
             rows.append(
                 {
                     "cohort": place.name,
                     "method": name,
-                    "auc": np.mean(areas),
-                    "top": np.mean(tops),
-                    "most": np.mean(most),
-                    "planted": np.mean(shares),
+                    "precision": np.mean(precision),
                     "base": np.mean(base),
+                    "lift": np.mean(precision) / np.mean(base),
+                    "auc": np.mean(areas),
+                    "recall": np.mean(recall),
+                    "most": np.mean(most),
                 }
             )
     return pd.DataFrame(rows)
@@ -258,7 +266,7 @@ def main() -> None:
     parts = parser.add_subparsers(dest="part", required=True)
     one = parts.add_parser("run")
     one.add_argument("folder", type=Path)
-    one.add_argument("--cohorts", type=int, default=4)
+    one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of cohorts")
     one.add_argument("--methods", nargs="*", default=[])
     one.add_argument("--change", type=yaml.safe_load, default={}, help="of simulate.tumours, YAML")
     one = parts.add_parser("table")
@@ -267,11 +275,13 @@ def main() -> None:
     one = parts.add_parser("patches")
     one.add_argument("folder", type=Path)
     one.add_argument(
-        "--methods", nargs="+", default=[WHOLE, "no-attention", "attention-mil", "co-attention"]
+        "--methods",
+        nargs="+",
+        default=[WHOLE, "averaged", "gated", "attention-mil", "co-attention"],
     )
     asked = parser.parse_args()
     if asked.part == "run":
-        run(asked.folder, asked.cohorts, asked.methods, asked.change)
+        run(asked.folder, asked.seeds, asked.methods, asked.change)
     elif asked.part == "patches":
         shown = patches(asked.folder, asked.methods)
         shown.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
