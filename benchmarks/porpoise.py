@@ -3,6 +3,8 @@
     python benchmarks/porpoise.py prepare DATA results/porpoise   # inputs and folds of a study
     python benchmarks/porpoise.py train results/porpoise [METHOD ...]
     python benchmarks/porpoise.py table results/porpoise
+    python benchmarks/porpoise.py null results/porpoise METHOD [--permutations 3]
+    python benchmarks/porpoise.py stability results/porpoise METHOD METHOD-seed-2 [...]
 
 DATA is a folder with `tcga_gbmlgg.csv.gz`, `signatures.csv` and `labels.tsv`: omics as PORPOISE
 publishes them, a row for each slide, and labels with the published fold of each patient. All stages
@@ -14,6 +16,7 @@ classes), which baselines do not need and networks do.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -26,13 +29,18 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
 from gendmr.expression.join import join_matrices
 from gendmr.files.atomic import write_text
+from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import MISSING, write_table
+from gendmr.modalities.store import attributions_schema, null_schema
 from gendmr.tasks import task_of
 from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
+from gendmr.training.null import fit_null
+from gendmr.training.readout import instance_scores
 from in_process import join_cohort
 
 VALIDATION = {"baseline": 0.005, "network": 0.15}  # at least one person of each class
@@ -196,8 +204,7 @@ def train(
         options = study.method_options(name)
         network = study.methods[name].network or as_networks
         kind = "network" if network else "baseline"
-        target = folder / "cohort" / "splits.tsv"
-        target.write_bytes((folder / f"splits-{kind}.tsv").read_bytes())
+        use_splits(folder, kind)
         started = time.process_time()
         for fold in folds:
             train_fold(
@@ -220,6 +227,70 @@ def train(
                 seed=seed,
             )
         print(f"{label}: {time.process_time() - started:.0f} CPU s", flush=True)
+
+
+def null(folder: Path, name: str, permutations: int) -> None:
+    """Fit a method with permuted outcomes in all folds; print its time and its genes against it.
+
+    A gene stands out where its score, a mean over folds, is above that of each permutation; of
+    exchangeable genes a share of 1 / (permutations + 1) does.
+    """
+    study, cohort = Study.parse(folder / "study.yaml"), folder / "cohort"
+    options = study.method_options(name)
+    use_splits(folder, "network" if study.methods[name].network else "baseline")
+    stratify_people(
+        cohort / "participants.tsv", None, study.cohort, study.seed, cohort / "strata.tsv"
+    )
+    started, own, permuted = time.process_time(), [], []
+    for fold in range(FOLDS):
+        path = folder / "null" / name / f"fold-{fold}.nc"
+        asked = {"method": name, "repeat": 0, "fold": fold, "options": options, "seed": study.seed}
+        fit_null(cohort, path, **asked, first=0, count=permutations, device="cpu")
+        stored = read_dataset(path, null_schema(options.reads))
+        permuted.append(stored["mean_abs_expression"].to_pandas())  # (permutation, gene)
+        own.append(_gene_scores(folder, name, fold))
+    seconds = (time.process_time() - started) / permutations
+    by_chance = sum(permuted) / FOLDS
+    above = (sum(own) / FOLDS).reindex(by_chance.columns) > by_chance.max()
+    print(
+        f"{name}: {permutations} permutations of {FOLDS} folds, {seconds:.0f} CPU s each, 99 of"
+        f" them {99 * seconds / 3600:.1f} h; {above.sum()} of {len(above)} genes"
+        f" ({100 * above.mean():.0f} %) above all permutations,"
+        f" {100 / (permutations + 1):.0f} % by chance"
+    )
+
+
+def stability(folder: Path, names: list[str]) -> pd.DataFrame:
+    """Return for each pair of runs how their rankings of genes agree, a mean over folds.
+
+    `spearman` of the scores of genes that both read, `of_20` how many of the first 20 they share.
+    """
+    rows = []
+    for one, other in itertools.combinations(names, 2):
+        each = []
+        for fold in range(FOLDS):
+            pair = pd.DataFrame(
+                {place: _gene_scores(folder, name, fold) for place, name in enumerate((one, other))}
+            ).query("`0` > 0 or `1` > 0")
+            first = [set(pair[place].nlargest(20).index) for place in pair]
+            each.append((pair.corr("spearman").iloc[0, 1], len(first[0] & first[1])))
+        spearman, shared = np.mean(each, axis=0)
+        rows.append({"one": one, "other": other, "spearman": spearman, "of_20": shared})
+    return pd.DataFrame(rows)
+
+
+def _gene_scores(folder: Path, name: str, fold: int) -> pd.Series:
+    """Return the score of each gene over the held-out people of a fold."""
+    path = folder / "training" / name / "repeat-0" / f"fold-{fold}" / "attributions.nc"
+    stored = read_dataset(path, attributions_schema(("expression",)))
+    scores = instance_scores(stored["value_expression"].values, "mean_abs")
+    return pd.Series(scores, index=stored["expression"].values)
+
+
+def use_splits(folder: Path, kind: str) -> None:
+    """Let the cohort have the folds of networks or of baselines."""
+    source = folder / f"splits-{kind}.tsv"
+    (folder / "cohort" / "splits.tsv").write_bytes(source.read_bytes())
 
 
 def table(folder: Path) -> pd.DataFrame:
@@ -259,11 +330,24 @@ def main() -> None:
     one.add_argument("--as-networks", action="store_true", help="baselines, on as few people")
     one.add_argument("--seed", type=int, help="in place of the study's")
     parts.add_parser("table").add_argument("folder", type=Path)
+    one = parts.add_parser("null")
+    one.add_argument("folder", type=Path)
+    one.add_argument("method")
+    one.add_argument("--permutations", type=int, default=3)
+    one = parts.add_parser("stability")
+    one.add_argument("folder", type=Path)
+    one.add_argument("runs", nargs="+")
     asked = parser.parse_args()
     if asked.part == "prepare":
         prepare(asked.data, asked.folder)
     elif asked.part == "train":
         train(asked.folder, asked.methods, asked.folds, asked.as_networks, asked.seed)
+    elif asked.part == "null":
+        null(asked.folder, asked.method, asked.permutations)
+    elif asked.part == "stability":
+        stability(asked.folder, asked.runs).to_csv(
+            sys.stdout, sep="\t", index=False, float_format="%.3f"
+        )
     else:
         table(asked.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.4f")
 

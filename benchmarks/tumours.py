@@ -50,7 +50,8 @@ ENVIRONMENT = {"environment": ["Cytokines and Growth Factors", "Cell Differentia
 WHOLE = "whole"
 METHODS: dict[str, dict[str, Any]] = {
     WHOLE: {"kind": "subspace", **SMALL},
-    "genes": {"kind": "subspace", **SMALL, "reads": ["expression"]},
+    # One network, as of all others: without `seeds` it would be five.
+    "genes": {"kind": "subspace", **SMALL, "reads": ["expression"], "seeds": 1},
     "slides": {"kind": "subspace", **SMALL, "reads": ["patch"]},
     "tumour": {"kind": "subspace", **SMALL, "subspaces": TUMOUR},
     "environment": {"kind": "subspace", **SMALL, "subspaces": ENVIRONMENT},
@@ -71,6 +72,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "gated-slides": {**GATED, "reads": ["patch"]},
     "gated-tumour": {**GATED, "subspaces": TUMOUR},
     "gated-environment": {**GATED, "subspaces": ENVIRONMENT},
+    "gated-deformable": {**GATED, "deformable": True},
+    "gated-all-genes-seen": {**GATED, "gene_dropout": 0.0},
     "gated-no-coordination": {**GATED, "coordination": "none"},
     "attention-mil": {"kind": "mil", "reads": ["patch"]},
     "snn": {"kind": "mil", "reads": ["expression"]},
