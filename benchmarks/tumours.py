@@ -45,6 +45,7 @@ from in_process import join_cohort
 SMALL = {"width": 32, "heads": 4, "head_width": 16}
 AVERAGED = {"kind": "subspace", **SMALL, "deformable": False, "gene_dropout": 0.7}
 GATED = {**AVERAGED, "pooling": "gated"}
+THREE = {**GATED, "seeds": 3}
 TUMOUR = {"tumour": ["Oncogenes", "Tumor Suppressor Genes"]}
 ENVIRONMENT = {"environment": ["Cytokines and Growth Factors", "Cell Differentiation Markers"]}
 WHOLE = "whole"
@@ -75,6 +76,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "gated-deformable": {**GATED, "deformable": True},
     "gated-all-genes-seen": {**GATED, "gene_dropout": 0.0},
     "gated-no-coordination": {**GATED, "coordination": "none"},
+    # Three such networks, averaged, on both sides of the comparison.
+    "three": THREE,
+    "three-genes": {**THREE, "reads": ["expression"]},
+    "three-slides": {**THREE, "reads": ["patch"]},
+    "three-tumour": {**THREE, "subspaces": TUMOUR},
+    "three-environment": {**THREE, "subspaces": ENVIRONMENT},
     "attention-mil": {"kind": "mil", "reads": ["patch"]},
     "snn": {"kind": "mil", "reads": ["expression"]},
     "co-attention": {"kind": "mil"},
