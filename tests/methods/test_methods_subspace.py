@@ -16,6 +16,7 @@ from gendmr.config.training import MethodOptions
 from gendmr.engine.layout import Layout
 from gendmr.engine.network import TARGET
 from gendmr.errors import TrainingError
+from gendmr.methods.bags import attribute
 from gendmr.methods.subspace.attention import DeformableAttention, keys_per_side
 from gendmr.methods.subspace.method import Subspace, build, genes_of, random_partition
 from gendmr.methods.subspace.network import SubspaceEnsemble, SubspaceNet
@@ -250,6 +251,29 @@ def test_subspace_ensemble__is_the_mean_of_networks_trained_apart() -> None:
         name = f"networks.{method.seeds - 1}.head.weight"
         turned.append(layout.unflatten(result[0])[name].clone())
     torch.testing.assert_close(*turned)
+
+
+def test_attribute__genes_by_each_network_are_on_average_those_of_the_output() -> None:
+    torch.manual_seed(9)
+    options = {"width": 8, "heads": 2, "head_width": 4}
+    net = SubspaceEnsemble([SubspaceNet({"a": 6}, 0, 2, **options) for _ in range(2)]).eval()  # type: ignore[arg-type]
+    genes = torch.randn(5, 6, requires_grad=True)
+    outputs = net({"expression_a": genes})
+    weight = np.array([[1.0, -1.0]] * 5)
+    fitted = SimpleNamespace(
+        modalities=("expression",),
+        outputs=lambda people, slopes: [(outputs, {"expression": genes})],
+        task=SimpleNamespace(contrast=lambda output: weight),
+        preparation=SimpleNamespace(instances=lambda name: range(6)),
+    )
+    people = SimpleNamespace(present={"expression": np.array([True] * 4 + [False])})
+    result = attribute(fitted, people, ["output@0", "output@1"])["expression"]  # type: ignore[arg-type]
+    assert result.seeds is not None and result.seeds.shape == (2, 5, 6)
+    assert np.isnan(result.seeds[:, 4]).all() and np.isfinite(result.seeds[:, :4]).all()
+    np.testing.assert_allclose(result.seeds.mean(axis=0)[:4], result.value[:4], atol=1e-6)
+    assert np.abs(result.seeds[0, :4] - result.seeds[1, :4]).max() > 1e-3
+    scalar = (outputs["output"].detach().numpy() * weight).sum(axis=1)
+    np.testing.assert_allclose((result.value.sum(1) + result.baseline)[:4], scalar[:4], atol=1e-5)
 
 
 @pytest.mark.parametrize(

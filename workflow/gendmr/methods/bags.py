@@ -117,12 +117,23 @@ def tensors_of(
     return tensors
 
 
-def attribute(fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
+def attribute(
+    fitted: FittedNetwork, people: PreparedSubset, networks: Sequence[str] = ()
+) -> dict[str, Attribution]:
     """Return gradient times input of genes, and gradient times token of patches.
 
     Tokens are outputs `tokens_…` (person, place, width) whose sum over places is all that the
     network knows of the bag. What nonlinearity leaves is the baseline.
+
+    Parameters
+    ----------
+    fitted : FittedNetwork
+    people : PreparedSubset
+    networks : sequence of str
+        Outputs of networks that differ in their seed, of which `output` is the mean: genes are
+        attributed to each as well, which tells how far their rankings agree.
     """
+    by_network: list[np.ndarray] = []
     values: dict[str, list[np.ndarray]] = {name: [] for name in fitted.modalities}
     rests: dict[str, list[np.ndarray]] = {name: [] for name in fitted.modalities}
     for outputs, batch in fitted.outputs(people, slopes=True):
@@ -134,7 +145,15 @@ def attribute(fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attrib
         if PATCH in fitted.modalities:
             inputs[PATCH] = [one for name, one in outputs.items() if name.startswith(TOKENS)]
         flat = [one for some in inputs.values() for one in some]
-        slopes = iter(torch.autograd.grad(scalar.sum(), flat))
+        apart = networks if EXPRESSION in inputs else ()
+        slopes = iter(torch.autograd.grad(scalar.sum(), flat, retain_graph=bool(apart)))
+        if apart:
+            genes, own = batch[EXPRESSION], []
+            for name in apart:
+                one = (contrast.to(output.device) * outputs[name]).sum()
+                (slope,) = torch.autograd.grad(one, genes, retain_graph=name != apart[-1])
+                own.append((slope * genes).detach().cpu().numpy())
+            by_network.append(np.stack(own))  # (network, person, gene)
         for name, some in inputs.items():
             products = [(next(slopes) * one).detach() for one in some]
             each = [one.sum(-1) if one.ndim == 3 else one for one in products]
@@ -146,5 +165,6 @@ def attribute(fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attrib
         instances = len(fitted.preparation.instances(name))
         value = np.concatenate(parts)[:, :instances] if parts else np.zeros((0, instances))
         rest = np.concatenate(rests[name]) if parts else np.zeros(0)
-        attributions[name] = attribution_of(value, people.present[name], rest)
+        seeds = np.concatenate(by_network, axis=1) if name == EXPRESSION and by_network else None
+        attributions[name] = attribution_of(value, people.present[name], rest, seeds)
     return attributions

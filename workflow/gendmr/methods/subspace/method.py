@@ -238,7 +238,8 @@ class Subspace(NetworkMethod):
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return gradient times input of genes and patches; the rest is the baseline."""
-        return attribute(fitted, people)
+        networks = [f"{OUTPUT}{SEED}{number}" for number in range(self.seeds)]
+        return attribute(fitted, people, networks if self.seeds > 1 else ())
 
 
 def genes_of(
