@@ -94,6 +94,12 @@ METHODS: dict[str, dict[str, Any]] = {
         "outcome": "survival",
         "compat": "released",
     },
+    "subspace-survival-released-five": {
+        "kind": "subspace",
+        "outcome": "survival",
+        "compat": "released",
+        "seeds": 5,
+    },
     "subspace-diagnosis-released": {
         "kind": "subspace",
         "outcome": "diagnosis",
