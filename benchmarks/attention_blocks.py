@@ -61,13 +61,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--snps", type=int, nargs="+", default=[500, 1000, 2000, 4000])
     parser.add_argument("--sizes", type=json.loads, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.sizes:
-        print(json.dumps(measure(chosen.sizes)))
+    arguments = parser.parse_args()
+    if arguments.sizes:
+        print(json.dumps(measure(arguments.sizes)))
         return
     print(platform.machine(), "one thread, forward and backward of one block, width 16, 4 heads")
     print(f"{'SNPs':>6} {'':>16} {'sum of squares':>15} {'ms':>8} {'MiB':>8}")
-    for snps in chosen.snps:
+    for snps in arguments.snps:
         for name, sizes in (("22 chromosomes", chromosomes_of(snps)), ("one", [snps])):
             done = subprocess.run(
                 [sys.executable, __file__, "--sizes", json.dumps(sizes)],
@@ -75,11 +75,11 @@ def main() -> None:
                 capture_output=True,
                 text=True,
             )
-            found = json.loads(done.stdout)
+            measured = json.loads(done.stdout)
             squares = sum(size**2 for size in sizes)
             print(
-                f"{snps:>6} {name:>16} {squares:>15,} {found['seconds'] * 1e3:>8.1f}"
-                f" {found['mib']:>8.0f}"
+                f"{snps:>6} {name:>16} {squares:>15,} {measured['seconds'] * 1e3:>8.1f}"
+                f" {measured['mib']:>8.0f}"
             )
 
 

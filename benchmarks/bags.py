@@ -83,16 +83,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--method", choices=("subspace", "mil"), default="subspace")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_cohort(folder, asked.people, asked.side)
+        write_cohort(folder, arguments.people, arguments.side)
         study = Study.parse(
             {
                 "study": "bags",
                 "seed": 1,
                 "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
-                "histology": {"slides": "made-up", "side": asked.side},
+                "histology": {"slides": "made-up", "side": arguments.side},
                 "cohort": {
                     "participants": "made-up",
                     "outcomes": {"diagnosis": {"kind": "binary"}},
@@ -102,9 +102,12 @@ def main() -> None:
                 "training": {
                     "covariates": [],
                     "methods": {
-                        asked.method: {
-                            "kind": asked.method,
-                            "optimisation": {"epochs": asked.epochs, "batch_size": asked.batch},
+                        arguments.method: {
+                            "kind": arguments.method,
+                            "optimisation": {
+                                "epochs": arguments.epochs,
+                                "batch_size": arguments.batch,
+                            },
                         }
                     },
                 },
@@ -115,19 +118,19 @@ def main() -> None:
         started = time.process_time()
         train_fold(
             folder,
-            folder / "training" / asked.method / "repeat-0" / "fold-0",
-            method=asked.method,
+            folder / "training" / arguments.method / "repeat-0" / "fold-0",
+            method=arguments.method,
             repeat=0,
             fold=0,
-            options=study.method_options(asked.method),
+            options=study.method_options(arguments.method),
             seed=1,
             device="cpu",
         )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{asked.method}, {asked.people} people, bags of {asked.side**2} x {FEATURES}:"
-            f" file {size:.0f} MB, before {before:.0f} MB, peak of the fold {peak:.0f} MB,"
-            f" {time.process_time() - started:.0f} CPU s"
+            f"{arguments.method}, {arguments.people} people, bags of {arguments.side**2} x"
+            f" {FEATURES}: file {size:.0f} MB, before {before:.0f} MB, peak of the fold"
+            f" {peak:.0f} MB, {time.process_time() - started:.0f} CPU s"
         )
 
 

@@ -119,7 +119,7 @@ def judged(table: pd.DataFrame, level: str, planted: set[str], draws: int) -> di
     pooled = table["p_pooled"].astype(float)
     true = table[level].isin(planted)
     counts = np.bincount((number["p"] * (draws + 1)).round().astype(int) - 1, minlength=draws + 1)
-    found = {
+    counted = {
         "tests": len(table),
         "counts": " ".join(map(str, counts)),
         "pooled": " ".join(map(str, np.histogram(pooled, np.linspace(0, 1, BINS + 1))[0])),
@@ -128,9 +128,12 @@ def judged(table: pd.DataFrame, level: str, planted: set[str], draws: int) -> di
         "first": int(true.iloc[: len(planted)].sum()) if planted else 0,
     }
     for name, column in (("fwer", "p_fwer"), ("q", "q"), ("pooled", "q_pooled")):
-        chosen = number[column] <= LEVEL
-        found |= {f"found_{name}": int(chosen.sum()), f"true_{name}": int((chosen & true).sum())}
-    return found
+        significant = number[column] <= LEVEL
+        counted |= {
+            f"found_{name}": int(significant.sum()),
+            f"true_{name}": int((significant & true).sum()),
+        }
+    return counted
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -140,33 +143,35 @@ def read_rows(path: Path) -> pd.DataFrame:
     return read_table(path, COLUMNS)
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
     failed = []
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        config = study_of(chosen.kind, cohort)
-        known = read_rows(chosen.table)
-        here = known[(known["study"] == chosen.kind) & (known["cohort"] == cohort)]
-        if set(config["training"]["methods"]) <= set(here["method"]):
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        config = study_of(arguments.kind, cohort)
+        table_before = read_rows(arguments.table)
+        cohort_rows = table_before[
+            (table_before["study"] == arguments.kind) & (table_before["cohort"] == cohort)
+        ]
+        if set(config["training"]["methods"]) <= set(cohort_rows["method"]):
             continue
-        folder = chosen.work / f"{chosen.kind}-{cohort}"
+        folder = arguments.work / f"{arguments.kind}-{cohort}"
         start = time.perf_counter()
-        run_workflow(config, folder, chosen.cores)
+        run_workflow(config, folder, arguments.cores)
         seconds = time.perf_counter() - start
         try:
-            rows = rows_of(chosen.kind, config, folder, seconds)
+            rows = rows_of(arguments.kind, config, folder, seconds)
         except OSError as error:
             print(f"cohort {cohort}: {error}", file=sys.stderr)
             failed.append(cohort)
             continue
         table = (
-            pd.concat([known, pd.DataFrame(rows)], ignore_index=True)
-            if len(known)
+            pd.concat([table_before, pd.DataFrame(rows)], ignore_index=True)
+            if len(table_before)
             else (pd.DataFrame(rows))
         )
         table = table.drop_duplicates(KEY, keep="last").reindex(columns=list(COLUMNS))
-        write_table(chosen.table, table.sort_values(KEY, kind="stable"))
-        print(f"{chosen.kind} {cohort}: {len(rows)} rows, {seconds:.0f} s", flush=True)
+        write_table(arguments.table, table.sort_values(KEY, kind="stable"))
+        print(f"{arguments.kind} {cohort}: {len(rows)} rows, {seconds:.0f} s", flush=True)
         shutil.rmtree(folder)
     return int(bool(failed))
 
@@ -183,11 +188,11 @@ def main() -> int:
     make.set_defaults(do=run)
     show = commands.add_parser("page", help="write the page from the table")
     show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=lambda given: write_page(read_rows(given.table), given.page))
+    show.set_defaults(do=lambda options: write_page(read_rows(options.table), options.page))
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
-    chosen = parser.parse_args()
-    return int(chosen.do(chosen) or 0)
+    arguments = parser.parse_args()
+    return int(arguments.do(arguments) or 0)
 
 
 if __name__ == "__main__":

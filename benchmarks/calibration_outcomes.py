@@ -130,18 +130,18 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Add rows to the table; a row of the same key is replaced."""
-    known, added = read_rows(path), pd.DataFrame(rows)
-    table = pd.concat([known, added], ignore_index=True) if len(known) else added
+    table_before, added = read_rows(path), pd.DataFrame(rows)
+    table = pd.concat([table_before, added], ignore_index=True) if len(table_before) else added
     table = table.drop_duplicates(KEY, keep="last").reindex(columns=list(COLUMNS))
     write_table(path, table.sort_values(KEY, kind="stable"))
 
 
 def missing_methods(
-    known: pd.DataFrame, kind: str, study: Study, skipped: Sequence[str]
+    table: pd.DataFrame, kind: str, study: Study, skipped: Sequence[str]
 ) -> list[str]:
     """Return the methods of a cohort without a row, but for those that are skipped."""
-    own = known[(known["study"] == kind) & (known["cohort"] == study.seed)]
-    done = set(zip(own["method"], own["outcome"], strict=True))
+    cohort_rows = table[(table["study"] == kind) & (table["cohort"] == study.seed)]
+    done = set(zip(cohort_rows["method"], cohort_rows["outcome"], strict=True))
     names = {name: (shown(name, study.outcome_of(name)), study.outcome_of(name))
              for name in study.methods}  # fmt: skip
     return [name for name, pair in names.items() if pair not in done and pair[0] not in skipped]
@@ -164,23 +164,23 @@ def run_cohort(kind: str, study: Study, names: Sequence[str], results: Path, tab
         add_rows(table, rows_of(kind, study, name, source, results, seconds))
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        results = chosen.work / "results" / f"{chosen.kind}-{cohort}"
-        study = study_of(chosen.kind, cohort, results)
-        names = missing_methods(read_rows(chosen.table), chosen.kind, study, chosen.skip)
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        results = arguments.work / "results" / f"{arguments.kind}-{cohort}"
+        study = study_of(arguments.kind, cohort, results)
+        names = missing_methods(read_rows(arguments.table), arguments.kind, study, arguments.skip)
         if not names:
             continue
         start, processor = time.perf_counter(), time.process_time()
-        run_cohort(chosen.kind, study, names, results, chosen.table)
+        run_cohort(arguments.kind, study, names, results, arguments.table)
         print(
-            f"{chosen.kind} {cohort}: {len(names)} methods, {time.perf_counter() - start:.0f} s,"
+            f"{arguments.kind} {cohort}: {len(names)} methods, {time.perf_counter() - start:.0f} s,"
             f" {time.process_time() - processor:.0f} s of processor",
             file=sys.stderr,
             flush=True,
         )
-        if not missing_methods(read_rows(chosen.table), chosen.kind, study, ()):
+        if not missing_methods(read_rows(arguments.table), arguments.kind, study, ()):
             shutil.rmtree(results)
     return 0
 
@@ -199,15 +199,15 @@ def main() -> int:
     make.set_defaults(do=run)
     show = commands.add_parser("page", help="write the page from the table")
     show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=lambda given: write_page(read_rows(given.table), given.page))
+    show.set_defaults(do=lambda options: write_page(read_rows(options.table), options.page))
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     for name in ("table", "work", "page"):
-        if hasattr(chosen, name):
-            setattr(chosen, name, getattr(chosen, name).resolve())
+        if hasattr(arguments, name):
+            setattr(arguments, name, getattr(arguments, name).resolve())
     os.chdir(ROOT)  # the study names tables of resources/ from there
-    return int(chosen.do(chosen) or 0)
+    return int(arguments.do(arguments) or 0)
 
 
 if __name__ == "__main__":

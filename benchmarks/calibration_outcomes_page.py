@@ -74,7 +74,7 @@ def uniformity(rows: pd.DataFrame) -> str:
     """Return a table of Kolmogorov-Smirnov tests and of family-wise errors."""
     return markdown(
         ["outcome", "of", "method", *UNIFORMITY],
-        [[*words, *uniformity_cells(own)] for words, own in _by_method(rows)],
+        [[*words, *uniformity_cells(method_rows)] for words, method_rows in _by_method(rows)],
     )
 
 
@@ -82,7 +82,7 @@ def finds(rows: pd.DataFrame) -> str:
     """Return a table of recall and of false discoveries."""
     return markdown(
         ["outcome", "of", "method", *FINDS],
-        [[*words, *finds_cells(own)] for words, own in _by_method(rows)],
+        [[*words, *finds_cells(method_rows)] for words, method_rows in _by_method(rows)],
     )
 
 
@@ -90,8 +90,8 @@ def predictions(rows: pd.DataFrame) -> str:
     """Return a table of the primary metric by outcome and method, beside its value by chance."""
     lines = []
     for outcome, words in KINDS.items():
-        own = rows[(rows["outcome"] == outcome) & (rows["level"] == LEVELS[0])]
-        for method, values in own.groupby("method", sort=True):
+        outcome_rows = rows[(rows["outcome"] == outcome) & (rows["level"] == LEVELS[0])]
+        for method, values in outcome_rows.groupby("method", sort=True):
             metric, value = values["metric"].iloc[0], values["value"].astype(float)
             error = value.std(ddof=1) / np.sqrt(len(value)) if len(value) > 1 else np.nan
             text = f"{value.mean():.3f} ± {error:.3f}".replace("-", "−")
@@ -105,8 +105,8 @@ def _by_method(rows: pd.DataFrame) -> list[tuple[tuple[str, str, str], pd.DataFr
     parts = []
     for outcome, words in KINDS.items():
         for level in LEVELS:
-            own = rows[(rows["outcome"] == outcome) & (rows["level"] == level)]
-            for method, group in own.groupby("method", sort=True):
+            outcome_rows = rows[(rows["outcome"] == outcome) & (rows["level"] == level)]
+            for method, group in outcome_rows.groupby("method", sort=True):
                 parts.append(((words, f"{level}s", str(method)), group))
     return parts
 

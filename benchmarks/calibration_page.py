@@ -35,8 +35,8 @@ def write_page(table: pd.DataFrame, page: Path) -> None:
 
 def replace_part(page: Path, begin: str, end: str, body: str) -> None:
     """Replace what stands between two marks of a page."""
-    before, rest = page.read_text(encoding="utf-8").split(begin)
-    write_text(page, f"{before}{begin}\n\n{body}\n\n{end}{rest.split(end)[1]}")
+    before, remainder = page.read_text(encoding="utf-8").split(begin)
+    write_text(page, f"{before}{begin}\n\n{body}\n\n{end}{remainder.split(end)[1]}")
 
 
 def generated(table: pd.DataFrame, page: Path) -> str:
@@ -111,24 +111,25 @@ UNIFORMITY = (
 def uniformity(rows: pd.DataFrame) -> str:
     """Return a table of Kolmogorov-Smirnov tests and of family-wise errors."""
     lines = [
-        [str(method), *uniformity_cells(own)] for method, own in rows.groupby("method", sort=False)
+        [str(method), *uniformity_cells(method_rows)]
+        for method, method_rows in rows.groupby("method", sort=False)
     ]
     return markdown(["method", *UNIFORMITY], lines)
 
 
-def uniformity_cells(own: pd.DataFrame) -> list[str]:
+def uniformity_cells(rows: pd.DataFrame) -> list[str]:
     """Return the cells `UNIFORMITY` of one method, from its rows of one level."""
     from scipy.stats import binom, kstest
 
     random = np.random.default_rng(0)
-    values = [p_values(counts, random) for counts in own["counts"]]
-    single = [kstest(one, "uniform").pvalue for one in values]
+    values = [p_values(counts, random) for counts in rows["counts"]]
+    single = [kstest(p_of_cohort, "uniform").pvalue for p_of_cohort in values]
     pooled = kstest(np.concatenate(values), "uniform")
-    errors, size = int((own["fwer"] <= LEVEL).sum()), len(own)
+    errors, size = int((rows["fwer"] <= LEVEL).sum()), len(rows)
     low, high = binom.ppf([0.005, 0.995], size, LEVEL).astype(int)
-    bins = np.sum([np.array(text.split(), dtype=int) for text in own["pooled"]], axis=0)
+    bins = np.sum([np.array(text.split(), dtype=int) for text in rows["pooled"]], axis=0)
     return [
-        _range(own["tests"]),
+        _range(rows["tests"]),
         f"{pooled.statistic:.3f}",
         f"{pooled.pvalue:.2f}",
         f"{sum(p < LEVEL for p in single)} of {size}",
@@ -160,19 +161,19 @@ FINDS = (
 def finds(rows: pd.DataFrame) -> str:
     """Return a table of recall and of false discoveries by method."""
     by_method = rows.groupby("method", sort=False)
-    lines = [[str(method), *finds_cells(own)] for method, own in by_method]
+    lines = [[str(method), *finds_cells(method_rows)] for method, method_rows in by_method]
     return markdown(["method", *FINDS], lines)
 
 
-def finds_cells(own: pd.DataFrame) -> list[str]:
+def finds_cells(rows: pd.DataFrame) -> list[str]:
     """Return the cells `FINDS` of one method, from its rows of one level."""
-    cells = [str(len(own)), _range(own["planted"]), f"{own['first'].mean():.1f}"]
-    cells += [f"{own[f'true_{name}'].mean():.1f}" for name in ("fwer", "q", "pooled")]
-    wrong = (own["found_fwer"] > own["true_fwer"]).sum()
-    cells.append(f"in {int(wrong)} of {len(own)} cohorts")
+    cells = [str(len(rows)), _range(rows["planted"]), f"{rows['first'].mean():.1f}"]
+    cells += [f"{rows[f'true_{name}'].mean():.1f}" for name in ("fwer", "q", "pooled")]
+    wrong = (rows["found_fwer"] > rows["true_fwer"]).sum()
+    cells.append(f"in {int(wrong)} of {len(rows)} cohorts")
     for name in ("q", "pooled"):
-        found, true = own[f"found_{name}"], own[f"true_{name}"]
-        share = ((found - true) / found.where(found > 0, 1)).mean()
+        significant, true = rows[f"found_{name}"], rows[f"true_{name}"]
+        share = ((significant - true) / significant.where(significant > 0, 1)).mean()
         cells.append(f"{share:.3f}")
     return cells
 
@@ -193,9 +194,9 @@ def draw_qq(rows: pd.DataFrame, path: Path) -> None:
 def draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the p-values of each method of some rows against uniform ones."""
     axes.plot([0, 1], [0, 1], color="0.6", lw=0.8)
-    for method, own in rows.groupby("method", sort=False):
+    for method, method_rows in rows.groupby("method", sort=False):
         random = np.random.default_rng(0)
-        values = np.sort(np.concatenate([p_values(text, random) for text in own["counts"]]))
+        values = np.sort(np.concatenate([p_values(text, random) for text in method_rows["counts"]]))
         expected = (np.arange(values.size) + 0.5) / values.size
         axes.plot(expected, values, lw=1.0, label=method)
     axes.set(xlim=(0, 1), ylim=(0, 1))

@@ -117,12 +117,12 @@ def checksums(folder: Path) -> None:
             for start in range(0, size, len(block)):
                 stream.write(block[: size - start])
         os.utime(name, (0, 0))
-    for what, names in (("the .bed", ["array.bed"]), ("100 scans", [*sizes][1:])):
-        output = folder / what / "inputs.json"
+    for kind, names in (("the .bed", ["array.bed"]), ("100 scans", [*sizes][1:])):
+        output = folder / kind / "inputs.json"
         total = sum(sizes[name] for name in names) / 1e6
         first = seconds(lambda: record_files({"files": names}, output))  # noqa: B023
         again = seconds(lambda: record_files({"files": names}, output))  # noqa: B023
-        print(f"checksums of {what} ({total:.0f} MB): {first:.2f} s, known {again:.3f} s")
+        print(f"checksums of {kind} ({total:.0f} MB): {first:.2f} s, known {again:.3f} s")
 
 
 def main() -> None:
@@ -131,16 +131,17 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=5000)
     parser.add_argument("--variants", type=int, default=20000)
     parser.add_argument("--rounds", type=int, default=3)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        write_inputs(folder, chosen.people, chosen.variants)
+        write_inputs(folder, arguments.people, arguments.variants)
         options = CohortSection.parse({"participants": str(folder / "participants.tsv")})
-        joins = [seconds(lambda: join(folder, options)) for _ in range(chosen.rounds)]
-        checks = [seconds(lambda: check(folder, options)) for _ in range(chosen.rounds)]
+        joins = [seconds(lambda: join(folder, options)) for _ in range(arguments.rounds)]
+        checks = [seconds(lambda: check(folder, options)) for _ in range(arguments.rounds)]
         share = np.median(checks) / np.median(joins)
         print(
-            f"join of {chosen.people} people x {chosen.variants} variants: {np.median(joins):.2f} s"
+            f"join of {arguments.people} people x {arguments.variants} variants:"
+            f" {np.median(joins):.2f} s"
         )
         print(f"identifiers alone: {np.median(checks):.3f} s, {share:.1%}")
         print(f"versions and commit of a result: {seconds(lambda: versions('numpy')):.3f} s")

@@ -27,8 +27,8 @@ from cluster.study import Study  # noqa: E402
 
 def seconds(clock: str) -> int:
     """Read Slurm's hours, minutes and seconds."""
-    hours, minutes, rest = (int(part) for part in clock.split(":"))
-    return (hours * 60 + minutes) * 60 + rest
+    hours, minutes, second = (int(part) for part in clock.split(":"))
+    return (hours * 60 + minutes) * 60 + second
 
 
 def measure(study: Study, jobs: int) -> tuple[int, float, float]:
@@ -47,31 +47,32 @@ def measure(study: Study, jobs: int) -> tuple[int, float, float]:
     if len(files) != len(single):
         sys.exit(f"{len(single)} jobs, but {len(files)} of them were measured")
     worked = sum(float(path.read_text().splitlines()[1].split()[0]) for path in files)
-    asked = sum(seconds(job["RunTime"]) for job in single)
-    return len(single), asked / len(single), worked / len(single)
+    allotted = sum(seconds(job["RunTime"]) for job in single)
+    return len(single), allotted / len(single), worked / len(single)
 
 
 def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 100])
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if (reason := lacks()) is not None:
         sys.exit(f"no Slurm can be started here: {reason}")
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "snakemake", "--version"], check=True)
     print(f"Snakemake starts in {time.monotonic() - began:.1f} s on {os.cpu_count()} cores")
     print("at a time\tjobs\tin Slurm, s\tits command, s\tbeside it, s", flush=True)
-    for jobs in given.jobs:
+    for jobs in arguments.jobs:
         slurm = PrivateSlurm.start(gpus=2, owner=os.getpid())
         try:
             with TemporaryDirectory() as folder:
                 study = Study.in_folder(slurm, Path(folder) / "study")
-                count, asked, worked = measure(study, jobs)
+                count, allotted, worked = measure(study, jobs)
         finally:
             slurm.stop()
         print(
-            f"{jobs}\t{count}\t{asked:.1f}\t{worked:.1f}\t{asked - worked:.1f} (goal: under 10)",
+            f"{jobs}\t{count}\t{allotted:.1f}\t{worked:.1f}\t{allotted - worked:.1f}"
+            " (goal: under 10)",
             flush=True,
         )
 

@@ -44,11 +44,11 @@ def make_inputs(folder: Path, people: int, variants: int) -> dict[str, dict[str,
         for start in range(0, variants, BLOCK):
             count = min(BLOCK, variants - start)
             frequency = random.uniform(0.05, 0.5, (count, 1)).astype(np.float32)
-            one, other = (
+            maternal, paternal = (
                 random.random((count, people), dtype=np.float32) < frequency for _ in range(2)
             )
             codes = np.zeros((count, 4 * row), dtype=np.uint8)
-            codes[:, :people] = CODES[one.astype(np.uint8) + other]
+            codes[:, :people] = CODES[maternal.astype(np.uint8) + paternal]
             if start == 0:
                 weak = case & (random.uniform(size=people) < 0.2)
                 codes[0, :people][weak] = CODES[2]
@@ -141,14 +141,14 @@ def main() -> None:
             name: section.model_dump(mode="json")
             for name, section in study.modality_sections().items()
         }
-        known = ["--sources", json.dumps(sources), "--modalities", json.dumps(sections)]
-        known += ["--options", study.cohort.dump()]
+        options = ["--sources", json.dumps(sources), "--modalities", json.dumps(sections)]
+        options += ["--options", study.cohort.dump()]
         people = ["--participants", cohort / "participants.tsv"]
         split = [*people, "--options", study.cohort.dump(), "--seed", 1]
-        measured("cohort", "join", *known, "--output", cohort)
+        measured("cohort", "join", *options, "--output", cohort)
         measured("cohort", "split", *split, "--output", cohort / "splits.tsv")
         collected = ["--modality", "snp", "--output", cohort / "snp.nc"]
-        measured("cohort", "collect", *known, *people, *collected)
+        measured("cohort", "collect", *options, *people, *collected)
         for part in (folder / "qc.bed", cohort / "snp.nc"):
             print(f"{part.name}: {part.stat().st_size / 2**20:,.0f} MB")
         if arguments.fold:

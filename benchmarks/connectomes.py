@@ -69,8 +69,8 @@ SETS: dict[str, dict[str, Any]] = {
 
 def study_of(name: str, data: Path, methods: list[str], seed: int, epochs: int | None) -> Study:
     """Return the study of a set."""
-    chosen = SETS[name]
-    connectivity = dict(chosen["connectivity"])
+    described = SETS[name]
+    connectivity = dict(described["connectivity"])
     source = "series" if "series" in connectivity else "matrices"
     connectivity[source] = str(data / connectivity[source])
     if name == "abide":
@@ -79,12 +79,12 @@ def study_of(name: str, data: Path, methods: list[str], seed: int, epochs: int |
         names = "".join(f"region{number:03d}\tall\n" for number in range(1, 112))
         regions.write_text("name\tdomain\n" + names, encoding="utf-8")
         connectivity["components"] = str(regions)
-    entries = {method: dict(chosen["methods"][method]) for method in methods}
+    entries = {method: dict(described["methods"][method]) for method in methods}
     for entry in entries.values():
         if epochs is not None and entry["kind"] == "migtrans":
             entry["optimisation"] = {"epochs": epochs}
-    cohort = {"participants": str(data / chosen["participants"]), **chosen["cohort"]}
-    cohort["outcomes"] = {"diagnosis": chosen["outcome"]}
+    cohort = {"participants": str(data / described["participants"]), **described["cohort"]}
+    cohort["outcomes"] = {"diagnosis": described["outcome"]}
     return Study.parse(
         {
             "study": name,
@@ -111,9 +111,9 @@ def judge(study: Study, method: str, results: Path, label: str) -> float:
     train_folds(study, method, results)
     seconds = time.process_time() - start
     auc = auc_of_folds(results, method)
-    each = " ".join(f"{value:.3f}" for value in auc)
-    print(f"{label} {method}: {auc.mean():.3f} ({auc.std(ddof=1):.3f}), {seconds:.0f} s: {each}",
-          flush=True)  # fmt: skip
+    aucs_text = " ".join(f"{value:.3f}" for value in auc)
+    print(f"{label} {method}: {auc.mean():.3f} ({auc.std(ddof=1):.3f}), {seconds:.0f} s:"
+          f" {aucs_text}", flush=True)  # fmt: skip
     return float(auc.mean())
 
 
@@ -125,22 +125,24 @@ def main() -> int:
     parser.add_argument("--permutations", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="of networks, in place of their own")
-    chosen = parser.parse_args()
-    methods = chosen.methods or list(SETS[chosen.set]["methods"])
+    arguments = parser.parse_args()
+    methods = arguments.methods or list(SETS[arguments.set]["methods"])
     with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "results" / chosen.set
-        study = study_of(chosen.set, chosen.data.resolve(), methods, chosen.seed, chosen.epochs)
+        results = Path(folder) / "results" / arguments.set
+        study = study_of(
+            arguments.set, arguments.data.resolve(), methods, arguments.seed, arguments.epochs
+        )
         prepare(study, results)
         for method in methods:
-            judge(study, method, results, chosen.set)
+            judge(study, method, results, arguments.set)
         null: dict[str, list[float]] = {}
-        for number in range(chosen.permutations):
+        for number in range(arguments.permutations):
             shuffled = Path(folder) / f"permuted-{number}"
             shutil.copytree(results / "cohort", shuffled / "cohort")
             permute_diagnoses(shuffled / "cohort", number)
             draw_folds(study, shuffled / "cohort", None)
-            for method in (one for one in SETS[chosen.set]["permuted"] if one in methods):
-                label = f"{chosen.set}, permutation {number},"
+            for method in (first for first in SETS[arguments.set]["permuted"] if first in methods):
+                label = f"{arguments.set}, permutation {number},"
                 null.setdefault(method, []).append(judge(study, method, shuffled, label))
         for method, values in null.items():
             print(f"{method}, permuted: mean {sum(values) / len(values):.3f} of {len(values)}")

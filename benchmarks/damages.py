@@ -193,20 +193,20 @@ def _count(jobs: list[Command], pristine: Path, random: np.random.Generator, num
         if not target.is_file() or not target.stat().st_size:
             continue
         content = target.read_bytes()
-        kind, other = damaged(content, random)
-        if other == content:
+        kind, damaged_bytes = damaged(content, random)
+        if damaged_bytes == content:
             continue
         done += 1
         target.unlink()
-        target.write_bytes(other)
+        target.write_bytes(damaged_bytes)
         end = run(job)
         if end == "ended well":
             contents = [Path(path).read_bytes() for path in job.outputs]
             _restore(pristine, target)
             # Beside the same command without damage: a page of a study may tell the day.
             run(job)
-            same = contents == [Path(path).read_bytes() for path in job.outputs]
-            end = "did not read it" if same else "silent"
+            same_outputs = contents == [Path(path).read_bytes() for path in job.outputs]
+            end = "did not read it" if same_outputs else "silent"
         ends[end] += 1
         suffixes[target.suffix] += 1
         if end not in ("named error", "did not read it"):
@@ -216,8 +216,8 @@ def _count(jobs: list[Command], pristine: Path, random: np.random.Generator, num
             )
         for path in {str(target), *job.outputs}:
             _restore(pristine, Path(path))
-    print(f"{done} damages of {', '.join(f'{n} {what}' for what, n in suffixes.most_common())}")
-    print(", ".join(f"{n} {what}" for what, n in ends.most_common()))
+    print(f"{done} damages of {', '.join(f'{n} {suffix}' for suffix, n in suffixes.most_common())}")
+    print(", ".join(f"{n} {outcome}" for outcome, n in ends.most_common()))
     bad = done - ends["named error"] - ends["did not read it"]
     sys.exit(1 if bad else 0)
 

@@ -48,9 +48,9 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--side", type=int, default=50)
     parser.add_argument("--form", choices=("fast", "plain"))
-    asked = parser.parse_args()
-    if asked.form:
-        print(json.dumps(measure(asked.people, asked.side, asked.form == "plain")))
+    arguments = parser.parse_args()
+    if arguments.form:
+        print(json.dumps(measure(arguments.people, arguments.side, arguments.form == "plain")))
         return
     results = {}
     for form in ("fast", "plain"):
@@ -61,13 +61,13 @@ def main() -> None:
             text=True,
         )
         results[form] = json.loads(done.stdout)
-        one = results[form]
-        print(f"{form}: forward {one['forward']:.2f} s, backward {one['backward']:.2f} s,"
-              f" {one['memory']:.0f} MB")  # fmt: skip
+        measured = results[form]
+        print(f"{form}: forward {measured['forward']:.2f} s, backward {measured['backward']:.2f} s,"
+              f" {measured['memory']:.0f} MB")  # fmt: skip
     fast, plain = results["fast"], results["plain"]
-    total = [one["forward"] + one["backward"] for one in (plain, fast)]
+    total = [costs["forward"] + costs["backward"] for costs in (plain, fast)]
     difference = max(
-        abs(one - other) for one, other in zip(fast["output"], plain["output"], strict=True)
+        abs(first - second) for first, second in zip(fast["output"], plain["output"], strict=True)
     )
     print(
         f"forward {plain['forward'] / fast['forward']:.2f} times, both"

@@ -53,7 +53,7 @@ def study_of(cohort: int, simulated: dict[str, Any], methods: list[str] | None =
     config["training"]["methods"] = {name: entries[name] for name in methods or entries}
     ranked = config["ranking"]["methods"]
     config["ranking"]["methods"] = {
-        name: said for name, said in ranked.items() if not methods or name in methods
+        name: section for name, section in ranked.items() if not methods or name in methods
     }
     return Study.parse(config)
 
@@ -86,10 +86,10 @@ def main() -> None:
         help="other options: '{people: 300}'",
     )
     parser.add_argument("--methods", nargs="+", help="of the demo; absent: all")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        study = study_of(cohort, chosen.simulate, chosen.methods)
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        study = study_of(cohort, arguments.simulate, arguments.methods)
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
             results = Path("results") / study.study

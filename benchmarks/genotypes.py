@@ -72,8 +72,8 @@ class Clock:
 
     def read(self) -> np.ndarray:
         """Return wall and processor seconds."""
-        now = os.times()
-        used = now.children_user + now.children_system
+        times = os.times()
+        used = times.children_user + times.children_system
         before = self.children.children_user + self.children.children_system
         return np.array([time.perf_counter() - self.wall, used - before])
 
@@ -145,15 +145,15 @@ def time_checks(prefix: Path) -> dict[str, float]:
             ROOT / "resources" / "build_positions.tsv"
         ),
     }
-    found = {}
+    least_seconds = {}
     for name, check in checks.items():
         seconds = []
         for _ in range(3):
             before = time.process_time()
             check()
             seconds.append(time.process_time() - before)
-        found[name] = min(seconds)
-    return found
+        least_seconds[name] = min(seconds)
+    return least_seconds
 
 
 def main() -> None:
@@ -163,25 +163,25 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--component-variants", type=int, default=50_000)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        simulate(folder / "array", chosen.people, chosen.variants)
+        simulate(folder / "array", arguments.people, arguments.variants)
         options = json.dumps(
             {
                 "inputs": [str(folder / "array")],
-                "component_variants": chosen.component_variants,
+                "component_variants": arguments.component_variants,
             }
         )
-        calls = record(options, folder, chosen.threads)
-        print(f"{platform.machine()}, {os.cpu_count()} cores, {chosen.threads} threads")
+        calls = record(options, folder, arguments.threads)
+        print(f"{platform.machine()}, {os.cpu_count()} cores, {arguments.threads} threads")
         count = len(list(calls.iterdir()))
-        print(f"{chosen.variants:,} variants x {chosen.people} people, {count} PLINK calls")
+        print(f"{arguments.variants:,} variants x {arguments.people} people, {count} PLINK calls")
         ratios, used = [], []
-        for number in range(chosen.rounds):
+        for number in range(arguments.rounds):
             bare = run_bare(calls)
             out = folder / f"stage{number}"
-            stage = run_stage(options, out, chosen.threads, os.environ["PATH"])
+            stage = run_stage(options, out, arguments.threads, os.environ["PATH"])
             shutil.rmtree(out)
             ratios.append(stage / bare)
             used.append(stage[1])

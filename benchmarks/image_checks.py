@@ -27,12 +27,12 @@ from gendmr.imaging.template import prepare_template
 
 def seconds(work: Callable[[], object], rounds: int) -> float:
     """Return the least processor time of some rounds."""
-    taken = []
+    durations = []
     for _ in range(rounds):
         start = time.process_time()
         work()
-        taken.append(time.process_time() - start)
-    return min(taken)
+        durations.append(time.process_time() - start)
+    return min(durations)
 
 
 def bare(path: Path) -> None:

@@ -225,8 +225,8 @@ def auc_of_folds(results: Path, method: str) -> np.ndarray:
         {"fold": "text", "metric": "text", "value": "number"},
         extra=True,
     )
-    chosen = (table["metric"] == "auc") & table["fold"].str.isdigit()
-    return table.loc[chosen, "value"].to_numpy(dtype=float)
+    auc_rows = (table["metric"] == "auc") & table["fold"].str.isdigit()
+    return table.loc[auc_rows, "value"].to_numpy(dtype=float)
 
 
 def rank_trained(study: Study, trained: str, results: Path, *, ranked_as: str) -> None:

@@ -126,11 +126,13 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
     for name, wanted in (("core", cohort.core), ("mask", cohort.mask)):
         # Of the mask where the image shows it, of the core otherwise: what training people say.
         scores = [
-            dices(np.stack([seen(one, limit) for one in smooth[train]]), wanted[train]).mean()
+            dices(
+                np.stack([seen(smoothed, limit) for smoothed in smooth[train]]), wanted[train]
+            ).mean()
             for limit in THRESHOLDS
         ]
         best = THRESHOLDS[int(np.argmax(scores))]
-        segmented[name] = np.stack([seen(one, best) for one in smooth])
+        segmented[name] = np.stack([seen(smoothed, best) for smoothed in smooth])
     result = {"core": dices(segmented["core"][test], cohort.core[test]).mean()}
 
     pixel = FIELD / cohort.mask.shape[-1]
@@ -145,9 +147,9 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
     by_reach = np.stack([dices(beyond <= reach, cohort.mask) for reach in REACHES], axis=1)
     common = int(by_reach[train].mean(axis=0).argmax())
     result["images"] = by_reach[test, common].mean()
-    own = REACHES[by_reach.argmax(axis=1)]
-    said = ridge(cohort.levels, own, train)
-    near = np.clip(np.rint(said), 0, len(REACHES) - 1).astype(int)
+    best_reach = REACHES[by_reach.argmax(axis=1)]
+    predicted = ridge(cohort.levels, best_reach, train)
+    near = np.clip(np.rint(predicted), 0, len(REACHES) - 1).astype(int)
     result["genes"] = by_reach[test, near[test]].mean()
 
     features = np.stack(
@@ -162,8 +164,8 @@ def oracle(cohort: LesionCohort) -> dict[str, float]:
         for values, penalty in ((shown, 1.0), (cohort.levels, PENALTY))
     )
     for column, name in enumerate(FACTORS):
-        for what, values in (("image", image), ("genes", gene)):
-            result[f"{what}_{name}"] = correlation(
+        for source, values in (("image", image), ("genes", gene)):
+            result[f"{source}_{name}"] = correlation(
                 values[test, column], cohort.factors[test, column]
             )
     visible = FACTORS[:-1]
@@ -177,7 +179,7 @@ def seen(smooth: np.ndarray, limit: float) -> np.ndarray:
     if not count:
         return np.zeros(smooth.shape, dtype=bool)
     largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
-    return np.stack([binary_fill_holes(one) for one in largest])
+    return np.stack([binary_fill_holes(plane) for plane in largest])
 
 
 def measures(smooth: np.ndarray, core: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -194,7 +196,7 @@ def measures(smooth: np.ndarray, core: np.ndarray, whole: np.ndarray) -> np.ndar
     """
     if not core.any() or not whole.any():
         return np.zeros(5)
-    radius, reach = (np.sqrt(one.sum(axis=(1, 2)).max()) for one in (core, whole))
+    radius, reach = (np.sqrt(mask.sum(axis=(1, 2)).max()) for mask in (core, whole))
     values = smooth[core]
     bright = np.log(np.quantile(values, 0.8))
     middle = (np.array(core.shape[1:]) - 1) / 2
@@ -226,14 +228,14 @@ def recall(
     """
     score = np.zeros((len(test), len(test)))
     for column in range(image.shape[1]):
-        one, other = (
+        by_image, by_gene = (
             (values[:, column] - values[train, column].mean()) / values[train, column].std()
             for values in (image, gene)
         )
         # Shrunk: training people were fitted.
-        r = np.clip(0.9 * correlation(one[train], other[train]), 0.0, 0.95)
-        product = one[test][:, None] * other[test][None]
-        squares = one[test][:, None] ** 2 + other[test][None] ** 2
+        r = np.clip(0.9 * correlation(by_image[train], by_gene[train]), 0.0, 0.95)
+        product = by_image[test][:, None] * by_gene[test][None]
+        squares = by_image[test][:, None] ** 2 + by_gene[test][None] ** 2
         score += (r * product - r**2 * squares / 2) / (1 - r**2)
     places = np.arange(len(test))
     groups = np.array_split(places, max(round(len(test) / GROUP), 1))
@@ -246,14 +248,14 @@ def recall(
     }
 
 
-def dices(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def dices(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return Dice of each person, float64 (person,)."""
     axes = (1, 2, 3)
-    return np.asarray(dice((one & other).sum(axes), one.sum(axes), other.sum(axes)))
+    return np.asarray(dice((first & second).sum(axes), first.sum(axes), second.sum(axes)))
 
 
-def correlation(one: np.ndarray, other: np.ndarray) -> float:
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return Pearson's, 0 where one is constant."""
-    if one.std() == 0 or other.std() == 0:
+    if first.std() == 0 or second.std() == 0:
         return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
+    return float(np.corrcoef(first, second)[0, 1])

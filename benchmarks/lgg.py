@@ -130,11 +130,13 @@ def main() -> None:
             seconds = time.process_time() - start
             rows = pd.read_csv(folder / "predictions.tsv", sep="\t")
             rows = rows[rows["set"] == "held-out"]
-            each = " ".join(
+            dice_text = " ".join(
                 f"{who[-7:]} {dice:.3f}"
                 for who, dice in zip(rows["participant_id"], rows["dice"], strict=True)
             )
-            print(f"{name} fold {fold}: Dice {rows['dice'].mean():.3f} {seconds:.0f} s: {each}")
+            print(
+                f"{name} fold {fold}: Dice {rows['dice'].mean():.3f} {seconds:.0f} s: {dice_text}"
+            )
 
 
 if __name__ == "__main__":

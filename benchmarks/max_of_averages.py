@@ -72,32 +72,32 @@ def main() -> int:
     parser.add_argument("--genes", type=int, default=100)
     parser.add_argument("--permutations", type=int, default=199)
     parser.add_argument("--effects", type=float, nargs="+", default=[0.0, 0.35, 0.45, 0.55])
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     print(
         "| log odds ratio per SD | planted genes at family-wise 5 %: average of the largest |"
         " largest average | cohorts with a false gene, before | after |"
     )
     print("| --- | --- | --- | --- | --- |")
-    for effect in chosen.effects:
+    for effect in arguments.effects:
         hits, false = np.zeros(2), np.zeros(2)
-        for seed in range(chosen.cohorts):
+        for seed in range(arguments.cohorts):
             rng = np.random.default_rng([seed, int(1000 * effect)])
-            dosage, case, members, causal = cohort(rng, chosen.people, chosen.genes, effect)
+            dosage, case, members, causal = cohort(rng, arguments.people, arguments.genes, effect)
             outcomes = np.stack(
-                [case, *(rng.permutation(case) for _ in range(chosen.permutations))]
+                [case, *(rng.permutation(case) for _ in range(arguments.permutations))]
             )
-            by_fold = statistics(dosage, outcomes, rng.permutation(chosen.people) % FOLDS)
+            by_fold = statistics(dosage, outcomes, rng.permutation(arguments.people) % FOLDS)
             everything = np.arange(dosage.shape[1])
             groups = Groups(members, partial(np.take, dosage, axis=1), everything, OPTIONS)
-            before = np.mean([groups.score(each) for each in by_fold], axis=0)
+            before = np.mean([groups.score(fold) for fold in by_fold], axis=0)
             after = groups.score(by_fold.mean(axis=0))
             is_causal = np.isin(groups.names, causal if effect else [])
             for way, scores in enumerate((before, after)):
                 family_wise = permutation_p_values(scores[0], scores[1:]).family_wise
                 hits[way] += (family_wise[is_causal] <= LEVEL).sum()
                 false[way] += (family_wise[~is_causal] <= LEVEL).any()
-        power = hits / (PLANTED * chosen.cohorts) if effect else [np.nan, np.nan]
-        cells = [f"{effect:g}", *(f"{value:.3f}" for value in (*power, *false / chosen.cohorts))]
+        power = hits / (PLANTED * arguments.cohorts) if effect else [np.nan, np.nan]
+        cells = [f"{effect:g}", *(f"{value:.3f}" for value in (*power, *false / arguments.cohorts))]
         print("| " + " | ".join(cells) + " |", flush=True)
     return 0
 

@@ -161,20 +161,20 @@ def compared(folder: Path) -> pd.DataFrame:
     """
     rows = []
     for truth in TRUTHS:
-        for other in METHODS:
+        for method in METHODS:
             gains, everybody, level = [], [], []
             for place in sorted(folder.glob(f"{truth}-*")):
-                own = place / "training" / REAL / "repeat-0" / "fold-0"
-                others = place / "training" / other / "repeat-0" / "fold-0"
+                real_fold = place / "training" / REAL / "repeat-0" / "fold-0"
+                other_fold = place / "training" / method / "repeat-0" / "fold-0"
                 if (
-                    other != REAL
-                    and (own / "run.json").is_file()
-                    and (others / "run.json").is_file()
+                    method != REAL
+                    and (real_fold / "run.json").is_file()
+                    and (other_fold / "run.json").is_file()
                 ):
-                    gain = (dice_of(own) - dice_of(others)).to_numpy()
+                    gain = (dice_of(real_fold) - dice_of(other_fold)).to_numpy()
                     gains.append(gain.mean())
                     everybody.append(gain)
-                    level.append((dice_of(own).mean(), dice_of(others).mean()))
+                    level.append((dice_of(real_fold).mean(), dice_of(other_fold).mean()))
             if not gains:
                 continue
             count, spread = len(gains), np.std(gains, ddof=1) if len(gains) > 1 else np.nan
@@ -183,7 +183,7 @@ def compared(folder: Path) -> pd.DataFrame:
             rows.append(
                 {
                     "truth": truth,
-                    "against": other,
+                    "against": method,
                     "cohorts": count,
                     "dice": own_mean,
                     "dice_other": other_mean,
@@ -221,23 +221,30 @@ def main() -> None:
     """Run a part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = parser.add_subparsers(dest="part", required=True)
-    one = parts.add_parser("run")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    one.add_argument("--truths", nargs="+", default=list(TRUTHS))
-    one.add_argument("--methods", nargs="+", default=[REAL, SHUFFLED, "images"])
-    one.add_argument("--options", type=yaml.safe_load, default={}, help="of mgi, YAML")
-    one.add_argument("--lesions", type=yaml.safe_load, default={}, help="of the simulation, YAML")
+    part = parts.add_parser("run")
+    part.add_argument("folder", type=Path)
+    part.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    part.add_argument("--truths", nargs="+", default=list(TRUTHS))
+    part.add_argument("--methods", nargs="+", default=[REAL, SHUFFLED, "images"])
+    part.add_argument("--options", type=yaml.safe_load, default={}, help="of mgi, YAML")
+    part.add_argument("--lesions", type=yaml.safe_load, default={}, help="of the simulation, YAML")
     for name in ("table", "oracle"):
         parts.add_parser(name).add_argument("folder", type=Path)
-    asked = parser.parse_args()
-    if asked.part == "run":
-        run(asked.folder, asked.seeds, asked.truths, asked.methods, asked.options, asked.lesions)
+    arguments = parser.parse_args()
+    if arguments.part == "run":
+        run(
+            arguments.folder,
+            arguments.seeds,
+            arguments.truths,
+            arguments.methods,
+            arguments.options,
+            arguments.lesions,
+        )
     else:
         tables = (
-            [read_by_oracle(asked.folder)]
-            if asked.part == "oracle"
-            else [compared(asked.folder), retrieved(asked.folder)]
+            [read_by_oracle(arguments.folder)]
+            if arguments.part == "oracle"
+            else [compared(arguments.folder), retrieved(arguments.folder)]
         )
         for table in tables:
             table.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")

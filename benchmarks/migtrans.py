@@ -33,7 +33,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from scipy.stats import t
 
 from calibration_page import BEGIN, END, replace_part
 from gendmr.config.study import Study
@@ -50,14 +49,13 @@ from in_process import (
     rank_trained,
     train_folds,
 )
+from migtrans_page import MAIN, generated
 from planted import codes
-from planted_page import markdown, mean_with_error
 
 STUDY = ROOT / "config/studies/migtrans.yaml"
 TABLE = ROOT / "docs/explanation/migtrans.tsv"
 PAGE = ROOT / "docs/explanation/migtrans.md"
 WORK = ROOT / "results/benchmark-migtrans"
-MAIN = "migtrans"
 BATCH = 64  # people in a step where epochs are given
 FIRST = 10
 RANKED = {
@@ -66,15 +64,6 @@ RANKED = {
     "volume_regions": ("regions", "atlas_region"),
     "genes": ("genes", "gene"),
 }  # table of a ranking: column of ours, and the key of its rows
-FOUND = tuple(dict.fromkeys(column for column, _ in RANKED.values()))
-# What stands in the study without a part, or with one more, and what it is held against.
-ABLATIONS = {
-    "network-alone": (
-        *("image-first", "one-token", "no-feed-forward", "all-present", "autoencoder"),
-        *("pretrained", "auxiliary", "smoothed", "three-seeds"),
-    ),
-    "maps-alone": ("squeeze", "no-gate"),
-}
 SMALL_METHODS = (
     *("migtrans", "migtrans-maps", "network-alone", "migtrans-edge", "covariates", "amplitude"),
     *("tangent", "early-fusion", "somebody-elses-snp", "late-fusion"),
@@ -83,8 +72,6 @@ SMALL = {
     **{"people": 120, "images": 110, "genes": 30, "background_snps": 300, "planted": 6},
     **{"strongest_odds_ratio": 4.0, "atrophy": 0.1, "volumes": 100},
 }
-HELD_OUT = 0.25  # held-out people per training person, in five folds
-SEVERAL = 4  # cohorts from which on intervals are over cohorts
 COLUMNS: dict[str, Kind] = {
     "permuted": "integer",
     "cohort": "integer",
@@ -190,42 +177,44 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 def add_row(path: Path, row: dict[str, Any]) -> None:
     """Add a row; one of the same cohort and method is replaced."""
-    added, known = pd.DataFrame([row]).reindex(columns=list(COLUMNS)), read_rows(path)
-    table = pd.concat([known, added], ignore_index=True) if len(known) else added
+    added, table_before = pd.DataFrame([row]).reindex(columns=list(COLUMNS)), read_rows(path)
+    table = pd.concat([table_before, added], ignore_index=True) if len(table_before) else added
     table = table.drop_duplicates(KEY, keep="last").astype({"permuted": int, "cohort": int})
     write_table(path, table.sort_values(KEY[:2], kind="stable"))
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
-    every = list(yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"])
-    if unknown := sorted(set(chosen.methods or ()) - set(every)):
-        raise SystemExit(f"{', '.join(unknown)}: not in {STUDY}; known: {', '.join(every)}")
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        config = study_of(cohort, chosen.methods or every, chosen.epochs)
-        table, code = read_rows(chosen.table), codes(config)
-        same = (table["permuted"] == int(chosen.permuted)) & (table["cohort"] == cohort)
-        known = dict(zip(table.loc[same, "method"], table.loc[same, "code"], strict=True))
+    methods = list(yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"])
+    if unknown := sorted(set(arguments.methods or ()) - set(methods)):
+        raise SystemExit(f"{', '.join(unknown)}: not in {STUDY}; known: {', '.join(methods)}")
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        config = study_of(cohort, arguments.methods or methods, arguments.epochs)
+        table, code = read_rows(arguments.table), codes(config)
+        cohort_rows = (table["permuted"] == int(arguments.permuted)) & (table["cohort"] == cohort)
+        code_of = dict(
+            zip(table.loc[cohort_rows, "method"], table.loc[cohort_rows, "code"], strict=True)
+        )
         study = Study.parse(config)
-        missing = [name for name in study.methods if known.get(name) != code[name]]
+        missing = [name for name in study.methods if code_of.get(name) != code[name]]
         if not missing:
             continue
-        folder = chosen.work / study.study
+        folder = arguments.work / study.study
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
         source = results = Path("results") / study.study
         if not (source / "cohort/strata.tsv").is_file():
             make_simulated_cohort(study, source)
-        if chosen.permuted:
+        if arguments.permuted:
             results = Path("results/permuted")
             make_permuted(study, source, results)
         truth = read_json(source / "simulate/truth.json")
         for name in missing:
-            row = {"permuted": int(chosen.permuted), "cohort": cohort, "method": name}
+            row = {"permuted": int(arguments.permuted), "cohort": cohort, "method": name}
             row |= row_of(study, name, results, truth) | {"code": code[name]}
-            add_row(chosen.table, row)
+            add_row(arguments.table, row)
             print(f"cohort {cohort}, {name}: {row['auc']:.3f}, {row['seconds']} s", flush=True)
-        if not chosen.keep:
+        if not arguments.keep:
             os.chdir(ROOT)
             shutil.rmtree(folder)
     return 0
@@ -249,7 +238,7 @@ def small_study() -> dict[str, Any]:
     return dict(config)
 
 
-def small(chosen: argparse.Namespace) -> int:
+def small(arguments: argparse.Namespace) -> int:
     """Print it."""
     print(yaml.safe_dump(small_study(), sort_keys=False), end="")
     return 0
@@ -258,31 +247,33 @@ def small(chosen: argparse.Namespace) -> int:
 # ---- What a fold costs ---------------------------------------------------------------------------
 
 
-def cost(chosen: argparse.Namespace) -> int:
+def cost(arguments: argparse.Namespace) -> int:
     """Measure one fold of a method, and permutations of it."""
-    config = study_of(1, [chosen.method], None)
+    config = study_of(1, [arguments.method], None)
     config |= {"study": "cost"}
     config = json.loads(json.dumps(config).replace("results/migtrans-1/", "results/cost/"))
-    config["simulate"] |= {"people": chosen.people, "images": chosen.people}
-    config["modalities"]["volume"]["resolution"] = chosen.resolution
-    config["training"]["null"]["permutations"] = chosen.permutations
+    config["simulate"] |= {"people": arguments.people, "images": arguments.people}
+    config["modalities"]["volume"]["resolution"] = arguments.resolution
+    config["training"]["null"]["permutations"] = arguments.permutations
     study = Study.parse(config)
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    os.chdir(chosen.work)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    os.chdir(arguments.work)
     results = Path("results/cost")
     shutil.rmtree(results, ignore_errors=True)
     make_simulated_cohort(study, results)
-    options = study.method_options(chosen.method)
-    fold = {"method": chosen.method, "repeat": 0, "fold": 0, "options": options}
-    print(f"{chosen.people} people, {chosen.method}: the cohort alone takes {memory():.2f} GB")
+    options = study.method_options(arguments.method)
+    fold = {"method": arguments.method, "repeat": 0, "fold": 0, "options": options}
+    print(
+        f"{arguments.people} people, {arguments.method}: the cohort alone takes {memory():.2f} GB"
+    )
     start = time.process_time()
     train_fold(results / "cohort", results / "fold", **fold, seed=study.seed, device="cpu")
     print(f"a fold: {time.process_time() - start:.0f} processor s, {memory():.2f} GB")
-    if chosen.permutations:
+    if arguments.permutations:
         start = time.process_time()
         fit_null(results / "cohort", results / "null.nc", **fold, first=0,
-                 count=chosen.permutations, seed=study.seed, device="cpu")  # fmt: skip
-        seconds = (time.process_time() - start) / chosen.permutations
+                 count=arguments.permutations, seed=study.seed, device="cpu")  # fmt: skip
+        seconds = (time.process_time() - start) / arguments.permutations
         hours = seconds * 99 * study.cohort.folds / 3600
         print(f"a permutation of it: {seconds:.0f} processor s, {memory():.2f} GB; 99 of"
               f" {study.cohort.folds} folds: {hours:.1f} hours of one processor")  # fmt: skip
@@ -297,79 +288,9 @@ def memory() -> float:
 # ---- The page ------------------------------------------------------------------------------------
 
 
-def generated(table: pd.DataFrame) -> str:
-    """Return the tables of the page: true diagnoses, ablations, permuted diagnoses."""
-    true, permuted = (table[table["permuted"] == number] for number in (0, 1))
-    parts = []
-    ablated = {name for names in ABLATIONS.values() for name in names} | {"maps-alone"}
-    if len(rows := true[~true["method"].isin(ablated)]):
-        parts += ["### True diagnoses", section(rows, MAIN)]
-    for against, names in ABLATIONS.items():
-        rows = true[true["method"].isin([against, *names])]
-        if rows["method"].nunique() > 1:
-            parts += [f"### Parts: against `{against}`", section(rows, against)]
-    if len(permuted):
-        parts += ["### Permuted diagnoses", section(permuted, MAIN)]
-    return "\n\n".join(parts) or "No cohort has been run yet."
-
-
-def section(rows: pd.DataFrame, main: str) -> str:
-    """Return a row per method: AUC, how much better the main one is in the same folds, and more."""
-    mean = rows.groupby("method")["auc"].mean().sort_values(ascending=False)
-    lines = []
-    for name in mean.index:
-        own = rows[rows["method"] == name]
-        numbers = [
-            "–" if own[column].isna().all() else f"{own[column].mean():.{digits}f}"
-            for column, digits in {"share": 2, **dict.fromkeys(FOUND, 1)}.items()
-        ]
-        lines.append(
-            [
-                f"**{name}**" if name == main else str(name),
-                str(len(own)),
-                mean_with_error(own["auc"], 3),
-                "" if name == main else gain(rows, main, str(name)),
-                *numbers,
-                f"{own['seconds'].mean():.0f}",
-            ]
-        )
-    head = [
-        *("method", "cohorts", "AUC", f"{main} is better by (95 % interval)", "network counts"),
-        *("pairs", "regions", "genes", "processor s"),
-    ]
-    return markdown(head, lines)
-
-
-def gain(rows: pd.DataFrame, main: str, other: str) -> str:
-    """Return by how much a method's AUC is above another's, with the 95 % interval.
-
-    Over four cohorts or more the t interval of the cohorts' differences. Over fewer that of folds,
-    whose training sets overlap: the variance of a cohort's mean is (1 / J + test / train) times
-    that over its J folds (Nadeau & Bengio 2003), and cohorts are independent.
-    """
-    pairs = [
-        rows[rows["method"] == name].set_index("cohort")["auc_by_fold"] for name in (main, other)
-    ]
-    differences = [
-        np.subtract(*(np.array(own.loc[cohort].split(), dtype=float) for own in pairs))
-        for cohort in pairs[0].index.intersection(pairs[1].index)
-    ]
-    if not differences:
-        return ""
-    means, count = np.array([one.mean() for one in differences]), len(differences)
-    if count >= SEVERAL:
-        error, freedom = means.std(ddof=1) / np.sqrt(count), count - 1
-    else:
-        each = [(1 / one.size + HELD_OUT) * one.var(ddof=1) for one in differences]
-        error, freedom = np.sqrt(sum(each)) / count, sum(one.size - 1 for one in differences)
-    half = float(t.ppf(0.975, freedom)) * error
-    text = f"{means.mean() + 0.0:+.3f} ({means.mean() - half:+.3f} to {means.mean() + half:+.3f})"
-    return text.replace("-", "−")
-
-
-def page(chosen: argparse.Namespace) -> int:
+def page(arguments: argparse.Namespace) -> int:
     """Write the generated part of the page."""
-    replace_part(chosen.page, BEGIN, END, generated(read_rows(chosen.table)))
+    replace_part(arguments.page, BEGIN, END, generated(read_rows(arguments.table)))
     return 0
 
 
@@ -399,10 +320,10 @@ def main() -> int:
     fold.add_argument("--permutations", type=int, default=0)
     fold.add_argument("--work", type=Path, default=WORK)
     fold.set_defaults(do=cost)
-    chosen = parser.parse_args()
-    for name in (one for one in ("table", "work") if hasattr(chosen, one)):
-        setattr(chosen, name, getattr(chosen, name).resolve())
-    return int(chosen.do(chosen))
+    arguments = parser.parse_args()
+    for name in (option for option in ("table", "work") if hasattr(arguments, option)):
+        setattr(arguments, name, getattr(arguments, name).resolve())
+    return int(arguments.do(arguments))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,14 @@ def judge(folder: Path, study: Study, repeats: int) -> tuple[float, float, float
             table = pd.read_csv(output / "predictions.tsv", sep="\t")
             rows.append(table[table["set"] == "held-out"])
         everybody = pd.concat(rows)
-        accuracies.append(np.mean([(own["observed"] == own["predicted"]).mean() for own in rows]))
+        accuracies.append(
+            np.mean(
+                [
+                    (predictions["observed"] == predictions["predicted"]).mean()
+                    for predictions in rows
+                ]
+            )
+        )
         areas.append(auc(everybody["observed"].to_numpy(int), everybody["score"].to_numpy()))
     return float(np.mean(accuracies)), float(np.std(accuracies)), float(np.mean(areas))
 
@@ -123,12 +130,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", nargs="+", default=list(PUBLISHED))
     parser.add_argument("--repeats", type=int, default=2)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print("set\taccuracy\tsd_of_repeats\tauc\tpublished_accuracy")
-    for name in asked.sets:
+    for name in arguments.sets:
         with tempfile.TemporaryDirectory() as folder:
-            study = prepare(asked.data / f"{name}.npz", Path(folder), asked.repeats)
-            accuracy, spread, area = judge(Path(folder), study, asked.repeats)
+            study = prepare(arguments.data / f"{name}.npz", Path(folder), arguments.repeats)
+            accuracy, spread, area = judge(Path(folder), study, arguments.repeats)
         print(
             f"{name}\t{accuracy:.3f}\t{spread:.3f}\t{area:.3f}\t{PUBLISHED[name]:.2f}", flush=True
         )

@@ -46,18 +46,20 @@ def main() -> None:
     parser.add_argument("--permutations", type=int, default=1000)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     random = np.random.default_rng(0)
-    train = chosen.people * (chosen.folds - 1) // chosen.folds
-    frequency = random.uniform(0.05, 0.5, chosen.variants)
-    dosage = np.empty((train, chosen.variants), dtype=np.int8)
+    train = arguments.people * (arguments.folds - 1) // arguments.folds
+    frequency = random.uniform(0.05, 0.5, arguments.variants)
+    dosage = np.empty((train, arguments.variants), dtype=np.int8)
     for person in range(train):
-        alleles = random.random((2, chosen.variants)) < frequency
+        alleles = random.random((2, arguments.variants)) < frequency
         dosage[person] = alleles.sum(axis=0)
-        dosage[person, random.random(chosen.variants) < 0.01] = -1
+        dosage[person, random.random(arguments.variants) < 0.01] = -1
     covariates = random.normal(size=(train, 6))
     diagnosis = (np.arange(train) % 2).astype(np.float64)
-    permuted = np.stack([random.permutation(diagnosis) for _ in range(chosen.permutations)], axis=1)
+    permuted = np.stack(
+        [random.permutation(diagnosis) for _ in range(arguments.permutations)], axis=1
+    )
 
     clock = time.perf_counter()
     packed = PackedGenotypes.pack(dosage)
@@ -65,22 +67,22 @@ def main() -> None:
     part = np.ascontiguousarray(dosage[:, :PART])
     del dosage
     largest, clock = 0.0, time.perf_counter()
-    for start in range(0, chosen.permutations, CHUNK):  # as the jobs of a null do
+    for start in range(0, arguments.permutations, CHUNK):  # as the jobs of a null do
         z = packed.associate(permuted[:, start : start + CHUNK], covariates)
         if start == 0:
             expected, _ = score_test(part[:, :CHECKED], permuted[:, :CHUNK], covariates)
             largest = float(np.abs(z[:CHECKED] - expected).max())
-    ours = (packing + time.perf_counter() - clock) * chosen.folds
+    ours = (packing + time.perf_counter() - clock) * arguments.folds
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
     with TemporaryDirectory() as name:
-        once = plink(Path(name), part, diagnosis, covariates, chosen.threads)
-    calls = chosen.folds * chosen.permutations
-    reference = once * chosen.variants / part.shape[1] * calls
+        once = plink(Path(name), part, diagnosis, covariates, arguments.threads)
+    calls = arguments.folds * arguments.permutations
+    reference = once * arguments.variants / part.shape[1] * calls
     print(
-        f"{platform.machine()}, {chosen.threads} threads: {train} training people of"
-        f" {chosen.people}, {chosen.variants} variants, {chosen.folds} folds,"
-        f" {chosen.permutations} permutations"
+        f"{platform.machine()}, {arguments.threads} threads: {train} training people of"
+        f" {arguments.people}, {arguments.variants} variants, {arguments.folds} folds,"
+        f" {arguments.permutations} permutations"
     )
     print(f"largest difference of z from the plain test: {largest:.1e}")
     print(f"packed product: {ours:.0f} s ({packing:.1f} s of it packing, per fold)")

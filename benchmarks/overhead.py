@@ -64,14 +64,14 @@ class Cost:
 
 def read_jobs(folder: Path) -> dict[str, Cost]:
     """Return the cost of each command, of trainings for each kind of method."""
-    found: defaultdict[str, Cost] = defaultdict(Cost)
+    cost_of: defaultdict[str, Cost] = defaultdict(Cost)
     for path in folder.iterdir():
         words, wall, processor = json.loads(path.read_text(encoding="utf-8"))
-        cost = found[f"{words[0]} {words[1]}{_method(words)}"]
+        cost = cost_of[f"{words[0]} {words[1]}{_method(words)}"]
         cost.jobs += 1
         cost.wall += wall
         cost.processor += processor
-    return dict(found)
+    return dict(cost_of)
 
 
 def _method(words: Sequence[str]) -> str:
@@ -140,9 +140,9 @@ def run(config: Path, cores: int, folder: Path) -> tuple[dict[str, Cost], float]
     for name in ("workflow", "resources", "config", "envs"):
         shutil.copytree(ROOT / name, folder / name, symlinks=True)
     shutil.copy(ROOT / "Snakefile", folder)
-    told = folder / "told"
-    told.mkdir()
-    (folder / "workflow/sitecustomize.py").write_text(TELL.format(folder=str(told)))
+    costs_folder = folder / "told"
+    costs_folder.mkdir()
+    (folder / "workflow/sitecustomize.py").write_text(TELL.format(folder=str(costs_folder)))
     before, began = used(resource.getrusage(resource.RUSAGE_CHILDREN)), time.monotonic()
     subprocess.run(
         [
@@ -154,7 +154,7 @@ def run(config: Path, cores: int, folder: Path) -> tuple[dict[str, Cost], float]
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     print(f"{time.monotonic() - began:.0f} s on {cores} cores\n")
-    jobs = read_jobs(told)
+    jobs = read_jobs(costs_folder)
     total = used(resource.getrusage(resource.RUSAGE_CHILDREN)) - before
     return jobs, total - sum(cost.processor for cost in jobs.values())
 
@@ -164,11 +164,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=ROOT / "config/config.yaml")
     parser.add_argument("--cores", type=int, default=2)
-    given = parser.parse_args()
-    study = yaml.safe_load(given.config.read_text(encoding="utf-8"))["study"]
+    arguments = parser.parse_args()
+    study = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))["study"]
     with TemporaryDirectory(prefix="overhead-") as name:
-        jobs, rest = run(given.config, given.cores, Path(name))
-        print(f"Study {study}\n\n{report(jobs, rest)}")
+        jobs, remainder = run(arguments.config, arguments.cores, Path(name))
+        print(f"Study {study}\n\n{report(jobs, remainder)}")
 
 
 if __name__ == "__main__":

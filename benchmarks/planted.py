@@ -136,8 +136,8 @@ def rows_of(config: dict[str, Any], folder: Path, wall: float) -> list[dict[str,
     results = folder / "results" / study.study
     if not (results / "cohort/snp.nc").is_file():
         return []
-    known = read_json(results / "simulate/truth.json")
-    truth = known["genes"]
+    planted_truth = read_json(results / "simulate/truth.json")
+    truth = planted_truth["genes"]
     code = codes(config)
     simulated = config["simulate"]
     common = {
@@ -149,7 +149,7 @@ def rows_of(config: dict[str, Any], folder: Path, wall: float) -> list[dict[str,
         "wall": round(wall, 1),
     }
     start = time.perf_counter()
-    order = oracle(results, known, config["seed"])
+    order = oracle(results, planted_truth, config["seed"])
     seconds = time.perf_counter() - start
     rows = [common | {"method": ORACLE, "code": code[ORACLE], "auc": np.nan, "auc_sd": np.nan}]
     rows[0] |= recall(order, truth) | {"seconds": round(seconds, 1)}
@@ -175,11 +175,11 @@ def fold_aucs(path: Path) -> np.ndarray:
 def fold_seconds(folder: Path, study: Study, method: str) -> float:
     """Return the seconds that the folds of a method took, one after another."""
     logs = folder / "logs" / study.study / "training" / method
-    found = [
+    durations = [
         read_table(path, {"s": "number"}, extra=True)["s"].sum()
         for path in sorted(logs.glob("repeat-*/fold-*.benchmark.tsv"))
     ]
-    return round(float(np.sum(found)), 1)
+    return round(float(np.sum(durations)), 1)
 
 
 def ranked_genes(path: Path) -> list[str]:
@@ -217,8 +217,8 @@ def read_rows(path: Path) -> pd.DataFrame:
 def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Add rows to the table; a row of the same cohort and method is replaced."""
     added = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    known = read_rows(path)
-    table = pd.concat([known, added], ignore_index=True) if len(known) else added
+    table_before = read_rows(path)
+    table = pd.concat([table_before, added], ignore_index=True) if len(table_before) else added
     table = table.drop_duplicates(KEY, keep="last")
     table = table.astype({name: "Int64" for name, kind in COLUMNS.items() if kind == "integer"})
     write_table(path, table.sort_values(["people", "imaged", "cohort"], kind="stable"))
@@ -227,43 +227,44 @@ def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def missing_methods(table: pd.DataFrame, config: dict[str, Any], *, any_code: bool) -> list[str]:
     """Return the methods of a configuration that have no row of its cohort by today's code."""
     simulated = config["simulate"]
-    here = table[
+    cohort_rows = table[
         (table["people"] == simulated["people"])
         & (table["imaged"] == simulated["images"])
         & (table["cohort"] == config["seed"])
     ]
-    known = dict(zip(here["method"], here["code"], strict=True))
+    code_of = dict(zip(cohort_rows["method"], cohort_rows["code"], strict=True))
     return [
         name
         for name, code in codes(config).items()
-        if name != ORACLE and (name not in known or not (any_code or known[name] == code))
+        if name != ORACLE and (name not in code_of or not (any_code or code_of[name] == code))
     ]
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
-    methods = wanted(chosen.methods, chosen.ablations)
-    imaged = round(chosen.people * chosen.imaged)
+    methods = wanted(arguments.methods, arguments.ablations)
+    imaged = round(arguments.people * arguments.imaged)
     failed = []
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        config = study_of(chosen.people, imaged, cohort, methods)
-        missing = missing_methods(read_rows(chosen.table), config, any_code=chosen.any_code)
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        config = study_of(arguments.people, imaged, cohort, methods)
+        missing = missing_methods(read_rows(arguments.table), config, any_code=arguments.any_code)
         if not missing:
             continue
-        config = study_of(chosen.people, imaged, cohort, missing)
-        folder = chosen.work / config["study"]
+        config = study_of(arguments.people, imaged, cohort, missing)
+        folder = arguments.work / config["study"]
         start = time.perf_counter()
-        run_workflow(config, folder, chosen.cores)
+        run_workflow(config, folder, arguments.cores)
         wall = time.perf_counter() - start
         rows = rows_of(config, folder, wall)
         if rows:
-            add_rows(chosen.table, rows)
+            add_rows(arguments.table, rows)
         lost = set(missing) - {row["method"] for row in rows}
         failed += [f"{config['study']}: {name}" for name in sorted(lost)]
         print(
-            f"{chosen.people} people, cohort {cohort}: {len(rows)} rows, {wall:.0f} s", flush=True
+            f"{arguments.people} people, cohort {cohort}: {len(rows)} rows, {wall:.0f} s",
+            flush=True,
         )
-        if not chosen.keep and not lost:
+        if not arguments.keep and not lost:
             shutil.rmtree(folder)
     if failed:
         print(f"without a row: {', '.join(failed)}", file=sys.stderr)
@@ -286,12 +287,12 @@ def is_ablation(name: str, entries: dict[str, Any]) -> bool:
     return name != MAIN and entries.get(name, {}).get("kind") == "gendmr"
 
 
-def page(chosen: argparse.Namespace) -> int:
+def page(arguments: argparse.Namespace) -> int:
     """Write the page of results."""
     entries = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"]
     ablations = [name for name in entries if is_ablation(name, entries)]
     baselines = [name for name in entries if name not in {MAIN, *ablations}]
-    write_page(read_rows(chosen.table), chosen.page, baselines, ablations)
+    write_page(read_rows(arguments.table), arguments.page, baselines, ablations)
     return 0
 
 
@@ -315,8 +316,8 @@ def main() -> int:
     show.set_defaults(do=page)
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
-    chosen = parser.parse_args()
-    return int(chosen.do(chosen))
+    arguments = parser.parse_args()
+    return int(arguments.do(arguments))
 
 
 if __name__ == "__main__":

@@ -37,12 +37,14 @@ def oracle(results: Path, truth: dict[str, Any], seed: int) -> list[str]:
     for gene in sorted(cohort.genes):
         way = planted[gene]["through"] if gene in planted else str(random.choice(ways))
         column = causal[gene] if gene in planted else cohort.candidate(gene)
-        others = [
-            other
+        other_columns = [
+            other_column
             for name, item in planted.items()
-            if name != gene and item["through"] == way and (other := causal[name]) is not None
+            if name != gene
+            and item["through"] == way
+            and (other_column := causal[name]) is not None
         ]
-        statistics[gene] = cohort.test(column, way, others)
+        statistics[gene] = cohort.test(column, way, other_columns)
     return sorted(statistics, key=lambda gene: -statistics[gene])
 
 
@@ -67,9 +69,9 @@ class _Cohort:
         exploded = snps.assign(gene=snps["gene"].str.split(";")).explode("gene")
         self.genes = {str(gene): group for gene, group in exploded.groupby("gene") if gene != ""}
         self._names = {name: column for column, name in enumerate(snps["snp"])}
-        seen = np.isfinite(icv)
-        filled = _standard(np.where(seen[:, None], volume.to_numpy(), np.nan))
-        self._imaging = np.column_stack([filled, _standard(icv[:, None]), ~seen])
+        measured = np.isfinite(icv)
+        filled = _standard(np.where(measured[:, None], volume.to_numpy(), np.nan))
+        self._imaging = np.column_stack([filled, _standard(icv[:, None]), ~measured])
 
     def column(self, snp: str) -> int | None:
         """Return the column of a SNP, None where it did not come through quality control."""
@@ -85,24 +87,25 @@ class _Cohort:
             columns, minor = columns[inside], minor[inside]
         return int(columns[np.argmin(np.abs(minor - TARGET_FREQUENCY))])
 
-    def test(self, column: int | None, way: str, others: list[int]) -> float:
+    def test(self, column: int | None, way: str, other_columns: list[int]) -> float:
         """Return twice the gain in log likelihood by one SNP."""
         if column is None:
             return 0.0
         snp = self.dosage[:, [column]]
-        null = np.column_stack([self.background, self.dosage[:, others]])
+        null = np.column_stack([self.background, self.dosage[:, other_columns]])
         if way == "diagnosis":
             null = np.column_stack([null, self._imaging])
             return 2 * (
                 _logistic(np.column_stack([null, snp]), self.case) - _logistic(null, self.case)
             )
-        seen = np.isfinite(self.volume[way].to_numpy())
-        null = np.column_stack([null, _standard(self.icv[:, None]), self.case])[seen]
-        volume = self.volume[way].to_numpy()[seen]
-        left = [
-            _residual_sum(design, volume) for design in (null, np.column_stack([null, snp[seen]]))
+        measured = np.isfinite(self.volume[way].to_numpy())
+        null = np.column_stack([null, _standard(self.icv[:, None]), self.case])[measured]
+        volume = self.volume[way].to_numpy()[measured]
+        residuals = [
+            _residual_sum(design, volume)
+            for design in (null, np.column_stack([null, snp[measured]]))
         ]
-        return float(len(volume) * np.log(left[0] / left[1]))
+        return float(len(volume) * np.log(residuals[0] / residuals[1]))
 
 
 def _read_cohort(results: Path, regions: Sequence[str]) -> _Cohort:

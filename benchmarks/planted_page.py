@@ -32,8 +32,8 @@ def write_page(
         Names of methods in the order of the tables.
     """
     text = page.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+    before, remainder = text.split(BEGIN)
+    after = remainder.split(END)[1]
     body = generated(table, page, baselines, ablations)
     write_text(page, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
 
@@ -124,9 +124,9 @@ def comparison(table: pd.DataFrame, methods: Sequence[str], column: str, digits:
             values = _by_cohort(group, method, column)
             text = spread(values, digits)
             main = _by_cohort(group, MAIN, column)
-            both = values.index.intersection(main.index)
-            if method not in {MAIN, ORACLE} and len(both):
-                text += f" ({spread(main[both] - values[both], digits, sign=True)})"
+            shared = values.index.intersection(main.index)
+            if method not in {MAIN, ORACLE} and len(shared):
+                text += f" ({spread(main[shared] - values[shared], digits, sign=True)})"
             cells.append(text)
         rows.append([method, *cells])
     return markdown(["method", *(_label(*size) for size in sizes)], rows)
@@ -160,9 +160,9 @@ def share_of_oracle(table: pd.DataFrame, methods: Sequence[str]) -> str:
     for method in methods:
         cells = []
         for _, group in _sizes(table):
-            own = _by_cohort(group, method, "found25")
-            best = _by_cohort(group, ORACLE, "found25").reindex(own.index)
-            cells.append(f"{own.sum() / best.sum():.0%}" if best.sum() else "–")
+            hits = _by_cohort(group, method, "found25")
+            best = _by_cohort(group, ORACLE, "found25").reindex(hits.index)
+            cells.append(f"{hits.sum() / best.sum():.0%}" if best.sum() else "–")
         rows.append([method, *cells])
     return markdown(["method", *(_label(*size) for size in sizes)], rows)
 
@@ -245,7 +245,7 @@ def _by_cohort(group: pd.DataFrame, method: str, column: str) -> pd.Series:
 def draw_auc(table: pd.DataFrame, methods: Sequence[str], page: Path) -> Path:
     """Draw the AUC of each method, a panel per size: cohorts as dots, mean and SE."""
     sizes = _sizes(table)
-    kept, panels = _panels(sizes, methods, "mean AUC of held-out people")
+    canvas, panels = _panels(sizes, methods, "mean AUC of held-out people")
     for axes, ((people, imaged), group) in zip(panels, sizes, strict=True):
         for row, method in enumerate(reversed(methods)):
             values = _by_cohort(group, method, "auc")
@@ -255,14 +255,14 @@ def draw_auc(table: pd.DataFrame, methods: Sequence[str], page: Path) -> Path:
         axes.axvline(0.5, color="black", lw=0.8, ls=":")
         axes.set_title(_label(people, imaged), loc="left")
     path = page.with_name(f"{page.stem}-auc.png")
-    style.save(kept, path, vector=False)
+    style.save(canvas, path, vector=False)
     return path
 
 
 def draw_recall(table: pd.DataFrame, methods: Sequence[str], page: Path) -> Path:
     """Draw the planted genes among the first 25: direct ones and those through a region."""
     sizes = _sizes(table)
-    kept, panels = _panels(sizes, methods, "planted genes among the first 25")
+    canvas, panels = _panels(sizes, methods, "planted genes among the first 25")
     for axes, ((people, imaged), group) in zip(panels, sizes, strict=True):
         for row, method in enumerate(reversed(methods)):
             direct = _by_cohort(group, method, "direct25").mean()
@@ -274,9 +274,9 @@ def draw_recall(table: pd.DataFrame, methods: Sequence[str], page: Path) -> Path
         axes.set_xlim(0, _planted(table))
         axes.set_title(_label(people, imaged), loc="left")
     handles = [panels[0].barh(-9, 0, color=colour) for colour in (style.BLUE, style.ORANGE)]
-    kept.legend(handles, ["direct", "through a region"], loc="lower right", ncols=2)
+    canvas.legend(handles, ["direct", "through a region"], loc="lower right", ncols=2)
     path = page.with_name(f"{page.stem}-recall.png")
-    style.save(kept, path, vector=False)
+    style.save(canvas, path, vector=False)
     return path
 
 

@@ -32,12 +32,12 @@ METHOD = "evidence-alone"  # of benchmarks/roles.py: GenDMR by default
 Scores = dict[str, np.ndarray]
 # Score of an instance, how those of a gene are put together, and whether linkage weighs.
 RANKINGS: dict[str, tuple[Callable[[Scores], np.ndarray], Any, bool]] = {
-    "risk, sum": (lambda one: one["risk"], "sum", True),
-    "risk, max": (lambda one: one["risk"], "max", False),
-    "attention, mean": (lambda one: one["attention"], "mean", False),
-    "evidence, bayes": (lambda one: one["evidence"], "bayes", False),
-    "evidence, max": (lambda one: one["evidence"], "max", False),
-    "Bayes factor, mean": (lambda one: np.exp(one["evidence"]), "mean", False),
+    "risk, sum": (lambda scores: scores["risk"], "sum", True),
+    "risk, max": (lambda scores: scores["risk"], "max", False),
+    "attention, mean": (lambda scores: scores["attention"], "mean", False),
+    "evidence, bayes": (lambda scores: scores["evidence"], "bayes", False),
+    "evidence, max": (lambda scores: scores["evidence"], "max", False),
+    "Bayes factor, mean": (lambda scores: np.exp(scores["evidence"]), "mean", False),
 }
 
 
@@ -55,8 +55,8 @@ def scores_of(attribution: Attribution) -> Scores:
 def rankings_of(fitted: Sequence[Any], folds: list[Fold]) -> dict[str, list[str]]:
     """Return the genes of each ranking, best first; scores are means over folds."""
     totals: dict[str, dict[str, float]] = {name: {} for name in RANKINGS}
-    for one, fold in zip(fitted, folds, strict=True):
-        scores = scores_of(one.attributions(fold.held_out)["snp"])
+    for model, fold in zip(fitted, folds, strict=True):
+        scores = scores_of(model.attributions(fold.held_out)["snp"])
         first = fold.inputs.preparation.instances("snp")["gene"].str.split(";").str[0]
         dosage = fold.inputs.train.values["snp"]
         for gene, columns in first.groupby(first).indices.items():
@@ -78,11 +78,11 @@ def main() -> None:
     parser.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
     parser.add_argument("--start", type=int, default=1, help="the first cohort")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of the cohorts")
-    chosen = parser.parse_args()
-    work, regime = chosen.work.resolve(), REGIMES["plain"]
+    arguments = parser.parse_args()
+    work, regime = arguments.work.resolve(), REGIMES["plain"]
     rows: list[dict[str, Any]] = []
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        study, results = make_cohort(regime, chosen.people, cohort, work)
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        study, results = make_cohort(regime, arguments.people, cohort, work)
         options = study.method_options(METHOD)
         folds = [open_fold(regime, study, results, k, options) for k in range(study.cohort.folds)]
         fitted = build_method(options).fit_many(
@@ -95,13 +95,13 @@ def main() -> None:
     table = pd.DataFrame(rows)
     by_cohort = table.pivot_table(index="cohort", columns="ranking", values="found25")
     for name in RANKINGS:
-        own = table[table["ranking"] == name]
+        ranking_rows = table[table["ranking"] == name]
         more = by_cohort[name] - by_cohort[next(iter(RANKINGS))]
         print(
-            f"{name:20s} first 25: {mean_with_error(own['found25'], 2)}"
+            f"{name:20s} first 25: {mean_with_error(ranking_rows['found25'], 2)}"
             f" (difference {mean_with_error(more, 2, signed=True)}),"
-            f" of them through a region {mean_with_error(own['region25'], 2)};"
-            f" first 12: {mean_with_error(own['found12'], 2)}"
+            f" of them through a region {mean_with_error(ranking_rows['region25'], 2)};"
+            f" first 12: {mean_with_error(ranking_rows['found12'], 2)}"
         )
 
 

@@ -55,10 +55,13 @@ GLIOMA = {"kind": "multiclass", "classes": [
     "glioblastoma", "astrocytoma-4", "astrocytoma-2-3", "oligodendroglioma"]}  # fmt: skip
 OUTCOMES: dict[str, dict[str, Any]] = {
     "survival": {"kind": "survival", "time": "months", "event": "died", "unit": "months"},
-    "diagnosis": {**GLIOMA, "glioma": {**{one: one for one in MARKERS}, "deletion": "any"}},
+    "diagnosis": {
+        **GLIOMA,
+        "glioma": {**{marker: marker for marker in MARKERS}, "deletion": "any"},
+    },
     "diagnosis-who": {
         **GLIOMA,
-        "glioma": {**{one: one for one in MARKERS}, "deletion": "homozygous"},
+        "glioma": {**{marker: marker for marker in MARKERS}, "deletion": "homozygous"},
     },
     "grade-of-three": {"kind": "multiclass", "column": "grade", "classes": ["G2", "G3", "G4"]},
 }
@@ -305,14 +308,14 @@ def table(folder: Path) -> pd.DataFrame:
     for path in sorted(folder.glob("training/*/metrics.tsv")):
         metrics = pd.read_csv(path, sep="\t")
         metrics = metrics[metrics["fold"].astype(str).isin([str(fold) for fold in range(FOLDS)])]
-        for metric, own in metrics.groupby("metric", sort=False):
+        for metric, metric_rows in metrics.groupby("metric", sort=False):
             rows.append(
                 {
                     "method": path.parent.name,
                     "metric": metric,
-                    "mean": own["value"].mean(),
-                    "sd": own["value"].std(),
-                    "folds": " ".join(f"{value:.3f}" for value in own["value"]),
+                    "mean": metric_rows["value"].mean(),
+                    "sd": metric_rows["value"].std(),
+                    "folds": " ".join(f"{value:.3f}" for value in metric_rows["value"]),
                 }
             )
     return pd.DataFrame(rows)
@@ -326,37 +329,43 @@ def main() -> None:
     """Run a part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = parser.add_subparsers(dest="part", required=True)
-    one = parts.add_parser("prepare")
-    one.add_argument("data", type=Path)
-    one.add_argument("folder", type=Path)
-    one = parts.add_parser("train")
-    one.add_argument("folder", type=Path)
-    one.add_argument("methods", nargs="*")
-    one.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
-    one.add_argument("--as-networks", action="store_true", help="baselines, on as few people")
-    one.add_argument("--seed", type=int, help="in place of the study's")
+    part = parts.add_parser("prepare")
+    part.add_argument("data", type=Path)
+    part.add_argument("folder", type=Path)
+    part = parts.add_parser("train")
+    part.add_argument("folder", type=Path)
+    part.add_argument("methods", nargs="*")
+    part.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
+    part.add_argument("--as-networks", action="store_true", help="baselines, on as few people")
+    part.add_argument("--seed", type=int, help="in place of the study's")
     parts.add_parser("table").add_argument("folder", type=Path)
-    one = parts.add_parser("null")
-    one.add_argument("folder", type=Path)
-    one.add_argument("method")
-    one.add_argument("--permutations", type=int, default=3)
-    one.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
-    one = parts.add_parser("stability")
-    one.add_argument("folder", type=Path)
-    one.add_argument("runs", nargs="+")
-    asked = parser.parse_args()
-    if asked.part == "prepare":
-        prepare(asked.data, asked.folder)
-    elif asked.part == "train":
-        train(asked.folder, asked.methods, asked.folds, asked.as_networks, asked.seed)
-    elif asked.part == "null":
-        null(asked.folder, asked.method, asked.permutations, asked.folds)
-    elif asked.part == "stability":
-        stability(asked.folder, asked.runs).to_csv(
+    part = parts.add_parser("null")
+    part.add_argument("folder", type=Path)
+    part.add_argument("method")
+    part.add_argument("--permutations", type=int, default=3)
+    part.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
+    part = parts.add_parser("stability")
+    part.add_argument("folder", type=Path)
+    part.add_argument("runs", nargs="+")
+    arguments = parser.parse_args()
+    if arguments.part == "prepare":
+        prepare(arguments.data, arguments.folder)
+    elif arguments.part == "train":
+        train(
+            arguments.folder,
+            arguments.methods,
+            arguments.folds,
+            arguments.as_networks,
+            arguments.seed,
+        )
+    elif arguments.part == "null":
+        null(arguments.folder, arguments.method, arguments.permutations, arguments.folds)
+    elif arguments.part == "stability":
+        stability(arguments.folder, arguments.runs).to_csv(
             sys.stdout, sep="\t", index=False, float_format="%.3f"
         )
     else:
-        table(asked.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.4f")
+        table(arguments.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.4f")
 
 
 if __name__ == "__main__":

@@ -79,14 +79,14 @@ COLUMNS: dict[str, Kind] = {
 }
 
 
-def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def study_of(run: str, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the configuration of one run."""
     components, strata, mode = RUNS[run]
     return {
         "study": folder.name,
         "seed": 10,
         "genotypes": {
-            "inputs": [str(chosen.data / "chr10_cc1000")],
+            "inputs": [str(arguments.data / "chr10_cc1000")],
             "build": "NCBI36",
             # Two ancestries in one set depart from Hardy-Weinberg, and one resampled chromosome
             # makes strangers look like kin.
@@ -94,7 +94,7 @@ def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, An
             "kinship": 0.354,
         },
         "annotation": {
-            "genes": str(chosen.genes),
+            "genes": str(arguments.genes),
             "build": "GRCh37",
             "accept_other_build": True,
             "nearest": True,
@@ -114,14 +114,16 @@ def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, An
             }
         },
         "training": {
-            "methods": {name: METHODS[name] for name in chosen.methods},
+            "methods": {name: METHODS[name] for name in arguments.methods},
             "covariates": [],
             "optimisation": {"epochs": 10},
-            "null": {"permutations": chosen.permutations, "chunk": chosen.permutations},
+            "null": {"permutations": arguments.permutations, "chunk": arguments.permutations},
         },
         "ranking": {
             "methods": {
-                name: dict(said) for name, said in RANKED_BY.items() if name in chosen.methods
+                name: dict(section)
+                for name, section in RANKED_BY.items()
+                if name in arguments.methods
             }
         },
         "tracking": {"enabled": False},
@@ -131,9 +133,13 @@ def study_of(run: str, chosen: argparse.Namespace, folder: Path) -> dict[str, An
 def trained_only(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration without the methods whose folds are those of another."""
     training = config["training"]
-    methods = {name: one for name, one in training["methods"].items() if name not in TRAINED_AS}
+    methods = {
+        name: section for name, section in training["methods"].items() if name not in TRAINED_AS
+    }
     ranked = {
-        name: one for name, one in config["ranking"]["methods"].items() if name not in TRAINED_AS
+        name: section
+        for name, section in config["ranking"]["methods"].items()
+        if name not in TRAINED_AS
     }
     return config | {
         "training": training | {"methods": methods},
@@ -192,36 +198,38 @@ def row_of(run: str, method: str, results: Path, permutations: int) -> dict[str,
     }
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run what is asked for and write the table."""
     rows = []
-    for name in chosen.runs:
-        folder = chosen.work / name.replace(",", "").replace(" ", "-")
+    for name in arguments.runs:
+        folder = arguments.work / name.replace(",", "").replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
-        write_participants(chosen.data, folder / "participants.tsv")
-        config = study_of(name, chosen, folder)
+        write_participants(arguments.data, folder / "participants.tsv")
+        config = study_of(name, arguments, folder)
         start = time.perf_counter()
-        run_workflow(trained_only(config), folder, chosen.cores)
+        run_workflow(trained_only(config), folder, arguments.cores)
         seconds = round(time.perf_counter() - start, 1)
         results = folder / "results" / config["study"]
-        for method in set(chosen.methods) & set(TRAINED_AS):
+        for method in set(arguments.methods) & set(TRAINED_AS):
             rank_trained(Study.parse(config), TRAINED_AS[method], results, ranked_as=method)
         rows += [
-            row_of(name, method, results, chosen.permutations) | {"seconds": seconds}
-            for method in chosen.methods
+            row_of(name, method, results, arguments.permutations) | {"seconds": seconds}
+            for method in arguments.methods
         ]
         print(f"{name}: {seconds:.0f} s", flush=True)
-    known = read_table(chosen.table, COLUMNS) if chosen.table.is_file() else None
-    table = pd.concat([known, pd.DataFrame(rows)]).drop_duplicates(["run", "method"], keep="last")
+    table_before = read_table(arguments.table, COLUMNS) if arguments.table.is_file() else None
+    table = pd.concat([table_before, pd.DataFrame(rows)]).drop_duplicates(
+        ["run", "method"], keep="last"
+    )
     order = list(RUNS)
     table = table.sort_values("run", key=lambda names: names.map(order.index), kind="stable")
-    write_table(chosen.table, table.reindex(columns=list(COLUMNS)))
+    write_table(arguments.table, table.reindex(columns=list(COLUMNS)))
     return 0
 
 
-def page(chosen: argparse.Namespace) -> int:
+def page(arguments: argparse.Namespace) -> int:
     """Replace the generated part of the page."""
-    table = read_table(chosen.table, COLUMNS)
+    table = read_table(arguments.table, COLUMNS)
     rows = [
         [
             row["run"],
@@ -243,10 +251,10 @@ def page(chosen: argparse.Namespace) -> int:
         *("its block, rank", "family-wise p", "other genes at 5 %", "other blocks at 5 %"),
         "first five genes",
     ]
-    text = chosen.page.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    said = markdown(head, rows)
-    write_text(chosen.page, f"{before}{BEGIN}\n\n{said}\n\n{END}{rest.split(END)[1]}")
+    text = arguments.page.read_text(encoding="utf-8")
+    before, remainder = text.split(BEGIN)
+    body = markdown(head, rows)
+    write_text(arguments.page, f"{before}{BEGIN}\n\n{body}\n\n{END}{remainder.split(END)[1]}")
     return 0
 
 
@@ -267,14 +275,14 @@ def main() -> int:
     show.set_defaults(do=page)
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
-    chosen = parser.parse_args()
-    for method in set(getattr(chosen, "methods", ())) & set(TRAINED_AS):
-        if TRAINED_AS[method] not in chosen.methods:
+    arguments = parser.parse_args()
+    for method in set(getattr(arguments, "methods", ())) & set(TRAINED_AS):
+        if TRAINED_AS[method] not in arguments.methods:
             parser.error(f"{method}: its folds are those of {TRAINED_AS[method]}; name both")
     for name in ("data", "genes", "work"):
-        if hasattr(chosen, name):
-            setattr(chosen, name, getattr(chosen, name).resolve())
-    return int(chosen.do(chosen))
+        if hasattr(arguments, name):
+            setattr(arguments, name, getattr(arguments, name).resolve())
+    return int(arguments.do(arguments))
 
 
 if __name__ == "__main__":

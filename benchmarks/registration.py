@@ -158,10 +158,12 @@ def main() -> None:
         print(f"stage / bare {sums[2] / sums[0]:.3f} (goal: at most 1.1)")
         print(f"stage / library {sums[2] / sums[1]:.3f}", flush=True)
         if not arguments.without_workflow:
-            one, two = snakemake(folder, 1), snakemake(folder, 2)
-            print(f"workflow, one core: wall {one[0]:.1f} s, processor {one[1]:.1f} s")
-            print(f"workflow, two cores: wall {two[0]:.1f} s, processor {two[1]:.1f} s")
-            print(f"speed of two cores {one[0] / two[0]:.2f} times that of one (goal: 1.7)")
+            one_core, two_cores = snakemake(folder, 1), snakemake(folder, 2)
+            print(f"workflow, one core: wall {one_core[0]:.1f} s, processor {one_core[1]:.1f} s")
+            print(f"workflow, two cores: wall {two_cores[0]:.1f} s, processor {two_cores[1]:.1f} s")
+            print(
+                f"speed of two cores {one_core[0] / two_cores[0]:.2f} times that of one (goal: 1.7)"
+            )
 
 
 if __name__ == "__main__":

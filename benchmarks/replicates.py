@@ -45,16 +45,16 @@ def main() -> None:
     parser.add_argument("--alone", type=int, default=4, help="Replicates fitted one by one.")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", default="cpu")
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     options = slice_of(
-        {"kind": "gendmr"}, optimisation={"epochs": chosen.epochs, "patience": chosen.epochs}
+        {"kind": "gendmr"}, optimisation={"epochs": arguments.epochs, "patience": arguments.epochs}
     )
     method = build(options)
     with TemporaryDirectory() as name:
         make_cohort(
-            name, people=chosen.people, snps=chosen.snps, genes=max(chosen.snps // 4, 20),
-            regions=chosen.regions, imaged=1.0,
+            name, people=arguments.people, snps=arguments.snps, genes=max(arguments.snps // 4, 20),
+            regions=arguments.regions, imaged=1.0,
         )  # fmt: skip
         task = task_of(options.outcome, options.task)
         view = FoldView.open(name, 0, 0, task=task, modalities=tuple(options.modalities))
@@ -62,31 +62,32 @@ def main() -> None:
         train, validation = preparation.apply(view.train), preparation.apply(view.validation)
     random = np.random.default_rng(0)
     clock = time.perf_counter()
-    made = []
-    for seed in range(chosen.replicates):
+    problems = []
+    for seed in range(arguments.replicates):
         outcome = train.outcome.permute(random.permutation(len(train)))
         permuted = dataclasses.replace(train, outcome=outcome)
-        made.append(method.prepare(FitInputs(permuted, validation, preparation, seed)))
-    evidence = (time.perf_counter() - clock) / chosen.replicates
+        problems.append(method.prepare(FitInputs(permuted, validation, preparation, seed)))
+    evidence = (time.perf_counter() - clock) / arguments.replicates
     print(
-        f"{platform.machine()}, {os.cpu_count()} cores, {chosen.threads} threads, {chosen.device}:"
-        f" {len(train)} people, {len(preparation.instances('snp'))} SNPs, {chosen.epochs} epochs"
+        f"{platform.machine()}, {os.cpu_count()} cores, {arguments.threads} threads,"
+        f" {arguments.device}: {len(train)} people, {len(preparation.instances('snp'))} SNPs,"
+        f" {arguments.epochs} epochs"
     )
     print(f"evidence: {evidence:.2f} s per replicate")
 
-    device = choose_device(chosen.device)
+    device = choose_device(arguments.device)
 
     def timed(prepared: list[PreparedFit]) -> float:
         clock = time.perf_counter()
         method.fit_prepared(prepared, device)
         return time.perf_counter() - clock
 
-    timed(made[:1])
-    alone = np.median([timed([one]) for one in made[: chosen.alone]])
-    together = timed(made) / len(made)
+    timed(problems[:1])
+    alone = np.median([timed([problem]) for problem in problems[: arguments.alone]])
+    together = timed(problems) / len(problems)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"one by one: {alone:.2f} s per replicate")
-    print(f"{len(made)} together: {together:.2f} s per replicate, peak memory {peak:.1f} GiB")
+    print(f"{len(problems)} together: {together:.2f} s per replicate, peak memory {peak:.1f} GiB")
     print(f"ratio: {alone / together:.1f}")
 
 

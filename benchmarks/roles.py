@@ -192,15 +192,15 @@ def row_of(
     )
     aucs: dict[str, list[float]] = {"auc": [], "auc_blind": [], "auc_train": []}
     scores: dict[str, float] = {}
-    for one, fold in zip(fitted, folds, strict=True):
+    for model, fold in zip(fitted, folds, strict=True):
         for column, people in (
             ("auc", fold.held_out),
             ("auc_blind", blind(fold.held_out)),
             ("auc_train", fold.inputs.train),
         ):
             case = case_of(people.outcome)
-            aucs[column].append(auc(case, one.predict(people)[:, 0]))
-        attribution = one.attributions(fold.held_out).get("snp")
+            aucs[column].append(auc(case, model.predict(people)[:, 0]))
+        attribution = model.attributions(fold.held_out).get("snp")
         if attribution is None:
             continue
         genes = fold.inputs.preparation.instances("snp")["gene"]
@@ -226,17 +226,17 @@ def read_rows(path: Path) -> pd.DataFrame:
     return read_table(path, COLUMNS)
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
-    regime = REGIMES[chosen.regime]
-    for cohort in range(chosen.start, chosen.start + chosen.cohorts):
-        table = read_rows(chosen.table)
-        same = (table["regime"] == chosen.regime) & (table["people"] == chosen.people)
-        known = set(table.loc[same & (table["cohort"] == cohort), "method"])
-        missing = [name for name in chosen.methods if name not in known]
+    regime = REGIMES[arguments.regime]
+    for cohort in range(arguments.start, arguments.start + arguments.cohorts):
+        table = read_rows(arguments.table)
+        setting_rows = (table["regime"] == arguments.regime) & (table["people"] == arguments.people)
+        methods_done = set(table.loc[setting_rows & (table["cohort"] == cohort), "method"])
+        missing = [name for name in arguments.methods if name not in methods_done]
         if not missing:
             continue
-        study, results = make_cohort(regime, chosen.people, cohort, chosen.work)
+        study, results = make_cohort(regime, arguments.people, cohort, arguments.work)
         truth = read_json(results / "simulate/truth.json")
         planted = {item["gene"] for item in truth["genes"]}
         opened: dict[tuple[str, ...], list[Fold]] = {}
@@ -247,11 +247,13 @@ def run(chosen: argparse.Namespace) -> int:
                     open_fold(regime, study, results, number, options)
                     for number in range(study.cohort.folds)
                 ]
-            row = {"regime": chosen.regime, "people": chosen.people, "cohort": cohort}
+            row = {"regime": arguments.regime, "people": arguments.people, "cohort": cohort}
             row |= row_of(name, study, opened[options.reads], planted, options)
-            table = pd.concat([read_rows(chosen.table), pd.DataFrame([row])], ignore_index=True)
-            write_table(chosen.table, table.astype({"people": int, "cohort": int})[list(COLUMNS)])
-            print(f"{chosen.regime}, cohort {cohort}, {name}: {row['auc']:.3f}", flush=True)
+            table = pd.concat([read_rows(arguments.table), pd.DataFrame([row])], ignore_index=True)
+            write_table(
+                arguments.table, table.astype({"people": int, "cohort": int})[list(COLUMNS)]
+            )
+            print(f"{arguments.regime}, cohort {cohort}, {name}: {row['auc']:.3f}", flush=True)
     return 0
 
 
@@ -299,9 +301,9 @@ def section(rows: pd.DataFrame) -> str:
     return markdown(head, lines)
 
 
-def page(chosen: argparse.Namespace) -> int:
+def page(arguments: argparse.Namespace) -> int:
     """Write the page of results."""
-    replace_part(chosen.page, BEGIN, END, generated(read_rows(chosen.table)))
+    replace_part(arguments.page, BEGIN, END, generated(read_rows(arguments.table)))
     return 0
 
 
@@ -321,11 +323,11 @@ def main() -> int:
     show.set_defaults(do=page)
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     for name in ("table", "work"):
-        if hasattr(chosen, name):
-            setattr(chosen, name, getattr(chosen, name).resolve())
-    return int(chosen.do(chosen))
+        if hasattr(arguments, name):
+            setattr(arguments, name, getattr(arguments, name).resolve())
+    return int(arguments.do(arguments))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def arguments(steps: int) -> list[torch.Tensor]:
         torch.randn(BATCH, steps, STATES),
         torch.randn(CHANNELS),
     ]
-    return [one.requires_grad_() for one in inputs]
+    return [tensor.requires_grad_() for tensor in inputs]
 
 
 def measure(scan: Callable[..., torch.Tensor], inputs: list[torch.Tensor]) -> tuple[float, float]:
@@ -121,7 +121,7 @@ def main() -> None:
     )
     for steps in (256, 512, 1544):
         inputs = arguments(steps)
-        best = {one: [9e9, 9e9] for one in (selective_scan, unbind_loop, scan_in_pairs)}
+        best = {function: [9e9, 9e9] for function in (selective_scan, unbind_loop, scan_in_pairs)}
         for _ in range(options.repeats):
             for scan, times in best.items():
                 took = measure(scan, inputs)

@@ -40,24 +40,28 @@ def write_parts(cohort: Path, folder: Path) -> None:
     for person, name in enumerate(dataset["participant"].values.tolist()):
         count = int((dataset["slice_number"].values[person] >= 0).sum())
         for part, places in enumerate(np.array_split(random.permutation(count), PARTS)):
-            one = dataset.isel(participant=[person], slice=np.sort(places))
+            part_data = dataset.isel(participant=[person], slice=np.sort(places))
             parts.append(
-                {key: one[key].values[0] for key in SCHEMA if "participant" in one[key].dims}
+                {
+                    key: part_data[key].values[0]
+                    for key in SCHEMA
+                    if "participant" in part_data[key].dims
+                }
             )
             voxels.append(float((parts[-1]["mask"] == 1).sum()))
             names.append(f"{name}-part{part}")
-    most = max(len(one["mask"]) for one in parts)
-    chosen = dataset.isel(participant=np.zeros(len(parts), int), slice=np.arange(most)).copy()
-    chosen = chosen.assign_coords(participant=np.array(names, dtype=object))
+    most = max(len(stored["mask"]) for stored in parts)
+    stacked = dataset.isel(participant=np.zeros(len(parts), int), slice=np.arange(most)).copy()
+    stacked = stacked.assign_coords(participant=np.array(names, dtype=object))
     for key, missing in (("image", np.nan), ("mask", -1), ("slice_number", -1)):
-        values = np.full(chosen[key].shape, missing, dtype=chosen[key].dtype)
-        for row, own in enumerate(parts):
-            values[row, : len(own[key])] = own[key]
-        chosen[key] = (chosen[key].dims, values)
+        values = np.full(stacked[key].shape, missing, dtype=stacked[key].dtype)
+        for row, arrays in enumerate(parts):
+            values[row, : len(arrays[key])] = arrays[key]
+        stacked[key] = (stacked[key].dims, values)
     for key in ("channel_known", "voxel_size", "affine"):
-        chosen[key] = (chosen[key].dims, np.stack([one[key] for one in parts]))
+        stacked[key] = (stacked[key].dims, np.stack([stored[key] for stored in parts]))
     folder.mkdir(parents=True, exist_ok=True)
-    write_modality(folder / "slice.nc", chosen, "slice")
+    write_modality(folder / "slice.nc", stacked, "slice")
     table = pd.DataFrame({"participant_id": names, "tumour_voxels": voxels, "family": names})
     write_table(folder / "participants.tsv", table.assign(has_slice=True))
     write_json(folder / "participants.json", {})

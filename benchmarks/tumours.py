@@ -191,9 +191,9 @@ def table(folder: Path, against: str) -> pd.DataFrame:
         }
     )
     rows = []
-    for name in [one for one in METHODS if one in values.index]:
-        own = values.loc[name]
-        difference = (own - values.loc[against]).dropna().to_numpy()
+    for name in [method for method in METHODS if method in values.index]:
+        aucs = values.loc[name]
+        difference = (aucs - values.loc[against]).dropna().to_numpy()
         half = np.nan
         if len(difference) > 1 and name != against:
             reach = float(student.ppf(0.975, len(difference) - 1))
@@ -201,11 +201,11 @@ def table(folder: Path, against: str) -> pd.DataFrame:
         rows.append(
             {
                 "method": name,
-                "auc": own.mean(),
+                "auc": aucs.mean(),
                 "difference": difference.mean(),
                 "low": difference.mean() - half,
                 "high": difference.mean() + half,
-                "cohorts": " ".join(f"{value:.3f}" for value in own),
+                "cohorts": " ".join(f"{value:.3f}" for value in aucs),
             }
         )
     return pd.DataFrame(rows)
@@ -224,7 +224,7 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
         planted = pd.read_csv(place / "simulate" / "planted_patches.tsv", sep="\t")
         named = set(zip(planted["slide_id"], planted["x"], planted["y"], strict=True))
         slides = pd.read_csv(place / "simulate" / "slides.tsv", sep="\t")
-        own = slides.groupby("participant_id")["slide_id"].apply(sorted)
+        slides_of = slides.groupby("participant_id")["slide_id"].apply(sorted)
         bags = read_dataset(place / "cohort" / "patch.nc", PATCHES)
         row_of = {name: row for row, name in enumerate(bags["participant"].values)}
         for name in names:
@@ -245,8 +245,8 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
                 x, y = bags["x"].values[row], bags["y"].values[row]
                 inside = np.array(
                     [
-                        (own[person][slide], int(one), int(other)) in named
-                        for slide, one, other in zip(number, x, y, strict=True)
+                        (slides_of[person][slide], int(left), int(top)) in named
+                        for slide, left, top in zip(number, x, y, strict=True)
                     ]
                 )
                 areas.append(auc(inside, size))
@@ -274,29 +274,29 @@ def main() -> None:
     """Run a part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = parser.add_subparsers(dest="part", required=True)
-    one = parts.add_parser("run")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of cohorts")
-    one.add_argument("--methods", nargs="*", default=[])
-    one.add_argument("--change", type=yaml.safe_load, default={}, help="of simulate.tumours, YAML")
-    one = parts.add_parser("table")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--against", default=WHOLE, choices=sorted(METHODS))
-    one = parts.add_parser("patches")
-    one.add_argument("folder", type=Path)
-    one.add_argument(
+    part = parts.add_parser("run")
+    part.add_argument("folder", type=Path)
+    part.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of cohorts")
+    part.add_argument("--methods", nargs="*", default=[])
+    part.add_argument("--change", type=yaml.safe_load, default={}, help="of simulate.tumours, YAML")
+    part = parts.add_parser("table")
+    part.add_argument("folder", type=Path)
+    part.add_argument("--against", default=WHOLE, choices=sorted(METHODS))
+    part = parts.add_parser("patches")
+    part.add_argument("folder", type=Path)
+    part.add_argument(
         "--methods",
         nargs="+",
         default=[WHOLE, "averaged", "gated", "attention-mil", "co-attention"],
     )
-    asked = parser.parse_args()
-    if asked.part == "run":
-        run(asked.folder, asked.seeds, asked.methods, asked.change)
-    elif asked.part == "patches":
-        shown = patches(asked.folder, asked.methods)
+    arguments = parser.parse_args()
+    if arguments.part == "run":
+        run(arguments.folder, arguments.seeds, arguments.methods, arguments.change)
+    elif arguments.part == "patches":
+        shown = patches(arguments.folder, arguments.methods)
         shown.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
     else:
-        table(asked.folder, asked.against).to_csv(
+        table(arguments.folder, arguments.against).to_csv(
             sys.stdout, sep="\t", index=False, float_format="%.3f"
         )
 

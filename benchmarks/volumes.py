@@ -118,13 +118,13 @@ def heads(stage: Stage, maps: list[tuple[int, Path]], *, loss: bool, twice: bool
         true.append([truth[name] for name in MEASURES])
         texts = [f"{first[name] / 1000:.1f}\t{truth[name] / 1000:.1f}" for name in MEASURES]
         line(path.name, [*texts, f"{first['dice']:.3f}", f"{first['seconds']:.1f}"])
-        others = {}
+        variants = {}
         if loss:
-            others["hippocampus -30 %"] = (without_shell(head, (17,), 0.3), False)
-            others["cortex -20 %"] = (without_shell(head, (3, 42), 0.2), False)
+            variants["hippocampus -30 %"] = (without_shell(head, (17,), 0.3), False)
+            variants["cortex -20 %"] = (without_shell(head, (3, 42), 0.2), False)
         if twice:
-            others["again"] = (head, True)
-        for name, (changed, again) in others.items():
+            variants["again"] = (head, True)
+        for name, (changed, again) in variants.items():
             second = stage.measure(painted(changed, image, number, again=again), "other")
             share = {key: 100 * (second[key] / first[key] - 1) for key in second}
             real = 100 * (changed.truth()["grey"] / truth["grey"] - 1)
@@ -143,7 +143,7 @@ def heads(stage: Stage, maps: list[tuple[int, Path]], *, loss: bool, twice: bool
         )
     for name in dict.fromkeys(name for name, _ in changes):
         for key in CHANGED:
-            values = np.array([share[key] for other, share in changes if other == name])
+            values = np.array([share[key] for variant, share in changes if variant == name])
             # Of two measurements the coefficient of variation is their difference by root 2.
             spread = np.sqrt((values**2).mean() / 2)
             print(

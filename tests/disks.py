@@ -37,6 +37,6 @@ def small_disk(size: int) -> Iterator[Path]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         if mounted:
             subprocess.run(["umount", str(folder)], check=True)
-        for left in folder.iterdir():
-            left.unlink()
+        for path in folder.iterdir():
+            path.unlink()
         folder.rmdir()

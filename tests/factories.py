@@ -141,8 +141,8 @@ class SnpLayout:
 
         genes = np.array([f"GENE{number:03d}" for number in range(options.genes)], dtype=object)
         genes[planted] = PLANTED_GENE
-        others = [number for number in range(options.genes) if number != planted]
-        weak = others[:: max(1, len(others) // max(options.weak, 1))][: options.weak]
+        unplanted = [number for number in range(options.genes) if number != planted]
+        weak = unplanted[:: max(1, len(unplanted) // max(options.weak, 1))][: options.weak]
         for order, number in enumerate(weak):
             genes[number] = f"W{order:02d}"
 
@@ -292,9 +292,11 @@ def make_splits(participants: pd.DataFrame, folds: int, repeats: int, seed: int)
         for outer in range(folds):
             inner = np.full(people, "train", dtype=object)
             for diagnosis in ("case", "control"):
-                chosen = np.flatnonzero((participants["diagnosis"] == diagnosis) & (fold != outer))
-                count = max(2, round(0.15 * chosen.size))
-                inner[random.permutation(chosen)[:count]] = "validation"
+                candidates = np.flatnonzero(
+                    (participants["diagnosis"] == diagnosis) & (fold != outer)
+                )
+                count = max(2, round(0.15 * candidates.size))
+                inner[random.permutation(candidates)[:count]] = "validation"
             inner[fold == outer] = "held-out"
             table[f"inner_{outer}"] = inner
         parts.append(table)

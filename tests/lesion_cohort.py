@@ -88,19 +88,21 @@ def write_people(folder: Path, people: int = 12, **more: Any) -> None:
     write_table(folder / "participants.tsv", pd.DataFrame({"participant_id": names}))
 
 
-def make(folder: Path, one: Study) -> Path:
+def make(folder: Path, lesion_study: Study) -> Path:
     """Run the stages `lesions` and `cohort` of a study; return the folder of the cohort."""
-    assert isinstance(one.lesions, LesionsSection)
+    assert isinstance(lesion_study.lesions, LesionsSection)
     results = folder / "results"
-    collect_lesions(one.lesions, results / "lesions")
-    sections = one.modality_sections()
+    collect_lesions(lesion_study.lesions, results / "lesions")
+    sections = lesion_study.modality_sections()
     sources = {name: section.sources(str(results)) for name, section in sections.items()}
     cohort = results / "cohort"
-    join_people(sources, sections, one.cohort, cohort)
+    join_people(sources, sections, lesion_study.cohort, cohort)
     for name, section in sections.items():
         collect_modality(
-            name, sources[name], section, cohort / "participants.tsv", one.cohort,
+            name, sources[name], section, cohort / "participants.tsv", lesion_study.cohort,
             cohort / f"{name}.nc",
         )  # fmt: skip
-    split_folds(cohort / "participants.tsv", one.cohort, one.seed, cohort / "splits.tsv")
+    split_folds(
+        cohort / "participants.tsv", lesion_study.cohort, lesion_study.seed, cohort / "splits.tsv"
+    )
     return cohort

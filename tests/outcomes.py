@@ -34,7 +34,7 @@ def simulate_table(kind: str, signal: np.ndarray, rng: np.random.Generator) -> p
         return pd.DataFrame({"diagnosis": np.array(["CN", "MCI", "AD"], dtype=object)[place]})
     if kind == "quantitative":
         value = 27 + 2 * signal + rng.normal(0, 2, people)
-        return pd.DataFrame({"mmse": [f"{one:.1f}" for one in value]})
+        return pd.DataFrame({"mmse": [f"{score:.1f}" for score in value]})
     event_at = rng.exponential(30 * np.exp(-signal))
     seen_until = rng.uniform(6, 60, people)
     months = np.ceil(np.minimum(event_at, seen_until))  # visits: many ties

@@ -38,7 +38,7 @@ class Written:
 
 def written(svg: Path) -> list[Written]:
     """Return all texts of an SVG by matplotlib."""
-    found = []
+    entries = []
     for element in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text"):  # noqa: S314
         style = dict(part.split(": ", 1) for part in element.attrib["style"].split("; "))
         size = float(style["font-size"].removesuffix("px"))
@@ -68,8 +68,8 @@ def written(svg: Path) -> list[Written]:
             assert round(turn) == 0
             left = x - width * before
             box = (left, y - height + descent, left + width, y + descent)
-        found.append(Written(str(element.text), size, *box))
-    return found
+        entries.append(Written(str(element.text), size, *box))
+    return entries
 
 
 def texts(svg: Path) -> list[str]:

@@ -67,9 +67,9 @@ def each_part(names: Sequence[str], rows: Iterable[Any]) -> pytest.MarkDecorator
     return pytest.mark.parametrize(
         names,
         [
-            pytest.param(*one.values[:first], last, id=f"{one.id} {number}")
-            for one in rows
-            for number, last in enumerate(one.values[first:])
+            pytest.param(*parameters.values[:first], last, id=f"{parameters.id} {number}")
+            for parameters in rows
+            for number, last in enumerate(parameters.values[first:])
         ],
     )
 
@@ -78,8 +78,8 @@ def both(*changes: Callable[[Files], object]) -> Callable[[Files], object]:
     """Return the change of files that is some changes, one after the other."""
 
     def change(files: Files) -> None:
-        for one in changes:
-            one(files)
+        for part in changes:
+            part(files)
 
     return change
 
@@ -103,8 +103,8 @@ def mended(
         Class of the error.
     call : callable
     """
-    said = refusal(remedy, error, call)
-    yield said
+    refused = refusal(remedy, error, call)
+    yield refused
     call()
 
 
@@ -114,7 +114,7 @@ def refusal(remedy: str, error: type[GendmrError], call: Callable[[], object]) -
         call()
     several = refused.value
     errors = several.errors if isinstance(several, SeveralErrors) else (several,)
-    fitting = [one for one in errors if remedy in one.next_step]
+    fitting = [candidate for candidate in errors if remedy in candidate.next_step]
     assert fitting, f"no {remedy!r} in: {several}"
     assert isinstance(fitting[0], error), repr(fitting[0])
     return fitting[0]

@@ -38,20 +38,20 @@ def rendered(node: ast.expr, constants: Mapping[str, str] | None = None) -> str:
     constants : mapping of str to str, optional
         Texts that the module gives names to.
     """
-    known = constants or {}
+    value_of = constants or {}
     match node:
         case ast.Constant():
             return str(node.value)
         case ast.JoinedStr():
-            return "".join(rendered(value, known) for value in node.values)
+            return "".join(rendered(value, value_of) for value in node.values)
         case ast.BinOp():
-            return rendered(node.left, known) + rendered(node.right, known)
+            return rendered(node.left, value_of) + rendered(node.right, value_of)
         case ast.IfExp():
-            return f"{rendered(node.body, known)} || {rendered(node.orelse, known)}"
+            return f"{rendered(node.body, value_of)} || {rendered(node.orelse, value_of)}"
         case _:
             inner = node.value if isinstance(node, ast.FormattedValue) else node
-            if isinstance(inner, ast.Name) and inner.id in known:
-                return known[inner.id]
+            if isinstance(inner, ast.Name) and inner.id in value_of:
+                return value_of[inner.id]
             return "{" + re.sub(r"[{}]", "", ast.unparse(inner)) + "}"
 
 
@@ -73,13 +73,13 @@ def within(tree: ast.Module) -> tuple[ast.AST, ...]:
 
 def next_steps(tree: ast.Module, places: Mapping[str, int]) -> Iterator[ast.expr]:
     """Give what a module hands to functions and errors as `next_step`, by name or by place."""
-    own = {node.name for node in within(tree) if isinstance(node, ast.FunctionDef)}
-    own |= {name for _, name in imported(tree)}
+    callable_names = {node.name for node in within(tree) if isinstance(node, ast.FunctionDef)}
+    callable_names |= {name for _, name in imported(tree)}
     for node in within(tree):
         if isinstance(node, ast.Call):
-            yield from (one.value for one in node.keywords if one.arg == "next_step")
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "next_step")
             name = getattr(node.func, "id", "")
-            if name in own and len(node.args) > places.get(name, len(node.args)):
+            if name in callable_names and len(node.args) > places.get(name, len(node.args)):
                 yield node.args[places[name]]
 
 
@@ -106,20 +106,21 @@ def texts_of(tree: ast.Module) -> dict[str, str]:
 def remedies() -> tuple[Remedy, ...]:
     """Return all remedies of the package: next steps, and constants that hold commands."""
     places = {
-        node.name: [one.arg for one in node.args.args].index("next_step")
+        node.name: [argument.arg for argument in node.args.args].index("next_step")
         for _, tree in modules()
         for node in within(tree)
-        if isinstance(node, ast.FunctionDef) and "next_step" in [one.arg for one in node.args.args]
+        if isinstance(node, ast.FunctionDef)
+        and "next_step" in [argument.arg for argument in node.args.args]
     }
     named = {module: texts_of(tree) for module, tree in modules()}
-    every = []
+    listed = []
     for module, tree in modules():
         constants = named[module] | {
-            name: named[other][name]
-            for other, name in imported(tree)
-            if name in named.get(other, {})
+            name: named[source][name]
+            for source, name in imported(tree)
+            if name in named.get(source, {})
         }
-        every += [
+        listed += [
             Remedy(module, node.lineno, rendered(node, constants))
             for node in next_steps(tree, places)
         ]
@@ -130,14 +131,14 @@ def remedies() -> tuple[Remedy, ...]:
             for part in ast.walk(node)
             if part is not node
         }
-        every += [
+        listed += [
             Remedy(module, node.lineno, rendered(node))
             for node in within(tree)
             if isinstance(node, ast.Constant | ast.JoinedStr)
             and node not in parts
             and CHANGING.search(rendered(node))
         ]
-    return tuple(every)
+    return tuple(listed)
 
 
 def single_remedies() -> Iterator[Remedy]:
@@ -151,7 +152,7 @@ def single_remedies() -> Iterator[Remedy]:
 @cache
 def carried_out() -> tuple[tuple[str, str, str], ...]:
     """Return module and text of the remedies that `mended` and `row` name, and the test's file."""
-    every = []
+    listed = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         source = path.read_text(encoding="utf-8")
         if "from remedies import" not in source:
@@ -162,10 +163,10 @@ def carried_out() -> tuple[tuple[str, str, str], ...]:
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
             if node.func.id in ("mended", "row") and len(node.args) > 1:
-                module, text = (_value(one, constants) for one in node.args[:2])
+                module, text = (_value(argument, constants) for argument in node.args[:2])
                 if module and text:
-                    every.append((module, text, path.name))
-    return tuple(every)
+                    listed.append((module, text, path.name))
+    return tuple(listed)
 
 
 def _value(node: ast.expr, constants: list[tuple[int, str, str]]) -> str:
@@ -173,7 +174,7 @@ def _value(node: ast.expr, constants: list[tuple[int, str, str]]) -> str:
     if not isinstance(node, ast.Name):
         return _text(node)
     lines = [(line, text) for line, name, text in constants if name == node.id]
-    return max((one for one in lines if one[0] <= node.lineno), default=(0, ""))[1]
+    return max((line for line in lines if line[0] <= node.lineno), default=(0, ""))[1]
 
 
 def _text(node: ast.expr) -> str:

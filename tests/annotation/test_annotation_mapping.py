@@ -23,7 +23,7 @@ def twin(snps, genes, upstream, downstream, nearest):
     """Every SNP against every gene, one base-pair rule at a time."""
     rows = []
     for snp in snps.itertuples(index=False):
-        here = []
+        candidates = []
         for gene in genes.itertuples(index=False):
             if gene.chromosome != snp.chromosome:
                 continue
@@ -34,14 +34,14 @@ def twin(snps, genes, upstream, downstream, nearest):
                 before = snp.position < gene.start
                 is_upstream = before if gene.strand != "-" else not before
                 distance = -gap if is_upstream else gap
-            here.append((abs(distance), gene.gene, distance))
-        near = [item for item in here if -upstream <= item[2] <= downstream]
+            candidates.append((abs(distance), gene.gene, distance))
+        near = [item for item in candidates if -upstream <= item[2] <= downstream]
         relation = {True: "inside"}
         for _, name, distance in sorted(near):
             kind = relation.get(distance == 0, "upstream" if distance < 0 else "downstream")
             rows.append((snp.snp, snp.chromosome, snp.position, name, distance, kind))
-        if nearest and not near and here:
-            _, name, distance = min(here)
+        if nearest and not near and candidates:
+            _, name, distance = min(candidates)
             rows.append((snp.snp, snp.chromosome, snp.position, name, distance, "nearest"))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -74,8 +74,8 @@ def one(position: int, strand: str) -> list:
         [("G", "1", 1000, 2000, strand)], columns=["gene", "chromosome", "start", "end", "strand"]
     )
     snps = pd.DataFrame([("rs", "1", position)], columns=["snp", "chromosome", "position"])
-    found = assign(snps, genes, upstream=35, downstream=10, nearest=False)
-    return found[["distance", "relation"]].to_numpy().tolist()
+    assigned = assign(snps, genes, upstream=35, downstream=10, nearest=False)
+    return assigned[["distance", "relation"]].to_numpy().tolist()
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_read_genes__a_gtf_without_rows_of_genes_gives_what_transcripts_cover(tm
     path = tmp_path / "ucsc.gtf"
     path.write_text(
         "".join(
-            f'chr{c}\trefGene\t{what}\t{start}\t{end}\t.\t+\t.\tgene_id "{g}"; gene_name "{g}";\n'
-            for c, what, start, end, g in rows
+            f'chr{c}\trefGene\t{kind}\t{start}\t{end}\t.\t+\t.\tgene_id "{g}"; gene_name "{g}";\n'
+            for c, kind, start, end, g in rows
         )
     )
     genes, notes = read_genes(path, "gtf")
@@ -227,8 +227,8 @@ def bim(folder: Path, rows: str) -> Path:
 def run(folder: Path, text: str = GENE_LOC, build: str = "GRCh37", **options) -> Path:
     (folder / "genes").write_text(text)
     variants = bim(folder, "1\t007\t0\t1000\tA\tG\n1\tNA\t0\t900000\tA\tG\n2\trs3\t0\t5500\tA\tG\n")
-    chosen = json.dumps({"genes": str(folder / "genes"), **options})
-    arguments = ["map", "--variants", str(variants), "--build", build, "--options", chosen]
+    section = json.dumps({"genes": str(folder / "genes"), **options})
+    arguments = ["map", "--variants", str(variants), "--build", build, "--options", section]
     done = CliRunner().invoke(group, [*arguments, "--output", str(folder / "out")])
     if done.exception is not None:
         raise done.exception
@@ -244,10 +244,10 @@ def test_tables_and_summary(tmp_path):
         "rs3\t2\t5500\tBETA\t0\tinside",
     ]
     assert (out / "genes.tsv").read_text().splitlines()[1] == "ALPHA\t1\t1001\t2000\t+"
-    said = json.loads((out / "summary.json").read_text())
-    assert said["snps"] == {"read": 3, "assigned": 3, "to_several_genes": 0}
-    assert said["relations"] == {"inside": 1, "nearest": 1, "upstream": 1}
-    assert said["notes"] == []
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["snps"] == {"read": 3, "assigned": 3, "to_several_genes": 0}
+    assert summary["relations"] == {"inside": 1, "nearest": 1, "upstream": 1}
+    assert summary["notes"] == []
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     run(tmp_path, nearest=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -269,8 +269,8 @@ def test_a_wrongly_declared_build_is_found_out(tmp_path):
 def test_the_right_build_passes(tmp_path):
     right = "1 19 45409039 45412650 + APOE\n2 17 7571720 7590868 - TP53\n3 1 1 2000 + G\n"
     out = run(tmp_path, right)
-    said = json.loads((out / "summary.json").read_text())
-    assert said["build_check"].endswith("GRCh37 2, GRCh38 0")
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["build_check"].endswith("GRCh37 2, GRCh38 0")
 
 
 @pytest.mark.parametrize(
@@ -318,8 +318,8 @@ def test_positions_above_two_to_the_24th_keep_their_base_pairs():
         [(f"rs{i}", "1", 248_000_000 + i) for i in range(5)],
         columns=["snp", "chromosome", "position"],
     )
-    found = assign(snps, genes, upstream=1, downstream=1, nearest=False)
-    assert found["distance"].tolist() == [-1, 0, 0, 0, 1]
+    assigned = assign(snps, genes, upstream=1, downstream=1, nearest=False)
+    assert assigned["distance"].tolist() == [-1, 0, 0, 0, 1]
 
 
 def test_defaults_are_magmas_usual_window():

@@ -97,12 +97,12 @@ def test_map_snps__tables_of_one_build(
     first = next(iter(ANCHORS["GRCh37"].values()))
     (tmp_path / "qc.bim").write_text(f"1 rs1 0 {first} A G\n")
     of_mapping = module.endswith("mapping.py")
-    said = {"text": "GRCh37" if of_mapping else "GRCh38", "build": "GRCh37"}
+    builds = {"text": "GRCh37" if of_mapping else "GRCh38", "build": "GRCh37"}
     build = {"genotypes": genotypes if of_mapping else "GRCh37"}
 
     def run() -> None:
-        (tmp_path / "genes").write_text(places(said["text"]))
-        section = {key: value for key, value in said.items() if key != "text"}
+        (tmp_path / "genes").write_text(places(builds["text"]))
+        section = {key: value for key, value in builds.items() if key != "text"}
         options = {"genes": str(tmp_path / "genes"), "nearest": True, **section}
         map_snps(
             AnnotationSection.parse(options),
@@ -112,5 +112,5 @@ def test_map_snps__tables_of_one_build(
         )
 
     with mended(module, remedy, AnnotationError, run):
-        said.update(mending)
+        builds.update(mending)
         build["genotypes"] = genotypes

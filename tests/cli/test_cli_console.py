@@ -29,14 +29,14 @@ def job(number, log, output=MODEL, rule="train_fold"):
 
 
 def test_a_failed_job_is_shown_with_its_logs_and_the_command_for_just_it(tmp_path):
-    own = write(tmp_path / "fold-1.log", "line\n" * 40 + "TrainingError: x.bed: 3 bytes short\n")
+    log = write(tmp_path / "fold-1.log", "line\n" * 40 + "TrainingError: x.bed: 3 bytes short\n")
     slurm = write(tmp_path / "slurm_logs/12.log", "slurmstepd: oom_kill event\n")
     failures = Failures()
-    tell(failures, "job_error", **job(3, [own, slurm]))
+    tell(failures, "job_error", **job(3, [log, slurm]))
     text = failure_summary("s", failures, ["--profile", "slurm", "--configfile", "a b.yaml"])
     for words in (
         f"train_fold failed: {MODEL}",
-        f"log: {own}",
+        f"log: {log}",
         "3 bytes short",
         f"log of the cluster: {slurm}",
         "oom_kill",
@@ -66,8 +66,8 @@ def test_of_a_group_only_the_job_that_failed_is_shown(tmp_path):
     shared = write(tmp_path / "slurm.log", "exit 2\n")
     failures = Failures()
     tell(failures, "group_error", groupid="registration", aux_logs=[shared], job_error_info=group)
-    for each in group:
-        tell(failures, "job_error", **each)
+    for event in group:
+        tell(failures, "job_error", **event)
     text = failure_summary("s", failures, [])
     assert "imaging/1/regions.tsv" in text and "imaging/0/" not in text
     assert shared in text

@@ -20,7 +20,8 @@ from gendmr.cli.console import missing_summary, refusal
 from gendmr.cli.main import root
 from gendmr.cli.preflight import examine_study
 from gendmr.config.study import Study
-from gendmr.errors import GendmrError, InputFileError
+from gendmr.errors import ConfigurationError, GendmrError, InputFileError
+from gendmr.files.shipped import ROOT
 from gendmr.simulate.plink import write_fileset
 from remedies import mended
 
@@ -209,7 +210,7 @@ def test_check__lists_any_faults_at_once(original, tmp_path_factory, faults):
     subprocess.run(["cp", "-r", f"{original}/.", folder], check=True)
     for fault in sorted(faults, key=lambda name: (name == "absent", name)):
         FAULTS[fault][0](folder)
-    hidden = {other for fault in faults for other in HIDDEN.get(fault, ())}
+    hidden = {hidden_fault for fault in faults for hidden_fault in HIDDEN.get(fault, ())}
     done = check(folder)
     for fault in faults - hidden:
         assert FAULTS[fault][1] in done.output, (fault, done.output)
@@ -257,15 +258,73 @@ def test_check__lists_mistakes_and_faults_of_files_together(
         config = yaml.safe_load((folder / "study.yaml").read_text())
         with pytest.raises(GendmrError) as error:
             Study.parse(config, where="configuration")
-        said = refusal(None, error.value, config)
+        message = refusal(None, error.value, config)
     output = check(folder).output
     for words in (MISTAKES[mistake][1] for mistake in mistakes):
         assert words in output, (words, output)
-        assert words in said
-    for fault in faults - {other for one in mistakes for other in UNREAD.get(one, ())}:
+        assert words in message
+    for fault in faults - {unread for misread in mistakes for unread in UNREAD.get(misread, ())}:
         assert FAULTS[fault][1] in output, (fault, output)
-        assert FAULTS[fault][1] in said
+        assert FAULTS[fault][1] in message
     assert "Traceback" not in output
+
+
+def gliomas(folder: Path) -> dict:
+    """Write a study of expression with families of genes; return its configuration."""
+    rng = np.random.default_rng(1)
+    write_table(folder / "people.tsv", diagnosis=["AD", "CN"] * (N // 2))
+    levels = pd.DataFrame(rng.normal(8, 2, (len(GENES), N)).round(3), GENES, PEOPLE)
+    levels.to_csv(folder / "levels.tsv", sep="\t", index_label="gene")
+    families = ["Oncogenes", "Kinases"] * (len(GENES) // 2)
+    table = pd.DataFrame({"gene": GENES, "group": families})
+    table.to_csv(folder / "families.tsv", sep="\t", index=False)
+    return {
+        "study": "gliomas",
+        "seed": 1,
+        "expression": {
+            "matrices": [{"path": "levels.tsv", "unit": "log2"}],
+            "groups": "families.tsv",
+        },
+        "cohort": {
+            "participants": "people.tsv",
+            "covariates": [],
+            "categorical": [],
+            "outcomes": {"diagnosis": {"kind": "binary", "case": ["AD"], "control": ["CN"]}},
+            "folds": 3,
+        },
+        "training": {
+            "covariates": [],
+            "methods": {
+                "network": {
+                    "kind": "subspace",
+                    "subspaces": {"tumour": ["Oncogenes"], "rest": ["Kinase"]},
+                }
+            },
+        },
+    }
+
+
+def test_check__a_family_that_the_table_lacks_is_named_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = gliomas(tmp_path)
+    subspaces = config["training"]["methods"]["network"]["subspaces"]
+
+    def plan() -> None:
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+        words = ["-n", "--configfile", "study.yaml", "--snakefile", str(ROOT / "Snakefile")]
+        run = subprocess.run(["snakemake", *words], check=False, capture_output=True, text=True)
+        outputs.append(run.stdout + run.stderr)
+        problems = examine_study(config)[1].errors
+        assert (run.returncode != 0) == bool(problems), outputs[-1]
+        if problems:
+            raise problems[0]
+
+    outputs: list[str] = []
+    words = "name families of the table in `subspaces` of the method"
+    with mended("methods/subspace/preflight.py", words, ConfigurationError, plan) as refused:
+        assert "did you mean 'Kinases' for 'Kinase'" in refused.what
+        assert outputs[-1].count("has no family 'Kinase'") == 1
+        subspaces["rest"] = ["Kinases"]
 
 
 def test_check__reads_the_atlas(tmp_path):
@@ -304,26 +363,28 @@ def test_missing_summary__lists_what_does_not_fit_besides(study):
     FAULTS["age"][0](study)
     (study / "array.bim").unlink()
     with contextlib.chdir(study):
-        said = missing_summary(Study.parse("study.yaml"))
-    assert "files that the study names are not there:\n    array.bim\n" in said
-    assert "1. TableError: people.tsv: column age" in said
-    assert "array.bim: no such file" not in said
+        summary = missing_summary(Study.parse("study.yaml"))
+    assert "files that the study names are not there:\n    array.bim\n" in summary
+    assert "1. TableError: people.tsv: column age" in summary
+    assert "array.bim: no such file" not in summary
 
 
 def test_refusal__lists_all_beside_what_stopped_the_planning(study):
     FAULTS["age"][0](study)
     error = InputFileError("bids: no such folder of images")
     with contextlib.chdir(study):
-        said = refusal(Study.parse("study.yaml"), error)
-    assert said.startswith("2 things are missing or do not fit\n1. InputFileError: bids: no such")
-    assert "2. TableError: people.tsv: column age" in said
+        message = refusal(Study.parse("study.yaml"), error)
+    assert message.startswith(
+        "2 things are missing or do not fit\n1. InputFileError: bids: no such"
+    )
+    assert "2. TableError: people.tsv: column age" in message
     assert refusal(None, error) == "InputFileError: bids: no such folder of images"
 
 
 def test_check__the_remedy_of_a_covariate_that_nobody_has_goes_on(study):
     FAULTS["column"][0](study)
-    said = check(study).output
-    assert "where nobody has 'site': cohort: covariates: [age, sex]" in said
+    output = check(study).output
+    assert "where nobody has 'site': cohort: covariates: [age, sex]" in output
     edit(study, "study.yaml", "cohort:\n", "cohort:\n  covariates: [age, sex]\n")
     assert check(study).exit_code == 0
 

@@ -121,9 +121,9 @@ class PrivateSlurm:
             slurm.run_node()
             slurm.wait_for_node("idle")
         except BaseException as error:
-            told = slurm.told()
+            messages = slurm.told()
             slurm.stop()
-            raise SlurmError(f"{error}\n{told}") from error
+            raise SlurmError(f"{error}\n{messages}") from error
         return slurm
 
     @property
@@ -201,7 +201,7 @@ class PrivateSlurm:
         """Return the daemons and all processes of jobs."""
         mark = f"{MARK}={self.folder}".encode()
         conf = f"SLURM_CONF={self.folder / 'slurm.conf'}".encode()
-        found = []
+        pids = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
@@ -211,8 +211,8 @@ class PrivateSlurm:
                 continue
             of_a_job = conf in words and any(word.startswith(b"SLURM_JOB_ID=") for word in words)
             if mark in words or of_a_job:
-                found.append(int(entry.name))
-        return found
+                pids.append(int(entry.name))
+        return pids
 
     def stop(self) -> None:
         """Stop every process, remove every device node and file."""
@@ -326,8 +326,8 @@ def _owner(folder: Path) -> tuple[int, str]:
         owner, birth = (folder / "owner").read_text(encoding="utf-8").split()
         return int(owner), birth
     except (OSError, ValueError):
-        old = time.time() - folder.stat().st_mtime > 60
-        return (-1, "gone") if old else (os.getpid(), _birth(os.getpid()))
+        is_old = time.time() - folder.stat().st_mtime > 60
+        return (-1, "gone") if is_old else (os.getpid(), _birth(os.getpid()))
 
 
 def _birth(pid: int) -> str:
@@ -366,12 +366,12 @@ def _signal(pid: int, kind: signal.Signals) -> None:
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for opened in sockets:
+            opened.bind(("127.0.0.1", 0))
+        return [listening.getsockname()[1] for listening in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for opened in sockets:
+            opened.close()
 
 
 def main() -> None:
@@ -380,9 +380,9 @@ def main() -> None:
     parser.add_argument("what", choices=["start", "stop"])
     parser.add_argument("--gpus", type=int, default=2)
     parser.add_argument("--cpus", type=int, default=8)
-    given = parser.parse_args()
-    if given.what == "start":
-        slurm = PrivateSlurm.start(cpus=given.cpus, gpus=given.gpus)
+    arguments = parser.parse_args()
+    if arguments.what == "start":
+        slurm = PrivateSlurm.start(cpus=arguments.cpus, gpus=arguments.gpus)
         for name, value in slurm.environment.items():
             print(f"export {name}={shlex.quote(value)}")
         return

@@ -52,13 +52,14 @@ class Study:
     def jobs(self, since: int = 0) -> list[dict[str, str]]:
         """Return what Slurm knows of all jobs with a larger number than `since`."""
         text = self.slurm.command("scontrol", "show", "job", "--oneliner")
-        found = [
+        job_rows = [
             dict(word.partition("=")[::2] for word in line.split())
             for line in text.splitlines()
             if FIRST.match(line)
         ]
         return sorted(
-            (job for job in found if int(job["JobId"]) > since), key=lambda job: int(job["JobId"])
+            (job for job in job_rows if int(job["JobId"]) > since),
+            key=lambda job: int(job["JobId"]),
         )
 
     def last(self) -> int:
@@ -71,8 +72,8 @@ class Study:
 
     def sums(self) -> dict[str, str]:
         """Return the checksum of everything that training has made, but a null asked for later."""
-        found = self.checkout.sums("training/**/*")
-        return {name: value for name, value in found.items() if "/null/" not in name}
+        sum_of = self.checkout.sums("training/**/*")
+        return {name: value for name, value in sum_of.items() if "/null/" not in name}
 
     def forget_fold(self, number: int) -> str:
         """Remove a finished fold and return the target that makes it again."""

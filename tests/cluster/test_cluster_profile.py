@@ -25,20 +25,20 @@ def parsed(root, tmp_path, monkeypatch):
 
 
 def test_the_profile_alone(parsed):
-    given = parsed("--profile", "slurm")
-    assert (given.executor, given.jobs, given.retries) == ("slurm", 100, 2)
-    assert given.slurm_status_command == "squeue"
-    assert given.group_components == {"registration": 10}
-    assert given.slurm_requeue
+    arguments = parsed("--profile", "slurm")
+    assert (arguments.executor, arguments.jobs, arguments.retries) == ("slurm", 100, 2)
+    assert arguments.slurm_status_command == "squeue"
+    assert arguments.group_components == {"registration": 10}
+    assert arguments.slurm_requeue
 
 
 @pytest.mark.parametrize(("order", "jobs"), [(("slurm", "mysite"), 20), (("mysite", "slurm"), 100)])
 def test_a_sites_account_and_partition_hold_in_either_order_and_the_last_wins(parsed, order, jobs):
-    given = parsed(*(word for name in order for word in ("--profile", name)))
-    assert given.executor == "slurm"
-    assert given.jobs == jobs
-    assert {"slurm_account", "slurm_partition"} <= set(given.default_resources)
-    assert "train_fold" in given.set_resources
+    arguments = parsed(*(word for name in order for word in ("--profile", name)))
+    assert arguments.executor == "slurm"
+    assert arguments.jobs == jobs
+    assert {"slurm_account", "slurm_partition"} <= set(arguments.default_resources)
+    assert "train_fold" in arguments.set_resources
 
 
 def test_the_profile_sets_nothing_that_is_a_sites(root):

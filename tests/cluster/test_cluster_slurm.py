@@ -58,9 +58,9 @@ def test_folds_train_at_the_same_time_on_different_devices(study, jobs):
     started = max(datetime.fromisoformat(job["StartTime"]) for job in folds)
     ended = min(datetime.fromisoformat(job["EndTime"]) for job in folds)
     assert started < ended
-    told = [re.search(r"Slurm job (\d+), GPU (\d+)", study.log(number)) for number in (0, 1)]
-    assert {match[1] for match in told} == {job["JobId"] for job in folds}
-    assert {match[2] for match in told} == {"0", "1"}
+    matches = [re.search(r"Slurm job (\d+), GPU (\d+)", study.log(number)) for number in (0, 1)]
+    assert {match[1] for match in matches} == {job["JobId"] for job in folds}
+    assert {match[2] for match in matches} == {"0", "1"}
 
 
 def test_chunks_of_a_null_asked_for_later_are_jobs_on_gpus_and_train_no_fold_again(
@@ -79,11 +79,11 @@ def test_chunks_of_a_null_asked_for_later_are_jobs_on_gpus_and_train_no_fold_aga
     assert {job["Comment"].split("_wildcards")[0] for job in chunks} == {"rule_train_null"}
     assert {(job["Partition"], job["TresPerJob"]) for job in chunks} == {("gpu", "gres:gpu:1")}
     assert len(chunks) == len(files)
-    told = [
+    matches = [
         re.search(r"Slurm job (\d+), GPU ([01])", log.read_text(encoding="utf-8"))
         for log in study.checkout.folder.glob("logs/tiny/training/gendmr/null/**/*.log")
     ]
-    assert {match[1] for match in told} == {job["JobId"] for job in chunks}
+    assert {match[1] for match in matches} == {job["JobId"] for job in chunks}
     assert [xr.open_dataset(file).sizes["permutation"] for file in files] == [2, 1, 2, 1]
     assert study.sums() == undisturbed
 
@@ -105,8 +105,8 @@ def cut(study, undisturbed):
         # Slurm counts limits in minutes; the rule asks for hours.
         study.slurm.command("scontrol", "update", f"JobId={limited}", "TimeLimit=1")
         study.slurm.command("scancel", str(cancelled))
-        told = process.communicate(timeout=900)
-    assert process.returncode == 0, told
+        output = process.communicate(timeout=900)
+    assert process.returncode == 0, output
     jobs = study.jobs(since=last)
     by_number = {int(job["JobId"]): job["Comment"] for job in jobs}
     return {
@@ -131,8 +131,8 @@ def test_a_retry_asks_for_twice_the_time_and_memory(cut):
     first, second = cut["scancel"]
     # What the method asks for: 120 minutes, and memory for the people and variants of the study.
     assert (first["TimeLimit"], second["TimeLimit"]) == ("02:00:00", "04:00:00")
-    asked, doubled = (int(job["MinMemoryNode"].removesuffix("M")) for job in (first, second))
-    assert doubled == 2 * asked >= 1200
+    memory_mb, doubled = (int(job["MinMemoryNode"].removesuffix("M")) for job in (first, second))
+    assert doubled == 2 * memory_mb >= 1200
 
 
 def test_a_site_that_wants_gres_gets_it(cut):
@@ -149,10 +149,10 @@ def test_a_fold_whose_node_vanishes_is_run_again_when_it_is_back(study, undistur
         assert not list(study.fold(0).glob("*")), "something half-written lies there"
         study.slurm.wait_for_node("down")
         study.slurm.run_node()
-        told = process.communicate(timeout=600)
-    assert process.returncode == 0, told
-    (found,) = study.jobs(since=last)
-    assert (int(found["JobId"]), found["JobState"]) == (job, "COMPLETED")
-    assert int(found["Restarts"]) == 1
+        output = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    (rerun,) = study.jobs(since=last)
+    assert (int(rerun["JobId"]), rerun["JobState"]) == (job, "COMPLETED")
+    assert int(rerun["Restarts"]) == 1
     assert "going on from the checkpoint of epoch" in study.log(0)
     assert study.sums() == undisturbed

@@ -116,9 +116,9 @@ def test_read_participants__words_for_unknown_are_listed_however_many(tmp_path, 
 
 
 @given(st.sampled_from(SENTINELS), st.lists(st.integers(12, 20), min_size=1, max_size=30))
-def test_sentinel_of__a_code_far_from_all_values_is_seen(code, others):
-    values = pd.Series([*others, code], dtype=float)
-    assert sentinel_of(values).tolist() == [False] * len(others) + [True]
+def test_sentinel_of__a_code_far_from_all_values_is_seen(code, measurements):
+    values = pd.Series([*measurements, code], dtype=float)
+    assert sentinel_of(values).tolist() == [False] * len(measurements) + [True]
 
 
 @given(st.lists(st.floats(-2000, 2000), min_size=2, max_size=50))

@@ -74,7 +74,7 @@ def test_confounding_warnings__a_site_that_tells_an_outcome_of_any_kind(
     told_share = re.search(r"\((\d+)% of it in 120 people, cross-validated\)", warnings[0])
     assert told_share is not None
     assert int(told_share[1]) >= 100 * share
-    assert not any(one.startswith(("age", "sex")) for one in warnings)
+    assert not any(warning.startswith(("age", "sex")) for warning in warnings)
 
 
 @settings(max_examples=15, deadline=None)
@@ -122,7 +122,7 @@ def test_confounding_warnings__two_covariates_tell_together() -> None:
     a, b = random.normal(size=160), random.normal(size=160)
     table["a"], table["b"] = a, np.where(case, 1.6, -1.6) + 0.5 * b + 4 * a
     warnings = told(table, covariates=["a", "b"], categorical=[])
-    assert [one.split(" (")[0] for one in warnings] == ["a and b alone tell diagnosis"]
+    assert [warning.split(" (")[0] for warning in warnings] == ["a and b alone tell diagnosis"]
 
 
 def test_confounding_warnings__a_level_of_one_class_is_told_though_others_are_mixed() -> None:
@@ -140,7 +140,7 @@ def test_join_people__writes_what_tells_the_outcome(inputs, tmp_path) -> None:
         row["site"] = "clinic" if row["diagnosis"] == "case" else "registry"
     join_people(**inputs.write(), output=tmp_path / "cohort")
     warnings = read_json(tmp_path / "cohort/summary.json")["warnings"]
-    assert [one.split(" (")[0] for one in warnings] == ["site alone tells diagnosis"]
+    assert [warning.split(" (")[0] for warning in warnings] == ["site alone tells diagnosis"]
 
 
 def test_check_people__warns_before_anything_is_computed(tmp_path, monkeypatch, capsys) -> None:

@@ -66,13 +66,13 @@ def test_flags_and_exclusions_are_compared_between_cases_and_controls(inputs, tm
 def test_people_left_out_are_those_who_were_measured_and_have_nothing(inputs, tmp_path):
     # They stay, with genotypes: the comparison is of images.
     imaged = inputs.imaged
-    others = [row["participant_id"] for row in inputs.participants]
-    others = [name for name in others if name not in imaged][:2]
-    inputs.refused = others
+    refused = [row["participant_id"] for row in inputs.participants]
+    refused = [name for name in refused if name not in imaged][:2]
+    inputs.refused = refused
     rows, _ = comparisons(inputs, tmp_path)
     row = rows["region", "left out"]
-    assert row["n"] + row["n_others"] == len(others)
-    assert row["of"] + row["of_others"] == len(imaged) + len(others)
+    assert row["n"] + row["n_others"] == len(refused)
+    assert row["of"] + row["of_others"] == len(imaged) + len(refused)
 
 
 def test_where_nobody_is_flagged_nothing_is_compared(inputs, tmp_path):

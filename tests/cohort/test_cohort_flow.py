@@ -65,13 +65,13 @@ FLOW = {
 def test_all_numbers_are_told(tmp_path):
     draw_flow(FLOW, tmp_path / "flow.png")
     check_picture(tmp_path / "flow.png", 175)
-    said = set(texts(tmp_path / "flow.svg"))
-    assert {"n = 1,405", "n = 1,367", "n = 1,410", "n = 1,392", "n = 812", "n = 806"} <= said
-    assert {"Left out: n = 38", "7  no diagnosis", "Removed: n = 18", "Removed: n = 6"} <= said
-    assert {"n = 512,345", "45,000  minor allele frequency", "n = 464,077"} <= said
-    assert {"Removed: n = 48,268", "58  Hardy–Weinberg proportions"} <= said
-    assert {"n = 1,364", "case 660, control 704", "n = 5", "case 4, control 1"} <= said
-    assert "11 kept although flagged" in said
+    labels = set(texts(tmp_path / "flow.svg"))
+    assert {"n = 1,405", "n = 1,367", "n = 1,410", "n = 1,392", "n = 812", "n = 806"} <= labels
+    assert {"Left out: n = 38", "7  no diagnosis", "Removed: n = 18", "Removed: n = 6"} <= labels
+    assert {"n = 512,345", "45,000  minor allele frequency", "n = 464,077"} <= labels
+    assert {"Removed: n = 48,268", "58  Hardy–Weinberg proportions"} <= labels
+    assert {"n = 1,364", "case 660, control 704", "n = 5", "case 4, control 1"} <= labels
+    assert "11 kept although flagged" in labels
 
 
 def test_without_images_there_are_three_columns_and_no_patterns(tmp_path):
@@ -79,9 +79,9 @@ def test_without_images_there_are_three_columns_and_no_patterns(tmp_path):
     del flow["modalities"]["region"]
     draw_flow({**flow, "analysed": flow["analysed"][:1]}, tmp_path / "flow.png")
     check_picture(tmp_path / "flow.png", 175)
-    told = texts(tmp_path / "flow.svg")
-    assert not {"With images", "Genotypes only", "Genotypes and images"} & set(told)
-    assert {"With genotypes", "Variants read", "Analysed"} <= set(told)
+    labels = texts(tmp_path / "flow.svg")
+    assert not {"With images", "Genotypes only", "Genotypes and images"} & set(labels)
+    assert {"With genotypes", "Variants read", "Analysed"} <= set(labels)
 
 
 def test_several_outcomes_have_a_line_each_and_three_modalities_their_combinations(tmp_path):
@@ -93,10 +93,10 @@ def test_several_outcomes_have_a_line_each_and_three_modalities_their_combinatio
     flow["analysed"] += [entry(f"Genotypes and assays {n}", n, n) for n in range(4)]
     draw_flow(flow, tmp_path / "flow.png")
     check_picture(tmp_path / "flow.png", 175)
-    told = set(texts(tmp_path / "flow.svg"))
-    assert {"diagnosis: case 660, control 704", "survival: event 3, censored 5"} <= told
-    assert {"memory: 7", "With an outcome", "With assays", "Usable assays"} <= told
-    assert {f"   assays {n}" for n in range(4)} <= told
+    labels = set(texts(tmp_path / "flow.svg"))
+    assert {"diagnosis: case 660, control 704", "survival: event 3, censored 5"} <= labels
+    assert {"memory: 7", "With an outcome", "With assays", "Usable assays"} <= labels
+    assert {f"   assays {n}" for n in range(4)} <= labels
 
 
 def test_without_variants_there_is_no_column_of_them(tmp_path):

@@ -119,8 +119,8 @@ def test_make_splits__lets_people_without_a_site_train_in_every_fold():
 
 def test_make_splits__is_the_same_each_time_and_in_any_order_of_rows():
     table = cohort()
-    one, two = split(table)[0], split(table.sample(frac=1, random_state=1))[0]
-    assert one.equals(two)
+    splits, reordered = split(table)[0], split(table.sample(frac=1, random_state=1))[0]
+    assert splits.equals(reordered)
 
 
 def test_make_splits__refuses_a_site_that_nobody_is_left_of():
@@ -149,8 +149,8 @@ def test_split_folds__is_read_by_the_view(tmp_path):
     view = FoldView.open(tmp_path, 0, 2, task=task, modalities=())
     assert "0000" in view.train.participants
     view.seal()
-    held = table.set_index("participant_id").loc[view.held_out.participants, "site"]
-    assert set(held) == {"c"} and len(held) == 40
+    held_out_sites = table.set_index("participant_id").loc[view.held_out.participants, "site"]
+    assert set(held_out_sites) == {"c"} and len(held_out_sites) == 40
 
 
 def test_fold_values__are_those_of_the_users_file(tmp_path):

@@ -78,10 +78,10 @@ def command_line(inputs, command):
     """`gendmr cohort join` of the inputs."""
 
     def run(arguments=None):
-        given = arguments or inputs.write()
-        sections = {name: entry.model_dump() for name, entry in given["sections"].items()}
+        study = arguments or inputs.write()
+        sections = {name: entry.model_dump() for name, entry in study["sections"].items()}
         return command(
-            *("cohort", "join", "--sources", json.dumps(given["sources"])),
+            *("cohort", "join", "--sources", json.dumps(study["sources"])),
             *("--modalities", json.dumps(sections)),
             *("--options", inputs.section().dump(), "--output", inputs.folder.parent / "cohort"),
         )
@@ -145,8 +145,10 @@ def test_hostile_people_of_the_genotypes_who_are_not_listed_harm_nothing(inputs,
     done = command_line()
     assert done.status == 0, done.stderr
     out = inputs.folder.parent / "cohort"
-    left = read_table(out / "attrition.tsv", {"id": "text", "step": "text"}, extra=True)
-    assert "../<b>x</b>;$(touch-pwned)" in set(left.loc[left["step"] == "genotypes", "id"])
+    attrition = read_table(out / "attrition.tsv", {"id": "text", "step": "text"}, extra=True)
+    assert "../<b>x</b>;$(touch-pwned)" in set(
+        attrition.loc[attrition["step"] == "genotypes", "id"]
+    )
     assert not list(inputs.folder.parent.rglob("*pwned*"))
 
 
@@ -193,10 +195,10 @@ def test_adni_identifiers_against_bids_labels(inputs, command_line):
 def test_fid_and_iid_in_one_and_upper_case(inputs, command_line):
     ids = [name for _, name in inputs.fam]
     inputs.fam = [(f"fam{i}", name) for i, name in enumerate(ids)]
-    both = [f"FAM{i}_{name}" for i, name in enumerate(ids)]
-    for row, name in zip(inputs.participants[:20], both, strict=True):
+    joined_ids = [f"FAM{i}_{name}" for i, name in enumerate(ids)]
+    for row, name in zip(inputs.participants[:20], joined_ids, strict=True):
         row["participant_id"] = name
-    inputs.imaged = both[10:]
+    inputs.imaged = joined_ids[10:]
     message = refused(command_line(), "IdentifierError")
     assert "participants.tsv holds the FID and IID of the .fam" in message
     setting = "cohort.genotype_id: FID_IID and cohort.ignore: [case]"
@@ -320,8 +322,8 @@ def test_a_diagnosis_in_other_letters_is_listed_and_noted(inputs, command_line):
     done = command_line()
     assert done.status == 0, done.stderr
     out = inputs.folder.parent / "cohort"
-    left = pd.read_csv(out / "attrition.tsv", sep="\t", dtype=str)
-    reasons = set(left.loc[left["step"] == "outcome", "reason"])
+    attrition = pd.read_csv(out / "attrition.tsv", sep="\t", dtype=str)
+    reasons = set(attrition.loc[attrition["step"] == "outcome", "reason"])
     assert reasons == {
         "diagnosis 'Case' is neither case nor control ('case' differs only in letter case)"
     }
@@ -336,8 +338,8 @@ def test_one_bad_identifier_stops_nobody_else(inputs, command_line, name):
     out = inputs.folder.parent / "cohort"
     people = read_table(out / "participants.tsv", {"participant_id": "text"}, extra=True)
     assert len(people) == 23
-    left = read_table(out / "attrition.tsv", {"id": "text", "step": "text"}, extra=True)
-    assert left.loc[left["step"] == "identifier", "id"].tolist() == [name]
+    attrition = read_table(out / "attrition.tsv", {"id": "text", "step": "text"}, extra=True)
+    assert attrition.loc[attrition["step"] == "identifier", "id"].tolist() == [name]
     summary = json.loads((out / "summary.json").read_text())
     assert any(
         "left out for an identifier that cannot be used: 1 person" in note

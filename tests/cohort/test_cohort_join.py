@@ -65,15 +65,15 @@ def test_each_person_gets_their_own_genotypes_and_regions_whatever_the_order(inp
     out = join(inputs)
     snp = read_modality(out / "snp.nc", "snp")
     for row, (_, name) in enumerate(inputs.fam):
-        found = snp["dosage"].sel(participant=name).values
-        assert found.tolist() == inputs.dosage[row, :4].tolist()
-    given = read_modality(inputs.folder / "regions.nc", "region")
-    kept = read_modality(out / "region.nc", "region")
+        dosages = snp["dosage"].sel(participant=name).values
+        assert dosages.tolist() == inputs.dosage[row, :4].tolist()
+    measured = read_modality(inputs.folder / "regions.nc", "region")
+    collected = read_modality(out / "region.nc", "region")
     for name in inputs.imaged:
-        old = given.sel(participant=name)
-        new = kept.sel(participant=name.removeprefix("sub-"))
-        assert new["volume"].values.tolist() == old["volume"].values.tolist()
-        assert float(new["icv"]) == float(old["icv"])
+        before = measured.sel(participant=name)
+        after = collected.sel(participant=name.removeprefix("sub-"))
+        assert after["volume"].values.tolist() == before["volume"].values.tolist()
+        assert float(after["icv"]) == float(before["icv"])
 
 
 def test_only_autosomes_enter_and_the_others_are_listed(inputs, join):
@@ -84,8 +84,8 @@ def test_only_autosomes_enter_and_the_others_are_listed(inputs, join):
         "rs2",
         "rs3",
     ]
-    left = attrition(out).query("kind == 'variant'")
-    assert left[["id", "stage", "step"]].values.tolist() == [
+    removed = attrition(out).query("kind == 'variant'")
+    assert removed[["id", "stage", "step"]].values.tolist() == [
         ["rs99", "genotypes", "frequency"],
         ["rs4", "cohort", "autosomes"],
     ]
@@ -111,18 +111,18 @@ def test_hostile_identifiers_join_as_they_are(inputs, join):
 
 
 @pytest.mark.parametrize(
-    ("which", "fam"),
+    ("choice", "fam"),
     [("IID", ("F", "sub-000")), ("FID_IID", ("00", "0")), ("FID", ("000", "1"))],
 )
-def test_the_configured_identifier_of_the_fam_joins(inputs, which, fam, join):
-    inputs.options["genotype_id"] = which
+def test_the_configured_identifier_of_the_fam_joins(inputs, choice, fam, join):
+    inputs.options["genotype_id"] = choice
     ids = [name for _, name in inputs.fam]
     inputs.fam = {
         "IID": inputs.fam,
         "FID": [(name, "1") for name in ids],
         "FID_IID": [("F", name) for name in ids],
-    }[which]
-    if which == "FID_IID":
+    }[choice]
+    if choice == "FID_IID":
         for row in inputs.participants:
             row["participant_id"] = "F_" + row["participant_id"][4:]
         inputs.imaged = [f"F_{name[4:]}" for name in inputs.imaged]
@@ -141,8 +141,8 @@ def test_diagnoses_are_pooled_and_others_listed(inputs, join):
     out = join(inputs)
     table = participants(out).set_index("participant_id")
     assert table.loc[["000", "001", "002"], "diagnosis"].tolist() == ["case", "control", "case"]
-    left = attrition(out).query("step == 'outcome'").set_index("id")["reason"]
-    assert left.to_dict() == {
+    reason_of = attrition(out).query("step == 'outcome'").set_index("id")["reason"]
+    assert reason_of.to_dict() == {
         "005": "no diagnosis",
         "006": "no diagnosis",
         "004": "diagnosis 'EMCI' is neither case nor control",
@@ -222,8 +222,8 @@ def test_strangers_are_listed_with_the_likely_person(inputs, join):
     inputs.fam[3] = ("F", "3")
     inputs.fam.append(("F", "nobody"))
     out = join(inputs)
-    left = attrition(out).query("stage == 'cohort' and kind == 'participant'")
-    assert left[["id", "step", "reason"]].values.tolist() == [
+    removed = attrition(out).query("stage == 'cohort' and kind == 'participant'")
+    assert removed[["id", "step", "reason"]].values.tolist() == [
         [
             "3",
             "genotypes",
@@ -324,13 +324,13 @@ def test_an_iid_of_two_families_is_an_error(inputs, join):
 
 
 @pytest.mark.parametrize(
-    ("require", "kept"), [("any", 24), ("snp", 20), ("region", 10), ("all", 6)]
+    ("require", "remaining"), [("any", 24), ("snp", 20), ("region", 10), ("all", 6)]
 )
-def test_required_modalities(inputs, require, kept, join):
+def test_required_modalities(inputs, require, remaining, join):
     inputs.options["require"] = require
     out = join(inputs)
-    assert len(participants(out)) == kept
-    assert (attrition(out)["step"] == "modality").sum() == 24 - kept
+    assert len(participants(out)) == remaining
+    assert (attrition(out)["step"] == "modality").sum() == 24 - remaining
 
 
 def test_modalities_of_different_people_leave_nobody(inputs, join):
@@ -391,8 +391,8 @@ def test_flagged_images_are_kept_and_unmeasured_ones_listed(inputs, join):
     out = join(inputs)
     table = participants(out).set_index("participant_id")
     assert table.loc["015", "has_region"] == "True"
-    left = attrition(out).query("stage == 'imaging'")
-    assert left[["id", "step", "reason"]].values.tolist() == [
+    removed = attrition(out).query("stage == 'imaging'")
+    assert removed[["id", "step", "reason"]].values.tolist() == [
         ["015", "flagged", "outlier, kept: low overlap"],
         ["001", "no regions measured", "no regions measured: no valid affine"],
     ]
@@ -404,8 +404,8 @@ def test_a_person_whose_scan_is_refused_stays_with_genotypes(inputs, join):
     out = join(inputs)
     person = participants(out).set_index("participant_id").loc["001"]
     assert (person["has_snp"], person["has_region"]) == ("True", "False")
-    left = attrition(out).query("stage == 'imaging'")
-    assert left[["id", "step", "reason"]].values.tolist() == [
+    removed = attrition(out).query("stage == 'imaging'")
+    assert removed[["id", "step", "reason"]].values.tolist() == [
         ["001", "scan refused", "no regions measured: ImageError: no affine"]
     ]
     flow = json.loads((out / "summary.json").read_text())["flow"]["modalities"]["region"]
@@ -478,16 +478,16 @@ def test_the_numbers_of_the_flow_add_up(inputs, join):
     inputs.options["require"] = "snp"
     out = join(inputs)
     flow = json.loads((out / "summary.json").read_text())["flow"]
-    everybody, both, snp_only, region_only = (entry["n"] for entry in flow["analysed"])
-    assert everybody == len(participants(out)) == both + snp_only + region_only
+    everybody, with_both, snp_only, region_only = (entry["n"] for entry in flow["analysed"])
+    assert everybody == len(participants(out)) == with_both + snp_only + region_only
     for entry in flow["analysed"]:
         assert sum(entry["outcomes"]["diagnosis"].values()) == entry["n"]
-    left = sum(flow["left"].values()) + sum(flow["no_modality"].values())
-    assert flow["listed"] - left == everybody
+    removed = sum(flow["left"].values()) + sum(flow["no_modality"].values())
+    assert flow["listed"] - removed == everybody
     for name, only in (("snp", snp_only), ("region", region_only)):
         entry = flow["modalities"][name]
         assert entry["in"] - sum(entry["removed"].values()) == entry["passed"]
-        assert entry["passed"] - sum(entry["left"].values()) == both + only
+        assert entry["passed"] - sum(entry["left"].values()) == with_both + only
     assert flow["modalities"]["snp"]["removed"] == {"missingness": 2, "duplicate": 1}
     variants = flow["instances"]["variant"]
     assert variants["removed"] == {"frequency": 1, "autosomes": 1}
@@ -521,27 +521,29 @@ def test_the_same_bytes_on_a_rerun_and_in_any_order_of_rows(tmp_path, make_study
     first = make_study(tmp_path / "a" / "in", n=24, n_imaged=10)
     second = make_study(tmp_path / "b" / "in", n=24, n_imaged=10)
     second.participants.reverse()
-    one, two = join(first), join(second)
-    assert [sha256(one / name) for name in files] == [sha256(two / name) for name in files]
+    first_out, second_out = join(first), join(second)
+    assert [sha256(first_out / name) for name in files] == [
+        sha256(second_out / name) for name in files
+    ]
 
 
 def test_the_command_line_does_the_same(inputs, join):
     out = join(inputs)
     arguments = inputs.write()
-    other = inputs.folder.parent / "by-hand"
+    by_hand = inputs.folder.parent / "by-hand"
     sections = {name: entry.model_dump() for name, entry in arguments["sections"].items()}
-    known = ["--sources", json.dumps(arguments["sources"]), "--modalities", json.dumps(sections)]
-    known += ["--options", inputs.section().dump()]
-    people = ["--participants", other / "participants.tsv"]
+    options = ["--sources", json.dumps(arguments["sources"]), "--modalities", json.dumps(sections)]
+    options += ["--options", inputs.section().dump()]
+    people = ["--participants", by_hand / "participants.tsv"]
     for words in (
-        ["join", *known, "--output", other],
-        ["collect", *known, *people, "--modality", "snp", "--output", other / "snp.nc"],
-        ["collect", *known, *people, "--modality", "region", "--output", other / "region.nc"],
+        ["join", *options, "--output", by_hand],
+        ["collect", *options, *people, "--modality", "snp", "--output", by_hand / "snp.nc"],
+        ["collect", *options, *people, "--modality", "region", "--output", by_hand / "region.nc"],
     ):
         subprocess.run([sys.executable, "-m", "gendmr", "cohort", *words], check=True)
-    assert sha256(other / "region.nc") == sha256(out / "region.nc")
-    assert sha256(other / "snp.nc") == sha256(out / "snp.nc")
-    assert sha256(other / "participants.tsv") == sha256(out / "participants.tsv")
+    assert sha256(by_hand / "region.nc") == sha256(out / "region.nc")
+    assert sha256(by_hand / "snp.nc") == sha256(out / "snp.nc")
+    assert sha256(by_hand / "participants.tsv") == sha256(out / "participants.tsv")
 
 
 def test_participants_are_read_in_the_order_of_the_file(inputs):

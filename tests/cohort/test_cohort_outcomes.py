@@ -55,8 +55,8 @@ def test_join_people__keeps_who_lacks_one_of_several_outcomes(two, join):
 
 def test_join_people__lists_who_lacks_an_outcome_with_its_name(two, join):
     out = join(two)
-    left = table_of(out, "attrition.tsv").query("step == 'outcome'")
-    assert left[["id", "stage", "reason"]].values.tolist() == [
+    removed = table_of(out, "attrition.tsv").query("step == 'outcome'")
+    assert removed[["id", "stage", "reason"]].values.tolist() == [
         ["002", "cohort", "no diagnosis; no carrier"],
         ["000", "cohort", "no diagnosis: not in the methods of diagnosis"],
         [

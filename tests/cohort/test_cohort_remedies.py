@@ -105,17 +105,17 @@ def test_fold_values__of_a_simulated_study_are_sites_or_those_of_its_files(secti
     table = listed().assign(ward=np.resize(["x", "y"], 40))
     words = ", or run the simulation first and then a study of"
     for change in ({"fold_by": "site"}, {"simulate": None}):
-        chosen = {"fold_by": "ward", "simulate": simulate}
+        settings = {"fold_by": "ward", "simulate": simulate}
         with mended(
             "cohort/fold_values.py",
             words,
             ConfigurationError,
-            lambda chosen=chosen: fold_values(
-                section(table, fold_by=chosen["fold_by"]), chosen["simulate"]
+            lambda settings=settings: fold_values(
+                section(table, fold_by=settings["fold_by"]), settings["simulate"]
             ),
         ) as refused:
             assert refused.next_step.startswith("set it to site, or")
-            chosen.update(change)
+            settings.update(change)
 
 
 def test_fold_values__another_column_or_none(section):

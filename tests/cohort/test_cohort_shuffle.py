@@ -46,13 +46,13 @@ def test_fold_view__shuffled_within_the_outcome_keeps_the_rows_of_each_group(fol
     control = opened(folder, Shuffle({"snp": ["diagnosis"]}, seed=3, repeat=0, fold=0))
     for view in (plain, control):
         view.seal()
-    own, other = getattr(plain, role), getattr(control, role)
-    assert own.participants.tolist() == other.participants.tolist()
-    assert rows(own, "region", "volume") == rows(other, "region", "volume")
-    before, after = rows(own, "snp", "dosage"), rows(other, "snp", "dosage")
+    original, shuffled = getattr(plain, role), getattr(control, role)
+    assert original.participants.tolist() == shuffled.participants.tolist()
+    assert rows(original, "region", "volume") == rows(shuffled, "region", "volume")
+    before, after = rows(original, "snp", "dosage"), rows(shuffled, "snp", "dosage")
     assert before != after
     for status in (0, 1):
-        alike = np.flatnonzero(own.outcome.case == status)
+        alike = np.flatnonzero(original.outcome.case == status)
         assert Counter(before[i] for i in alike) == Counter(after[i] for i in alike)
 
 
@@ -68,7 +68,7 @@ def test_fold_view__who_has_a_modality_stays_when_it_is_shuffled(folder):
 
 def test_shuffle__counts_who_has_somebody_elses_and_repeats_itself(folder):
     shuffles = [Shuffle({"snp": ["site", "diagnosis"]}, seed=5, repeat=0, fold=0) for _ in range(2)]
-    first, second = (rows(opened(folder, one).train, "snp", "dosage") for one in shuffles)
+    first, second = (rows(opened(folder, shuffle).train, "snp", "dosage") for shuffle in shuffles)
     assert first == second
     (note,) = shuffles[0].notes("train")
     assert "is somebody else's, exchanged within site, diagnosis" in note

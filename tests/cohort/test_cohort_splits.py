@@ -128,11 +128,11 @@ def test_families_are_balanced_at_least_as_well_as_by_scikit_learn():
         strata = table["diagnosis"] + table["has_region"].astype(str) + table["has_snp"].astype(str)
         fold = split(table, options(folds=5), seed).set_index("participant_id")["fold"]
         ours.append(imbalance(strata, fold.loc[table["participant_id"]].to_numpy()))
-        other = np.zeros(len(table), dtype=int)
+        library_fold = np.zeros(len(table), dtype=int)
         library = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
-        for k, (_, held) in enumerate(library.split(table, strata, table["family"])):
-            other[held] = k
-        theirs.append(imbalance(strata, other))
+        for k, (_, held_out) in enumerate(library.split(table, strata, table["family"])):
+            library_fold[held_out] = k
+        theirs.append(imbalance(strata, library_fold))
     assert np.mean(ours) <= np.mean(theirs)
 
 
@@ -151,14 +151,14 @@ def test_the_inner_validation_has_its_share():
 
 def test_repeats_differ_and_the_seed_decides():
     table = cohort()
-    one = split(table, options(repeats=2), 1)
-    assert one.equals(split(table.sample(frac=1, random_state=0), options(repeats=2), 1))
-    first, second = (one.loc[one["repeat"] == r, "fold"].to_numpy() for r in (0, 1))
+    splits = split(table, options(repeats=2), 1)
+    assert splits.equals(split(table.sample(frac=1, random_state=0), options(repeats=2), 1))
+    first, second = (splits.loc[splits["repeat"] == r, "fold"].to_numpy() for r in (0, 1))
     assert (first != second).mean() > 0.5
-    other = split(table, options(repeats=2), 2)
-    assert (one["fold"] != other["fold"]).mean() > 0.5
+    other_seed = split(table, options(repeats=2), 2)
+    assert (splits["fold"] != other_seed["fold"]).mean() > 0.5
     # A repeat more leaves those before as they are.
-    assert one.equals(split(table, options(repeats=3), 1).head(len(one)))
+    assert splits.equals(split(table, options(repeats=3), 1).head(len(splits)))
 
 
 def test_sites_never_straddle_and_people_without_one_follow_their_family():

@@ -55,10 +55,10 @@ def options(**more: object) -> CohortSection:
 
 
 def permuted(
-    table: pd.DataFrame, strata: pd.DataFrame, seed: int, chosen: CohortSection
+    table: pd.DataFrame, strata: pd.DataFrame, seed: int, section: CohortSection
 ) -> Permutations:
     """Permutations of the first outcome, among the people who have it."""
-    task = next(iter(tasks_of(chosen).values()))
+    task = next(iter(tasks_of(section).values()))
     outcome = read_outcome(table, task, "table")
     people_of = table["participant_id"].to_numpy(dtype=object)
     return Permutations(strata, seed, people_of[outcome.known], outcome.take(outcome.known))
@@ -73,9 +73,9 @@ def test_strata_keep_their_outcomes_and_families_stay_whole(
     count: int, siblings: int, seed: int, number: int
 ) -> None:
     table = people(count, seed, siblings)
-    chosen = options(min_exchangeable=0.0)
-    strata, _ = make_strata(table, components(table), chosen, seed)
-    permutations = permuted(table, strata, seed, chosen)
+    section = options(min_exchangeable=0.0)
+    strata, _ = make_strata(table, components(table), section, seed)
+    permutations = permuted(table, strata, seed, section)
     before = permutations.outcome.case
     after = permutations.outcome.permute(permutations.draw(number)).case
     for _, rows in strata.groupby("stratum").groups.items():
@@ -92,9 +92,9 @@ def test_strata_keep_their_outcomes_and_families_stay_whole(
 
 def test_every_outcome_of_a_stratum_is_as_likely_for_each() -> None:
     table = people(12, 3).assign(sex="F", site="1", age=70.0)
-    chosen = options(strata=["sex"])
-    strata, _ = make_strata(table, components(table), chosen, 5)
-    permutations = permuted(table, strata, 5, chosen)
+    section = options(strata=["sex"])
+    strata, _ = make_strata(table, components(table), section, 5)
+    permutations = permuted(table, strata, 5, section)
     draws = np.array(
         [permutations.outcome.permute(permutations.draw(number)).case for number in range(2000)]
     )
@@ -102,7 +102,7 @@ def test_every_outcome_of_a_stratum_is_as_likely_for_each() -> None:
     # Five standard errors of a share over 2,000 draws.
     assert np.abs(draws.mean(axis=0) - share).max() < 5 * np.sqrt(share * (1 - share) / 2000)
     assert len(np.unique(draws, axis=0)) > 300
-    again, other = (permuted(table, strata, seed, chosen) for seed in (5, 6))
+    again, other = (permuted(table, strata, seed, section) for seed in (5, 6))
     assert np.array_equal(permutations.draw(7), again.draw(7))
     assert not np.array_equal(permutations.draw(7), other.draw(7))
 
@@ -164,9 +164,11 @@ def test_groups_that_are_clearly_apart_are_told_whatever_the_seed(shape: tuple[i
         }
     )
     for seed in range(100):
-        told = ancestry_groups(scores["id"], scores, seed)
-        assert [len(set(told[group == number])) for number in range(len(shape))] == [1] * len(shape)
-        assert len(set(told)) == len(shape)
+        groups = ancestry_groups(scores["id"], scores, seed)
+        assert [len(set(groups[group == number])) for number in range(len(shape))] == [1] * len(
+            shape
+        )
+        assert len(set(groups)) == len(shape)
 
 
 def test_ancestry_groups_are_strata(tmp_path: Path) -> None:
@@ -183,20 +185,20 @@ def test_ancestry_groups_are_strata(tmp_path: Path) -> None:
     summary = read_json(tmp_path / "strata.json")
     assert summary["ancestry_groups"] == 3
     assert summary["factors"][:3] == ["sex", "site", "ancestry"]
-    one, _ = make_strata(table, components(table, groups=1), options(), 0)
-    assert set(one["ancestry"]) == {"1"}
+    single_group, _ = make_strata(table, components(table, groups=1), options(), 0)
+    assert set(single_group["ancestry"]) == {"1"}
 
 
 def test_strata_too_fine_lose_their_last_factor_and_say_so() -> None:
     table = people(40, 2)
     table["code"] = [f"c{number}" for number in range(40)]  # nobody shares it
-    chosen = options(strata=["sex", "code"], covariates=["age", "code"], categorical=["code"])
-    strata, summary = make_strata(table, components(table), chosen, 0)
+    section = options(strata=["sex", "code"], covariates=["age", "code"], categorical=["code"])
+    strata, summary = make_strata(table, components(table), section, 0)
     assert summary["factors"] == ["sex"] and summary["left_out"] == ["code"]
     assert summary["warnings"][0].startswith("P-values do not allow for code: ")
     assert "permuted within strata of sex." in summary["warnings"][0]
     assert set(strata["stratum"]) == {"sex=F", "sex=M"}
-    assert permuted(table, strata, 0, chosen).exchangeable.all()
+    assert permuted(table, strata, 0, section).exchangeable.all()
 
 
 def test_people_who_cannot_change_are_counted() -> None:

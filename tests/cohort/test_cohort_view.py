@@ -123,22 +123,22 @@ def test_held_out_people_are_refused_until_sealed(folder):
 
 def test_training_rows_do_not_change_when_held_out_people_turn_to_garbage(folder):
     before = opened(folder, fold=2)
-    one = snapshot(before.train), snapshot(before.validation)
+    learned_from = snapshot(before.train), snapshot(before.validation)
     before.seal()
-    held = set(before.held_out.participants)
+    held_out_ids = set(before.held_out.participants)
     path = folder / "participants.tsv"
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    gone = table["participant_id"].isin(held)
+    gone = table["participant_id"].isin(held_out_ids)
     table.loc[gone, ["diagnosis", "age", "sex", "site"]] = "garbage"
     table.to_csv(path, sep="\t", index=False)
     for modality, measures in MEASURES.items():
         dataset = read_modality(folder / f"{modality}.nc", modality)
-        rows = np.isin(dataset["participant"].values, list(held))
+        rows = np.isin(dataset["participant"].values, list(held_out_ids))
         for name in measures:
             dataset[name].values[rows] = 1
         write_modality(folder / f"{modality}.nc", dataset, modality)
     after = opened(folder, fold=2)
-    assert (snapshot(after.train), snapshot(after.validation)) == one
+    assert (snapshot(after.train), snapshot(after.validation)) == learned_from
     after.seal()
     with pytest.raises(OutcomeError, match="garbage"):
         _ = after.held_out
@@ -157,14 +157,14 @@ def test_taking_some_rows_takes_them_in_every_array(folder, index):
     if index.dtype == bool:
         index = index[: len(train)]
     some = train.take(index)
-    chosen = np.arange(len(train))[index]
-    assert some.role == "train" and len(some) == len(chosen)
+    positions = np.arange(len(train))[index]
+    assert some.role == "train" and len(some) == len(positions)
     assert some.participants.tolist() == train.participants[index].tolist()
     assert some.family.tolist() == train.family[index].tolist()
     assert np.array_equal(some.array("snp", "dosage"), train.array("snp", "dosage")[index])
     volume = train.array("region", "volume")
     assert np.array_equal(some.array("region", "volume"), volume[index], equal_nan=True)
-    assert some.covariates["sex"].tolist() == train.covariates["sex"].iloc[chosen].tolist()
+    assert some.covariates["sex"].tolist() == train.covariates["sex"].iloc[positions].tolist()
     assert repr(some).startswith(f"Subset(train: {len(some)} people")
 
 

@@ -72,14 +72,16 @@ def test_a_slice_survives_the_command_line(kind, outcome):
 
 @every_combination
 def test_a_slice_does_not_change_with_what_stands_beside_it(kind, outcome):
-    one = {"m": {"kind": kind, "outcome": outcome, "reads": ["snp"]}}
+    entry = {"m": {"kind": kind, "outcome": outcome, "reads": ["snp"]}}
     wanted = {outcome: OUTCOMES[outcome]}
-    alone = make_study(one, available=("snp",), outcomes=wanted).method_options("m").dump()
-    other = {"other": {"kind": "ridge", "outcome": "diagnosis", "penalties": [3.0]}}
-    both = make_study(one | other, outcomes=OUTCOMES, modalities={"region": {"icv": False}})
-    assert both.method_options("m").dump() == alone
+    alone = make_study(entry, available=("snp",), outcomes=wanted).method_options("m").dump()
+    other_entry = {"other": {"kind": "ridge", "outcome": "diagnosis", "penalties": [3.0]}}
+    together = make_study(
+        entry | other_entry, outcomes=OUTCOMES, modalities={"region": {"icv": False}}
+    )
+    assert together.method_options("m").dump() == alone
     # What it reads is part of it.
-    changed = make_study(one, outcomes=OUTCOMES, modalities={"snp": {"component_r2": 0.3}})
+    changed = make_study(entry, outcomes=OUTCOMES, modalities={"snp": {"component_r2": 0.3}})
     assert changed.method_options("m").dump() != alone
 
 
@@ -218,8 +220,8 @@ def test_ranking_of__a_kind_says_how_it_is_ranked_where_the_configuration_does_n
     assert score_of("blind") == score_of("ridge") == ("mean_abs", "sum")
     assert score_of("whole", aggregation="max") == ("mean_abs", "max")
     assert score_of("whole", top_k=5) == ("evidence", "bayes")
-    own = {"methods": {"whole": {"aggregation": "mean"}}}
-    assert score_of("whole", **own) == ("mean_abs", "mean")
+    section = {"methods": {"whole": {"aggregation": "mean"}}}
+    assert score_of("whole", **section) == ("mean_abs", "mean")
     named = {"methods": {"ridge": {"aggregation": "max"}}}
     assert score_of("whole", **named) == ("evidence", "bayes")
 
@@ -250,8 +252,8 @@ def test_optimisation_of_a_method_over_the_study_over_its_defaults():
         kind: str = "patient"
         defaults = NetworkSection.defaults.model_copy(update={"epochs": 90, "patience": 30})
 
-    def optimised(own, study):
-        section = Patient.parse({"optimisation": own})
+    def optimised(optimisation, study):
+        section = Patient.parse({"optimisation": optimisation})
         return section.optimised(type(section.optimisation).parse(study))
 
     assert optimised({}, {}).epochs == 90 and optimised({}, {}).batch_size == 64
@@ -278,5 +280,5 @@ def test_an_unknown_key_of_the_optimisation_is_named(where):
 def test_sections_are_frozen_and_survive_json():
     for section in KINDS.values():
         assert issubclass(section, Section)
-        made = section()
-        assert section.parse(json.loads(made.dump())) == made
+        original = section()
+        assert section.parse(json.loads(original.dump())) == original

@@ -92,8 +92,8 @@ def test_a_misspelt_key_at_any_level_is_named_with_the_right_one(place, mistake,
         "hyphen": key.replace("_", "-") if "_" in key else f"{key}_",
     }[mistake]
     config = demo()
-    known = keys_of(SCHEMA, section)
-    if wrong in known or wrong == key:
+    valid_keys = keys_of(SCHEMA, section)
+    if wrong in valid_keys or wrong == key:
         return
     inner = at(config, section)
     inner[wrong] = inner.pop(key)
@@ -104,7 +104,7 @@ def test_a_misspelt_key_at_any_level_is_named_with_the_right_one(place, mistake,
     # key that was meant: sections have keys that are near one another.
     named = re.search(rf"did you mean '(\w+)' for '{re.escape(wrong)}'", error.value.what)
     assert named is not None, error.value.what
-    assert named[1] in known
+    assert named[1] in valid_keys
     if named[1] == key:
         inner[key] = inner.pop(wrong)
         Study.parse(config)
@@ -283,11 +283,11 @@ def said_of(config: dict) -> str:
 def test_parse__names_each_mistake_and_no_other(mistake):
     config = demo()
     MISTAKES[mistake][0](config)
-    said = said_of(config)
-    assert MISTAKES[mistake][1] in said
-    others = {name for name, (_, words) in MISTAKES.items() if words in said}
-    assert others == {mistake}
-    assert "things are missing" not in said or mistake == "form", said
+    message = said_of(config)
+    assert MISTAKES[mistake][1] in message
+    named = {name for name, (_, words) in MISTAKES.items() if words in message}
+    assert named == {mistake}
+    assert "things are missing" not in message or mistake == "form", message
 
 
 @settings(max_examples=60, deadline=None)
@@ -296,19 +296,19 @@ def test_parse__lists_any_mistakes_at_once(mistakes):
     config = demo()
     for mistake in sorted(mistakes):
         MISTAKES[mistake][0](config)
-    said = said_of(config)
+    message = said_of(config)
     for mistake in mistakes:
-        assert MISTAKES[mistake][1] in said, (mistake, said)
+        assert MISTAKES[mistake][1] in message, (mistake, message)
     for mistake in MISTAKES.keys() - mistakes:
-        assert MISTAKES[mistake][1] not in said, (mistake, said)
+        assert MISTAKES[mistake][1] not in message, (mistake, message)
 
 
 def test_parse__lists_every_input_of_another_form():
     config = demo()
     config["genotypes"]["inputs"] = ["old.ped", "new.bed", "array", "array"]
-    said = said_of(config)
+    message = said_of(config)
     for words in ("old.ped: .ped is no form", "new.bed: give the path", "named twice: 'array'"):
-        assert words in said
+        assert words in message
 
 
 def test_parse__a_key_of_another_meaning_is_not_read_as_one_that_is_a_little_like_it():
@@ -316,6 +316,6 @@ def test_parse__a_key_of_another_meaning_is_not_read_as_one_that_is_a_little_lik
     config["training"]["methods"]["one"]["modalities"] = config["training"]["methods"]["one"].pop(
         "reads"
     )
-    said = said_of(config)
-    assert "1 wrong entry" in said and "modalities: unknown key; did you mean" in said
-    assert "modality_options =" not in said
+    message = said_of(config)
+    assert "1 wrong entry" in message and "modalities: unknown key; did you mean" in message
+    assert "modality_options =" not in message

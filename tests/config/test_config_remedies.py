@@ -26,6 +26,13 @@ OWN = {
 IMAGES = {"bids": f"{SIMULATED}/bids", "atlas": {"labels": "labels.nii", "table": "labels.tsv"}}
 LESIONS = {"nifti": "{participant}.nii", "masks": "{participant}_mask.nii", "channels": ["T1w"]}
 TUMOUR = {"kind": "segmentation"}
+MATRICES = {"matrices": [{"path": "expression.tsv", "unit": "log2"}]}
+SEGMENTED = {
+    "lesions": LESIONS,
+    "modalities.slice": {},
+    "cohort.outcomes.tumour": TUMOUR,
+    "training.methods.two": {"kind": "unet", "outcome": "tumour"},
+}
 
 
 def study() -> dict[str, Any]:
@@ -221,6 +228,51 @@ ROWS = [
         "add `modalities: ",
         {"cohort.outcomes.tumour": TUMOUR},
         {"modalities.slice": {}, "lesions": LESIONS},
+    ),
+    row(
+        METHODS,
+        "set it in modalities.",
+        {**SEGMENTED, "training.methods.two.modality_options": {"slice": {"side": 64}}},
+        {"training.methods.two.modality_options": {}, "modalities.slice.side": 64},
+    ),
+    row(
+        "config/modalities/slice.py",
+        "name some of these, or leave channels out for all",
+        {**SEGMENTED, "modalities.slice.channels": ["T1"]},
+        {"modalities.slice.channels": ["T1w"]},
+        {"modalities.slice.channels": []},
+    ),
+    row(
+        "config/modalities/slice.py",
+        "name some of these, or leave channels out for all",
+        {**SEGMENTED, "training.methods.two.modality_options": {"slice": {"channels": ["T1"]}}},
+        {"training.methods.two.modality_options": {"slice": {"channels": ["T1w"]}}},
+        {"training.methods.two.modality_options": {"slice": {}}},
+    ),
+    row(
+        "config/methods/threshold.py",
+        "name one of these, or leave channel out for the first",
+        {**SEGMENTED, **of_two(kind="threshold", outcome="tumour", channel="T1")},
+        {"training.methods.two.channel": "T1w"},
+        {"training.methods.two.channel": None},
+    ),
+    row(
+        "config/methods/mgi.py",
+        "set expression.positions, or choose `gene_order: alphabetical`",
+        {
+            **SEGMENTED,
+            "expression": MATRICES,
+            **of_two(kind="mgi", outcome="tumour", gene_order="genomic"),
+        },
+        {"expression.positions": "genes.tsv"},
+        {"training.methods.two.gene_order": "alphabetical"},
+    ),
+    row(
+        "config/methods/subspace.py",
+        "set expression.groups, or choose the method mil",
+        {"expression": MATRICES, **of_two(kind="subspace", reads=["expression"])},
+        {"expression.groups": "families.tsv"},
+        {"training.methods.two.kind": "mil"},
     ),
     row(
         "config/base.py",

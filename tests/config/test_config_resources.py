@@ -28,10 +28,10 @@ def test_each_attempt_asks_for_twice_as_much():
 
 @pytest.mark.parametrize(("people", "most"), [(5_000, 2_000), (20_000, 4_000)])
 def test_for_method__memory_grows_with_people_and_snps(people, most):
-    asked = for_method(options(["snp", "region"]), people, {"snp": 500_000, "region": 200})
+    resources = for_method(options(["snp", "region"]), people, {"snp": 500_000, "region": 200})
     # Two bits a genotype, nine bytes for each of 5,000 SNPs that are selected.
     packed = people * 500_000 / 4 / 1e6
-    assert packed + people * 5_000 * 9 / 1e6 < asked.memory_mb <= most * 1.02
+    assert packed + people * 5_000 * 9 / 1e6 < resources.memory_mb <= most * 1.02
 
 
 def test_for_method__asks_for_nothing_that_is_not_read():

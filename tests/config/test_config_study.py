@@ -104,7 +104,12 @@ def test_design__chooses_defaults_that_are_left_out_and_no_others(demo):
     assert (evidence.method.evidence, evidence.method.contrast) == ("all", 0.1)
     assert (network.method.evidence, network.method.contrast) == ("none", 0.0)
     assert (evidence.optimisation.epochs, network.optimisation.epochs) == (25, 60)
-    own = {"design": "network", "evidence": "both", "contrast": 0.2, "optimisation": {"epochs": 7}}
-    chosen = options(own, patience=3)
-    assert (chosen.method.evidence, chosen.method.contrast) == ("both", 0.2)
-    assert (chosen.optimisation.epochs, chosen.optimisation.patience) == (7, 3)
+    settings = {
+        "design": "network",
+        "evidence": "both",
+        "contrast": 0.2,
+        "optimisation": {"epochs": 7},
+    }
+    method_options = options(settings, patience=3)
+    assert (method_options.method.evidence, method_options.method.contrast) == ("both", 0.2)
+    assert (method_options.optimisation.epochs, method_options.optimisation.patience) == (7, 3)

@@ -95,10 +95,10 @@ def test_short_damaged_still_and_copied_scans_are_listed(tmp_path):
     row = edges["participant"].values.tolist().index("5")
     missing = np.isnan(edges["correlation"].values[row])
     assert missing.tolist() == [name == "region1" for name in edges["first"].values]
-    said = notes_of(tmp_path)
-    assert "held out shaped them" in said
-    assert "81 to 87 volumes" in said
-    assert "missing, not 0" in said
+    notes = notes_of(tmp_path)
+    assert "held out shaped them" in notes
+    assert "81 to 87 volumes" in notes
+    assert "missing, not 0" in notes
 
 
 def archive(folder, vectors):
@@ -115,12 +115,12 @@ def test_vectors_in_either_order_and_as_fisher_z_give_the_same_edges(tmp_path):
     rows, columns = np.triu_indices(REGIONS, 1)
     along_columns = np.lexsort((rows, columns))
     table = components(tmp_path)
-    for given, options in (
+    for values, options in (
         (vectors(), {}),
         (np.arctanh(vectors()), {"values": "fisher_z"}),
         (vectors()[:, along_columns], {"order": "upper_columns"}),
     ):
-        path = archive(tmp_path, given)
+        path = archive(tmp_path, values)
         edges, _ = collect(tmp_path, matrices=path, components=table, **options)
         assert np.allclose(edges["correlation"], vectors(), atol=1e-6)
     assert not (tmp_path / "out" / "amplitudes.nc").exists()
@@ -130,9 +130,9 @@ def test_what_no_connectome_is_is_refused(tmp_path):
     table = components(tmp_path)
     full = np.stack([shrunk_correlation(series(n)) for n in range(2)])
 
-    def matrix(given, **options):
-        for number, one in enumerate(given):
-            np.save(tmp_path / f"m{number}.npy", one)
+    def matrix(matrices, **options):
+        for number, values in enumerate(matrices):
+            np.save(tmp_path / f"m{number}.npy", values)
         collect(tmp_path, matrices=str(tmp_path / "m{participant}.npy"), **options)
 
     with pytest.raises(ModalityError, match="no table of the regions"):
@@ -140,7 +140,7 @@ def test_what_no_connectome_is_is_refused(tmp_path):
     with pytest.raises(ModalityError, match="are no correlations"):
         collect(tmp_path, matrices=archive(tmp_path, 3 * vectors()), components=table)
     with pytest.raises(ModalityError, match="not symmetric"):
-        matrix([np.triu(one) for one in full])
+        matrix([np.triu(single_matrix) for single_matrix in full])
     with pytest.raises(ModalityError, match="neither 1 nor 0"):
         matrix(full * 4)
     with pytest.raises(ModalityError, match="transformed twice"):
@@ -196,7 +196,7 @@ def test_the_table_of_neuromark_has_the_domains_of_its_own_software():
     }
     table = pd.read_csv(ROOT / "resources/neuromark53_domains.tsv", sep="\t")
     table.index += 1
-    ends = {name: (own.index[0], own.index[-1]) for name, own in table.groupby("domain")}
+    ends = {name: (rows.index[0], rows.index[-1]) for name, rows in table.groupby("domain")}
     assert ends == of_gift and len(table) == 53
 
 

@@ -188,9 +188,9 @@ def test_find_bold__asks_which_of_several_images_counts(folder: Path) -> None:
     with pytest.raises(IdentifierError, match=r"sub-08 has .*run-01.*run-02") as refusal:
         find_bold(section_of(folder).fmriprep)  # type: ignore[arg-type]
     assert "`run`" in str(refusal.value.next_step)
-    chosen = find_bold(section_of(folder, run=2).fmriprep)  # type: ignore[arg-type]
-    assert list(chosen) == ["08"] and "run-02" in chosen["08"].bold.name
-    assert chosen["08"].confounds.is_file() and chosen["08"].mask.is_file()
+    files_of = find_bold(section_of(folder, run=2).fmriprep)  # type: ignore[arg-type]
+    assert list(files_of) == ["08"] and "run-02" in files_of["08"].bold.name
+    assert files_of["08"].confounds.is_file() and files_of["08"].mask.is_file()
 
 
 def test_find_bold__of_several_spaces_takes_the_one_that_the_error_says_to_name(

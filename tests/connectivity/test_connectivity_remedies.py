@@ -65,18 +65,18 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
 Change = Callable[[Data], object]
 
 
-def arrays(*given: Any, ending: str = "npy", form: str = "series") -> Change:
+def arrays(*contents: Any, ending: str = "npy", form: str = "series") -> Change:
     """Write the array of each person, of whom the first is called 0."""
 
     def change(data: Data) -> None:
-        for number, one in enumerate(given):
+        for number, content in enumerate(contents):
             path = data.folder / f"{number}.{ending}"
-            if isinstance(one, bytes):
-                path.write_bytes(one)
-            elif isinstance(one, dict):
-                savemat(path, one)
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            elif isinstance(content, dict):
+                savemat(path, content)
             else:
-                np.save(path, one)
+                np.save(path, content)
         data.options[form] = str(data.folder / f"{{participant}}.{ending}")
 
     return change

@@ -27,7 +27,7 @@ def test_spaces_are_those_of_nilearn(kind, space):
         cov_estimator=LedoitWolf(assume_centered=True), kind=kind, standardize=False
     )
     expected = measure.fit_transform(list(standard))
-    matrices = np.stack([connectivity.shrunk_correlation(one) for one in series])
+    matrices = np.stack([connectivity.shrunk_correlation(person) for person in series])
     if space == "tangent":
         whitener = connectivity.whitening(connectivity.geometric_mean(matrices))
         matrices = connectivity.tangent(matrices, whitener)
@@ -39,9 +39,11 @@ def test_partial_correlations_are_those_of_residuals():
     series = signals(people=1, volumes=4000, regions=3)[0]
     matrix = np.corrcoef(series.T)
     third = np.column_stack([series[:, 2], np.ones(len(series))])
-    left = [one - third @ np.linalg.lstsq(third, one, rcond=None)[0] for one in series[:, :2].T]
+    residuals = [
+        signal - third @ np.linalg.lstsq(third, signal, rcond=None)[0] for signal in series[:, :2].T
+    ]
     partial = connectivity.partial_correlation(matrix)
-    assert partial[0, 1] == pytest.approx(np.corrcoef(left)[0, 1], abs=1e-8)
+    assert partial[0, 1] == pytest.approx(np.corrcoef(residuals)[0, 1], abs=1e-8)
 
 
 @given(st.integers(2, 30), st.integers(0, 5))
@@ -58,5 +60,5 @@ def test_edges_of_a_constant_region_are_missing():
     matrix = connectivity.shrunk_correlation(series)
     assert np.isnan(matrix[2]).all()
     assert np.isnan(matrix[:, 2]).all()
-    others = np.delete(np.delete(matrix, 2, 0), 2, 1)
-    assert np.allclose(others, connectivity.shrunk_correlation(np.delete(series, 2, 1)))
+    remaining = np.delete(np.delete(matrix, 2, 0), 2, 1)
+    assert np.allclose(remaining, connectivity.shrunk_correlation(np.delete(series, 2, 1)))

@@ -108,7 +108,9 @@ def options(kind: str, task: str, **method: Any) -> MethodOptions:
                 "slice": {"side": LENGTHS["row"]},
                 **{name: {"table": "made-up"} for name in ADDED if SECTIONS[name].stage is None},
             },
-            **{name: STAGED[name] for one in ADDED if (name := SECTIONS[one].stage or "")},
+            **{
+                name: STAGED[name] for modality in ADDED if (name := SECTIONS[modality].stage or "")
+            },
             "cohort": {"participants": "made-up", "outcomes": TASKS},
             "training": {
                 "methods": {"m": {"kind": kind, "outcome": task, **SMALL.get(kind, {}), **method}},
@@ -132,8 +134,8 @@ def add_outcomes(cohort: Path, folder: Path) -> Path:
     cuts = np.quantile(liability, [1 / 3, 2 / 3])
     stage = np.array(["one", "two", "three"], dtype=object)[np.searchsorted(cuts, liability)]
     onset = random.exponential(20 * np.exp(-0.7 * liability)) + 0.1
-    seen = random.uniform(5, 60, people)
-    time, event = np.minimum(onset, seen).round(1).clip(0.1), onset <= seen
+    follow_up = random.uniform(5, 60, people)
+    time, event = np.minimum(onset, follow_up).round(1).clip(0.1), onset <= follow_up
     table["stage"] = stage
     table["memory"] = (25 - 3 * liability).round(2).astype(str)
     # Who lacks an outcome leaves the methods of that outcome only.
@@ -194,25 +196,25 @@ def spoil(cohort: Path, folder: Path, people: list[str]) -> Path:
     table = pd.read_csv(folder / "participants.tsv", sep="\t", dtype=str, keep_default_na=False)
     rows = np.flatnonzero(table["participant_id"].isin(people))
     for columns in (["diagnosis"], ["stage"], ["memory"], ["relapses"], *_times()):
-        known = rows[(table.loc[rows, columns] != "n/a").all(axis=1).to_numpy()]
-        table.loc[known, columns] = table.loc[random.permutation(known), columns].to_numpy()
+        complete = rows[(table.loc[rows, columns] != "n/a").all(axis=1).to_numpy()]
+        table.loc[complete, columns] = table.loc[random.permutation(complete), columns].to_numpy()
     table.loc[rows, "age"] = random.uniform(40, 110, rows.size).round(1).astype(str)
     table.loc[rows, "sex"] = random.choice(["F", "M", "n/a"], rows.size)
     write_table(folder / "participants.tsv", table)
     for name in names():
         dataset = read_modality(cohort / f"{name}.nc", name)
-        chosen = np.isin(dataset["participant"].values.astype(str), people)
+        held_out = np.isin(dataset["participant"].values.astype(str), people)
         for variable, declared in modality_of(name).schema.items():
             values = dataset[variable].values
             if declared.dims[0] != "participant" or variable == "participant":
                 continue
-            own = values[chosen]
-            scrambled = random.permutation(own.reshape(-1)).reshape(own.shape)
+            original = values[held_out]
+            scrambled = random.permutation(original.reshape(-1)).reshape(original.shape)
             if values.dtype.kind == "f":
-                scrambled = scrambled * random.uniform(0.5, 2, own.shape)
+                scrambled = scrambled * random.uniform(0.5, 2, original.shape)
                 if declared.check is not None and declared.check(scrambled):
                     scrambled = scrambled / (1 + scrambled)
-            values[chosen] = scrambled
+            values[held_out] = scrambled
         write_modality(folder / f"{name}.nc", dataset, name)
     return folder
 

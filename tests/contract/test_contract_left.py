@@ -26,8 +26,8 @@ def test_every_method_of_the_contract_that_leaves_files_is_here() -> None:
 
 
 def files_of_method(kind: str, task: str) -> tuple[str, ...]:
-    chosen = options(kind, task, **LEAVING.get(kind, {}))
-    return chosen.method.left_files(chosen.reads)
+    method_options = options(kind, task, **LEAVING.get(kind, {}))
+    return method_options.method.left_files(method_options.reads)
 
 
 @pytest.mark.parametrize("who", ["everybody", "held-out"])
@@ -35,7 +35,7 @@ def files_of_method(kind: str, task: str) -> tuple[str, ...]:
 def test_left_files__are_there_where_nobody_has_the_modality(
     cohort: Path, tmp_path: Path, kind: str, who: str
 ) -> None:
-    task = next(one for each, one in COMBINATIONS if each == kind)
+    task = next(task_name for member, task_name in COMBINATIONS if member == kind)
     lacking = tmp_path / "cohort"
     shutil.copytree(cohort, lacking)
     splits = pd.read_csv(cohort / "splits.tsv", sep="\t", dtype=str)

@@ -54,10 +54,10 @@ def test_every_kind_of_outcome_and_of_method_is_under_contract() -> None:
 def test_garbage_in_held_out_people_teaches_nothing(
     trained: Trained, spoiled: Path, tmp_path: Path, kind: str, task: str
 ) -> None:
-    clean, other = trained(kind, task), train(spoiled, tmp_path / "out", kind, task)
-    assert differences(clean, other) == []
+    clean, from_spoiled = trained(kind, task), train(spoiled, tmp_path / "out", kind, task)
+    assert differences(clean, from_spoiled) == []
     # A method that reads nothing would pass: the garbage has to show in the held-out people.
-    tables = [(folder / "predictions.tsv").read_bytes() for folder in (clean, other)]
+    tables = [(folder / "predictions.tsv").read_bytes() for folder in (clean, from_spoiled)]
     assert tables[0] != tables[1]
 
 
@@ -66,9 +66,9 @@ def test_the_same_fold_has_the_same_bytes(
     cohort: Path, trained: Trained, tmp_path: Path, kind: str, task: str
 ) -> None:
     clean, again = trained(kind, task), train(cohort, tmp_path / "again", kind, task)
-    left = options(kind, task).left_files
-    assert {path.name for path in clean.iterdir()} == {*FILES, *left}
-    for name in (*FILES, *left):
+    left_files = options(kind, task).left_files
+    assert {path.name for path in clean.iterdir()} == {*FILES, *left_files}
+    for name in (*FILES, *left_files):
         assert (clean / name).read_bytes() == (again / name).read_bytes(), name
 
 
@@ -100,17 +100,17 @@ def test_an_interrupted_fit_goes_on_to_the_same_bytes(
         with pytest.raises(Interrupted):
             train(cohort, output, kind, task, checkpoint_every=1)
     assert saved and not (output / "model.safetensors").exists()
-    said: list[str] = []
-    train(cohort, output, kind, task, checkpoint_every=1, progress=said.append)
-    assert any("going on from the checkpoint" in line for line in said)
+    progress: list[str] = []
+    train(cohort, output, kind, task, checkpoint_every=1, progress=progress.append)
+    assert any("going on from the checkpoint" in line for line in progress)
     for name in FILES:
         assert (trained(kind, task) / name).read_bytes() == (output / name).read_bytes(), name
 
 
 @EACH
 def test_predictions_are_what_the_task_declares(trained: Trained, kind: str, task: str) -> None:
-    chosen = options(kind, task)
-    declared = task_of(task, chosen.task)
+    method_options = options(kind, task)
+    declared = task_of(task, method_options.task)
     first = {"participant_id": "text", "set": "text", "modalities": "text"}
     table = read_table(trained(kind, task) / "predictions.tsv", {**first, **declared.columns})
     assert list(table.columns) == [*first, *declared.columns]
@@ -138,7 +138,9 @@ def test_attributions_are_of_held_out_people_who_have_the_modality(
     assert bool(named) == KINDS[kind].attributes
     for name in named:
         modality = name.removeprefix("value_")
-        has = held_out["modalities"].str.split("+").map(lambda some, one=modality: one in some)
+        has = (
+            held_out["modalities"].str.split("+").map(lambda some, wanted=modality: wanted in some)
+        )
         finite = np.isfinite(attributions[name].values)
         assert finite[has.to_numpy()].all() and not finite[~has.to_numpy()].any()
 
@@ -147,16 +149,16 @@ def test_attributions_are_of_held_out_people_who_have_the_modality(
 def test_one_person_alone_gets_what_he_gets_among_others(
     cohort: Path, kind: str, task: str
 ) -> None:
-    chosen = options(kind, task)
+    method_options = options(kind, task)
     view = FoldView.open(
         cohort,
         0,
         0,
-        task=task_of(task, chosen.task),
-        modalities=tuple(chosen.modalities),
+        task=task_of(task, method_options.task),
+        modalities=tuple(method_options.modalities),
     )
-    preparation = Preparation.fit(view, chosen)
-    fitted = build_method(chosen).fit(
+    preparation = Preparation.fit(view, method_options)
+    fitted = build_method(method_options).fit(
         FitInputs(
             preparation.apply(view.train), preparation.apply(view.validation), preparation, 1
         ),
@@ -169,9 +171,9 @@ def test_one_person_alone_gets_what_he_gets_among_others(
     for place in (0, len(people) - 1):
         alone = people.take(np.array([place]))
         np.testing.assert_allclose(fitted.predict(alone)[0], together[place], atol=1e-5)
-        for name, one in fitted.attributions(alone).items():
+        for name, attribution in fitted.attributions(alone).items():
             np.testing.assert_allclose(
-                one.value[0], attributed[name].value[place], atol=1e-5, equal_nan=True
+                attribution.value[0], attributed[name].value[place], atol=1e-5, equal_nan=True
             )
 
 
@@ -234,10 +236,10 @@ def test_a_permutation_is_the_same_whatever_was_drawn_before(
     for name in scores[1].data_vars:
         dimension = str(scores[1][name].dims[1])
         names = scores[1][dimension].values.astype(str).tolist()
-        both = scores[0].assign_coords({dimension: scores[0][dimension].values.astype(str)})
+        labelled = scores[0].assign_coords({dimension: scores[0][dimension].values.astype(str)})
         np.testing.assert_allclose(
             scores[1][name].values[0],
-            both[name].sel(permutation=1, **{dimension: names}).values,
+            labelled[name].sel(permutation=1, **{dimension: names}).values,
             rtol=1e-3,
             atol=1e-5,
         )
@@ -245,13 +247,13 @@ def test_a_permutation_is_the_same_whatever_was_drawn_before(
 
 @SUMS
 def test_terms_are_what_the_prediction_adds_up(cohort: Path, kind: str, task: str) -> None:
-    chosen = options(kind, task)
-    built = task_of(task, chosen.task)
-    view = FoldView.open(cohort, 0, 0, task=built, modalities=tuple(chosen.modalities))
-    preparation = Preparation.fit(view, chosen)
+    method_options = options(kind, task)
+    built = task_of(task, method_options.task)
+    view = FoldView.open(cohort, 0, 0, task=built, modalities=tuple(method_options.modalities))
+    preparation = Preparation.fit(view, method_options)
     train, validation = preparation.apply(view.train), preparation.apply(view.validation)
     inputs = FitInputs(train, validation, preparation, 3)
-    fitted = build_method(chosen).fit(inputs, device="cpu", progress=lambda line: None)
+    fitted = build_method(method_options).fit(inputs, device="cpu", progress=lambda line: None)
     # Two people with everything, alike in their covariates: only terms tell them apart.
     who = np.flatnonzero(np.all([train.present[name] for name in preparation.reads], axis=0))[:9]
     people = dataclasses.replace(train.take(who), covariates=train.covariates[who] * 0)

@@ -33,9 +33,9 @@ def test_read_model__predicts_what_the_fold_predicted(
         return
     rows = read_table(folder / "predictions.tsv", {"participant_id": "text"}, extra=True)
     rows = rows[rows["set"] == "held-out"].reset_index(drop=True)
-    others, _ = without_known([model], OtherCohort.open(cohort), "leave-out")
-    matched = match(model, others, 1.0)
-    people = model.preparation.apply(others.subset(model, matched.alignments))
+    other_cohort, _ = without_known([model], OtherCohort.open(cohort), "leave-out")
+    matched = match(model, other_cohort, 1.0)
+    people = model.preparation.apply(other_cohort.subset(model, matched.alignments))
     predicted = model.preparation.task.predictions(
         model.fitted.predict(people), people.outcome, model.calibration
     ).set_index(people.participants)

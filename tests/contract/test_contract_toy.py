@@ -69,7 +69,7 @@ def run(root: Path, package: Path, *command: str) -> str:
 @pytest.mark.slow
 def test_the_toy_members_pass_the_contract(root: Path, extended: Callable[..., Path]) -> None:
     package = extended("method", "modality", "task")
-    said = run(
+    output = run(
         root,
         package,
         *(
@@ -83,7 +83,7 @@ def test_the_toy_members_pass_the_contract(root: Path, extended: Callable[..., P
         *("-k", "toy", "-o", f"pythonpath={package} tests"),
     )
     # Every task, its own among them, and every check.
-    assert re.search(r"\b(\d+) passed", said)
+    assert re.search(r"\b(\d+) passed", output)
     assert "relapses" in run(
         root,
         package,

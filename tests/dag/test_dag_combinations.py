@@ -121,7 +121,7 @@ def every_pair(factors):
             row[name] = max(
                 range(len(factors[name])),
                 key=lambda level: sum(
-                    frozenset([(name, level), other]) in missing for other in row.items()
+                    frozenset([(name, level), setting]) in missing for setting in row.items()
                 ),
             )
         missing -= {frozenset(pair) for pair in itertools.combinations(row.items(), 2)}
@@ -134,9 +134,9 @@ NAMED = ("source", "methods", "outcome")
 
 
 def test_every_pair_of_settings_is_met():
-    for one, other in itertools.combinations(FACTORS, 2):
-        met = {(str(row[one]), str(row[other])) for row in ROWS}
-        assert len(met) == len(FACTORS[one]) * len(FACTORS[other])
+    for first, second in itertools.combinations(FACTORS, 2):
+        met = {(str(row[first]), str(row[second])) for row in ROWS}
+        assert len(met) == len(FACTORS[first]) * len(FACTORS[second])
     assert len(ROWS) < 80
 
 
@@ -174,8 +174,8 @@ def modalities(row):
     """Return what is measured in a study."""
     return [
         name
-        for name, other in (("snp", ("images only", "measurements only")), ("region", GENOTYPED))
-        if row["source"] not in other
+        for name, without in (("snp", ("images only", "measurements only")), ("region", GENOTYPED))
+        if row["source"] not in without
     ]
 
 
@@ -204,7 +204,7 @@ def methods_of(row):
 def configure(row):
     """Return the configuration of one combination."""
     simulated = row["source"].startswith("simulated")
-    made = "results/grid/simulate"
+    simulated_folder = "results/grid/simulate"
     folds = {"fold_by": "site"}
     if row["folds"] != "site":
         folds = dict(zip(("folds", "repeats"), row["folds"], strict=True))
@@ -231,14 +231,17 @@ def configure(row):
     if simulated:
         study["simulate"] = {"people": 40, "images": IMAGES, "faults": False, "sites": SITES}
         study["simulate"]["outcomes"] = SIMULATED
-        study["genotypes"]["inputs"] = [f"{made}/genotypes/array1", f"{made}/genotypes/array2"]
-        study["annotation"] = {"genes": f"{made}/genes.gene.loc"}
-        study["cohort"]["participants"] = f"{made}/participants.tsv"
-        study["report"] = {"truth": f"{made}/truth.json"}
+        study["genotypes"]["inputs"] = [
+            f"{simulated_folder}/genotypes/array1",
+            f"{simulated_folder}/genotypes/array2",
+        ]
+        study["annotation"] = {"genes": f"{simulated_folder}/genes.gene.loc"}
+        study["cohort"]["participants"] = f"{simulated_folder}/participants.tsv"
+        study["report"] = {"truth": f"{simulated_folder}/truth.json"}
     if has_images(row):
-        folder = made if simulated else ""
+        folder = simulated_folder if simulated else ""
         study["imaging"] = {
-            "bids": f"{made}/bids" if simulated else "bids",
+            "bids": f"{simulated_folder}/bids" if simulated else "bids",
             "atlas": {name: f"{folder}/atlas.{suffix}".lstrip("/") for name, suffix in ATLAS},
             "preset": row["preset"],
             "brain": row["brain"],
@@ -251,7 +254,7 @@ def configure(row):
                 study["imaging"] |= {"mask": None, "brain": "stripped"}
     elif simulated:
         study["simulate"]["imaging"] = "measurements"
-        study["imaging"] = {"measurements": f"{made}/regions.nc"}
+        study["imaging"] = {"measurements": f"{simulated_folder}/regions.nc"}
     elif "region" in modalities(row):
         study["imaging"] = {"measurements": "regions.tsv"}
         if row["source"].endswith("places"):
@@ -325,9 +328,11 @@ def test_a_combination_builds_its_graph(inputs, row):
     counts = Counter(job.rule for job in jobs)
     some = expected(row, study)
     assert {rule: counts[rule] for rule in some} == some
-    others = {rule: count for rule, count in counts.items() if rule not in some}
-    assert set(others.values()) == {1}
-    assert {"join_people", "split_folds", "stratify_people", "summarize_study"} <= set(others)
+    count_of_others = {rule: count for rule, count in counts.items() if rule not in some}
+    assert set(count_of_others.values()) == {1}
+    assert {"join_people", "split_folds", "stratify_people", "summarize_study"} <= set(
+        count_of_others
+    )
     networks = {
         name
         for name, entry in study["training"]["methods"].items()

@@ -260,10 +260,13 @@ def test_every_file_is_an_input_of_a_rule_and_recorded(name, tmp_path, inputs_of
         genotypes = study.genotypes.files if study.genotypes else []
         stages = ("imaging", "connectivity", "lesions", "histology")
         sections = {name: getattr(study, name) for name in stages}
-        own = {name: one.model_dump(mode="json") for name, one in study.modality_sections().items()}
+        modalities = {
+            name: section.model_dump(mode="json")
+            for name, section in study.modality_sections().items()
+        }
         paths_by_kind = given_files(
             [*genotypes, *study.tables()],
             **{name: section.dump() for name, section in sections.items() if section},
-            modalities=json.dumps(own),
+            modalities=json.dumps(modalities),
         )
     assert set(FILES[name]) == {path for paths in paths_by_kind.values() for path in paths}

@@ -197,11 +197,11 @@ def test_the_study_of_tumours_ranks_genes_and_draws_patches(dry):
     assert plan["simulate_tumours"] == plan["collect_slides"] == plan["join_expression"] == 1
     assert "simulate_cohort" not in plan
     methods = dry.config["training"]["methods"].values()
-    slides = [one for one in methods if one["kind"] in ("subspace", "mil")
-              and "patch" in one.get("reads", ["patch"])]  # fmt: skip
+    slides = [method for method in methods if method["kind"] in ("subspace", "mil")
+              and "patch" in method.get("reads", ["patch"])]  # fmt: skip
     assert plan["draw_patches"] == len(slides)
     # Places of a bag are no instances that people share: only expression is ranked.
-    alone = [one for one in methods if one.get("reads") in (["patch"], ["covariates"])]
+    alone = [method for method in methods if method.get("reads") in (["patch"], ["covariates"])]
     assert plan["rank_expression"] == len(methods) - len(alone)
     # Families of genes are tested in each ranking of expression.
     assert plan["test_expression_enrichment"] == plan["rank_expression"]
@@ -335,5 +335,5 @@ def test_every_file_of_every_job_is_a_target(dry, study):
     }
     assert targets and lost == {}
     if study == "masks":
-        left = {path.rpartition("/")[2] for path in targets if "/mgi/" in path}
-        assert left >= {"masks.h5", "retrieval.tsv", "retrieval.png"}
+        names = {path.rpartition("/")[2] for path in targets if "/mgi/" in path}
+        assert names >= {"masks.h5", "retrieval.tsv", "retrieval.png"}

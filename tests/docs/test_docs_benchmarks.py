@@ -87,7 +87,7 @@ def test_pairs_left_out__nobody_of_the_two_folds_trains_or_stops() -> None:
 
 
 def test_gain__of_one_cohort_is_that_of_its_folds_and_of_several_over_cohorts() -> None:
-    module = importlib.import_module("migtrans")
+    module = importlib.import_module("migtrans_page")
     random = np.random.default_rng(2)
     auc = random.uniform(0.5, 0.9, (2, 5, 5)).round(5)  # (method, cohort, fold)
     rows = pd.DataFrame(
@@ -101,9 +101,9 @@ def test_gain__of_one_cohort_is_that_of_its_folds_and_of_several_over_cohorts() 
             for cohort in range(5)
         ]
     )
-    one = module.gain(rows[rows["cohort"] == 0], "a", "b")
+    single_cohort = module.gain(rows[rows["cohort"] == 0], "a", "b")
     mean, low, high = nadeau_bengio(auc[0, 0] - auc[1, 0], 0.25)
-    assert one == f"{mean:+.3f} ({low:+.3f} to {high:+.3f})".replace("-", "−")
+    assert single_cohort == f"{mean:+.3f} ({low:+.3f} to {high:+.3f})".replace("-", "−")
     differences = (auc[0] - auc[1]).mean(axis=1)
     low, high = ttest_1samp(differences, 0).confidence_interval()
     several = module.gain(rows, "a", "b")

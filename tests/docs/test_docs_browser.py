@@ -40,16 +40,16 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
-    chosen = webdriver.ChromeOptions()
-    chosen.binary_location = str(shutil.which("chromium"))
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
     for word in (
         *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
         *("--disable-background-networking", "--window-size=1280,900"),
         f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):
-        chosen.add_argument(word)
-    chosen.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=chosen, service=Service(str(shutil.which("chromedriver"))))
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
     yield chrome
     chrome.quit()
 

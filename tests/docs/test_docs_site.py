@@ -94,13 +94,13 @@ def test_no_page_asks_another_host_for_anything(pages, site):
 
 
 def test_no_markdown_is_left_as_it_was_typed(pages, site):
-    left = [
+    typed = [
         f"{page.relative_to(site)}: {text[:80]!r}"
         for page, content in pages.items()
         for text in content.paragraphs
         if any(mark in text for mark in TYPED)
     ]
-    assert left == []
+    assert typed == []
 
 
 def test_every_page_has_one_title_and_is_found_by_the_search(pages, site):

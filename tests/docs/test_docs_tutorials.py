@@ -51,7 +51,11 @@ def write_people(path: Path, column: str, codes: tuple[str, str], **more: object
 
 def write_genotypes(prefix: Path, chromosomes: list[int], people: list[str] = PEOPLE) -> None:
     rng = np.random.default_rng(2)
-    rows = [(str(one), f"rs{one}{place}", 1000 * place) for one in chromosomes for place in (1, 2)]
+    rows = [
+        (str(chromosome), f"rs{chromosome}{place}", 1000 * place)
+        for chromosome in chromosomes
+        for place in (1, 2)
+    ]
     variants = pd.DataFrame(rows, columns=["chromosome", "snp", "position"]).assign(a1="A", a2="G")
     fam = pd.DataFrame({"fid": people, "iid": people, "sex": [1, 2] * (len(people) // 2)})
     write_fileset(
@@ -90,7 +94,11 @@ def own_data(data: Path) -> None:
         write_genotypes(data / name, [1, 2])
     write_gene_loc(data / "NCBI37.3.gene.loc")
     values = numbers(3, N, 4)
-    names = [f"{side}-{one}" for side in ("Left", "Right") for one in ("Hippocampus", "Amygdala")]
+    names = [
+        f"{side}-{structure}"
+        for side in ("Left", "Right")
+        for structure in ("Hippocampus", "Amygdala")
+    ]
     table = pd.DataFrame(values, columns=names).assign(eTIV=numbers(4, N, low=1.2e6, high=1.7e6))
     table.insert(0, "subject_id", PEOPLE)
     table.to_csv(data / "freesurfer.csv", index=False)
@@ -101,10 +109,10 @@ def adni(data: Path) -> None:
     write_genotypes(data / "array1", [1, 2], PEOPLE[:20])
     write_genotypes(data / "array2", [1, 2], PEOPLE[20:])
     write_gene_loc(data / "NCBI37.3.gene.loc")
-    for who, (left, right, head) in zip(PEOPLE, numbers(5, N, 3), strict=True):
+    for who, (left_volume, right_volume, head) in zip(PEOPLE, numbers(5, N, 3), strict=True):
         stats = data / "freesurfer" / f"sub-{who}" / "stats"
         stats.mkdir(parents=True)
-        rows = f"1 17 1 {left} Left-Hippocampus\n2 53 1 {right} Right-Hippocampus\n"
+        rows = f"1 17 1 {left_volume} Left-Hippocampus\n2 53 1 {right_volume} Right-Hippocampus\n"
         (stats / "aseg.stats").write_text(
             f"# Measure EstimatedTotalIntraCranialVol, eTIV, head, {head * 400}, mm^3\n"
             f"# ColHeaders Index SegId NVoxels Volume_mm3 StructName\n{rows}"
@@ -116,10 +124,10 @@ def uk_biobank(data: Path) -> None:
     write_genotypes(data / "all", list(range(1, 23)))
     write_gtf(data / "genes.gtf")
     for chromosome in map(str, range(1, 23)):
-        one = ["--bfile", "all", "--chr", chromosome]
-        plink2(data, *one, "--make-pgen", "--out", f"chr{chromosome}")
+        source = ["--bfile", "all", "--chr", chromosome]
+        plink2(data, *source, "--make-pgen", "--out", f"chr{chromosome}")
         form = ["bgen-1.2", "ref-first", "bits=8", "id-paste=iid"]
-        plink2(data, *one, "--export", *form, "--out", f"c{chromosome}")
+        plink2(data, *source, "--export", *form, "--out", f"c{chromosome}")
         (data / f"c{chromosome}.sample").rename(data / "ukb.sample")
     # Volumes by FIRST, and the factor by which a head is scaled to the template.
     fields = [*(f"{number}-2.0" for number in range(25011, 25015)), "25000-2.0"]
@@ -192,9 +200,9 @@ def test_tutorial__every_command_leads_where_the_page_says(
     for block in blocks:
         if "gendmr init" in block:
             configuration.unlink(missing_ok=True)  # two ways to begin
-        said = carry_out(clone, block)
+        output = carry_out(clone, block)
         if "gendmr check" in block:
-            assert "nothing is missing, and all fits" in said
+            assert "nothing is missing, and all fits" in output
     # Nothing had to be edited, and nothing was.
     assert before == {path: path.read_bytes() for path in before}
     study = yaml.safe_load(configuration.read_text())

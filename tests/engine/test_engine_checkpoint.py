@@ -34,10 +34,10 @@ class Killed(RuntimeError):
 def train(
     cohort: Path, output: Path, stop_at: str | None = None, options: MethodOptions = OPTIONS
 ) -> list[str]:
-    said = []
+    lines = []
 
     def progress(line: str) -> None:
-        said.append(line)
+        lines.append(line)
         if stop_at is not None and line.startswith(stop_at):
             raise Killed(line)
 
@@ -53,7 +53,7 @@ def train(
         checkpoint_every=2,
         progress=progress,
     )
-    return said
+    return lines
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -79,8 +79,8 @@ def test_an_interrupted_fit_ends_with_the_same_bytes(
     with pytest.raises(Killed):
         train(cohort, output, stop_at="epoch 5")
     assert not output.exists() and len(checkpoints(tmp_path)) == 1
-    said = train(cohort, output)
-    assert "going on from the checkpoint of epoch 4" in said
+    lines = train(cohort, output)
+    assert "going on from the checkpoint of epoch 4" in lines
     assert contents(output) == whole
     assert not (tmp_path / "checkpoints").exists()
 
@@ -91,8 +91,8 @@ def test_a_checkpoint_of_another_configuration_is_not_used(
     output = tmp_path / "repeat-0" / "fold-0"
     with pytest.raises(Killed):
         train(cohort, output, stop_at="epoch 5", options=OTHER)
-    said = train(cohort, output)
-    assert not [line for line in said if "checkpoint" in line]
+    lines = train(cohort, output)
+    assert not [line for line in lines if "checkpoint" in line]
     assert contents(output) == whole
 
 
@@ -103,10 +103,10 @@ def test_a_checkpoint_under_a_wrong_name_is_refused(
     for options in (OTHER, OPTIONS):
         with pytest.raises(Killed):
             train(cohort, output, stop_at="epoch 5", options=options)
-    other, mine = sorted(checkpoints(tmp_path), key=lambda path: path.stat().st_mtime_ns)
-    other.replace(mine)
-    said = train(cohort, output)
-    assert any("belongs to another configuration" in line for line in said)
+    other_key, own_key = sorted(checkpoints(tmp_path), key=lambda path: path.stat().st_mtime_ns)
+    other_key.replace(own_key)
+    lines = train(cohort, output)
+    assert any("belongs to another configuration" in line for line in lines)
     assert [path.suffix for path in checkpoints(tmp_path)] == [".refused"]
     assert contents(output) == whole
 
@@ -123,25 +123,25 @@ def test_a_damaged_checkpoint_is_set_aside(
     if damage == "flip":
         content[len(content) // 2] ^= 1
     path.write_bytes({"cut": content[:-7], "flip": content, "empty": b""}[damage])
-    said = train(cohort, output)
-    assert any("its checksum is wrong" in line for line in said)
+    lines = train(cohort, output)
+    assert any("its checksum is wrong" in line for line in lines)
     assert [path.suffix for path in checkpoints(tmp_path)] == [".damaged"]
     assert contents(output) == whole
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     tmp_path = tmp_path / "checkpoints"
-    place = Checkpoint(tmp_path, "abc", say=said.append)
+    place = Checkpoint(tmp_path, "abc", say=lines.append)
     assert place.load() is None
     tensors = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False])}
     state = {"epoch": 3, "value": [[float("-inf"), 0.1 + 0.2]], "big": 2**100}
     place.save(tensors, state)
-    found = place.load()
-    assert found is not None
+    loaded = place.load()
+    assert loaded is not None
     for name, value in tensors.items():
-        np.testing.assert_array_equal(found[0][name], value)
-    assert found[1] == state
+        np.testing.assert_array_equal(loaded[0][name], value)
+    assert loaded[1] == state
     place.discard()
     assert not tmp_path.exists()
 
@@ -226,6 +226,6 @@ def test_a_fold_shows_its_history_while_it_trains(cohort: Path, tmp_path: Path) 
     with pytest.raises(Killed):
         train(cohort, tmp_path / "repeat-0" / "fold-0", stop_at="epoch 5")
     (path,) = tmp_path.glob("checkpoints/*/progress.json")
-    told = json.loads(path.read_text())
-    assert [line["epoch"] for line in told["history"]] == [1, 2, 3, 4]
-    assert (told["repeat"], told["fold"]) == (0, 0)
+    progress = json.loads(path.read_text())
+    assert [line["epoch"] for line in progress["history"]] == [1, 2, 3, 4]
+    assert (progress["repeat"], progress["fold"]) == (0, 0)

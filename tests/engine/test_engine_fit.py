@@ -61,26 +61,26 @@ def test_together_and_apart_are_the_same_training() -> None:
 
 def test_a_replicate_does_not_depend_on_its_neighbours() -> None:
     problems = [problem(seed, people) for seed, people in ((1, 20), (2, 7), (3, 20))]
-    beside, _ = run(Plain(), perceptron, problems, [followed()])
-    for place, one in enumerate(problems):
-        alone, _ = run(Plain(), perceptron, [one], [followed()])
-        torch.testing.assert_close(alone.weights[0], beside.weights[place], rtol=1e-5, atol=1e-6)
-    assert (beside.weights[0] - beside.weights[2]).abs().max() > 0.01
+    together, _ = run(Plain(), perceptron, problems, [followed()])
+    for place, replicate in enumerate(problems):
+        alone, _ = run(Plain(), perceptron, [replicate], [followed()])
+        torch.testing.assert_close(alone.weights[0], together.weights[place], rtol=1e-5, atol=1e-6)
+    assert (together.weights[0] - together.weights[2]).abs().max() > 0.01
 
 
 def test_the_history_tells_the_loss_of_the_task_on_both_sides() -> None:
-    found, layout = run(Plain(), perceptron, [problem(1)], [followed()], stopping="last")
-    line = found.history[0][-1]
+    fitted, layout = run(Plain(), perceptron, [problem(1)], [followed()], stopping="last")
+    line = fitted.history[0][-1]
     assert set(line) == {
         "epoch", "step", "train_loss", "validation_loss", "train_error", "validation_error",
         "learning_rate", "follow", "seen",
     }  # fmt: skip
-    one = problem(1)
-    weights = layout.unflatten(found.weights[0])
-    x = one.validation.tensors["x"].numpy()  # type: ignore[attr-defined]
+    judged = problem(1)
+    weights = layout.unflatten(fitted.weights[0])
+    x = judged.validation.tensors["x"].numpy()  # type: ignore[attr-defined]
     hidden = np.tanh(x @ weights["first.weight"].numpy().T + weights["first.bias"].numpy())
     output = hidden @ weights["last.weight"].numpy().T + weights["last.bias"].numpy()
-    error = one.validation_outcome.value - output[:, 0]  # type: ignore[attr-defined]
+    error = judged.validation_outcome.value - output[:, 0]  # type: ignore[attr-defined]
     assert line["validation_loss"] == pytest.approx((error**2).mean() / 2, rel=1e-5)
     assert line["validation_error"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
     assert line["seen"] == pytest.approx(1 - 0.5**4)  # once an epoch, halved after each
@@ -105,8 +105,8 @@ def test_a_killed_fit_goes_on_in_its_phase_to_the_same_bytes(
         if line.startswith(stop_at):
             raise Stop(line)
 
-    said: list[str] = []
-    checkpoint = Checkpoint(tmp_path, "key", every=2, say=said.append)
+    lines: list[str] = []
+    checkpoint = Checkpoint(tmp_path, "key", every=2, say=lines.append)
     with pytest.raises(Stop):
         run(network, make, [problem(1)], phases, checkpoint=checkpoint, progress=stop, **more)
     again, _ = run(network, make, [problem(1)], phases, checkpoint=checkpoint, **more)
@@ -121,19 +121,19 @@ def test_a_killed_fit_goes_on_in_its_phase_to_the_same_bytes(
         "epoch 6": ["of epoch 0 of phase 2"],
         "epoch 10": ["of epoch 4 of phase 2"],
     }
-    assert [line.removeprefix("going on from the checkpoint ") for line in said] == expected[
+    assert [line.removeprefix("going on from the checkpoint ") for line in lines] == expected[
         stop_at
     ]
 
 
 def test_weights_that_a_phase_does_not_train_stay() -> None:
     frozen = plain_phase("fit", trainable=lambda name: name.startswith("last"), keep="last")
-    found, layout = run(Plain(), perceptron, [problem(1)], [frozen])
+    fitted, layout = run(Plain(), perceptron, [problem(1)], [frozen])
     free, _ = run(Plain(), perceptron, [problem(1)], [plain_phase(keep="last")])
     begun, _ = run(Plain(), perceptron, [problem(1)], [plain_phase(epochs=1)], learning_rate=1e-30)
-    own, moved, start = (layout.unflatten(one.weights[0]) for one in (found, free, begun))
-    assert torch.equal(own["first.weight"], start["first.weight"])
-    assert not torch.equal(own["last.weight"], start["last.weight"])
+    final, moved, start = (layout.unflatten(result.weights[0]) for result in (fitted, free, begun))
+    assert torch.equal(final["first.weight"], start["first.weight"])
+    assert not torch.equal(final["last.weight"], start["last.weight"])
     assert not torch.equal(moved["first.weight"], start["first.weight"])
 
 
@@ -143,14 +143,14 @@ def test_a_phase_that_predicts_nothing_is_not_judged() -> None:
             return {"hidden": module.first(batch["x"])}  # type: ignore[operator]
 
     small = Term(lambda step: (step.outputs["hidden"] ** 2).mean())
-    found, _ = run(Encoder(), perceptron, [problem(1)], [Phase("pretraining", {"size": small})])
-    lines = found.history[0]
-    assert found.best_epoch == [4]
+    fitted, _ = run(Encoder(), perceptron, [problem(1)], [Phase("pretraining", {"size": small})])
+    lines = fitted.history[0]
+    assert fitted.best_epoch == [4]
     assert "validation_loss" not in lines[0] and lines[-1]["size"] < lines[0]["size"]
 
 
 def test_running_statistics_are_those_of_the_batches() -> None:
-    found, _ = run(
+    fitted, _ = run(
         Deep(), lambda: nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)), [problem(4)],
         [plain_phase(keep="last")], replicates="apart", epochs=2, batch_size=10,
     )  # fmt: skip
@@ -159,8 +159,8 @@ def test_running_statistics_are_those_of_the_batches() -> None:
     for epoch in (1, 2):
         for rows in np.array_split(shuffled_order(4, "fit", epoch, 20), 2):
             mean = 0.9 * mean + 0.1 * x[rows].mean(0)
-    torch.testing.assert_close(found.buffers["0.running_mean"][0], mean)
-    assert found.buffers["0.num_batches_tracked"].tolist() == [4]
+    torch.testing.assert_close(fitted.buffers["0.running_mean"][0], mean)
+    assert fitted.buffers["0.num_batches_tracked"].tolist() == [4]
 
 
 def test_running_statistics_are_refused_together() -> None:
@@ -194,15 +194,15 @@ def test_kept_statistics_belong_to_the_kept_epoch() -> None:
             Worse.calls += 1
             return float(Worse.calls)
 
-    one = problem(1)
-    one = FitProblem(
-        1, Worse(), one.train, one.validation, one.outcome, one.validation_outcome, fixed={}  # type: ignore[arg-type]
+    plain = problem(1)
+    judged = FitProblem(
+        1, Worse(), plain.train, plain.validation, plain.outcome, plain.validation_outcome, fixed={}  # type: ignore[arg-type]
     )  # fmt: skip
-    found, _ = run(
-        Deep(), deep, [one], [plain_phase(keep="best_metric")], replicates="apart", patience=2
+    fitted, _ = run(
+        Deep(), deep, [judged], [plain_phase(keep="best_metric")], replicates="apart", patience=2
     )
-    assert found.best_epoch == [1] and len(found.history[0]) == 3
-    assert found.buffers["1.num_batches_tracked"].tolist() == [4]  # 20 people in steps of 6
+    assert fitted.best_epoch == [1] and len(fitted.history[0]) == 3
+    assert fitted.buffers["1.num_batches_tracked"].tolist() == [4]  # 20 people in steps of 6
 
 
 def test_standard_dropout_depends_on_the_seed_alone() -> None:
@@ -230,46 +230,46 @@ def test_a_transformer_layer_with_dropout_trains_apart() -> None:
     def layer() -> nn.Module:
         return nn.TransformerEncoderLayer(4, 2, 8, dropout=0.2, batch_first=True)
 
-    found, _ = run(Tokens(), layer, [problem(1), problem(2)], [plain_phase()], replicates="apart")
-    assert torch.isfinite(found.weights).all()
-    assert found.history[0][0]["validation_loss"] != found.history[0][-1]["validation_loss"]
+    fitted, _ = run(Tokens(), layer, [problem(1), problem(2)], [plain_phase()], replicates="apart")
+    assert torch.isfinite(fitted.weights).all()
+    assert fitted.history[0][0]["validation_loss"] != fitted.history[0][-1]["validation_loss"]
 
 
 @pytest.mark.parametrize("replicates", ["together", "apart"])
 def test_nobody_is_read_but_in_batches(replicates: str) -> None:
     more: dict[str, Any] = {"replicates": replicates, "batch_size": 4}
-    stored, held = problem(1, rows=OnDisk), problem(1)
+    stored, in_memory = problem(1, rows=OnDisk), problem(1)
     read, _ = run(Plain(), perceptron, [stored], [followed()], **more)
-    kept, _ = run(Plain(), perceptron, [held], [followed()], **more)
-    assert torch.equal(read.weights, kept.weights)
+    from_memory, _ = run(Plain(), perceptron, [in_memory], [followed()], **more)
+    assert torch.equal(read.weights, from_memory.weights)
     assert stored.train.largest == stored.validation.largest == 4  # type: ignore[attr-defined]
 
 
 def test_a_batch_size_of_everybody_is_gradient_descent() -> None:
-    seen: list[int] = []
+    sizes: list[int] = []
 
     class Counting(Plain):
         def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
-            seen.append(len(batch["x"]))
+            sizes.append(len(batch["x"]))
             return super().forward(module, batch)
 
     run(Counting(), perceptron, [problem(1)], [plain_phase()], replicates="apart", batch_size=50)
-    assert seen == [20, 9] * 4
-    seen.clear()
+    assert sizes == [20, 9] * 4
+    sizes.clear()
     run(Counting(), perceptron, [problem(1)], [plain_phase()], replicates="apart", batch_size=5)
-    assert seen == [5, 5, 5, 5, 5, 4] * 4
+    assert sizes == [5, 5, 5, 5, 5, 4] * 4
 
 
 @pytest.mark.parametrize("replicates", ["together", "apart"])
 def test_a_hook_is_given_the_gradient_of_each_term(replicates: str) -> None:
-    given: list[Tensors] = []
+    gradients_seen: list[Tensors] = []
 
     class Looking(Plain):
         def on_before_optimizer_step(
             self, gradients: Mapping[str, torch.Tensor], outputs: Tensors, batch: Tensors,
             layout: Layout,
         ) -> torch.Tensor:  # fmt: skip
-            given.append(dict(gradients))
+            gradients_seen.append(dict(gradients))
             return super().on_before_optimizer_step(gradients, outputs, batch, layout)
 
     class Deaf(Looking):
@@ -283,7 +283,10 @@ def test_a_hook_is_given_the_gradient_of_each_term(replicates: str) -> None:
     plain, _ = run(Plain(), perceptron, [problem(1)], [followed()], **more)
     looking, _ = run(Looking(), perceptron, [problem(1)], [followed()], **more)
     torch.testing.assert_close(plain.weights, looking.weights, rtol=1e-5, atol=1e-6)
-    assert set(given[0]) == {"task", "follow"} and given[0]["task"].shape == plain.weights.shape
+    assert (
+        set(gradients_seen[0]) == {"task", "follow"}
+        and gradients_seen[0]["task"].shape == plain.weights.shape
+    )
     deaf, _ = run(Deaf(), perceptron, [problem(1)], [followed()], **more)
     alone, _ = run(Plain(), perceptron, [problem(1)], [plain_phase()], **more)
     torch.testing.assert_close(deaf.weights, alone.weights, rtol=1e-5, atol=1e-6)

@@ -134,9 +134,9 @@ def followed() -> Phase:
     """A phase with a teacher, whose outputs are followed."""
 
     def follow(step: Step) -> torch.Tensor:
-        told = step.teacher_outputs["average"]["output"]
-        each = (step.outputs["output"] - told) ** 2
-        return (step.batch["weight"] * each[:, 0]).sum() / step.batch["weight"].sum()
+        teacher_output = step.teacher_outputs["average"]["output"]
+        squares = (step.outputs["output"] - teacher_output) ** 2
+        return (step.batch["weight"] * squares[:, 0]).sum() / step.batch["weight"].sum()
 
     return Phase(
         "fit",
@@ -162,26 +162,26 @@ def run(
 ) -> tuple[Fit, Layout]:
     """Fit problems with modules of `make`, initialised from their own seeds."""
     modules = []
-    for one in problems:
-        with seeded(derive(one.seed, "weights"), CPU):
+    for fit_problem in problems:
+        with seeded(derive(fit_problem.seed, "weights"), CPU):
             modules.append(make())
     layout = Layout(modules[0])
     options = OptimisationSection(
         **{"epochs": 4, "batch_size": 6, "learning_rate": 0.02, "weight_decay": 0.1} | optimisation
     )
-    found = fit(
+    result = fit(
         network,
         make(),
         problems,
         phases,
         options,
-        weights=torch.stack([layout.flatten(one) for one in modules]),
-        buffers=stack([dict(one.named_buffers()) for one in modules], CPU),
+        weights=torch.stack([layout.flatten(module) for module in modules]),
+        buffers=stack([dict(module.named_buffers()) for module in modules], CPU),
         replicates=replicates,
         checkpoint=checkpoint,
         progress=progress,
     )
-    return found, layout
+    return result, layout
 
 
 def shuffled_order(seed: int, phase: str, epoch: int, people: int) -> np.ndarray:

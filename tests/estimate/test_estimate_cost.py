@@ -23,7 +23,14 @@ from gendmr.estimate.cost import (
     table,
 )
 from gendmr.estimate.plan import Job, planned_jobs
-from gendmr.estimate.size import TRAINING, Size, drivers, known_size, study_size
+from gendmr.estimate.size import (
+    TRAINING,
+    Size,
+    drivers,
+    known_size,
+    rule_family,
+    study_size,
+)
 from remedies import mended
 
 KINDS = ["gendmr", "ridge", "locus", "polygenic", "association", "fusion"]
@@ -104,10 +111,10 @@ def test_permutations_of_the_last_chunk_are_those_it_has(kind):
 def test_a_method_pays_for_what_it_reads_only():
     methods = {"images": {"kind": "ridge", "reads": ["region"]}, "both": {"kind": "ridge"}}
     of = study(training__methods=methods)
-    images, both = (
+    images, images_and_snps = (
         Job("train_fold", {"method": name, "repeat": "0", "fold": "0"}) for name in methods
     )
-    assert seconds(images, of) < seconds(both, of)
+    assert seconds(images, of) < seconds(images_and_snps, of)
     assert seconds(images, of) == seconds(images, of, size=sized(snps=6000))
 
 
@@ -120,18 +127,51 @@ def test_a_method_without_rates_is_listed_and_no_error(monkeypatch):
     cost = cost_of([*jobs, Job("collect_metrics", {"method": "ridge"})], study(), SIZE)
     assert cost.unmeasured == {"train_fold ridge": 3}
     assert [stage.jobs for stage in cost.stages] == [1]
-    said = table(cost, cores=2, gpus=0)
-    assert "Not measured, and in no sum above: train_fold ridge (3 jobs)." in said
+    text = table(cost, cores=2, gpus=0)
+    assert "Not measured, and in no sum above: train_fold ridge (3 jobs)." in text
     assert "train_fold ridge (3 jobs)" in table(cost_of(jobs, study(), SIZE), cores=2, gpus=0)
 
 
 @pytest.mark.parametrize("rule", ["rank", "draw"])
 def test_rules_of_some_modalities_have_the_rates_of_their_verb(rule):
-    both, one = Job(f"{rule}_snp_region"), Job(f"{rule}_region")
-    assert seconds(both) == seconds(one) > 0
-    assert cost_of([both], study(), SIZE).stages[0].name == "ranking"
+    two_modalities, single_modality = Job(f"{rule}_snp_region"), Job(f"{rule}_region")
+    assert seconds(two_modalities) == seconds(single_modality) > 0
+    assert cost_of([two_modalities], study(), SIZE).stages[0].name == "ranking"
     with pytest.raises(ConfigurationError, match=f"{rule}_dog"):
         cost_of([Job(f"{rule}_dog")], study(), SIZE)
+
+
+STUDIES = ("calibration", "mgi", "migtrans", "outcomes", "planted", "subspace")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_no_rule_that_stands_once_is_taken_for_one_of_a_set_of_modalities(name, root):
+    """Such as `join_expression`, in a study whose modalities are called `expression`."""
+    written = yaml.safe_load((root / f"config/studies/{name}.yaml").read_text(encoding="utf-8"))
+    study_of_modalities = Study.parse(written)
+    rules = [rule for rule in stages_of_rules() if not rule.startswith(TRAINING)]
+    assert "join_expression" in rules
+    assert [rule_family(Job(rule), study_of_modalities) for rule in rules] == rules
+
+
+@pytest.mark.parametrize("name", ["mgi", "migtrans", "outcomes", "subspace"])
+def test_a_study_of_the_house_is_estimated_before_anything_of_it_is_there(name, root, monkeypatch):
+    monkeypatch.chdir(root)
+    words = ["estimate", "--configfile", f"config/studies/{name}.yaml", "--cores", "2"]
+    result = CliRunner().invoke(commands, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    # A sum without methods that nobody has measured is no estimate of the whole.
+    words = "at least" if "Not measured" in result.output else "about"
+    assert f"On 2 cores: {words}" in result.output
+    assert re.search(r"^training +\d+", result.output, re.MULTILINE)
+
+
+def test_a_study_is_estimated_in_any_folder(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["estimate", "--configfile", str(root / "config/studies/outcomes.yaml")]
+    result = CliRunner().invoke(commands, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "On 2 cores: about" in result.output
 
 
 def test_a_study_without_genotypes_has_a_size_and_costs(tmp_path, monkeypatch):
@@ -190,9 +230,9 @@ def test_size_is_told_from_the_heads_of_genotypes(tmp_path, monkeypatch):
         (tmp_path / f"{name}.fam").write_text("".join(f"0 P{i} 0 0 1 -9\n" for i in people))
         (tmp_path / f"{name}.bim").write_text("1\trs1\t0\t1\tA\tG\n" * 50)
     (tmp_path / "genes.loc").write_text("1\t1\t100\t200\t+\tG\n" * 4)
-    beside = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
-    assert (beside.people, beside.variants) == (30, 100)
-    assert beside.instances["snp"] == 40 and beside.available["snp"] == 100
+    size = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
+    assert (size.people, size.variants) == (30, 100)
+    assert size.instances["snp"] == 40 and size.available["snp"] == 100
     (tmp_path / "b.fam").write_text("".join(f"0 Q{i} 0 0 1 -9\n" for i in range(20)))
     merged = study_size(study(genotypes__inputs=["a", "b"]), scans=2)
     assert (merged.people, merged.variants) == (50, 50)
@@ -213,8 +253,8 @@ def test_size_is_told_from_the_heads_of_genotypes(tmp_path, monkeypatch):
         lambda: study_size(study(**named), scans=2, **counts),
     ):
         named["genotypes__inputs"] = ["a", "b"]
-    given = study_size(study(genotypes__inputs=["absent"]), scans=2, people=7, variants=9)
-    assert (given.people, given.variants) == (7, 9)
+    declared = study_size(study(genotypes__inputs=["absent"]), scans=2, people=7, variants=9)
+    assert (declared.people, declared.variants) == (7, 9)
 
 
 def test_folds_by_a_column_are_counted(tmp_path, monkeypatch):
@@ -269,7 +309,7 @@ def test_help_lists_every_target(root):
 
 
 def test_stages_of_rules__knows_every_rule_of_every_file(root):
-    known = stages_of_rules()
+    stages = stages_of_rules()
     for path in (root / "workflow" / "rules").glob("*.smk"):
         for name in re.findall(r"^\s*rule (\w+):", path.read_text(), re.M):
-            assert known.get(name) == path.stem, name
+            assert stages.get(name) == path.stem, name

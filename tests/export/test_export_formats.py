@@ -79,10 +79,12 @@ def test_associations_are_those_of_a_score_test(exported: Path, study: Path) -> 
     covariates = np.column_stack([people["age"], people["sex"] == "F"]).astype(float)
     z = score_test(snps["dosage"].values, centred, covariates)[0][:, 0]
     place = snps["chromosome"].to_series() + ":" + snps["position"].to_series().astype(str)
-    own = pd.DataFrame({"z": z, "effect": snps["effect_allele"].values}, index=place.to_numpy())
+    expected = pd.DataFrame(
+        {"z": z, "effect": snps["effect_allele"].values}, index=place.to_numpy()
+    )
     theirs = (table["beta"] / table["standard_error"]).to_numpy()
     position = table["base_pair_location"].astype(str)
-    tested = own.loc[table["chromosome"].astype(str) + ":" + position]
+    tested = expected.loc[table["chromosome"].astype(str) + ":" + position]
     sign = np.where(tested["effect"].to_numpy() == table["effect_allele"].to_numpy(), 1, -1)
     assert np.corrcoef(theirs * sign, tested["z"])[0, 1] > 0.8
     # The allele that was planted as the risk raises the odds.
@@ -237,7 +239,7 @@ def test_methods_text__has_a_paragraph_of_each_stage_that_ran(
     text = methods_text(StudyResults(folder))
     assert SENTENCES[stage] in text
     assert "2 people moved. Software: numpy 2.4 [@harris2020numpy]." in text
-    assert [other for other in SENTENCES if SENTENCES[other] in text] == [stage]
+    assert [named for named in SENTENCES if SENTENCES[named] in text] == [stage]
 
 
 def test_methods_text__knows_every_stage_and_the_papers_of_every_published_method() -> None:

@@ -72,12 +72,12 @@ def test_plink_scores_people_as_the_folds_do(study: Path, tmp_path: Path) -> Non
         per_allele = fitted["terms"][:, 0, 0] / fitted["scale"]
         weights.append(pd.Series(per_allele, index=names))
         stored = read_dataset(result.folder / "attributions.nc", attributions_schema())
-        held_out = [one for one in stored["participant"].values.astype(str) if one in complete]
+        held_out = [name for name in stored["participant"].values.astype(str) if name in complete]
         rows = np.isin(stored["participant"].values.astype(str), held_out)
         columns = snps["snp"].to_index().get_indexer(pd.Index(names))
-        own = snps["dosage"].values[np.isin(people, held_out)][:, columns]
+        dosages = snps["dosage"].values[np.isin(people, held_out)][:, columns]
         values = stored["value_snp"].values[rows].sum(axis=1)
-        difference = values - own @ per_allele
+        difference = values - dosages @ per_allele
         assert len(held_out) > 10
         np.testing.assert_allclose(difference, difference[0], atol=1e-5)
     mean = pd.concat(weights, axis=1).fillna(0.0).mean(axis=1)

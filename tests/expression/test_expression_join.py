@@ -32,11 +32,11 @@ def levels(people: list[str] = PEOPLE, genes: list[str] = GENES) -> pd.DataFrame
 def section(folder: Path, *tables: pd.DataFrame, **more: Any) -> ExpressionSection:
     """Write matrices of genes and return a section that names them."""
     entries = []
-    own = {name: more.pop(name) for name in ("unit", "rows", "drop") if name in more}
+    common = {name: more.pop(name) for name in ("unit", "rows", "drop") if name in more}
     for number, table in enumerate(tables):
         path = folder / f"matrix-{number}.tsv"
         table.to_csv(path, sep="\t", index_label="name")
-        entries.append({"path": str(path), "unit": "log2", "platform": f"p{number}", **own})
+        entries.append({"path": str(path), "unit": "log2", "platform": f"p{number}", **common})
     return ExpressionSection.parse({"matrices": entries, **more})
 
 
@@ -90,14 +90,14 @@ def test_further_rows_of_a_gene_follow_the_stated_rule(
 
 
 def test_genes_that_a_platform_lacks_are_listed_and_left_out(tmp_path: Path) -> None:
-    other = levels(["Q1", "Q2"], ["PTEN", "EGFR", "NEW"])
-    dataset = joined(tmp_path, levels(), other)
+    second_platform = levels(["Q1", "Q2"], ["PTEN", "EGFR", "NEW"])
+    dataset = joined(tmp_path, levels(), second_platform)
     assert dataset["expression"].values.tolist() == ["EGFR", "PTEN"]
     assert dataset["platform"].values.tolist() == ["p0"] * 3 + ["p1"] * 2
     genes = read_table(tmp_path / "out/genes.tsv", {"gene": "text"}, extra=True)
     assert genes["gene"].tolist() == ["ENSG00000141510", "IDH1", "NEW"]
     with pytest.raises(ModalityError, match="3 of 5 genes are not in all 2 matrices"):
-        joined(tmp_path, levels(), other, missing_genes="stop")
+        joined(tmp_path, levels(), second_platform, missing_genes="stop")
 
 
 def test_counts_become_counts_per_million_of_all_genes(tmp_path: Path) -> None:

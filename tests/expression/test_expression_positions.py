@@ -24,8 +24,8 @@ def test_places_of__follow_chromosomes_then_base_pairs(tmp_path: Path) -> None:
     genes = ["m", "x", "a", "unknown", "c", "b", "n"]
     places = places_of(path, genes)
     assert places[3] == -1
-    known = np.array(genes)[np.argsort(places)][1:]
-    assert known.tolist() == ["b", "c", "a", "x", "m", "n"]
+    placed = np.array(genes)[np.argsort(places)][1:]
+    assert placed.tolist() == ["b", "c", "a", "x", "m", "n"]
     assert places_of(None, ["a", "b"]).tolist() == [-1, -1]
 
 

@@ -104,7 +104,7 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, name):
         with pytest.raises(OutputError, match=rf"(?s){name}: not written, .*df -h"):
             EVERY_KIND[name](path)
         assert path.read_bytes() == b"old"
-        assert [each.name for each in folder.iterdir()] == [name]
+        assert [entry.name for entry in folder.iterdir()] == [name]
     # Where there is room the same call writes more than that: to a folder as deep.
     roomy = tmp_path / "disk" / name
     EVERY_KIND[name](roomy)
@@ -114,8 +114,11 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, name):
 def test_a_writer_that_left_nothing_in_the_file_is_refused(tmp_path):
     path = tmp_path / "result.txt"
     write_text(path, "old\n")
-    with pytest.raises(OutputError, match=r"result.txt: .* no content"), atomic_path(path) as left:
-        left.touch()
+    with (
+        pytest.raises(OutputError, match=r"result.txt: .* no content"),
+        atomic_path(path) as partial,
+    ):
+        partial.touch()
     (tmp_path / "made").touch()
     with pytest.raises(OutputError, match="no content"):
         move_into_place(tmp_path / "made", path)
@@ -140,14 +143,14 @@ def test_a_killed_write_leaves_the_old_file_and_the_next_one_tidies_up(tmp_path)
         job.stdout.readline()
         os.kill(job.pid, signal.SIGKILL)
     assert path.read_text() == "old\n"
-    (left,) = [each for each in tmp_path.iterdir() if each != path]
-    assert left.read_text() == "half"
-    assert left.name.startswith(".") and left.suffix == path.suffix
-    other = tmp_path / ".0a1b2c3d.another.txt"
-    other.touch()
+    (partial,) = [entry for entry in tmp_path.iterdir() if entry != path]
+    assert partial.read_text() == "half"
+    assert partial.name.startswith(".") and partial.suffix == path.suffix
+    foreign = tmp_path / ".0a1b2c3d.another.txt"
+    foreign.touch()
     write_text(path, "new\n")
     assert path.read_text() == "new\n"
-    assert not left.exists() and other.exists()
+    assert not partial.exists() and foreign.exists()
 
 
 def raw_writes(source):
@@ -177,14 +180,14 @@ def raw_writes(source):
 
 def test_every_writer_of_the_package_writes_beside_and_renames(root):
     package = root / "workflow/gendmr"
-    found = {
+    writes = {
         (str(path.relative_to(package)), line, target)
         for path in package.rglob("*.py")
         for line, target in raw_writes(path.read_text())
     }
-    wrong = [item for item in found if item[2] not in SCRATCH.get(item[0], set())]
+    wrong = [item for item in writes if item[2] not in SCRATCH.get(item[0], set())]
     assert wrong == []
-    assert {name for name, _, _ in found} == set(SCRATCH), "take what is gone from the list"
+    assert {name for name, _, _ in writes} == set(SCRATCH), "take what is gone from the list"
 
 
 def test_the_check_of_writers_can_fail():

@@ -121,11 +121,13 @@ def test_blocks_read_back_as_the_whole(tmp_path, step):
     dataset = large_snp()
     write_dataset(tmp_path / "whole.nc", dataset, SCHEMA)
     by_blocks(tmp_path / "blocks.nc", dataset, step)
-    one, other = (read_dataset(tmp_path / name, SCHEMA) for name in ("whole.nc", "blocks.nc"))
-    xr.testing.assert_equal(one, other)
-    xr.testing.assert_equal(other, dataset)
-    assert one.attrs == other.attrs == dataset.attrs
-    for name, variable in other.variables.items():
+    as_whole, in_blocks = (
+        read_dataset(tmp_path / name, SCHEMA) for name in ("whole.nc", "blocks.nc")
+    )
+    xr.testing.assert_equal(as_whole, in_blocks)
+    xr.testing.assert_equal(in_blocks, dataset)
+    assert as_whole.attrs == in_blocks.attrs == dataset.attrs
+    for name, variable in in_blocks.variables.items():
         assert variable.attrs.get("long_name") == SCHEMA[str(name)].meaning
         assert variable.attrs.get("units", "") == SCHEMA[str(name)].unit
     with (

@@ -102,12 +102,12 @@ def test_every_data_file_of_the_package_has_a_suffix_that_counts_and_is_shipped(
     shipped = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
     patterns = shipped["package-data"]["gendmr"]
     assert set(patterns) == {f"**/*{suffix}" for suffix in installed.DATA_SUFFIXES} | {"py.typed"}
-    others = {
+    unlisted = {
         path.name
         for path in (root / "workflow" / "gendmr").rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc", *installed.DATA_SUFFIXES)
     }
-    assert others == {"py.typed"}
+    assert unlisted == {"py.typed"}
 
 
 def test_a_template_of_the_report_concerns_the_report_alone(root, tmp_path):

@@ -27,8 +27,8 @@ from gendmr.files.provenance import (
 
 def age(path: Path, seconds: float = 60) -> None:
     """Make a file look as if it had been changed some time ago."""
-    then = time.time() - seconds
-    os.utime(path, (then, then))
+    timestamp = time.time() - seconds
+    os.utime(path, (timestamp, timestamp))
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def study(tmp_path, monkeypatch):
 @pytest.fixture
 def read(monkeypatch):
     """Which files were read, in order."""
-    seen = []
+    paths = []
 
     def spying(path):
-        seen.append(str(path))
+        paths.append(str(path))
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
     monkeypatch.setattr(provenance, "sha256", spying)
-    return seen
+    return paths
 
 
 def test_checksums_are_those_of_sha256sum(study):
@@ -93,19 +93,19 @@ def test_a_file_that_was_changed_just_now_is_read_again(study, read):
 def test_a_changed_file_is_named_with_both_checksums(study):
     files, output = study
     record_files(files, output)
-    old = hashlib.sha256(b"bbbb").hexdigest()
-    new = hashlib.sha256(b"bbbB").hexdigest()
+    before = hashlib.sha256(b"bbbb").hexdigest()
+    after = hashlib.sha256(b"bbbB").hexdigest()
     Path("b.tsv").write_text("bbbB")
-    (found,) = changed_since(output)
-    assert (found.path, found.before, found.after) == ("b.tsv", old, new)
-    assert f"b.tsv has changed (SHA-256 {old[:12]}… before, {new[:12]}… now)" == str(found)
+    (change,) = changed_since(output)
+    assert (change.path, change.before, change.after) == ("b.tsv", before, after)
+    assert f"b.tsv has changed (SHA-256 {before[:12]}… before, {after[:12]}… now)" == str(change)
     output.unlink()
-    assert record_files(files, output) == [found]
+    assert record_files(files, output) == [change]
     # and stays known, whatever follows
     age(Path("b.tsv"), 30)
     record_files(files, output)
     assert json.loads(output.read_text())["changes"] == [
-        {"path": "b.tsv", "before": old, "after": new}
+        {"path": "b.tsv", "before": before, "after": after}
     ]
     assert changed_since(output) == []
 
@@ -145,10 +145,10 @@ def test_results_hold_every_checksum_of_few_and_one_over_many(study):
     for number in range(30):
         Path(f"{number}.nii").write_text(str(number))
     record_files(files | {"images": sorted(f"{n}.nii" for n in range(30))}, output)
-    given = given_checksums(output)
-    assert given["tables"]["a.bed"] == hashlib.sha256(b"aaaa").hexdigest()
+    recorded = given_checksums(output)
+    assert recorded["tables"]["a.bed"] == hashlib.sha256(b"aaaa").hexdigest()
     stored = json.loads(output.read_text())["files"]["images"]
-    assert given["images"] == {"files": 30, "sha256": joint_checksum(stored.items())}
+    assert recorded["images"] == {"files": 30, "sha256": joint_checksum(stored.items())}
     assert given_checksums("nowhere.json") == {}
 
 
@@ -179,14 +179,14 @@ def test_the_command_records_tables_and_images(tmp_path, monkeypatch):
 
 
 def test_versions_name_package_python_and_platform():
-    found = versions("numpy", "no-such-package")
-    assert found["gendmr"] == __version__
-    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["platform"].split()[0] in {"Linux", "Darwin"}
-    assert found["no-such-package"] == "absent"
+    version_of = versions("numpy", "no-such-package")
+    assert version_of["gendmr"] == __version__
+    assert version_of["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert version_of["platform"].split()[0] in {"Linux", "Darwin"}
+    assert version_of["no-such-package"] == "absent"
     import numpy as np
 
-    assert found["numpy"] == np.__version__
+    assert version_of["numpy"] == np.__version__
 
 
 COMMIT = "from gendmr.files.provenance import versions; print(versions().get('commit', 'none'))"

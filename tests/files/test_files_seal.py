@@ -108,9 +108,10 @@ def volumes(path: Path) -> None:
         for name in ("A", "B"):
             image = random.integers(0, 99, (2, 3, 8, 8)).astype(np.uint16)
             mask = random.integers(0, 2, (3, 8, 8)).astype(np.uint8)
-            known, limits = np.ones(2, dtype=bool), random.normal(size=(2, 4))
+            channels, limits = np.ones(2, dtype=bool), random.normal(size=(2, 4))
             writer.write(
-                name, LesionVolume(image, mask, np.arange(3), known, limits, np.ones(3), np.eye(4))
+                name,
+                LesionVolume(image, mask, np.arange(3), channels, limits, np.ones(3), np.eye(4)),
             )
 
 
@@ -206,13 +207,13 @@ def test_any_damage_of_a_result_ends_with_a_named_error(tmp_path, sealing, kind)
     seal = seal_of(tmp_path / name).read_text()
     changes = 0
     while changes < 120:
-        other = damaged(content, random)
-        if other == content:
+        damaged_bytes = damaged(content, random)
+        if damaged_bytes == content:
             continue
         changes += 1
         folder = tmp_path / str(changes)
         folder.mkdir()
-        (folder / name).write_bytes(other)
+        (folder / name).write_bytes(damaged_bytes)
         seal_of(folder / name).write_text(seal)
         with pytest.raises(InputFileError) as error:
             read(folder / name)
@@ -273,10 +274,10 @@ def test_a_damaged_set_of_genotypes_is_refused(tmp_path, sealing, suffix):
     path = tmp_path / f"qc.{suffix}"
     content = path.read_bytes()
     for _ in range(40):
-        other = damaged(content, random)
-        if other != content:
+        damaged_bytes = damaged(content, random)
+        if damaged_bytes != content:
             path.unlink()
-            path.write_bytes(other)
+            path.write_bytes(damaged_bytes)
             with pytest.raises(GendmrError):
                 load_fileset(prefix)
 

@@ -47,8 +47,8 @@ def test_neither_file_changes_when_drawing_fails(tmp_path):
     drawn.add_artist(Broken())
     with pytest.raises(RuntimeError, match="no such stroke"):
         style.save(drawn, tmp_path / "b.png", crop=False)
-    found = {path.name: path.read_bytes() for path in Path(tmp_path).iterdir()}
-    assert found == {"b.png": b"from before", "b.svg": b"from before"}
+    contents = {path.name: path.read_bytes() for path in Path(tmp_path).iterdir()}
+    assert contents == {"b.png": b"from before", "b.svg": b"from before"}
 
 
 def test_names_are_cut_where_they_are_too_long():

@@ -96,10 +96,12 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Made:
     bim += [["23", f"x{j}", "0", str(5_000_000 + j * 100_000), "C", "T"] for j in range(on_x)]
     bim += [["24", "y0", "0", "3000000", "C", "T"], ["23", "par", "0", "100000", "C", "T"]]
     bim = [*bim[:m], bim[-1], *bim[m:-1]]  # PAR1 comes first on X
-    every = np.hstack([dosages, draw(rng, n, np.array([0.4])), x, draw(rng, n, np.array([0.4]))])
+    all_dosages = np.hstack(
+        [dosages, draw(rng, n, np.array([0.4])), x, draw(rng, n, np.array([0.4]))]
+    )
     folder = tmp_path_factory.mktemp("cohort")
-    made = write_set(folder / "array", every.astype(np.int8), fam=fam, bim=bim)
-    made.truth = {
+    fileset = write_set(folder / "array", all_dosages.astype(np.int8), fam=fam, bim=bim)
+    fileset.truth = {
         "P040": "person missingness",
         "P050": "sex",
         "P030": "heterozygosity",
@@ -111,7 +113,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Made:
         "par": "chromosome",
         "x5": "chromosome",
     }
-    return made
+    return fileset
 
 
 @pytest.fixture(scope="session")

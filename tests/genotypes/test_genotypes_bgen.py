@@ -117,7 +117,7 @@ def test_merge_genotypes__reads_each_version_of_bgen(
     # No dosage may stand at the limit, on whose side 8 bits could put it.
     dosages = imputed()
     near = np.abs(np.abs(dosages - dosages.round()) - 0.1) < 0.01
-    said = merge(folder / "w", folder / "x.bgen", bgen={"reference": reference},
+    summary = merge(folder / "w", folder / "x.bgen", bgen={"reference": reference},
                  variant_missingness=1, most_lost=1)  # fmt: skip
     bim, fam = read_bim(folder / "w/merged"), read_fam(folder / "w/merged")
     assert bim["a1"].tolist() == ["A"] * M and bim["a2"].tolist() == ["G"] * M
@@ -127,7 +127,7 @@ def test_merge_genotypes__reads_each_version_of_bgen(
     assert (values == expected)[~near].all() and not near.all()
     assert np.abs((values < 0).sum() - (expected < 0).sum()) <= near.sum()
     counts = f"the other {(values < 0).sum()} of {N * M} calls"
-    assert any("x.bgen holds dosages" in note and counts in note for note in said["notes"])
+    assert any("x.bgen holds dosages" in note and counts in note for note in summary["notes"])
 
 
 def test_merge_genotypes__lists_variants_that_leave_for_poor_dosages(folder: Path) -> None:
@@ -141,21 +141,23 @@ def test_merge_genotypes__joins_a_bgen_for_each_chromosome(folder: Path) -> None
     """As UK Biobank has them: one .sample file, whose name is that of no .bgen."""
     text = (folder / "x.pvar").read_text().splitlines(keepends=True)
     for name in ("c1", "c2"):
-        chosen = [
+        renamed_lines = [
             line if line.startswith("#") else name[1] + line[line.index("\t") :].replace("rs", name)
             for line in text
         ]
-        (folder / "x.pvar").write_text("".join(chosen))
+        (folder / "x.pvar").write_text("".join(renamed_lines))
         export(folder)
         (folder / "x.bgen").rename(folder / f"{name}.bgen")
     (folder / "x.sample").rename(folder / "ukb_s24.sample")
     bgen = {"reference": "first", "samples": str(folder / "ukb_s24.sample")}
-    said = merge(folder / "w", folder / "c1.bgen", folder / "c2.bgen", bgen=bgen,
+    summary = merge(folder / "w", folder / "c1.bgen", folder / "c2.bgen", bgen=bgen,
                  variant_missingness=1, most_lost=1)  # fmt: skip
-    assert said["people"] == N and said["retained"] == 2 * M and said["autosomes"] == 2
-    each = {str(folder / f"{name}.bgen"): bgen["samples"] for name in ("c1", "c2")}
-    files = GenotypesSection.parse({"inputs": list(each), "bgen": {**bgen, "samples": each}}).files
-    assert set(each) | {bgen["samples"]} < set(files)
+    assert summary["people"] == N and summary["retained"] == 2 * M and summary["autosomes"] == 2
+    samples_by_file = {str(folder / f"{name}.bgen"): bgen["samples"] for name in ("c1", "c2")}
+    files = GenotypesSection.parse(
+        {"inputs": list(samples_by_file), "bgen": {**bgen, "samples": samples_by_file}}
+    ).files
+    assert set(samples_by_file) | {bgen["samples"]} < set(files)
 
 
 def packed(*texts: str, kind: str = "<H") -> bytes:
@@ -184,9 +186,11 @@ def test_merge_genotypes__lists_variants_of_several_alleles_in_a_bgen(folder: Pa
     write_bgen(folder / "y.bgen", [("a", "01", ("G", "A")), ("b", "01", several)]
                + [(f"v{j}", "01", ("G", "A")) for j in range(5)], N)  # fmt: skip
     (folder / "x.sample").rename(folder / "y.sample")
-    said = merge(folder / "w", folder / "y.bgen", check_build=False)
-    assert said["retained"] == 6
-    assert any("1 of 7 variants of y.bgen have more than two alleles" in n for n in said["notes"])
+    summary = merge(folder / "w", folder / "y.bgen", check_build=False)
+    assert summary["retained"] == 6
+    assert any(
+        "1 of 7 variants of y.bgen have more than two alleles" in n for n in summary["notes"]
+    )
     reasons = read_table(folder / "w/merge.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
     assert reasons[["id", "reason", "value"]].to_numpy().tolist() == [
         ["b", "more than two alleles", "3"]
@@ -199,17 +203,17 @@ def test_read_variants__gives_what_was_exported(folder: Path, words: tuple[str, 
     header = read_bgen_header(folder / "x.bgen")
     variants = list(read_variants(folder / "x.bgen", header))
     assert (header.people, header.variants) == (N, M)
-    assert [one.name for one in variants] == [f"rs{j}" for j in range(M)]
-    assert [one.position for one in variants] == [1000 * (j + 1) for j in range(M)]
-    assert {frozenset(one.alleles) for one in variants} == {frozenset("AG")}
+    assert [variant.name for variant in variants] == [f"rs{j}" for j in range(M)]
+    assert [variant.position for variant in variants] == [1000 * (j + 1) for j in range(M)]
+    assert {frozenset(variant.alleles) for variant in variants} == {frozenset("AG")}
 
 
 def test_merge_genotypes__leaves_out_who_has_withdrawn(folder: Path) -> None:
     text = (folder / "x.sample").read_text().replace("S3 S3 ", "-1 -1 ").replace("S9 S9", "-2 -2")
     (folder / "x.sample").write_text(text)
     anonymous(folder)
-    said = merge(folder / "w", folder / "x.bgen", check_build=False)
-    assert any("2 of 24 people have negative numbers for names" in n for n in said["notes"])
+    summary = merge(folder / "w", folder / "x.bgen", check_build=False)
+    assert any("2 of 24 people have negative numbers for names" in n for n in summary["notes"])
     assert read_fam(folder / "w/merged")["iid"].tolist() == [
         who for who in PEOPLE if who not in ("S3", "S9")
     ]
@@ -300,8 +304,8 @@ def test_merge_genotypes__takes_the_names_of_a_bgen_without_a_sample_file(folder
 def test_merge_genotypes__notes_names_that_have_nothing_in_common(folder: Path) -> None:
     text = (folder / "x.sample").read_text().replace("S", "P")
     (folder / "x.sample").write_text(text)
-    said = merge(folder / "w", folder / "x.bgen")
-    assert any("are none of x.sample, whose names and order count" in n for n in said["notes"])
+    summary = merge(folder / "w", folder / "x.bgen")
+    assert any("are none of x.sample, whose names and order count" in n for n in summary["notes"])
     assert read_fam(folder / "w/merged")["iid"].tolist()[:2] == ["P0", "P1"]
 
 

@@ -45,22 +45,22 @@ def plink2(arguments: list[str], out: Path) -> None:
 
 @pytest.mark.parametrize("people", [1, 2, 3, 4, 5, 8, 9])
 def test_dosages_are_copies_of_a1_for_any_padding(make_set, tmp_path, people):
-    made = small(make_set, tmp_path, people)
-    np.testing.assert_array_equal(read_dosages(made.prefix), made.dosages)
+    fileset = small(make_set, tmp_path, people)
+    np.testing.assert_array_equal(read_dosages(fileset.prefix), fileset.dosages)
 
 
 def test_dosages_equal_plink_export(make_set, tmp_path):
-    made = small(make_set, tmp_path, 11)
-    np.testing.assert_array_equal(read_dosages(made.prefix), exported(made.prefix, tmp_path))
+    fileset = small(make_set, tmp_path, 11)
+    np.testing.assert_array_equal(read_dosages(fileset.prefix), exported(fileset.prefix, tmp_path))
 
 
 def test_swapping_the_alleles_turns_the_dosages(make_set, tmp_path):
-    made = small(make_set, tmp_path, 7)
-    swapped = [[*row[:4], row[5], row[4]] for row in made.bim]
-    turned = np.where(made.dosages < 0, -1, 2 - made.dosages).astype(np.int8)
-    other = make_set(tmp_path / "swapped", turned, bim=swapped)
-    again = read_dosages(other.prefix)
-    ours = read_dosages(made.prefix)
+    fileset = small(make_set, tmp_path, 7)
+    swapped = [[*row[:4], row[5], row[4]] for row in fileset.bim]
+    turned = np.where(fileset.dosages < 0, -1, 2 - fileset.dosages).astype(np.int8)
+    swapped_set = make_set(tmp_path / "swapped", turned, bim=swapped)
+    again = read_dosages(swapped_set.prefix)
+    ours = read_dosages(fileset.prefix)
     np.testing.assert_array_equal(np.where(ours < 0, -1, 2 - ours), again)
 
 
@@ -72,20 +72,20 @@ identifier = st.text(
 
 
 def test_spaces_and_windows_line_ends_are_read(make_set, tmp_path):
-    made = small(make_set, tmp_path)
-    text = made.prefix.with_suffix(".fam").read_text()
-    made.prefix.with_suffix(".fam").write_bytes(
+    fileset = small(make_set, tmp_path)
+    text = fileset.prefix.with_suffix(".fam").read_text()
+    fileset.prefix.with_suffix(".fam").write_bytes(
         text.replace("\t", "  ").replace("\n", "\r\n").encode()
     )
-    assert check_fileset(made.prefix) == Fileset(str(made.prefix), 6, 40)
-    assert read_fam(made.prefix)["iid"].tolist() == [f"P{i}" for i in range(6)]
+    assert check_fileset(fileset.prefix) == Fileset(str(fileset.prefix), 6, 40)
+    assert read_fam(fileset.prefix)["iid"].tolist() == [f"P{i}" for i in range(6)]
 
 
 def test_chromosomes_have_one_name(make_set, tmp_path):
     codes = ["chr1", "01", "23", "chrX", "M", "25"]
     bim = [(code, f"rs{j}", "0", str(1 + j), "A", "G") for j, code in enumerate(codes)]
-    made = make_set(tmp_path / "set", np.ones((2, 6), dtype=np.int8), bim=bim)
-    assert read_bim(made.prefix)["chromosome"].tolist() == ["1", "1", "X", "X", "MT", "XY"]
+    fileset = make_set(tmp_path / "set", np.ones((2, 6), dtype=np.int8), bim=bim)
+    assert read_bim(fileset.prefix)["chromosome"].tolist() == ["1", "1", "X", "X", "MT", "XY"]
 
 
 def bed(prefix: Path) -> Path:
@@ -170,11 +170,11 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_sets_are_refused_by_name(make_set, tmp_path, damage):
-    made = small(make_set, tmp_path)
+    fileset = small(make_set, tmp_path)
     spoil, kind, says = DAMAGES[damage]
-    spoil(made.prefix)
+    spoil(fileset.prefix)
     with pytest.raises(kind) as caught:
-        read_dosages(made.prefix)
+        read_dosages(fileset.prefix)
     assert says in str(caught.value)
     assert "next step" in str(caught.value)
     assert isinstance(caught.value, GendmrError)
@@ -182,19 +182,19 @@ def test_damaged_sets_are_refused_by_name(make_set, tmp_path, damage):
 
 @pytest.mark.parametrize("eighths", range(8))
 def test_a_bed_cut_at_each_eighth_is_refused(make_set, tmp_path, eighths):
-    made = small(make_set, tmp_path, people=21, variants=101)
-    rewrite(bed(made.prefix), lambda b: b[: len(b) * eighths // 8])
+    fileset = small(make_set, tmp_path, people=21, variants=101)
+    rewrite(bed(fileset.prefix), lambda b: b[: len(b) * eighths // 8])
     with pytest.raises((GenotypeFileError, InputFileError)) as caught:
-        check_fileset(made.prefix)
+        check_fileset(fileset.prefix)
     assert "set.bed" in str(caught.value) and "next step" in str(caught.value)
 
 
 @pytest.mark.parametrize("more", [1, 2, 5, 6, 606])
 def test_a_longer_bed_is_refused(make_set, tmp_path, more):
-    made = small(make_set, tmp_path, people=21, variants=101)
-    rewrite(bed(made.prefix), lambda b: b + b[3 : 3 + more])
+    fileset = small(make_set, tmp_path, people=21, variants=101)
+    rewrite(bed(fileset.prefix), lambda b: b + b[3 : 3 + more])
     with pytest.raises(GenotypeFileError, match=f"{3 + 101 * 6 + more} bytes"):
-        check_fileset(made.prefix)
+        check_fileset(fileset.prefix)
 
 
 @pytest.mark.parametrize("people", [20, 21, 22, 23])
@@ -202,66 +202,66 @@ def test_a_longer_bed_is_refused(make_set, tmp_path, more):
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_a_short_fam_is_refused(make_set, tmp_path, people, short, end):
     """By the size of the .bed, or by genotypes in its bits of padding."""
-    made = small(make_set, tmp_path, people=people)
+    fileset = small(make_set, tmp_path, people=people)
     rows = slice(short, None) if end == "first" else slice(0, people - short)
-    drop_rows(".fam", rows)(made.prefix)
+    drop_rows(".fam", rows)(fileset.prefix)
     with pytest.raises(GenotypeFileError) as caught:
-        check_fileset(made.prefix)
+        check_fileset(fileset.prefix)
     same_size = -(-(people - short) // 4) == -(-people // 4)
     assert ("bits after the last" if same_size else " bytes, but ") in str(caught.value)
 
 
 def test_a_bim_short_by_its_first_hundred_is_refused(make_set, tmp_path):
-    made = small(make_set, tmp_path, people=21, variants=300)
-    drop_rows(".bim", slice(100, None))(made.prefix)
+    fileset = small(make_set, tmp_path, people=21, variants=300)
+    drop_rows(".bim", slice(100, None))(fileset.prefix)
     with pytest.raises(GenotypeFileError, match="200 variants"):
-        check_fileset(made.prefix)
+        check_fileset(fileset.prefix)
 
 
 def test_a_reordered_bim_is_refused(make_set, tmp_path):
-    made = small(make_set, tmp_path)
-    drop_rows(".bim", slice(None, None, -1))(made.prefix)
+    fileset = small(make_set, tmp_path)
+    drop_rows(".bim", slice(None, None, -1))(fileset.prefix)
     with pytest.raises(GenotypeFileError, match="39 of 40 stand behind a later one") as caught:
-        check_fileset(made.prefix)
+        check_fileset(fileset.prefix)
     command = str(caught.value).partition("that of the .bed: ")[2].split()
     subprocess.run([find("1.9").path, *command[1:]], check=True, capture_output=True)
-    again = read_dosages(f"{made.prefix}.sorted")
-    np.testing.assert_array_equal(again, made.dosages[:, ::-1])
+    again = read_dosages(f"{fileset.prefix}.sorted")
+    np.testing.assert_array_equal(again, fileset.dosages[:, ::-1])
 
 
 def test_a_chromosome_in_pieces_is_refused(make_set, tmp_path):
     bim = [(("1", "2")[j % 2], f"rs{j}", "0", str(1 + j), "A", "G") for j in range(40)]
-    made = make_set(tmp_path / "set", np.ones((4, 40), dtype=np.int8), bim=bim)
+    fileset = make_set(tmp_path / "set", np.ones((4, 40), dtype=np.int8), bim=bim)
     with pytest.raises(GenotypeFileError, match="38 chromosomes are in several pieces"):
-        check_fileset(made.prefix)
+        check_fileset(fileset.prefix)
 
 
 def test_chromosomes_in_the_order_of_text_are_refused(make_set, tmp_path):
     codes = sorted([*map(str, range(1, 23)), "X"])
     bim = [(code, f"rs{j}", "0", "5", "A", "G") for j, code in enumerate(codes)]
-    made = make_set(tmp_path / "set", np.ones((4, 23), dtype=np.int8), bim=bim)
+    fileset = make_set(tmp_path / "set", np.ones((4, 23), dtype=np.int8), bim=bim)
     with pytest.raises(GenotypeFileError, match="come in the order 1, 10, 11, 12"):
-        check_fileset(made.prefix)
+        check_fileset(fileset.prefix)
 
 
 def test_variants_without_a_position_are_in_no_order(make_set, tmp_path):
     bim = [(("1", "0")[j > 5], f"rs{j}", "0", ("0", str(9 - j))[j > 5], "A", "G") for j in range(9)]
-    made = make_set(tmp_path / "set", np.ones((4, 9), dtype=np.int8), bim=bim)
-    assert check_fileset(made.prefix).n_variants == 9
+    fileset = make_set(tmp_path / "set", np.ones((4, 9), dtype=np.int8), bim=bim)
+    assert check_fileset(fileset.prefix).n_variants == 9
 
 
 def test_a_sample_major_set_is_refused_and_converted_as_it_says(make_set, tmp_path):
-    made = small(make_set, tmp_path, 11, 41)
+    fileset = small(make_set, tmp_path, 11, 41)
     # The same bytes, but a row for each person: what a set of 41 people and 11 variants holds.
-    turned = make_set(tmp_path / "turned", made.dosages.T).prefix
+    turned = make_set(tmp_path / "turned", fileset.dosages.T).prefix
     rewrite(bed(turned), lambda b: b[:2] + b"\x00" + b[3:])
     for suffix in (".fam", ".bim"):
-        turned.with_suffix(suffix).write_bytes(made.prefix.with_suffix(suffix).read_bytes())
+        turned.with_suffix(suffix).write_bytes(fileset.prefix.with_suffix(suffix).read_bytes())
     with pytest.raises(GenotypeFileError, match="sample-major") as caught:
         check_fileset(turned)
     command = str(caught.value).partition("plink1.9 ")[2].split()
     subprocess.run([find("1.9").path, *command], check=True, capture_output=True)
-    np.testing.assert_array_equal(read_dosages(f"{turned}.variant-major"), made.dosages)
+    np.testing.assert_array_equal(read_dosages(f"{turned}.variant-major"), fileset.dosages)
 
 
 @pytest.mark.parametrize("reference", ["column 5", "column 6"])
@@ -269,25 +269,35 @@ def test_dosages_equal_the_counts_of_plink_whichever_allele_is_the_reference(
     make_set, tmp_path, reference
 ):
     """`plink2 --freq counts`, variant by variant, with either allele of the .bim as reference."""
-    made = small(make_set, tmp_path, 11, 60)
-    choice = ["--ref-allele", "force", f"{made.prefix}.bim", reference[-1], "2", "--make-bed"]
-    other = tmp_path / "chosen"
-    plink2(["--bfile", str(made.prefix), *choice], other)
+    fileset = small(make_set, tmp_path, 11, 60)
+    choice = ["--ref-allele", "force", f"{fileset.prefix}.bim", reference[-1], "2", "--make-bed"]
+    rereferenced = tmp_path / "chosen"
+    plink2(["--bfile", str(fileset.prefix), *choice], rereferenced)
     plink2(
-        ["--bfile", str(other), "--freq", "counts", "cols=ref,alt,altfreq,nobs", "--bad-freqs"],
+        [
+            "--bfile",
+            str(rereferenced),
+            "--freq",
+            "counts",
+            "cols=ref,alt,altfreq,nobs",
+            "--bad-freqs",
+        ],
         tmp_path / "counts",
     )
     header, *rows = (tmp_path / "counts.acount").read_text().splitlines()
     names = header.lstrip("#").split("\t")
     assert len(rows) == 60
-    for prefix in (made.prefix, other):
+    for prefix in (fileset.prefix, rereferenced):
         dosages, bim = read_dosages(prefix), read_bim(prefix)
         for j, row in enumerate(rows):
-            said = dict(zip(names, row.split("\t"), strict=True))
-            assert said["ALT"] == ("G" if reference == "column 5" else "A")
+            row_of_plink = dict(zip(names, row.split("\t"), strict=True))
+            assert row_of_plink["ALT"] == ("G" if reference == "column 5" else "A")
             called = dosages[:, j][dosages[:, j] >= 0]
-            of_alt = called.sum() if bim["a1"][j] == said["ALT"] else (2 - called).sum()
-            assert (of_alt, 2 * len(called)) == (int(said["ALT_CTS"]), int(said["OBS_CT"]))
+            of_alt = called.sum() if bim["a1"][j] == row_of_plink["ALT"] else (2 - called).sum()
+            assert (of_alt, 2 * len(called)) == (
+                int(row_of_plink["ALT_CTS"]),
+                int(row_of_plink["OBS_CT"]),
+            )
 
 
 def test_a_quotation_mark_is_no_scrambled_cohort(make_set, tmp_path):
@@ -302,8 +312,8 @@ def test_a_quotation_mark_is_no_scrambled_cohort(make_set, tmp_path):
 
 
 def test_brackets_in_the_path_are_no_pattern(make_set, tmp_path):
-    made = small(make_set, tmp_path / "a[1]*")
-    np.testing.assert_array_equal(read_dosages(made.prefix), made.dosages)
+    fileset = small(make_set, tmp_path / "a[1]*")
+    np.testing.assert_array_equal(read_dosages(fileset.prefix), fileset.dosages)
 
 
 @st.composite
@@ -312,8 +322,8 @@ def trios(draw) -> tuple[np.ndarray, list[tuple[str, ...]], list[tuple[str, ...]
     people, variants = draw(st.integers(1, 13)), draw(st.integers(1, 40))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     dosages = rng.integers(-1, 3, (people, variants)).astype(np.int8)
-    one = identifier | st.sampled_from(["007", "1e5", "NA", "nan", "-9", "0x1F", "002_S_0295"])
-    ids = draw(st.lists(one, min_size=people, max_size=people, unique=True))
+    name = identifier | st.sampled_from(["007", "1e5", "NA", "nan", "-9", "0x1F", "002_S_0295"])
+    ids = draw(st.lists(name, min_size=people, max_size=people, unique=True))
     fid = draw(st.sampled_from(["0", "F", "own"]))
     fam = [(iid if fid == "own" else fid, iid, "0", "0", "0", "-9") for iid in ids]
     prefix = draw(st.sampled_from(["", "chr"]))
@@ -332,9 +342,9 @@ def trios(draw) -> tuple[np.ndarray, list[tuple[str, ...]], list[tuple[str, ...]
 def test_any_valid_trio_is_read_as_written(make_set, trio, gap, end):
     dosages, fam, bim = trio
     with TemporaryDirectory() as name:
-        made = make_set(Path(name) / "set", dosages, fam=fam, bim=bim)
+        fileset = make_set(Path(name) / "set", dosages, fam=fam, bim=bim)
         for suffix in (".fam", ".bim"):
-            path = made.prefix.with_suffix(suffix)
+            path = fileset.prefix.with_suffix(suffix)
             path.write_bytes(
                 path.read_bytes().replace(b"\t", gap.encode()).replace(b"\n", end.encode())
             )
@@ -342,11 +352,11 @@ def test_any_valid_trio_is_read_as_written(make_set, trio, gap, end):
         last = (len(fam) - 1) % 4 and len(bim) >= 32 and (dosages[-1] == 2).all()
         if last:
             with pytest.raises(GenotypeFileError, match="homozygous for A1"):
-                check_fileset(made.prefix)
+                check_fileset(fileset.prefix)
             return
-        np.testing.assert_array_equal(read_dosages(made.prefix), dosages)
-        assert list(read_fam(made.prefix)["iid"]) == [row[1] for row in fam]
-        assert read_bim(made.prefix)["position"].tolist() == [int(row[3]) for row in bim]
+        np.testing.assert_array_equal(read_dosages(fileset.prefix), dosages)
+        assert list(read_fam(fileset.prefix)["iid"]) == [row[1] for row in fam]
+        assert read_bim(fileset.prefix)["position"].tolist() == [int(row[3]) for row in bim]
 
 
 @st.composite
@@ -376,8 +386,8 @@ def test_any_damaged_trio_ends_with_a_named_error(make_set, trio, damage):
     dosages, fam, bim = trio
     kind, suffix, number = damage
     with TemporaryDirectory() as name:
-        made = make_set(Path(name) / "set", dosages, fam=fam, bim=bim)
-        table, genotypes = made.prefix.with_suffix(suffix), bed(made.prefix)
+        fileset = make_set(Path(name) / "set", dosages, fam=fam, bim=bim)
+        table, genotypes = fileset.prefix.with_suffix(suffix), bed(fileset.prefix)
         lines = table.read_text().splitlines(keepends=True)
         row, data = number % len(lines), genotypes.read_bytes()
         over = -len(fam) % 4
@@ -391,7 +401,7 @@ def test_any_damaged_trio_ends_with_a_named_error(make_set, trio, damage):
             genotypes.write_bytes(data[:2] + bytes([2 + number % 254]) + data[3:])
         elif kind == "row out":
             # Nobody called at the end: a row out of the .fam is then seen, whoever it was.
-            made = make_set(made.prefix, np.where(dosages == 2, 1, dosages), fam=fam, bim=bim)
+            fileset = make_set(fileset.prefix, np.where(dosages == 2, 1, dosages), fam=fam, bim=bim)
             table.write_text("".join(lines[:row] + lines[row + 1 :]))
         elif kind == "row twice":
             table.write_text("".join([*lines[:row], lines[row], *lines[row:]]))
@@ -407,6 +417,6 @@ def test_any_damaged_trio_ends_with_a_named_error(make_set, trio, damage):
         else:
             genotypes.unlink()
         with pytest.raises(GendmrError) as caught:
-            read_dosages(made.prefix)
+            read_dosages(fileset.prefix)
         assert type(caught.value) is not GendmrError
-        assert str(made.prefix) in str(caught.value) and "next step" in str(caught.value)
+        assert str(fileset.prefix) in str(caught.value) and "next step" in str(caught.value)

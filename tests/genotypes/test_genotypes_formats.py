@@ -97,23 +97,23 @@ def test_dosages_become_hard_calls_as_stated(tmp_path, form, threshold):
     if form == "pgen":
         plink2(tmp_path, "--vcf", "x.vcf", "dosage=DS", "--make-pgen", "--out", "x")
         path = tmp_path / "x.pgen"
-    said = merge(tmp_path / "w", path, hard_call_threshold=threshold)
+    summary = merge(tmp_path / "w", path, hard_call_threshold=threshold)
     expected = called(np.round(dosages, 3), threshold)
     missing = (expected < 0).mean(axis=0)
-    left = missing <= 0.05
+    retained = missing <= 0.05
     names = read_bim(tmp_path / "w" / "merged")["snp"].tolist()
-    assert names == [f"rs{j}" for j in range(M) if left[j]]
-    assert (read_dosages(tmp_path / "w" / "merged") == expected[:, left]).all()
-    calls, lost = expected < 0, int((~left).sum())
+    assert names == [f"rs{j}" for j in range(M) if retained[j]]
+    assert (read_dosages(tmp_path / "w" / "merged") == expected[:, retained]).all()
+    calls, lost = expected < 0, int((~retained).sum())
     counts = (
         f"the other {calls.sum()} of {calls.size} calls ({calls.mean():.1%}), in"
         f" {calls.any(axis=0).sum()} of {M} variants, as missing, for which {lost} variants leave"
     )
     assert any(
-        f"within {threshold:g} of a whole number" in n and counts in n for n in said["notes"]
+        f"within {threshold:g} of a whole number" in n and counts in n for n in summary["notes"]
     )
     reasons = read_table(tmp_path / "w" / "merge.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
-    assert set(reasons["id"]) == {f"rs{j}" for j in range(M) if not left[j]}
+    assert set(reasons["id"]) == {f"rs{j}" for j in range(M) if not retained[j]}
 
 
 def test_hard_calls_agree_with_plink(tmp_path):
@@ -145,13 +145,13 @@ def test_variants_of_several_alleles_are_listed_by_name(tmp_path):
     path = write_vcf(tmp_path / "x.vcf", np.random.default_rng(5).integers(0, 3, (N, M)))
     text = path.read_text().replace("\trs7\tG\tA\t", "\trs7\tG\tA,T\t")
     path.write_text(text.replace("\trs9\tG\tA\t", "\t.\tG\tA,T\t"))
-    said = merge(tmp_path / "w", path)
+    summary = merge(tmp_path / "w", path)
     table = read_table(tmp_path / "w" / "merge.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
     assert table[["id", "reason", "value"]].to_numpy().tolist() == [
         ["rs7", "more than two alleles", "3"],
         ["1:10000:G:A,T", "more than two alleles", "3"],
     ]
-    assert said["retained"] == M - 2
+    assert summary["retained"] == M - 2
 
 
 @pytest.mark.parametrize("name", ["x.vcf.gz", "x.vcf.bgz", "x.vcf.zst"])
@@ -175,10 +175,10 @@ def test_samples_that_are_all_named_twice_are_named_once(tmp_path, double):
     path = write_vcf(
         tmp_path / "x.vcf", np.random.default_rng(7).integers(0, 3, (N, M)), samples=samples
     )
-    said = merge(tmp_path / "w", path)
+    summary = merge(tmp_path / "w", path)
     iids = read_fam(tmp_path / "w" / "merged")["iid"].tolist()
     assert iids == ([f"P{i}" for i in range(N)] if double else samples)
-    assert any("are named twice (P0_P0)" in note for note in said["notes"]) == double
+    assert any("are named twice (P0_P0)" in note for note in summary["notes"]) == double
 
 
 def x_linked(folder: Path) -> tuple[Path, np.ndarray]:
@@ -205,8 +205,8 @@ def test_sex_of_samples_comes_from_a_table(tmp_path, words):
         merge(tmp_path / "w", path, sexes=str(tmp_path / "sexes.tsv"))
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_newer_plink_2_that_asks_for_sex_reads_a_vcf_with_x(tmp_path, monkeypatch, known):
+@pytest.mark.parametrize("sexes_given", [True, False])
+def test_newer_plink_2_that_asks_for_sex_reads_a_vcf_with_x(tmp_path, monkeypatch, sexes_given):
     """From alpha 6 on PLINK 2 refuses X without sex: stood in for by a program that does so."""
     path, sex = x_linked(tmp_path)
     newer = tmp_path / "newer"
@@ -221,16 +221,20 @@ exit 3
 """
     )
     newer.chmod(0o755)
-    one, two = find("1.9"), Program(str(newer), "PLINK v2.0")
-    monkeypatch.setattr(plink, "find", lambda version: one if version == "1.9" else two)
+    plink_1_9, plink_2 = find("1.9"), Program(str(newer), "PLINK v2.0")
+    monkeypatch.setattr(plink, "find", lambda version: plink_1_9 if version == "1.9" else plink_2)
     settings = {}
-    if known:
+    if sexes_given:
         rows = "".join(f"S{i}\t{code}\n" for i, code in enumerate(sex))
         (tmp_path / "sexes.tsv").write_text("iid\tsex\n" + rows)
         settings["sexes"] = str(tmp_path / "sexes.tsv")
-    said = merge(tmp_path / "w", path, **settings)
-    assert said["on_x"] == (20 if known else 0) and said["retained"] == (60 if known else 40)
-    assert any("chromosome X was left out" in note for note in said["notes"]) == (not known)
+    summary = merge(tmp_path / "w", path, **settings)
+    assert summary["on_x"] == (20 if sexes_given else 0) and summary["retained"] == (
+        60 if sexes_given else 40
+    )
+    assert any("chromosome X was left out" in note for note in summary["notes"]) == (
+        not sexes_given
+    )
 
 
 def test_a_header_that_would_fill_the_memory_is_refused_before_it_does(tmp_path):

@@ -103,9 +103,9 @@ def expected(small, tmp_path_factory):
 def test_other_forms_give_the_same_genotypes(small, expected, tmp_path, name, arguments):
     export(small.prefix, tmp_path / "x", *arguments)
     stage(tmp_path / "g", tmp_path / name, kinship=0.35)
-    found = alleles(tmp_path / "g")
+    genotypes = alleles(tmp_path / "g")
     # PLINK puts FID and IID into one identifier of a VCF; FID 0 is no part of it.
-    assert found == expected
+    assert genotypes == expected
 
 
 def test_what_a_vcf_cannot_be_is_named(small, tmp_path):
@@ -141,21 +141,21 @@ def bgzf(data: bytes) -> bytes:
 def test_samples_of_a_vcf_that_would_be_cut_or_are_twice_are_refused(small, tmp_path, form):
     """PLINK 2 cuts `S 5` to `S`, and says nothing."""
     name = tmp_path / {"vcf": "x.vcf", "vcf bgz": "x.vcf.gz", "bcf": "x.bcf"}[form]
-    for new, says in ((b"S 5", "1 of 60 samples have a space in their name"), (b"S06", "'S06'")):
+    for sample, says in ((b"S 5", "1 of 60 samples have a space in their name"), (b"S06", "'S06'")):
         export(small.prefix, tmp_path / "x", "--export", *form.split())
         data = name.read_bytes() if form == "vcf" else gzip.decompress(name.read_bytes())
         assert b"\tS05\t" in data
-        data = data.replace(b"\tS05\t", b"\t" + new + b"\t", 1)
+        data = data.replace(b"\tS05\t", b"\t" + sample + b"\t", 1)
         name.write_bytes(data if form == "vcf" else bgzf(data))
         with pytest.raises(IdentifierError, match=says) as caught:
             stage(tmp_path / "g", name)
         by_bcftools = caught.value.next_step.count("bcftools view")
-        assert by_bcftools == (form == "bcf" and new == b"S 5")
+        assert by_bcftools == (form == "bcf" and sample == b"S 5")
         if not by_bcftools or shutil.which("bcftools"):
             carry_out(caught.value)
             ending = "pgen" if form == "bcf" and not by_bcftools else "vcf"
             stage(tmp_path / "g", tmp_path / f"x.renamed.{ending}", kinship=0.35)
-            renamed = "S_5" if new == b"S 5" else "S06_2"
+            renamed = "S_5" if sample == b"S 5" else "S06_2"
             assert renamed in set(read_fam(tmp_path / "g" / "qc")["iid"])
 
 
@@ -194,11 +194,11 @@ def test_third_alleles_and_missing_names_of_a_vcf(tmp_path):
         lines.append("\t".join(["chr1", str(100 + j), ".", "A", alt, ".", ".", ".", "GT", *calls]))
     path = tmp_path / "site.vcf"
     path.write_text(header + "\n".join(lines) + "\n")
-    said = stage(
+    summary = stage(
         tmp_path / "g", path, kinship=0.5, duplicate_kinship=0.5, heterozygosity_sd=9.0, hwe=0.0
     )
     assert "1 of 80 variants of site.vcf have more than two alleles and were left out" in (
-        " ".join(said["notes"])
+        " ".join(summary["notes"])
     )
     bim = read_bim(tmp_path / "g" / "qc")
     assert bim["snp"].iloc[0] == "1:100:A:C" and len(bim) == 79
@@ -224,10 +224,10 @@ def test_chromosomes_under_any_name_are_the_same(make_set, tmp_path, form):
     ]
     fam = [("0", f"S{i}", "0", "0", str(sex[i]), "-9") for i in range(N)]
     fam[5] = (*fam[5][:4], "1", "-9")  # a woman recorded as a man
-    made = make_set(tmp_path / "set", dosages, fam=fam, bim=bim)
-    said = stage(
+    fileset = make_set(tmp_path / "set", dosages, fam=fam, bim=bim)
+    summary = stage(
         tmp_path / "g",
-        made.prefix,
+        fileset.prefix,
         kinship=0.45,
         duplicate_kinship=0.45,
         heterozygosity_sd=9.0,
@@ -240,8 +240,8 @@ def test_chromosomes_under_any_name_are_the_same(make_set, tmp_path, form):
     values = dict(zip(table["id"], table["value"], strict=True))
     assert [values[f"v{j}"] for j in (450, 453, 457)] == ["Y", "XY", "MT"]
     assert set(read_bim(tmp_path / "g" / "qc")["chromosome"]) == {"1", "22"}
-    assert said["variants"]["kept"] == 300
-    assert not any("sex not checked" in note for note in said["notes"])
+    assert summary["variants"]["kept"] == 300
+    assert not any("sex not checked" in note for note in summary["notes"])
 
 
 @pytest.fixture(scope="module")
@@ -266,44 +266,46 @@ LOOSE = {"kinship": 0.5, "duplicate_kinship": 0.5, "heterozygosity_sd": 9.0}
 
 def test_a_bim_sorted_without_its_bed_is_noticed_by_linkage(linked, make_set, tmp_path):
     """In perfect order, of the right size, and every name on other genotypes."""
-    said = stage(tmp_path / "g", linked.prefix, **LOOSE)
-    assert not any("correlate" in note for note in said["notes"])
+    summary = stage(tmp_path / "g", linked.prefix, **LOOSE)
+    assert not any("correlate" in note for note in summary["notes"])
     columns = np.r_[np.random.default_rng(1).permutation(300), 300:420]
-    other = make_set(tmp_path / "array", linked.dosages[:, columns], fam=linked.fam, bim=linked.bim)
-    said = stage(tmp_path / "h", other.prefix, **LOOSE)
+    sorted_set = make_set(
+        tmp_path / "array", linked.dosages[:, columns], fam=linked.fam, bim=linked.bim
+    )
+    summary = stage(tmp_path / "h", sorted_set.prefix, **LOOSE)
     assert any(
         note.startswith("array: variants within 20 kb correlate no more than distant ones")
         and "the .bim was sorted without its .bed" in note
-        for note in said["notes"]
+        for note in summary["notes"]
     )
 
 
 def test_a_reordered_fam_is_noticed_by_sex(linked, make_set, tmp_path):
     rows = np.random.default_rng(2).permutation(N)
     fam = [linked.fam[row] for row in rows]
-    other = make_set(tmp_path / "array", linked.dosages, fam=fam, bim=linked.bim)
+    reordered = make_set(tmp_path / "array", linked.dosages, fam=fam, bim=linked.bim)
     with pytest.raises(GenotypeFileError, match=r"disagree in \d+ of 60 people") as caught:
-        stage(tmp_path / "g", other.prefix, **LOOSE)
+        stage(tmp_path / "g", reordered.prefix, **LOOSE)
     assert "the rows of the .fam are not those of the .bed" in str(caught.value)
-    said = stage(tmp_path / "h", other.prefix, **LOOSE, sex_check=False)
-    assert "sex not checked: switched off" in said["notes"]
+    summary = stage(tmp_path / "h", reordered.prefix, **LOOSE, sex_check=False)
+    assert "sex not checked: switched off" in summary["notes"]
 
 
 def test_no_chromosome_of_a_known_name_is_refused(make_set, tmp_path):
     bim = [["NC_000001.11", f"v{j}", "0", str(5 + j), "A", "G"] for j in range(40)]
-    made = make_set(tmp_path / "set", np.ones((N, 40), dtype=np.int8), bim=bim)
+    fileset = make_set(tmp_path / "set", np.ones((N, 40), dtype=np.int8), bim=bim)
     with pytest.raises(GenotypeFileError, match="not on an autosome or X 40"):
-        stage(tmp_path / "g", made.prefix)
+        stage(tmp_path / "g", fileset.prefix)
 
 
 def test_exchanging_a1_and_a2_exchanges_nothing_else(small, expected, make_set, tmp_path):
     turned = np.where(small.dosages < 0, -1, 2 - small.dosages).astype(np.int8)
     bim = [[*row[:4], row[5], row[4]] for row in small.bim]
-    other = make_set(tmp_path / "array", turned, fam=small.fam, bim=bim)
-    said = stage(tmp_path / "g", other.prefix, kinship=0.35)
+    exchanged = make_set(tmp_path / "array", turned, fam=small.fam, bim=bim)
+    summary = stage(tmp_path / "g", exchanged.prefix, kinship=0.35)
     assert alleles(tmp_path / "g") == expected
     again = stage(tmp_path / "h", small.prefix, kinship=0.35)
-    assert said == again
+    assert summary == again
     for name in ("attrition.tsv", "kinship.tsv"):
         assert (tmp_path / "g" / name).read_text() == (tmp_path / "h" / name).read_text()
 
@@ -320,43 +322,47 @@ def test_a_person_genotyped_twice_keeps_the_better_called_copy(small, make_set, 
         copies[worse] = -1
     else:
         first[people] = np.where(worse, -1, first[people])
-    rest = draw(rng, 300)[:40]
+    other_people = draw(rng, 300)[:40]
     fam = [list(small.fam[i]) for i in people]
     fam[2][1] = "new00"
     fam += [["0", f"T{i:02d}", "0", "0", "1", "-9"] for i in range(40)]
-    one = make_set(tmp_path / "one", first, fam=small.fam, bim=small.bim)
-    two = make_set(tmp_path / "two", np.vstack([copies, rest]), fam=fam, bim=small.bim)
-    said = stage(tmp_path / "g", one.prefix, two.prefix, kinship=0.35, heterozygosity_sd=9.0)
-    kept = read_fam(tmp_path / "g" / "qc")["iid"].tolist()
+    first_array = make_set(tmp_path / "one", first, fam=small.fam, bim=small.bim)
+    second_array = make_set(
+        tmp_path / "two", np.vstack([copies, other_people]), fam=fam, bim=small.bim
+    )
+    summary = stage(
+        tmp_path / "g", first_array.prefix, second_array.prefix, kinship=0.35, heterozygosity_sd=9.0
+    )
+    people_left = read_fam(tmp_path / "g" / "qc")["iid"].tolist()
     table = read_table(tmp_path / "g" / "attrition.tsv", dict.fromkeys(COLUMNS, "text"))
-    left = table[table["kind"] == "participant"].set_index("id")["reason"].to_dict()
-    other = {"one": "two", "two": "one"}[better]
-    assert left == {
-        f"S58@{other}": "same genome: S58 has the better call rate",
-        f"S59@{other}": "same genome: S59 has the better call rate",
+    reasons = table[table["kind"] == "participant"].set_index("id")["reason"].to_dict()
+    worse_set = {"one": "two", "two": "one"}[better]
+    assert reasons == {
+        f"S58@{worse_set}": "same genome: S58 has the better call rate",
+        f"S59@{worse_set}": "same genome: S59 has the better call rate",
         **(
             {"new00": "same genome: S00 has the better call rate"}
             if better == "one"
             else {"S00": "same genome: new00 has the better call rate"}
         ),
     }
-    assert len(kept) == len(set(kept)) == 100 and {"S58", "S59"} <= set(kept)
+    assert len(people_left) == len(set(people_left)) == 100 and {"S58", "S59"} <= set(people_left)
     got = read_dosages(tmp_path / "g" / "qc")
     columns = [int(name[1:]) for name in read_bim(tmp_path / "g" / "qc")["snp"]]
     source = first[58] if better == "one" else copies[0]
-    np.testing.assert_array_equal(got[kept.index("S58")], source[columns])
-    assert "2 people are in several sets" in " ".join(said["notes"])
+    np.testing.assert_array_equal(got[people_left.index("S58")], source[columns])
+    assert "2 people are in several sets" in " ".join(summary["notes"])
     kin = (tmp_path / "g" / "kinship.tsv").read_text()
-    assert f"S58\tS58@{other}" in kin or f"S58@{other}\tS58" in kin
+    assert f"S58\tS58@{worse_set}" in kin or f"S58@{worse_set}\tS58" in kin
     ids = (tmp_path / "g" / "components.tsv").read_text()
     assert "@" not in ids and "S58" in ids
 
 
 def test_one_identifier_on_two_genomes_is_refused(small, make_set, tmp_path):
-    other = draw(np.random.default_rng(11), 300)
+    other_genomes = draw(np.random.default_rng(11), 300)
     fam = [["0", "S07", "0", "0", "1", "-9"]]
     fam += [["0", f"T{i}", "0", "0", "1", "-9"] for i in range(N - 1)]
-    two = make_set(tmp_path / "two", other, fam=fam, bim=small.bim)
+    two = make_set(tmp_path / "two", other_genomes, fam=fam, bim=small.bim)
     with pytest.raises(IdentifierError, match=r"1 of 1 people .* not the same genome") as caught:
         stage(tmp_path / "g", small.prefix, two.prefix, kinship=0.35, heterozygosity_sd=9.0)
     assert "'S07@array and S07@two'" in str(caught.value)

@@ -68,8 +68,8 @@ def pedigree(make_set, tmp_path_factory) -> tuple[Path, list[str]]:
         fam.append(
             [family, label(name), *map(parent_label, (father, mother), (name,) * 2), "0", "-9"]
         )
-    made = make_set(tmp_path_factory.mktemp("pedigree") / "set", dosages, fam=fam, bim=bim)
-    return made.prefix, names
+    fileset = make_set(tmp_path_factory.mktemp("pedigree") / "set", dosages, fam=fam, bim=bim)
+    return fileset.prefix, names
 
 
 def label(name: str) -> str:
@@ -99,17 +99,17 @@ def found(pedigree, tmp_path_factory):
 
 def test_king_tells_degrees(found):
     pairs, _ = found
-    told = {frozenset((row.id1, row.id2)): row for row in pairs.itertuples()}
-    for (one, other), relation in EXPECTED.items():
-        row = told.get(frozenset((label(one), label(other))))
-        assert (row.relation if row else None) == relation, (one, other, row)
+    pair_of = {frozenset((row.id1, row.id2)): row for row in pairs.itertuples()}
+    for (first, second), relation in EXPECTED.items():
+        row = pair_of.get(frozenset((label(first), label(second))))
+        assert (row.relation if row else None) == relation, (first, second, row)
     # Nobody else: the twin is kin of whoever is kin of sib1.
     people = {label(name) for pair, kind in EXPECTED.items() if kind for name in pair}
     assert set(pairs["id1"]) | set(pairs["id2"]) <= people | {"p2", "p3", "p4"}
 
 
 def test_kin_whom_the_fam_does_not_tell_of_are_listed(found):
-    pairs, said = found
+    pairs, summary = found
     declared = pairs[pairs["pedigree"] == "declared"]
     got = {frozenset((row.id1, row.id2)) for row in declared.itertuples()}
     # With it: the other parent of each sibling.
@@ -117,7 +117,7 @@ def test_kin_whom_the_fam_does_not_tell_of_are_listed(found):
         frozenset(map(label, pair)) for pair in (*DECLARED, ("1", "sib1"), ("0", "sib2"))
     }
     cryptic = pairs[(pairs["pedigree"] == "cryptic") & (pairs["relation"] != "duplicate")]
-    note = next(note for note in said["notes"] if "of no family in the .fam" in note)
+    note = next(note for note in summary["notes"] if "of no family in the .fam" in note)
     assert note.startswith(f"{len(cryptic)} pairs of kin")
     assert "all are in genotypes/kinship.tsv" in note
 
@@ -133,20 +133,26 @@ def test_one_family_for_everybody_is_no_family(pedigree, tmp_path):
 
 
 def test_kin_leave_when_asked_until_no_pair_is_left(pedigree, tmp_path):
-    pairs, said = run(tmp_path, pedigree[0], remove_kin=True)
-    gone = {person["iid"] for person in said["removed_people"]}
-    left = pairs[~pairs["id1"].isin(gone) & ~pairs["id2"].isin(gone)]
-    assert left.empty and "twin" in gone and len(gone) < len(set(pairs["id1"]) | set(pairs["id2"]))
+    pairs, summary = run(tmp_path, pedigree[0], remove_kin=True)
+    gone = {person["iid"] for person in summary["removed_people"]}
+    remaining = pairs[~pairs["id1"].isin(gone) & ~pairs["id2"].isin(gone)]
+    assert (
+        remaining.empty
+        and "twin" in gone
+        and len(gone) < len(set(pairs["id1"]) | set(pairs["id2"]))
+    )
 
 
 def test_few_chromosomes_make_chance_kin_and_the_report_says_so(make_set, tmp_path):
     """A third of one chromosome shared is a second-degree relative, or chance."""
     rng = np.random.default_rng(3)
     half = (rng.random((60, 1500)) < rng.uniform(0.2, 0.8, 1500)).astype(np.int8)
-    other = (rng.random((60, 1500)) < 0.5).astype(np.int8)
-    other[1, :750] = other[0, :750]
+    other_haplotypes = (rng.random((60, 1500)) < 0.5).astype(np.int8)
+    other_haplotypes[1, :750] = other_haplotypes[0, :750]
     half[1, :750] = half[0, :750]
-    made = make_set(tmp_path / "set", half + other)
-    pairs, said = run(tmp_path / "g", made.prefix)
+    fileset = make_set(tmp_path / "set", half + other_haplotypes)
+    pairs, summary = run(tmp_path / "g", fileset.prefix)
     assert ["P0", "P1"] in pairs[["id1", "id2"]].to_numpy().tolist()
-    assert any(note.startswith("kinship comes from 1 chromosome(s) only") for note in said["notes"])
+    assert any(
+        note.startswith("kinship comes from 1 chromosome(s) only") for note in summary["notes"]
+    )

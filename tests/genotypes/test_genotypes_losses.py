@@ -88,11 +88,11 @@ def test_bad_samples_cost_no_variants(make_set, seed, bad, share):
             with pytest.raises(GenotypeFileError, match="all 250 variants have more than"):
                 merge(Path(name), prefix)
             return
-        said = merge(Path(name), prefix)
+        summary = merge(Path(name), prefix)
         assert set(left(Path(name) / "work" / "merge.attrition.tsv")["id"]) == leaving
     assert leaving >= {f"rs{j}" for j in range(5)}
     expected = "count when variants are judged" if poor.mean() > 0.1 else "do not count"
-    assert any(expected in note for note in said["notes"]) == bool(poor.any())
+    assert any(expected in note for note in summary["notes"]) == bool(poor.any())
 
 
 def test_three_bad_samples_leave_and_the_variants_stay(make_set, tmp_path):
@@ -113,8 +113,8 @@ def two_ancestries(seed: int, sizes: tuple[int, int, int], variants: int = 1500)
     narrow = np.clip(
         np.where(rng.random(variants) < 0.5, varied, rng.beta(0.5, 0.5, variants)), 0.02, 0.98
     )
-    first, second, both = sizes
-    share = rng.uniform(0.2, 0.8, (both, 1))
+    first, second, mixed = sizes
+    share = rng.uniform(0.2, 0.8, (mixed, 1))
     frequency = np.vstack(
         [
             np.broadcast_to(varied, (first, variants)),
@@ -134,12 +134,14 @@ def test_heterozygosity_is_judged_given_ancestry(make_set, tmp_path, seed, sizes
     dosages = two_ancestries(seed, sizes)
     planted = {3: "too heterozygous", sizes[0] + 3: "too heterozygous", 8: "too homozygous"}
     for person, reason in planted.items():
-        chosen = rng.random(dosages.shape[1]) < 0.25
+        changed = rng.random(dosages.shape[1]) < 0.25
         if reason == "too heterozygous":
-            dosages[person, chosen] = 1
+            dosages[person, changed] = 1
         else:
             # Both haplotypes are one of the two.
-            dosages[person, chosen] = 2 * (rng.random(chosen.sum()) < dosages[person, chosen] / 2)
+            dosages[person, changed] = 2 * (
+                rng.random(changed.sum()) < dosages[person, changed] / 2
+            )
     out, _ = people_of(
         tmp_path,
         make_set(tmp_path / "s", dosages, bim=genome(dosages.shape[1])).prefix,
@@ -198,26 +200,28 @@ def test_few_variants_make_nobody_kin_or_copy(make_set, seed, variants):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fileset = make_set(folder / "s", strangers(seed, 150, variants), bim=genome(variants))
-        out, said = people_of(folder, fileset.prefix, heterozygosity_sd=9.0)
+        out, summary = people_of(folder, fileset.prefix, heterozygosity_sd=9.0)
         assert not (out["step"] == "duplicate").any()
         duplicates = variants >= least_variants(0.354, 150)
-        what = "kinship was not judged" if duplicates else "kinship and duplicates were not judged"
-        assert any(note.startswith(what) for note in said["notes"])
-        assert not said["pairs"]
+        note_start = (
+            "kinship was not judged" if duplicates else "kinship and duplicates were not judged"
+        )
+        assert any(note.startswith(note_start) for note in summary["notes"])
+        assert not summary["pairs"]
 
 
 def test_a_person_of_two_sets_keeps_one_copy_where_genomes_cannot_be_compared(make_set, tmp_path):
     dosages = strangers(6, 60, 40)
     second = dosages.copy()
     second[5, :1] = -1
-    one = make_set(tmp_path / "one", dosages[:40], bim=genome(40))
+    first_set = make_set(tmp_path / "one", dosages[:40], bim=genome(40))
     fam = [(f"F{i}", f"P{i}", "0", "0", "0", "-9") for i in range(30, 60)]
-    two = make_set(tmp_path / "two", second[30:], fam=fam, bim=genome(40))
-    out, said = people_of(
-        tmp_path, one.prefix, two.prefix, heterozygosity_sd=9.0, keep_ambiguous=True
+    second_set = make_set(tmp_path / "two", second[30:], fam=fam, bim=genome(40))
+    out, summary = people_of(
+        tmp_path, first_set.prefix, second_set.prefix, heterozygosity_sd=9.0, keep_ambiguous=True
     )
     assert set(out["reason"].str.partition(":")[0]) == {"same identifier"}
-    assert len(out) == 10 and said["people"] == 60
+    assert len(out) == 10 and summary["people"] == 60
 
 
 def chain(seed: int, people: int, tied: int) -> np.ndarray:
@@ -238,8 +242,8 @@ def test_chains_of_kin_that_take_in_most_people_stop_the_run(make_set, tmp_path)
         assert all(
             f"genotypes.{key}: {value}" in caught.value.next_step for key, value in remedy.items()
         )
-        _, said = people_of(tmp_path / str(remedy), fileset.prefix, **remedy)
-        assert said["people"] > 50
+        _, summary = people_of(tmp_path / str(remedy), fileset.prefix, **remedy)
+        assert summary["people"] > 50
     # A pedigree that the .fam tells of is none of chance.
     fam = [("family" if i < 40 else f"F{i}", f"P{i}", "0", "0", "0", "-9") for i in range(60)]
     declared = make_set(tmp_path / "told", fileset.dosages, fam=fam, bim=genome(1600))
@@ -266,8 +270,8 @@ def two_sets(make_set, folder: Path, change) -> tuple[Path, Path]:
     dosages = strangers(9, 40, 100)
     fam = [(f"G{i}", f"Q{i}", "0", "0", "0", "-9") for i in range(20)]
     bim = [change(j, list(row)) for j, row in enumerate(genome(100))]
-    one = make_set(folder / "one", dosages[:20], bim=genome(100))
-    return one.prefix, make_set(folder / "two", dosages[20:], fam=fam, bim=bim).prefix
+    first_set = make_set(folder / "one", dosages[:20], bim=genome(100))
+    return first_set.prefix, make_set(folder / "two", dosages[20:], fam=fam, bim=bim).prefix
 
 
 def test_sets_that_share_few_names_are_refused_and_named_alike_as_it_says(make_set, tmp_path):
@@ -278,8 +282,8 @@ def test_sets_that_share_few_names_are_refused_and_named_alike_as_it_says(make_s
         merge(tmp_path / "a", *sets)
     for prefix in sets:
         carry_out(caught.value, SET=str(prefix))
-    said = merge(tmp_path / "b", *(Path(f"{prefix}.named") for prefix in sets))
-    assert said["retained"] == 100
+    summary = merge(tmp_path / "b", *(Path(f"{prefix}.named") for prefix in sets))
+    assert summary["retained"] == 100
     assert merge(tmp_path / "c", *sets, minimum_shared=0.01)["retained"] == 3
 
 
@@ -315,15 +319,15 @@ def test_x_alone_is_refused_until_autosomes_are_given_as_it_says(make_set, tmp_p
             merge(tmp_path / f"a{keep}", fileset.prefix, keep_autosomes_only=keep)
     assert caught.value.next_step.startswith("give the files of the autosomes too")
     autosome = [["1", f"a{j}", "0", str(1000 * (j + 1)), "A", "G"] for j in range(120)]
-    other = make_set(tmp_path / "t", strangers(11, 60, 120), fam=fam, bim=autosome)
-    both = {"inputs": [str(fileset.prefix), str(other.prefix)]}
-    merge(tmp_path / "b", *both["inputs"])
-    options = json.dumps(both)
+    autosomal = make_set(tmp_path / "t", strangers(11, 60, 120), fam=fam, bim=autosome)
+    section = {"inputs": [str(fileset.prefix), str(autosomal.prefix)]}
+    merge(tmp_path / "b", *section["inputs"])
+    options = json.dumps(section)
     filter_.callback(options=options, threads=1, memory=900, work=tmp_path / "b" / "work", seed=1)
-    said = json.loads((tmp_path / "b" / "summary.json").read_text())
-    assert said["variants"]["kept"] > 100 and said["participants"]["kept"] > 50
+    summary = json.loads((tmp_path / "b" / "summary.json").read_text())
+    assert summary["variants"]["kept"] > 100 and summary["participants"]["kept"] > 50
     # A choice of chromosomes is its own cause.
     with pytest.raises(GenotypeFileError, match="none of 120 usable variants") as caught:
-        merge(tmp_path / "c", *both["inputs"], chromosomes=["2"])
+        merge(tmp_path / "c", *section["inputs"], chromosomes=["2"])
     assert caught.value.next_step.startswith("name autosomes of the files in genotypes.chromos")
-    merge(tmp_path / "d", *both["inputs"], chromosomes=["1"])
+    merge(tmp_path / "d", *section["inputs"], chromosomes=["1"])

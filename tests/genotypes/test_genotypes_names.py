@@ -62,8 +62,8 @@ def test_any_names_come_through_joining(make_set, names, seed):
     dosages = np.random.default_rng(seed).integers(0, 3, (24, len(names))).astype(np.int8)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        said = merge(folder / "w", *two_arrays(make_set, folder, names, dosages))
-        assert said["retained"] == len(names)
+        summary = merge(folder / "w", *two_arrays(make_set, folder, names, dosages))
+        assert summary["retained"] == len(names)
         assert read_bim(folder / "w" / "merged")["snp"].tolist() == names
         order = [
             int(iid[2:]) + 12 * int(iid[1]) for iid in read_fam(folder / "w" / "merged")["iid"]
@@ -74,7 +74,7 @@ def test_any_names_come_through_joining(make_set, names, seed):
 
 @pytest.mark.parametrize("version", ["1.9", "2"])
 @pytest.mark.parametrize(
-    ("suffix", "arguments", "what"),
+    ("suffix", "arguments", "noun"),
     [
         ("bim", ["--make-bed"], "variants"),
         ("fam", ["--make-bed"], "people"),
@@ -83,7 +83,7 @@ def test_any_names_come_through_joining(make_set, names, seed):
     ],
 )
 def test_what_plink_leaves_out_unasked_stops_the_run(
-    make_set, tmp_path, monkeypatch, version, suffix, arguments, what
+    make_set, tmp_path, monkeypatch, version, suffix, arguments, noun
 ):
     dosages = np.random.default_rng(1).integers(0, 3, (8, 20)).astype(np.int8)
     fileset = make_set(tmp_path / "set", dosages)
@@ -93,12 +93,12 @@ def test_what_plink_leaves_out_unasked_stops_the_run(
     careless.write_text(f'#!/bin/sh\n{find(version).path} "$@" && sed -i 2d out.{suffix}\n')
     careless.chmod(0o755)
     people, variants = [row[1] for row in fileset.fam], [row[1] for row in fileset.bim]
-    asked = {"out": "out", "folder": tmp_path, "people": people, "variants": variants}
-    Plink().run(version, ["--bfile", "set", *arguments], **asked)
+    command = {"out": "out", "folder": tmp_path, "people": people, "variants": variants}
+    Plink().run(version, ["--bfile", "set", *arguments], **command)
     monkeypatch.setattr(plink, "find", lambda _: Program(str(careless), "careless"))
-    lost = variants[1] if what == "variants" else people[0 if suffix == "id" else 1]
-    with pytest.raises(ToolError, match=f"{what} and used .*1 were left out .*{lost}"):
-        Plink().run(version, ["--bfile", "set", *arguments], **asked)
+    lost = variants[1] if noun == "variants" else people[0 if suffix == "id" else 1]
+    with pytest.raises(ToolError, match=f"{noun} and used .*1 were left out .*{lost}"):
+        Plink().run(version, ["--bfile", "set", *arguments], **command)
 
 
 def test_variants_without_a_name_and_long_alleles_have_names_of_their_own(make_set, tmp_path):
@@ -109,12 +109,12 @@ def test_variants_without_a_name_and_long_alleles_have_names_of_their_own(make_s
         bim[j][1] = "."
     bim[3][4], bim[6][4] = "A" * 70, "C" * 400
     fileset = make_set(tmp_path / "set", dosages, bim=bim)
-    said = merge(tmp_path / "w", fileset.prefix)
+    summary = merge(tmp_path / "w", fileset.prefix)
     names = read_bim(tmp_path / "w" / "merged")["snp"].tolist()
     assert len(set(names)) == 40
     assert [name for j, name in enumerate(names) if j % 3] == [f"rs{j}" for j in range(40) if j % 3]
     assert names[0] == "1:1000:G:A" and names[3].startswith(f"1:1003:G:{'A' * 20}~70~")
-    assert any("14 variants without a name" in note for note in said["notes"])
+    assert any("14 variants without a name" in note for note in summary["notes"])
     assert (read_dosages(tmp_path / "w" / "merged") == dosages).all()
 
 
@@ -155,11 +155,11 @@ def test_bases_in_small_letters_are_the_same_bases(make_set, small, seed):
             for number, prefix in enumerate(sets):
                 path = prefix.with_suffix(".bim")
                 lines = path.read_text().splitlines()
-                chosen = lower[30 * number : 30 * number + 30]
+                lowered = lower[30 * number : 30 * number + 30]
                 path.write_text(
                     "".join(
                         line[:-3] + line[-3:].lower() + "\n" if change else line + "\n"
-                        for line, change in zip(lines, chosen, strict=True)
+                        for line, change in zip(lines, lowered, strict=True)
                     )
                 )
             merge(folder / "w", *sets)

@@ -43,8 +43,8 @@ def test_check_fileset__rows_of_one_person_are_numbered_as_it_says(make_set, tmp
 def test_check_fileset__a_pgen_that_is_called_bed_is_converted_as_it_says(make_set, tmp_path):
     fileset = make_set(tmp_path / "set", dosages())
     prefix = fileset.prefix
-    other = ["--bfile", str(prefix), "--make-pgen", "--out", str(tmp_path / "other")]
-    subprocess.run([find("2").path, *other], check=True, capture_output=True)
+    arguments = ["--bfile", str(prefix), "--make-pgen", "--out", str(tmp_path / "other")]
+    subprocess.run([find("2").path, *arguments], check=True, capture_output=True)
     prefix.with_suffix(".bed").write_bytes((tmp_path / "other.pgen").read_bytes())
     with pytest.raises(GenotypeFileError, match="neither 01") as e:
         check_fileset(prefix)
@@ -84,10 +84,10 @@ def test_merge__positions_from_zero_are_moved_as_it_says(reference, make_set, tm
 
 
 def test_merge__people_under_two_families_are_renamed_as_it_says(make_set, tmp_path):
-    both = dosages()
-    first = make_set(tmp_path / "one", both).prefix
+    genotypes = dosages()
+    first = make_set(tmp_path / "one", genotypes).prefix
     fam = [(f"G{i}" if i < 2 else f"F{i}", f"P{i}", "0", "0", "0", "-9") for i in range(24)]
-    second = make_set(tmp_path / "two", both, fam=fam).prefix
+    second = make_set(tmp_path / "two", genotypes, fam=fam).prefix
     with pytest.raises(IdentifierError, match="2 IIDs are in both sets under different FIDs") as e:
         merge(tmp_path / "w", first, second, check_build=False)
     names = tmp_path / "names"

@@ -62,8 +62,8 @@ def done(cohort, tmp_path_factory) -> Path:
 
 def test_every_planted_fault_leaves_for_its_reason(cohort, done):
     table = attrition(done).set_index("id")
-    found = {name: table.loc[name, "step"] for name in cohort.truth}
-    assert found == cohort.truth
+    step_of = {name: table.loc[name, "step"] for name in cohort.truth}
+    assert step_of == cohort.truth
 
 
 def test_few_others_leave(cohort, done):
@@ -75,13 +75,13 @@ def test_few_others_leave(cohort, done):
 def test_who_stays_and_who_left_are_everybody(cohort, done):
     table = attrition(done)
     assert not table["id"].duplicated().any()
-    for kind, kept, read in (
+    for kind, names_left, read in (
         ("participant", read_fam(done / "qc")["iid"], [row[1] for row in cohort.fam]),
         ("variant", read_bim(done / "qc")["snp"], [row[1] for row in cohort.bim]),
     ):
-        left = table.loc[table["kind"] == kind, "id"]
-        assert sorted([*kept, *left]) == sorted(read)
-        assert len(kept) == summary(done)[f"{kind}s"]["kept"]
+        names_removed = table.loc[table["kind"] == kind, "id"]
+        assert sorted([*names_left, *names_removed]) == sorted(read)
+        assert len(names_left) == summary(done)[f"{kind}s"]["kept"]
 
 
 def test_the_summary_counts_the_list(done):
@@ -111,11 +111,11 @@ def test_filters_agree_with_slow_twins(cohort, done):
         p = column[column >= 0].mean() / 2
         assert min(p, 1 - p) == pytest.approx(float(row["value"]), abs=1e-5)
         assert min(p, 1 - p) < float(row["threshold"])
-    kept = read_dosages(done / "qc").astype(float)
-    kept[kept < 0] = np.nan
-    p = np.nanmean(kept, axis=0) / 2
+    dosages = read_dosages(done / "qc").astype(float)
+    dosages[dosages < 0] = np.nan
+    p = np.nanmean(dosages, axis=0) / 2
     assert np.minimum(p, 1 - p).min() >= 0.01
-    assert np.isnan(kept).mean(axis=0).max() <= 0.05
+    assert np.isnan(dosages).mean(axis=0).max() <= 0.05
     share = (cohort.dosages[40] < 0).mean()
     assert float(table.loc["P040", "value"]) == pytest.approx(share, abs=0.01)
 
@@ -125,9 +125,9 @@ def test_kinship_of_siblings_parents_and_copies(done):
         done / "kinship.tsv",
         dict.fromkeys(("id1", "id2", "relation", "pedigree"), "text") | {"kinship": "number"},
     )
-    found = {(r.id1, r.id2): r.relation for r in pairs.itertuples()}
-    assert found[("P010", "P011")] == "duplicate"
-    assert found[("P020", "P022")] == found[("P021", "P022")] == "first"
+    relation_of = {(r.id1, r.id2): r.relation for r in pairs.itertuples()}
+    assert relation_of[("P010", "P011")] == "duplicate"
+    assert relation_of[("P020", "P022")] == relation_of[("P021", "P022")] == "first"
     assert (pairs["kinship"] >= 0.0884).all()
 
 
@@ -160,11 +160,11 @@ def test_components_agree_with_a_slow_twin(cohort, done, make_set, tmp_path):
     n, m = 80, 1500
     p = rng.uniform(0.2, 0.8, (2, m)).repeat(n // 2, axis=0)
     dosages = (rng.random((2, n, m)) < p).sum(axis=0).astype(np.int8)
-    made = make_set(tmp_path / "two", dosages)
-    folder = stage(tmp_path / "out", made.prefix, heterozygosity_sd=9.0, hwe=0.0, components=2)
+    fileset = make_set(tmp_path / "two", dosages)
+    folder = stage(tmp_path / "out", fileset.prefix, heterozygosity_sd=9.0, hwe=0.0, components=2)
     table = pd.read_csv(folder / "components.tsv", sep="\t")
     pruned = set((folder / "work" / "pruned.txt").read_text().split())
-    used = dosages[:, [name in pruned for name in (row[1] for row in made.bim)]].astype(float)
+    used = dosages[:, [name in pruned for name in (row[1] for row in fileset.bim)]].astype(float)
     q = used.mean(axis=0) / 2
     scaled = (used - 2 * q) / np.sqrt(2 * q * (1 - q))
     first = np.linalg.svd(scaled, full_matrices=False)[0][:, 0]
@@ -209,8 +209,8 @@ def test_chosen_chromosomes_and_x_in_the_result(cohort, tmp_path):
 def test_a_small_cohort_says_what_is_rough(make_set, tmp_path):
     rng = np.random.default_rng(1)
     dosages = (rng.random((2, 12, 300)) < rng.uniform(0.2, 0.8, 300)).sum(axis=0).astype(np.int8)
-    made = make_set(tmp_path / "few", dosages)
-    folder = stage(tmp_path / "g", made.prefix, kinship=0.3, person_missingness=0.5)
+    fileset = make_set(tmp_path / "few", dosages)
+    folder = stage(tmp_path / "g", fileset.prefix, kinship=0.3, person_missingness=0.5)
     notes = " ".join(summary(folder)["notes"])
     assert "come from 12 people only" in notes
     assert "sex not checked: no X variants" in notes
@@ -218,8 +218,8 @@ def test_a_small_cohort_says_what_is_rough(make_set, tmp_path):
 
 
 def test_one_person_gets_through(make_set, tmp_path):
-    made = make_set(tmp_path / "one", np.ones((1, 50), dtype=np.int8))
-    folder = stage(tmp_path / "g", made.prefix)
+    fileset = make_set(tmp_path / "one", np.ones((1, 50), dtype=np.int8))
+    folder = stage(tmp_path / "g", fileset.prefix)
     assert check_fileset(folder / "qc").n_people == 1
     assert "0 instead of 10 components" in " ".join(summary(folder)["notes"])
     assert (folder / "components.tsv").read_text() == "id\nP0\n"
@@ -241,8 +241,8 @@ def test_variants_without_any_call_leave_whatever_may_be_missing(make_set, tmp_p
         fam.write_text("".join("\t".join(row) + "\n" for row in rows))
     settings = {"variant_missingness": 1.0, "person_missingness": 1.0, "most_lost": 1.0}
     folder = stage(tmp_path / "g", fileset.prefix, **settings)
-    left = attrition(folder)
-    gone = set(left.loc[left["kind"] == "variant", "id"])
+    removed = attrition(folder)
+    gone = set(removed.loc[removed["kind"] == "variant", "id"])
     assert {f"rs{number}" for number in range(5)} <= gone or not founders
     assert check_fileset(folder / "qc").n_variants == 80 - len(gone)
 
@@ -260,16 +260,16 @@ def test_variants_without_any_call_leave_whatever_may_be_missing(make_set, tmp_p
     ],
 )
 def test_when_nothing_is_left_the_reasons_are_named(make_set, tmp_path, dosages, settings, says):
-    made = make_set(tmp_path / "bad", np.broadcast_to(dosages, (60, 80)).astype(np.int8))
+    fileset = make_set(tmp_path / "bad", np.broadcast_to(dosages, (60, 80)).astype(np.int8))
     with pytest.raises(GenotypeFileError, match=says):
-        stage(tmp_path / "g", made.prefix, **settings)
+        stage(tmp_path / "g", fileset.prefix, **settings)
 
 
 def test_positions_and_chromosomes_that_are_none(make_set, tmp_path):
     bim = [("0", f"rs{j}", "0", "0", "A", "G") for j in range(40)]
-    made = make_set(tmp_path / "bad", np.ones((60, 40), dtype=np.int8), bim=bim)
+    fileset = make_set(tmp_path / "bad", np.ones((60, 40), dtype=np.int8), bim=bim)
     with pytest.raises(GenotypeFileError, match="not on an autosome or X 40"):
-        stage(tmp_path / "g", made.prefix)
+        stage(tmp_path / "g", fileset.prefix)
 
 
 def test_the_command_line_ends_with_a_named_error(tmp_path):

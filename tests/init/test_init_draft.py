@@ -58,9 +58,9 @@ def test_init__reads_columns_labels_and_names(folder: Path) -> None:
 
 
 def test_init__says_what_it_guessed_and_what_comes_next(folder: Path) -> None:
-    said = run("mine", "--participants", "people.tsv", "--measurements", "regions.tsv")
-    assert "left out 'MCI?'" in said and "Subject_ID" in said
-    assert said.splitlines()[-1] == "  gendmr check config/studies/mine.yaml"
+    output = run("mine", "--participants", "people.tsv", "--measurements", "regions.tsv")
+    assert "left out 'MCI?'" in output and "Subject_ID" in output
+    assert output.splitlines()[-1] == "  gendmr check config/studies/mine.yaml"
     with pytest.raises(ConfigurationError, match="exists already"):
         draft()
 
@@ -132,8 +132,8 @@ def test_init__takes_what_a_bgen_does_not_say(folder: Path) -> None:
         run(*BGEN)
     option = caught.value.next_step.removeprefix("add ").partition(" (")[0]
     assert option == "--bgen-reference first"
-    said = run(*BGEN, *option.split())
-    assert "the 3 people of c2.bgen are those of all.sample" in said
+    output = run(*BGEN, *option.split())
+    assert "the 3 people of c2.bgen are those of all.sample" in output
     genotypes = Study.parse("config/studies/mine.yaml").genotypes
     assert genotypes and genotypes.bgen
     assert (genotypes.bgen.reference, genotypes.bgen.samples) == ("first", "all.sample")
@@ -167,9 +167,9 @@ def test_two_commands_lead_to_a_checked_configuration(
     words = ["--participants", "people.tsv", "--genotypes", str(plink)]
     words += ["--measurements", "anatomy.csv"]
     words += ["--genes", str(real_data / "annotation/NCBI37.3.gene.loc")]
-    said = run("mine", *words)
-    assert "genotypes are in NCBI36" in said
-    command = said.splitlines()[-1].split()
+    output = run("mine", *words)
+    assert "genotypes are in NCBI36" in output
+    command = output.splitlines()[-1].split()
     checked = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, check=False, timeout=200
     )

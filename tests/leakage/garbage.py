@@ -18,8 +18,8 @@ from gendmr.modalities.store import read_modality, write_modality
 def people_of(cohort: Path, role: str, fold: int = 0) -> list[str]:
     """Return the participants of a role in a fold of the first repeat."""
     splits = read_table(cohort / "splits.tsv")
-    here = (splits[f"inner_{fold}"] == role) & (splits["repeat"] == "0")
-    return splits.loc[here, "participant_id"].tolist()
+    in_role = (splits[f"inner_{fold}"] == role) & (splits["repeat"] == "0")
+    return splits.loc[in_role, "participant_id"].tolist()
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -36,14 +36,14 @@ def spoil(cohort: Path, folder: Path, role: str, fold: int = 0) -> Path:
     """
     shutil.copytree(cohort, folder)
     random = np.random.default_rng(11)
-    chosen = people_of(cohort, role, fold)
-    _spoil_table(folder / "participants.tsv", chosen, random)
+    spoiled_people = people_of(cohort, role, fold)
+    _spoil_table(folder / "participants.tsv", spoiled_people, random)
     snp = read_modality(cohort / "snp.nc", "snp")
-    rows = np.isin(snp["participant"].values.astype(str), chosen)
+    rows = np.isin(snp["participant"].values.astype(str), spoiled_people)
     snp["dosage"].values[rows] = random.integers(-1, 3, (int(rows.sum()), snp.sizes["snp"]))
     write_modality(folder / "snp.nc", snp, "snp")
     region = read_modality(cohort / "region.nc", "region")
-    rows = np.isin(region["participant"].values.astype(str), chosen)
+    rows = np.isin(region["participant"].values.astype(str), spoiled_people)
     for name in ("volume", "mean", "spread", "icv"):
         values = region[name].values
         values[rows] = random.permutation(values[rows].reshape(-1)).reshape(values[rows].shape)
@@ -52,17 +52,17 @@ def spoil(cohort: Path, folder: Path, role: str, fold: int = 0) -> Path:
     return folder
 
 
-def _spoil_table(path: Path, chosen: list[str], random: np.random.Generator) -> None:
+def _spoil_table(path: Path, people: list[str], random: np.random.Generator) -> None:
     table = read_table(path)
-    here = np.flatnonzero(table["participant_id"].isin(chosen))
-    flipped = here[random.uniform(size=here.size) < 0.5]
-    other = {"case": "control", "control": "case"}
-    table.loc[flipped, "diagnosis"] = table.loc[flipped, "diagnosis"].map(other)
-    table.loc[here, "age"] = random.uniform(40, 110, here.size).round(1).astype(str)
-    table.loc[here, "sex"] = random.choice(["F", "M", "n/a"], here.size)
-    table.loc[here, "site"] = "somewhere else"
+    rows = np.flatnonzero(table["participant_id"].isin(people))
+    flipped = rows[random.uniform(size=rows.size) < 0.5]
+    opposite = {"case": "control", "control": "case"}
+    table.loc[flipped, "diagnosis"] = table.loc[flipped, "diagnosis"].map(opposite)
+    table.loc[rows, "age"] = random.uniform(40, 110, rows.size).round(1).astype(str)
+    table.loc[rows, "sex"] = random.choice(["F", "M", "n/a"], rows.size)
+    table.loc[rows, "site"] = "somewhere else"
     for column in ("has_snp", "has_region"):
-        table.loc[random.permutation(here)[: here.size // 4], column] = "False"
+        table.loc[random.permutation(rows)[: rows.size // 4], column] = "False"
     write_table(path, table)
 
 
@@ -75,20 +75,20 @@ def differences(clean: Path, spoiled: Path, blind: str = "held-out") -> list[str
     history, the threshold, and calls made with it.
     """
     judged = blind == "validation"
-    found = []
+    differing_files = []
     if _model(clean, judged) != _model(spoiled, judged):
-        found.append("model.safetensors")
+        differing_files.append("model.safetensors")
     if _history(clean, judged) != _history(spoiled, judged):
-        found.append("history.jsonl")
+        differing_files.append("history.jsonl")
     if _run(clean, judged) != _run(spoiled, judged):
-        found.append("run.json")
+        differing_files.append("run.json")
     if _predictions(clean, blind) != _predictions(spoiled, blind):
-        found.append("predictions.tsv")
+        differing_files.append("predictions.tsv")
     if _described(clean, blind) != _described(spoiled, blind):
-        found.append("fold.json")
+        differing_files.append("fold.json")
     if _instances(clean) != _instances(spoiled):
-        found.append("attributions.nc")
-    return found
+        differing_files.append("attributions.nc")
+    return differing_files
 
 
 def _model(folder: Path, judged: bool) -> object:
@@ -126,12 +126,12 @@ def _run(folder: Path, judged: bool) -> object:
 
 def _predictions(folder: Path, blind: str) -> object:
     lines = (folder / "predictions.tsv").read_text().splitlines()
-    kept = [line for line in lines if blind not in line.split("\t")]
+    sighted = [line for line in lines if blind not in line.split("\t")]
     if blind != "validation":
-        return kept
+        return sighted
     call = lines[0].split("\t").index("predicted")
     return [
-        [value for place, value in enumerate(line.split("\t")) if place != call] for line in kept
+        [value for place, value in enumerate(line.split("\t")) if place != call] for line in sighted
     ]
 
 

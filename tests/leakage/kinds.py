@@ -140,20 +140,20 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def joined(one: PreparedSubset, other: PreparedSubset) -> PreparedSubset:
+def joined(early: PreparedSubset, late: PreparedSubset) -> PreparedSubset:
     """Return people of two sets as one, with outcomes of binary tasks."""
-    first, second = one.outcome, other.outcome
+    first, second = early.outcome, late.outcome
     assert isinstance(first, CaseStatus) and isinstance(second, CaseStatus)
     return replace(
-        one,
-        participants=np.concatenate([one.participants, other.participants]),
-        family=np.concatenate([one.family, other.family]),
+        early,
+        participants=np.concatenate([early.participants, late.participants]),
+        family=np.concatenate([early.family, late.family]),
         outcome=CaseStatus(np.concatenate([first.case, second.case])),
         present={
-            name: np.concatenate([who, other.present[name]]) for name, who in one.present.items()
+            name: np.concatenate([who, late.present[name]]) for name, who in early.present.items()
         },
         values={
-            name: np.concatenate([value, other.values[name]]) for name, value in one.values.items()
+            name: np.concatenate([value, late.values[name]]) for name, value in early.values.items()
         },
-        covariates=np.concatenate([one.covariates, other.covariates]),
+        covariates=np.concatenate([early.covariates, late.covariates]),
     )

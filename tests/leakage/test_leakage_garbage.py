@@ -66,12 +66,15 @@ def test_garbage_in_validation_people_changes_only_stopping_and_threshold(
     if name in NETWORKS:
         # After one epoch there is nothing to choose: whatever differs would have been learned.
         once = {"optimisation": {"epochs": 1}}
-        one = train(cohort, tmp_path / "clean", name, **once)
-        other = train(validation_spoiled, tmp_path / "spoiled", name, **once)
+        from_clean = train(cohort, tmp_path / "clean", name, **once)
+        from_spoiled = train(validation_spoiled, tmp_path / "spoiled", name, **once)
     else:
-        one, other = clean(name), train(validation_spoiled, tmp_path / "spoiled", name)
-    assert differences(one, other, blind="validation") == []
-    before, after = (rows_of(folder, "validation") for folder in (one, other))
+        from_clean, from_spoiled = (
+            clean(name),
+            train(validation_spoiled, tmp_path / "spoiled", name),
+        )
+    assert differences(from_clean, from_spoiled, blind="validation") == []
+    before, after = (rows_of(folder, "validation") for folder in (from_clean, from_spoiled))
     assert before != after
 
 
@@ -123,8 +126,8 @@ def test_a_method_that_learns_from_them_is_caught(
             ridge, "build", lambda options, folder=folder: Leaky(options, folder, role)
         )
         outputs.append(train(folder, tmp_path / str(place), "ridge"))
-    found = differences(*outputs, blind=role)
-    assert {"model.safetensors", "predictions.tsv", "history.jsonl"} <= set(found)
+    differing_files = differences(*outputs, blind=role)
+    assert {"model.safetensors", "predictions.tsv", "history.jsonl"} <= set(differing_files)
 
 
 def test_garbage_in_held_out_people_changes_no_effect_of_a_site(

@@ -48,8 +48,8 @@ def _opened(original: Path, folder: Path, number: int) -> list[tuple[FoldView, F
     table["diagnosis"] = random.permutation(table["diagnosis"].to_numpy())
     write_table(folder / "participants.tsv", table)
     write_table(folder / "splits.tsv", make_splits(table, FOLDS, 1, number))
-    chosen = options("ridge")
-    task = task_of(chosen.outcome, chosen.task)
+    method_options = options("ridge")
+    task = task_of(method_options.outcome, method_options.task)
     opened = []
     for fold in range(FOLDS):
         view = FoldView.open(folder, 0, fold, task=task, modalities=("snp", "region"))
@@ -63,12 +63,12 @@ def pooled_auc(
 ) -> float:
     """Return the AUC of the held-out scores of all folds; `peek` fits on held-out people too."""
     changes = {"optimisation": {"epochs": 3, "learning_rate": 0.01}}
-    chosen = options(name, **changes)
+    method_options = options(name, **changes)
     truth, score = [], []
     for view, (train, validation, held_out) in folds:
-        preparation = Preparation.fit(view, chosen)
+        preparation = Preparation.fit(view, method_options)
         people, judged = preparation.apply(train), preparation.apply(held_out)
-        fitted = build_method(chosen).fit(
+        fitted = build_method(method_options).fit(
             FitInputs(
                 joined(people, judged) if peek else people,
                 preparation.apply(validation),

@@ -15,19 +15,19 @@ import pytest
 import torch
 
 from factories import PLANTED_GENE, PLANTED_REGION, make_cohort
+from gendmr.config.methods.gendmr import GendmrMethod
 from gendmr.engine.batches import stack
 from gendmr.engine.layout import Layout
 from gendmr.engine.state import State
 from gendmr.engine.together import TogetherStep
 from gendmr.engine.training import PhaseTraining
-from gendmr.errors import TrainingError
+from gendmr.errors import ConfigurationError
 from gendmr.methods.base import FitInputs
 from gendmr.methods.gendmr.attention import SLOPE_DECAY, GatedBag
 from gendmr.methods.gendmr.method import Gendmr, build
 from gendmr.methods.network_method import PreparedFit
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.statistics.classification import auc
-from remedies import mended
 
 SMALL = {"kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
 OUTCOMES = ["diagnosis", "stage", "memory", "conversion", "relapse"]
@@ -323,20 +323,12 @@ def test_network__finds_without_evidence_what_was_planted(
         assert fold.preparation.instances(name)[key].to_numpy()[spread.argmax()] == instance
 
 
-def test_a_width_that_the_heads_do_not_divide_is_a_named_error(
-    cohort: Path, prepare: Callable[..., Any]
-) -> None:
+def test_a_width_that_the_heads_do_not_divide_is_refused_when_the_study_is_read() -> None:
+    section = {**SMALL, "heads": 3}
+    with pytest.raises(ConfigurationError, match="width: 8 is no multiple of heads: 3"):
+        GendmrMethod.parse(section)
     for change in ({"heads": 2}, {"width": 9}):
-        own = {**SMALL, "heads": 3}
-        words = "change width or heads of the method"
-        with mended(
-            "methods/gendmr/method.py",
-            words,
-            TrainingError,
-            lambda own=own: build(prepare(cohort, own).options),
-        ) as refused:
-            assert "not a multiple of 3 heads" in refused.what
-            own.update(change)
+        GendmrMethod.parse({**section, **change})
 
 
 def test_ridge_starts_without_torch(root: Path) -> None:

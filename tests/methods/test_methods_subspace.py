@@ -161,12 +161,12 @@ def test_genes_of_two_subspaces_are_in_neither() -> None:
         "tumour": [0],
         "environment": [4],
     }
-    assert notes[1] == "1 genes are in several subspaces, and so in none."
+    assert notes[1] == "1 gene is in several subspaces, so in none."
 
 
 def test_a_subspace_without_genes_is_refused_before_training() -> None:
     groups, families = ["Oncogenes", ""], dict(MCAT_FAMILIES)
-    words = "set expression.groups, and name its families in the method's subspaces"
+    words = "name families with genes of their own in `subspaces` of the method"
     module = "methods/subspace/method.py"
     with mended(module, words, TrainingError, lambda: genes_of(groups, families)) as refused:
         assert "subspaces without a gene" in refused.what

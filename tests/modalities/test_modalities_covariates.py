@@ -34,17 +34,17 @@ def test_numbers_stay_and_categories_are_against_the_first() -> None:
 
 def test_levels_that_training_people_did_not_have_are_the_first() -> None:
     covariates, _ = fit(("site",))
-    new = pd.DataFrame({"site": ["z", "b", None]})
-    assert covariates.apply(new).tolist() == [[0, 0], [1, 0], [0, 0]]
+    new_people = pd.DataFrame({"site": ["z", "b", None]})
+    assert covariates.apply(new_people).tolist() == [[0, 0], [1, 0], [0, 0]]
 
 
 def test_numbers_that_cannot_be_meant_are_the_mean() -> None:
     ages = np.linspace(60, 80, 21)
     covariates, _ = fit(("age",), pd.DataFrame({"age": [*ages, 7e7]}))
     assert covariates.means == [pytest.approx(70)]
-    new = pd.DataFrame({"age": [65.0, 1e6, np.nan, -1e9, np.inf]})
-    assert covariates.apply(new)[:, 0].tolist() == pytest.approx([65, 70, 70, 70, 70])
-    assert covariates.beyond(new)["age"].tolist() == [False, True, False, True, True]
+    new_people = pd.DataFrame({"age": [65.0, 1e6, np.nan, -1e9, np.inf]})
+    assert covariates.apply(new_people)[:, 0].tolist() == pytest.approx([65, 70, 70, 70, 70])
+    assert covariates.beyond(new_people)["age"].tolist() == [False, True, False, True, True]
 
 
 def test_none_of_them_are_no_columns() -> None:

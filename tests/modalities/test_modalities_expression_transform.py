@@ -113,6 +113,6 @@ def test_platforms_may_have_scales_of_their_own(opened: Callable[..., FoldView])
     values = values_of() + np.where(platform == "a", 100.0, 0.0)[:, None]
     view = opened(values, platform=platform)
     scaled = fit(view, by_platform=True, clip=None).apply(view.train)
-    own = view.train.array("expression", "platform")
+    platforms = view.train.array("expression", "platform")
     for name in "ab":
-        np.testing.assert_allclose(scaled[own == name].mean(axis=0), 0, atol=1e-4)
+        np.testing.assert_allclose(scaled[platforms == name].mean(axis=0), 0, atol=1e-4)

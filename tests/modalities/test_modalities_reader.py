@@ -39,17 +39,17 @@ def rows_read(monkeypatch: pytest.MonkeyPatch, people: list[str]) -> Iterator[se
 
 
 def make_reader(path: Path, people: list[str], present: list[bool] | None = None) -> ArrayReader:
-    told = np.ones(len(people), dtype=bool) if present is None else np.array(present)
-    return ArrayReader(path, modality_of("snp"), np.array(people, dtype=object), told)
+    presence = np.ones(len(people), dtype=bool) if present is None else np.array(present)
+    return ArrayReader(path, modality_of("snp"), np.array(people, dtype=object), presence)
 
 
-@pytest.mark.parametrize("kept", [0, 1 << 26])
+@pytest.mark.parametrize("cached", [0, 1 << 26])
 @pytest.mark.parametrize(("rows", "columns"), [(256, 4096), (3, 7)])
 def test_values_are_those_of_the_file(
-    cohort: Path, monkeypatch: pytest.MonkeyPatch, kept: int, rows: int, columns: int
+    cohort: Path, monkeypatch: pytest.MonkeyPatch, cached: int, rows: int, columns: int
 ) -> None:
     """In any order, any number at a time, whether kept in memory or read again."""
-    for name, value in (("KEPT", kept), ("ROWS", rows), ("COLUMNS", columns)):
+    for name, value in (("KEPT", cached), ("ROWS", rows), ("COLUMNS", columns)):
         monkeypatch.setattr(reader, name, value)
     stored = read_modality(cohort / "snp.nc", "snp")
     names = stored["participant"].values.tolist()
@@ -72,11 +72,11 @@ def test_values_are_those_of_the_file(
 
 def test_who_has_no_row_is_missing(cohort: Path) -> None:
     region = read_modality(cohort / "region.nc", "region")
-    there = str(region["participant"].values[0])
+    measured = str(region["participant"].values[0])
     opened = ArrayReader(
         cohort / "region.nc",
         modality_of("region"),
-        np.array(["nobody", there], dtype=object),
+        np.array(["nobody", measured], dtype=object),
         np.array([False, True]),
     )
     index = np.array([1, 0, 0])
@@ -88,12 +88,12 @@ def test_who_has_no_row_is_missing(cohort: Path) -> None:
     assert (dosage == -1).all() and dosage.dtype == np.int8
 
 
-@pytest.mark.parametrize("kept", [0, 1 << 26])
+@pytest.mark.parametrize("cached", [0, 1 << 26])
 def test_rows_of_others_never_leave_the_file(
-    cohort: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+    cohort: Path, monkeypatch: pytest.MonkeyPatch, cached: int
 ) -> None:
     """One row at a time: whole ranges between two people would be read, and thrown away."""
-    monkeypatch.setattr(reader, "KEPT", kept)
+    monkeypatch.setattr(reader, "KEPT", cached)
     monkeypatch.setattr(reader, "ROWS", 1)
     names = read_modality(cohort / "snp.nc", "snp")["participant"].values.tolist()
     wanted = names[3::7]

@@ -53,12 +53,15 @@ def slow_adjusted(view: FoldView, subset: Any) -> np.ndarray:
     design = np.column_stack([case == 1, case == 0, nuisance(train)]).astype(float)
     adjusted = []
     for measure in MEASURES:
-        values, new = (one.array("region", measure) for one in (train, people))
+        values, new_values = (
+            subset_of_role.array("region", measure) for subset_of_role in (train, people)
+        )
         slopes = np.linalg.lstsq(design, values, rcond=None)[0][2:]
         middle = nuisance(train).mean(axis=0)
         inside = values - (nuisance(train) - middle) @ slopes
         adjusted.append(
-            (new - (nuisance(people) - middle) @ slopes - inside.mean(axis=0)) / inside.std(axis=0)
+            (new_values - (nuisance(people) - middle) @ slopes - inside.mean(axis=0))
+            / inside.std(axis=0)
         )
     return np.stack(adjusted, axis=2)
 
@@ -140,14 +143,14 @@ def test_values_beyond_the_limits_are_missing_and_told(
     view = open_view(folder)
     view.seal()
     transform = fit(view, task)
-    told = []
+    outlying = []
     for subset in (view.train, view.validation, view.held_out):
         beyond = transform.beyond(subset)
         assert set(beyond) == {"age", "icv", *(f"region {measure}" for measure in MEASURES)}
-        told += subset.participants[beyond["region mean"]].tolist()
+        outlying += subset.participants[beyond["region mean"]].tolist()
         assert not beyond["region volume"].any()
         assert (np.abs(transform.apply(subset)) < 10).all()
-    assert told == [name]
+    assert outlying == [name]
 
 
 def test_a_measure_that_does_not_vary_counts_for_nobody(
@@ -248,9 +251,9 @@ def test_a_site_that_is_nearly_the_diagnosis_is_warned_of(
 ) -> None:
     apart = fit(open_view(with_sites(cohort, tmp_path / "a", 1.0)), task, harmonise="site")
     assert "no correction can hold the two apart" not in " ".join(apart.notes)
-    same = with_sites(cohort, tmp_path / "b", 1.0, by_case=True)
+    confounded = with_sites(cohort, tmp_path / "b", 1.0, by_case=True)
     assert "no correction can hold the two apart" in " ".join(
-        fit(open_view(same), task, harmonise="site").notes
+        fit(open_view(confounded), task, harmonise="site").notes
     )
 
 

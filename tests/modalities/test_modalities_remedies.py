@@ -158,7 +158,7 @@ class Maps:
 
     def collect(self) -> None:
         table = self.folder / "maps.tsv"
-        table.write_text("participant_id\tfile\n" + "".join(f"{one}\n" for one in self.rows))
+        table.write_text("participant_id\tfile\n" + "".join(f"{line}\n" for line in self.rows))
         section = VolumeSection.parse({"table": str(table), **self.section})
         sources = section.sources("results")
         VOLUMES.check(sources)

@@ -50,8 +50,8 @@ def of(folder: Path, **slices: object) -> Study:
 
 
 def view_of(folder: Path) -> FoldView:
-    one = of(folder)
-    task = task_of("tumour", one.cohort.outcomes["tumour"])
+    lesion_study = of(folder)
+    task = task_of("tumour", lesion_study.cohort.outcomes["tumour"])
     return FoldView.open(folder / "results" / "cohort", 0, 0, task=task, modalities=["slice"])
 
 
@@ -82,13 +82,13 @@ def test_the_file_holds_what_the_schema_says_and_masks_in_their_own_size(folder)
     for number in (2, 11):
         stored = read_volume(folder / "results" / "lesions" / "volumes.h5", f"p{number:02}")
         count = len(stored.mask)
-        one = dataset.isel(participant=number)
+        person = dataset.isel(participant=number)
         expected = resize(stored.normalised(), 16, 16).swapaxes(0, 1)
-        np.testing.assert_allclose(one["image"].values[:count], expected, atol=1e-6)
-        np.testing.assert_array_equal(one["mask"].values[:count], stored.mask)
-        assert np.isnan(one["image"].values[count:]).all()
-        assert (one["mask"].values[count:] == -1).all()
-        assert one["slice_number"].values.tolist() == [
+        np.testing.assert_allclose(person["image"].values[:count], expected, atol=1e-6)
+        np.testing.assert_array_equal(person["mask"].values[:count], stored.mask)
+        assert np.isnan(person["image"].values[count:]).all()
+        assert (person["mask"].values[count:] == -1).all()
+        assert person["slice_number"].values.tolist() == [
             *stored.slice_number, *[-1] * (8 - count)
         ]  # fmt: skip
 
@@ -109,8 +109,8 @@ def test_copied_channels_are_zero_and_said_not_to_be_known(folder):
     post = SliceTransform.fit(view.train, SliceSection(side=16, channels=("post",)), NO_COVARIATES)
     lacking = np.array([int(name[1:]) % 4 == 3 for name in view.held_out.participants])
     assert post.present(view.held_out).tolist() == (~lacking).tolist()
-    (said,) = post.remarks(view.held_out)
-    assert f"{int(lacking.sum())} of 4 held-out people" in said
+    (remark,) = post.remarks(view.held_out)
+    assert f"{int(lacking.sum())} of 4 held-out people" in remark
 
 
 def test_a_few_slices_are_read_without_the_others(folder):
@@ -127,9 +127,9 @@ def test_a_few_slices_are_read_without_the_others(folder):
 
 
 def test_rows_are_slices_of_their_people(folder):
-    one = of(folder)
+    lesion_study = of(folder)
     view = view_of(folder)
-    preparation = Preparation.fit(view, one.method_options("threshold"))
+    preparation = Preparation.fit(view, lesion_study.method_options("threshold"))
     people = preparation.apply(view.train)
     rows = SliceRows(people, preparation)
     assert len(rows) == people.values["slice"].counts.sum()
@@ -137,8 +137,8 @@ def test_rows_are_slices_of_their_people(folder):
     batch = rows.take(index)
     for number, row in enumerate(index):
         person, place = rows.person[row], rows.place[row]
-        own = people.values["slice"].read_slices(int(person), np.array([place]))[0]
-        np.testing.assert_array_equal(batch["slice"][number].numpy(), own)
+        stored = people.values["slice"].read_slices(int(person), np.array([place]))[0]
+        np.testing.assert_array_equal(batch["slice"][number].numpy(), stored)
         mask = people.outcome.read(int(person))[place]
         np.testing.assert_allclose(batch["target.share"][number], resize(mask, 16, 16), atol=1e-6)
     again = rows.take(index)  # from memory
@@ -187,9 +187,9 @@ def test_unknown_channels_and_another_side_are_refused(folder):
 
 
 def test_a_study_has_slices_where_it_names_them(folder):
-    one = of(folder)
-    assert list(one.modality_sections()) == ["lesion", "slice"]
-    values = one.model_dump(mode="json", exclude_unset=True)
+    lesion_study = of(folder)
+    assert list(lesion_study.modality_sections()) == ["lesion", "slice"]
+    values = lesion_study.model_dump(mode="json", exclude_unset=True)
     del values["modalities"]["slice"], values["training"]
     values["cohort"]["outcomes"] = {"diagnosis": {"kind": "binary"}}
     assert list(Study.parse(values).modality_sections()) == ["lesion"]
@@ -205,14 +205,16 @@ def test_an_outcome_without_its_modality_is_refused_when_the_study_is_read(folde
 
 
 def test_people_without_a_mask_are_listed_and_leave(folder, tmp_path):
-    one = of(folder)
+    lesion_study = of(folder)
     table = pd.read_csv(folder / "participants.tsv", sep="\t")
     table.loc[len(table)] = ["p98"]
     table.to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
-    cohort = one.cohort.model_copy(update={"participants": str(tmp_path / "participants.tsv")})
+    cohort = lesion_study.cohort.model_copy(
+        update={"participants": str(tmp_path / "participants.tsv")}
+    )
     from gendmr.cohort.join import join_people
 
-    sections = one.modality_sections()
+    sections = lesion_study.modality_sections()
     sources = {name: part.sources(str(folder / "results")) for name, part in sections.items()}
     join_people(sources, sections, cohort, tmp_path / "cohort")
     rows = pd.read_csv(tmp_path / "cohort" / "attrition.tsv", sep="\t", keep_default_na=False)
@@ -244,14 +246,16 @@ def test_a_damaged_file_is_named(folder, tmp_path):
 def test_people_are_compared_before_volumes_are_read(folder, tmp_path):
     from gendmr.cohort.check import check_people
 
-    one = of(folder)
-    sections = one.modality_sections()
-    stages = {"lesions": one.lesions.model_dump(mode="json")}
-    check_people(one.cohort, sections, stages, tmp_path / "check.json")
+    lesion_study = of(folder)
+    sections = lesion_study.modality_sections()
+    stages = {"lesions": lesion_study.lesions.model_dump(mode="json")}
+    check_people(lesion_study.cohort, sections, stages, tmp_path / "check.json")
     checked = json.loads((tmp_path / "check.json").read_text())
     assert checked["modalities"]["slice"] == {"found": 12, "joined": 12}
     strangers = pd.DataFrame({"participant_id": [f"TCGA-{number}" for number in range(12)]})
     strangers.to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
-    others = one.cohort.model_copy(update={"participants": str(tmp_path / "participants.tsv")})
+    cohort_of_others = lesion_study.cohort.model_copy(
+        update={"participants": str(tmp_path / "participants.tsv")}
+    )
     with pytest.raises(IdentifierError, match="0 people of"):
-        check_people(others, sections, stages, tmp_path / "check.json")
+        check_people(cohort_of_others, sections, stages, tmp_path / "check.json")

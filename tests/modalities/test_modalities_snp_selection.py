@@ -157,18 +157,18 @@ def test_the_strongest_are_those_of_a_look_at_everything(maximum: int) -> None:
     candidates = find(dosage, table(120), options)
     strength = np.abs(score_test(dosage, case, np.zeros((80, 0)))[0][candidates.columns, 0])
     selection = candidates.select(case == 0, strength)
-    kept: list[int] = []
+    selected: list[int] = []
     for place in np.lexsort((np.arange(strength.size), -strength)):
         column = candidates.columns[place]
         carriers = genotype_counts(dosage[case == 0][:, [column]])
         if hardy_weinberg_test(carriers)[0] < options.hwe:
             continue
-        filled = [impute(dosage[:, [one]])[:, 0] for one in (*kept, column)]
-        near = [np.corrcoef(filled[-1], other)[0, 1] ** 2 for other in filled[:-1]]
-        if all(value <= options.r2 for value in near) and len(kept) < maximum:
-            kept.append(int(column))
-    assert selection.columns.tolist() == sorted(kept)
-    assert selection.counts["selected"] == len(kept) and (maximum == 5) == (len(kept) == 5)
+        filled = [impute(dosage[:, [snp]])[:, 0] for snp in (*selected, column)]
+        near = [np.corrcoef(filled[-1], neighbour)[0, 1] ** 2 for neighbour in filled[:-1]]
+        if all(value <= options.r2 for value in near) and len(selected) < maximum:
+            selected.append(int(column))
+    assert selection.columns.tolist() == sorted(selected)
+    assert selection.counts["selected"] == len(selected) and (maximum == 5) == (len(selected) == 5)
 
 
 def test_genes_take_turns_and_the_nearest_snps_go_first() -> None:
@@ -208,13 +208,13 @@ def test_selection_by_association_goes_by_the_tests_of_the_outcome(
     preparation = Preparation.fit(view, options)
     train = view.train
     covariates = preparation.apply(train).covariates[train.present["snp"]]
-    told = train.outcome.take(train.present["snp"])
+    genotyped = train.outcome.take(train.present["snp"])
     dosage = train.having("snp").array("snp", "dosage")
-    phenotypes = task.fit(train.outcome).phenotypes(told, covariates)
+    phenotypes = task.fit(train.outcome).phenotypes(genotyped, covariates)
     z = np.abs(score_test(dosage, phenotypes, covariates)[0]).max(axis=1)
     counts = GenotypeCounts(genotype_counts(dosage), len(dosage))
     z[(counts.minor < 0.01) | (counts.called < 0.9)] = 0
     best = np.sort(np.argsort(-z)[:6])
-    chosen = preparation.transforms["snp"].columns
-    assert chosen.tolist() == best.tolist()
+    columns = preparation.transforms["snp"].columns
+    assert columns.tolist() == best.tolist()
     assert preparation.counts["snp"]["over_maximum"] == 120 - 6

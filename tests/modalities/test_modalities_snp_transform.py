@@ -123,13 +123,13 @@ def test_strengths_are_asked_for_only_where_they_select(open_view: OpenView, tas
     fit = SnpTransform.fit
     by_gene = fit(view.train, SnpSection.parse({"selection": {"mode": "genes"}}), nothing)
     assert by_gene.abs_z([outcome], task) is None
-    both = fit(view.train, SnpSection.parse({"selection": {"mode": "both"}}), nothing)
+    by_both = fit(view.train, SnpSection.parse({"selection": {"mode": "both"}}), nothing)
     order = np.random.default_rng(0).permutation(len(outcome))
     outcomes = [outcome, outcome.permute(order), outcome]
-    together = both.abs_z(outcomes, task)
-    assert together is not None and together.shape == (len(both.candidates.columns), 3)
+    together = by_both.abs_z(outcomes, task)
+    assert together is not None and together.shape == (len(by_both.candidates.columns), 3)
     np.testing.assert_allclose(together[:, 0], together[:, 2], rtol=1e-5)
-    apart = both.abs_z(outcomes[1:2], task)
+    apart = by_both.abs_z(outcomes[1:2], task)
     assert apart is not None
     np.testing.assert_allclose(together[:, 1], apart[:, 0], rtol=1e-4, atol=1e-4)
     assert (together[:, 0] != together[:, 1]).any()
@@ -143,8 +143,8 @@ def test_conditions_of_many_outcomes_do_not_touch_one_another(
     free: Transform = SnpTransform.fit(view.train, section, np.zeros((len(view.train), 0)))
     outcome = view.train.outcome
     first = free.condition(outcome, task.fit(outcome), None)
-    other = outcome.permute(np.random.default_rng(5).permutation(len(outcome)))
-    second = free.condition(other, task.fit(other), None)
+    permuted = outcome.permute(np.random.default_rng(5).permutation(len(outcome)))
+    second = free.condition(permuted, task.fit(permuted), None)
     # Equilibrium is expected in other people, so that other SNPs pass the test.
     assert first.columns.tolist() != second.columns.tolist()
     again = free.condition(outcome, task.fit(outcome), None)

@@ -47,9 +47,9 @@ def test_having_a_modality(open_view: OpenView) -> None:
 def test_another_outcome_leaves_the_rest(open_view: OpenView) -> None:
     train = open_view().train
     order = np.arange(len(train))[::-1]
-    other = train.with_outcome(train.outcome.permute(order))
-    np.testing.assert_array_equal(other.outcome.case, train.outcome.case[::-1])
-    assert other.participants is train.participants and other.readers is train.readers
+    permuted = train.with_outcome(train.outcome.permute(order))
+    np.testing.assert_array_equal(permuted.outcome.case, train.outcome.case[::-1])
+    assert permuted.participants is train.participants and permuted.readers is train.readers
 
 
 def test_what_is_fitted_asks_for_training_people(open_view: OpenView) -> None:

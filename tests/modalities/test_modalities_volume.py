@@ -99,8 +99,8 @@ def test_collect__reads_the_maps_of_the_stage_imaging_and_its_regions(
     assert list(SOURCE.people(sources, section, cohort).names) == ["7"]
     SOURCE.collect(sources, {"7": "sub-7"}, section, cohort, tmp_path / "volume.nc")
     stored = read_modality(tmp_path / "volume.nc", "volume")
-    left = stored["x"].values < -2
-    assert set(stored["atlas_region"].values[left]) == {"cortex_L"}
+    left_side = stored["x"].values < -2
+    assert set(stored["atlas_region"].values[left_side]) == {"cortex_L"}
     assert set(stored["atlas_region"].values[stored["x"].values > 2]) == {"cortex_R"}
     with pytest.raises(AtlasError, match="none of"):
         nib.save(nib.Nifti1Image(labels + 8, template.affine),
@@ -141,24 +141,33 @@ def test_a_network_reads_voxels_and_attributes_to_them(
 ) -> None:
     cohort = shared_cohort(people=60, snps=30, regions=4, genes=10, imaged=0.9, folds=3)
     cohort = add_outcomes(cohort, tmp_path / "cohort")
-    chosen = options("migtrans", "diagnosis", reads=["snp", "volume"], autoencoder="none", seeds=1)
-    view = FoldView.open(
-        cohort, 0, 0, task=task_of("diagnosis", chosen.task), modalities=tuple(chosen.modalities)
+    method_options = options(
+        "migtrans", "diagnosis", reads=["snp", "volume"], autoencoder="none", seeds=1
     )
-    preparation = Preparation.fit(view, chosen)
+    view = FoldView.open(
+        cohort,
+        0,
+        0,
+        task=task_of("diagnosis", method_options.task),
+        modalities=tuple(method_options.modalities),
+    )
+    preparation = Preparation.fit(view, method_options)
     train = preparation.apply(view.train).take(np.arange(24))
-    method = import_module(f"gendmr.{chosen.method.module}").build(chosen)
+    method = import_module(f"gendmr.{method_options.method.module}").build(method_options)
     inputs = FitInputs(train, preparation.apply(view.validation), preparation, 1)
     fitted = method.fit(inputs, device="cpu", progress=print)
     view.seal()
     people = preparation.apply(view.held_out).take(np.arange(3))
     attributions = fitted.attributions(people)
     assert attributions["volume"].value.shape == (3, 6)
-    said = fitted.leave(tmp_path, people)
+    notes = fitted.leave(tmp_path, people)
     gate = pd.read_csv(tmp_path / "gate.tsv", sep="\t")
     assert list(gate.columns) == ["x", "y", "z", "gate", "sd"] and gate["gate"].between(0, 1).all()
-    assert (tmp_path / "gate.png").is_file() and "gate of volume" in said[0]
+    assert (tmp_path / "gate.png").is_file() and "gate of volume" in notes[0]
     has = people.present["volume"] & people.present["snp"]
-    total = sum(one.value.sum(axis=1) + one.baseline for one in attributions.values())
+    total = sum(
+        attribution.value.sum(axis=1) + attribution.baseline
+        for attribution in attributions.values()
+    )
     np.testing.assert_allclose(total[has], fitted.predict(people)[has, 0], atol=1e-4)
     assert has.any()

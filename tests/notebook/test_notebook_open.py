@@ -84,20 +84,20 @@ LATE = {"comparison", "summary", "report", "metrics", "genes", "regions"}
 def test_open__reads_everything_of_a_finished_study_and_writes_nothing(mine: Path) -> None:
     before = checksums(mine)
     study = gendmr.open(str(mine))
-    for name, asked in ASKED.items():
-        assert asked(study) is not None, name
+    for name, read in ASKED.items():
+        assert read(study) is not None, name
     assert checksums(mine) == before
     assert study.missing().empty and "not yet" not in repr(study)
 
 
 def test_open__reads_what_an_unfinished_study_has_and_names_the_rest(unfinished: Path) -> None:
     study = gendmr.open(unfinished)
-    for name, asked in ASKED.items():
+    for name, read in ASKED.items():
         if name not in LATE:
-            assert asked(study) is not None, name
+            assert read(study) is not None, name
             continue
         with pytest.raises(InputFileError, match=r"not there yet") as refused:
-            asked(study)
+            read(study)
         assert "9 of 10 folds of 2 methods" in refused.value.cause
         target = re.search(r"results/mine/(\S+)", refused.value.next_step)
         assert target and not (unfinished / target[1]).exists()
@@ -144,10 +144,10 @@ def test_predictions__are_those_of_the_files(mine: Path) -> None:
         {"participant_id": "text", "logit": "number"},
         extra=True,
     )
-    own = predictions[predictions["fold"] == 1]
-    assert own["participant_id"].tolist() == stored["participant_id"].tolist()
-    assert all(len(name) == 3 for name in own["participant_id"]), "names stay text"
-    np.testing.assert_array_equal(own["logit"], stored["logit"])
+    fold_rows = predictions[predictions["fold"] == 1]
+    assert fold_rows["participant_id"].tolist() == stored["participant_id"].tolist()
+    assert all(len(name) == 3 for name in fold_rows["participant_id"]), "names stay text"
+    np.testing.assert_array_equal(fold_rows["logit"], stored["logit"])
     assert set(study.predictions()["method"]) == set(study.methods)
     assert study.predictions("ridge", sets=["train"]).empty
 
@@ -183,9 +183,9 @@ def test_predictions__of_classes_named_by_numbers_stay_text(tmp_path: Path) -> N
 def test_attributions__are_labelled_by_people_and_instances(mine: Path) -> None:
     study = gendmr.open(mine)
     attributions = study.attributions("gendmr", fold=1)
-    own = study.predictions("gendmr").query("fold == 1")
-    assert attributions["participant"].values.tolist() == own["participant_id"].tolist()
-    value = attributions["value_region"].sel(participant=own["participant_id"].iloc[2])
+    fold_rows = study.predictions("gendmr").query("fold == 1")
+    assert attributions["participant"].values.tolist() == fold_rows["participant_id"].tolist()
+    value = attributions["value_region"].sel(participant=fold_rows["participant_id"].iloc[2])
     assert value.sel(region="Precuneus").item() == 2 * 3
 
 
@@ -296,5 +296,5 @@ def test_command_for__is_that_of_the_package_where_no_checkout_is(tmp_path: Path
     assert command.endswith(
         "gendmr run results/mine/report/summary.json --cores 2 --configfile mine.yaml"
     )
-    other = command_for(tmp_path / "results" / "other")
-    assert other.endswith("gendmr run --cores 2 --configfile CONFIGURATION")
+    without_study = command_for(tmp_path / "results" / "other")
+    assert without_study.endswith("gendmr run --cores 2 --configfile CONFIGURATION")

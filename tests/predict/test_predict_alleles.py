@@ -19,7 +19,7 @@ def table(pairs: list[tuple[str, str]], mean: np.ndarray | float = 0.6) -> pd.Da
     number = np.arange(len(pairs))
     return pd.DataFrame(
         {
-            "snp": [f"rs{one}" for one in number],
+            "snp": [f"rs{k}" for k in number],
             "chromosome": "19",
             "position": 1000 + 10 * number,
             "effect_allele": [pair[0] for pair in pairs],

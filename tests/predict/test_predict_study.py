@@ -30,7 +30,7 @@ OTHERS: dict[str, Any] = {"known": "other-people"}  # the factories number all p
 
 def predict(study: Path, on: Path, output: Path, **more: Any) -> dict[str, Prediction]:
     predictions = predict_study(study, on, output, **{**OTHERS, **more})
-    return {one.method: one for one in predictions}
+    return {prediction.method: prediction for prediction in predictions}
 
 
 def test_predict_study__finds_cases_of_another_cohort(
@@ -38,7 +38,7 @@ def test_predict_study__finds_cases_of_another_cohort(
 ) -> None:
     predictions = predict(study, second, tmp_path)
     assert set(predictions) == {"ridge", "gendmr"}
-    for method, one in predictions.items():
+    for method, prediction in predictions.items():
         metrics = read_table(tmp_path / method / "metrics.tsv", {"metric": "text"}, extra=True)
         auc = metrics.set_index("metric").loc["auc"].astype(float)
         # Planted effects are large; by chance the AUC would be 0.5 with an SE of 0.04.
@@ -48,7 +48,7 @@ def test_predict_study__finds_cases_of_another_cohort(
             tmp_path / method / "predictions.tsv", {"participant_id": "text"}, extra=True
         )
         assert len(people) == 200 and people["participant_id"].is_unique
-        assert (one.overlap["share"] == 1).all()
+        assert (prediction.overlap["share"] == 1).all()
 
 
 def test_predict_study__gives_the_held_out_people_of_a_fold_what_the_fold_gave(
@@ -86,11 +86,13 @@ def test_predict_study__flips_and_counts_exchanged_alleles(
 
     plain = predict(study, second, tmp_path / "plain")
     turned = predict(study, edited("snp", exchange), tmp_path / "turned")
-    for method, one in turned.items():
-        assert one.overlap.loc[one.overlap["modality"] == "snp", "flipped"].max() > 10
-        assert (one.overlap.loc[one.overlap["modality"] == "region", "flipped"] == 0).all()
+    for method, prediction in turned.items():
+        assert prediction.overlap.loc[prediction.overlap["modality"] == "snp", "flipped"].max() > 10
+        assert (
+            prediction.overlap.loc[prediction.overlap["modality"] == "region", "flipped"] == 0
+        ).all()
         np.testing.assert_allclose(
-            one.people["logit"], plain[method].people["logit"], rtol=1e-5, atol=1e-6
+            prediction.people["logit"], plain[method].people["logit"], rtol=1e-5, atol=1e-6
         )
 
 
@@ -107,11 +109,13 @@ def test_predict_study__counts_missing_snps_and_regions_and_refuses_too_many(
     assert "--overlap" in error.value.next_step
     assert not (tmp_path / "refused").exists()
     predictions = predict(study, folder, tmp_path / "few", overlap=0.5, methods=["ridge"])
-    for one in predictions.values():
-        rows = one.overlap[(one.overlap["modality"] == "snp") & (one.overlap["use"] == "read")]
+    for prediction in predictions.values():
+        rows = prediction.overlap[
+            (prediction.overlap["modality"] == "snp") & (prediction.overlap["use"] == "read")
+        ]
         assert (rows["missing"] > 0).all()
         assert (rows["matched"] + rows["missing"] == rows["instances"]).all()
-        assert one.metrics.set_index("metric").loc["auc", "value"] > 0.7
+        assert prediction.metrics.set_index("metric").loc["auc", "value"] > 0.7
 
 
 def test_predict_study__goes_by_the_rest_where_a_modality_is_missing(
@@ -121,9 +125,9 @@ def test_predict_study__goes_by_the_rest_where_a_modality_is_missing(
     shutil.copytree(second, folder)
     (folder / "region.nc").unlink()
     predictions = predict(study, folder, tmp_path / "out")
-    for one in predictions.values():
-        assert any("Nobody of the new cohort has images" in note for note in one.notes)
-        assert set(one.people["modalities"]) <= {"snp", "none"}
+    for prediction in predictions.values():
+        assert any("Nobody of the new cohort has images" in note for note in prediction.notes)
+        assert set(prediction.people["modalities"]) <= {"snp", "none"}
     (folder / "snp.nc").unlink()
     with pytest.raises(ModelError, match="nobody has snp or region"):
         predict(study, folder, tmp_path / "out")
@@ -243,10 +247,10 @@ def test_predict_study__tells_no_metrics_of_unknown_outcomes(
     table = pd.read_csv(folder / "participants.tsv", sep="\t", dtype=str)
     write_table(folder / "participants.tsv", table.drop(columns="diagnosis"))
     predictions = predict(study, folder, tmp_path / "out")
-    for one in predictions.values():
-        assert one.metrics.empty and one.people["observed"].isna().all()
-        assert one.people["score"].between(0, 1).all()
-        assert any("no metrics" in note for note in one.notes)
+    for prediction in predictions.values():
+        assert prediction.metrics.empty and prediction.people["observed"].isna().all()
+        assert prediction.people["score"].between(0, 1).all()
+        assert any("no metrics" in note for note in prediction.notes)
 
 
 def rewrite_header(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

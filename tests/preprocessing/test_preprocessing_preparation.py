@@ -32,9 +32,11 @@ def opened(cohort: Path, options: Any, fold: int = 0) -> FoldView:
     return FoldView.open(cohort, 0, fold, task=task, modalities=tuple(options.modalities))
 
 
-def same(one: Preparation, other: Preparation) -> bool:
-    left, right = one.tensors(), other.tensors()
-    return left.keys() == right.keys() and all(np.array_equal(left[k], right[k]) for k in left)
+def same(first: Preparation, second: Preparation) -> bool:
+    first_tensors, second_tensors = first.tensors(), second.tensors()
+    return first_tensors.keys() == second_tensors.keys() and all(
+        np.array_equal(first_tensors[k], second_tensors[k]) for k in first_tensors
+    )
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -46,20 +48,28 @@ def test_what_no_outcome_decides_serves_all_of_them(cohort: Path, outcome: str, 
     view = opened(cohort, options)
     free = OutcomeFree(view, options)
     free.keep(view.validation)
-    told = view.train.outcome
+    outcome_of_people = view.train.outcome
     random = np.random.default_rng(4)
-    outcomes = [told, *(told.permute(random.permutation(len(told))) for _ in range(3))]
+    outcomes = [
+        outcome_of_people,
+        *(outcome_of_people.permute(random.permutation(len(outcome_of_people))) for _ in range(3)),
+    ]
     abs_z = free.abs_z(outcomes)
     conditioned = [free.condition(o, s) for o, s in zip(outcomes, abs_z, strict=True)]
     assert same(conditioned[0], Preparation.fit(opened(cohort, options), options))
-    assert len({str(one.tensors()) for one in conditioned}) == 4
-    for one, permuted in zip(conditioned, outcomes, strict=True):
+    assert len({str(item.tensors()) for item in conditioned}) == 4
+    for conditional, permuted in zip(conditioned, outcomes, strict=True):
         alone = OutcomeFree(opened(cohort, options), options)
         (strength,) = alone.abs_z([permuted])
         expected = alone.condition(permuted, strength)
-        left, right = one.apply(view.validation), expected.apply(view.validation)
-        np.testing.assert_array_equal(left.values["snp"], right.values["snp"])
-        np.testing.assert_allclose(left.values["region"], right.values["region"], atol=1e-6)
+        applied, expected_subset = (
+            conditional.apply(view.validation),
+            expected.apply(view.validation),
+        )
+        np.testing.assert_array_equal(applied.values["snp"], expected_subset.values["snp"])
+        np.testing.assert_allclose(
+            applied.values["region"], expected_subset.values["region"], atol=1e-6
+        )
 
 
 def test_validation_and_held_out_people_are_not_looked_at(cohort: Path) -> None:
@@ -172,5 +182,5 @@ def test_parts_are_alike_and_keep_kin_together(cohort: Path, outcome: str, parts
             assert counts.max() - counts.min() <= 1, (stratum, code)
     again = stratified_parts(people, parts, np.random.default_rng(0))
     np.testing.assert_array_equal(alone, again)
-    other = stratified_parts(people, parts, np.random.default_rng(1))
-    assert (alone != other).any()
+    other_parts = stratified_parts(people, parts, np.random.default_rng(1))
+    assert (alone != other_parts).any()

@@ -49,8 +49,8 @@ class Study:
         for repeat in range(self.repeats):
             fold = rng.permutation(self.n) % self.folds
             for k in range(self.folds):
-                held = np.flatnonzero(fold == k)
-                paths.append(self.write_fold(rng, repeat, k, held))
+                held_out = np.flatnonzero(fold == k)
+                paths.append(self.write_fold(rng, repeat, k, held_out))
                 for chunk in range(self.chunks):
                     self.write_null(rng, repeat, k, chunk)
         return {
@@ -110,18 +110,20 @@ class Study:
         )
         write_modality(self.folder / "cohort" / "region.nc", regions, "region")
 
-    def write_fold(self, rng: np.random.Generator, repeat: int, k: int, held: np.ndarray) -> Path:
+    def write_fold(
+        self, rng: np.random.Generator, repeat: int, k: int, held_out: np.ndarray
+    ) -> Path:
         folder = self.folder / "m" / f"repeat-{repeat}" / f"fold-{k}"
         variables: dict[str, Any] = {}
-        coordinates: dict[str, Any] = {"participant": self.people[held]}
+        coordinates: dict[str, Any] = {"participant": self.people[held_out]}
         if self.snp:
             weight = self.noise * rng.normal(size=len(self.snps))
             weight[: self.per_gene] += 0.5
-            risk = (self.dosage[held] * weight).astype(np.float32)
+            risk = (self.dosage[held_out] * weight).astype(np.float32)
             variables["value_snp"] = (("participant", "snp"), risk)
             share = np.full(risk.shape, 1 / risk.shape[1], dtype=np.float32)
             variables["attention_snp"] = (("participant", "snp"), share)
-            variables["baseline_snp"] = ("participant", np.zeros(len(held), dtype=np.float32))
+            variables["baseline_snp"] = ("participant", np.zeros(len(held_out), dtype=np.float32))
             coordinates["snp"] = self.snps
             for name in ("chromosome", "gene", "position"):
                 with xr.open_dataset(self.folder / "cohort" / "snp.nc") as stored:
@@ -131,15 +133,18 @@ class Study:
         if self.region:
             weight = self.noise * rng.normal(size=self.n_regions)
             weight[0] -= 1.0
-            risk = ((self.volume[held] - 1000) / 50 * weight).astype(np.float32)
+            risk = ((self.volume[held_out] - 1000) / 50 * weight).astype(np.float32)
             variables["value_region"] = (("participant", "region"), risk)
             share = np.full(risk.shape, 1 / risk.shape[1], dtype=np.float32)
             variables["attention_region"] = (("participant", "region"), share)
-            variables["baseline_region"] = ("participant", np.zeros(len(held), dtype=np.float32))
+            variables["baseline_region"] = (
+                "participant",
+                np.zeros(len(held_out), dtype=np.float32),
+            )
             coordinates["region"] = np.array([f"R{i}" for i in range(self.n_regions)])
         path = folder / "attributions.nc"
         write_dataset(path, xr.Dataset(variables, coords=coordinates), attributions_schema())
-        held_set = set(held.tolist())
+        held_set = set(held_out.tolist())
         rows = [(p, "held-out" if i in held_set else "train") for i, p in enumerate(self.people)]
         table = pd.DataFrame(rows, columns=["participant_id", "set"]).assign(score=0.5)
         write_table(folder / "predictions.tsv", table)

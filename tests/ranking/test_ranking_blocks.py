@@ -14,21 +14,21 @@ def by_pairs(dosage, chromosome, position, genes, r2, window_bp):
     values = impute(dosage)
     joined = {name: {name} for name in genes}
 
-    def linked(one, other):
-        if one == other:
+    def linked(first, second):
+        if first == second:
             return True
-        if chromosome[one] != chromosome[other]:
+        if chromosome[first] != chromosome[second]:
             return False
-        if abs(int(position[one]) - int(position[other])) > window_bp:
+        if abs(int(position[first]) - int(position[second])) > window_bp:
             return False
-        x, y = values[:, one], values[:, other]
+        x, y = values[:, first], values[:, second]
         if x.std() == 0 or y.std() == 0:
             return False
         return np.corrcoef(x, y)[0, 1] ** 2 >= r2
 
     for a in genes:
         for b in genes:
-            if any(linked(one, other) for one in genes[a] for other in genes[b]):
+            if any(linked(snp, candidate) for snp in genes[a] for candidate in genes[b]):
                 together = joined[a] | joined[b]
                 for name in together:
                     joined[name] = together
@@ -40,9 +40,9 @@ def ld_blocks(dosage, *arguments):
     return blocks.ld_blocks(lambda columns: dosage[:, columns], *arguments)
 
 
-def groups(found):
+def groups(block_of):
     members = {}
-    for gene, block in found.items():
+    for gene, block in block_of.items():
         members.setdefault(block, set()).add(gene)
     return {frozenset(group) for group in members.values()}
 
@@ -72,9 +72,9 @@ def test_blocks_are_those_of_the_slow_twin(seed, monkeypatch):
     # Chunks shorter than a window: pairs lie across their borders.
     monkeypatch.setattr(blocks, "CHUNK", int(rng.integers(1, 20)))
     arguments = (dosage, chromosome, position, genes, 0.3, 60_000)
-    found = groups(ld_blocks(*arguments))
-    assert found == by_pairs(*arguments)
-    assert 1 < len(found) < len(genes)
+    block_of = groups(ld_blocks(*arguments))
+    assert block_of == by_pairs(*arguments)
+    assert 1 < len(block_of) < len(genes)
 
 
 @pytest.fixture
@@ -99,34 +99,34 @@ def test_copies_within_the_window_join_and_beyond_it_do_not(five):
 def test_copies_on_another_chromosome_do_not_join(five):
     dosage, chromosome, position = five
     dosage[:, 5] = dosage[:, 0]
-    found = ld_blocks(dosage, chromosome, position, {"A": [0], "D": [5]}, 0.5, 10**9)
-    assert len(set(found.values())) == 2
+    block_of = ld_blocks(dosage, chromosome, position, {"A": [0], "D": [5]}, 0.5, 10**9)
+    assert len(set(block_of.values())) == 2
 
 
 def test_copies_are_copies_at_r2_of_one(five):
-    found = ld_blocks(*five, {"A": [0], "B": [1]}, 1.0, 500_000)
-    assert found["A"] == found["B"]
+    block_of = ld_blocks(*five, {"A": [0], "B": [1]}, 1.0, 500_000)
+    assert block_of["A"] == block_of["B"]
 
 
 def test_a_shared_snp_joins_whatever_the_correlation(five):
-    found = ld_blocks(*five, {"A": [2], "B": [2, 4]}, 1.0, 0)
-    assert found == {"A": "19:1.02-1.60Mb", "B": "19:1.02-1.60Mb"}
+    block_of = ld_blocks(*five, {"A": [2], "B": [2, 4]}, 1.0, 0)
+    assert block_of == {"A": "19:1.02-1.60Mb", "B": "19:1.02-1.60Mb"}
 
 
 def test_names_tell_place_and_do_not_depend_on_order(five):
     genes = {"B": [1, 2], "A": [0], "C": [3, 4]}
-    found = ld_blocks(*five, genes, 0.99, 100_000)
-    assert found == {"B": "19:1.00-1.02Mb", "A": "19:1.00-1.02Mb", "C": "19:1.60-1.60Mb"}
-    other = ld_blocks(*five, dict(reversed(genes.items())), 0.99, 100_000)
-    assert list(other) == ["C", "A", "B"]
-    assert other == found
+    block_of = ld_blocks(*five, genes, 0.99, 100_000)
+    assert block_of == {"B": "19:1.00-1.02Mb", "A": "19:1.00-1.02Mb", "C": "19:1.60-1.60Mb"}
+    reversed_blocks = ld_blocks(*five, dict(reversed(genes.items())), 0.99, 100_000)
+    assert list(reversed_blocks) == ["C", "A", "B"]
+    assert reversed_blocks == block_of
 
 
 def test_blocks_of_the_same_span_get_different_names(five):
     dosage, chromosome, position = five
     position[1:3] = [1_000_100, 1_000_200]
-    found = ld_blocks(dosage, chromosome, position, {"Z": [0], "B": [1], "C": [2]}, 0.99, 10_000)
-    assert found == {
+    block_of = ld_blocks(dosage, chromosome, position, {"Z": [0], "B": [1], "C": [2]}, 0.99, 10_000)
+    assert block_of == {
         "Z": "19:1.00-1.00Mb (B)",
         "B": "19:1.00-1.00Mb (B)",
         "C": "19:1.00-1.00Mb (C)",
@@ -134,16 +134,16 @@ def test_blocks_of_the_same_span_get_different_names(five):
 
 
 def test_a_gene_without_snps_is_a_block_of_its_own(five):
-    found = ld_blocks(*five, {"A": [0], "NONE": []}, 0.3, 500_000)
-    assert found == {"A": "19:1.00-1.00Mb", "NONE": "NONE"}
+    block_of = ld_blocks(*five, {"A": [0], "NONE": []}, 0.3, 500_000)
+    assert block_of == {"A": "19:1.00-1.00Mb", "NONE": "NONE"}
     assert ld_blocks(*five, {}, 0.3, 500_000) == {}
 
 
 def test_missing_everywhere_joins_nothing(five):
     dosage, chromosome, position = five
     dosage[:, :2] = -1
-    found = ld_blocks(dosage, chromosome, position, {"A": [0], "B": [1]}, 0.1, 500_000)
-    assert len(set(found.values())) == 2
+    block_of = ld_blocks(dosage, chromosome, position, {"A": [0], "B": [1]}, 0.1, 500_000)
+    assert len(set(block_of.values())) == 2
 
 
 def test_ld_blocks__asks_for_neighbours_only():
@@ -151,10 +151,10 @@ def test_ld_blocks__asks_for_neighbours_only():
     snps = 20_000
     dosage = rng.integers(0, 3, (200, snps)).astype(np.int8)
     genes = {f"G{i}": range(i * 10, i * 10 + 10) for i in range(snps // 10)}
-    asked = []
+    block_sizes = []
 
     def dosage_of(columns):
-        asked.append(len(columns))
+        block_sizes.append(len(columns))
         return dosage[:, columns]
 
     position = np.arange(snps) * 5_000
@@ -162,5 +162,5 @@ def test_ld_blocks__asks_for_neighbours_only():
     joined = blocks.ld_blocks(dosage_of, chromosome, position, genes, 0.3, 500_000)
     assert len(set(joined.values())) == len(genes)
     # A window holds 100 SNPs: all pairs would be 2e8 products of 200 people.
-    assert max(asked) <= blocks.CHUNK + 100
-    assert sum(asked) <= 1.25 * snps
+    assert max(block_sizes) <= blocks.CHUNK + 100
+    assert sum(block_sizes) <= 1.25 * snps

@@ -54,9 +54,9 @@ def sizes(rng, n):
 
 
 def matched_p(rng, values, rows, n_snp, length, draws=199):
-    ones = np.ones(len(values), dtype=int)
-    beyond = values - by_size(values, ones, n_snp, length)
-    classes = match(ones, n_snp, length)
+    single = np.ones(len(values), dtype=int)
+    beyond = values - by_size(values, single, n_snp, length)
+    classes = match(single, n_snp, length)
     return draw(membership(rows, len(values)), beyond, classes, draws, rng).p
 
 
@@ -65,14 +65,14 @@ def matched_p(rng, values, rows, n_snp, length, draws=199):
 
 def test_p_values_of_random_sets_on_random_rankings_are_uniform():
     rng = np.random.default_rng(0)
-    found = []
+    p_values = []
     for _ in range(250):
         n_snp, length = sizes(rng, 120)
         values = normal_scores(rng.normal(size=120))
         rows = [np.sort(rng.choice(120, rng.integers(4, 25), replace=False))]
-        found.append(matched_p(rng, values, rows, n_snp, length)[0])
+        p_values.append(matched_p(rng, values, rows, n_snp, length)[0])
     # Multiples of 1 / 200, spread within their steps.
-    assert kstest(np.array(found) - rng.uniform(size=250) / 200, "uniform").pvalue > 0.01
+    assert kstest(np.array(p_values) - rng.uniform(size=250) / 200, "uniform").pvalue > 0.01
 
 
 def test_large_genes_alone_make_no_set_significant():
@@ -121,8 +121,8 @@ def test_blocks_of_one_and_of_many_genes_are_kept_apart():
     rng = np.random.default_rng(3)
     n_gene = np.repeat([1, 2, 5], [100, 40, 40])
     classes = match(n_gene, *sizes(rng, 180))
-    for one, other in itertools.combinations((1, 2, 5), 2):
-        assert not set(classes[n_gene == one]) & set(classes[n_gene == other])
+    for small, large in itertools.combinations((1, 2, 5), 2):
+        assert not set(classes[n_gene == small]) & set(classes[n_gene == large])
 
 
 def test_p_is_the_share_of_all_ways_to_draw():
@@ -132,8 +132,8 @@ def test_p_is_the_share_of_all_ways_to_draw():
     ways = [values[a] + values[b] for a in range(4) for b in range(4, 8)]
     exact = np.mean([way >= values[3] + values[6] - 1e-12 for way in ways])
     member = membership([np.array([3, 6])], 8)
-    found = draw(member, values, classes, 20_000, np.random.default_rng(4))
-    assert found.p[0] == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
+    drawn = draw(member, values, classes, 20_000, np.random.default_rng(4))
+    assert drawn.p[0] == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
 
 
 def test_a_set_of_all_blocks_is_never_remarkable():
@@ -143,8 +143,8 @@ def test_a_set_of_all_blocks_is_never_remarkable():
 
 
 def test_normal_scores_are_quantiles_and_ties_share_theirs():
-    found = normal_scores(np.array([3.0, 0.0, 9.0, 0.0]))
-    np.testing.assert_allclose(found, [0.31864, -0.67449, 1.15035, -0.67449], atol=1e-5)
+    scores = normal_scores(np.array([3.0, 0.0, 9.0, 0.0]))
+    np.testing.assert_allclose(scores, [0.31864, -0.67449, 1.15035, -0.67449], atol=1e-5)
 
 
 # ---- permuted diagnoses --------------------------------------------------------------------------
@@ -155,14 +155,14 @@ def test_p_under_permuted_diagnoses_is_exact_with_few_permutations():
     rng = np.random.default_rng(7)
     block = np.repeat(np.arange(10), 3)
     rows = membership([np.arange(6)], 10)
-    found = []
+    p_values = []
     for _ in range(400):
         z = np.repeat(rng.gamma(1.0, size=(20, 10)), 3, axis=1) + rng.normal(size=(20, 30))
         z = (z - z.mean(axis=0)) / z.std(axis=0)
         observed, permuted = block_values(z[0], block, z[1:])
         null = rows @ permuted.T
-        found.append(((null[0] >= (rows @ observed)[0]).sum() + 1) / 20)
-    counts = np.bincount(np.rint(np.array(found) * 20).astype(int), minlength=21)[1:]
+        p_values.append(((null[0] >= (rows @ observed)[0]).sum() + 1) / 20)
+    counts = np.bincount(np.rint(np.array(p_values) * 20).astype(int), minlength=21)[1:]
     # Each of 20 values 20 times: chi-square with 19 degrees of freedom, 99.9 % below 43.8.
     assert ((counts - 20) ** 2 / 20).sum() < 43.8
 
@@ -208,8 +208,8 @@ def make_ranking(tmp_path):
         ).sort_values("score", ascending=False)
         write_table(folder / "genes.tsv", genes)
         by = genes.groupby("block")
-        held = {"start": ("start", "min"), "end": ("end", "max"), "n_gene": ("gene", "size")}
-        write_table(folder / "blocks.tsv", by.agg(**held, n_snp=("n_snp", "sum")).reset_index())
+        columns = {"start": ("start", "min"), "end": ("end", "max"), "n_gene": ("gene", "size")}
+        write_table(folder / "blocks.tsv", by.agg(**columns, n_snp=("n_snp", "sum")).reset_index())
         if null:
             write_null(folder / "null.nc", names, z[1:])
         return folder
@@ -229,9 +229,16 @@ def write_null(path, names, z):
 
 def write_sets(folder):
     """RISK, ten others at random, two genes, and one gene with a stranger; RISK as loci."""
-    others = [f"G{i:03d}" for i in range(1, 60, 6)]
-    lines = {"RISK": RISK, "OTHERS": others, "TINY": RISK[:2], "HALF_ABSENT": [*RISK[:5], "XYZ"]}
-    text = "".join(f"{name}\thttp://x\t" + "\t".join(held) + "\n" for name, held in lines.items())
+    spread_genes = [f"G{i:03d}" for i in range(1, 60, 6)]
+    lines = {
+        "RISK": RISK,
+        "OTHERS": spread_genes,
+        "TINY": RISK[:2],
+        "HALF_ABSENT": [*RISK[:5], "XYZ"],
+    }
+    text = "".join(
+        f"{name}\thttp://x\t" + "\t".join(members) + "\n" for name, members in lines.items()
+    )
     (folder / "sets.gmt").write_text(text)
     rows = "".join(f"chr7\t{1_000_000 + 2_000_000 * int(g[1:])}\t{g}\n" for g in RISK)
     (folder / "known.tsv").write_text("chromosome\tposition\tname\n" + rows)
@@ -332,9 +339,9 @@ def test_a_block_counts_once(make_ranking, tmp_path):
     genes = pd.read_csv(folder / "genes.tsv", sep="\t")
     genes.loc[genes["gene"].isin(names[:5]), "score"] = 1000.0
     write_table(folder / "genes.tsv", genes)
-    rest = "\t".join(names[10:15])
+    shared_genes = "\t".join(names[10:15])
     (tmp_path / "sets.gmt").write_text(
-        f"ONE\tx\tG000\t{rest}\nFIVE\tx\t{chr(9).join(names[:5])}\t{rest}\nJOINT\tx\t"
+        f"ONE\tx\tG000\t{shared_genes}\nFIVE\tx\t{chr(9).join(names[:5])}\t{shared_genes}\nJOINT\tx\t"
         + "\t".join(names[:5])
         + "\n"
     )
@@ -364,7 +371,7 @@ def test_leading_genes_are_those_without_which_nothing_is_left(make_ranking, tmp
     led = dict(zip(*columns, strict=True))
     assert set(list(led)[:2]) == {"G101", "G119"}
     assert led.pop("G101") == "G100"
-    assert all(own == best for own, best in led.items())
+    assert all(score == best for score, best in led.items())
     assert len(led) < 6
 
 
@@ -447,9 +454,14 @@ def test_wrong_options_are_refused(wrong, words):
 def test_gmt_as_spreadsheets_and_editors_leave_it(tmp_path):
     path = tmp_path / "c.gmt"
     path.write_bytes("\ufeffA\td\tG1\tG2\tG2\t\t\r\n\r\nB\t\tG9\t G1 \r\n".encode())
-    one, two = read_gmt(path, ["G1", "G2", "G3"])
-    assert (one.collection, one.name, one.kind, one.genes) == ("c", "A", "genes", ("G1", "G2"))
-    assert (one.listed, one.absent, two.genes, two.absent) == (2, 0, ("G1",), 1)
+    first, second = read_gmt(path, ["G1", "G2", "G3"])
+    assert (first.collection, first.name, first.kind, first.genes) == (
+        "c",
+        "A",
+        "genes",
+        ("G1", "G2"),
+    )
+    assert (first.listed, first.absent, second.genes, second.absent) == (2, 0, ("G1",), 1)
 
 
 @pytest.mark.parametrize(
@@ -526,17 +538,17 @@ def loci(tmp_path, text, window_bp=0, build="GRCh37"):
 
 def test_positions_touch_genes_within_the_window(tmp_path):
     text = "position\tchromosome\tp_value\n45413650\tchr19\t1e-300\n500\t2\t0.1\n"
-    found = loci(tmp_path, text, window_bp=1000)
-    assert (found.genes, found.listed, found.absent) == (("APOE",), 2, 1)
-    assert (found.collection, found.name, found.kind) == ("loci", "loci", "loci")
+    gene_set = loci(tmp_path, text, window_bp=1000)
+    assert (gene_set.genes, gene_set.listed, gene_set.absent) == (("APOE",), 2, 1)
+    assert (gene_set.collection, gene_set.name, gene_set.kind) == ("loci", "loci", "loci")
     with pytest.raises(AnnotationError, match="none of 2 loci touches"):
         loci(tmp_path, text, window_bp=999)
 
 
 def test_intervals_are_closed_and_have_no_window(tmp_path):
     text = "chromosome\tstart\tend\n19\t45406946\t45409039\nchrX\t1\t207669472\n"
-    found = loci(tmp_path, text, window_bp=10**6)
-    assert (found.genes, found.absent) == (("APOE", "TOMM40"), 1)
+    gene_set = loci(tmp_path, text, window_bp=10**6)
+    assert (gene_set.genes, gene_set.absent) == (("APOE", "TOMM40"), 1)
 
 
 @pytest.mark.parametrize(
@@ -609,8 +621,8 @@ def test_nothing_in_the_figure_overlaps_or_leaves_it(tmp_path):
     for box in boxes:
         assert box.x0 >= page.x0 and box.x1 <= page.x1
         assert box.y0 >= page.y0 and box.y1 <= page.y1
-    for one, other in itertools.combinations(boxes, 2):
-        assert not one.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9))
+    for first, second in itertools.combinations(boxes, 2):
+        assert not first.shrunk(0.98, 0.9).overlaps(second.shrunk(0.98, 0.9))
     assert len(axes.get_yticks()) == 12
     assert "8 more tested" in figure.texts[0].get_text()
 

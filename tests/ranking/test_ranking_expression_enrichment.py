@@ -24,7 +24,7 @@ def write(folder: Path, score: np.ndarray, sd: np.ndarray, groups: list[str]) ->
     table = pd.DataFrame(
         {
             "expression": NAMES,
-            "groups": [one or "n/a" for one in groups],
+            "groups": [name or "n/a" for name in groups],
             "mean": random.normal(6, 2, 300).round(3),
             "sd": sd.round(4),
             "score": score,
@@ -93,7 +93,7 @@ def test_genes_without_a_mean_are_refused(tmp_path: Path) -> None:
 
 def test_families_of__a_gene_may_be_in_two() -> None:
     genes = pd.DataFrame({"expression": ["A", "B", "C"], "groups": ["x;y", "y", "n/a"]})
-    assert [(one.name, one.genes) for one in families_of(genes)] == [
+    assert [(family.name, family.genes) for family in families_of(genes)] == [
         ("x", ("A",)),
         ("y", ("A", "B")),
     ]

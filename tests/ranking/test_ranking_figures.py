@@ -82,13 +82,13 @@ def test_genome_names_the_first_genes_and_blocks_once(tmp_path):
     genes = with_apoe(make_genes(300))
     draw_genome(genes, snps_of(genes), 8, tmp_path / "g.png", line=3.9)
     check_picture(tmp_path / "g.png", 175)
-    said = texts(tmp_path / "g.svg")
-    assert "APOE, TOMM40, APOC1" in said
-    assert "5 % family-wise: z = 3.90" in said
-    assert {"family-wise p ≤ 0.05", "first in rank", "same LD block"} <= set(said)
+    labels = texts(tmp_path / "g.svg")
+    assert "APOE, TOMM40, APOC1" in labels
+    assert "5 % family-wise: z = 3.90" in labels
+    assert {"family-wise p ≤ 0.05", "first in rank", "same LD block"} <= set(labels)
     names = set(genes["gene"][3:8])
-    assert names <= set(said)
-    assert not set(genes["gene"][8:]) & set(said)
+    assert names <= set(labels)
+    assert not set(genes["gene"][8:]) & set(labels)
 
 
 def test_genome_draws_every_gene_at_its_z_in_two_greys_by_chromosome(tmp_path):
@@ -110,10 +110,10 @@ def test_genome_without_a_null_shows_scores_and_says_so(tmp_path):
         path = tmp_path / f"{name}.png"
         figure = draw_genome(table, snps_of(table), 5, path, line=3.0)
         check_picture(path, 175)
-        said = texts(path.with_suffix(".svg"))
-        assert "first in rank, no p-values" in said
-        assert any("score" in text for text in said)
-        assert not any("family-wise" in text for text in said)
+        labels = texts(path.with_suffix(".svg"))
+        assert "first in rank, no p-values" in labels
+        assert any("score" in text for text in labels)
+        assert not any("family-wise" in text for text in labels)
         heights = np.concatenate([m.get_offsets()[:, 1] for m in figure.axes[0].collections])
         assert heights.max() == pytest.approx(table["score"].max())
 
@@ -135,10 +135,10 @@ def test_genome_of_any_size_can_be_read(tmp_path, n, chromosomes):
     genes = make_genes(n, chromosomes=chromosomes)
     draw_genome(genes, snps_of(genes), 25, tmp_path / "g.png", line=4.0)
     check_picture(tmp_path / "g.png", 175)
-    said = texts(tmp_path / "g.svg")
-    assert set(genes["gene"][:25]) <= set(said)
-    one = genes["chromosome"].nunique() == 1
-    assert any("position on chromosome" in text for text in said) == one
+    labels = texts(tmp_path / "g.svg")
+    assert set(genes["gene"][:25]) <= set(labels)
+    single_chromosome = genes["chromosome"].nunique() == 1
+    assert any("position on chromosome" in text for text in labels) == single_chromosome
 
 
 def test_genome_cuts_long_names_and_tells_what_is_not_drawn(tmp_path):
@@ -148,10 +148,10 @@ def test_genome_cuts_long_names_and_tells_what_is_not_drawn(tmp_path):
     genes.loc[7, "z"] = np.nan
     draw_genome(genes, snps_of(genes.drop(index=5)), 20, tmp_path / "g.png", line=4.0)
     check_picture(tmp_path / "g.png", 175)
-    said = texts(tmp_path / "g.svg")
-    assert "a gene with a name much t…" in said
+    labels = texts(tmp_path / "g.svg")
+    assert "a gene with a name much t…" in labels
     missing = "not drawn: 1 gene without a place; not drawn: 1 gene constant under the null"
-    assert missing in said
+    assert missing in labels
 
 
 def test_no_genes_is_a_sentence(tmp_path):
@@ -171,7 +171,7 @@ def test_labels_never_overlap_and_what_finds_no_place_is_left_out():
     assert 3 < len(written) < 60
     assert {text.get_text() for text in axes.texts} == {label.get_text() for label in written}
     boxes = [label.get_window_extent() for label in written]
-    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
     frame = axes.get_window_extent()
     assert all(frame.containsx(box.x0) and frame.containsx(box.x1) for box in boxes)
     assert all(frame.containsy(box.y0) and frame.containsy(box.y1) for box in boxes)
@@ -197,28 +197,28 @@ def null():
 
 def test_quantiles_are_those_of_a_slow_twin(null):
     z = np.random.default_rng(6).normal(size=40).round(1)
-    found = quantiles(z, null)
+    quantile_table = quantiles(z, null)
     expected = [
         (1 + sum(null[i, j] >= np.float32(z[j]) for i in range(99))) / 100 for j in range(40)
     ]
-    assert found.observed.tolist() == pytest.approx(sorted(expected))
-    own = leave_one_out(null)
+    assert quantile_table.observed.tolist() == pytest.approx(sorted(expected))
+    p_values = leave_one_out(null)
     for i, j in ((0, 0), (3, 7), (98, 39)):
-        others = np.delete(null[:, j], i)
-        assert own[i, j] == pytest.approx((1 + (others >= null[i, j]).sum()) / 99)
-    by_permutation = np.sort(own, axis=1)
-    assert found.permuted_low == pytest.approx(np.quantile(by_permutation, 0.025, axis=0))
-    assert found.permuted_high == pytest.approx(np.quantile(by_permutation, 0.975, axis=0))
-    assert found.expected[0] == pytest.approx(1 / 41)
-    assert found.high[2] == pytest.approx(beta.ppf(0.975, 3, 38))
-    assert found.permutations == 99
+        other_permutations = np.delete(null[:, j], i)
+        assert p_values[i, j] == pytest.approx((1 + (other_permutations >= null[i, j]).sum()) / 99)
+    by_permutation = np.sort(p_values, axis=1)
+    assert quantile_table.permuted_low == pytest.approx(np.quantile(by_permutation, 0.025, axis=0))
+    assert quantile_table.permuted_high == pytest.approx(np.quantile(by_permutation, 0.975, axis=0))
+    assert quantile_table.expected[0] == pytest.approx(1 / 41)
+    assert quantile_table.high[2] == pytest.approx(beta.ppf(0.975, 3, 38))
+    assert quantile_table.permutations == 99
 
 
 def test_without_ties_permutations_against_each_other_are_uniform():
     values = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
-    own = leave_one_out(values)
+    p_values = leave_one_out(values)
     for column in range(3):
-        assert np.sort(own[:, column]) == pytest.approx(np.arange(1, 51) / 50)
+        assert np.sort(p_values[:, column]) == pytest.approx(np.arange(1, 51) / 50)
 
 
 def test_qq_says_how_small_a_p_value_can_be(tmp_path, null):
@@ -226,9 +226,9 @@ def test_qq_says_how_small_a_p_value_can_be(tmp_path, null):
     z[3] = np.nan
     figure = draw_qq(z, null, tmp_path / "qq.png")
     check_picture(tmp_path / "qq.png", 85)
-    said = texts(tmp_path / "qq.svg")
-    assert "smallest p of 99 permutations: 0.01" in said
-    assert "39 genes, 1 left out" in said
+    labels = texts(tmp_path / "qq.svg")
+    assert "smallest p of 99 permutations: 0.01" in labels
+    assert "39 genes, 1 left out" in labels
     dots = figure.axes[0].collections[-1].get_offsets()
     assert np.asarray(dots[:, 1]).tolist() == pytest.approx([2.0] * 39)
     assert len(dots) == 39
@@ -254,8 +254,8 @@ def rank_study(arguments):
         name: level_of(name).read(arguments["cohort"], name, options, arguments["genes"])
         for name in arguments["modalities"]
     }
-    found = rank(paths, null_files(paths, arguments["null_chunks"]), levels, options)
-    return found.tables
+    result = rank(paths, null_files(paths, arguments["null_chunks"]), levels, options)
+    return result.tables
 
 
 def panels(genes, regions, k=(25, 2)):
@@ -274,16 +274,16 @@ def test_stability_shows_medians_shares_and_what_the_null_says(ranking, tmp_path
     rows.loc[1, "q"] = 0.03
     figure = draw_stability(panels(rows, ranking["regions"].rows), tmp_path / "s.png")
     check_picture(tmp_path / "s.png", 175)
-    said = texts(tmp_path / "s.svg")
-    assert set(rows["gene"][:25]) <= set(said)
-    assert not set(rows["gene"][25:]) & set(said)
-    assert {"in first 25", "rank in a fold, of 30 genes", "in first 2"} <= set(said)
+    labels = texts(tmp_path / "s.svg")
+    assert set(rows["gene"][:25]) <= set(labels)
+    assert not set(rows["gene"][25:]) & set(labels)
+    assert {"in first 25", "rank in a fold, of 30 genes", "in first 2"} <= set(labels)
     for kind in ("family-wise p ≤ 0.05", "q ≤ 0.05", "q > 0.05"):
-        assert f"median, {kind}" in said
-    assert f"{100 * rows['stability'][0]:.0f} %" in said
+        assert f"median, {kind}" in labels
+    assert f"{100 * rows['stability'][0]:.0f} %" in labels
     marks = np.vstack([m.get_offsets() for m in figure.axes[0].collections[1:]])
-    found = marks[np.argsort(marks[:, 1]), 0]
-    assert np.asarray(found).tolist() == pytest.approx(
+    medians = marks[np.argsort(marks[:, 1]), 0]
+    assert np.asarray(medians).tolist() == pytest.approx(
         np.median(ranks(ranking["genes"].by_fold), axis=0)[:25].tolist()
     )
     first = figure.axes[0].collections[1].get_offsets()
@@ -362,13 +362,13 @@ def test_brain_paints_signed_z_and_leaves_what_is_below_the_null_blank(drawn):
     path, figure = drawn
     check_picture(path, 175)
     values = painted(figure)
-    found = np.unique(np.round(values[~np.isnan(values)], 4))
-    assert found.tolist() == [-0.5, 0.25, 1.0]
-    said = texts(path.with_suffix(".svg"))
-    assert {"hippocampus L  1", "hippocampus R  2", "precuneus  3", "insula  4"} <= set(said)
-    assert {"5 % family-wise", "z = −14 mm", "y = −20 mm", "z = 36 mm", "y = −60 mm"} <= set(said)
-    assert "z, normal score against the null" in said
-    assert {"1", "2", "3"} <= set(said)
+    painted_values = np.unique(np.round(values[~np.isnan(values)], 4))
+    assert painted_values.tolist() == [-0.5, 0.25, 1.0]
+    labels = texts(path.with_suffix(".svg"))
+    assert {"hippocampus L  1", "hippocampus R  2", "precuneus  3", "insula  4"} <= set(labels)
+    assert {"5 % family-wise", "z = −14 mm", "y = −20 mm", "z = 36 mm", "y = −60 mm"} <= set(labels)
+    assert "z, normal score against the null" in labels
+    assert {"1", "2", "3"} <= set(labels)
     cut = next(axes for axes in figure.axes if axes.get_title() == "z = −14 mm")
     shares = np.ma.filled(cut.images[1].get_array(), 0.0)
     middle = shares.shape[1] // 2

@@ -40,9 +40,9 @@ def edges() -> pd.DataFrame:
 def test_draw_edges__draws_those_whose_ends_have_places(tmp_path: Path) -> None:
     draw_edges(edges(), PLACES, tmp_path / "e.png")
     check_picture(tmp_path / "e.png", 175)
-    said = " ".join(texts(tmp_path / "e.svg"))
-    assert "first 3 of 4 edges" in said
-    assert "more risk with a stronger correlation" in said and "weaker" in said
+    labels = " ".join(texts(tmp_path / "e.svg"))
+    assert "first 3 of 4 edges" in labels
+    assert "more risk with a stronger correlation" in labels and "weaker" in labels
     nowhere = {name: np.full(3, np.nan) for name in PLACES}
     draw_edges(edges(), nowhere, tmp_path / "n.png")
     assert "places of regions are not known" in " ".join(texts(tmp_path / "n.svg"))
@@ -60,8 +60,8 @@ def voxels() -> pd.DataFrame:
 def test_draw_voxels__paints_the_highest_tenth(tmp_path: Path) -> None:
     draw_voxels(voxels(), tmp_path / "v.png")
     check_picture(tmp_path / "v.png", 175)
-    said = " ".join(texts(tmp_path / "v.svg"))
-    assert "highest 12 of 125 voxels" in said and "less grey matter" in said
+    labels = " ".join(texts(tmp_path / "v.svg"))
+    assert "highest 12 of 125 voxels" in labels and "less grey matter" in labels
     draw_voxels(voxels().assign(score=0.0), tmp_path / "z.png")
     assert "No voxel has a score" in " ".join(texts(tmp_path / "z.svg"))
 

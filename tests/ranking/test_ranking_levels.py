@@ -185,7 +185,7 @@ def test_rank_method__tells_how_far_rankings_of_seeds_agree(study, tmp_path):
     assert (agreement["count"], agreement["folds"]) == (2, FOLDS)
     assert agreement["differing"] == FOLDS - 1
     assert agreement["rank_correlation"] == pytest.approx(np.mean(expected), abs=1e-4)
-    assert any("2 networks that differ in their random seed" in one for one in summary["notes"])
+    assert any("2 networks that differ in their random seed" in note for note in summary["notes"])
 
 
 def test_such_a_ranking_is_drawn(study, tmp_path):
@@ -248,12 +248,12 @@ def test_a_ranking_of_blocks_of_snps_is_that_of_all_at_once(make_study, tmp_path
 
 def test_genotypes_are_never_read_whole(make_study, tmp_path, monkeypatch):
     arguments = make_study(chunks=1).write()
-    asked = []
+    block_sizes = []
     read = CohortFile.array
 
     def counted(self, variable, columns=None):
         if variable == "dosage":
-            asked.append(None if columns is None else len(columns))
+            block_sizes.append(None if columns is None else len(columns))
         return read(self, variable, columns)
 
     monkeypatch.setattr(CohortFile, "array", counted)
@@ -262,6 +262,6 @@ def test_genotypes_are_never_read_whole(make_study, tmp_path, monkeypatch):
         dataset = read_dataset(path, attributions_schema())
         write_dataset(path, dataset.isel(snp=slice(0, 20)), attributions_schema())
     rank_method(method="toy", options=RankingSection(), output=tmp_path / "out", **arguments)
-    assert len(asked) > 5 and None not in asked
+    assert len(block_sizes) > 5 and None not in block_sizes
     # The SNPs that the folds read at once, all others in blocks.
-    assert asked[0] == 20 and max(asked[1:]) == 10
+    assert block_sizes[0] == 20 and max(block_sizes[1:]) == 10

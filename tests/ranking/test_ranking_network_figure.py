@@ -53,9 +53,9 @@ def test_draw_networks__holds_each_pair_once_and_frames_the_significant(tmp_path
     assert matrix[row, column] == pytest.approx(z)
     frames = [patch for patch in figure.axes[0].patches if patch.get_linewidth() == 1.2]
     assert len(frames) == 2
-    said = texts(tmp_path / "n.svg")
-    assert {"family-wise p ≤ 0.05", "z under the permutation null", *NETWORKS} <= set(said)
-    assert {str(rank) for rank in range(1, 11)} <= set(said)
+    labels = texts(tmp_path / "n.svg")
+    assert {"family-wise p ≤ 0.05", "z under the permutation null", *NETWORKS} <= set(labels)
+    assert {str(rank) for rank in range(1, 11)} <= set(labels)
 
 
 def test_draw_networks__joins_the_first_edges_in_the_colour_of_their_direction(
@@ -74,8 +74,8 @@ def test_draw_networks__joins_the_first_edges_in_the_colour_of_their_direction(
 
 def test_draw_networks__without_a_null_shows_scores_and_frames_nothing(tmp_path: Path) -> None:
     figure = draw_networks(*tables(tested=False), tmp_path / "n.png")
-    said = texts(tmp_path / "n.svg")
-    assert "score (log odds)" in said and "family-wise p ≤ 0.05" not in said
+    labels = texts(tmp_path / "n.svg")
+    assert "score (log odds)" in labels and "family-wise p ≤ 0.05" not in labels
     assert not figure.axes[0].patches
 
 

@@ -21,7 +21,7 @@ def test_a_pair_of_networks_has_the_mean_score_of_its_edges(tmp_path: Path) -> N
         "first_domain": domains[rows],
         "second_domain": domains[columns],
     }
-    places = {f"{one}_{axis}": np.zeros(6) for one in ("first", "second") for axis in "xyz"}
+    places = {f"{end}_{axis}": np.zeros(6) for end in ("first", "second") for axis in "xyz"}
     names = [f"{a} ~ {b}" for a, b in zip(text["first"], text["second"], strict=True)]
     dataset = xr.Dataset(
         {"correlation": (("participant", "edge"), np.full((2, 6), 0.1, dtype=np.float32))},

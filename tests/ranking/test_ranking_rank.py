@@ -45,15 +45,15 @@ def ranking(arguments, **changes):
     return rank(paths, null_files(paths, arguments["null_chunks"]), levels, options)
 
 
-def summary_of(found, **changes):
+def summary_of(result, **changes):
     return summarise(
         "toy",
-        found.tables,
-        found.modalities,
-        permutations=found.permutations,
-        bias=found.bias,
+        result.tables,
+        result.modalities,
+        permutations=result.permutations,
+        bias=result.bias,
         seeds={},
-        notes=found.notes,
+        notes=result.notes,
         repeat=np.zeros(4, dtype=int),
         options=RankingSection.parse(changes),
     )
@@ -117,7 +117,7 @@ def test_the_risk_allele_is_the_one_whose_copies_go_with_risk(finished):
 
 
 def test_scores_are_those_of_a_slow_twin(written):
-    found = ranking(written).tables["genes"].rows.set_index("gene")
+    result = ranking(written).tables["genes"].rows.set_index("gene")
     snp = read_modality(written["cohort"] / "snp.nc", "snp")
     for gene in ("G0", "G7"):
         columns = np.flatnonzero(snp["gene"].values == gene)
@@ -134,7 +134,7 @@ def test_scores_are_those_of_a_slow_twin(written):
                 values = risk[:, j]
                 total += np.mean(np.abs(values - values.mean())) / (1 + sum(r2))
             by_fold.append(total)
-        assert found.loc[gene, "score"] == pytest.approx(np.mean(by_fold))
+        assert result.loc[gene, "score"] == pytest.approx(np.mean(by_fold))
 
 
 def test_a_snp_that_a_fold_did_not_select_counts_as_nothing_there(written, tmp_path):
@@ -269,7 +269,7 @@ def test_the_command_line_does_the_same(written, finished, tmp_path):
 def test_figures_come_from_files_alone_and_say_what_the_tables_say(tested, tmp_path):
     out = tmp_path / "toy"
     rank_method(method="toy", options=RankingSection(top_k=3), output=out, **tested)
-    kept = {path.name: sha256(path) for path in out.iterdir()}
+    sums = {path.name: sha256(path) for path in out.iterdir()}
     subprocess.run(
         [
             *(sys.executable, "-m", "gendmr", "ranking", "figures", "--ranking", out),
@@ -277,25 +277,25 @@ def test_figures_come_from_files_alone_and_say_what_the_tables_say(tested, tmp_p
         ],
         check=True,
     )
-    assert {path.name: sha256(path) for path in out.iterdir() if path.is_file()} == kept
-    said = {path.stem: texts(path) for path in (out / "figures").glob("*.svg")}
+    assert {path.name: sha256(path) for path in out.iterdir() if path.is_file()} == sums
+    labels = {path.stem: texts(path) for path in (out / "figures").glob("*.svg")}
     genes = table(out / "genes.tsv")
-    named = set(genes["gene"]) & set(said["genome"])
+    named = set(genes["gene"]) & set(labels["genome"])
     assert named == set(genes["gene"][:2])
-    assert "in first 3" in said["stability"]
-    assert "smallest p of 40 permutations: 0.024" in said["qq"]
+    assert "in first 3" in labels["stability"]
+    assert "smallest p of 40 permutations: 0.024" in labels["qq"]
 
 
 def test_a_ranking_of_another_cohort_is_not_drawn(finished, written, make_study, tmp_path):
-    other = tmp_path / "cohort"
-    shutil.copytree(written["cohort"], other)
-    region = read_modality(other / "region.nc", "region")
+    other_cohort = tmp_path / "cohort"
+    shutil.copytree(written["cohort"], other_cohort)
+    region = read_modality(other_cohort / "region.nc", "region")
     names = region["region"].values.astype(object)
     names[0] = "elsewhere"
     region = region.assign_coords(region=("region", names.astype(str)))
-    write_modality(other / "region.nc", region, "region")
+    write_modality(other_cohort / "region.nc", region, "region")
     with pytest.raises(RankingError, match="lacks 1 regions of the ranking: 'R0'"):
-        draw_ranking(finished, other, FiguresSection())
+        draw_ranking(finished, other_cohort, FiguresSection())
 
 
 def copied(written, folder):
@@ -336,13 +336,13 @@ def null_scores(arguments, bag, names):
 
 
 def test_p_values_are_those_of_a_slow_twin(tested):
-    found = ranking(tested, ld_weighting=False, relative=False)
-    regions = found.tables["regions"].rows
+    result = ranking(tested, ld_weighting=False, relative=False)
+    regions = result.tables["regions"].rows
     null = null_scores(tested, "region", regions["region"]).mean(axis=0)
     for place, row in regions.iterrows():
         as_large = (null[:, place] >= row["score"]).sum()
         assert row["p"] == pytest.approx((as_large + 1) / 41)
-    genes = found.tables["genes"].rows.set_index("gene")
+    genes = result.tables["genes"].rows.set_index("gene")
     snps = [f"rs{i}" for i in range(90)]
     by_gene = null_scores(tested, "snp", snps).reshape(4, 40, 30, 3).sum(axis=3).mean(axis=0)
     rows = genes.loc[[f"G{number}" for number in range(30)]]
@@ -353,7 +353,7 @@ def test_p_values_are_those_of_a_slow_twin(tested):
         assert row.p == pytest.approx((1 + (by_gene[:, number] >= row.score).sum()) / 41)
         reached = (largest >= row.z - 1e-4).sum()
         assert row.p_fwer == pytest.approx((reached + 1) / 41)
-    snp = found.tables["snps"].rows.set_index("snp")
+    snp = result.tables["snps"].rows.set_index("snp")
     assert snp.loc["rs0", "p"] == 1 / 41 and (snp["p"] >= 1 / 41).all()
 
 
@@ -390,10 +390,10 @@ def test_genes_of_one_block_are_ranked_as_one(tested, tmp_path):
     position[3:6] = position[2] + np.arange(1, 4)
     snp = snp.assign_coords(chromosome=("snp", chromosome), position=("snp", position))
     write_modality(arguments["cohort"] / "snp.nc", snp, "snp")
-    found = ranking(arguments)
+    result = ranking(arguments)
     genes, blocks = (
-        found.tables["genes"].rows.set_index("gene"),
-        found.tables["blocks"].rows.set_index("block"),
+        result.tables["genes"].rows.set_index("gene"),
+        result.tables["blocks"].rows.set_index("block"),
     )
     assert genes.loc["G0", "block"] == genes.loc["G1", "block"] != genes.loc["G2", "block"]
     block = blocks.loc[genes.loc["G0", "block"]]
@@ -416,9 +416,9 @@ def test_folds_of_other_permutations_are_an_error(tested, tmp_path):
 
 def test_a_person_held_out_twice_is_an_error(written, tmp_path):
     arguments = copied(written, tmp_path)
-    one, two = (Path(path).parent for path in arguments["attributions"][:2])
+    first_fold, second_fold = (Path(path).parent for path in arguments["attributions"][:2])
     for name in ("attributions.nc", "predictions.tsv"):
-        shutil.copy(one / name, two / name)
+        shutil.copy(first_fold / name, second_fold / name)
     with pytest.raises(RankingError, match=r"is held out in .*fold-0.* and in .*fold-1"):
         check_held_out(order_folds(arguments["attributions"]))
 
@@ -555,8 +555,10 @@ def test_rank__evidence_is_pooled_by_gene_in_every_fold(make_study):
     genes = tables["genes"].rows.set_index("gene")
     owner = dict(zip(tables["snps"].rows["snp"], tables["snps"].rows["gene"], strict=True))
     for gene, row in genes.iterrows():
-        own = [[value for snp, value in fold.items() if owner.get(snp) == gene] for fold in by_fold]
-        expected = np.mean([np.log(np.mean(np.exp(values))) for values in own])
+        by_fold_of_gene = [
+            [value for snp, value in fold.items() if owner.get(snp) == gene] for fold in by_fold
+        ]
+        expected = np.mean([np.log(np.mean(np.exp(values))) for values in by_fold_of_gene])
         assert row["score"] == pytest.approx(expected, rel=1e-5)
     assert genes["p"].between(1 / 39, 1).all() and genes["p"].nunique() > 1
 
@@ -566,16 +568,16 @@ def test_rank__evidence_that_a_file_lacks_is_an_error_with_a_remedy(make_study, 
     arguments = make_study(chunks=1, draws=19, region=False).write()
     if lacking == "null":
         with_evidence(arguments, chunks=0)
-    said = {"score": "evidence", "aggregation": "bayes"}
+    section = {"score": "evidence", "aggregation": "bayes"}
 
     def run():
-        options = RankingSection.parse(said).of("gendmr")
+        options = RankingSection.parse(section).of("gendmr")
         tables = ranking(arguments, score=options.score, aggregation=options.aggregation).tables
         assert tables["genes"].rows["score"].gt(0).any()
 
     words = "rank the method by another score: ranking.methods.<method>.score: mean_abs"
     with mended("ranking/folds.py", words, RankingError, run) as refused:
-        said["methods"] = {"gendmr": {"score": "mean_abs"}}
+        section["methods"] = {"gendmr": {"score": "mean_abs"}}
     assert "holds no evidence of a snp" in refused.what
 
 

@@ -17,7 +17,7 @@ RISK = arrays(np.float32, (6, 4), elements=st.sampled_from([np.nan, -1.0, -0.25,
 @settings(max_examples=60, deadline=None)
 @given(risk=RISK, score=st.sampled_from(["mean_abs", "abs_mean"]))
 def test_instance_scores_against_a_loop(risk, score):
-    found = instance_scores(risk, score)
+    scores_of_loci = instance_scores(risk, score)
     for j in range(risk.shape[1]):
         values = [float(v) for v in risk[:, j] if not np.isnan(v)]
         expected = 0.0
@@ -25,7 +25,7 @@ def test_instance_scores_against_a_loop(risk, score):
             mean = sum(values) / len(values)
             deviation = sum(abs(v - mean) for v in values) / len(values)
             expected = deviation if score == "mean_abs" else abs(mean)
-        assert found[j] == pytest.approx(expected, abs=1e-12)
+        assert scores_of_loci[j] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_same_risk_for_everybody_is_a_mean_but_no_difference():
@@ -37,26 +37,30 @@ def test_the_same_risk_for_everybody_is_a_mean_but_no_difference():
 @settings(max_examples=60, deadline=None)
 @given(risk=RISK, measure=RISK)
 def test_covariance_against_numpy(risk, measure):
-    found = scores.covariance(risk, measure)
+    covariances = scores.covariance(risk, measure)
     for j in range(risk.shape[1]):
-        both = ~np.isnan(risk[:, j]) & ~np.isnan(measure[:, j])
-        expected = np.cov(risk[both, j], measure[both, j], bias=True)[0, 1] if both.any() else 0
-        assert found[j] == pytest.approx(expected, abs=1e-6)
+        complete = ~np.isnan(risk[:, j]) & ~np.isnan(measure[:, j])
+        expected = (
+            np.cov(risk[complete, j], measure[complete, j], bias=True)[0, 1]
+            if complete.any()
+            else 0
+        )
+        assert covariances[j] == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
 @given(dosage=arrays(np.int8, (12, 4), elements=st.integers(-1, 2)))
 def test_squared_correlations_against_numpy(dosage):
-    found = scores.squared_correlations(dosage)
+    r2 = scores.squared_correlations(dosage)
     filled = dosage.astype(float)
     for j in range(4):
-        known = dosage[:, j] >= 0
-        filled[~known, j] = filled[known, j].mean() if known.any() else 0
+        called = dosage[:, j] >= 0
+        filled[~called, j] = filled[called, j].mean() if called.any() else 0
     for i in range(4):
         for j in range(4):
             varies = np.ptp(filled[:, i]) > 1e-9 and np.ptp(filled[:, j]) > 1e-9
             expected = np.corrcoef(filled[:, i], filled[:, j])[0, 1] ** 2 if varies else 0.0
-            assert found[i, j] == pytest.approx(1.0 if i == j else expected, abs=1e-9)
+            assert r2[i, j] == pytest.approx(1.0 if i == j else expected, abs=1e-9)
 
 
 def test_swapping_the_counted_allele_changes_no_r2():
@@ -66,12 +70,12 @@ def test_swapping_the_counted_allele_changes_no_r2():
 
 
 def test_copies_count_about_once_and_independent_snps_each():
-    one = np.random.default_rng(1).integers(0, 3, (2000, 1)).astype(np.int8)
-    copies = np.repeat(one, 4, axis=1)
-    other = np.random.default_rng(2).integers(0, 3, (2000, 4)).astype(np.int8)
+    original = np.random.default_rng(1).integers(0, 3, (2000, 1)).astype(np.int8)
+    copies = np.repeat(original, 4, axis=1)
+    independent = np.random.default_rng(2).integers(0, 3, (2000, 4)).astype(np.int8)
     scored = np.ones((1, 4), dtype=bool)
     blocks = scores.ld_weights(scores.squared_correlations(copies), scored)
-    apart = scores.ld_weights(scores.squared_correlations(other), scored)
+    apart = scores.ld_weights(scores.squared_correlations(independent), scored)
     assert blocks.sum() == pytest.approx(1.0)
     assert apart.sum() == pytest.approx(4.0, abs=0.05)
 
@@ -89,11 +93,11 @@ def test_copies_that_a_fold_did_not_select_take_no_weight():
 def test_ranks_and_first_against_counting(values):
     ranked = scores.ranks(values)
     first = scores.in_first(values, 3)
-    for row, found, chosen in zip(values, ranked, first, strict=True):
-        for value, rank, inside in zip(row, found, chosen, strict=True):
-            better, same = (row > value).sum(), (row == value).sum()
-            assert rank == better + (same + 1) / 2
-            assert inside == (value > 0 and better + same <= 3)
+    for row, row_ranks, row_first in zip(values, ranked, first, strict=True):
+        for value, rank, inside in zip(row, row_ranks, row_first, strict=True):
+            better, ties = (row > value).sum(), (row == value).sum()
+            assert rank == better + (ties + 1) / 2
+            assert inside == (value > 0 and better + ties <= 3)
 
 
 def test_stability__tells_no_percentiles_of_five_folds_and_compares_repeats():
@@ -106,9 +110,9 @@ def test_stability__tells_no_percentiles_of_five_folds_and_compares_repeats():
     # A true order with noise in each fold: a repeat, the mean of its folds, has it nearly right.
     truth = np.linspace(1, 0, 30)
     repeat = np.repeat(np.arange(12), 5)
-    many = truth + 0.3 * random.random((60, 30))
-    of_repeats = scores.stability(many, 3, repeat)
-    ranked = scores.ranks(np.stack([many[repeat == one].mean(axis=0) for one in range(12)]))
+    by_fold = truth + 0.3 * random.random((60, 30))
+    of_repeats = scores.stability(by_fold, 3, repeat)
+    ranked = scores.ranks(np.stack([by_fold[repeat == k].mean(axis=0) for k in range(12)]))
     low, high = np.percentile(ranked, [10, 90], axis=0)
     assert of_repeats["rank_low"].tolist() == low.tolist()
     assert of_repeats["rank_high"].tolist() == high.tolist()

@@ -24,10 +24,13 @@ def slow_z(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     for row, column in np.ndindex(rows.shape):
         if np.std(rows[:, column]) == 0:
             continue
-        others = [value for k, value in enumerate(rows[:, column]) if k != row]
-        others.append(np.mean([value for value in rows[:, column] if value > 0]))
-        mean, deviation = np.mean(others), max(np.std(others), 1e-3 * np.std(rows[:, column]))
-        skewness = max(np.mean((np.array(others) - mean) ** 3) / deviation**3, 0.01)
+        other_values = [value for k, value in enumerate(rows[:, column]) if k != row]
+        other_values.append(np.mean([value for value in rows[:, column] if value > 0]))
+        mean, deviation = (
+            np.mean(other_values),
+            max(np.std(other_values), 1e-3 * np.std(rows[:, column])),
+        )
+        skewness = max(np.mean((np.array(other_values) - mean) ** 3) / deviation**3, 0.01)
         beyond = pearson3.logsf((rows[row, column] - mean) / deviation, skewness)
         quantile = max(-5.0, -ndtri_exp(min(beyond, -1e-15)))
         z[row, column] = norm.isf(t.sf(abs(quantile), len(rows) - 1)) * np.sign(quantile)
@@ -41,17 +44,17 @@ def test_p_values_are_what_counting_gives(draws: int, size: int, seed: int) -> N
     # Small whole numbers: ties with the observed score count as as large.
     observed = random.integers(0, 4, size).astype(float)
     null = random.integers(0, 4, (draws, size)).astype(float)
-    found = permutation_p_values(observed, null, relative=False)
+    significance = permutation_p_values(observed, null, relative=False)
     z = slow_z(observed, null)
-    np.testing.assert_allclose(found.z, z[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(significance.z, z[0], rtol=1e-5, atol=1e-5)
     for column in range(size):
         as_large = sum(row[column] >= observed[column] for row in null)
-        assert found.p[column] == (as_large + 1) / (draws + 1)
+        assert significance.p[column] == (as_large + 1) / (draws + 1)
         reached = sum(max(row) >= z[0, column] - 1e-9 for row in z[1:])
-        assert found.family_wise[column] == pytest.approx((reached + 1) / (draws + 1))
+        assert significance.family_wise[column] == pytest.approx((reached + 1) / (draws + 1))
         beyond = sum(value >= z[0, column] - 1e-9 for row in z[1:] for value in row)
-        assert found.pooled[column] == pytest.approx((beyond + 1) / (draws * size + 1))
-    assert set(found.kind) == {"permutation"}
+        assert significance.pooled[column] == pytest.approx((beyond + 1) / (draws * size + 1))
+    assert set(significance.kind) == {"permutation"}
 
 
 def test_p_values_are_uniform_when_nothing_is_there() -> None:
@@ -61,10 +64,10 @@ def test_p_values_are_uniform_when_nothing_is_there() -> None:
     p, family_wise, pooled = [], [], []
     for _ in range(300):
         scores = scale * random.gamma(2.0, size=(100, size))
-        found = permutation_p_values(scores[0], scores[1:])
-        p.append(random.choice(found.p))
-        family_wise.append(found.family_wise.min())
-        pooled.append(random.choice(found.pooled))
+        significance = permutation_p_values(scores[0], scores[1:])
+        p.append(random.choice(significance.p))
+        family_wise.append(significance.family_wise.min())
+        pooled.append(random.choice(significance.pooled))
     for values, step in ((p, 100), (family_wise, 100), (pooled, 99 * size + 1)):
         # Multiples of a step, spread within it.
         jittered = np.array(values) - random.uniform(size=len(values)) / step
@@ -79,8 +82,8 @@ def test_raw_maxima_would_judge_genes_by_their_size() -> None:
     scale = np.array([1.0, *np.full(20, 30.0)])
     scores = scale * random.gamma(2.0, size=(200, 21))
     scores[0, 0] = 12.0
-    found = permutation_p_values(scores[0], scores[1:])
-    assert found.family_wise[0] <= 0.05
+    significance = permutation_p_values(scores[0], scores[1:])
+    assert significance.family_wise[0] <= 0.05
     assert (scores[1:].max(axis=1) >= 12.0).mean() > 0.9
 
 
@@ -93,8 +96,8 @@ def test_a_gene_that_seldom_scores_does_not_hide_one_that_always_does() -> None:
     scores = np.column_stack([large, seldom])
     standardised = (scores - scores.mean(axis=0)) / scores.std(axis=0)
     hidden = (standardised[1:].max(axis=1) >= standardised[0, 0]).mean()
-    found = permutation_p_values(scores[0], scores[1:])
-    assert hidden > 0.5 and found.family_wise[0] <= 0.05
+    significance = permutation_p_values(scores[0], scores[1:])
+    assert hidden > 0.5 and significance.family_wise[0] <= 0.05
 
 
 def test_genes_that_seldom_score_do_not_say_how_large_a_permutation_is() -> None:
@@ -105,8 +108,8 @@ def test_genes_that_seldom_score_do_not_say_how_large_a_permutation_is() -> None
     often[0, 0] = 4.6
     scores = np.column_stack([often, seldom])
     assert (np.median(scores / scores.mean(axis=0), axis=1) > 0).all()
-    found = permutation_p_values(scores[0], scores[1:])
-    assert found.family_wise[0] <= 0.05 and (found.family_wise[1:] > 0.05).all()
+    significance = permutation_p_values(scores[0], scores[1:])
+    assert significance.family_wise[0] <= 0.05 and (significance.family_wise[1:] > 0.05).all()
 
 
 def test_a_strong_score_does_not_widen_its_own_null() -> None:
@@ -121,10 +124,10 @@ def test_the_line_is_where_family_wise_significance_begins() -> None:
     random = np.random.default_rng(2)
     null = random.normal(size=(99, 30))
     observed = np.linspace(1.0, 5.0, 30)
-    found = permutation_p_values(observed, null)
-    line = found.family_wise_threshold
+    significance = permutation_p_values(observed, null)
+    line = significance.family_wise_threshold
     assert line is not None
-    np.testing.assert_array_equal(found.z > line, found.family_wise <= 0.05)
+    np.testing.assert_array_equal(significance.z > line, significance.family_wise <= 0.05)
     assert family_wise_threshold(null[:18]) is None and family_wise_threshold(null[:19]) is not None
 
 
@@ -136,8 +139,8 @@ def test_q_values_are_those_of_the_step_up_procedure() -> None:
     q = permutation_p_values(np.ones(5), null, relative=False).q
     for level in (0.01, 0.05, 0.1, 0.3, 1.0):
         below = [k for k in range(1, 6) if np.sort(p)[k - 1] <= level * k / 5]
-        found = set(np.flatnonzero(p <= np.sort(p)[max(below) - 1])) if below else set()
-        assert set(np.flatnonzero(q <= level + 1e-12)) == found
+        rejected = set(np.flatnonzero(p <= np.sort(p)[max(below) - 1])) if below else set()
+        assert set(np.flatnonzero(q <= level + 1e-12)) == rejected
 
 
 def test_sequential_p_values_stop_at_the_wanted_count() -> None:
@@ -153,15 +156,15 @@ def test_a_fitted_tail_is_near_the_truth_and_marked() -> None:
     null = random.normal(size=(5000, 1))
     fitted = tail_probability(4.0, null[:, 0])
     assert fitted is not None and 0.2 < fitted / norm.sf(4.0) < 5
-    found = permutation_p_values(np.array([4.0]), null, tail=True)
-    assert found.kind == ["fitted"] and found.p[0] < 1 / 5001
+    significance = permutation_p_values(np.array([4.0]), null, tail=True)
+    assert significance.kind == ["fitted"] and significance.p[0] < 1 / 5001
     assert permutation_p_values(np.array([1.0]), null, tail=True).kind == ["permutation"]
     assert permutation_p_values(np.array([4.0]), null[:50], tail=True).kind == ["permutation"]
 
 
 def test_what_does_not_vary_is_not_found() -> None:
-    found = permutation_p_values(np.array([0.0, 1.0]), np.array([[0.0, 0.5], [0.0, 0.7]]))
-    assert found.p[0] == 1.0 and found.z[0] == 0.0 and found.p[1] == 1 / 3
+    significance = permutation_p_values(np.array([0.0, 1.0]), np.array([[0.0, 0.5], [0.0, 0.7]]))
+    assert significance.p[0] == 1.0 and significance.z[0] == 0.0 and significance.p[1] == 1 / 3
     assert permutation_p_values(np.zeros(0), np.zeros((5, 0))).p.size == 0
 
 
@@ -172,10 +175,10 @@ def test_a_strong_gene_does_not_hide_another() -> None:
     weights[0, 0], weights[0, 1] = 300.0, 14.0
     shares = weights / weights.sum(axis=1, keepdims=True)
     hidden = permutation_p_values(shares[0], shares[1:], relative=False)
-    found = permutation_p_values(shares[0], shares[1:])
+    significance = permutation_p_values(shares[0], shares[1:])
     assert hidden.family_wise[1] > 0.9 and hidden.p[2:].mean() > 0.85
-    assert found.family_wise[1] <= 0.05 and found.family_wise[0] <= 0.05
-    assert 0.35 < found.p[2:].mean() < 0.65
+    assert significance.family_wise[1] <= 0.05 and significance.family_wise[0] <= 0.05
+    assert 0.35 < significance.p[2:].mean() < 0.65
     # The slow twin of what a row is divided by.
     rows = np.array([[float(i * (j + 1) % 7 + 1) for j in range(12)] for i in range(1, 4)])
     sizes = []

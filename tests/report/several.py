@@ -49,9 +49,9 @@ def make_several_outcomes(
     people["diagnosis"] = np.array(["CN", "MCI", "AD"], dtype=object)[stage]
     people["memory"] = (25 - 2 * signal + rng.normal(0, 2, n)).round(1)
     people.loc[:9, "memory"] = np.nan
-    until, seen = rng.exponential(20 * np.exp(-signal)), rng.uniform(5, 40, n)
-    people["conversion_time"] = np.minimum(until, seen).round(2) + 0.01
-    people["conversion_event"] = (until <= seen).astype(int)
+    until, follow_up = rng.exponential(20 * np.exp(-signal)), rng.uniform(5, 40, n)
+    people["conversion_time"] = np.minimum(until, follow_up).round(2) + 0.01
+    people["conversion_event"] = (until <= follow_up).astype(int)
     people["stroke"] = np.where(rng.random(n) < 0.3, "case", "control")
     if "age" in covariates:
         people["age"] = rng.normal(70, 5, n).round(1)
@@ -66,13 +66,13 @@ def make_several_outcomes(
     )
     for outcome in LEARNERS:
         task = task_of(outcome, SEVERAL[outcome])
-        participants, known = everybody(results / "cohort" / "participants.tsv", task)
+        participants, outcome_of_people = everybody(results / "cohort" / "participants.tsv", task)
         position = people.set_index("participant_id").index.get_indexer(pd.Index(participants))
         for kind, noise in (("ridge", 0.6), ("linear", 2.0)):
             name = f"{kind}-{outcome}"
             _write_learner(
-                results, name, kind, task, participants, known, signal[position], noise, folds,
-                [*modalities],
+                results, name, kind, task, participants, outcome_of_people, signal[position],
+                noise, folds, [*modalities],
             )  # fmt: skip
     return results
 
@@ -91,20 +91,20 @@ def _write_learner(
 ) -> None:
     """Write the folds of a method that sees the signal with some noise, and its metrics."""
     rng = np.random.default_rng(len(name))
-    seen = (signal + rng.normal(0, noise, len(signal)))[:, None]
+    feature = (signal + rng.normal(0, noise, len(signal)))[:, None]
     folders = []
     for fold in range(folds):
-        held = np.arange(len(participants)) % folds == fold
+        held_out = np.arange(len(participants)) % folds == fold
         inner = np.arange(len(participants)) % folds == (fold + 1) % folds
-        train = ~held & ~inner
+        train = ~held_out & ~inner
         fitted = task.fit(outcome.take(train))
-        slope, level = fitted.linear(seen[train], outcome.take(train), penalty=1.0)
-        output = seen @ slope + level
+        slope, level = fitted.linear(feature[train], outcome.take(train), penalty=1.0)
+        output = feature @ slope + level
         calibration = fitted.calibrate(
             output[inner], outcome.take(inner), output[train], outcome.take(train)
         )
         tables = []
-        for part, rows in (("train", train), ("held-out", held)):
+        for part, rows in (("train", train), ("held-out", held_out)):
             table = fitted.predictions(output[rows], outcome.take(rows), calibration)
             table.insert(0, "participant_id", participants[rows])
             table.insert(1, "set", part)
@@ -112,7 +112,7 @@ def _write_learner(
             tables.append(table)
         place = results / "training" / name / "repeat-0" / f"fold-{fold}"
         described = {"method": name, "repeat": 0, "fold": fold, "outcome": task.name}
-        sizes = {"n_train": int(train.sum()), "n_held_out": int(held.sum())}
+        sizes = {"n_train": int(train.sum()), "n_held_out": int(held_out.sum())}
         write_json(place / "fold.json", described | sizes | {"notes": []})
         run = {"kind": kind, "reads": reads, "seed": fold, "device": "cpu", "options": {}}
         write_json(place / "run.json", described | run | {"notes": [], "versions": {}})

@@ -92,9 +92,9 @@ def people_of(n: int) -> pd.DataFrame:
 
 
 def patterns_of(people: pd.DataFrame) -> np.ndarray:
-    both = people["has_snp"] & people["has_region"]
-    one = np.where(people["has_snp"], "snp", np.where(people["has_region"], "region", "none"))
-    return np.where(both, "snp+region", one)
+    has_both = people["has_snp"] & people["has_region"]
+    single = np.where(people["has_snp"], "snp", np.where(people["has_region"], "region", "none"))
+    return np.where(has_both, "snp+region", single)
 
 
 def write_history(path: Path, rng: np.random.Generator, *, roles: bool) -> None:
@@ -151,7 +151,7 @@ def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> 
                 "inputs": {},
             },
         )
-        held = people.iloc[fold::folds]
+        held_out = people.iloc[fold::folds]
         write_json(
             place / "fold.json",
             {
@@ -159,23 +159,25 @@ def write_method(results: Path, people: pd.DataFrame, name: str, folds: int) -> 
                 "repeat": 0,
                 "fold": fold,
                 "outcome": "diagnosis",
-                "n_train": len(people) - len(held),
+                "n_train": len(people) - len(held_out),
                 "n_validation": 0,
-                "n_held_out": len(held),
+                "n_held_out": len(held_out),
                 "calibration": {"threshold": 0.5},
                 "notes": [],
             },
         )
         write_history(place / "history.jsonl", rng, roles=kind == "gendmr" and modalities == BOTH)
-        truth = (held["diagnosis"] == "case").astype(int)
-        score = 1 / (1 + np.exp(-(truth - 0.5) * (level - 0.5) * 8 - rng.normal(0, 1.5, len(held))))
+        truth = (held_out["diagnosis"] == "case").astype(int)
+        score = 1 / (
+            1 + np.exp(-(truth - 0.5) * (level - 0.5) * 8 - rng.normal(0, 1.5, len(held_out)))
+        )
         write_tsv(
             place / "predictions.tsv",
             pd.DataFrame(
                 {
-                    "participant_id": held["participant_id"],
+                    "participant_id": held_out["participant_id"],
                     "set": "held-out",
-                    "modalities": patterns_of(held),
+                    "modalities": patterns_of(held_out),
                     "observed": truth,
                     "score": score,
                     "logit": np.log(score / (1 - score)),

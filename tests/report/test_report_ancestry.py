@@ -41,13 +41,13 @@ def test_each_group_has_its_auc_with_an_interval_or_too_few(study: Maker) -> Non
     table = pd.read_csv(results / "report" / "by_ancestry.tsv", sep="\t", dtype={"group": str})
     rows = table[table["method"] == "ridge"].set_index("group")
     assert rows["people"].tolist() == [80, 30, 8, 2]
-    held = pd.concat(
+    held_out = pd.concat(
         pd.read_csv(path, sep="\t", dtype={"participant_id": str})
         for path in (results / "training" / "ridge").rglob("predictions.tsv")
     )
-    group = held["participant_id"].map(strata.set_index("participant_id")["ancestry"])
+    group = held_out["participant_id"].map(strata.set_index("participant_id")["ancestry"])
     for name in ("1", "2"):
-        part = held[group == name]
+        part = held_out[group == name]
         expected = auc(part["observed"].to_numpy(), part["score"].to_numpy())
         assert rows.loc[name, "value"] == pytest.approx(expected, abs=1e-6)
         assert rows.loc[name, "low"] < expected < rows.loc[name, "high"]
@@ -81,8 +81,8 @@ def test_smaller_groups_have_wider_intervals() -> None:
     assert (large["n"], small["n"]) == (350, 50)
     assert small["high"] - small["low"] > 1.5 * (large["high"] - large["low"])
     assert by_ancestry("m", rows, ["region"], groups, outcome) == []  # reads nothing of anybody
-    seen = by_ancestry("m", rows, ["region", "covariates"], groups, outcome)
-    assert seen[0]["value"] == large["value"]
+    entries = by_ancestry("m", rows, ["region", "covariates"], groups, outcome)
+    assert entries[0]["value"] == large["value"]
 
 
 def test_without_groups_the_page_says_so(study: Maker) -> None:

@@ -57,12 +57,12 @@ def method(values: list[float | None], repeats: int = 1) -> MethodSummary:
 
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_difference_has_the_interval_of_nadeau_and_bengio(repeats: int) -> None:
-    found = difference(method([0.8, 0.7, 0.9, 0.8], repeats), method([0.7] * 4, repeats))
+    delta = difference(method([0.8, 0.7, 0.9, 0.8], repeats), method([0.7] * 4, repeats))
     variance = (0 + 0.01 + 0.01 + 0) / 3
     half = 3.182446 * math.sqrt((1 / 4 + 20 / 80) * variance)  # t of 3 degrees of freedom
-    assert found.mean == pytest.approx(0.1)
-    assert (found.low, found.high) == pytest.approx((0.1 - half, 0.1 + half), abs=1e-5)
-    assert found.folds == 4
+    assert delta.mean == pytest.approx(0.1)
+    assert (delta.low, delta.high) == pytest.approx((0.1 - half, 0.1 + half), abs=1e-5)
+    assert delta.folds == 4
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_a_tie_is_called_a_tie(values: list[float | None], verdict: str) -> None
 
 
 def test_folds_that_only_one_method_has_do_not_count() -> None:
-    found = difference(method([0.9, 0.9, None, 0.9]), method([0.8, None, 0.1, 0.8]))
-    assert (found.mean, found.folds) == (pytest.approx(0.1), 2)
+    delta = difference(method([0.9, 0.9, None, 0.9]), method([0.8, None, 0.1, 0.8]))
+    assert (delta.mean, delta.folds) == (pytest.approx(0.1), 2)
 
 
 def auc_of_fold(results: Path, name: str, fold: int) -> float:
@@ -103,8 +103,8 @@ def test_table_holds_every_method_best_first(study: Maker) -> None:
     assert table.loc["ridge", "reads"] == "snp,region,covariates"
     deltas = []
     for fold in range(5):
-        both = [auc_of_fold(results, name, fold) for name in ("ridge-snp", "gendmr")]
-        deltas.append(both[0] - both[1])
+        pair = [auc_of_fold(results, name, fold) for name in ("ridge-snp", "gendmr")]
+        deltas.append(pair[0] - pair[1])
     assert float(table.loc["ridge-snp", "difference"]) == pytest.approx(np.mean(deltas), abs=1e-6)
     half = 2.776445 * np.sqrt((1 / 5 + 24 / 96) * np.var(deltas, ddof=1))
     assert float(table.loc["ridge-snp", "difference_high"]) == pytest.approx(
@@ -136,12 +136,12 @@ def test_another_reference_can_be_chosen(study: Maker) -> None:
 def test_reference_is_the_first_method_with_attributions(study: Maker) -> None:
     results = study()
     methods = ["ridge-covariates", "ridge-snp", "ridge", "gendmr"]
-    found = summarise(results, methods=methods, ranked=["ridge", "gendmr"])
-    comparison = found.outcomes[0].comparison
+    summary = summarise(results, methods=methods, ranked=["ridge", "gendmr"])
+    comparison = summary.outcomes[0].comparison
     assert comparison is not None
     assert comparison.reference == "ridge"
-    found = summarise(results, methods=["ridge-snp", "ridge-covariates"], ranked=[])
-    comparison = found.outcomes[0].comparison
+    summary = summarise(results, methods=["ridge-snp", "ridge-covariates"], ranked=[])
+    comparison = summary.outcomes[0].comparison
     assert comparison is not None
     assert comparison.reference == "ridge-snp"
 
@@ -151,15 +151,15 @@ def test_of_a_metric_of_which_lower_is_better_the_difference_is_turned() -> None
         dataclasses.replace(method(values), primary=ERROR, method=name)
         for name, values in (("low", [1.0, 1.1, 1.2]), ("high", [2.0, 2.1, 2.3]))
     )
-    found = difference(low, high)
-    assert found.mean == pytest.approx(1.0333, abs=1e-4)
-    assert found.verdict == "better"
+    delta = difference(low, high)
+    assert delta.mean == pytest.approx(1.0333, abs=1e-4)
+    assert delta.verdict == "better"
     judged = [
-        dataclasses.replace(one, metrics={"mae": Estimate({"mean": value})})
-        for one, value in ((high, 2.13), (low, 1.1))
+        dataclasses.replace(entry, metrics={"mae": Estimate({"mean": value})})
+        for entry, value in ((high, 2.13), (low, 1.1))
     ]
     judged.append(dataclasses.replace(low, method="none"))
-    assert [one.method for one in best_first(judged)] == ["low", "high", "none"]
+    assert [entry.method for entry in best_first(judged)] == ["low", "high", "none"]
 
 
 def test_a_misspelt_reference_stops_before_any_job(root: Path) -> None:
@@ -226,9 +226,9 @@ def test_counts_that_differ_between_methods_are_shown(study: Maker) -> None:
         table["modalities"] = table["modalities"].replace("snp", "none")  # no SNP was left
         table.to_csv(path, sep="\t", index=False)
     summary = report_study(results, ReportSection()).to_json()
-    found = {item["method"]: item for item in summary["methods"]}["ridge-snp"]["by_modality"]
-    assert {row["modalities"] for row in found} == {"snp+region", "region", "none"}
-    none = next(row for row in found if row["modalities"] == "none")
+    by_modality = {item["method"]: item for item in summary["methods"]}["ridge-snp"]["by_modality"]
+    assert {row["modalities"] for row in by_modality} == {"snp+region", "region", "none"}
+    none = next(row for row in by_modality if row["modalities"] == "none")
     page = (results / "report" / "summary.html").read_text()
     assert "80 people" not in page
     gendmr = {item["method"]: item for item in summary["methods"]}["gendmr"]["by_modality"]

@@ -28,9 +28,13 @@ def entries(
     outcome = task.read(texts, "a test")
     people = pd.DataFrame({"participant_id": [str(i) for i in range(len(outcome))]})
     people[f"has_{modality}"] = True
-    known = OutcomeOfPeople(task, people["participant_id"].to_numpy(dtype=object), outcome)
-    found = smallest_effects({"outcome": known}, people, {modality: RankedUnits("gene", count)})
-    return list(found["outcomes"])
+    outcome_of_people = OutcomeOfPeople(
+        task, people["participant_id"].to_numpy(dtype=object), outcome
+    )
+    smallest = smallest_effects(
+        {"outcome": outcome_of_people}, people, {modality: RankedUnits("gene", count)}
+    )
+    return list(smallest["outcomes"])
 
 
 def detectable(cases: int, controls: int, modality: str) -> dict[str, Any]:
@@ -84,8 +88,8 @@ def test_smallest_hazard_ratio_needs_the_events_of_the_textbook() -> None:
 def test_any_of_many_needs_a_larger_effect_and_classes_have_no_single_one() -> None:
     labels = {"": ["case"] * 100 + ["control"] * 100}
     (entry,) = entries(BinaryOutcome(), labels, "snp", count=1000)
-    one, any_of_them = entry["tables"][0]["rows"]
+    single, any_of_them = entry["tables"][0]["rows"]
     assert any_of_them["what"] == "any of 1000 genes"
-    assert all(a < b for a, b in zip(one["values"], any_of_them["values"], strict=True))
+    assert all(a < b for a, b in zip(single["values"], any_of_them["values"], strict=True))
     section = MulticlassOutcome(column="stage", classes=("a", "b", "c"))
     assert entries(section, {"": ["a", "b", "c"] * 20}, "snp") == []

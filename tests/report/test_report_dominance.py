@@ -20,9 +20,9 @@ def write_history(results: Path, fold: int, shares: list[float | None]) -> None:
     """Of one fold: imaging is dominant for these shares of cases, neither for the rest."""
     lines = []
     for epoch, share in enumerate(shares, start=1):
-        rest = None if share is None else 1 - share
+        remainder = None if share is None else 1 - share
         line = {"epoch": epoch, "lead_region_case": share, "lead_snp_case": share and 0.0}
-        line |= {"lead_none_case": rest, "lead_region_control": 0.25}
+        line |= {"lead_none_case": remainder, "lead_region_control": 0.25}
         line |= {"lead_snp_control": 0.5, "lead_none_control": 0.25}
         lines.append(json.dumps(line) + "\n")
     path = results / "training" / "gendmr" / "repeat-0" / f"fold-{fold}" / "history.jsonl"
@@ -65,8 +65,8 @@ def test_only_methods_with_roles_have_a_figure_and_old_ones_go(study: Maker) -> 
     for suffix in ("png", "svg"):
         (figures / f"dominance-removed.{suffix}").touch()
     report_study(results, ReportSection())
-    left = sorted(path.name for path in figures.glob("dominance-*"))
-    assert left == ["dominance-gendmr.png", "dominance-gendmr.svg"]
+    names = sorted(path.name for path in figures.glob("dominance-*"))
+    assert names == ["dominance-gendmr.png", "dominance-gendmr.svg"]
 
     for fold in range(5):
         path = results / "training" / "gendmr" / "repeat-0" / f"fold-{fold}" / "history.jsonl"

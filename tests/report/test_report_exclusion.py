@@ -59,26 +59,34 @@ def pair(study: Maker) -> Path:
 
 def excluded(results: Path, **options: Any) -> list[dict[str, Any]]:
     ranked = [WHOLE, WITHOUT]
-    found: list[dict[str, Any]] = summarise(
+    exclusions: list[dict[str, Any]] = summarise(
         results, ReportSection(**options), ranked=ranked
     ).to_json()["exclusions"]
-    return found
+    return exclusions
 
 
 def test_genes_inside_and_outside_are_told_apart(pair: Path) -> None:
-    (found,) = excluded(pair, top_genes=2)
-    assert (found["method"], found["whole"], found["exclude"]) == (WITHOUT, WHOLE, [REGION])
+    (exclusion,) = excluded(pair, top_genes=2)
+    assert (exclusion["method"], exclusion["whole"], exclusion["exclude"]) == (
+        WITHOUT,
+        WHOLE,
+        [REGION],
+    )
     # A gene that reaches into the region counts; one elsewhere on the chromosome does not.
-    assert found["inside"] == {"n": 2, "best_rank": 1, "first": ["APOE", "TOMM40"]}
+    assert exclusion["inside"] == {"n": 2, "best_rank": 1, "first": ["APOE", "TOMM40"]}
     # Ranks elsewhere: 1 2 3 4 of GENE1, GENE2, GENE3, GENE4 against 2 1 4 3.
-    assert found["outside"]["n"] == 4
-    assert found["outside"]["correlation"] == pytest.approx(0.6)
-    assert (found["outside"]["shared"], found["outside"]["top"]) == (2, 2)
-    assert (found["kept"], found["lost"], found["gained"]) == (["GENE1"], [], ["GENE2", "GENE4"])
+    assert exclusion["outside"]["n"] == 4
+    assert exclusion["outside"]["correlation"] == pytest.approx(0.6)
+    assert (exclusion["outside"]["shared"], exclusion["outside"]["top"]) == (2, 2)
+    assert (exclusion["kept"], exclusion["lost"], exclusion["gained"]) == (
+        ["GENE1"],
+        [],
+        ["GENE2", "GENE4"],
+    )
 
 
 def test_the_difference_is_paired_by_fold(pair: Path) -> None:
-    (found,) = excluded(pair)
+    (exclusion,) = excluded(pair)
     aucs = {
         name: [
             value
@@ -89,15 +97,15 @@ def test_the_difference_is_paired_by_fold(pair: Path) -> None:
         ]
         for name in (WHOLE, WITHOUT)
     }
-    deltas = [one - other for one, other in zip(aucs[WITHOUT], aucs[WHOLE], strict=True)]
-    assert found["difference"]["mean"] == pytest.approx(sum(deltas) / len(deltas), abs=1e-6)
-    assert found["difference"]["folds"] == 5
+    deltas = [without - whole for without, whole in zip(aucs[WITHOUT], aucs[WHOLE], strict=True)]
+    assert exclusion["difference"]["mean"] == pytest.approx(sum(deltas) / len(deltas), abs=1e-6)
+    assert exclusion["difference"]["folds"] == 5
 
 
 def test_without_a_null_nothing_is_said_of_significance(pair: Path) -> None:
     write_genes(pair, WITHOUT, ["GENE2", "GENE1", "GENE4", "GENE3"], null=False)
-    (found,) = excluded(pair)
-    assert found["kept"] is found["lost"] is found["gained"] is None
+    (exclusion,) = excluded(pair)
+    assert exclusion["kept"] is exclusion["lost"] is exclusion["gained"] is None
 
 
 def test_methods_that_differ_in_more_are_no_pair(pair: Path) -> None:
@@ -121,13 +129,13 @@ def write_snps(results: Path, position: int) -> None:
     table.to_csv(results / "ranking" / WHOLE / "snps.tsv", sep="\t", index=False)
 
 
-@pytest.mark.parametrize(("position", "said"), [(45_000_000, True), (50_000_000, False)])
+@pytest.mark.parametrize(("position", "noted"), [(45_000_000, True), (50_000_000, False)])
 def test_a_missing_exclusion_is_noted_where_the_region_is_read(
-    pair: Path, position: int, said: bool
+    pair: Path, position: int, noted: bool
 ) -> None:
     write_snps(pair, position)
     alone = summarise(pair, ReportSection(), ranked=[WHOLE]).to_json()
-    both = summarise(pair, ReportSection(), ranked=[WHOLE, WITHOUT]).to_json()
+    together = summarise(pair, ReportSection(), ranked=[WHOLE, WITHOUT]).to_json()
     words = "No method was run without the APOE region"
-    assert any(words in item["note"] for item in alone["not_done"]) is said
-    assert not any(words in item["note"] for item in both["not_done"])
+    assert any(words in item["note"] for item in alone["not_done"]) is noted
+    assert not any(words in item["note"] for item in together["not_done"])

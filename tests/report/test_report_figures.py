@@ -36,9 +36,9 @@ def test_each_method_has_a_panel(originals: Maker, tmp_path: Path, many: bool, p
         titles = [axes.get_title() for axes in figure.axes]
         assert len(titles) == panels
         assert "gendmr" in titles
-        said = texts(tmp_path / f"{name}.svg")
-        assert set(titles) <= set(said)
-        assert ("17 more methods are not drawn" in said) == many
+        labels = texts(tmp_path / f"{name}.svg")
+        assert set(titles) <= set(labels)
+        assert ("17 more methods are not drawn" in labels) == many
     roc_says, calibration_says = (texts(tmp_path / f"{n}.svg") for n in ("roc", "calibration"))
     assert sum(text.startswith("AUC 0.") for text in roc_says) == panels
     assert sum(text.startswith("Brier 0.") for text in calibration_says) == panels
@@ -58,8 +58,8 @@ def test_dominant_modalities_differ_by_line_and_colour(originals: Maker, tmp_pat
     assert dominance is not None
     figure = draw_dominance(dominance, tmp_path / "dominance.png")
     check_picture(tmp_path / "dominance.png", 85)
-    said = texts(tmp_path / "dominance.svg")
-    assert {"case", "control", "images", "genotypes", "none dominant", "epoch"} <= set(said)
+    labels = texts(tmp_path / "dominance.svg")
+    assert {"case", "control", "images", "genotypes", "none dominant", "epoch"} <= set(labels)
     means = [line for line in figure.axes[0].lines if line.get_label() in ("images", "genotypes")]
     assert len({line.get_color() for line in means}) == 2
     assert len({str(line._dash_pattern) for line in means}) == 2

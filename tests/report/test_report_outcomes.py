@@ -107,10 +107,10 @@ def test_a_method_without_a_number_is_listed_with_the_reason(tmp_path: Path) -> 
     results = make_several_outcomes(tmp_path / "tiny")
     set_metric(results, "linear-conversion", "c_index", "n/a")
     summary = report_study(results, outcomes=SEVERAL).to_json()
-    (found,) = [one for one in summary["outcomes"] if one["name"] == "conversion"]
+    (conversion,) = [outcome for outcome in summary["outcomes"] if outcome["name"] == "conversion"]
     reason = "no fold has a Harrell's C that is a number"
-    assert found["unjudged"] == [{"method": "linear-conversion", "reason": reason}]
-    assert found["comparison"]["order"] == ["ridge-conversion", "linear-conversion"]
+    assert conversion["unjudged"] == [{"method": "linear-conversion", "reason": reason}]
+    assert conversion["comparison"]["order"] == ["ridge-conversion", "linear-conversion"]
     assert any(f"linear-conversion: no Harrell's C could be computed: {reason}" in text
                for text in summary["warnings"])  # fmt: skip
 
@@ -123,8 +123,8 @@ def test_covariates_are_a_warning_on_the_way_from_chance_to_perfect(tmp_path: Pa
 
     def warned(limit: float) -> bool:
         options = ReportSection(covariates_skill_limit=limit)
-        told = summarise(results, options, SEVERAL).warnings
-        return any("predict memory with a Pearson's r of 0.41" in text for text in told)
+        warnings = summarise(results, options, SEVERAL).warnings
+        return any("predict memory with a Pearson's r of 0.41" in text for text in warnings)
 
     assert warned(0.4)
     assert not warned(0.42)
@@ -162,7 +162,9 @@ def test_an_outcome_that_the_study_no_longer_has_is_named(finished: Path) -> Non
 def test_a_reference_counts_for_its_own_outcome_only(finished: Path) -> None:
     summary = summarise(finished, ReportSection(reference="ridge-memory"), SEVERAL)
     references = {
-        one.name: one.comparison.reference for one in summary.outcomes if one.comparison is not None
+        outcome.name: outcome.comparison.reference
+        for outcome in summary.outcomes
+        if outcome.comparison is not None
     }
     assert references == {
         "diagnosis": "linear-diagnosis",

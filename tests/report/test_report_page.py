@@ -64,16 +64,16 @@ def test_page_is_self_contained_and_escaped(study: Maker) -> None:
     page = Page()
     page.feed(text)
     assert page.open == []
-    own = (Path(page_module.__file__).parent / "templates" / "search.js").read_text()
-    assert page.scripts == [own]
-    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    script = (Path(page_module.__file__).parent / "templates" / "search.js").read_text()
+    assert page.scripts == [script]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert page.policy.split("; ") == [
         "default-src 'none'",
         "img-src data:",
         "style-src 'unsafe-inline'",
         f"script-src 'sha256-{digest}'",
     ]
-    assert not re.search(r"https?:|fetch|XMLHttp|import\b|eval|innerHTML", own)
+    assert not re.search(r"https?:|fetch|XMLHttp|import\b|eval|innerHTML", script)
     assert "&lt;b&gt;209&lt;/b&gt;" in text
     assert all(source.startswith(("data:image/", "#")) for source in page.sources)
     assert sum(source.startswith("data:image/") for source in page.sources) == 12
@@ -104,10 +104,10 @@ def test_nothing_that_a_person_typed_becomes_a_tag(study: Maker, tmp_path: Path)
         table.to_csv(results / path, sep="\t", index=False)
     for stage in ("cohort", "ranking/gendmr"):
         (results / stage / "summary.json").write_text(json.dumps({"notes": [{evil: evil}]}))
-    given = {"sha256": evil, "bytes": 1, "modified": 1}
+    record = {"sha256": evil, "bytes": 1, "modified": 1}
     change = {"path": evil, "before": evil, "after": evil}
     (results / "cohort" / "inputs.json").write_text(
-        json.dumps({"files": {"tables": {evil: given}}, "changes": [change]})
+        json.dumps({"files": {"tables": {evil: record}}, "changes": [change]})
     )
     named = tmp_path / "results" / evil
     results.rename(named)
@@ -192,9 +192,9 @@ def test_embedded__is_the_page_with_its_search_in_snakemakes_report(
         assert shrunk == []
         browser.driver.find_element("css selector", "details:has(.searchable) summary").click()
         rows = lambda: browser.all(".searchable tbody tr")  # noqa: E731
-        many = len(browser.wait(rows))
+        unfiltered = len(browser.wait(rows))
         (box,) = browser.all(".tools input")
         box.send_keys(rows()[0].text.split()[1])
-        browser.wait(lambda: 0 < len(rows()) < many)
+        browser.wait(lambda: 0 < len(rows()) < unfiltered)
     finally:
         browser.driver.quit()

@@ -152,11 +152,11 @@ def test_scans_that_are_not_used_are_listed_with_the_reason(study: Maker) -> Non
     )
     pd.concat([table, refused]).to_csv(path, sep="\t", index=False)
     summary = report_study(results, ReportSection()).to_json()
-    found = summary["registration"]
-    assert found["n"] == len(table)
-    assert found["n_left_out"] == 26
-    assert {row["status"] for row in found["left_out"]} == {"excluded", "refused"}
-    assert found["pictured"][0] == table.loc[flagged, "participant_id"].item()
+    registration = summary["registration"]
+    assert registration["n"] == len(table)
+    assert registration["n_left_out"] == 26
+    assert {row["status"] for row in registration["left_out"]} == {"excluded", "refused"}
+    assert registration["pictured"][0] == table.loc[flagged, "participant_id"].item()
     assert any("not used: when so many" in text for text in summary["warnings"])
     page = (results / "report" / "summary.html").read_text()
     assert "bad01</td><td>refused</td><td>ImageError: &lt;b&gt;every voxel" in page
@@ -191,10 +191,10 @@ def test_notes_of_all_stages_are_told_once(study: Maker) -> None:
     notes = summarise(study(), ReportSection()).to_json()["not_done"]
     assert {"stage": "cohort", "note": "2 people are kept without age"} in notes
     trained = [note for note in notes if note["stage"] == "training"]
-    others = "ridge, ridge-covariates, ridge-region, ridge-snp"
+    other_methods = "ridge, ridge-covariates, ridge-region, ridge-snp"
     assert trained == [
         {"stage": "training", "note": "no blocks", "where": "gendmr: 5 of 5 folds"},
-        {"stage": "training", "note": "linear", "where": f"{others}: 5 of 5 folds"},
+        {"stage": "training", "note": "linear", "where": f"{other_methods}: 5 of 5 folds"},
     ]
     assert notes[0]["note"].startswith("No p-values of gendmr")
     assert len(notes) == len({json.dumps(note) for note in notes})
@@ -207,10 +207,10 @@ def test_notes_of_single_folds_are_told_with_their_count(study: Maker) -> None:
             path = results / "training" / name / "repeat-0" / f"fold-{fold}" / "run.json"
             path.write_text(json.dumps(json.loads(path.read_text()) | {"notes": notes}))
     summary = report_study(results, ReportSection(), methods=["gendmr", "ridge"]).to_json()
-    found = {note["note"]: note.get("where") for note in summary["not_done"]}
-    assert found["constant"] == found["5 SNPs left"] == "all methods: 1 of 5 folds"
-    assert found["x"] == "all methods: 1 of 5 folds"  # twice in one fold is one fold
-    assert found["no blocks"] == "gendmr: 2 of 5 folds"
+    folds_of_note = {note["note"]: note.get("where") for note in summary["not_done"]}
+    assert folds_of_note["constant"] == folds_of_note["5 SNPs left"] == "all methods: 1 of 5 folds"
+    assert folds_of_note["x"] == "all methods: 1 of 5 folds"  # twice in one fold is one fold
+    assert folds_of_note["no blocks"] == "gendmr: 2 of 5 folds"
     page = (results / "report" / "summary.html").read_text()
     for text in ("3 SNPs left", "5 SNPs left", "constant", "no blocks"):
         assert page.count(text) == 1
@@ -240,14 +240,14 @@ def test_the_null_is_told(study: Maker) -> None:
     for column, value in (("z", 3.25), ("p", 0.0125), ("p_fwer", 0.0375), ("q_pooled", 0.04125)):
         table[column] = value
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
-    found = {"family_wise": 1, "q": 0, "q_pooled": 3}
+    significant = {"family_wise": 1, "q": 0, "q_pooled": 3}
     agreement = {"count": 40, "top_k": 7, "top_k_overlap": 0.625, "top_k_overlap_p": 0.512}
     agreement |= {"top_k_overlap_under_null": 0.598, "top_k_overlap_by_chance": 0.175}
     bias = {"property": "length", "observed": 0.417, "z": -0.012}
     bias |= {"null": 0.391, "null_low": 0.203, "null_high": 0.506}
     stored = {
         "null": {"permutations": 79, "smallest_p": 0.0125, "tail": True, "sequential": 0,
-                 "found": {"genes": found, "blocks": found, "regions": found}},
+                 "found": {"genes": significant, "blocks": significant, "regions": significant}},
         "genes": agreement, "regions": agreement, "bias": [bias],
         "notes": ["the top of this list is at chance"],
     }  # fmt: skip
@@ -300,10 +300,10 @@ def test_files_that_were_given_stand_on_the_page_and_changed_ones_first(
     assert f"<td>{table}</td>" in text
     assert f"<code>{digest}</code>" in text
     assert first["given"]["now"] == []
-    made = json.loads((results / "report" / "versions.json").read_text())
-    assert made["training"]["torch"] == "2.13.0"
-    assert made["report"]["gendmr"] == first["gendmr"]
-    assert f"python {made['report']['python']}" in text
+    versions = json.loads((results / "report" / "versions.json").read_text())
+    assert versions["training"]["torch"] == "2.13.0"
+    assert versions["report"]["gendmr"] == first["gendmr"]
+    assert f"python {versions['report']['python']}" in text
 
     table.write_text("as it is now")
     second = report_study(results, ReportSection()).to_json()

@@ -41,10 +41,10 @@ def warn(results: Path, **options: object) -> list[str]:
 
 
 def warn_of_snps(results: Path, **options: object) -> list[str]:
-    found = summarise(
+    summary = summarise(
         results, ReportSection.parse(options), methods=["ridge-snp"], ranked=[]
     ).to_json()
-    return found["warnings"]
+    return summary["warnings"]
 
 
 @pytest.fixture
@@ -83,21 +83,21 @@ def test_a_sound_study_raises_no_warning(study: Maker) -> None:
 
 def test_genotypes_that_predict_too_well_without_apoe_are_a_likely_leak(good: Path) -> None:
     write_snps(good, "ridge-snp", 1_000_000, 60_000_000, APOE)  # the last one had no score
-    found = warn_of_snps(good)
-    assert found[0].startswith(
+    warnings = warn_of_snps(good)
+    assert warnings[0].startswith(
         "Likely leak: ridge-snp reads SNPs only, none of the APOE region (19:44000000-46500000),"
         " and reaches a pooled AUC of 0.78, above 0.75."
     )
-    assert len(found) == 1
+    assert len(warnings) == 1
     assert not any("leak" in text for text in warn_of_snps(good, snp_auc_limit=0.8))
 
 
 def test_genotypes_with_apoe_are_a_note_that_names_it(good: Path) -> None:
     write_snps(good, "ridge-snp", 1_000_000, APOE, 60_000_000)
-    found = warn_of_snps(good)
-    assert not any(text.startswith("Likely leak") for text in found)
-    assert found[-1].startswith("ridge-snp reads SNPs only, those of the APOE region")
-    assert "`exclude: [19:44000000-46500000]`" in found[-1]
+    warnings = warn_of_snps(good)
+    assert not any(text.startswith("Likely leak") for text in warnings)
+    assert warnings[-1].startswith("ridge-snp reads SNPs only, those of the APOE region")
+    assert "`exclude: [19:44000000-46500000]`" in warnings[-1]
     write_snps(good, "ridge-snp", 1, APOE, 60_000_000, chromosome=18)
     assert warn_of_snps(good)[0].startswith("Likely leak")
 
@@ -148,13 +148,18 @@ def test_demographics_that_match_the_network(
 ) -> None:
     results = study()
     shift(results, "ridge-covariates", change)
-    found = [text for text in warn(results, covariates_skill_limit=1) if "Demographics" in text]
-    assert len(found) == (expected is not None)
+    demographics = [
+        text for text in warn(results, covariates_skill_limit=1) if "Demographics" in text
+    ]
+    assert len(demographics) == (expected is not None)
     if expected:
         mean = 0.55 + change
-        assert f"{expected}: ridge-covariates reads covariates only and has an AUC of" in found[0]
-        assert f"{mean:.2f} ({mean - 0.08:.2f} to {mean + 0.08:.2f})" in found[0]
-        assert "gendmr 0.80 (0.72 to 0.88); paired by fold" in found[0]
+        assert (
+            f"{expected}: ridge-covariates reads covariates only and has an AUC of"
+            in demographics[0]
+        )
+        assert f"{mean:.2f} ({mean - 0.08:.2f} to {mean + 0.08:.2f})" in demographics[0]
+        assert "gendmr 0.80 (0.72 to 0.88); paired by fold" in demographics[0]
 
 
 def test_demographics_that_tie_in_the_folds_match_the_model(study: Maker) -> None:
@@ -163,9 +168,9 @@ def test_demographics_that_tie_in_the_folds_match_the_model(study: Maker) -> Non
     table = pd.read_csv(results / "training" / "gendmr" / "metrics.tsv", sep="\t", dtype=str)
     table["method"] = "ridge-covariates"
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
-    found = warn(results)
-    assert found[0].startswith("Demographics alone match the model: ridge-covariates")
-    assert "paired by fold +0.000 (+0.000 to +0.000)" in found[0]
+    warnings = warn(results)
+    assert warnings[0].startswith("Demographics alone match the model: ridge-covariates")
+    assert "paired by fold +0.000 (+0.000 to +0.000)" in warnings[0]
 
 
 def test_covariates_that_predict_are_a_warning_from_the_limit_on(study: Maker) -> None:
@@ -186,8 +191,8 @@ def raise_folds(results: Path, name: str, change: float) -> None:
 def test_network_that_its_baselines_match_is_a_warning(study: Maker) -> None:
     results = study()
     raise_folds(results, "ridge", 0.1)
-    found = warn(results)
-    assert [text.split(":")[0] for text in found] == [
+    warnings = warn(results)
+    assert [text.split(":")[0] for text in warnings] == [
         "gendmr (AUC 0.80) does not predict better than ridge (AUC 0.84) beyond chance in these"
         " folds"
     ]
@@ -215,15 +220,17 @@ def test_few_people_are_a_warning(originals: Maker) -> None:
 def test_warnings__say_first_that_a_list_is_at_chance(study: Maker) -> None:
     results = study()
     path = results / "ranking" / "gendmr" / "summary.json"
-    said = json.loads(path.read_text()) if path.is_file() else {}
+    ranking_summary = json.loads(path.read_text()) if path.is_file() else {}
     agreement = {"top_k": 25, "top_k_overlap_p": 0.4}
-    path.write_text(json.dumps(said | {"genes": agreement, "regions": agreement | {"top_k": 10}}))
+    path.write_text(
+        json.dumps(ranking_summary | {"genes": agreement, "regions": agreement | {"top_k": 10}})
+    )
     at_chance = [text for text in warn(results) if "at chance" in text]
     assert at_chance == [
         "gendmr: folds agree on the first 25 genes (p = 0.40) and the first 10 regions (p = 0.40)"
         " no more than they do when outcomes are permuted: the top of these lists is at chance."
     ]
-    path.write_text(json.dumps(said | {"genes": agreement | {"top_k_overlap_p": 0.01}}))
+    path.write_text(json.dumps(ranking_summary | {"genes": agreement | {"top_k_overlap_p": 0.01}}))
     assert not [text for text in warn(results) if "at chance" in text]
 
 
@@ -238,13 +245,17 @@ def test_what_reads_connectomes_is_held_against_amplitudes(study: Maker) -> None
     copy_method(results, "ridge-region", "edges")
     read_by(results, "edges", ["edge", "snp"])
     options = {"methods": ["gendmr", "edges"], "ranked": ["gendmr"]}
-    alone = [one for one in summarise(results, **options).to_json()["warnings"] if "amplit" in one]
+    alone = [
+        text for text in summarise(results, **options).to_json()["warnings"] if "amplit" in text
+    ]
     assert len(alone) == 1 and alone[0].startswith("edges read connectomes, and no method reads")
     assert "`amplitude: {kind: ridge, reads: [amplitude]}`" in alone[0]
     copy_method(results, "ridge-region", "loud")
     read_by(results, "loud", ["amplitude"])
     shift(results, "edges", 0.1)
     options["methods"].append("loud")
-    (said,) = [one for one in summarise(results, **options).to_json()["warnings"] if "plit" in one]
-    assert said.startswith("Amplitudes alone (loud) reach AUC 0.")
-    assert "edges +0.100 (+0.100 to +0.100)" in said
+    (warning,) = [
+        text for text in summarise(results, **options).to_json()["warnings"] if "plit" in text
+    ]
+    assert warning.startswith("Amplitudes alone (loud) reach AUC 0.")
+    assert "edges +0.100 (+0.100 to +0.100)" in warning

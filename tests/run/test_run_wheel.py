@@ -75,8 +75,8 @@ def test_run__plans_a_study_from_a_wheel_in_an_empty_folder(
     # The remedy as it is printed.
     done = run(installed, tmp_path, "run", "--configfile", demo, "-n", "--quiet", "rules")
     assert done.returncode == 0, done.stderr
-    said = done.stdout + done.stderr
-    assert "train_fold" in said and "summarize_study" in said
+    output = done.stdout + done.stderr
+    assert "train_fold" in output and "summarize_study" in output
     # Jobs import the package, and nothing that lies beside it.
     folder = tmp_path / ".snakemake" / "gendmr"
     assert [path.name for path in folder.iterdir()] == ["gendmr"]

@@ -92,9 +92,9 @@ def test_many_tests_at_once_are_the_tests_one_by_one(seed: int, sizes: list[int]
         covariates = random.normal(size=(size, int(random.integers(0, 4))))
         tests.append(Phenotypes(inside, values, covariates))
         expected.append(score_test(dosage[inside], values, covariates)[0])
-    for found, slow in zip(score_tests(dosage, tests), expected, strict=True):
-        np.testing.assert_allclose(found, slow, rtol=1e-8, atol=1e-8)
-        assert (found[0] == 0).all() and (found[:, 1] == 0).all()
+    for statistics, slow in zip(score_tests(dosage, tests), expected, strict=True):
+        np.testing.assert_allclose(statistics, slow, rtol=1e-8, atol=1e-8)
+        assert (statistics[0] == 0).all() and (statistics[:, 1] == 0).all()
 
 
 @pytest.mark.skipif(not shutil.which("plink2"), reason="plink2 is not on the PATH")

@@ -43,17 +43,17 @@ def test_missing_values_stay_missing_and_change_nobody_else_much(reference):
     holes[np.flatnonzero(train)[::9], 2] = np.nan
     result = Combat.fit(holes[train], site[train], preserved[train]).apply(holes, site, preserved)
     assert (np.isnan(result) == np.isnan(holes)).all()
-    others = [0, 1, 3, 4, 5]
-    np.testing.assert_allclose(result[:, others], harmonised[:, others], atol=0.5)
+    other_columns = [0, 1, 3, 4, 5]
+    np.testing.assert_allclose(result[:, other_columns], harmonised[:, other_columns], atol=0.5)
 
 
 def test_people_of_other_sites_keep_their_values(reference):
     values, _, site, preserved, train = reference
     combat = Combat.fit(values[train], site[train], preserved[train])
     for label in ("D", None):
-        other = np.array([label] * len(site), dtype=object)
-        assert np.array_equal(combat.apply(values, other, preserved), values)
-        assert combat.unknown(other).all()
+        unknown_site = np.array([label] * len(site), dtype=object)
+        assert np.array_equal(combat.apply(values, unknown_site, preserved), values)
+        assert combat.unknown(unknown_site).all()
     assert not combat.unknown(site).any()
 
 
@@ -64,8 +64,8 @@ def test_sites_of_few_people_are_left_alone_and_told(reference):
     combat = Combat.fit(values[train], some[train], preserved[train])
     assert combat.small == {"tiny": 3}
     assert combat.sites == ("A", "B", "C")
-    same = combat.apply(values, some, preserved) == values
-    assert (same.all(axis=1) == (some == "tiny")).all()
+    unchanged = combat.apply(values, some, preserved) == values
+    assert (unchanged.all(axis=1) == (some == "tiny")).all()
 
 
 @pytest.mark.parametrize("sites", [["A"] * 20, [None] * 20, []])

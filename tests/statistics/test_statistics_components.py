@@ -50,13 +50,13 @@ def test_scores_are_principal_components_of_scaled_genotypes() -> None:
     fitted = fit(dosage, count=3, r2=1.0)
     frequency = fitted.mean / 2
     assert (np.minimum(frequency, 1 - frequency) >= 0.05).all()
-    chosen = dosage[:, fitted.columns]
-    values = (chosen - fitted.mean) / np.sqrt(2 * frequency * (1 - frequency))
-    values[chosen < 0] = 0
-    left, _, _ = np.linalg.svd(values, full_matrices=False)
-    told = scores(fitted, dosage)
+    selected = dosage[:, fitted.columns]
+    values = (selected - fitted.mean) / np.sqrt(2 * frequency * (1 - frequency))
+    values[selected < 0] = 0
+    left_vectors, _, _ = np.linalg.svd(values, full_matrices=False)
+    projected = scores(fitted, dosage)
     for component in range(3):
-        agreement = np.corrcoef(told[:, component], left[:, component])[0, 1]
+        agreement = np.corrcoef(projected[:, component], left_vectors[:, component])[0, 1]
         assert abs(agreement) == pytest.approx(1, abs=1e-9)
 
 
@@ -69,10 +69,12 @@ def test_many_people_get_the_components_of_few(monkeypatch: pytest.MonkeyPatch) 
     assert quick.loadings.dtype == np.float64
     np.testing.assert_array_equal(quick.columns, exact.columns)
     for component in range(3):
-        one, other = exact.loadings[:, component], quick.loadings[:, component]
+        reference, approximated = exact.loadings[:, component], quick.loadings[:, component]
         # The largest loading is positive, but which one that is may be a matter of rounding.
-        sign = np.sign(one @ other)
-        np.testing.assert_allclose(sign * other, one, atol=2e-3 * np.abs(one).max())
+        sign = np.sign(reference @ approximated)
+        np.testing.assert_allclose(
+            sign * approximated, reference, atol=2e-3 * np.abs(reference).max()
+        )
     again = fit(dosage, count=3)
     np.testing.assert_array_equal(again.loadings, quick.loadings)
     monkeypatch.setattr(module, "PEOPLE", 7)
@@ -82,8 +84,8 @@ def test_many_people_get_the_components_of_few(monkeypatch: pytest.MonkeyPatch) 
 def test_as_many_components_as_there_are() -> None:
     dosage, _ = two_populations(6, 40)
     assert fit(dosage, count=50, r2=1.0).loadings.shape[1] == 5
-    same = np.repeat(dosage[:3], 2, axis=0)
-    assert fit(same, count=50, r2=1.0).loadings.shape[1] == 2
+    repeated = np.repeat(dosage[:3], 2, axis=0)
+    assert fit(repeated, count=50, r2=1.0).loadings.shape[1] == 2
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ def damaged(people: int, snps: int, seed: int) -> np.ndarray:
     return dosage
 
 
-def same(one: PackedGenotypes, other: PackedGenotypes) -> bool:
-    if one.absent is None or other.absent is None:
-        return one.absent is other.absent and np.array_equal(one.codes, other.codes)
-    return np.array_equal(one.codes, other.codes) and np.array_equal(one.absent, other.absent)
+def same(first: PackedGenotypes, second: PackedGenotypes) -> bool:
+    if first.absent is None or second.absent is None:
+        return first.absent is second.absent and np.array_equal(first.codes, second.codes)
+    return np.array_equal(first.codes, second.codes) and np.array_equal(first.absent, second.absent)
 
 
 @settings(max_examples=20, deadline=None)
@@ -37,13 +37,13 @@ def test_rows_dosages_and_counts_are_those_that_were_packed(
     dosage, random = damaged(people, snps, seed), np.random.default_rng(seed)
     packed = PackedGenotypes.pack(dosage)
     assert len(packed) == snps and packed.codes.shape == (snps, -(-people // 4))
-    chosen = random.permutation(snps)[: snps // 2 + 1]
-    np.testing.assert_array_equal(packed.rows(chosen), dosage.T[chosen])
+    columns = random.permutation(snps)[: snps // 2 + 1]
+    np.testing.assert_array_equal(packed.rows(columns), dosage.T[columns])
     np.testing.assert_array_equal(packed.rows(slice(1, 3)), dosage.T[1:3])
-    np.testing.assert_array_equal(packed.dosage(chosen), dosage[:, chosen])
+    np.testing.assert_array_equal(packed.dosage(columns), dosage[:, columns])
     who = random.uniform(size=people) < 0.5
-    counts = [[int((dosage[who, snp] == copies).sum()) for copies in range(3)] for snp in chosen]
-    assert packed.counts(chosen, who).tolist() == counts
+    counts = [[int((dosage[who, snp] == copies).sum()) for copies in range(3)] for snp in columns]
+    assert packed.counts(columns, who).tolist() == counts
     missing = [[snp, person] for snp in range(snps) for person in range(people)
                if dosage[person, snp] < 0]  # fmt: skip
     assert packed.absent is not None and packed.absent.tolist() == missing
@@ -67,13 +67,13 @@ def test_the_test_of_packed_genotypes_is_the_plain_one(people: int, snps: int, s
     phenotypes = random.normal(size=(people, 3))
     covariates = random.normal(size=(people, int(random.integers(0, 4))))
     expected, _ = score_test(dosage, phenotypes, covariates)
-    told = packed.associate(phenotypes, covariates)
-    assert told.dtype == np.float32
+    statistics = packed.associate(phenotypes, covariates)
+    assert statistics.dtype == np.float32
     # Rounding of few people, whose covariates explain a SNP all but wholly, is not told apart.
     wide = people > covariates.shape[1] + 3
     if wide:
-        np.testing.assert_allclose(told, expected, rtol=1e-3, atol=5e-3)
-    assert (told[:2] == 0).all() and np.isfinite(told).all()
+        np.testing.assert_allclose(statistics, expected, rtol=1e-3, atol=5e-3)
+    assert (statistics[:2] == 0).all() and np.isfinite(statistics).all()
 
 
 def test_missing_genotypes_are_decoded_as_the_mean() -> None:

@@ -27,25 +27,25 @@ def test_resampled_measures_are_those_of_the_people_drawn(seed):
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.arange(20) < 8)
     score = rng.normal(size=20).round(1)
-    other = score + rng.normal(size=20)
+    other_score = score + rng.normal(size=20)
     counts = intervals.resample_counts(rng, truth, 4)
     assert (counts[:, truth].sum(axis=1) == 8).all() and (counts.sum(axis=1) == 20).all()
     areas = intervals.resampled_auc(truth, score, counts)
-    correlations = intervals.resampled_correlation(score, other, counts)
+    correlations = intervals.resampled_correlation(score, other_score, counts)
     for draw, area, correlation in zip(counts.astype(int), areas, correlations, strict=True):
         index = np.repeat(np.arange(20), draw)
         assert area == pytest.approx(auc(truth[index], score[index]))
-        assert correlation == pytest.approx(np.corrcoef(score[index], other[index])[0, 1])
+        assert correlation == pytest.approx(np.corrcoef(score[index], other_score[index])[0, 1])
 
 
 def test_bootstraps_of_an_auc_agree():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 300)
     score = truth + rng.normal(0, 2, 300)
-    one = intervals.bootstrap_auc(truth, score, np.random.default_rng(1))
+    by_people = intervals.bootstrap_auc(truth, score, np.random.default_rng(1))
     counts = intervals.resample_counts(np.random.default_rng(2), truth)
-    other = intervals.percentile_interval(intervals.resampled_auc(truth == 1, score, counts))
-    assert one == pytest.approx(other, abs=0.01)
+    by_counts = intervals.percentile_interval(intervals.resampled_auc(truth == 1, score, counts))
+    assert by_people == pytest.approx(by_counts, abs=0.01)
 
 
 def test_matthews_agrees_with_scikit_learn():

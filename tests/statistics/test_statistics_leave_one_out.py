@@ -23,8 +23,8 @@ def test_leave_one_out_agrees_with_fits_without_each_row(seed, rows):
     values = rng.normal(size=rows)
     slow = np.empty(rows)
     for row in range(rows):
-        others = np.arange(rows) != row
-        coefficients = np.linalg.lstsq(design[others], values[others], rcond=None)[0]
+        other_rows = np.arange(rows) != row
+        coefficients = np.linalg.lstsq(design[other_rows], values[other_rows], rcond=None)[0]
         leverage = design[row] @ np.linalg.pinv(design.T @ design) @ design[row]
         slow[row] = (values[row] - design[row] @ coefficients) * np.sqrt(1 - leverage)
     assert leave_one_out(values, design) == pytest.approx(in_robust_sds(slow), rel=1e-6, abs=1e-6)

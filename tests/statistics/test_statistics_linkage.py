@@ -20,32 +20,32 @@ def test_pruning_keeps_what_the_slow_loop_keeps(seed: int, r2: float) -> None:
     chromosome = random.choice(["1", "10", "2"], 12)
     position = random.integers(1, 3_000_000, 12)
     priority = random.permutation(12)
-    kept: list[int] = []
+    remaining: list[int] = []
     for column in np.argsort(priority):
         if all(
-            chromosome[column] != chromosome[other]
-            or abs(position[column] - position[other]) > 1_000_000
-            or np.corrcoef(dosage[:, column], dosage[:, other])[0, 1] ** 2 <= r2
-            for other in kept
+            chromosome[column] != chromosome[neighbour]
+            or abs(position[column] - position[neighbour]) > 1_000_000
+            or np.corrcoef(dosage[:, column], dosage[:, neighbour])[0, 1] ** 2 <= r2
+            for neighbour in remaining
         ):
-            kept.append(int(column))
-    assert prune(dosage, chromosome, position, priority, r2).tolist() == kept
-    assert prune(dosage, chromosome, position, priority, r2, stop_after=2).tolist() == kept[:2]
+            remaining.append(int(column))
+    assert prune(dosage, chromosome, position, priority, r2).tolist() == remaining
+    assert prune(dosage, chromosome, position, priority, r2, stop_after=2).tolist() == remaining[:2]
 
 
 def slow_prune(
     filled: np.ndarray, chromosome: np.ndarray, position: np.ndarray, order: np.ndarray, r2: float
 ) -> list[int]:
-    kept: list[int] = []
+    remaining: list[int] = []
     for index, column in enumerate(order):
         if all(
-            chromosome[column] != chromosome[order[other]]
-            or abs(position[column] - position[order[other]]) > 1_000_000
-            or np.corrcoef(filled[:, column], filled[:, order[other]])[0, 1] ** 2 <= r2
-            for other in kept
+            chromosome[column] != chromosome[order[neighbour]]
+            or abs(position[column] - position[order[neighbour]]) > 1_000_000
+            or np.corrcoef(filled[:, column], filled[:, order[neighbour]])[0, 1] ** 2 <= r2
+            for neighbour in remaining
         ):
-            kept.append(index)
-    return kept
+            remaining.append(index)
+    return remaining
 
 
 @pytest.mark.parametrize("snps", [1, BLOCK - 1, BLOCK, BLOCK + 1])
@@ -70,18 +70,18 @@ def test_linkage_found_once_serves_every_order(snps: int) -> None:
 def test_neighbours_are_looked_at_only_when_they_are_needed() -> None:
     snps = 3 * BLOCK
     dosage = draw_genotypes(50, snps, 1)
-    asked: list[int] = []
+    columns_read: list[int] = []
 
     def rows(columns: np.ndarray) -> np.ndarray:
-        asked.extend(columns.tolist())
+        columns_read.extend(columns.tolist())
         return np.ascontiguousarray(dosage.T[columns])
 
     linkage = Linkage(rows, np.full(snps, "1"), np.arange(snps) * 100_000, 0.3)
     linkage.prune(np.arange(5))
     # SNPs of the first block, and those within 1 Mb of them.
-    assert set(asked) == set(range(BLOCK + 10))
-    before = len(asked)
+    assert set(columns_read) == set(range(BLOCK + 10))
+    before = len(columns_read)
     linkage.prune(np.arange(BLOCK))
-    assert len(asked) == before
+    assert len(columns_read) == before
     assert Linkage(rows, np.full(snps, "1"), np.arange(snps), 1.0).prune(np.arange(9)).size == 9
-    assert len(asked) == before  # with a limit of 1, none is in LD
+    assert len(columns_read) == before  # with a limit of 1, none is in LD

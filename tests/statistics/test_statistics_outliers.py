@@ -21,9 +21,9 @@ def test_one_mistake_moves_its_own_limits_hardly_and_is_beyond_them() -> None:
     values[4] = np.nan
     low, high = limits(values)
     assert -300 < low[0] < high[0] < 500
-    kept = inside(values, low, high)
-    assert np.flatnonzero(np.isnan(kept[:, 0])).tolist() == [3, 4]
-    np.testing.assert_array_equal(kept[5:], values[5:])
+    limited = inside(values, low, high)
+    assert np.flatnonzero(np.isnan(limited[:, 0])).tolist() == [3, 4]
+    np.testing.assert_array_equal(limited[5:], values[5:])
     assert np.nanmax(np.abs(values[5:] - 70)) < 40  # unusual people stay
 
 
@@ -38,5 +38,5 @@ def test_no_limits_where_they_would_be_guesses(column: np.ndarray) -> None:
 
 def test_infinity_is_no_number() -> None:
     low, high = limits(np.zeros((0, 1)))
-    kept = inside(np.array([[np.inf], [-np.inf], [1.0]]), low, high)[:, 0]
-    np.testing.assert_array_equal(kept, [np.nan, np.nan, 1.0])
+    limited = inside(np.array([[np.inf], [-np.inf], [1.0]]), low, high)[:, 0]
+    np.testing.assert_array_equal(limited, [np.nan, np.nan, 1.0])

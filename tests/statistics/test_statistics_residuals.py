@@ -99,8 +99,8 @@ def test_martingale_residuals_give_the_statistics_of_lifelines(cohort):
     dosage, covariates, linear = cohort
     rng = np.random.default_rng(3)
     event_at = rng.exponential(np.exp(-0.5 * linear))
-    seen = rng.exponential(1.5, PEOPLE)
-    time, event = np.minimum(event_at, seen), event_at <= seen
+    censored_at = rng.exponential(1.5, PEOPLE)
+    time, event = np.minimum(event_at, censored_at), event_at <= censored_at
     residual = residuals.martingale_residuals(time, event, covariates)
     z, _ = score_test(dosage[:, :60], residual, covariates)
     expected = []

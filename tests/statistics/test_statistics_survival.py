@@ -16,9 +16,9 @@ def censored(people, seed=0, visits=0.0):
     """Return time, event and risk; rounded up to visits, if any, which makes ties."""
     rng = np.random.default_rng(seed)
     risk = rng.normal(size=people).round(1)
-    event_at, seen = rng.exponential(np.exp(-risk)), rng.exponential(1.5, people)
-    time = np.minimum(event_at, seen)
-    return np.ceil(time / visits) * visits if visits else time, event_at <= seen, risk
+    event_at, censored_at = rng.exponential(np.exp(-risk)), rng.exponential(1.5, people)
+    time = np.minimum(event_at, censored_at)
+    return np.ceil(time / visits) * visits if visits else time, event_at <= censored_at, risk
 
 
 @pytest.mark.parametrize("visits", [0.0, 0.25])
@@ -105,12 +105,12 @@ def test_measures_agree_with_scikit_survival(visits):
 def test_fast_measures_are_their_slow_twins(seed):
     train_time, train_event, _ = censored(15, seed, 0.5)
     time, event, risk = censored(9, seed + 1, 0.5)
-    ones = np.ones(len(time))
-    expected = slow.concordance(time, event, risk, ones)
+    unit_weights = np.ones(len(time))
+    expected = slow.concordance(time, event, risk, unit_weights)
     assert survival.harrell_c(time, event, risk) == pytest.approx(expected, nan_ok=True)
     reach = np.array([slow.uncensored_before(train_time, train_event, t) for t in time])
-    seen = (reach > 0) & (time <= train_time.max())
-    weight = np.where(seen, 1 / np.where(seen, reach, 1) ** 2, 0)
+    counted = (reach > 0) & (time <= train_time.max())
+    weight = np.where(counted, 1 / np.where(counted, reach, 1) ** 2, 0)
     expected = slow.concordance(time, event, risk, weight)
     assert survival.uno_c(train_time, train_event, time, event, risk) == pytest.approx(
         expected, nan_ok=True
@@ -155,8 +155,8 @@ def test_uno_does_not_move_with_censoring_where_harrell_does():
     risk = np.where(event_at < 0.7, -event_at, -rng.uniform(0.7, 3, 4000))
     full = np.ones(4000, dtype=bool)
     truth = survival.harrell_c(event_at, full, risk)
-    seen = np.minimum(rng.exponential(0.8, 4000), 4.0)
-    time, event = np.minimum(event_at, seen), event_at <= seen
+    censored_at = np.minimum(rng.exponential(0.8, 4000), 4.0)
+    time, event = np.minimum(event_at, censored_at), event_at <= censored_at
     harrell = survival.harrell_c(time, event, risk)
     uno = survival.uno_c(time, event, time, event, risk)
     assert abs(harrell - truth) > 0.03

@@ -100,8 +100,8 @@ def test_the_threshold_separates_best_and_is_a_half_without_both_classes():
     more = CaseStatus(np.array([0, 0, 1, 1, -1, -1]))
     padded = np.append(logit, [[0.9], [0.9]], axis=0)
     assert TASK.calibrate(padded, more, padded, more) == calibration
-    ones = CaseStatus(np.ones(4, dtype=int))
-    assert TASK.calibrate(logit, ones, logit, ones) == {"threshold": 0.5}
+    only_cases = CaseStatus(np.ones(4, dtype=int))
+    assert TASK.calibrate(logit, only_cases, logit, only_cases) == {"threshold": 0.5}
 
 
 @given(st.integers(1, 60), st.integers(1, 60))

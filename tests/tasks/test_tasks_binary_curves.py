@@ -34,9 +34,9 @@ def people(n: int, *, seed: int = 0, folds: int = 4, repeats: int = 1) -> pd.Dat
 
 def test_the_band_of_a_roc_curve_is_as_wide_as_theory_says() -> None:
     n = 2000
-    found = roc(people(n, folds=1), "m")
-    assert found is not None
-    assert np.array_equal(found.sensitivity, mean_roc(people(n, folds=1)))
+    curve = roc(people(n, folds=1), "m")
+    assert curve is not None
+    assert np.array_equal(curve.sensitivity, mean_roc(people(n, folds=1)))
     # Normal scores one SD apart: tpr = Phi(Phi^-1(fpr) + 1), and its slope in fpr.
     from scipy.stats import norm
 
@@ -45,17 +45,17 @@ def test_the_band_of_a_roc_curve_is_as_wide_as_theory_says() -> None:
         tpr = norm.cdf(norm.ppf(fpr) + 1)
         slope = norm.pdf(norm.ppf(tpr)) / norm.pdf(norm.ppf(fpr))
         variance = tpr * (1 - tpr) / (n / 2) + slope**2 * fpr * (1 - fpr) / (n / 2)
-        width = found.high[at] - found.low[at]
+        width = curve.high[at] - curve.low[at]
         assert width == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.25)
-        assert found.low[at] < tpr < found.high[at]
+        assert curve.low[at] < tpr < curve.high[at]
 
 
 def test_repeats_of_the_same_people_make_no_band_vanish() -> None:
     once, often = roc(people(200), "m"), roc(people(200, repeats=10), "m")
     assert once is not None
     assert often is not None
-    same = people(200)
-    copies = [same.assign(repeat=repeat) for repeat in range(10)]
+    people_once = people(200)
+    copies = [people_once.assign(repeat=repeat) for repeat in range(10)]
     copied = roc(pd.concat(copies, ignore_index=True), "m")
     assert copied is not None
     assert np.allclose(copied.low, once.low)
@@ -65,9 +65,9 @@ def test_repeats_of_the_same_people_make_no_band_vanish() -> None:
 def test_folds_with_one_class_do_not_count() -> None:
     table = people(80)
     alone = table[table["fold"] > 0].assign(fold=9, observed=1, repeat=1)
-    found = roc(pd.concat([table, alone], ignore_index=True), "m")
-    assert found is not None
-    assert np.allclose(found.sensitivity, roc(table, "m").sensitivity)  # type: ignore[union-attr]
+    curve = roc(pd.concat([table, alone], ignore_index=True), "m")
+    assert curve is not None
+    assert np.allclose(curve.sensitivity, roc(table, "m").sensitivity)  # type: ignore[union-attr]
     assert roc(alone, "m") is None
 
 
@@ -92,11 +92,11 @@ def probabilities(n: int, seed: int = 1) -> pd.DataFrame:
 
 def test_true_probabilities_lie_on_the_diagonal_and_false_ones_do_not() -> None:
     rows = probabilities(4000)
-    found = calibration(rows)
-    assert len(found.predicted) == 10
-    assert found.people.tolist() == [400] * 10
-    assert ((found.low < found.predicted) & (found.predicted < found.high)).sum() >= 8
-    assert np.abs(found.smooth - found.x).max() < 0.04
+    curve = calibration(rows)
+    assert len(curve.predicted) == 10
+    assert curve.people.tolist() == [400] * 10
+    assert ((curve.low < curve.predicted) & (curve.predicted < curve.high)).sum() >= 8
+    assert np.abs(curve.smooth - curve.x).max() < 0.04
     extreme = calibration(rows.assign(score=rows["score"].round()))
     assert np.abs(extreme.observed - extreme.predicted).min() > 0.1
 
@@ -114,10 +114,10 @@ def test_bins_hold_everybody_once_whatever_the_number_of_repeats() -> None:
 
 
 def test_equal_scores_are_one_bin_without_a_curve() -> None:
-    found = calibration(probabilities(100).assign(score=0.5))
-    assert found.predicted.tolist() == [0.5]
-    assert found.people.tolist() == [100]
-    assert len(found.smooth) == 0
+    curve = calibration(probabilities(100).assign(score=0.5))
+    assert curve.predicted.tolist() == [0.5]
+    assert curve.people.tolist() == [100]
+    assert len(curve.smooth) == 0
 
 
 def test_the_smooth_curve_reproduces_a_line_and_stays_within_0_and_1() -> None:

@@ -127,10 +127,10 @@ def test_fit_takes_from_training_people_alone(kind, task):
     order = np.arange(len(outcome))
     order[200:] = order[200:][::-1]  # other people outside of training
     train = PARTS == "train"
-    one = task.fit(outcome.take(train)).constants()
-    other = task.fit(outcome.permute(order).take(train)).constants()
-    assert one.keys() == other.keys()
-    assert all(np.array_equal(one[name], other[name]) for name in one)
+    constants = task.fit(outcome.take(train)).constants()
+    permuted = task.fit(outcome.permute(order).take(train)).constants()
+    assert constants.keys() == permuted.keys()
+    assert all(np.array_equal(constants[name], permuted[name]) for name in constants)
 
 
 def test_losses_with_and_without_torch_are_the_same(kind, task):
@@ -175,8 +175,8 @@ def test_losses_of_many_replicates_are_those_of_each(kind, task):
     weight = torch.ones(4, 50).index_fill(1, torch.tensor([48, 49]), 0)
     together = torch.func.vmap(fitted.loss)(output, stacked, weight)
     for number in range(4):
-        own = {name: values[number] for name, values in stacked.items()}
-        apart = fitted.loss(output[number], own, weight[number])
+        replicate = {name: values[number] for name, values in stacked.items()}
+        apart = fitted.loss(output[number], replicate, weight[number])
         assert torch.allclose(together[number], apart, rtol=1e-5, atol=1e-6)
 
 
@@ -281,10 +281,10 @@ def test_attributions_are_of_a_sum_of_outputs(kind, task):
     output = output_of(task, outcome)
     contrast = task.contrast(output)
     assert contrast.shape == output.shape
-    told = (output * contrast).sum(axis=1)
+    explained = (output * contrast).sum(axis=1)
     shifted = (task.contrast(output + 1) * (output + 1)).sum(axis=1)
     # One more in all outputs is one more, or nothing where outputs are logits of classes.
-    assert np.allclose(shifted - told, 0 if kind == "multiclass" else 1)
+    assert np.allclose(shifted - explained, 0 if kind == "multiclass" else 1)
 
 
 def test_splits_that_cannot_be_judged_are_refused(kind, task):

@@ -52,9 +52,9 @@ def test_absent_classes_are_left_out_of_means():
     named = {metric.name: metric.of(rows) for metric in TASK.metrics}
     assert named["balanced_accuracy"] == pytest.approx(np.mean(shares))
     assert np.isfinite(list(named.values())).all()
-    one = rows[rows["observed"] == "CN"]
-    told = {metric.name for metric in TASK.metrics if np.isfinite(metric.of(one))}
-    assert told == {"accuracy"}
+    controls = rows[rows["observed"] == "CN"]
+    defined = {metric.name for metric in TASK.metrics if np.isfinite(metric.of(controls))}
+    assert defined == {"accuracy"}
     assert all(np.isnan(metric.of(rows.head(0))) for metric in TASK.metrics)
 
 

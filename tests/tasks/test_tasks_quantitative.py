@@ -63,7 +63,7 @@ def test_ridge_is_at_the_minimum_of_loss_and_penalty():
 
 
 @pytest.mark.parametrize(
-    ("values", "what", "why"),
+    ("values", "message", "why"),
     [
         (["1,5", "2,5", "3"], r"2 of 3 values are no numbers: '1,5', '2,5'", "decimal commas"),
         (["good", "bad"], "2 of 2 values are no numbers", "another column"),
@@ -72,8 +72,8 @@ def test_ridge_is_at_the_minimum_of_loss_and_penalty():
         (["n/a", ""], "0 people have a value, and nobody has one", "another column"),
     ],
 )
-def test_tables_that_cannot_be_meant_are_refused(values, what, why):
-    with pytest.raises(OutcomeError, match=what) as caught:
+def test_tables_that_cannot_be_meant_are_refused(values, message, why):
+    with pytest.raises(OutcomeError, match=message) as caught:
         TASK.parse(pd.DataFrame({"MMSE": values}), "participants.tsv")
     assert why in caught.value.cause
 

@@ -95,28 +95,28 @@ ROWS = [
         ({"event": "died"}, {}),
     ),
     *(
-        row(USERS, UNKNOWN, (SURVIVAL, followed(seen=wrong)), ({}, {"seen": right}), other)
+        row(USERS, UNKNOWN, (SURVIVAL, followed(seen=wrong)), ({}, {"seen": right}), other_columns)
         for wrong, right in (
             (["2", "1", "2"], ["1", "0", "1"]),
             (["yes", "no", "yes"], ["1", "0", "1"]),
             (["0", "1", "2"], ["0", "1", "0"]),
             (["dead", "alive", "dead"], ["1", "0", "1"]),
         )
-        for other in [({"event": "died"}, {"died": ["1", "0", "0"]})]
+        for other_columns in [({"event": "died"}, {"died": ["1", "0", "0"]})]
     ),
 ]
 
 
 def outcome_of(entries: dict[str, Any]) -> Any:
-    known = {key: value for key, value in entries.items() if value is not None}
-    return task_of("mine", parse_outcome(json.dumps(known), where="cohort.outcomes.mine"))
+    section = {key: value for key, value in entries.items() if value is not None}
+    return task_of("mine", parse_outcome(json.dumps(section), where="cohort.outcomes.mine"))
 
 
-@each_part(("module", "remedy", "given", "mending"), ROWS)
+@each_part(("module", "remedy", "original", "mending"), ROWS)
 def test_parse__reads_a_refused_outcome_after_each_part_of_its_remedy(
-    module, remedy, given, mending
+    module, remedy, original, mending
 ):
-    section, table = (dict(one) for one in given)
+    section, table = (dict(part) for part in original)
 
     def parse():
         outcome_of(section).parse(pd.DataFrame(table, dtype=object), "participants.tsv")
@@ -127,7 +127,7 @@ def test_parse__reads_a_refused_outcome_after_each_part_of_its_remedy(
 
 
 @pytest.mark.parametrize(
-    ("seen", "words"),
+    ("codes", "words"),
     [
         (["2", "1"], "subtract 1"),
         (["yes", "no"], "write 1 for yes and 0 for no"),
@@ -135,8 +135,8 @@ def test_parse__reads_a_refused_outcome_after_each_part_of_its_remedy(
         (["dead", "alive"], "write 1 where the event was seen and 0 elsewhere"),
     ],
 )
-def test_parse__says_what_to_write_for_each_coding_of_an_event(seen, words):
-    table = pd.DataFrame({"months": ["5"] * len(seen), "seen": seen}, dtype=object)
+def test_parse__says_what_to_write_for_each_coding_of_an_event(codes, words):
+    table = pd.DataFrame({"months": ["5"] * len(codes), "seen": codes}, dtype=object)
     with pytest.raises(OutcomeError) as refused:
         outcome_of(SURVIVAL).parse(table, "participants.tsv")
     assert refused.value.next_step.startswith(words)

@@ -69,24 +69,30 @@ def slow_compare(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """The same numbers voxel by voxel, as a reader would count them."""
 
     def overlap(pairs: list[tuple[bool, bool]]) -> tuple[float, float]:
-        both = sum(a and b for a, b in pairs)
+        overlapping = sum(a and b for a, b in pairs)
         either = sum(a or b for a, b in pairs)
         total = sum(a for a, _ in pairs) + sum(b for _, b in pairs)
-        return (2 * both / total if total else 1.0), (both / either if either else 1.0)
+        return (2 * overlapping / total if total else 1.0), (
+            overlapping / either if either else 1.0
+        )
 
     flat = [
         list(zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
         for a, b in zip(predicted, truth, strict=True)
     ]
     dice, iou = overlap([pair for pairs in flat for pair in pairs])
-    each = [overlap(pairs)[0] for pairs in flat]
-    with_lesion = [one for one, mask in zip(each, truth, strict=True) if mask.any()]
+    dice_of_slices = [overlap(pairs)[0] for pairs in flat]
+    with_lesion = [
+        overlap_of_slice
+        for overlap_of_slice, mask in zip(dice_of_slices, truth, strict=True)
+        if mask.any()
+    ]
     return {
         "dice": dice,
         "iou": iou,
-        "slice_dice": sum(each) / len(each),
+        "slice_dice": sum(dice_of_slices) / len(dice_of_slices),
         "slice_dice_lesion": sum(with_lesion) / len(with_lesion) if with_lesion else np.nan,
-        "empty_slices": len(each) - len(with_lesion),
+        "empty_slices": len(dice_of_slices) - len(with_lesion),
     }
 
 
@@ -143,7 +149,7 @@ def test_metrics__are_means_over_people_and_each_says_its_convention(task):
     assert got["detection"] == 1.0
     assert task.metrics[0].name == "dice" and task.metrics == METRICS
     mixed = rows.assign(distance_unit=["mm", "mm", "pixel"], hd95=[1.0, 2.0, 3.0])
-    assert np.isnan({one.name: one.of(mixed) for one in METRICS}["hd95"])
+    assert np.isnan({metric.name: metric.of(mixed) for metric in METRICS}["hd95"])
 
 
 def test_predictions__compare_each_person_in_the_size_of_the_own_mask(task):

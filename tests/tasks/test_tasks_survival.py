@@ -28,10 +28,10 @@ def cohort(people, seed=0, visits=0.0, strength=1.0):
     features = rng.normal(size=(people, 3))
     features = (features - features.mean(axis=0)) / features.std(axis=0)
     event_at = rng.exponential(20 * np.exp(-strength * features[:, 0]))
-    seen = rng.uniform(3, 60, people)
-    time = np.minimum(event_at, seen) + 1e-3
+    followed_until = rng.uniform(3, 60, people)
+    time = np.minimum(event_at, followed_until) + 1e-3
     time = np.ceil(time / visits) * visits if visits else time
-    outcome = CensoredTimes(time, event_at <= seen, np.ones(people, dtype=bool))
+    outcome = CensoredTimes(time, event_at <= followed_until, np.ones(people, dtype=bool))
     return features, outcome
 
 
@@ -64,7 +64,7 @@ def test_a_few_events_without_a_time_are_a_reason():
 
 
 @pytest.mark.parametrize(
-    ("months", "converted", "what", "why", "fix"),
+    ("months", "converted", "message", "why", "fix"),
     [
         (["1", "2"], ["0", "0"], "nobody with a months has the event", "another column", "event"),
         (["1", "2"], ["1", "2"], r"found: '1' \(1\), '2' \(1\)", "2 is the event", "subtract 1"),
@@ -80,8 +80,8 @@ def test_a_few_events_without_a_time_are_a_reason():
         (["n/a", "2"], ["1", "1"], "1 of 2 people with an event", "joined", "from baseline"),
     ],
 )
-def test_tables_that_cannot_be_meant_are_refused(months, converted, what, why, fix):
-    with pytest.raises(OutcomeError, match=what) as caught:
+def test_tables_that_cannot_be_meant_are_refused(months, converted, message, why, fix):
+    with pytest.raises(OutcomeError, match=message) as caught:
         COX.parse(table_of(months, converted), "participants.tsv")
     assert why in caught.value.cause
     assert fix in caught.value.next_step
@@ -180,11 +180,11 @@ def test_a_discrete_curve_is_the_product_of_what_hazards_leave():
     events = np.histogram(outcome.time[outcome.event], [0, *cuts + 1e-9])[0]
     assert events.max() - events.min() <= 1
     logit = np.array([[-1.0, 0.5, -2.0, 0.0]])
-    left = np.cumprod(1 - 1 / (1 + np.exp(-logit[0])))
+    surviving = np.cumprod(1 - 1 / (1 + np.exp(-logit[0])))
     calibration = {"horizons": [*cuts, cuts[0] / 2], "cuts": cuts.tolist()}
     curve = fitted.model.survival(logit, calibration)[0]
-    assert curve[:4] == pytest.approx(left)
-    assert curve[4] == pytest.approx(np.sqrt(left[0]))
+    assert curve[:4] == pytest.approx(surviving)
+    assert curve[4] == pytest.approx(np.sqrt(surviving[0]))
 
 
 def test_a_censored_person_survived_the_intervals_that_were_half_seen():
@@ -243,10 +243,12 @@ def test_configured_horizons_are_among_the_stored_times():
 def test_the_level_of_a_risk_says_nothing():
     features, outcome = cohort(200)
     output = features[:, :1]
-    one = COX.predictions(output, outcome, COX.calibrate(output, outcome, output, outcome))
+    predictions = COX.predictions(output, outcome, COX.calibrate(output, outcome, output, outcome))
     shifted = output + 5
-    other = COX.predictions(shifted, outcome, COX.calibrate(shifted, outcome, shifted, outcome))
-    pd.testing.assert_frame_equal(one, other, rtol=1e-9)
+    of_shifted = COX.predictions(
+        shifted, outcome, COX.calibrate(shifted, outcome, shifted, outcome)
+    )
+    pd.testing.assert_frame_equal(predictions, of_shifted, rtol=1e-9)
 
 
 def test_fold_metrics_read_the_censoring_of_training_people():

@@ -101,9 +101,11 @@ def runs_of(uri: str, experiment: str, *, deleted: bool = False) -> list[Any]:
     from mlflow.entities import ViewType
 
     client = client_of(uri)
-    found = client.get_experiment_by_name(experiment)
+    experiment_entity = client.get_experiment_by_name(experiment)
     view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
-    return list(client.search_runs([found.experiment_id], run_view_type=view, max_results=1000))
+    return list(
+        client.search_runs([experiment_entity.experiment_id], run_view_type=view, max_results=1000)
+    )
 
 
 def contents(
@@ -117,7 +119,7 @@ def contents(
     runs = runs_of(uri, experiment)
     keys = {run.info.run_id: run.data.tags["gendmr.key"] for run in runs}
     assert len(set(keys.values())) == len(runs), "a fold appears twice"
-    held: dict[str, dict[str, Any]] = {}
+    content_of: dict[str, dict[str, Any]] = {}
     for run in runs:
         tags = dict(run.data.tags)
         if "mlflow.parentRunId" in tags:
@@ -125,7 +127,7 @@ def contents(
         target = folder / keys[run.info.run_id].replace("/", "_")
         target.mkdir(parents=True)
         client.download_artifacts(run.info.run_id, "", str(target))
-        held[keys[run.info.run_id]] = {
+        content_of[keys[run.info.run_id]] = {
             "name": run.info.run_name,
             "status": run.info.status,
             "times": (run.info.start_time, run.info.end_time) if times else None,
@@ -144,4 +146,4 @@ def contents(
                 if path.is_file()
             },
         }
-    return held
+    return content_of

@@ -31,8 +31,8 @@ def store(results: Path) -> str:
 
 
 def notes(results: Path) -> list[str]:
-    told: list[str] = json.loads((results / "tracking/synced.json").read_text())["notes"]
-    return told
+    note_list: list[str] = json.loads((results / "tracking/synced.json").read_text())["notes"]
+    return note_list
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -152,12 +152,12 @@ def test_a_read_only_database_is_a_note(finished: Maker) -> None:
     results = finished("gendmr", folds=1)
     sync(results, ON)
     (results / "training/gendmr/repeat-0/fold-0/history.jsonl").write_text("")
-    told = mounted(
+    output = mounted(
         'mount --bind "$0"/mlflow.db "$0"/mlflow.db; mount -o remount,ro,bind "$0"/mlflow.db; "$@"',
         results,
     )
-    assert "note: MLflow is incomplete, the results are not" in told
-    assert "the database is read-only" in told
+    assert "note: MLflow is incomplete, the results are not" in output
+    assert "the database is read-only" in output
     assert "read-only" in notes(results)[0]
     assert sync(results, ON)["new"] == 1
     assert notes(results) == []
@@ -167,12 +167,12 @@ def test_a_full_disk_is_a_note_and_a_later_replay_completes_it(finished: Maker) 
     results = finished("gendmr", folds=1)
     (results / "tracking").mkdir()
     # A disk of half a megabyte; what is on it at the end is looked at through copies.
-    told = mounted(
+    output = mounted(
         'mount -t tmpfs -o size=512k tmpfs "$0"; "$@";'
         ' cp "$0"/synced.json "$0"/../synced.json; ls -A "$0" > "$0"/../left',
         results,
     )
-    assert "full" in told
+    assert "full" in output
     assert "make room" in json.loads((results / "synced.json").read_text())["notes"][0]
     # No half of a database that the next call would stumble over.
     assert "mlflow.db" not in (results / "left").read_text().split()

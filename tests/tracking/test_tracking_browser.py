@@ -37,17 +37,17 @@ class Browser:
         from selenium import webdriver
         from selenium.webdriver.chrome.service import Service
 
-        chosen = webdriver.ChromeOptions()
-        chosen.binary_location = str(shutil.which("chromium"))
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(shutil.which("chromium"))
         for word in (
             *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             *(f"--window-size={WIDTH},{HEIGHT}", f"--user-data-dir={profile}"),
         ):
-            chosen.add_argument(word)
+            options.add_argument(word)
         # The driver is named, so that none is looked for on the network.
         service = Service(str(shutil.which("chromedriver")))
-        self.driver = webdriver.Chrome(options=chosen, service=service)
+        self.driver = webdriver.Chrome(options=options, service=service)
 
     def open(self, address: str) -> None:
         self.driver.get("about:blank")  # else only what follows the # changes
@@ -56,8 +56,8 @@ class Browser:
 
     def all(self, selector: str, text: str = "") -> list[Any]:
         """Visible elements, those with a text in them."""
-        found = self.driver.find_elements("css selector", selector)
-        return [item for item in found if item.is_displayed() and text in item.text]
+        elements = self.driver.find_elements("css selector", selector)
+        return [item for item in elements if item.is_displayed() and text in item.text]
 
     def wait(self, true: Callable[[], Any]) -> Any:
         from selenium.common.exceptions import StaleElementReferenceException
@@ -77,9 +77,9 @@ class Browser:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         pytest.skip("no chromium and chromedriver: apt install chromium chromium-driver")
-    made = Browser(tmp_path_factory.mktemp("profile"))
-    yield made
-    made.driver.quit()
+    open_browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield open_browser
+    open_browser.driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[st
     sync(results, TrackingSection())
     with contextlib.chdir(folder):
         ends = _paths(results.relative_to(folder))
-    (line,) = [one for one in ends if one.startswith("Compare")]
+    (line,) = [end for end in ends if end.startswith("Compare")]
     words = shlex.split(line)[1:]
     # The plugin as an installed package has it, wherever this one was installed before.
     plugin = tmp_path_factory.mktemp("installed")
@@ -127,11 +127,11 @@ def printed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[st
         env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path},
     )  # fmt: skip
     try:
-        said: list[str] = []
-        while not (said and said[-1].startswith("Methods side by side: ")):
-            said.append(process.stdout.readline())  # type: ignore[union-attr]
-            assert said[-1], said
-        yield said[-1].partition(": ")[2].strip()
+        printed_lines: list[str] = []
+        while not (printed_lines and printed_lines[-1].startswith("Methods side by side: ")):
+            printed_lines.append(process.stdout.readline())  # type: ignore[union-attr]
+            assert printed_lines[-1], printed_lines
+        yield printed_lines[-1].partition(": ")[2].strip()
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0

@@ -54,9 +54,9 @@ def wait_until(true: Callable[[], Any], seconds: float = 60.0) -> None:
 def states(server: Server, study: str) -> dict[str, str]:
     """Status by key; each fold once."""
     runs = [run for run in runs_of(server.address, study) if run.data.tags["level"] == "fold"]
-    found = {run.data.tags["gendmr.key"]: run.info.status for run in runs}
-    assert len(found) == len(runs)
-    return found
+    status_of = {run.data.tags["gendmr.key"]: run.info.status for run in runs}
+    assert len(status_of) == len(runs)
+    return status_of
 
 
 def test_a_server_killed_midway_is_a_note_and_a_later_sync_completes_it(
@@ -86,9 +86,9 @@ def test_a_server_killed_midway_is_a_note_and_a_later_sync_completes_it(
     server.start()
     assert "RUNNING" in states(server, "midway").values()  # as the kill has left it
     assert sync(results, options)["notes"] == []
-    there = contents(server.address, "midway", tmp_path / "there")
-    assert len(there) == 14
-    assert there == contents(local(results), "midway", tmp_path / "here")
+    on_server = contents(server.address, "midway", tmp_path / "there")
+    assert len(on_server) == 14
+    assert on_server == contents(local(results), "midway", tmp_path / "here")
     assert set(states(server, "midway").values()) == {"FINISHED"}
 
 
@@ -127,11 +127,11 @@ class Folds:
 
 
 def follower(results: Path, server: Server, folds: int = 2) -> Follower:
-    made = Follower(
+    follower_of_study = Follower(
         results, of(server, live=True, timeout=2), methods=["gendmr"], repeats=1, folds=folds
     )
-    made.since -= 1  # the clock of files is coarser
-    return made
+    follower_of_study.since -= 1  # the clock of files is coarser
+    return follower_of_study
 
 
 def test_curves_are_there_while_a_fold_trains_and_one_run_stays(
@@ -177,13 +177,13 @@ def test_curves_are_there_while_a_fold_trains_and_one_run_stays(
     assert contents(server.address, "live", tmp_path / "there") == contents(
         local(results), "live", tmp_path / "here"
     )
-    kept = {r.data.tags["gendmr.key"]: r.info.run_id for r in runs_of(server.address, "live")}
+    run_ids = {r.data.tags["gendmr.key"]: r.info.run_id for r in runs_of(server.address, "live")}
     # The metrics came when all folds were finished, into the runs that were there.
     (run,) = [
         r for r in runs_of(server.address, "live") if r.data.tags["gendmr.key"].endswith("fold-1")
     ]
     assert run.data.metrics["auc"] == pytest.approx(0.61)
-    assert kept == {name: found.info.run_id for name, found in whole.items()}
+    assert run_ids == {name: stored.info.run_id for name, stored in whole.items()}
 
 
 def test_a_fold_that_is_trained_again_supersedes_at_once(server: Server, tmp_path: Path) -> None:
@@ -226,9 +226,9 @@ def test_a_server_that_goes_and_comes_back_gets_all_and_the_report_says_so(
     server: Server, tmp_path: Path
 ) -> None:
     results = tmp_path / "away"
-    said: list[str] = []
+    lines: list[str] = []
     folds, watching = Folds(results), follower(results, server)
-    watching.say = said.append
+    watching.say = lines.append
     folds.train(0, 1)
     watching.look()
     server.kill()
@@ -252,7 +252,7 @@ def test_a_server_that_goes_and_comes_back_gets_all_and_the_report_says_so(
         "gendmr/repeat-0/fold-0": "FINISHED",
         "gendmr/repeat-0/fold-1": "RUNNING",
     }
-    assert len(said) == 2 and "is back after 3 failures" in said[1]
+    assert len(lines) == 2 and "is back after 3 failures" in lines[1]
     folds.finish(1)
     write_metrics(results, "gendmr", 1, 2)
     (note,) = sync(results, of(server, live=True), guarded=True)["notes"]
@@ -307,16 +307,16 @@ def test_a_whole_study_is_on_the_server_while_it_runs_and_as_its_own_database_af
     study["tracking"] = {"uri": server.address, "live": True}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     checkout = Checkout(tmp_path / "clone", tmp_path / "study.yaml")
-    seen: dict[str, set[str]] = {}
+    statuses_of: dict[str, set[str]] = {}
 
     def look() -> bool:
         try:
-            now = states(server, "tiny")
+            status_now = states(server, "tiny")
         except AttributeError:  # no such experiment yet
             return False
-        for key, status in now.items():
-            seen.setdefault(key, set()).add(status)
-        return any("RUNNING" in statuses for statuses in seen.values())
+        for key, status in status_now.items():
+            statuses_of.setdefault(key, set()).add(status)
+        return any("RUNNING" in statuses for statuses in statuses_of.values())
 
     with (tmp_path / "log").open("w") as log, checkout.start(stdout=log, stderr=log) as process:
         wait_until(lambda: look() or process.poll() is not None, seconds=300)

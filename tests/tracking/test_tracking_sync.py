@@ -36,9 +36,9 @@ def runs(results: Path, *, deleted: bool = False) -> list[Any]:
 
 
 def by_key(results: Path) -> dict[str, Any]:
-    found = {run.data.tags["gendmr.key"]: run for run in runs(results)}
-    assert len(found) == len(runs(results))
-    return found
+    run_of = {run.data.tags["gendmr.key"]: run for run in runs(results)}
+    assert len(run_of) == len(runs(results))
+    return run_of
 
 
 def train_again(results: Path, fold: str) -> None:
@@ -59,22 +59,22 @@ def test_a_run_lasts_as_long_as_its_job_did(finished: Maker) -> None:
     whole = by_key(results)["gendmr"].info
     assert whole.start_time <= info.start_time
     # Of a method: that of its folds together; the other fold has no record of its time.
-    other = by_key(results)["gendmr/repeat-0/fold-0"].info
-    rest = other.end_time - other.start_time
-    assert rest < 5_000 and whole.end_time - whole.start_time == 12_500 + rest
+    shorter = by_key(results)["gendmr/repeat-0/fold-0"].info
+    overhead = shorter.end_time - shorter.start_time
+    assert overhead < 5_000 and whole.end_time - whole.start_time == 12_500 + overhead
 
 
 def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     results = finished()
     assert sync(results, ON)["new"] == 4
-    found = by_key(results)
-    assert set(found) == {
+    run_of = by_key(results)
+    assert set(run_of) == {
         "gendmr",
         "ridge_snp",
         *[f"{m}/repeat-0/fold-{k}" for m in ("gendmr", "ridge_snp") for k in (0, 1)],
     }
-    child = found["gendmr/repeat-0/fold-1"]
-    assert child.data.tags["mlflow.parentRunId"] == found["gendmr"].info.run_id
+    child = run_of["gendmr/repeat-0/fold-1"]
+    assert child.data.tags["mlflow.parentRunId"] == run_of["gendmr"].info.run_id
     assert child.info.status == "FINISHED"
     assert child.data.metrics["auc"] == pytest.approx(0.61)
     assert child.data.metrics["by_modality/snp_region/auc"] == pytest.approx(0.61)
@@ -97,7 +97,7 @@ def test_every_fold_is_a_child_of_its_method(finished: Maker) -> None:
     assert [(point.step, point.value) for point in curve] == [
         (epoch, pytest.approx(1 / (epoch + 1))) for epoch in range(4)
     ]
-    parent = found["gendmr"]
+    parent = run_of["gendmr"]
     assert parent.data.metrics["auc"] == pytest.approx(0.62)
     assert {parent.data.tags[name] for name in ("outcome", "task")} == {"diagnosis", "binary"}
     assert parent.data.metrics["auc/high"] == pytest.approx(0.69)
@@ -202,12 +202,12 @@ def test_withdrawn_methods_changed_options_and_half_written_runs(finished: Maker
     # Both folds and their parent are new; ridge_snp with its two folds is gone.
     assert outcome["withdrawn"] == 3
     assert outcome["superseded"] == 2
-    found = by_key(results)
-    assert set(found) == {"gendmr", "gendmr/repeat-0/fold-0", "gendmr/repeat-0/fold-1"}
-    parent = found.pop("gendmr")
+    run_of = by_key(results)
+    assert set(run_of) == {"gendmr", "gendmr/repeat-0/fold-0", "gendmr/repeat-0/fold-1"}
+    parent = run_of.pop("gendmr")
     assert parent.data.params["learning_rate"] == "0.5"
-    assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}
-    assert killed not in {run.info.run_id for run in found.values()}
+    assert {run.data.tags["mlflow.parentRunId"] for run in run_of.values()} == {parent.info.run_id}
+    assert killed not in {run.info.run_id for run in run_of.values()}
 
 
 def test_database_can_be_rebuilt_after_damage_or_a_move(finished: Maker) -> None:

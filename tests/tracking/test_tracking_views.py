@@ -82,7 +82,7 @@ def test_columns_of_study__begin_with_the_first_outcome() -> None:
             },
         }
     )
-    assert [one.kind for one in columns_of_study(study)] == ["quantitative", "binary"]
+    assert [column.kind for column in columns_of_study(study)] == ["quantitative", "binary"]
 
 
 def test_columns_of_methods__are_those_of_the_tables(finished: Callable[..., Path]) -> None:

@@ -33,22 +33,22 @@ def runs(folder, count=4):
 @settings(max_examples=40, deadline=None)
 @given(
     fold=st.integers(0, 3),
-    what=st.sampled_from([*FILES, "options", "outcome"]),
+    entry=st.sampled_from([*FILES, "options", "outcome"]),
     with_files=st.booleans(),
 )
-def test_one_fold_of_something_else_is_refused_and_named(tmp_path_factory, fold, what, with_files):
+def test_one_fold_of_something_else_is_refused_and_named(tmp_path_factory, fold, entry, with_files):
     cohort, folders, record = runs(tmp_path_factory.mktemp("agreement"))
     present = [cohort / "snp.nc", cohort / "region.nc"] if with_files else []
     check_agreement(folders, present=present)
     odd = folders[fold] / "run.json"
-    if what in FILES:
-        changed = record | {"inputs": record["inputs"] | {what: "0" * 64}}
+    if entry in FILES:
+        changed = record | {"inputs": record["inputs"] | {entry: "0" * 64}}
     else:
-        changed = record | {what: {"a": 2} if what == "options" else "other"}
+        changed = record | {entry: {"a": 2} if entry == "options" else "other"}
     write_json(odd, changed)
     with pytest.raises(FoldError) as error:
         check_agreement(folders, present=present)
-    assert what in error.value.what
+    assert entry in error.value.what
     assert str(odd) in error.value.what
     # What is printed removes just this record, so that the fold is trained again.
     command = error.value.next_step.partition(": ")[2].partition(", then")[0]
@@ -76,6 +76,6 @@ def test_a_chunk_of_the_null_of_another_file_is_refused(tmp_path):
 def test_methods_of_two_cohorts_are_refused(tmp_path):
     _, _, record = runs(tmp_path)
     check_methods({"a/run.json": record, "b/run.json": record, "c/summary.json": {}})
-    other = record | {"inputs": {"splits.tsv": "0" * 64}}
+    other_record = record | {"inputs": {"splits.tsv": "0" * 64}}
     with pytest.raises(FoldError, match=r"b/run\.json and a/run\.json .* different splits\.tsv"):
-        check_methods({"a/run.json": record, "b/run.json": other})
+        check_methods({"a/run.json": record, "b/run.json": other_record})

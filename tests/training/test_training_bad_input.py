@@ -118,14 +118,14 @@ def test_one_class_among_the_others_leaves_metrics_empty_with_a_note(
 ) -> None:
     ids = people_of(cohort, role)
     spoiled = changed(cohort, tmp_path / "cohort", people=diagnosed(ids, diagnosis))
-    found = train(spoiled, tmp_path / "out", name)
-    assert f"All {len(ids)} {role} people are {diagnosis}s: their AUC is n/a" in notes(found)
-    metrics = held_out_metrics(found)
+    folder = train(spoiled, tmp_path / "out", name)
+    assert f"All {len(ids)} {role} people are {diagnosis}s: their AUC is n/a" in notes(folder)
+    metrics = held_out_metrics(folder)
     if role == "validation":
-        assert read(found, "fold.json")["calibration"]["threshold"] == 0.5
+        assert read(folder, "fold.json")["calibration"]["threshold"] == 0.5
         assert np.isfinite(metrics["auc"])
     else:
-        assert np.isnan([metrics[one] for one in ("auc", "balanced_accuracy", "auprc")]).all()
+        assert np.isnan([metrics[metric] for metric in ("auc", "balanced_accuracy", "auprc")]).all()
 
 
 @every_method
@@ -143,13 +143,13 @@ def test_snps_that_do_not_vary_or_are_missing_in_training_are_not_selected(
         snp["dosage"].values[rows, planted[1]] = -1
 
     spoiled = changed(cohort, tmp_path / "cohort", snp=change)
-    found = train(spoiled, tmp_path / "out", name)
-    selection = read(found, "run.json")["selection"]["snp"]
+    folder = train(spoiled, tmp_path / "out", name)
+    selection = read(folder, "run.json")["selection"]["snp"]
     assert (selection["constant"], selection["too_often_missing"]) == (1, 1)
-    with xr.open_dataset(found / "attributions.nc", engine="h5netcdf") as stored:
-        kept = set(stored["snp"].values)
-    assert kept and kept.isdisjoint(gone)
-    predictions(found)
+    with xr.open_dataset(folder / "attributions.nc", engine="h5netcdf") as stored:
+        selected = set(stored["snp"].values)
+    assert selected and selected.isdisjoint(gone)
+    predictions(folder)
 
 
 @every_reader_of_more
@@ -157,10 +157,10 @@ def test_a_modality_without_instances_is_masked_with_a_note(
     cohort: Path, tmp_path: Path, name: str
 ) -> None:
     empty = {"method": {"interval": "9:1-2"}} if name == "locus" else {}
-    found = train(cohort, tmp_path / "out", name, selection={"genes": ["NONE"]}, **empty)
-    assert "No SNP is left after selection: the bag of SNPs has no instance" in notes(found)
-    assert set(predictions(found)["modalities"]) == {"region", "none"}
-    with xr.open_dataset(found / "attributions.nc", engine="h5netcdf") as stored:
+    folder = train(cohort, tmp_path / "out", name, selection={"genes": ["NONE"]}, **empty)
+    assert "No SNP is left after selection: the bag of SNPs has no instance" in notes(folder)
+    assert set(predictions(folder)["modalities"]) == {"region", "none"}
+    with xr.open_dataset(folder / "attributions.nc", engine="h5netcdf") as stored:
         assert "value_snp" not in stored
 
 
@@ -179,10 +179,10 @@ def test_a_modality_missing_in_all_training_people_is_masked_with_a_note(
             region[variable].values[rows_of(region, ids)] = np.nan
 
     change = {"people": without} if how == "nobody" else {"region": empty}
-    found = train(changed(cohort, tmp_path / "cohort", **change), tmp_path / "out", name)
-    assert "they count for nobody, and the modality region is masked" in notes(found)
+    folder = train(changed(cohort, tmp_path / "cohort", **change), tmp_path / "out", name)
+    assert "they count for nobody, and the modality region is masked" in notes(folder)
     # Held-out people who have regions are not judged by what nobody could learn.
-    assert set(predictions(found)["modalities"]) == {"snp", "none"}
+    assert set(predictions(folder)["modalities"]) == {"snp", "none"}
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,10 @@ def test_genotypes_missing_in_all_training_people_are_masked_with_a_note(
     def change(snp: xr.Dataset) -> None:
         snp["dosage"].values[rows_of(snp, ids)] = -1
 
-    found = train(changed(cohort, tmp_path / "cohort", snp=change), tmp_path / "out", name)
-    assert "No SNP is left after selection" in notes(found)
-    assert "ancestry components exist" in notes(found)
-    assert set(predictions(found)["modalities"]) == {"region", "none"}
+    folder = train(changed(cohort, tmp_path / "cohort", snp=change), tmp_path / "out", name)
+    assert "No SNP is left after selection" in notes(folder)
+    assert "ancestry components exist" in notes(folder)
+    assert set(predictions(folder)["modalities"]) == {"region", "none"}
 
 
 @every_method
@@ -216,10 +216,10 @@ def test_nothing_to_learn_from_is_an_error_for_networks_and_one_score_for_the_ot
         with pytest.raises(TrainingError, match="can be trained"):
             train(spoiled, tmp_path / "out", name)
     else:
-        found = train(spoiled, tmp_path / "out", name)
-        assert predictions(found)["score"].nunique() == 1
-        assert "No SNP is left after selection" in notes(found)
-        assert held_out_metrics(found)["auc"] == 0.5
+        folder = train(spoiled, tmp_path / "out", name)
+        assert predictions(folder)["score"].nunique() == 1
+        assert "No SNP is left after selection" in notes(folder)
+        assert held_out_metrics(folder)["auc"] == 0.5
 
 
 @every_method
@@ -227,20 +227,20 @@ def test_nobody_with_both_modalities_is_trained_apart_with_a_note(
     cohort: Path, tmp_path: Path, name: str
 ) -> None:
     def change(table: pd.DataFrame) -> None:
-        both = np.flatnonzero((table["has_snp"] == "True") & (table["has_region"] == "True"))
-        table.loc[both[::2], "has_snp"] = "False"
-        table.loc[both[1::2], "has_region"] = "False"
+        complete = np.flatnonzero((table["has_snp"] == "True") & (table["has_region"] == "True"))
+        table.loc[complete[::2], "has_snp"] = "False"
+        table.loc[complete[1::2], "has_region"] = "False"
 
-    found = train(changed(cohort, tmp_path / "cohort", people=change), tmp_path / "out", name)
-    table = predictions(found)
+    folder = train(changed(cohort, tmp_path / "cohort", people=change), tmp_path / "out", name)
+    table = predictions(folder)
     assert set(table["modalities"]) == {"snp", "region"}
-    said = notes(found)
+    text = notes(folder)
     if name in NETWORKS and name not in NETWORKS_OF_SNPS:
-        assert "None of the training people has snp and region: what they say together" in said
+        assert "None of the training people has snp and region: what they say together" in text
     elif name not in NETWORKS:
-        assert "lack the modality snp" in said
+        assert "lack the modality snp" in text
     if name in ("gendmr", "association-both"):
-        assert "0 of them genotypes: too few for imaging to say anything of SNPs" in said
+        assert "0 of them genotypes: too few for imaging to say anything of SNPs" in text
 
 
 @every_method
@@ -248,21 +248,21 @@ def test_a_person_without_any_modality_is_trained_on_and_scored_and_counted_apar
     cohort: Path, tmp_path: Path, name: str
 ) -> None:
     roles = ("train", "validation", "held-out")
-    chosen = {identifier for role in roles for identifier in people_of(cohort, role)[:3]}
+    bare_people = {identifier for role in roles for identifier in people_of(cohort, role)[:3]}
 
     def change(table: pd.DataFrame) -> None:
-        rows = table["participant_id"].isin(chosen)
+        rows = table["participant_id"].isin(bare_people)
         table.loc[rows, ["has_snp", "has_region"]] = "False"
         table.loc[rows, ["age", "sex"]] = ["70", "F"]
 
-    found = train(changed(cohort, tmp_path / "cohort", people=change), tmp_path / "out", name)
-    table = predictions(found)
+    folder = train(changed(cohort, tmp_path / "cohort", people=change), tmp_path / "out", name)
+    table = predictions(folder)
     bare = table[table["modalities"] == "none"]
-    assert set(bare["participant_id"]) == chosen
+    assert set(bare["participant_id"]) == bare_people
     # What is known of them is the same; a place in a batch moves the last bit of a float32.
     assert np.ptp(bare["score"]) < 1e-6
     assert (bare["set"] == "held-out").sum() == 3
-    assert read(found, "run.json")["people"]["none"] == 3
+    assert read(folder, "run.json")["people"]["none"] == 3
 
 
 @every_reader_of_regions
@@ -274,11 +274,11 @@ def test_a_constant_region_has_no_value_and_a_note(cohort: Path, tmp_path: Path,
     # Without adjustment: with it, the residuals of a constant are not quite one.
     still = {"region": {"icv": False, "covariates": []}}
     spoiled = changed(cohort, tmp_path / "cohort", region=change)
-    found = train(spoiled, tmp_path / "out", name, **still)
-    assert "3 of 24 region measurements are missing in, or the same for, all" in notes(found)
-    predictions(found)
+    folder = train(spoiled, tmp_path / "out", name, **still)
+    assert "3 of 24 region measurements are missing in, or the same for, all" in notes(folder)
+    predictions(folder)
     if name in ("ridge", "association-both"):
-        with xr.open_dataset(found / "attributions.nc", engine="h5netcdf") as stored:
+        with xr.open_dataset(folder / "attributions.nc", engine="h5netcdf") as stored:
             risk = stored["value_region"].values
         assert (risk[np.isfinite(risk).all(axis=1), 2] == 0).all()
         assert (risk[np.isfinite(risk).all(axis=1), 1] != 0).any()
@@ -301,13 +301,13 @@ def test_huge_values_count_as_missing_with_a_note(cohort: Path, tmp_path: Path, 
 
         return changed(cohort, tmp_path / f"cohort-{large}", people=people, region=region)
 
-    found = train(spoil(1e9, 1e300), tmp_path / "huge", name)
-    said = notes(found)
-    assert "train people have values more than 20 interquartile ranges beyond" in said
-    assert "(age, region volume, icv): these count as missing" in said
-    assert "1 of 24 held-out people have values" in said
+    folder = train(spoil(1e9, 1e300), tmp_path / "huge", name)
+    text = notes(folder)
+    assert "train people have values more than 20 interquartile ranges beyond" in text
+    assert "(age, region volume, icv): these count as missing" in text
+    assert "1 of 24 held-out people have values" in text
     missing = train(spoil(np.nan, np.nan), tmp_path / "missing", name)
-    pd.testing.assert_frame_equal(predictions(found), predictions(missing))
+    pd.testing.assert_frame_equal(predictions(folder), predictions(missing))
 
 
 @pytest.mark.parametrize("name", ["locus", "polygenic"])
@@ -346,13 +346,13 @@ def test_smaller_steps_train_as_the_error_says(cohort: Path, tmp_path: Path) -> 
 def test_more_components_than_people_are_as_many_as_there_are_with_a_note(
     cohort: Path, tmp_path: Path, name: str
 ) -> None:
-    found = train(cohort, tmp_path / "out", name, snp={"components": 50})
-    assert "of 50 ancestry components exist in the" in notes(found)
-    predictions(found)
+    folder = train(cohort, tmp_path / "out", name, snp={"components": 50})
+    assert "of 50 ancestry components exist in the" in notes(folder)
+    predictions(folder)
     untested = {
         "gendmr": "No SNP can be tested",
         "locus": "can be tested: beyond the covariates, nothing varies",
         "polygenic": "no SNP reaches the threshold",
         "association-both": "No snp has a statistic",
     }
-    assert untested.get(name, "") in notes(found)
+    assert untested.get(name, "") in notes(folder)

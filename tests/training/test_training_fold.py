@@ -102,17 +102,17 @@ def test_six_files_that_agree(trained: dict[str, Path], cohort: Path, method: st
     people = read_text_table(cohort / "participants.tsv").set_index("participant_id")
     diagnosis = people["diagnosis"].reindex(table["participant_id"])
     assert (table["observed"] == 1).tolist() == (diagnosis == "case").tolist()
-    told = read(folder, "fold.json")
-    assert {name: told[f"n_{name.replace('-', '_')}"] for name in ("train", "held-out")} == {
+    described = read(folder, "fold.json")
+    assert {name: described[f"n_{name.replace('-', '_')}"] for name in ("train", "held-out")} == {
         name: int((table["set"] == name).sum()) for name in ("train", "held-out")
     }
-    assert sum(run["people"].values()) == told["n_train"]
-    threshold = told["calibration"]["threshold"]
+    assert sum(run["people"].values()) == described["n_train"]
+    threshold = described["calibration"]["threshold"]
     assert ((table["score"] >= threshold) == (table["predicted"] == 1)).all()
     weights = load_file(folder / "model.safetensors")
     # What the transforms fitted, terms that leave the study, and the rest of a model.
-    others = ("preparation.", "terms.", "state.")
-    learned = sum(value.size for key, value in weights.items() if not key.startswith(others))
+    not_learned = ("preparation.", "terms.", "state.")
+    learned = sum(value.size for key, value in weights.items() if not key.startswith(not_learned))
     assert run["n_parameters"] == learned > 0
 
 
@@ -152,8 +152,8 @@ def test_same_input_same_bytes(
     again = train(cohort, tmp_path / "again", method)
     for name in FILES:
         assert (again / name).read_bytes() == (trained[method] / name).read_bytes(), name
-    other = train(cohort, tmp_path / "other", method, fold=1)
-    assert (other / FILES[3]).read_bytes() != (again / FILES[3]).read_bytes()
+    other_fold = train(cohort, tmp_path / "other", method, fold=1)
+    assert (other_fold / FILES[3]).read_bytes() != (again / FILES[3]).read_bytes()
 
 
 @pytest.mark.parametrize("method", ["gendmr", "ridge"])
@@ -187,9 +187,9 @@ def test_garbage_in_held_out_people_changes_nothing_that_was_learned(
         assert (folder / name).read_bytes() == (trained[method] / name).read_bytes(), name
     # The test would pass on a method that reads nothing: held-out results must differ.
     before, after = predictions(trained[method]), predictions(folder)
-    others = before["set"] != "held-out"
-    pd.testing.assert_frame_equal(before[others], after[others])
-    assert (before["logit"] != after["logit"])[~others].any()
+    learned_from = before["set"] != "held-out"
+    pd.testing.assert_frame_equal(before[learned_from], after[learned_from])
+    assert (before["logit"] != after["logit"])[~learned_from].any()
 
 
 def test_no_snp_selected_masks_the_modality_and_says_so(cohort: Path, tmp_path: Path) -> None:

@@ -127,9 +127,9 @@ def test_same_seed_same_intervals(tmp_path: Path) -> None:
     first = collect(folders, tmp_path / "a.tsv")
     collect(folders, tmp_path / "b.tsv")
     assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
-    other = collect(folders, tmp_path / "c.tsv", seed=4)
-    assert first["auc", "n/a", "pooled"] == other["auc", "n/a", "pooled"]
-    assert first["auc", "n/a", "pooled_low"] != other["auc", "n/a", "pooled_low"]
+    other_seed = collect(folders, tmp_path / "c.tsv", seed=4)
+    assert first["auc", "n/a", "pooled"] == other_seed["auc", "n/a", "pooled"]
+    assert first["auc", "n/a", "pooled_low"] != other_seed["auc", "n/a", "pooled_low"]
     low, high = first["auc", "n/a", "pooled_low"], first["auc", "n/a", "pooled_high"]
     assert low < first["auc", "n/a", "pooled"] < high
     assert np.isnan(first["auc", "n/a", "low"])  # one fold has no interval
@@ -141,8 +141,8 @@ def test_folds_are_told_in_their_order_whatever_the_order_of_the_folders(tmp_pat
     collect(folders, tmp_path / "a.tsv")
     collect(folders[::-1], tmp_path / "b.tsv")
     assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
-    keys = [(one.described["repeat"], one.described["fold"])
-            for one in read_folds(folders, "m", BINARY)]  # fmt: skip
+    keys = [(fold.described["repeat"], fold.described["fold"])
+            for fold in read_folds(folders, "m", BINARY)]  # fmt: skip
     assert keys == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
@@ -207,20 +207,20 @@ def test_a_new_metric_reads_the_predictions_that_are_there(tmp_path: Path) -> No
 
 def test_folds_that_are_missing_twice_or_of_another_method_are_errors(tmp_path: Path) -> None:
     rows = [("1", 1, 0.9, "snp"), ("2", 0, 0.1, "snp")]
-    one = write_fold(tmp_path, 0, 0, rows)
-    other = write_fold(tmp_path / "other", 0, 1, rows, method="n")
+    first = write_fold(tmp_path, 0, 0, rows)
+    second = write_fold(tmp_path / "other", 0, 1, rows, method="n")
     output = tmp_path / "metrics.tsv"
     with pytest.raises(InputFileError, match="no folds of m were given"):
         collect([], output)
     with pytest.raises(InputFileError, match=r"fold\.json: no such file"):
-        collect([one, tmp_path / "nowhere"], output)
+        collect([first, tmp_path / "nowhere"], output)
     with pytest.raises(TrainingError, match="1 folders are not of m"):
-        collect([one, other], output)
+        collect([first, second], output)
     with pytest.raises(TrainingError, match="1 folds were given twice"):
-        collect([one, one], output)
-    (one / "predictions.tsv").write_text("participant_id\tset\n1\ttrain\n")
+        collect([first, first], output)
+    (first / "predictions.tsv").write_text("participant_id\tset\n1\ttrain\n")
     with pytest.raises(TableError, match="modalities"):
-        collect([one], output)
+        collect([first], output)
     assert not output.exists()
 
 

@@ -78,9 +78,9 @@ def test_a_permutation_does_not_depend_on_those_beside_it(study: Path, kind: str
     assert half["permutation"].values.tolist() == [3, 4]
     for name in half.data_vars:
         modality = str(name).rsplit("_", 1)[1]
-        same = whole[name].sel({modality: half[modality].values}).values[3:]
+        expected = whole[name].sel({modality: half[modality].values}).values[3:]
         # Networks take their steps as one product: not the same bits, the same numbers.
-        np.testing.assert_allclose(half[name].values, same, rtol=0.05, atol=2e-3)
+        np.testing.assert_allclose(half[name].values, expected, rtol=0.05, atol=2e-3)
     # Different permutations give different scores, and the same ones the same bytes.
     scores = whole["mean_abs_snp"].values
     assert len(np.unique(scores, axis=0)) == 5
@@ -96,12 +96,14 @@ def test_the_permutation_that_changes_nothing_gives_the_scores_of_the_fold(
     plain = make_cohort(tmp_path / "plain", snps=60, genes=20, regions=6)
     cohort = add_outcomes(plain, tmp_path / "cohort")
     stratify(cohort, alone=True)
-    chosen = options("locus", outcome=outcome)
-    people, told = everybody(cohort / "participants.tsv", task_of(outcome, chosen.task))
-    drawn = Permutations.read(cohort / "strata.tsv", 3, people, told).draw(0)
+    method_options = options("locus", outcome=outcome)
+    people, outcomes = everybody(cohort / "participants.tsv", task_of(outcome, method_options.task))
+    drawn = Permutations.read(cohort / "strata.tsv", 3, people, outcomes).draw(0)
     assert drawn.tolist() == list(range(80))
     null = read_dataset(run(tmp_path, "locus", 0, 1, outcome=outcome), SCHEMA)
-    train_fold(cohort, tmp_path / "fold", method="locus", repeat=0, fold=1, options=chosen, seed=3)
+    train_fold(
+        cohort, tmp_path / "fold", method="locus", repeat=0, fold=1, options=method_options, seed=3
+    )
     stored = read_dataset(tmp_path / "fold/attributions.nc", attributions_schema(("snp",)))
     expected = instance_scores(stored["value_snp"].values, "mean_abs")
     np.testing.assert_allclose(null["mean_abs_snp"].values[0], expected, rtol=1e-6)
@@ -154,10 +156,10 @@ def test_a_killed_chunk_goes_on_and_ends_with_the_same_bytes(study: Path, tmp_pa
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL and not output.exists()
-    kept = sorted(parts.glob("*/*.nc"))
-    assert kept
-    before = kept[0].stat().st_mtime_ns
-    damaged = kept[0].with_name("40-79.nc")
+    part_files = sorted(parts.glob("*/*.nc"))
+    assert part_files
+    before = part_files[0].stat().st_mtime_ns
+    damaged = part_files[0].with_name("40-79.nc")
     damaged.write_bytes(b"half of a part")
     again = subprocess.run(command, stderr=subprocess.PIPE, check=True)
     assert b"40-79.nc is damaged: made again" in again.stderr

@@ -57,10 +57,10 @@ def test_all_looked_up_and_none_found(audit, root, tmp_path):
     done = audit(answer(FINE))
     assert done.returncode == 0
     assert "1 packages looked up, no known vulnerability" in done.stdout
-    asked = (tmp_path / "wanted.txt").read_text().splitlines()
+    requirements = (tmp_path / "wanted.txt").read_text().splitlines()
     lock = (root / "envs/requirements.lock").read_text().splitlines()
-    assert set(asked) > {line for line in lock if "==" in line}
-    assert any(line.startswith("torch==") for line in asked)
+    assert set(requirements) > {line for line in lock if "==" in line}
+    assert any(line.startswith("torch==") for line in requirements)
 
 
 @pytest.mark.parametrize(

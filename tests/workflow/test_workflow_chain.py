@@ -127,18 +127,18 @@ def test_the_run_cost_what_was_estimated(finished):
 
 
 def test_every_person_of_the_input_is_kept_or_listed(finished):
-    given = read_table(
+    simulated = read_table(
         finished.results / "simulate/participants.tsv", {"participant_id": "text"}, extra=True
     )["participant_id"].str.removeprefix("sub-")
-    kept = read_table(
+    included = read_table(
         finished.results / "cohort/participants.tsv", {"participant_id": "text"}, extra=True
     )["participant_id"]
     listed = read_table(
         finished.results / "cohort/attrition.tsv", {"kind": "text", "id": "text"}, extra=True
     )
     gone = listed.loc[listed["kind"] == "participant", "id"]
-    assert set(given) <= set(kept) | set(gone)
-    assert len(set(given) & set(kept)) > 0.8 * len(given)
+    assert set(simulated) <= set(included) | set(gone)
+    assert len(set(simulated) & set(included)) > 0.8 * len(simulated)
 
 
 def test_every_planted_fault_is_found(finished):
@@ -155,15 +155,15 @@ def test_every_planted_fault_is_found(finished):
         .to_numpy()
         .ravel()
     }
-    kept = read_table(
+    included = read_table(
         finished.results / "cohort/participants.tsv",
         {"participant_id": "text", "has_snp": "flag", "has_region": "flag"},
         extra=True,
     ).set_index("participant_id")
     for fault in truth["faults"]:
         person = fault["participant_id"].removeprefix("sub-")
-        incomplete = person in kept.index and not (
-            kept.loc[person, "has_snp"] and kept.loc[person, "has_region"]
+        incomplete = person in included.index and not (
+            included.loc[person, "has_snp"] and included.loc[person, "has_region"]
         )
         assert person in text or incomplete, fault
 
@@ -363,8 +363,8 @@ def test_the_page_of_reruns_says_what_is_tested(root):
     page = (root / "docs/how-to/reruns.md").read_text()
     table = page.partition("| change | runs again |")[2].partition("\n\n")[0]
     assert [line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]] == list(RERUNS)
-    for kept in set(re.findall(r"`(snakemake [^`]*)`", page)):
-        assert "profiles/local" not in kept
+    for command in set(re.findall(r"`(snakemake [^`]*)`", page)):
+        assert "profiles/local" not in command
 
 
 def reasons(finished, *words):
@@ -487,8 +487,10 @@ def test_ctrl_c_ends_with_two_lines_and_the_same_command_goes_on(finished):
     stdout, stderr = process.communicate()
     assert process.returncode == 1
     assert stdout == "" or "{" not in stdout
-    said = [line for line in stderr.partition("Stopped by Ctrl-C")[2].splitlines() if line.strip()]
-    assert len(said) == 2 and "the same command goes on from there" in said[1]
+    last_lines = [
+        line for line in stderr.partition("Stopped by Ctrl-C")[2].splitlines() if line.strip()
+    ]
+    assert len(last_lines) == 2 and "the same command goes on from there" in last_lines[1]
     finished.snakemake(FOLD, "-R", FOLD)
     assert finished.sums("training/**/*") == before
 
@@ -502,8 +504,8 @@ def test_a_run_that_is_alive_keeps_its_locks(finished):
         stdout=subprocess.PIPE,
         cwd=finished.folder,
         env=environment,
-    ) as other:
-        other.stdout.readline()
+    ) as process:
+        process.stdout.readline()
         locks = finished.folder / ".snakemake/locks"
         locks.mkdir(exist_ok=True)
         (locks / "0.output.lock").write_text(f"{FOLD}\n")
@@ -512,7 +514,7 @@ def test_a_run_that_is_alive_keeps_its_locks(finished):
             assert done.returncode != 0
             assert "cannot be locked" in done.stdout + done.stderr
         finally:
-            other.stdin.close()
+            process.stdin.close()
     assert (locks / "0.output.lock").is_file()
     # once it is dead, they go
     finished.plan()
@@ -531,8 +533,8 @@ def test_a_file_that_finds_no_room_costs_one_job_and_the_console_says_how_to_run
     with finished.start(FOLD, preexec_fn=little_room) as process:
         text = "".join(process.communicate())
     assert process.returncode == 1
-    left = (finished.folder / FOLD).parent.glob("[!.]*")  # Snakemake leaves checksums
-    assert list(left) == []
+    remaining = (finished.folder / FOLD).parent.glob("[!.]*")  # Snakemake leaves checksums
+    assert list(remaining) == []
     for words in (f"train_fold failed: {FOLD}", "OutputError: ", "not written", "df -h"):
         assert words in text
     assert "Traceback" not in text
@@ -554,8 +556,8 @@ def test_a_job_that_ends_well_and_leaves_nothing_in_its_files_is_refused(finishe
     assert done.returncode != 0
     assert "unexpected empty output files" in done.stdout + done.stderr
     assert "which files Snakemake found missing or empty" in done.stdout + done.stderr
-    left = [path for path in (finished.folder / FOLD).parent.glob("[!.]*") if path.is_file()]
-    assert left == []
+    remaining = [path for path in (finished.folder / FOLD).parent.glob("[!.]*") if path.is_file()]
+    assert remaining == []
     source = Path(__file__).resolve().parents[2] / "workflow/gendmr/__main__.py"
     shutil.copy(source, finished.folder / "workflow/gendmr/__main__.py")
     finished.snakemake(FOLD)
@@ -567,7 +569,7 @@ def test_after_a_truncated_bed_and_lost_results_the_same_command_ends_with_the_s
     before = finished.sums("ranking/**/*.tsv") | finished.sums("cohort/*")
     path = finished.results / "simulate/genotypes/array1.bed"
     whole, stamp = path.read_bytes(), path.stat().st_mtime_ns
-    kept = finished.sums("imaging/**/*")
+    sums = finished.sums("imaging/**/*")
     try:
         path.write_bytes(whole[:-10])
         done = finished.snakemake("genotypes", check=False)
@@ -578,7 +580,7 @@ def test_after_a_truncated_bed_and_lost_results_the_same_command_ends_with_the_s
         assert "array1.bed" in text
         assert "next step" in text
         assert "Traceback" not in text
-        assert finished.sums("imaging/**/*") == kept
+        assert finished.sums("imaging/**/*") == sums
         # the failed step is not forgotten because later files exist from before
         assert finished.plan()["merge_genotypes"] == 1
         assert finished.snakemake("genotypes", check=False).returncode != 0
@@ -647,26 +649,26 @@ def test_runs_are_recorded_once_per_fold(finished):
 
 def test_every_result_names_its_versions_and_what_was_given(finished):
     record = read_json(finished.results / "cohort/inputs.json")
-    given = {
+    digest_of = {
         path: item["sha256"] for kind in record["files"].values() for path, item in kind.items()
     }
-    for path, digest in given.items():
+    for path, digest in digest_of.items():
         assert hashlib.sha256((finished.folder / path).read_bytes()).hexdigest() == digest, path
-    names = {Path(path).name for path in given}
+    names = {Path(path).name for path in digest_of}
     assert {"participants.tsv", "array1.bed", "array1.bim", "array1.fam", "truth.json"} <= names
     fold = read_json(finished.results / "training/gendmr/repeat-0/fold-0/run.json")
     ranking = read_json(finished.results / "ranking/gendmr/summary.json")
     for result in (fold, ranking):
         assert result["given"]["tables"] == {
-            path: given[path] for path in record["files"]["tables"]
+            path: digest_of[path] for path in record["files"]["tables"]
         }
         assert {"gendmr", "python", "platform", "numpy"} <= set(result["versions"])
         assert result["inputs"]["snp.nc"]
-    made = read_json(finished.results / "report/versions.json")
-    assert {"genotypes", "training", "ranking", "report"} <= set(made)
-    assert {"PLINK 1.9", "PLINK 2"} <= set(made["genotypes"])
+    versions = read_json(finished.results / "report/versions.json")
+    assert {"genotypes", "training", "ranking", "report"} <= set(versions)
+    assert {"PLINK 1.9", "PLINK 2"} <= set(versions["genotypes"])
     page = (finished.results / "report/summary.html").read_text()
-    for path, digest in given.items():
+    for path, digest in digest_of.items():
         assert path in page
         assert digest in page
 
@@ -679,8 +681,10 @@ def test_a_changed_input_is_named_and_only_what_reads_it_reruns(finished):
         path.write_bytes(whole + b"\n")
         after = hashlib.sha256(path.read_bytes()).hexdigest()
         done = finished.snakemake("-n")
-        said = f"simulate/truth.json has changed (SHA-256 {before[:12]}… before, {after[:12]}… now)"
-        assert said in done.stderr
+        message = (
+            f"simulate/truth.json has changed (SHA-256 {before[:12]}… before, {after[:12]}… now)"
+        )
+        assert message in done.stderr
         assert set(finished.plan()) - {"total", "default", "all"} <= {
             "cohort",
             "record_inputs",
@@ -691,7 +695,7 @@ def test_a_changed_input_is_named_and_only_what_reads_it_reruns(finished):
         # older than its results, so that Snakemake sees nothing to do: it is named all the same
         os.utime(path, ns=(stamp - 10**12, stamp - 10**12))
         done = finished.snakemake("-n")
-        assert said in done.stderr
+        assert message in done.stderr
         assert "touch it" in done.stderr
     finally:
         path.write_bytes(whole)

@@ -26,14 +26,14 @@ ERRORS = {
 
 def rows(root: Path) -> list[tuple[str, list[str]]]:
     """Return the section and the cells of each row of the tables."""
-    found, section = [], ""
+    table_rows, section = [], ""
     for line in (root / "docs/reference/hazards.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             section = line[3:]
         elif line.startswith("|") and not line.startswith(("| hazard |", "|---")):
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-            found.append((section, cells))
-    return found
+            table_rows.append((section, cells))
+    return table_rows
 
 
 def functions_of(path: Path) -> set[str]:
@@ -68,8 +68,8 @@ def test_errors_that_rows_name_exist(root):
 
 
 def test_no_hazard_is_told_twice(root):
-    told = [(section, cells[0]) for section, cells in rows(root)]
-    assert len(told) == len(set(told))
+    hazards = [(section, cells[0]) for section, cells in rows(root)]
+    assert len(hazards) == len(set(hazards))
 
 
 def test_there_are_enough_of_them(root):

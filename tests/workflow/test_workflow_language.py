@@ -105,15 +105,15 @@ def test_a_name_says_what_it_holds(root):
 def test_a_class_name_is_unique_in_the_package(root):
     count = Counter(name for _, text in sources(root) for name in class_names(text))
     assert count
-    new = {name: n for name, n in count.items() if n > SAME_CLASS_NAME.get(name, 1)}
-    assert new == {}, "name it after what only it is"
+    repeated = {name: n for name, n in count.items() if n > SAME_CLASS_NAME.get(name, 1)}
+    assert repeated == {}, "name it after what only it is"
 
 
 def test_no_file_is_longer_than_400_lines(root):
     lines = {name: len(text.splitlines()) for name, text in sources(root)}
     assert lines
-    new = {name: n for name, n in lines.items() if n > LONGER.get(name, LONGEST)}
-    assert new == {}, "split it"
+    too_long = {name: n for name, n in lines.items() if n > LONGER.get(name, LONGEST)}
+    assert too_long == {}, "split it"
 
 
 def test_every_forward_states_shapes(root):

@@ -84,16 +84,20 @@ def modules(root):
 
 
 def violations(module, imported):
-    own = module.split(".")[0]
+    package = module.split(".")[0]
     for name in imported:
-        other = name.split(".")[1]
+        imported_package = name.split(".")[1]
         # The command line names the commands of each stage, by string, not by import.
-        if other == own:
+        if imported_package == package:
             continue
         if (
-            FLOOR[other] > FLOOR[own]
-            or other not in PURE.get(own, {other})
-            or (FLOOR[other] == FLOOR[own] and own in STRANGERS and other in STRANGERS)
+            FLOOR[imported_package] > FLOOR[package]
+            or imported_package not in PURE.get(package, {imported_package})
+            or (
+                FLOOR[imported_package] == FLOOR[package]
+                and package in STRANGERS
+                and imported_package in STRANGERS
+            )
         ):
             yield f"{module} imports {name}"
 
@@ -109,17 +113,17 @@ def test_no_two_packages_import_each_other(root):
     """Floors forbid circles between floors; this forbids them within one."""
     arrows: dict[str, set[str]] = {}
     for module in modules(root):
-        own = module.split(".")[0]
-        others = {name.split(".")[1] for name in imports(f"gendmr.{module}")} - {own}
-        arrows.setdefault(own, set()).update(others)
+        package = module.split(".")[0]
+        imported_packages = {name.split(".")[1] for name in imports(f"gendmr.{module}")} - {package}
+        arrows.setdefault(package, set()).update(imported_packages)
 
     def reach(start):
         reached, waiting = set(), [start]
         while waiting:
-            for other in arrows.get(waiting.pop(), ()):
-                if other not in reached:
-                    reached.add(other)
-                    waiting.append(other)
+            for target in arrows.get(waiting.pop(), ()):
+                if target not in reached:
+                    reached.add(target)
+                    waiting.append(target)
         return reached
 
     assert [package for package in sorted(arrows) if package in reach(package)] == []

@@ -41,11 +41,11 @@ def branches(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def below(nodes: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     """Return what may stand at a key of some nodes, or of the items of lists."""
-    items = [one for node in nodes if "items" in node for one in branches(node["items"])]
+    items = [branch for node in nodes if "items" in node for branch in branches(node["items"])]
     inner = [
         node["properties"][key] for node in [*nodes, *items] if key in node.get("properties", {})
     ]
-    return [one for node in inner for one in branches(node)]
+    return [branch for node in inner for branch in branches(node)]
 
 
 def accepts(node: dict[str, Any], value: Any) -> bool:
@@ -53,13 +53,13 @@ def accepts(node: dict[str, Any], value: Any) -> bool:
     if "enum" in node or "const" in node:
         return value in node.get("enum", [node.get("const")])
     if node.get("type") == "array":
-        each = [
-            one
+        item_schemas = [
+            branch
             for item in node.get("prefixItems", [node.get("items", {})])
-            for one in branches(item)
+            for branch in branches(item)
         ]
         return isinstance(value, list) and all(
-            any(accepts(one, item) for one in each) for item in value
+            any(accepts(schema, item) for schema in item_schemas) for item in value
         )
     if node.get("type") in ("number", "integer"):
         fits = isinstance(value, int if node["type"] == "integer" else int | float)
@@ -86,28 +86,28 @@ def named_values(text: str) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
             nodes, position, place = inner, position + step.end(), f"{place}.{step[1]}"
         if not nodes or any("properties" in node for node in nodes):
             continue
-        rest = text[position:]
-        if one := re.match(rf": {VALUE}", rest):
-            yield place, nodes, one[1]
+        remainder = text[position:]
+        if single := re.match(rf": {VALUE}", remainder):
+            yield place, nodes, single[1]
         elif several := re.match(
-            rf":?`?(?:, for example)? to {VALUE}((?:(?:, | or ){VALUE})*)", rest
+            rf":?`?(?:, for example)? to {VALUE}((?:(?:, | or ){VALUE})*)", remainder
         ):
             more = re.findall(rf"(?:, | or ){VALUE}", several[2])
             yield from ((place, nodes, value) for value in (several[1], *more))
 
 
 def test_values_that_remedies_name_for_a_key_are_accepted_there():
-    seen, wrong = set(), []
+    named, wrong = set(), []
     for remedy in remedies():
         for place, nodes, text in named_values(remedy.text):
             if text in ENGLISH:
                 continue
-            seen.add(f"{place}: {text}")
+            named.add(f"{place}: {text}")
             if not any(accepts(node, yaml.safe_load(text)) for node in nodes):
                 wrong.append((remedy.place, place, text))
     assert wrong == []
-    assert {"annotation.format: glist", "histology.tiles.size: 224", "cohort.require: any"} <= seen
-    assert len(seen) > 15, sorted(seen)
+    assert {"annotation.format: glist", "histology.tiles.size: 224", "cohort.require: any"} <= named
+    assert len(named) > 15, sorted(named)
 
 
 def test_values_that_remedies_name_for_a_key_alone_are_accepted_by_one_of_that_name():
@@ -140,10 +140,10 @@ def test_the_check_of_values_can_fail():
 
 def covered(remedy: Remedy) -> bool:
     """Return whether tests carry a remedy out, or a reason says why none does."""
-    own = [text for module, text, _ in carried_out() if module == remedy.module]
+    module_texts = [text for module, text, _ in carried_out() if module == remedy.module]
     elsewhere = [text for module, text in CARRIED_OUT_ELSEWHERE if module == remedy.module]
     return (
-        any(text in remedy.text for text in (*own, *elsewhere))
+        any(text in remedy.text for text in (*module_texts, *elsewhere))
         # Commands are carried out by the tests that `test_workflow_remedies` names.
         or CHANGING.search(remedy.text) is not None
         or any(re.fullmatch(form, remedy.text, re.DOTALL) for form in (*MADE_AGAIN, *BY_HAND))
@@ -152,43 +152,45 @@ def covered(remedy: Remedy) -> bool:
 
 def test_each_remedy_in_words_is_carried_out_or_has_a_reason():
     """Carry a new remedy out with `mended` of tests/remedies.py, beside the tests of its stage."""
-    assert [(one.place, one.text) for one in single_remedies() if not covered(one)] == []
+    assert [
+        (remedy.place, remedy.text) for remedy in single_remedies() if not covered(remedy)
+    ] == []
 
 
 def test_what_tests_say_they_carry_out_is_a_remedy():
     """A remedy that was worded anew is carried out in its new words."""
-    every = list(single_remedies())
-    handed_on = {one.module for one in every if HANDED_ON.fullmatch(one.text)}
+    all_remedies = list(single_remedies())
+    handed_on = {remedy.module for remedy in all_remedies if HANDED_ON.fullmatch(remedy.text)}
     unknown = [
         (module, text, path)
         for module, text, path in carried_out()
         if module not in handed_on
-        and not any(one.module == module and text in one.text for one in every)
+        and not any(remedy.module == module and text in remedy.text for remedy in all_remedies)
     ]
     assert unknown == []
     assert len(set(carried_out())) > 300
 
 
 def test_reasons_and_tests_elsewhere_are_of_remedies_that_there_are():
-    every = list(single_remedies())
+    all_remedies = list(single_remedies())
     assert [
         key
         for key in CARRIED_OUT_ELSEWHERE
-        if not any(one.module == key[0] and key[1] in one.text for one in every)
+        if not any(remedy.module == key[0] and key[1] in remedy.text for remedy in all_remedies)
     ] == []
-    texts = [one.text for one in every]
+    texts = [remedy.text for remedy in all_remedies]
     assert [
         form
         for form in (*MADE_AGAIN, *BY_HAND)
         if not any(re.fullmatch(form, text, re.DOTALL) for text in texts)
     ] == []
     # Reasons are for kinds that no test can carry out: most are carried out.
-    own = {(module, text) for module, text, _ in carried_out()} | set(CARRIED_OUT_ELSEWHERE)
+    executed = {(module, text) for module, text, _ in carried_out()} | set(CARRIED_OUT_ELSEWHERE)
     by_hand = [
-        one
-        for one in every
-        if any(re.fullmatch(form, one.text, re.DOTALL) for form in BY_HAND)
-        and not any(one.module == module and text in one.text for module, text in own)
+        remedy
+        for remedy in all_remedies
+        if any(re.fullmatch(form, remedy.text, re.DOTALL) for form in BY_HAND)
+        and not any(remedy.module == module and text in remedy.text for module, text in executed)
     ]
     assert len(by_hand) < 130
 

@@ -124,8 +124,8 @@ def known_key(keys: list[str]) -> bool:
             place.append("any")
             continue
         # The keys of the items of a list are told without a number.
-        known = {*keys_of(SCHEMA, place), *keys_of(SCHEMA, [*place, 0])}
-        if key not in known and "any" not in place:
+        schema_keys = {*keys_of(SCHEMA, place), *keys_of(SCHEMA, [*place, 0])}
+        if key not in schema_keys and "any" not in place:
             return False
         place.append(key)
     return True
@@ -143,7 +143,9 @@ def test_keys_of_the_configuration_that_remedies_name_exist():
     ]
     assert len(named) > 100
     wrong = [(remedy.place, keys) for remedy, keys in named if not known_key(keys)]
-    assert [one for one in wrong if one[1][-1] not in ("yaml", "tsv", "json", "smk")] == []
+    assert [
+        named_key for named_key in wrong if named_key[1][-1] not in ("yaml", "tsv", "json", "smk")
+    ] == []
 
 
 def test_rules_and_stages_that_remedies_name_exist():
@@ -161,7 +163,7 @@ def test_rules_and_stages_that_remedies_name_exist():
     ]
     assert len(named) > 10
     # The rule of glioma is one of medicine.
-    assert [one for one in named if one[1] not in rules | {"glioma"}] == []
+    assert [named_rule for named_rule in named if named_rule[1] not in rules | {"glioma"}] == []
 
 
 def test_commands_of_snakemake_name_the_configuration():
@@ -172,7 +174,7 @@ def test_commands_of_snakemake_name_the_configuration():
         if re.search(r"(?<!run )snakemake (?!with|-n)", remedy.text)
     ]
     assert commands
-    assert [one for one in commands if "--configfile CONFIG" not in one[1]] == []
+    assert [command for command in commands if "--configfile CONFIG" not in command[1]] == []
 
 
 def command_named(name: str) -> click.Command:
@@ -184,7 +186,7 @@ def command_named(name: str) -> click.Command:
 
 
 def options_of(command: click.Command) -> set[str]:
-    options = {one for parameter in command.params for one in parameter.opts}
+    options = {option for parameter in command.params for option in parameter.opts}
     inner = command.commands.values() if isinstance(command, click.Group) else ()
     return options.union(*map(options_of, inner))
 
@@ -209,9 +211,9 @@ def test_commands_of_this_package_that_remedies_name_exist():
 
 def test_options_that_remedies_name_exist():
     """Options without a command are those of the command that was given."""
-    known = set().union(*(options_of(command_named(name)) for name in (*LAZY, "estimate")))
-    known |= {"--cores", "--configfile", "--config", "--output-spaces", "--sdm", "--no-deps"}
-    known |= {"--remove", "--update-ids"}  # of PLINK
+    options = set().union(*(options_of(command_named(name)) for name in (*LAZY, "estimate")))
+    options |= {"--cores", "--configfile", "--config", "--output-spaces", "--sdm", "--no-deps"}
+    options |= {"--remove", "--update-ids"}  # of PLINK
     named = [
         (remedy.place, option)
         for remedy in remedies()
@@ -219,7 +221,7 @@ def test_options_that_remedies_name_exist():
         for option in re.findall(r"(?<!\S)\(?(--[a-z][a-z-]+)", remedy.text)
     ]
     assert named
-    assert [one for one in named if one[1] not in known] == []
+    assert [named_option for named_option in named if named_option[1] not in options] == []
 
 
 LOOKED = sorted({words for remedy in remedies() for words in LOOKING.findall(remedy.text)})
@@ -252,8 +254,8 @@ def test_commands_that_change_something_are_carried_out_by_a_test():
         if not any(part in remedy.text for part in CARRIED_OUT)
     ]
     assert unknown == []
-    every = " ".join(remedy.text for remedy in remedies())
-    assert [part for part in CARRIED_OUT if part not in every] == []
+    text = " ".join(remedy.text for remedy in remedies())
+    assert [part for part in CARRIED_OUT if part not in text] == []
 
 
 @pytest.mark.parametrize("name", sorted({name for names in CARRIED_OUT.values() for name in names}))

@@ -54,46 +54,46 @@ def name_of(node: ast.expr) -> str:
 
 def offences(source: str) -> list[str]:
     """Return what a source does that could run what a file or a person says."""
-    found = []
+    offending = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] in MODULES]
+            offending += [alias.name for alias in node.names if alias.name.split(".")[0] in MODULES]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
-            found.append(str(node.module))
+            offending.append(str(node.module))
         elif isinstance(node, ast.Call):
-            found += _offences_of_call(node)
-    return found
+            offending += _offences_of_call(node)
+    return offending
 
 
 def _offences_of_call(node: ast.Call) -> list[str]:
     called = name_of(node.func)
-    found = [called] if called in CALLS or called.endswith(".to_pickle") else []
-    given = {word.arg: word.value for word in node.keywords}
+    offending = [called] if called in CALLS or called.endswith(".to_pickle") else []
+    keywords = {word.arg: word.value for word in node.keywords}
     if called in {"np.load", "numpy.load"}:
-        allowed = given.get("allow_pickle")
+        allowed = keywords.get("allow_pickle")
         if not (isinstance(allowed, ast.Constant) and allowed.value is False):
-            found.append("np.load without allow_pickle=False")
-    elif "allow_pickle" in given and getattr(given["allow_pickle"], "value", True):
-        found.append("allow_pickle")
-    shell = given.get("shell")
+            offending.append("np.load without allow_pickle=False")
+    elif "allow_pickle" in keywords and getattr(keywords["allow_pickle"], "value", True):
+        offending.append("allow_pickle")
+    shell = keywords.get("shell")
     if shell is not None and getattr(shell, "value", True):
-        found.append("shell=True")
+        offending.append("shell=True")
     module, _, function = called.rpartition(".")
     if module == "subprocess" and function in RUN:
-        command = node.args[0] if node.args else given.get("args")
+        command = node.args[0] if node.args else keywords.get("args")
         if isinstance(command, (ast.Constant, ast.JoinedStr, ast.BinOp)):
-            found.append(f"{called} of a text")
-    return found
+            offending.append(f"{called} of a text")
+    return offending
 
 
 def test_no_source_reads_a_pickle_unpacks_an_archive_or_runs_a_text(root):
-    found = {}
+    offences_of = {}
     for folder in SOURCES:
         for path in sorted((root / folder).rglob("*.py")):
             name = str(path.relative_to(root))
             if name != THIS and (wrong := offences(path.read_text(encoding="utf-8"))):
-                found[name] = wrong
-    assert found == ALLOWED, "and take what is gone from the list"
+                offences_of[name] = wrong
+    assert offences_of == ALLOWED, "and take what is gone from the list"
 
 
 @pytest.mark.parametrize(
@@ -267,12 +267,12 @@ def test_the_lock_pins_one_version_of_each_package(root):
 def test_what_is_installed_is_what_is_locked(root):
     if not (Path(sys.prefix) / ".installed").is_file():
         pytest.skip("this environment was not made by make setup")
-    other = {
-        name: f"locked {wanted}, installed {found}"
+    different = {
+        name: f"locked {wanted}, installed {installed}"
         for name, wanted in locked(root).items()
-        if (found := version(name)) != wanted
+        if (installed := version(name)) != wanted
     }
-    assert other == {}
+    assert different == {}
 
 
 # pandas-plink asks for an older numpy than its code needs; of deepbet only the weights are read:
@@ -294,13 +294,13 @@ def test_the_lock_is_complete_and_agrees_with_itself(root):
             continue
         for line in requires:
             need = Requirement(line)
-            other = canonicalize_name(need.name)
+            required = canonicalize_name(need.name)
             if need.marker and not need.marker.evaluate({"extra": ""}):
                 continue
-            if WITH_TORCH.fullmatch(other) or name in LOOSE:
+            if WITH_TORCH.fullmatch(required) or name in LOOSE:
                 continue
-            if other not in pins:
+            if required not in pins:
                 wrong.append(f"{name} needs {line}, which is not locked")
-            elif not need.specifier.contains(pins[other], prereleases=True):
-                wrong.append(f"{name} needs {line}, locked is {pins[other]}")
+            elif not need.specifier.contains(pins[required], prereleases=True):
+                wrong.append(f"{name} needs {line}, locked is {pins[required]}")
     assert wrong == []

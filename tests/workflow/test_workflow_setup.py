@@ -51,8 +51,10 @@ def test_a_second_run_installs_nothing(root):
 
 
 def test_an_old_python_is_refused_with_the_next_step(root, tmp_path):
-    old = script(tmp_path / "python-old", '[ "$1" = --version ] && echo "Python 3.10.9" || exit 1')
-    done = setup(root, tmp_path / "venv", PYTHON=str(old))
+    old_python = script(
+        tmp_path / "python-old", '[ "$1" = --version ] && echo "Python 3.10.9" || exit 1'
+    )
+    done = setup(root, tmp_path / "venv", PYTHON=str(old_python))
     assert done.returncode == 1
     assert "Python 3.10.9 is too old: 3.11 or newer" in done.stderr
     assert "make PYTHON=" in done.stderr
@@ -70,8 +72,8 @@ def test_a_missing_python_and_a_wrong_switch_are_named(root, tmp_path):
 
 def pins(root: Path) -> dict[str, str]:
     lines = (root / "envs/requirements.in").read_text().splitlines()
-    found = [re.match(r"([A-Za-z0-9._-]+)==([\d.]+)", line) for line in lines]
-    return {match[1].lower(): match[2].rstrip(".") for match in found if match}
+    matches = [re.match(r"([A-Za-z0-9._-]+)==([\d.]+)", line) for line in lines]
+    return {match[1].lower(): match[2].rstrip(".") for match in matches if match}
 
 
 def test_locked_packages_run_on_the_python_of_debian(root):

@@ -1,6 +1,8 @@
 """Files of single people that a study brings, as far as they are there: inputs of its rules."""
 
+from gendmr.cli.preflight import check_methods
 from gendmr.connectivity.people import find_people
+from gendmr.errors import Problems
 from gendmr.files.bids import if_exists
 from gendmr.histology.slides import find_slides
 from gendmr.imaging.bids import files_of, find_images, unusable_images
@@ -81,6 +83,11 @@ try:
         )
         for name, section in STUDY.modality_sections().items()
     }
+    # What files lack that a method needs would otherwise show in its first fold, after all stages.
+    if workflow.is_main_process and not STUDY.simulate:
+        unfit = Problems()
+        check_methods(STUDY, unfit)
+        unfit.refuse()
 except GendmrError as error:
     raise WorkflowError(refusal(STUDY, error)) from None
 

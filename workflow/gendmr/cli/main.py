@@ -140,9 +140,16 @@ def estimate(
     from gendmr.estimate.cost import cost_of, measured, table
     from gendmr.estimate.plan import planned_jobs
     from gendmr.estimate.size import study_size
+    from gendmr.files.shipped import ROOT
 
     study = Study.parse(configfile)
-    words = ["--configfile", configfile, *(["--forceall"] if everything or compare else [])]
+    words = [
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--configfile",
+        configfile,
+        *(["--forceall"] if everything or compare else []),
+    ]
     jobs = planned_jobs(*words)
     scans = sum(job.rule == "register_t1w" for job in jobs)
     cost = cost_of(jobs, study, study_size(study, scans=scans, people=people, variants=variants))

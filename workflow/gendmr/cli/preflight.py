@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Collection
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from gendmr.config.base import Section
 from gendmr.config.study import Study
 from gendmr.errors import InputFileError, Problems, first_few
 
@@ -43,6 +46,27 @@ def stage_sections(study: Study) -> dict[str, dict[str, Any]]:
     if study.ranking.enrichment is not None:
         stages["ranking"] = {"enrichment": study.ranking.enrichment.model_dump(mode="json")}
     return stages
+
+
+def check_methods(study: Study, problems: Problems) -> None:
+    """Do the checks of methods, each in a module `preflight` of the package of its kind.
+
+    Parameters
+    ----------
+    study : Study
+        One of a user's own.
+    problems : Problems
+        Receives what files lack that a method needs.
+    """
+    stages: dict[str, Section] = {
+        stage: getattr(study, stage) for stage in study.measuring_stages()
+    }
+    for name, method in study.methods.items():
+        module = f"gendmr.methods.{method.kind}.preflight"
+        if find_spec(module) is not None:
+            check = importlib.import_module(module).check
+            reads = method.reads_of(study.readable(method))
+            problems.attempt(check, f"training.methods.{name}", method, reads, stages)
 
 
 def problems_of(
@@ -90,6 +114,8 @@ def problems_of(
         if section.stage not in doubtful and (section.stage or "modalities" not in doubtful)
     }
     examined = examine(study.cohort, sections, stages, others)
+    if "training" not in doubtful:
+        check_methods(study, others)
     if counts is not None:
         counts.update(examined)
     for error in others.errors:

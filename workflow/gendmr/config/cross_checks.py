@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gendmr.config.methods_check import check_method
+from gendmr.config.methods_check import check_method, check_modality
 from gendmr.config.modalities import SECTIONS
 from gendmr.config.outcomes.base import unmeasured
 from gendmr.errors import ConfigurationError, Problems, did_you_mean, first_few
@@ -28,8 +28,11 @@ def cross_check(study: Study) -> Problems:
         return problems
     for error in unmeasured(study.cohort.outcomes, study.modality_sections()):
         problems.add(error)
-    for section in study.modality_sections().values():
+    stages = {stage: getattr(study, stage) for stage in study.measuring_stages()}
+    for modality, section in study.modality_sections().items():
         problems.attempt(section.check_cohort, study.cohort)
+        measured = stages.get(section.stage or "")
+        problems.attempt(section.check_stage, f"modalities.{modality}", measured)
     lost = {
         name
         for name, outcome in study.cohort.outcomes.items()
@@ -39,9 +42,10 @@ def cross_check(study: Study) -> Problems:
         if study.outcome_of(name) in lost:
             # That the modality is not there was said of the outcome.
             continue
+        where = f"training.methods.{name}"
         problems.attempt(
             check_method,
-            f"training.methods.{name}",
+            where,
             method,
             outcome=study.outcome_of(name),
             cohort=study.cohort,
@@ -49,8 +53,10 @@ def cross_check(study: Study) -> Problems:
             readable=study.readable(method),
         )
         problems.attempt(method.check_cohort, study.cohort)
+        reads = method.reads_of(study.readable(method))
+        problems.attempt(method.check_stages, where, reads, stages)
         for modality, section in study.modality_sections().items():
-            problems.attempt(method.adapt, modality, section)
+            check_modality(where, method, modality, section, stages, problems)
     for error in (*_null_methods(study), *_reference(study)):
         problems.add(error)
     return problems

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from gendmr.config.base import Section
 from gendmr.config.cohort import CohortSection
 from gendmr.config.methods.base import COVARIATES, MethodSection
+from gendmr.config.modalities.base import ModalitySection
 from gendmr.errors import ConfigurationError, Problems, did_you_mean, first_few
 
 
@@ -42,6 +46,46 @@ def check_method(
     problems.attempt(_check_reads, where, method, available, readable)
     problems.attempt(_check_shuffled, where, method, cohort, readable)
     problems.refuse()
+
+
+def check_modality(
+    where: str,
+    method: MethodSection,
+    name: str,
+    section: ModalitySection,
+    stages: Mapping[str, Section],
+    problems: Problems,
+) -> None:
+    """Note what a method wants otherwise of a modality and cannot have.
+
+    Parameters
+    ----------
+    where : str
+        Its place in the configuration, for errors.
+    method : MethodSection
+    name, section : str, ModalitySection
+        The modality, as the study has it.
+    stages : mapping of str to Section
+        Sections of the study by stage.
+    problems : Problems
+        Receives what does not fit.
+    """
+    adapted = problems.attempt(method.adapt, name, section)
+    if adapted is None or name not in method.modality_options:
+        return
+    where = f"{where}.modality_options.{name}"
+    problems.attempt(adapted.check_stage, where, stages.get(section.stage or ""))
+    own, shared = (one.of_cohort().model_dump(mode="json") for one in (adapted, section))
+    keys = [key for key in method.modality_options[name] if own.get(key) != shared.get(key)]
+    if keys:
+        problems.add(
+            ConfigurationError(
+                f"{where} sets {first_few(keys)}, which decide the file of the cohort that all"
+                " methods read",
+                cause="a key that no method can have for itself",
+                next_step=f"set it in modalities.{name}, and take it out of modality_options",
+            )
+        )
 
 
 def _check_outcome(where: str, method: MethodSection, outcome: str, cohort: CohortSection) -> None:

@@ -185,9 +185,11 @@ def table(cost: Cost, *, cores: int, gpus: int) -> str:
     longest = max(cost.stages, key=lambda stage: stage.longest)
     wall = cost.wall(cores, gpus)
     where = f"{cores} cores" + (f" and {gpus} GPUs" if gpus else "")
+    # A sum without methods that nobody has measured is no estimate of the whole.
+    about = "at least" if cost.unmeasured else "about"
     lines += [
         "",
-        f"On {where}: about {_time(wall)}. Longest job: {longest.longest_job},"
+        f"On {where}: {about} {_time(wall)}. Longest job: {longest.longest_job},"
         f" {_time(longest.longest)}. Jobs reserve up to {cost.asked_mb} MB each.",
         f"Rates: {rates['measured']}. The total may be off by a factor of {factor['total']:g}, a"
         f" stage by {factor['stage']:g}; another processor adds its own. Epochs and instances are"

@@ -17,6 +17,7 @@ from gendmr.genotypes.bgen import read_bgen_header
 
 MILLION = 1e6
 TRAINING = ("train_fold", "train_null")
+RANKING = ("rank", "draw")  # rules that stand once for each set of modalities
 UNKNOWN = 100  # instances of a modality whose files cannot be looked into yet
 
 
@@ -193,9 +194,11 @@ def rule_family(job: Job, study: Study) -> str:
     for rule in TRAINING:
         if job.rule == rule or job.rule.startswith(f"{rule}_"):
             return rule
-    verb, _, rest = job.rule.partition("_")
-    known = set(study.modality_sections())
-    return verb if rest and set(rest.split("_")) <= known else job.rule
+    verb, _, modalities = job.rule.partition("_")
+    # `join_expression` is a rule of its own: only of rankings is there one for each set.
+    if verb not in RANKING or not modalities:
+        return job.rule
+    return verb if set(modalities.split("_")) <= set(study.modality_sections()) else job.rule
 
 
 def rate_name(job: Job, study: Study) -> str:

@@ -34,6 +34,27 @@ def families_of(path: str | None, genes: Sequence[str]) -> np.ndarray:
     """
     if path is None:
         return np.full(len(genes), "", dtype=object)
+    members = read_families(path)
+    if not set(members) & set(genes):
+        raise ModalityError(
+            f"{path}: none of its {len(members)} genes is among the {len(genes)} of the study;"
+            f" it has {first_few(members)}, the study {first_few(genes)}",
+            cause="symbols in the one, Ensembl identifiers in the other, or another species",
+            next_step="give expression.symbols, or names as in the matrix",
+        )
+    return np.array([SEPARATOR.join(members.get(gene, [])) for gene in genes], dtype=object)
+
+
+def read_families(path: str) -> dict[str, list[str]]:
+    """Return the families of each gene of a table; see `families_of` for its forms.
+
+    Raises
+    ------
+    InputFileError
+        There is no such file.
+    TableError
+        Neither form; a name that holds `;`.
+    """
     if not Path(path).is_file():
         raise InputFileError(f"{path}: no such file", next_step="check expression.groups")
     text = read_text_file(path, setting="expression.groups")
@@ -64,11 +85,4 @@ def families_of(path: str | None, genes: Sequence[str]) -> np.ndarray:
     wrong = sorted({family for some in members.values() for family in some if SEPARATOR in family})
     if wrong:
         raise TableError(f"{path}: names of families hold {SEPARATOR!r}: {first_few(wrong)}")
-    if not set(members) & set(genes):
-        raise ModalityError(
-            f"{path}: none of its {len(members)} genes is among the {len(genes)} of the study;"
-            f" it has {first_few(members)}, the study {first_few(genes)}",
-            cause="symbols in the one, Ensembl identifiers in the other, or another species",
-            next_step="give expression.symbols, or names as in the matrix",
-        )
-    return np.array([SEPARATOR.join(members.get(gene, [])) for gene in genes], dtype=object)
+    return members

@@ -143,6 +143,25 @@ class MethodSection(Section):
         ConfigurationError
         """
 
+    def check_stages(
+        self, where: str, reads: tuple[str, ...], stages: Mapping[str, Section]
+    ) -> None:
+        """Refuse what the sections of stages lack and the method needs: families of genes, say.
+
+        Parameters
+        ----------
+        where : str
+            Its place in the configuration, for errors.
+        reads : tuple of str
+            Modalities that it reads.
+        stages : mapping of str to Section
+            Sections of the study by stage, those that measure.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+
     def adapt(self, name: str, section: M) -> M:
         """Return a modality's section with what this method wants otherwise.
 

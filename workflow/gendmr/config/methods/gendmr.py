@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -107,6 +107,11 @@ class GendmrMethod(SnpReader, NetworkSection):
             "disk": {"start": 0.2},
         },
     }
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what of its entries does not go together."""
+        if self.width % self.heads:
+            yield f"width: {self.width} is no multiple of heads: {self.heads}"
 
     @classmethod
     def unasked(cls, available: tuple[str, ...], task: str) -> dict[str, Self]:

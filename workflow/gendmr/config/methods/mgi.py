@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from gendmr.config.base import Section
 from gendmr.config.cohort import CohortSection
 from gendmr.config.methods.base import NetworkSection, Resources
 from gendmr.config.optimisation import OptimisationSection
@@ -141,6 +142,24 @@ class MgiMethod(NetworkSection):
                 cause="a misspelt column, or one that the cohort does not declare",
                 next_step="add the column to cohort.covariates and cohort.categorical, or name"
                 " another in `hospital`",
+            )
+
+    def check_stages(
+        self, where: str, reads: tuple[str, ...], stages: Mapping[str, Section]
+    ) -> None:
+        """Refuse the order of the genome where no table says where genes lie.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        expression = stages.get("expression")
+        placed = getattr(expression, "positions", None) is not None
+        if "expression" in reads and self.gene_order == "genomic" and not placed:
+            raise ConfigurationError(
+                f"{where}.gene_order: genomic, and expression.positions names no table of places",
+                cause="a study whose genes have no places",
+                next_step="set expression.positions, or choose `gene_order: alphabetical`",
             )
 
     def fill_in(self) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from gendmr.config.base import Section
 from gendmr.config.methods.base import M, NetworkSection, Resources
 from gendmr.config.modalities.expression import ExpressionModalitySection
 from gendmr.config.modalities.patch import PatchSection
 from gendmr.config.optimisation import OptimisationSection
-from gendmr.errors import first_few
+from gendmr.errors import ConfigurationError, first_few
 
 MCAT_FAMILIES: dict[str, tuple[str, ...]] = {
     "tumour": ("Tumor Suppressor Genes", "Oncogenes"),
@@ -100,6 +101,24 @@ class SubspaceMethod(NetworkSection):
         if self.compat == "released" and isinstance(section, PatchSection):
             return section.model_copy(update={"scale": "none"})
         return super().adapt(name, section)
+
+    def check_stages(
+        self, where: str, reads: tuple[str, ...], stages: Mapping[str, Section]
+    ) -> None:
+        """Refuse expression without families of genes, of which subspaces are made.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        expression = stages.get("expression")
+        if "expression" in reads and getattr(expression, "groups", None) is None:
+            raise ConfigurationError(
+                f"{where}: subspaces are made of families of genes, and expression.groups names no"
+                " table of them",
+                cause="a study without families, or one in which another method was meant",
+                next_step="set expression.groups, or choose the method mil",
+            )
 
     def contradictions(self) -> Iterator[str]:
         """Yield what of its entries does not go together."""

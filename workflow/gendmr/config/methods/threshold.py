@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+from gendmr.config.base import Section
 from gendmr.config.methods.base import MethodSection
+from gendmr.errors import ConfigurationError, did_you_mean, first_few
 
 
 class ThresholdMethod(MethodSection):
@@ -19,3 +22,21 @@ class ThresholdMethod(MethodSection):
     readable: ClassVar[tuple[str, ...] | None] = ("slice",)
     adjusted: ClassVar[bool] = False
     attributes: ClassVar[bool] = False
+
+    def check_stages(
+        self, where: str, reads: tuple[str, ...], stages: Mapping[str, Section]
+    ) -> None:
+        """Refuse a channel that images do not have.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        available = getattr(stages.get("lesions"), "channels", ())
+        if self.channel is not None and self.channel not in available:
+            raise ConfigurationError(
+                f"{where}.channel = {self.channel!r}: no such channel; `lesions: channels:` has"
+                f" {first_few(available, 20)}{did_you_mean([self.channel], available)}",
+                cause="a misspelt name, or a channel that the section lesions does not name",
+                next_step="name one of these, or leave channel out for the first",
+            )

@@ -69,6 +69,21 @@ class ModalitySection(Section):
         ConfigurationError
         """
 
+    def check_stage(self, where: str, stage: Any) -> None:
+        """Refuse what the stage that measures the modality does not give.
+
+        Parameters
+        ----------
+        where : str
+            Place of the section in the configuration, for errors.
+        stage : Section or None
+            Section of the stage; None where the modality brings its own files.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+
     def user_files(self) -> tuple[str, ...]:
         """Return those of its files that the user brings: their checksums are recorded."""
         return ()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator
 
 from gendmr.config.modalities.base import ModalitySection
-from gendmr.errors import first_few
+from gendmr.errors import ConfigurationError, did_you_mean, first_few
 
 BATCH = 64  # slices that stand in memory at a time, with what a network computes from them
 MAPS = 64  # maps of the size of a slice that a network computes from one
@@ -41,6 +41,23 @@ class SliceSection(ModalitySection):
             "volumes": f"{results}/lesions/volumes.h5",
             "quality": f"{results}/lesions/quality.tsv",
         }
+
+    def check_stage(self, where: str, stage: Any) -> None:
+        """Refuse a channel that images do not have.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        available = getattr(stage, "channels", ())
+        absent = [name for name in self.channels if name not in available]
+        if absent:
+            raise ConfigurationError(
+                f"{where}.channels: {first_few(absent)}: no such channel; `lesions: channels:` has"
+                f" {first_few(available, 20)}{did_you_mean(absent, available)}",
+                cause="a misspelt name, or a channel that the section lesions does not name",
+                next_step="name some of these, or leave channels out for all",
+            )
 
     def bytes_of_fold(self, people: int, instances: int) -> float:
         """Return the memory of a fold: a batch of slices; masks and outputs of the validation."""

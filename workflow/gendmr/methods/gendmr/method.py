@@ -46,7 +46,6 @@ from gendmr.engine.device import torch_generator
 from gendmr.engine.layout import Layout
 from gendmr.engine.network import FitProblem, Step, mean_loss
 from gendmr.engine.phase import TASK, Phase, Term, task_term
-from gendmr.errors import TrainingError
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
 from gendmr.methods.fitted_network import FittedNetwork
@@ -74,20 +73,9 @@ def build(options: MethodOptions) -> Gendmr:
 
 
 class Gendmr(NetworkMethod):
-    """GenDMR with its options.
-
-    Raises
-    ------
-    TrainingError
-        The heads do not divide the width.
-    """
+    """GenDMR with its options."""
 
     def __init__(self, section: GendmrMethod, options: MethodOptions) -> None:
-        if section.width % section.heads:
-            raise TrainingError(
-                f"the width {section.width} is not a multiple of {section.heads} heads",
-                next_step="change width or heads of the method",
-            )
         super().__init__(section, options)
         self.options = section
 

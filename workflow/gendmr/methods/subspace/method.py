@@ -22,7 +22,7 @@ from gendmr.engine.layout import Layout
 from gendmr.engine.network import OUTPUT, FitProblem, Step, mean_loss, target_of
 from gendmr.engine.phase import TASK, Phase, Term
 from gendmr.engine.training import Replicates
-from gendmr.errors import TrainingError, first_few
+from gendmr.errors import TrainingError, first_few, plural
 from gendmr.methods.bags import (
     EXPRESSION,
     FEATURES,
@@ -274,13 +274,14 @@ def genes_of(
         raise TrainingError(
             f"subspaces without a gene: {first_few(empty)}; families of the study:"
             f" {first_few(present, 12)}",
-            cause="no expression.groups, families spelt otherwise, or all genes in two subspaces",
-            next_step="set expression.groups, and name its families in the method's subspaces",
+            cause="genes of the families that no matrix has, or all genes in two subspaces",
+            next_step="name families with genes of their own in `subspaces` of the method",
         )
     counts = ", ".join(f"{name} {len(chosen)}" for name, chosen in places.items())
     notes = [f"Genes by subspace: {counts}."]
     if shared.any():
-        notes.append(f"{int(shared.sum())} genes are in several subspaces, and so in none.")
+        count = int(shared.sum())
+        notes.append(f"{plural(count, 'gene is', 'genes are')} in several subspaces, so in none.")
     return places, notes
 
 
