@@ -253,8 +253,8 @@ def null(folder: Path, name: str, permutations: int, folds: list[int]) -> None:
     started, own, permuted = time.process_time(), [], []
     for fold in folds:
         path = folder / "null" / name / f"fold-{fold}.nc"
-        asked = {"method": name, "repeat": 0, "fold": fold, "options": options, "seed": study.seed}
-        fit_null(cohort, path, **asked, first=0, count=permutations, device="cpu")
+        job = {"method": name, "repeat": 0, "fold": fold, "options": options, "seed": study.seed}
+        fit_null(cohort, path, **job, first=0, count=permutations, device="cpu")
         stored = read_dataset(path, null_schema(options.reads))
         permuted.append(stored["mean_abs_expression"].to_pandas())  # (permutation, gene)
         own.append(_gene_scores(folder, name, fold))

@@ -68,8 +68,8 @@ def compare(folder: Path, names: list[str]) -> pd.DataFrame:
             options = study.method_options(name)
             task = task_of(options.outcome, options.task)
             target = Path(place) / name / "repeat-0" / f"fold-{number}"
-            asked = {"method": name, "repeat": 0, "fold": number, "options": options}
-            train_fold(cohort, target, **asked, seed=study.seed, device="cpu")
+            job = {"method": name, "repeat": 0, "fold": number, "options": options}
+            train_fold(cohort, target, **job, seed=study.seed, device="cpu")
             people = read_table(target / "predictions.tsv", {"participant_id": "text"}, extra=True)
             fold = people["participant_id"].map(fold_of)
             train = people[people["set"] == "train"]
@@ -86,8 +86,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("methods", nargs="+")
-    asked = parser.parse_args()
-    compare(asked.folder, asked.methods).to_csv(sys.stdout, sep="\t", float_format="%.4f")
+    arguments = parser.parse_args()
+    compare(arguments.folder, arguments.methods).to_csv(sys.stdout, sep="\t", float_format="%.4f")
 
 
 if __name__ == "__main__":
