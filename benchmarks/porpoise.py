@@ -278,10 +278,10 @@ def stability(folder: Path, names: list[str]) -> pd.DataFrame:
     for one, other in itertools.combinations(names, 2):
         each = []
         for fold in range(FOLDS):
-            pair = pd.DataFrame(
-                {place: _gene_scores(folder, name, fold) for place, name in enumerate((one, other))}
-            ).query("`0` > 0 or `1` > 0")
-            first = [set(pair[place].nlargest(20).index) for place in pair]
+            columns = [_gene_scores(folder, name, fold) for name in (one, other)]
+            pair = pd.concat(columns, axis=1, keys=[one, other])
+            pair = pair[(pair > 0).any(axis=1)]
+            first = [set(pair[name].nlargest(20).index) for name in pair]
             each.append((pair.corr("spearman").iloc[0, 1], len(first[0] & first[1])))
         spearman, shared = np.mean(each, axis=0)
         rows.append({"one": one, "other": other, "spearman": spearman, "of_20": shared})
