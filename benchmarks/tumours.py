@@ -180,14 +180,14 @@ def macro_auc(path: Path) -> float:
     return float(row["value"].iloc[0])
 
 
-def table(folder: Path, against: str) -> pd.DataFrame:
+def table(folder: Path, seeds: list[int], against: str) -> pd.DataFrame:
     """Return mean AUC of each method, and its difference from one with a 95 % interval."""
     values = pd.DataFrame(
         {
             place.name: {
                 path.parent.name: macro_auc(path) for path in place.glob("training/*/metrics.tsv")
             }
-            for place in sorted(folder.glob("cohort-*"))
+            for place in (folder / f"cohort-{seed}" for seed in seeds)
         }
     )
     rows = []
@@ -211,7 +211,7 @@ def table(folder: Path, against: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def patches(folder: Path, names: list[str]) -> pd.DataFrame:
+def patches(folder: Path, seeds: list[int], names: list[str]) -> pd.DataFrame:
     """Return how far planted patches stand out in the attributions of held-out people.
 
     `precision` is the share of the top decile of a bag that is planted, `base` that of the bag,
@@ -220,7 +220,7 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
     is the share of planted patches in the top decile, which has no room for more than `most`.
     """
     rows = []
-    for place in sorted(folder.glob("cohort-*")):
+    for place in (folder / f"cohort-{seed}" for seed in seeds):
         planted = pd.read_csv(place / "simulate" / "planted_patches.tsv", sep="\t")
         named = set(zip(planted["slide_id"], planted["x"], planted["y"], strict=True))
         slides = pd.read_csv(place / "simulate" / "slides.tsv", sep="\t")
@@ -273,17 +273,16 @@ def patches(folder: Path, names: list[str]) -> pd.DataFrame:
 def main() -> None:
     """Run a part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    every = argparse.ArgumentParser(add_help=False)
+    every.add_argument("folder", type=Path)
+    every.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of cohorts")
     parts = parser.add_subparsers(dest="part", required=True)
-    part = parts.add_parser("run")
-    part.add_argument("folder", type=Path)
-    part.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of cohorts")
+    part = parts.add_parser("run", parents=[every])
     part.add_argument("--methods", nargs="*", default=[])
     part.add_argument("--change", type=yaml.safe_load, default={}, help="of simulate.tumours, YAML")
-    part = parts.add_parser("table")
-    part.add_argument("folder", type=Path)
+    part = parts.add_parser("table", parents=[every])
     part.add_argument("--against", default=WHOLE, choices=sorted(METHODS))
-    part = parts.add_parser("patches")
-    part.add_argument("folder", type=Path)
+    part = parts.add_parser("patches", parents=[every])
     part.add_argument(
         "--methods",
         nargs="+",
@@ -293,10 +292,10 @@ def main() -> None:
     if arguments.part == "run":
         run(arguments.folder, arguments.seeds, arguments.methods, arguments.change)
     elif arguments.part == "patches":
-        shown = patches(arguments.folder, arguments.methods)
+        shown = patches(arguments.folder, arguments.seeds, arguments.methods)
         shown.to_csv(sys.stdout, sep="\t", index=False, float_format="%.3f")
     else:
-        table(arguments.folder, arguments.against).to_csv(
+        table(arguments.folder, arguments.seeds, arguments.against).to_csv(
             sys.stdout, sep="\t", index=False, float_format="%.3f"
         )
 
