@@ -250,17 +250,31 @@ def null(folder: Path, name: str, permutations: int, folds: list[int]) -> None:
     stratify_people(
         cohort / "participants.tsv", None, study.cohort, study.seed, cohort / "strata.tsv"
     )
-    started, own, permuted = time.process_time(), [], []
+    started = time.process_time()
+    own: list[pd.Series] = []
+    permuted: list[pd.DataFrame] = []
     for fold in folds:
         path = folder / "null" / name / f"fold-{fold}.nc"
-        job = {"method": name, "repeat": 0, "fold": fold, "options": options, "seed": study.seed}
-        fit_null(cohort, path, **job, first=0, count=permutations, device="cpu")
+        fit_null(
+            cohort,
+            path,
+            method=name,
+            repeat=0,
+            fold=fold,
+            first=0,
+            count=permutations,
+            options=options,
+            seed=study.seed,
+            device="cpu",
+        )
         stored = read_dataset(path, null_schema(options.reads))
-        permuted.append(stored["mean_abs_expression"].to_pandas())  # (permutation, gene)
+        scores = stored["mean_abs_expression"]  # (permutation, gene)
+        permuted.append(pd.DataFrame(scores.values, columns=stored["expression"].values))
         own.append(_gene_scores(folder, name, fold))
     seconds = (time.process_time() - started) / permutations / len(folds)
-    by_chance = sum(permuted) / len(folds)
-    above = (sum(own) / len(folds)).reindex(by_chance.columns) > by_chance.max()
+    by_chance = pd.concat(permuted).groupby(level=0).mean()
+    mean = pd.concat(own, axis=1).mean(axis=1).reindex(by_chance.columns)
+    above = mean > by_chance.max()
     print(
         f"{name}: {permutations} permutations of {len(folds)} folds, {seconds:.1f} CPU s each, 99"
         f" of {FOLDS} folds {99 * FOLDS * seconds / 3600:.1f} h; {above.sum()} of {len(above)}"
@@ -282,8 +296,9 @@ def stability(folder: Path, names: list[str]) -> pd.DataFrame:
             pair = pd.concat(columns, axis=1, keys=[one, other])
             pair = pair[(pair > 0).any(axis=1)]
             first = [set(pair[name].nlargest(20).index) for name in pair]
-            each.append((pair.corr("spearman").iloc[0, 1], len(first[0] & first[1])))
-        spearman, shared = np.mean(each, axis=0)
+            agreement = pair[one].corr(pair[other], method="spearman")
+            each.append([float(agreement), float(len(first[0] & first[1]))])
+        spearman, shared = np.mean(np.array(each), axis=0)
         rows.append({"one": one, "other": other, "spearman": spearman, "of_20": shared})
     return pd.DataFrame(rows)
 

@@ -68,8 +68,16 @@ def compare(folder: Path, names: list[str]) -> pd.DataFrame:
             options = study.method_options(name)
             task = task_of(options.outcome, options.task)
             target = Path(place) / name / "repeat-0" / f"fold-{number}"
-            job = {"method": name, "repeat": 0, "fold": number, "options": options}
-            train_fold(cohort, target, **job, seed=study.seed, device="cpu")
+            train_fold(
+                cohort,
+                target,
+                method=name,
+                repeat=0,
+                fold=number,
+                options=options,
+                seed=study.seed,
+                device="cpu",
+            )
             people = read_table(target / "predictions.tsv", {"participant_id": "text"}, extra=True)
             fold = people["participant_id"].map(fold_of)
             train = people[people["set"] == "train"]
