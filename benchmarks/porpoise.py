@@ -43,7 +43,7 @@ from gendmr.training.null import fit_null
 from gendmr.training.readout import instance_scores
 from in_process import join_cohort
 
-VALIDATION = {"baseline": 0.05, "network": 0.15}
+VALIDATION = {"baseline": 0.05, "network": 0.15, "everybody": 0.005}  # at least one a class
 FOLDS = 5
 MARKERS = {
     "idh": "idh_status",
@@ -199,20 +199,23 @@ def train(
     names: list[str],
     folds: list[int],
     as_networks: bool = False,
+    everybody: bool = False,
     seed: int | None = None,
 ) -> None:
     """Train methods of the study, and print what held-out people say.
 
-    `as_networks` keeps the people of the networks' inner validation from baselines too. With a
+    `as_networks` keeps the people of the networks' inner validation from baselines too; `everybody`
+    keeps one of each class, for comparisons with figures from all people outside a fold. With a
     `seed` that is not the study's, results stand under the name of the method and the seed.
     """
     study = Study.parse(folder / "study.yaml")
     seed = study.seed if seed is None else seed
     for name in names or list(study.methods):
         label = name if seed == study.seed else f"{name}-seed-{seed}"
+        label += "-everybody" if everybody else ""
         options = study.method_options(name)
         network = study.methods[name].network or as_networks
-        kind = "network" if network else "baseline"
+        kind = "network" if network else "everybody" if everybody else "baseline"
         use_splits(folder, kind)
         started = time.process_time()
         for fold in folds:
@@ -352,6 +355,7 @@ def main() -> None:
     part.add_argument("methods", nargs="*")
     part.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
     part.add_argument("--as-networks", action="store_true", help="baselines, on as few people")
+    part.add_argument("--everybody", action="store_true", help="baselines, on all people outside")
     part.add_argument("--seed", type=int, help="in place of the study's")
     parts.add_parser("table").add_argument("folder", type=Path)
     part = parts.add_parser("null")

@@ -212,7 +212,7 @@ BY_HAND: dict[str, str] = {
     r"name the folder that fMRIPrep wrote, .*": "it asks for another file of the user",
     r"predict with the version that trained, .*": "it asks for another version of this program",
     r"(df -h|make room).*|give the same command again": "it asks for room on the disk",
-    r"mend what PLINK names in the inputs, .*|give these \{what\} names of letters, .*": (
+    r"mend what PLINK names in the inputs, .*|give these \{noun\} names of letters, .*": (
         "it passes on what another program said"
     ),
     r"choose (a method that reads|the methods of another outcome) .*": (

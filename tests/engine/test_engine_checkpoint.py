@@ -132,7 +132,7 @@ def test_a_damaged_checkpoint_is_set_aside(
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     lines: list[str] = []
     tmp_path = tmp_path / "checkpoints"
-    place = Checkpoint(tmp_path, "abc", say=lines.append)
+    place = Checkpoint(tmp_path, "abc", progress=lines.append)
     assert place.load() is None
     tensors = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False])}
     state = {"epoch": 3, "value": [[float("-inf"), 0.1 + 0.2]], "big": 2**100}

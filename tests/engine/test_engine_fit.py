@@ -106,7 +106,7 @@ def test_a_killed_fit_goes_on_in_its_phase_to_the_same_bytes(
             raise Stop(line)
 
     lines: list[str] = []
-    checkpoint = Checkpoint(tmp_path, "key", every=2, say=lines.append)
+    checkpoint = Checkpoint(tmp_path, "key", epochs_between=2, progress=lines.append)
     with pytest.raises(Stop):
         run(network, make, [problem(1)], phases, checkpoint=checkpoint, progress=stop, **more)
     again, _ = run(network, make, [problem(1)], phases, checkpoint=checkpoint, **more)

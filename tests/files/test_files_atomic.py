@@ -49,7 +49,6 @@ SCRATCH = {
     "tracking/show.py": {"log"},  # what a server says, removed when it ends
     "engine/checkpoint.py": {"self"},  # a checkpoint set aside: renamed, not written
     "files/session.py": {"folder"},
-    "files/shipped.py": {"new"},  # a link that is renamed into place
     "files/seal.py": {"source", "new_seal"},  # the one rename that all others go through
 }
 WRITERS = {

@@ -295,7 +295,9 @@ def test_an_interrupted_fit_with_teachers_goes_on_to_the_same_weights(
             raise KeyboardInterrupt
 
     said: list[str] = []
-    checkpoint = Checkpoint(folder=tmp_path / "checkpoints", key="key", every=2, say=said.append)
+    checkpoint = Checkpoint(
+        folder=tmp_path / "checkpoints", key="key", epochs_between=2, progress=said.append
+    )
     with pytest.raises(KeyboardInterrupt):
         fit(fold, progress=stop, checkpoint=checkpoint)
     again = fit(fold, checkpoint=checkpoint)

@@ -29,7 +29,11 @@ METHODS = {
     "all": {**SMALL, "optimisation": {**LONG, "epochs": 30}, "channel_dropout": 0.4},
     "threshold": {"kind": "threshold", "channel": "flair"},
     "blind": {"kind": "threshold", "channel": "pre"},
-    "absent": {"kind": "threshold", "channel": "t2"},
+    "unread": {
+        "kind": "threshold",
+        "channel": "flair",
+        "modality_options": {"slice": {"channels": ["pre", "post"]}},
+    },
 }
 
 
@@ -69,7 +73,7 @@ def test_turned__is_undone(seed, side, channels):
     maps = torch.randn(5, channels, side, side, generator=random)
     flips = torch.randint(0, 2, (5, 3), generator=random)
     turned_maps = turned(maps, flips)
-    assert torch.equal(turned(turned_maps, flips, back=True), maps)
+    assert torch.equal(turned(turned_maps, flips, inverse=True), maps)
     for one, other in zip(maps, turned_maps, strict=True):
         assert torch.equal(one.flatten().sort().values, other.flatten().sort().values)
 
@@ -112,14 +116,14 @@ def test_a_threshold_finds_what_one_channel_tells(folder):
 
 
 def test_a_channel_that_is_not_read_is_refused(folder):
-    names = ["absent"]
+    names = ["unread"]
     with mended(
         "methods/threshold/method.py",
         "name one of these",
         ConfigurationError,
         lambda: train(folder, names[0]),
     ) as refused:
-        assert "'t2': not read; there are 'pre', 'flair'" in refused.what
+        assert "'flair': not read; there are 'pre', 'post'" in refused.what
         names[0] = "threshold"
 
 

@@ -25,7 +25,8 @@ from gendmr.training.model import read_model
 from remedies import mended
 
 Edited = Callable[[str, Callable[[xr.Dataset], xr.Dataset]], Path]
-OTHERS: dict[str, Any] = {"known": "other-people"}  # the factories number all people alike
+# The factories number all people alike.
+OTHERS: dict[str, Any] = {"training_people": "other-people"}
 
 
 def predict(study: Path, on: Path, output: Path, **more: Any) -> dict[str, Prediction]:
@@ -54,7 +55,9 @@ def test_predict_study__finds_cases_of_another_cohort(
 def test_predict_study__gives_the_held_out_people_of_a_fold_what_the_fold_gave(
     study: Path, tmp_path: Path
 ) -> None:
-    predictions = predict(study, study, tmp_path, methods=["ridge"], fold=(0, 1), known="leave-out")
+    predictions = predict(
+        study, study, tmp_path, methods=["ridge"], fold=(0, 1), training_people="leave-out"
+    )
     written = read_table(
         study / "training/ridge/repeat-0/fold-1/predictions.tsv",
         {"participant_id": "text"},
@@ -174,24 +177,24 @@ def test_predict_study__refuses_measurements_in_another_unit(
 
 def test_predict_study__names_people_of_the_training_set(study: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"trained on 240 of 240 people: '0000'") as error:
-        predict(study, study / "cohort", tmp_path, known="refuse", methods=["ridge"])
+        predict(study, study / "cohort", tmp_path, training_people="refuse", methods=["ridge"])
     assert "--known leave-out" in error.value.next_step
     with pytest.raises(ModelError, match="nobody is left"):
-        predict(study, study / "cohort", tmp_path, known="leave-out", methods=["ridge"])
+        predict(study, study / "cohort", tmp_path, training_people="leave-out", methods=["ridge"])
 
 
 def test_predict_study__after_what_its_remedies_say(
     study: Path, second: Path, tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {"known": "refuse", "methods": ["ridge"], "fold": (0, 1)}
+    options: dict[str, Any] = {"training_people": "refuse", "methods": ["ridge"], "fold": (0, 1)}
 
     def run() -> None:
         predict_study(study, second, tmp_path / "out", **options)
 
     module = "predict/matching.py"
     with mended(module, "if they are different people, say so", ModelError, run):
-        options["known"] = "other-people"
-    options |= {"known": "leave-out", "fold": None}
+        options["training_people"] = "other-people"
+    options |= {"training_people": "leave-out", "fold": None}
     with mended(module, "or one fold with --fold: its held-out people are left", ModelError, run):
         options["fold"] = (0, 1)
 

@@ -10,20 +10,20 @@ from typing import Any
 def first_few(ids: Iterable[object], limit: int = 5) -> str:
     """Return the first `limit` identifiers, quoted, and how many more there are."""
     listed = [repr(str(item)) for item in ids]
-    shown = ", ".join(listed[:limit])
-    return f"{shown} and {len(listed) - limit} more" if len(listed) > limit else shown
+    text = ", ".join(listed[:limit])
+    return f"{text} and {len(listed) - limit} more" if len(listed) > limit else text
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
+def plural(count: int, singular: str, plural_form: str | None = None) -> str:
     """Return a number with its noun.
 
     >>> plural(1, "person", "people"), plural(1200, "gene")
     ('1 person', '1,200 genes')
     """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {singular if count == 1 else plural_form or singular + 's'}"
 
 
-def did_you_mean(wrong: Iterable[str], candidates: Iterable[str]) -> str:
+def did_you_mean(names: Iterable[str], candidates: Iterable[str]) -> str:
     """Return which names are near others, as a question; an empty text where none is.
 
     >>> did_you_mean(["covariate", "x"], ["covariates", "columns"])
@@ -31,9 +31,9 @@ def did_you_mean(wrong: Iterable[str], candidates: Iterable[str]) -> str:
     """
     folded = {name.casefold(): name for name in candidates}
     pairs = []
-    for name in wrong:
+    for name in names:
         near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-        pairs += [f"{folded[other]!r} for {name!r}" for other in near]
+        pairs += [f"{folded[candidate]!r} for {name!r}" for candidate in near]
     return f"; did you mean {', '.join(pairs[:5])}?" if pairs else ""
 
 
@@ -110,9 +110,9 @@ class Problems:
 
     def add(self, error: GendmrError) -> None:
         """Note one error, or each of several."""
-        for each in error.errors if isinstance(error, SeveralErrors) else (error,):
-            if str(each) not in map(str, self.errors):
-                self.errors.append(each)
+        for listed in error.errors if isinstance(error, SeveralErrors) else (error,):
+            if str(listed) not in map(str, self.errors):
+                self.errors.append(listed)
 
     def attempt(self, check: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """Return what a check returns; None where it raises, which is noted."""

@@ -120,9 +120,9 @@ def save(
     if sentence is not None:
         metadata["png"]["Description"] = sentence
     box = "tight" if crop else None
-    with ExitStack() as both:
+    with ExitStack() as files:
         for kind in ("png", "svg") if vector else ("png",):
-            temporary = both.enter_context(atomic_path(path.with_suffix(f".{kind}")))
+            temporary = files.enter_context(atomic_path(path.with_suffix(f".{kind}")))
             figure.savefig(temporary, format=kind, metadata=metadata[kind], bbox_inches=box)
 
 

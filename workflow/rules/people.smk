@@ -34,8 +34,8 @@ try:
     FUNCTIONAL_FILES = (STUDY.connectivity and find_people(STUDY.connectivity)) or {}
     FUNCTIONAL = [
         path
-        for one in FUNCTIONAL_FILES.values()
-        for file in one.files
+        for person in FUNCTIONAL_FILES.values()
+        for file in person.files
         for path in if_exists(file)
     ]
     # images with masks of lesions, slides, and files of people that a modality lists
@@ -49,8 +49,8 @@ try:
     elif STUDY.lesions:
         LESION_FILES = [
             path
-            for one in find_lesions(STUDY.lesions).values()
-            for file in one.files()
+            for images in find_lesions(STUDY.lesions).values()
+            for file in images.files()
             for path in if_exists(file)
         ]
     # A simulated study knows its slides before they are made.
@@ -69,9 +69,9 @@ try:
     SLIDE_IMAGES = {}
     if STUDY.histology and STUDY.histology.tiles:
         SLIDE_IMAGES = {
-            one.slide: one.path
-            for one in find_slides(STUDY.histology)
-            if one.participant and one.slide not in STUDY.histology.exclude
+            slide.slide: slide.path
+            for slide in find_slides(STUDY.histology)
+            if slide.participant and slide.slide not in STUDY.histology.exclude
         }
     # A simulated study knows its maps before they are made.
     SIMULATED_MAPS = f"results/{STUDY.study}/simulate/maps.tsv"

@@ -12,7 +12,9 @@ GENES_OPTION = f"--genes {GENES[0]}" if GENES else ""
 RANKED_BY_READS = {}
 for name in RANKED:
     reads = tuple(
-        one for one in SLICES[name].reads if one in MODALITIES and SECTIONS[one].shared
+        source
+        for source in SLICES[name].reads
+        if source in MODALITIES and SECTIONS[source].shared
     )
     RANKED_BY_READS.setdefault(reads, []).append(name)
 WITH_GENES = [
@@ -135,7 +137,7 @@ for reads, names in RANKED_BY_READS.items():
         params:
             options=ranking_options,
             chunks=null_chunks,
-            reads=[f"--reads {one}" for one in reads],
+            reads=[f"--reads {source}" for source in reads],
             genes=GENES_OPTION if "genes" in tables_of(reads) else "",
             cohort=subpath(input.provenance, parent=True),
             folder=subpath(output.summary, parent=True),

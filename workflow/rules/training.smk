@@ -25,21 +25,21 @@ rule training:
                 method=names,
                 repeat=REPEATS,
                 fold=FOLDS,
-                file=left,
+                file=extra_files,
             )
-            for left, names in METHODS_BY_LEFT_FILES.items()
+            for extra_files, names in METHODS_BY_LEFT_FILES.items()
         ],
         [null_of(name) for name in STUDY.null_methods()],
 
 
 # A rule for each set of files that a task or a method leaves beside those of every fold, since
 # outputs of a rule cannot depend on its wildcards.
-for left, names in METHODS_BY_LEFT_FILES.items():
+for extra_files, names in METHODS_BY_LEFT_FILES.items():
 
     rule:
         """Fit one method on the training people of one fold, predict everybody, attribute."""
         name:
-            "train_fold" + "".join(f"_{stem}" for stem in stems_of(left))
+            "train_fold" + "".join(f"_{stem}" for stem in stems_of(extra_files))
         input:
             participants="results/{study}/cohort/participants.tsv",
             description="results/{study}/cohort/participants.json",
@@ -67,7 +67,7 @@ for left, names in METHODS_BY_LEFT_FILES.items():
             left=nonempty(
                 [
                     f"results/{{study}}/training/{{method}}/repeat-{{repeat}}/fold-{{fold}}/{file}"
-                    for file in left
+                    for file in extra_files
                 ]
             ),
         log:

@@ -163,21 +163,25 @@ def check_build(genes: pd.DataFrame, declared: str, path: str | Path) -> str:
     start = genes.drop_duplicates("gene").set_index("gene")["start"]
     fits = {}
     for build, anchors in ANCHORS.items():
-        known = start.reindex(list(anchors)).dropna()
-        places = np.array([anchors[name] for name in known.index])
-        fits[build] = int((np.abs(known.to_numpy() - places) <= TOLERANCE).sum())
-        held = len(known)
+        in_table = start.reindex(list(anchors)).dropna()
+        places = np.array([anchors[name] for name in in_table.index])
+        fits[build] = int((np.abs(in_table.to_numpy() - places) <= TOLERANCE).sum())
+        n_anchors = len(in_table)
     counts = ", ".join(f"{build} {fits[build]}" for build in sorted(fits))
-    said = f"of {held} known genes in the table, in place for: {counts}"
-    other = max(fits, key=lambda build: fits[build])
-    if other != declared and fits[other] >= ENOUGH_ANCHORS and fits[other] > fits.get(declared, 0):
+    summary = f"of {n_anchors} known genes in the table, in place for: {counts}"
+    best_fit = max(fits, key=lambda build: fits[build])
+    if (
+        best_fit != declared
+        and fits[best_fit] >= ENOUGH_ANCHORS
+        and fits[best_fit] > fits.get(declared, 0)
+    ):
         raise AnnotationError(
-            f"{path}: declared as {declared}, but {said}",
+            f"{path}: declared as {declared}, but {summary}",
             cause="a gene table of another genome build",
             next_step=f"give a gene table of the genotypes' build, or set annotation.build to"
-            f" {other} if the genotypes are {other} too",
+            f" {best_fit} if the genotypes are {best_fit} too",
         )
-    return said
+    return summary
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -197,10 +201,10 @@ def _place(path: Path, number: int, start: str, end: str, form: str) -> tuple[in
     )
 
 
-def _malformed(path: Path, number: int, line: str, form: str, wanted: str) -> AnnotationError:
+def _malformed(path: Path, number: int, line: str, form: str, expected: str) -> AnnotationError:
     return AnnotationError(
         f"{path}: line {number} has {len(line.split())} columns: {line[:60]!r}; {form} has"
-        f" {wanted}",
+        f" {expected}",
         cause="another format",
         next_step="set annotation.format to gene.loc, glist or gtf",
     )
@@ -211,29 +215,29 @@ Row = tuple[str, str, int, int, str]
 
 def _gene_loc(path: Path) -> Iterator[Row]:
     for number, line in _lines(path):
-        parts = line.split()
-        if not 4 <= len(parts) <= 6:
+        fields = line.split()
+        if not 4 <= len(fields) <= 6:
             raise _malformed(
                 path, number, line, "gene.loc", "id chromosome start end strand symbol"
             )
-        start, end = _place(path, number, parts[2], parts[3], "gene.loc")
-        strand = parts[4] if len(parts) > 4 else UNKNOWN
+        start, end = _place(path, number, fields[2], fields[3], "gene.loc")
+        strand = fields[4] if len(fields) > 4 else UNKNOWN
         if strand not in (FORWARD, REVERSE, UNKNOWN):
             raise AnnotationError(
                 f"{path}: line {number}: strand {strand!r} is neither + nor -",
                 cause="columns in another order",
                 next_step="columns are: id, chromosome, start, end, strand, symbol",
             )
-        yield parts[-1] if len(parts) == 6 else parts[0], parts[1], start, end, strand
+        yield fields[-1] if len(fields) == 6 else fields[0], fields[1], start, end, strand
 
 
 def _glist(path: Path) -> Iterator[Row]:
     for number, line in _lines(path):
-        parts = line.split()
-        if len(parts) != 4:
+        fields = line.split()
+        if len(fields) != 4:
             raise _malformed(path, number, line, "glist", "chromosome start end name")
-        start, end = _place(path, number, parts[1], parts[2], "glist")
-        yield parts[3], parts[0], start + 1, end, UNKNOWN
+        start, end = _place(path, number, fields[1], fields[2], "glist")
+        yield fields[3], fields[0], start + 1, end, UNKNOWN
 
 
 def _gtf(path: Path, gene_types: tuple[str, ...], notes: list[str]) -> Iterator[Row]:
@@ -244,26 +248,26 @@ def _gtf(path: Path, gene_types: tuple[str, ...], notes: list[str]) -> Iterator[
     features: dict[str, int] = {}
     transcripts: list[Row] = []
     for number, line in _lines(path):
-        parts = line.split("\t")
-        if len(parts) != 9:
+        fields = line.split("\t")
+        if len(fields) != 9:
             raise _malformed(path, number, line, "gtf", "nine columns separated by tabs")
-        features[parts[2]] = features.get(parts[2], 0) + 1
-        if parts[2] != "gene" and (parts[2] != "transcript" or "gene" in features):
+        features[fields[2]] = features.get(fields[2], 0) + 1
+        if fields[2] != "gene" and (fields[2] != "transcript" or "gene" in features):
             continue
-        match = name.search(parts[8]) or identifier.search(parts[8])
+        match = name.search(fields[8]) or identifier.search(fields[8])
         if match is None:
             raise AnnotationError(
-                f"{path}: line {number}: neither gene_name nor gene_id in {parts[8][:60]!r}",
+                f"{path}: line {number}: neither gene_name nor gene_id in {fields[8][:60]!r}",
                 cause="a GFF3 file",
                 next_step="fetch the GTF of the same release",
             )
-        kinds = kind.search(parts[8])
+        kinds = kind.search(fields[8])
         if gene_types and (kinds is None or kinds.group(1) not in gene_types):
             continue
-        start, end = _place(path, number, parts[3], parts[4], "gtf")
-        strand = parts[6] if parts[6] in (FORWARD, REVERSE) else UNKNOWN
-        row = (match.group(1), parts[0], start, end, strand)
-        if parts[2] == "gene":
+        start, end = _place(path, number, fields[3], fields[4], "gtf")
+        strand = fields[6] if fields[6] in (FORWARD, REVERSE) else UNKNOWN
+        row = (match.group(1), fields[0], start, end, strand)
+        if fields[2] == "gene":
             yield row
         else:
             transcripts.append(row)

@@ -73,7 +73,7 @@ def map_snps(
             " assignments are unreliable"
         )
     genes, gene_notes = read_genes(section.genes, section.format, section.gene_types)
-    said = check_build(genes, section.build, section.genes)
+    build_check = check_build(genes, section.build, section.genes)
     notes += gene_notes
     snps = _read_variants(Path(variants))
     table = assign(
@@ -99,7 +99,7 @@ def map_snps(
         folder / "summary.json",
         {
             "build": section.build,
-            "build_check": said,
+            "build_check": build_check,
             "format": section.format,
             "genes": {"read": len(genes), "with_snps": int(table["gene"].nunique())},
             "snps": {
@@ -142,7 +142,7 @@ def assign(
         negative upstream by strand) and `relation` (inside, upstream, downstream, nearest). SNPs
         are in their given order; of several genes the closest is first, then by name.
     """
-    parts = []
+    tables = []
     for chromosome, rows in snps.reset_index(drop=True).groupby("chromosome", sort=False):
         on_chromosome = genes[genes["chromosome"] == chromosome].sort_values("gene", kind="stable")
         if on_chromosome.empty:
@@ -162,15 +162,15 @@ def assign(
         snp += np.repeat(low, counts)
         near = np.zeros(len(snp), dtype=bool)
         if nearest:
-            alone = np.setdiff1d(np.arange(len(position)), snp)
-            gene = np.concatenate([gene, _nearest(position[alone], start, end)])
-            snp = np.concatenate([snp, alone])
-            near = np.concatenate([near, np.ones(len(alone), dtype=bool)])
+            outside = np.setdiff1d(np.arange(len(position)), snp)
+            gene = np.concatenate([gene, _nearest(position[outside], start, end)])
+            snp = np.concatenate([snp, outside])
+            near = np.concatenate([near, np.ones(len(outside), dtype=bool)])
         distance = signed_distance(position[snp], start[gene], end[gene], reverse[gene])
         relation = np.select(
             [near, distance == 0, distance < 0], ["nearest", "inside", "upstream"], "downstream"
         )
-        parts.append(
+        tables.append(
             pd.DataFrame(
                 {
                     "row": by_place.index.to_numpy()[snp],
@@ -185,9 +185,9 @@ def assign(
                 }
             )
         )
-    if not parts:
+    if not tables:
         return pd.DataFrame(columns=COLUMNS)
-    table = pd.concat(parts).sort_values(["row", "far", "name"], kind="stable")
+    table = pd.concat(tables).sort_values(["row", "far", "name"], kind="stable")
     return table[COLUMNS].reset_index(drop=True)
 
 
@@ -210,13 +210,15 @@ def _nearest(position: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.nda
         if last < 0 or (end[gene], -gene) > (end[last], -last):
             last = gene
         best[place] = last
-    before = np.searchsorted(start[by_start], position, "right") - 1
-    left = best[np.maximum(before, 0)]
-    right = by_start[np.minimum(before + 1, count - 1)]
-    to_left = np.where(before >= 0, position - end[left], np.iinfo(np.int64).max)
-    to_right = np.where(before + 1 < count, start[right] - position, np.iinfo(np.int64).max)
-    tie = np.where(left < right, left, right)
-    return np.where(to_left == to_right, tie, np.where(to_left < to_right, left, right))
+    n_starting = np.searchsorted(start[by_start], position, "right") - 1
+    left_gene = best[np.maximum(n_starting, 0)]
+    right_gene = by_start[np.minimum(n_starting + 1, count - 1)]
+    to_left = np.where(n_starting >= 0, position - end[left_gene], np.iinfo(np.int64).max)
+    to_right = np.where(
+        n_starting + 1 < count, start[right_gene] - position, np.iinfo(np.int64).max
+    )
+    tie = np.where(left_gene < right_gene, left_gene, right_gene)
+    return np.where(to_left == to_right, tie, np.where(to_left < to_right, left_gene, right_gene))
 
 
 def _read_variants(path: Path) -> pd.DataFrame:

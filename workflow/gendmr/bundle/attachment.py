@@ -81,8 +81,8 @@ def pack(configfile: Path, output: Path | None = None, *, root: Path = Path()) -
     path = output or root / f"gendmr-bundle-{study}.txt"
     names = {mask(name): mask(content) for name, content in members.items()}
     # One text, so that a person sees what leaves before sending it.
-    parts = [f"{RULE} {name}\n{content.rstrip()}\n" for name, content in names.items()]
-    write_text(path, "\n".join(parts))
+    sections = [f"{RULE} {name}\n{content.rstrip()}\n" for name, content in names.items()]
+    write_text(path, "\n".join(sections))
     notes.append("paths and labels of your files are in it: look through it before you send it")
     return Bundle(path, list(names), notes)
 

@@ -70,8 +70,10 @@ def missing_summary(study: Study, whole: bool = True) -> str:
     if not whole or study.simulate is not None or not (absent := absent_files(study)):
         return ""
     listed = "".join(f"\n    {path}" for path in absent)
-    others = problems_of(study, tell_absent=False).errors
-    unfit = f"\n  GenDMR · what does not fit besides:\n{numbered(others)}\n" if others else ""
+    file_errors = problems_of(study, tell_absent=False).errors
+    unfit = (
+        f"\n  GenDMR · what does not fit besides:\n{numbered(file_errors)}\n" if file_errors else ""
+    )
     return (
         f"\n  GenDMR · {len(absent)} of {len(named_files(study))} files that the study names are"
         f" not there:{listed}\n  Paths are relative to the folder in which snakemake runs.\n{unfit}"
@@ -93,11 +95,11 @@ def refusal(study: Study | None, error: GendmrError, config: dict[str, Any] | No
     problems = Problems()
     problems.add(error)
     if study is None and config is not None:
-        for other in examine_study(config, "configuration")[1].errors:
-            problems.add(other)
+        for file_error in examine_study(config, "configuration")[1].errors:
+            problems.add(file_error)
     if study is not None and study.simulate is None:
-        for other in problems_of(study).errors:
-            problems.add(other)
+        for file_error in problems_of(study).errors:
+            problems.add(file_error)
     if len(problems.errors) == 1:
         return f"{type(error).__name__}: {error}"
     return f"{len(problems.errors)} things are missing or do not fit\n{numbered(problems.errors)}"
@@ -139,7 +141,7 @@ class Failure:
         What it should have made.
     log : Path or None
         Its own log.
-    others : tuple of Path
+    cluster_logs : tuple of Path
         Logs of the cluster.
     grouped : bool
         Submitted together with others, of which one failed: which one, its log tells.
@@ -148,7 +150,7 @@ class Failure:
     rule: str
     output: tuple[str, ...]
     log: Path | None
-    others: tuple[Path, ...]
+    cluster_logs: tuple[Path, ...]
     grouped: bool = False
 
 
@@ -170,8 +172,8 @@ class Failures(logging.Handler):
         elif event == "job_finished":
             self.jobs.pop(vars(record)["job_id"], None)
 
-    def _add(self, job: dict[str, Any], others: Sequence[str], grouped: bool) -> None:
-        logs = [Path(name) for name in (*job["log"], *others)]
+    def _add(self, job: dict[str, Any], cluster_logs: Sequence[str], grouped: bool) -> None:
+        logs = [Path(name) for name in (*job["log"], *cluster_logs)]
         earlier = self.jobs.get(job["jobid"])
         self.jobs[job["jobid"]] = Failure(
             rule=job["rule_name"],
@@ -179,7 +181,7 @@ class Failures(logging.Handler):
             output=tuple(name.partition(" (")[0] for name in job["output"]),
             log=logs[0] if logs else None,
             # Snakemake repeats the jobs of a failed group one by one, without their common log.
-            others=tuple(logs[1:]) or (earlier.others if earlier else ()),
+            cluster_logs=tuple(logs[1:]) or (earlier.cluster_logs if earlier else ()),
             grouped=grouped or (earlier is not None and earlier.grouped),
         )
 
@@ -197,8 +199,8 @@ def watch(workflow: Any) -> Failures:
         from snakemake.logging import logger
 
         logger.addHandler(failures)
-        if said := join_session():
-            print(f"  {said}", file=sys.stderr)
+        if note := join_session():
+            print(f"  {note}", file=sys.stderr)
     return failures
 
 
@@ -214,8 +216,8 @@ def failure_summary(study: str, failures: Failures, words: Sequence[str]) -> str
         Options and targets that Snakemake was called with.
     """
     jobs = sorted(failures.jobs.values(), key=lambda job: job.output)
-    named = [job for job in jobs if job.log is not None and _names_error(job.log)]
-    shown = [job for job in jobs if job in named or not (job.grouped and named)]
+    naming_error = [job for job in jobs if job.log is not None and _names_error(job.log)]
+    shown = [job for job in jobs if job in naming_error or not (job.grouped and naming_error)]
     parts = [_describe(job, words) for job in shown[:IN_FULL]]
     if len(shown) > IN_FULL:
         parts.append(f"\n  {len(shown) - IN_FULL} more jobs failed; to run one of them again:\n")
@@ -257,8 +259,8 @@ def rerun_command(words: Sequence[str], job: Failure) -> str:
     for names in KEPT:
         value = options[names[0].lstrip("-").replace("-", "_")]
         if names[0] in REPEATED:
-            for each in value or []:
-                command += [names[0], each]
+            for repeated_value in value or []:
+                command += [names[0], repeated_value]
         elif value is not None:
             command += [names[0], *([value] if isinstance(value, str) else value)]
     return shlex.join(word for word in command if word)
@@ -267,7 +269,10 @@ def rerun_command(words: Sequence[str], job: Failure) -> str:
 def _describe(job: Failure, words: Sequence[str]) -> str:
     first = job.output[0] if job.output else ""
     lines = [f"\n  {job.rule} failed: {first}"]
-    for title, path in (("log", job.log), *(("log of the cluster", path) for path in job.others)):
+    for title, path in (
+        ("log", job.log),
+        *(("log of the cluster", path) for path in job.cluster_logs),
+    ):
         if path is not None:
             lines += [f"    {title}: {path}", *(f"      {line}" for line in _end(path))]
     if job.log is not None and not _names_error(job.log):

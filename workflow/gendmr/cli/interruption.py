@@ -36,13 +36,13 @@ class Interruption(logging.Filter):
         from snakemake.logging import logger
 
         logger.addFilter(self)
-        before = signal.getsignal(signal.SIGINT)
+        earlier_handler = signal.getsignal(signal.SIGINT)
 
         def stop(number: int, frame: FrameType | None) -> None:
             if not self.stopped:
                 self.stopped = True
                 print(STOPPED, file=sys.stderr, flush=True)
-            if callable(before):
-                before(number, frame)
+            if callable(earlier_handler):
+                earlier_handler(number, frame)
 
         signal.signal(signal.SIGINT, stop)

@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
         """Return a stage's group; for the list in --help, a stand-in with its one line."""
         if cmd_name not in LAZY:
             return super().get_command(ctx, cmd_name)
-        if ctx.invoked_subcommand is None and not _named(cmd_name):
+        if ctx.invoked_subcommand is None and not _in_arguments(cmd_name):
             # Listing for --help: the import would cost seconds for nine stages.
             return click.Command(cmd_name, short_help=LAZY[cmd_name])
         module = importlib.import_module(f"gendmr.{cmd_name}.commands")
@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
         return group
 
 
-def _named(stage: str) -> bool:
+def _in_arguments(stage: str) -> bool:
     return stage in sys.argv[1:]
 
 
@@ -105,8 +105,10 @@ def check(config: str) -> None:
         click.echo(f"WARNING: {warning}")
     if problems.errors:
         count = len(problems.errors)
-        things = "1 thing is missing or does" if count == 1 else f"{count} things are missing or do"
-        click.echo(f"{config}: {things} not fit", err=True)
+        subject = (
+            "1 thing is missing or does" if count == 1 else f"{count} things are missing or do"
+        )
+        click.echo(f"{config}: {subject} not fit", err=True)
         click.echo(numbered(problems.errors), err=True)
         sys.exit(2)
     if study is not None and study.simulate is not None:

@@ -92,7 +92,7 @@ def problems_of(
     """
     from gendmr.cohort.check import examine
 
-    problems, others = Problems(), Problems()
+    problems, file_problems = Problems(), Problems()
     named, absent = named_files(study, doubtful), absent_files(study, doubtful)
     if absent and tell_absent:
         problems.add(
@@ -113,12 +113,12 @@ def problems_of(
         for name, section in study.modality_sections().items()
         if section.stage not in doubtful and (section.stage or "modalities" not in doubtful)
     }
-    examined = examine(study.cohort, sections, stages, others)
+    examined = examine(study.cohort, sections, stages, file_problems)
     if "training" not in doubtful:
-        check_methods(study, others)
+        check_methods(study, file_problems)
     if counts is not None:
         counts.update(examined)
-    for error in others.errors:
+    for error in file_problems.errors:
         # What a reader says of a file that is missing was said above.
         if not any(error.what.startswith(f"{path}: no such file") for path in absent):
             problems.add(error)

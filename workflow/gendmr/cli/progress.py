@@ -101,23 +101,23 @@ class Progress(logging.Handler):
 
     def line(self) -> str:
         """Return where the run is."""
-        done = [self.jobs[number] for number in self.done if number in self.jobs]
-        left = [job for number, job in self.jobs.items() if number not in self.done]
-        now = [self.jobs[number] for number in self.running if number in self.jobs]
+        finished_jobs = [self.jobs[number] for number in self.done if number in self.jobs]
+        open_jobs = [job for number, job in self.jobs.items() if number not in self.done]
+        running_jobs = [self.jobs[number] for number in self.running if number in self.jobs]
         # Between two jobs, the stage of the one that ended last: what comes next is not known here.
-        stages = list(dict.fromkeys(job.stage for job in now or done[-1:]))
+        stages = list(dict.fromkeys(job.stage for job in running_jobs or finished_jobs[-1:]))
         if len(stages) > SHOWN:
             stages = [*stages[:SHOWN], "..."]
-        gone = self.clock() - self.started
+        elapsed = self.clock() - self.started
         parts = [
-            f"{', '.join(stages) if left else 'done':<12}",
-            f"{len(done)} of {len(self.jobs)} jobs",
-            f"{span(gone)} gone",
+            f"{', '.join(stages) if open_jobs else 'done':<12}",
+            f"{len(finished_jobs)} of {len(self.jobs)} jobs",
+            f"{span(elapsed)} gone",
         ]
-        if any(job.seconds for job in left):
-            parts.append(f"about {span(self._expected(done, left, gone))} left")
-        if now:
-            rules = Counter(job.rule for job in now)
+        if any(job.seconds for job in open_jobs):
+            parts.append(f"about {span(self._expected(finished_jobs, open_jobs, elapsed))} left")
+        if running_jobs:
+            rules = Counter(job.rule for job in running_jobs)
             parts.append(", ".join(f"{rule} x{n}" if n > 1 else rule for rule, n in rules.items()))
         return " · ".join(parts)
 
@@ -130,13 +130,15 @@ class Progress(logging.Handler):
         self.stream.write(f"  {len(self.jobs)} jobs{about}\n")
         self.stream.flush()
 
-    def _expected(self, done: list[Expected], left: list[Expected], gone: float) -> float:
+    def _expected(
+        self, finished_jobs: list[Expected], open_jobs: list[Expected], elapsed: float
+    ) -> float:
         """Return seconds to the end: by the pace of this run, at first by the rates alone."""
-        finished = sum(job.seconds for job in done)
-        remaining = sum(job.seconds for job in left)
+        finished = sum(job.seconds for job in finished_jobs)
+        remaining = sum(job.seconds for job in open_jobs)
         if not finished or finished < LEAST_SHARE * (finished + remaining):
             return remaining / self.cores
-        return gone * remaining / finished
+        return elapsed * remaining / finished
 
     def _finish(self, number: int) -> None:
         self.running.pop(number, None)
@@ -146,9 +148,11 @@ class Progress(logging.Handler):
         if self.live:
             return
         stage = self.jobs[number].stage
-        over = all(one in self.done for one, job in self.jobs.items() if job.stage == stage)
+        stage_ended = all(
+            job_number in self.done for job_number, job in self.jobs.items() if job.stage == stage
+        )
         step = STEPS * len(self.done) // len(self.jobs)
-        if over or step > self.step:
+        if stage_ended or step > self.step:
             self.step = max(self.step, step)
             self.stream.write(f"  {self.line()}\n")
             self.stream.flush()
@@ -179,7 +183,9 @@ def show_progress(workflow: Any, study: Study) -> None:
     workflow : snakemake.workflow.Workflow
     study : Study
     """
-    quiet = {str(one).rpartition(".")[2].casefold() for one in workflow.output_settings.quiet or ()}
+    quiet = {
+        str(output).rpartition(".")[2].casefold() for output in workflow.output_settings.quiet or ()
+    }
     if not workflow.is_main_process or workflow.dryrun or "rules" not in quiet:
         return
     if quiet & {"progress", "all"}:
@@ -221,7 +227,7 @@ def expected_jobs(jobs: Any, study: Study) -> dict[int, Expected]:
     size = known_size(study)
     expected = {}
     for job in jobs:
-        one = Job(rule=job.rule.name, wildcards=dict(job.wildcards_dict))
-        seconds = None if size is None or not job.is_shell else seconds_of(one, study, size)
-        expected[int(job.jobid)] = Expected(one.rule, stage_of(one, study), seconds or 0.0)
+        planned = Job(rule=job.rule.name, wildcards=dict(job.wildcards_dict))
+        seconds = None if size is None or not job.is_shell else seconds_of(planned, study, size)
+        expected[int(job.jobid)] = Expected(planned.rule, stage_of(planned, study), seconds or 0.0)
     return expected

@@ -26,8 +26,8 @@ def reference() -> str:
 
 def updated(page: str) -> str:
     """Return a page whose generated part is made anew."""
-    before, rest = page.split(START, 1)
-    return before + reference() + rest.split(END, 1)[1].lstrip("\n")
+    head, tail = page.split(START, 1)
+    return head + reference() + tail.split(END, 1)[1].lstrip("\n")
 
 
 def _netcdf() -> Iterator[str]:
@@ -65,10 +65,12 @@ def _predictions() -> Iterator[str]:
     for kind, section in KINDS.items():
         options = EXAMPLES.get(kind, {})
         task = task_of("NAME", section.model_validate({"kind": kind, **options}))
-        stored = ", ".join(f"`NAME_{suffix}`" if suffix else "`NAME`" for suffix in task.stored)
+        stored_columns = ", ".join(
+            f"`NAME_{suffix}`" if suffix else "`NAME`" for suffix in task.stored
+        )
         columns = ", ".join(f"`{name}`" for name in _shortened(list(task.columns)))
         metrics = ", ".join(f"`{metric.name}` ({metric.label})" for metric in task.metrics)
-        yield f"| {kind} | {stored} | {columns} | {metrics} |"
+        yield f"| {kind} | {stored_columns} | {columns} | {metrics} |"
     yield ""
 
 
@@ -78,7 +80,7 @@ def _shortened(columns: list[str]) -> list[str]:
     for name in columns:
         stem = name.rstrip("0123456789")
         runs.setdefault(stem if stem != name else name, []).append(name)
-    shown: list[str] = []
+    shortened: list[str] = []
     for members in runs.values():
-        shown += members if len(members) < 3 else [members[0], "…", members[-1]]
-    return shown
+        shortened += members if len(members) < 3 else [members[0], "…", members[-1]]
+    return shortened

@@ -29,8 +29,8 @@ def independent_groups(table: pd.DataFrame, group_by: str | None) -> np.ndarray:
         for person, value in zip(people, table[group_by], strict=True)
         if value not in {MISSING, ""}
     ]
-    named = connected_groups(people, pairs)
-    return np.array([named[person] for person in people], dtype=object)
+    group_of = connected_groups(people, pairs)
+    return np.array([group_of[person] for person in people], dtype=object)
 
 
 def assign(

@@ -105,10 +105,10 @@ def examine(
     keys: dict[str, str] = problems.attempt(matching.keys, ids, options.participants) or {}
     if listed is not None:
         table, _ = problems.attempt(with_outcomes, listed, options, Attrition()) or (None, None)
-        known = {name: (labels.reason == "") for name, labels in listed.outcomes.items()}
+        has_value = {name: (labels.reason == "") for name, labels in listed.outcomes.items()}
         with_outcome = 0 if table is None else len(table)
         counts["participants"] = {"listed": len(ids), "with_outcome": with_outcome}
-        counts["outcomes"] = {name: int(who.sum()) for name, who in known.items()}
+        counts["outcomes"] = {name: int(present.sum()) for name, present in has_value.items()}
         if table is not None:
             counts["warnings"] = confounding_warnings(table, options)
         for task in tasks_of(options).values() if options.fold_by is None else ():

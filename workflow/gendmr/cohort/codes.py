@@ -56,15 +56,15 @@ def recode_sex(
     meaning = texts.map(dict(codes))
     meaning = meaning.where(meaning.notna(), texts.str.casefold().map(SEX))
     meaning = meaning.mask(meaning.isna() & is_unknown(texts, unknown), MISSING)
-    other = texts[meaning.isna()]
-    if other.empty:
+    unrecognised = texts[meaning.isna()]
+    if unrecognised.empty:
         return meaning
-    counts = other.value_counts().sort_index()
+    counts = unrecognised.value_counts().sort_index()
     numbered = counts.index.str.fullmatch(r"\d").all()
     men = {"1": "M", "2": "F", "0": MISSING if "2" in counts else "F"}
     example = {code: men.get(code, MISSING) if numbered else "F" for code in counts.index}
     raise TableError(
-        f"{where}: sex of {len(other)} of {len(values)} people is no word for it:"
+        f"{where}: sex of {len(unrecognised)} of {len(values)} people is no word for it:"
         f" {', '.join(f'{code!r} ({count} people)' for code, count in counts.head(5).items())}",
         cause="codes of another program: PLINK and UK Biobank have 1 for men, R has 1 for women"
         " where it numbered the levels of a factor"
@@ -81,12 +81,12 @@ def sentinel_of(values: pd.Series) -> pd.Series:
     A negative code counts where no other value is negative; a positive one where it is more than
     three times the largest other value.
     """
-    known = values[np.isfinite(values)]
-    other = known[~known.isin(SENTINELS)]
+    finite = values[np.isfinite(values)]
+    plausible = finite[~finite.isin(SENTINELS)]
     suspicious = pd.Series(False, index=values.index)
-    if other.empty:
+    if plausible.empty:
         return suspicious
     for code in SENTINELS:
-        if other.min() >= 0 if code < 0 else 0 < FAR * other.max() < code:
+        if plausible.min() >= 0 if code < 0 else 0 < FAR * plausible.max() < code:
             suspicious |= values == code
     return suspicious

@@ -116,9 +116,9 @@ def split(*, participants: str, options: str, seed: int, values: str, output: Pa
     from gendmr.cohort.splits import split_folds
     from gendmr.config.cohort import CohortSection
 
-    named = parse_json(values, "--values", list)
+    fold_names = parse_json(values, "--values", list)
     parsed = CohortSection.parse(options, where="cohort")
-    split_folds(participants, parsed, seed, output, named or None)
+    split_folds(participants, parsed, seed, output, fold_names or None)
 
 
 @group.command("strata")

@@ -76,25 +76,29 @@ def confounding_warnings(table: pd.DataFrame, options: CohortSection) -> list[st
     levels: list[str] = []
     for task in tasks_of(options).values():
         outcome: Outcome = read_outcome(texts, task, options.participants)
-        known = np.flatnonzero(outcome.known)
-        known = known[:: -(-max(len(known), 1) // MOST_PEOPLE)]
-        if not len(known):
+        people = np.flatnonzero(outcome.known)
+        people = people[:: -(-max(len(people), 1) // MOST_PEOPLE)]
+        if not len(people):
             continue
-        outcome, rows = outcome.take(known), table.iloc[known]
+        outcome, rows = outcome.take(people), table.iloc[people]
         designs = {
             name: _design(rows[name], categorical) for name, categorical in _columns(rows, options)
         }
-        alone = list(_tell({(name,): design for name, design in designs.items()}, outcome, task))
+        outcome_confounders = list(
+            _tell({(name,): design for name, design in designs.items()}, outcome, task)
+        )
         covariates = tuple(name for name in options.covariates if name in designs)
-        if not alone and len(covariates) > 1:
-            together = np.hstack([designs[name] for name in covariates])
-            alone = list(_tell({covariates: together}, outcome, task))
-        confounders += alone
-        telling = {name for one in alone for name in one.covariates}
+        if not outcome_confounders and len(covariates) > 1:
+            all_covariates = np.hstack([designs[name] for name in covariates])
+            outcome_confounders = list(_tell({covariates: all_covariates}, outcome, task))
+        confounders += outcome_confounders
+        named_covariates = {
+            name for confounder in outcome_confounders for name in confounder.covariates
+        }
         for name, categorical in _columns(rows, options):
-            if categorical and name not in telling:
+            if categorical and name not in named_covariates:
                 levels += _pure_levels(rows[name], name, task.groups(outcome), task.label)
-    confounders.sort(key=lambda one: -one.share)
+    confounders.sort(key=lambda confounder: -confounder.share)
     return [*map(str, confounders), *levels]
 
 
@@ -176,7 +180,7 @@ def _pure_levels(values: pd.Series, name: str, groups: np.ndarray, label: str) -
         if (inside == inside[0]).all() and share ** len(inside) < UNLIKELY / len(levels):
             pure.setdefault(str(inside[0]), []).append(f"{level} ({len(inside)} people)")
     return [
-        f"{name}: everybody of {first_few(where)} is {group}: nobody there can be compared, and"
+        f"{name}: everybody of {first_few(levels)} is {group}: nobody there can be compared, and"
         f" what is of {name} looks like {label}."
-        for group, where in pure.items()
+        for group, levels in pure.items()
     ]

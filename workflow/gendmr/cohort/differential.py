@@ -21,7 +21,7 @@ def by_group(
     people: pd.Series,
     groups: Mapping[str, np.ndarray],
     listings: Mapping[str, Listing],
-    lost: Mapping[str, pd.DataFrame],
+    attrition: Mapping[str, pd.DataFrame],
     modalities: Mapping[str, Modality],
 ) -> list[dict[str, Any]]:
     """Compare how many of each group are flagged, and how many are left out.
@@ -34,7 +34,7 @@ def by_group(
         The group of each of them in each outcome, by its label; `n/a` where it is unknown.
     listings : mapping of str to Listing
         Who is in the files of each modality.
-    lost : mapping of str to DataFrame
+    attrition : mapping of str to DataFrame
         The attrition of each modality, people by `participant_id`.
     modalities : mapping of str to Modality
 
@@ -49,31 +49,33 @@ def by_group(
     ids = people.to_numpy(dtype=object)
     rows = []
     for name, listing in listings.items():
-        table = lost[name]
+        table = attrition[name]
         table = table[table["kind"] == "participant"]
         stays = table["step"] == FLAGGED
         measured = people.index.isin(list(listing.names))
         left_out = np.isin(ids, table.loc[~stays, "id"].tolist()) & ~measured
         flagged = np.isin(ids, table.loc[stays, "id"].tolist()) & measured
-        for what, who in (("flagged", flagged), ("left out", left_out)):
-            base = measured if what == "flagged" else measured | left_out
+        for fate, affected in (("flagged", flagged), ("left out", left_out)):
+            base = measured if fate == "flagged" else measured | left_out
             for outcome, group in groups.items():
-                for pair in _compared(group, who, base):
+                for pair in _compared(group, affected, base):
                     row = {"modality": name, "label": modalities[name].label, "outcome": outcome}
-                    rows.append(row | {"what": what} | pair)
+                    rows.append(row | {"what": fate} | pair)
     return rows
 
 
-def _compared(group: np.ndarray, who: np.ndarray, base: np.ndarray) -> Iterator[dict[str, Any]]:
+def _compared(
+    group: np.ndarray, affected: np.ndarray, base: np.ndarray
+) -> Iterator[dict[str, Any]]:
     """Yield the comparison of each group with the others."""
     base = base & (group != MISSING)
     names = sorted(set(group[base]))
-    if len(names) < 2 or not (who & base).any():
+    if len(names) < 2 or not (affected & base).any():
         return
     for name in names[:1] if len(names) == 2 else names:
         inside, outside = base & (group == name), base & (group != name)
-        counts = [int((who & inside).sum()), int(inside.sum())]
-        counts += [int((who & outside).sum()), int(outside.sum())]
+        counts = [int((affected & inside).sum()), int(inside.sum())]
+        counts += [int((affected & outside).sum()), int(outside.sum())]
         result = odds_ratio(*counts)
         yield {
             "group": str(name),

@@ -30,8 +30,8 @@ def connected_groups(members: Sequence[str], pairs: Iterable[tuple[str, str]]) -
             name = parent[name]
         return name
 
-    for one, other in pairs:
-        parent[root(one)] = root(other)
+    for first, second in pairs:
+        parent[root(first)] = root(second)
     names: dict[str, str] = {}
     for member in sorted(members):
         names.setdefault(root(member), member)

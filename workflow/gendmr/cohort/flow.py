@@ -51,10 +51,10 @@ class Box:
 
     def draw(self, axes: Axes, centre: float, top: float) -> None:
         """Draw the box below `top` (inches from the bottom)."""
-        left = centre - self.width / 2
+        left_edge = centre - self.width / 2
         axes.add_patch(
             Rectangle(
-                (left, top - self.height),
+                (left_edge, top - self.height),
                 self.width,
                 self.height,
                 fc=SHADES[self.colour],
@@ -65,7 +65,7 @@ class Box:
         )
         for i, (line, weight) in enumerate(self.text):
             axes.text(
-                left + PAD,
+                left_edge + PAD,
                 top - PAD - LINE * (i + 0.5),
                 line,
                 va="center_baseline",
@@ -99,9 +99,10 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> Figure:
     rows[1] = max(rows[1], *(column[1].height for column in columns))
     heights = [*rows, max(box.height for box in (everybody, *instance_boxes))]
     ends = [
-        [_analysed(entry, width) for entry in some] for some in _rows_of(flow["analysed"], people)
+        [_analysed(entry, width) for entry in entries]
+        for entries in _rows_of(flow["analysed"], people)
     ]
-    heights += [max(box.height for box in some) for some in ends]
+    heights += [max(box.height for box in boxes) for boxes in ends]
     total = sum(heights) + GAP * (len(heights) - 1) + 2 * MARGIN
     tops = [total - MARGIN - sum(heights[:row]) - GAP * row for row in range(len(heights))]
 
@@ -117,8 +118,8 @@ def draw_flow(flow: Mapping[str, Any], path: Path) -> Figure:
     everybody.draw(axes, people * step / 2, tops[3])
     for i, box in enumerate(instance_boxes):
         box.draw(axes, step * (people + i + 0.5), tops[3])
-    for row, some in enumerate(ends):
-        for i, box in enumerate(some):
+    for row, boxes in enumerate(ends):
+        for i, box in enumerate(boxes):
             centre = step * (i + 0.5)
             if row == 0:
                 _arrow(axes, centre, tops[3] - everybody.height, tops[4])

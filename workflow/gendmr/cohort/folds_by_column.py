@@ -67,7 +67,7 @@ def split_by_column(
     splits = pd.DataFrame(
         {"participant_id": table["participant_id"], "repeat": 0, "fold": fold, "fold_name": column}
     )
-    notes, stratified, apart = [], [], 0
+    notes, stratified, times_set_aside = [], [], 0
     for k, value in enumerate(values):
         part = np.full(len(table), TRAIN, dtype=object)
         part[column == value] = HELD_OUT
@@ -79,7 +79,7 @@ def split_by_column(
             validated = _stratified(part, column, family, features, options, seed, k)
         for task, outcome in outcomes.values():
             _check(task, outcome, validated, where, name)
-        apart += int((validated == SET_ASIDE).sum())
+        times_set_aside += int((validated == SET_ASIDE).sum())
         splits[f"inner_{k}"] = validated
     unplaced = int((column == MISSING).sum())
     if unplaced:
@@ -93,11 +93,11 @@ def split_by_column(
             f" {name}, where {first_few(stratified)} is held out: too few other values remain, or"
             " none of them can be judged alone."
         )
-    if apart:
+    if times_set_aside:
         notes.append(
             f"cohort.fold_by: families with members at several values of {name}: in all folds"
-            f" together {apart} times a person was set aside, whose kin was held out or validated"
-            " on elsewhere."
+            f" together {times_set_aside} times a person was set aside, whose kin was held out or"
+            " validated on elsewhere."
         )
     return splits, notes
 
@@ -166,13 +166,13 @@ def _whole_values(
         order = remaining[random.permutation(len(remaining))]
         # At least two values are left to train on.
         for count in range(1, len(order) - 1):
-            chosen = frozenset(order[:count])
-            if chosen not in candidates:
-                missed = sum(sums[value] for value in chosen) - options.inner_validation * total
-                candidates[chosen] = float((missed**2 / np.maximum(total, 1)).sum())
-    for chosen in sorted(candidates, key=lambda some: (candidates[some], sorted(some))):
+            validated = frozenset(order[:count])
+            if validated not in candidates:
+                missed = sum(sums[value] for value in validated) - options.inner_validation * total
+                candidates[validated] = float((missed**2 / np.maximum(total, 1)).sum())
+    for validated in sorted(candidates, key=lambda values: (candidates[values], sorted(values))):
         part = outer.copy()
-        part[inner & np.isin(column.astype(str), list(chosen))] = VALIDATION
+        part[inner & np.isin(column.astype(str), list(validated))] = VALIDATION
         _set_aside(part, family, VALIDATION)
         try:
             for task, outcome in outcomes.values():
@@ -200,11 +200,11 @@ def _stratified(
     if not inner.any():
         return part
     share = options.inner_validation
-    chosen = assign(
+    assigned = assign(
         family[inner],
         features[inner],
         np.array([1 - share, share]),
         generator(seed, "inner split", 0, fold),
     )
-    part[inner] = np.array([TRAIN, VALIDATION], dtype=object)[chosen]
+    part[inner] = np.array([TRAIN, VALIDATION], dtype=object)[assigned]
     return part

@@ -48,10 +48,10 @@ def given_files(
     paths_by_kind: dict[str, Iterable[str | None]] = {}
     if connectivity != "{}":
         people = find_people(ConnectivitySection.parse(connectivity)) or {}
-        paths_by_kind["functional"] = [path for who in people.values() for path in who.files]
+        paths_by_kind["functional"] = [path for person in people.values() for path in person.files]
     if lesions != "{}":
         slices = find_lesions(LesionsSection.parse(lesions))
-        paths_by_kind["lesions"] = [path for who in slices.values() for path in who.files()]
+        paths_by_kind["lesions"] = [path for person in slices.values() for path in person.files()]
     if histology != "{}":
         slides = find_slides(HistologySection.parse(histology))
         paths_by_kind["slides"] = [slide.path for slide in slides]

@@ -75,15 +75,18 @@ def join_people(
     for name, listing in listings.items():
         _list_strangers(modalities[name], listing.names, keys, attrition)
         table[f"{HAS}{name}"] = [key in listing.names for key in table.index]
-    named = {name: _named(listing, keys, matching) for name, listing in listings.items()}
+    attrition_of = {
+        name: _attrition_by_participant(listing, keys, matching)
+        for name, listing in listings.items()
+    }
     quality = by_group(
-        table["participant_id"], groups_of(table, options), listings, named, modalities
+        table["participant_id"], groups_of(table, options), listings, attrition_of, modalities
     )
     table = _with_modalities(table, modalities, options, attrition)
     table = table.sort_values("participant_id", kind="stable")
     table["family"] = _families(table, listings.values(), options)
 
-    theirs = list(named.values())
+    theirs = list(attrition_of.values())
     # Rows of the join follow those of the earlier stages.
     everything = pd.concat(
         [
@@ -143,9 +146,11 @@ def _list_strangers(
     """List people of a modality who are not in participants.tsv, with the likely cause."""
     similar = group_normalised(key for key in keys if key not in names)
     for key in sorted(set(names) - set(keys)):
-        meant = hint(key, similar)
+        likely_match = hint(key, similar)
         reason = f"{modality.label}, but not in participants.tsv"
-        attrition.add([names[key]], modality.label, f"{reason} ({meant})" if meant else reason)
+        attrition.add(
+            [names[key]], modality.label, f"{reason} ({likely_match})" if likely_match else reason
+        )
 
 
 def _with_modalities(
@@ -155,16 +160,16 @@ def _with_modalities(
     attrition: Attrition,
 ) -> pd.DataFrame:
     """Return who has what `require` asks for; list the others."""
-    lacks = ~table[[f"{HAS}{name}" for name in modalities]].any(axis=1)
-    attrition.add(table.loc[lacks, "participant_id"], "modality", _nothing(modalities))
-    needed = list(modalities) if options.require == "all" else [options.require]
-    for name in [] if options.require == "any" else needed:
-        lacking = ~table[f"{HAS}{name}"] & ~lacks
+    leaves = ~table[[f"{HAS}{name}" for name in modalities]].any(axis=1)
+    attrition.add(table.loc[leaves, "participant_id"], "modality", _nothing(modalities))
+    required = list(modalities) if options.require == "all" else [options.require]
+    for name in [] if options.require == "any" else required:
+        lacking = ~table[f"{HAS}{name}"] & ~leaves
         reason = f"no {modalities[name].label} (cohort.require: {options.require})"
         attrition.add(table.loc[lacking, "participant_id"], "modality", reason)
-        lacks |= lacking
+        leaves |= lacking
     counts = {name: int(table[f"{HAS}{name}"].sum()) for name in modalities}
-    if lacks.all():
+    if leaves.all():
         having = ", ".join(f"{n} have {modalities[name].label}" for name, n in counts.items())
         raise IdentifierError(
             f"nobody of {len(table)} people with an outcome has what cohort.require asks for"
@@ -173,16 +178,16 @@ def _with_modalities(
             next_step="set cohort.require: any",
         )
     for name, modality in modalities.items():
-        if not table.loc[~lacks, f"{HAS}{name}"].any():
+        if not table.loc[~leaves, f"{HAS}{name}"].any():
             raise IdentifierError(
-                f"nobody of {int((~lacks).sum())} people of the cohort has {modality.label}:"
+                f"nobody of {int((~leaves).sum())} people of the cohort has {modality.label}:"
                 f" {counts[name]} of {len(table)} with an outcome do",
                 cause="only people without an outcome were measured, or cohort.require leaves out"
                 " those who were",
                 next_step=f"set cohort.require: any, or take out the section that measures"
                 f" {modality.label}",
             )
-    return table[~lacks].copy()
+    return table[~leaves].copy()
 
 
 def _nothing(modalities: Mapping[str, Modality]) -> str:
@@ -205,9 +210,9 @@ def _families(
             continue
         aliases = _Aliases(listing, table.index, matching)
         pairs = listing.kin[listing.kin["kinship"] >= options.kinship]
-        for one, other in zip(pairs["id1"], pairs["id2"], strict=True):
+        for first_id, second_id in zip(pairs["id1"], pairs["id2"], strict=True):
             # People who share an alias are all tied, because kin in two folds would leak.
-            everyone = [*aliases.keys_of(one), *aliases.keys_of(other)]
+            everyone = [*aliases.keys_of(first_id), *aliases.keys_of(second_id)]
             ties += [(everyone[0], key) for key in everyone[1:]]
     groups = connected_groups(table.index.tolist(), ties)
     name = dict(zip(table.index, table["participant_id"], strict=True))
@@ -228,11 +233,11 @@ class _Aliases:
     matching : Matching
     """
 
-    def __init__(self, listing: Listing, known: Iterable[str], matching: Matching) -> None:
+    def __init__(self, listing: Listing, keys: Iterable[str], matching: Matching) -> None:
         self._listing = listing
         self._matching = matching
         self._ending: dict[str, list[str]] = {}
-        for key in known:
+        for key in keys:
             self._ending.setdefault(key, []).append(key)
             # People removed from the .fam are listed without FID, so endings after `_` match too.
             for place in range(1, len(key)) if listing.aliases else ():
@@ -247,7 +252,9 @@ class _Aliases:
         return self._ending.get(key) or [key]
 
 
-def _named(listing: Listing, keys: Mapping[str, str], matching: Matching) -> pd.DataFrame:
+def _attrition_by_participant(
+    listing: Listing, keys: Mapping[str, str], matching: Matching
+) -> pd.DataFrame:
     """Return the attrition of a modality, people by `participant_id` where they have exactly one.
 
     Parameters
@@ -261,7 +268,7 @@ def _named(listing: Listing, keys: Mapping[str, str], matching: Matching) -> pd.
     rows = listing.attrition.copy()
     names = []
     for alias in rows.loc[rows["kind"] == "participant", "id"]:
-        meant = [keys[key] for key in aliases.keys_of(alias) if key in keys]
-        names.append(meant[0] if len(meant) == 1 else alias)
+        participants = [keys[key] for key in aliases.keys_of(alias) if key in keys]
+        names.append(participants[0] if len(participants) == 1 else alias)
     rows.loc[rows["kind"] == "participant", "id"] = names
     return rows

@@ -114,13 +114,15 @@ def read_participants(options: CohortSection, attrition: Attrition | None = None
     for name in {*options.categorical, *([options.fold_by] if options.fold_by else [])}:
         if name in table:
             texts = table[name]
-            read = problems.attempt(labels, texts, name, options)
-            if read is None:
+            recoded = problems.attempt(labels, texts, name, options)
+            if recoded is None:
                 continue
-            table[name] = read
-            coded = (read == MISSING) & ~texts.isin(["", MISSING])
-            for who, text in zip(table["participant_id"][coded], texts[coded], strict=True):
-                attrition.add([who], "value", f"{name} {text!r} is a code: unknown, person kept")
+            table[name] = recoded
+            coded = (recoded == MISSING) & ~texts.isin(["", MISSING])
+            for participant, text in zip(table["participant_id"][coded], texts[coded], strict=True):
+                attrition.add(
+                    [participant], "value", f"{name} {text!r} is a code: unknown, person kept"
+                )
     for name in options.covariates:
         if name in present and name not in options.categorical:
             numbers = problems.attempt(_numbers, table, name, present[name], options, attrition)
@@ -136,22 +138,25 @@ def _outcomes(
     """Return the outcomes whose columns are there and fit; note the others."""
     outcomes: dict[str, ParsedOutcome] = {}
     for name, task in tasks.items():
-        wanted = list(task.wanted())
+        columns = list(task.wanted())
         if isinstance(task, MeasuredTask):
             outcomes[name] = not_yet_measured(task, users.index)
-        elif set(wanted) <= set(users):
-            outcomes[name] = problems.attempt(task.parse, users[wanted], options.participants)
+        elif set(columns) <= set(users):
+            outcomes[name] = problems.attempt(task.parse, users[columns], options.participants)
     return outcomes
 
 
 def _about_absent(options: CohortSection, absent: Sequence[str]) -> str:
     """Return what to do about columns that participants.tsv lacks."""
     lacking = [name for name in options.covariates if options.columns.get(name, name) in absent]
-    rest = ", ".join(name for name in options.covariates if name not in lacking)
+    present = ", ".join(name for name in options.covariates if name not in lacking)
     return (
         "rename the columns, or name yours: cohort: columns: {ours: yours}, and those of the"
         " outcomes in cohort: outcomes:"
-        + (f"; where nobody has {first_few(lacking)}: cohort: covariates: [{rest}]" * bool(lacking))
+        + (
+            f"; where nobody has {first_few(lacking)}: cohort: covariates: [{present}]"
+            * bool(lacking)
+        )
     )
 
 
@@ -181,8 +186,10 @@ def _usable(
             "rename these people here and in genotypes and images: letters, digits and _ - . are"
             " safe",
         )
-    for who, reason in zip(table["participant_id"][bad], reasons[bad], strict=True):
-        attrition.add([who], "identifier", f"an identifier that cannot be used: it {reason}")
+    for participant, reason in zip(table["participant_id"][bad], reasons[bad], strict=True):
+        attrition.add(
+            [participant], "identifier", f"an identifier that cannot be used: it {reason}"
+        )
     return table[~bad].copy()
 
 
@@ -194,30 +201,33 @@ def _numbers(
     values = numbers_in(texts)
     # A number that is also a code, such as -9, is judged by the other numbers.
     blank = (is_unknown(texts) & values.isna()) | texts.isin(options.unknown)
-    known = ~blank
+    has_value = ~blank
     values = values.mask(blank)
-    for who, text in zip(table["participant_id"][blank], texts[blank], strict=True):
+    for participant, text in zip(table["participant_id"][blank], texts[blank], strict=True):
         if text not in ("", MISSING):
-            attrition.add([who], "value", f"{name} {text!r} is a code: unknown, person kept")
+            attrition.add(
+                [participant], "value", f"{name} {text!r} is a code: unknown, person kept"
+            )
     low, high = AGES if name == "age" else (-math.inf, math.inf)
-    coded = known & sentinel_of(values)
-    bad = coded | (known & ~(values.between(low, high) & values.abs().lt(math.inf)))
+    coded = has_value & sentinel_of(values)
+    bad = coded | (has_value & ~(values.between(low, high) & values.abs().lt(math.inf)))
     if name == "age":
         _in_years(options.participants, column)
     if not bad.any():
         return values
     people = table["participant_id"][bad]
-    if _stops(bad, known, options):
-        wanted = f"ages from {low:g} to {high:g} years" if name == "age" else "numbers"
+    if _stops(bad, has_value, options):
+        valid_values = f"ages from {low:g} to {high:g} years" if name == "age" else "numbers"
         middle = values.median() if values.notna().any() else 0.0
         of_birth = name == "age" and values[bad].between(*BIRTHS).mean() > EXCEPTIONS
         in_months = name == "age" and middle > high and not of_birth
         commas = texts[bad].str.fullmatch(r"[+-]?\d+,\d+").any()
         dates = texts[bad].map(is_date).any()
+        examples = map("{}: {}".format, people, texts[bad])
         raise TableError(
-            f"{options.participants}: column {column}: {int(bad.sum())} of {int(known.sum())}"
-            f" values are no {wanted}:"
-            f" {first_few(f'{who}: {text}' for who, text in zip(people, texts[bad], strict=True))}",
+            f"{options.participants}: column {column}: {int(bad.sum())} of {int(has_value.sum())}"
+            f" values are no {valid_values}:"
+            f" {first_few(examples)}",
             cause=f"ages in months (the median is {middle:g})"
             if in_months
             else "years of birth"
@@ -240,15 +250,17 @@ def _numbers(
             else f"write {MISSING} where it is unknown, or name the codes for it: cohort: unknown:"
             f" {sorted(set(texts[bad]))[:5]}",
         )
-    for who, text in zip(people, texts[bad], strict=True):
-        attrition.add([who], "value", f"{name} {text!r} cannot be meant: unknown, person kept")
+    for participant, text in zip(people, texts[bad], strict=True):
+        attrition.add(
+            [participant], "value", f"{name} {text!r} cannot be meant: unknown, person kept"
+        )
     return values.mask(bad)
 
 
-def _stops(bad: pd.Series, known: pd.Series, options: CohortSection) -> bool:
+def _stops(bad: pd.Series, has_value: pd.Series, options: CohortSection) -> bool:
     """Return whether bad rows stop the run: as configured, always where they are many."""
     return bool(bad.any()) and (
-        options.bad_rows == "stop" or int(bad.sum()) > EXCEPTIONS * int(known.sum())
+        options.bad_rows == "stop" or int(bad.sum()) > EXCEPTIONS * int(has_value.sum())
     )
 
 
@@ -305,21 +317,25 @@ def with_outcomes(
     lacking = pd.DataFrame(
         {name: outcome.reason != "" for name, outcome in listed.outcomes.items()}
     )
-    alone = lacking.all(axis=1)
+    without_any = lacking.all(axis=1)
     several = len(listed.outcomes) > 1
     without: dict[str, str] = {}
-    for row in table.index[alone]:
+    for row in table.index[without_any]:
         reasons = dict.fromkeys(outcome.reason[row] for outcome in listed.outcomes.values())
         without[ids[row]] = "; ".join(reasons)
     # Reasons in the order of the file, labels that mean nobody after what is blank.
     for reason in sorted(set(without.values()), key=lambda text: ("'" in text, text)):
-        attrition.add([who for who, why in without.items() if why == reason], "outcome", reason)
+        attrition.add(
+            [participant for participant, why in without.items() if why == reason],
+            "outcome",
+            reason,
+        )
     if several:
         for name, outcome in listed.outcomes.items():
-            for reason in sorted(set(outcome.reason[lacking[name] & ~alone])):
-                who = ids[(outcome.reason == reason) & ~alone]
-                attrition.add(who, "outcome", f"{reason}: not in the methods of {name}")
-    if alone.all():
+            for reason in sorted(set(outcome.reason[lacking[name] & ~without_any])):
+                participants = ids[(outcome.reason == reason) & ~without_any]
+                attrition.add(participants, "outcome", f"{reason}: not in the methods of {name}")
+    if without_any.all():
         raise TableError(
             f"{options.participants}: nobody of {len(table)} people has an outcome"
             f" ({first_few(listed.outcomes)})",
@@ -332,7 +348,7 @@ def with_outcomes(
         for suffix, column in columns_of(task).items():
             table.insert(place, column, columns[suffix])
             place += 1
-    return table[~alone].copy(), without
+    return table[~without_any].copy(), without
 
 
 def describe(

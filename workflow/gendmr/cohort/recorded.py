@@ -49,14 +49,16 @@ def compare_recorded(
         in_table = dict(zip(people["participant_id"], people[column], strict=True))
         labels = set(by_key.values())
         pairs = [
-            (who, str(in_table[who]), by_key[key])
-            for key, who in keys.items()
-            if key in by_key and in_table.get(who, MISSING) in labels
+            (participant, str(in_table[participant]), by_key[key])
+            for key, participant in keys.items()
+            if key in by_key and in_table.get(participant, MISSING) in labels
         ]
         different = [pair for pair in pairs if pair[1] != pair[2]]
         if len(different) > max(FEW, SHARE * len(pairs)):
             exchanged = len(different) > EXCHANGED * len(pairs)
-            examples = first_few(f"{who}: {ours}, {theirs}" for who, ours, theirs in different)
+            examples = first_few(
+                f"{participant}: {ours}, {theirs}" for participant, ours, theirs in different
+            )
             raise IdentifierError(
                 f"{column} of {len(different)} of {len(pairs)} people differs between"
                 f" {participants} and {listing.where}: {examples}",
@@ -68,6 +70,6 @@ def compare_recorded(
                 if exchanged
                 else "join the table again from its source, by identifier, not by order",
             )
-        for who, ours, theirs in different:
+        for participant, ours, theirs in different:
             reason = f"{column} is {ours} in participants.tsv, {theirs} in {listing.where}: kept"
-            attrition.add([who], "value", reason)
+            attrition.add([participant], "value", reason)

@@ -51,14 +51,14 @@ class Shuffle:
         for modality, columns in self.within.items():
             random = generator(seed, "shuffle", modality, role, str(repeat), str(fold))
             ids = people.index.to_numpy(dtype=object)
-            of = ids.copy()
-            who = np.flatnonzero(present[modality])
-            groups = group_numbers(people.iloc[who], columns)
+            owner_of = ids.copy()
+            measured = np.flatnonzero(present[modality])
+            groups = group_numbers(people.iloc[measured], columns)
             for number in range(groups.max(initial=-1) + 1):
-                members = who[groups == number]
-                of[members] = ids[random.permutation(members)]
-            owners[modality] = of
-            self._moved[role, modality] = int((of != ids).sum()), len(who)
+                members = measured[groups == number]
+                owner_of[members] = ids[random.permutation(members)]
+            owners[modality] = owner_of
+            self._moved[role, modality] = int((owner_of != ids).sum()), len(measured)
         return owners
 
     def notes(self, role: str) -> list[str]:

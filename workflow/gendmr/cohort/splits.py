@@ -140,23 +140,23 @@ def make_features(table: pd.DataFrame, outcomes: OutcomeOf) -> np.ndarray:
     several; each outcome alone; and with each modality but the one that most people have, whose
     margin is that of the outcome itself.
     """
-    has = {name: flags(table[name]) for name in table.columns if str(name).startswith(HAS)}
+    presence = {name: flags(table[name]) for name in table.columns if str(name).startswith(HAS)}
     pattern = np.zeros(len(table), dtype=int)
-    for place, present in enumerate(has.values()):
+    for place, present in enumerate(presence.values()):
         pattern += present.astype(int) << place
-    commonest = max(has, key=lambda name: int(has[name].sum()), default="")
+    commonest = max(presence, key=lambda name: int(presence[name].sum()), default="")
     strata = [pd.Series(outcome.strata(), dtype=object) for _, outcome in outcomes.values()]
     patterns = pd.Series(pattern).astype(str)
-    together = strata[0]
-    for more in strata[1:]:
-        together = together + "|" + more
-    columns = [pd.get_dummies(together + patterns)]
+    joint_strata = strata[0]
+    for outcome_strata in strata[1:]:
+        joint_strata = joint_strata + "|" + outcome_strata
+    columns = [pd.get_dummies(joint_strata + patterns)]
     for stratum in strata:
         if len(strata) > 1:
             columns.append(pd.get_dummies(stratum + patterns))
         # Margins: remainders of the strata must not all fall into the same fold.
         columns.append(pd.get_dummies(stratum))
-        for name, present in has.items():
+        for name, present in presence.items():
             if name != commonest:
                 columns.append(pd.get_dummies(stratum + pd.Series(present).astype(str)))
     columns.append(pd.DataFrame({"all": np.ones(len(table))}))

@@ -75,10 +75,10 @@ def make_strata(
         **({} if components is None else {ANCESTRY: ancestry}),
         **{str(name): table[name] for name in table.columns},
     }
-    wanted = options.strata
-    if wanted is None:
-        wanted = tuple(name for name in FACTORS if name in available)
-    unknown = [name for name in wanted if name not in available]
+    factors = options.strata
+    if factors is None:
+        factors = tuple(name for name in FACTORS if name in available)
+    unknown = [name for name in factors if name not in available]
     if unknown:
         raise ConfigurationError(
             f"cohort.strata names {len(unknown)} columns that participants.tsv lacks:"
@@ -89,7 +89,7 @@ def make_strata(
         )
     levels = {
         name: _levels(available[name], name in options.categorical or name == ANCESTRY)
-        for name in wanted
+        for name in factors
     }
     left_out: list[str] = []
     while True:
@@ -97,7 +97,10 @@ def make_strata(
             stratum=_joined(levels, len(table)), ancestry=ancestry
         )
         exchangeable = _exchangeable(table, strata, options, seed)
-        share = min((float(who.mean()) for who in exchangeable.values() if who.size), default=0.0)
+        share = min(
+            (float(can_change.mean()) for can_change in exchangeable.values() if can_change.size),
+            default=0.0,
+        )
         if share >= options.min_exchangeable or not levels:
             break
         left_out.insert(0, list(levels)[-1])
@@ -113,10 +116,10 @@ def make_strata(
             f" {', '.join(left_out)} gets small p-values as well."
         )
     notes = [
-        f"{int((~who).sum())} of {len(who)} people keep their {name} in all permutations: nobody"
-        f" else, or no other {name}, is in their stratum."
-        for name, who in exchangeable.items()
-        if not who.all()
+        f"{int((~can_change).sum())} of {len(can_change)} people keep their {name} in all"
+        f" permutations: nobody else, or no other {name}, is in their stratum."
+        for name, can_change in exchangeable.items()
+        if not can_change.all()
     ]
     return strata, {
         "factors": list(levels),
@@ -124,7 +127,7 @@ def make_strata(
         "strata": len(set(strata["stratum"])),
         "ancestry_groups": len(set(ancestry) - {MISSING}),
         "people": len(table),
-        "exchangeable": {name: int(who.sum()) for name, who in exchangeable.items()},
+        "exchangeable": {name: int(can_change.sum()) for name, can_change in exchangeable.items()},
         "kin": int(table["family"].duplicated(keep=False).sum()),
         "warnings": warnings,
         "notes": notes,
@@ -139,8 +142,8 @@ def _exchangeable(
     exchangeable = {}
     for name, task in tasks_of(options).items():
         outcome = read_outcome(table, task, "participants.tsv")
-        known = outcome.known
-        permutations = Permutations(strata, seed, people[known], outcome.take(known))
+        has_value = outcome.known
+        permutations = Permutations(strata, seed, people[has_value], outcome.take(has_value))
         exchangeable[name] = permutations.exchangeable
     return exchangeable
 
@@ -151,12 +154,12 @@ def ancestry_groups(people: pd.Series, components: pd.DataFrame, seed: int) -> n
     Groups of the first two components of the genotypes: see
     `gendmr.statistics.clusters.separate_groups`.
     """
-    named = components.set_index("id").filter(regex=r"^PC[12]$").reindex(people)
-    values = named.to_numpy(dtype=np.float64)
-    known = np.isfinite(values).all(axis=1) if values.shape[1] else np.zeros(len(people), bool)
+    coordinates = components.set_index("id").filter(regex=r"^PC[12]$").reindex(people)
+    values = coordinates.to_numpy(dtype=np.float64)
+    has_value = np.isfinite(values).all(axis=1) if values.shape[1] else np.zeros(len(people), bool)
     group_of = np.full(len(people), MISSING, dtype=object)
-    groups = separate_groups(values[known], lambda count: derive(seed, "ancestry", count))
-    group_of[known] = [str(group + 1) for group in groups]
+    groups = separate_groups(values[has_value], lambda count: derive(seed, "ancestry", count))
+    group_of[has_value] = [str(group + 1) for group in groups]
     return group_of
 
 
@@ -174,5 +177,5 @@ def _levels(values: pd.Series | np.ndarray, categorical: bool) -> np.ndarray:
 def _joined(levels: dict[str, np.ndarray], people: int) -> np.ndarray:
     if not levels:
         return np.full(people, "all", dtype=object)
-    parts = [[f"{name}={value}" for value in values] for name, values in levels.items()]
-    return np.array([", ".join(row) for row in zip(*parts, strict=True)], dtype=object)
+    labels = [[f"{name}={value}" for value in values] for name, values in levels.items()]
+    return np.array([", ".join(row) for row in zip(*labels, strict=True)], dtype=object)

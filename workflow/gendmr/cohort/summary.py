@@ -113,16 +113,16 @@ def _flow(
 ) -> dict[str, Any]:
     leavers = joined.leavers
     unusable = int((leavers["step"] == "identifier").sum())
-    left = leavers[
+    ineligible = leavers[
         (leavers["step"] == "identifier")
         | ((leavers["step"] == "outcome") & leavers["id"].isin(list(joined.without)))
     ]
     tasks = tasks_of(options)
-    alone = next(iter(tasks.values())).label if len(tasks) == 1 else None
+    sole_outcome = next(iter(tasks.values())).label if len(tasks) == 1 else None
     modalities, instances = {}, {}
     for name, listing in joined.listings.items():
         modality = joined.modalities[name]
-        modalities[name] = _modality(joined, listing, modality, alone)
+        modalities[name] = _modality(joined, listing, modality, sole_outcome)
         for kind, count in listing.instances.items():
             rows = listing.attrition
             steps = [_spelt(modality, step) for step in rows.loc[rows["kind"] == kind, "step"]]
@@ -133,8 +133,8 @@ def _flow(
             }
     return {
         "listed": len(joined.listed) + unusable,
-        "left": _counts(left["reason"]),
-        "outcome": alone,
+        "left": _counts(ineligible["reason"]),
+        "outcome": sole_outcome,
         "no_modality": _counts(leavers.loc[leavers["step"] == "modality", "reason"]),
         "modalities": modalities,
         "instances": instances,
@@ -147,8 +147,8 @@ def _modality(
 ) -> dict[str, Any]:
     rows = listing.attrition
     rows = rows[(rows["kind"] == "participant") & (rows["step"] != FLAGGED)].drop_duplicates("id")
-    known = set(listing.names) & set(joined.listed)
-    with_outcome = known & set(joined.with_outcome)
+    listed = set(listing.names) & set(joined.listed)
+    with_outcome = listed & set(joined.with_outcome)
     return {
         "label": modality.label,
         "in": len(listing.names) + len(rows),
@@ -156,8 +156,8 @@ def _modality(
         "passed": len(listing.names),
         "flagged": len(listing.flagged),
         "left": {
-            "not in participants.tsv": len(listing.names) - len(known),
-            f"without {outcome or 'an outcome'}": len(known - with_outcome),
+            "not in participants.tsv": len(listing.names) - len(listed),
+            f"without {outcome or 'an outcome'}": len(listed - with_outcome),
             "lacking another modality": len(with_outcome - set(joined.table.index)),
         },
     }
@@ -175,24 +175,26 @@ def _analysed(
     Combinations of two modalities are all told; of more, those that somebody has.
     """
     names = list(joined.modalities)
-    has = joined.table[[f"{HAS}{name}" for name in names]].to_numpy(dtype=bool)
-    everybody = np.ones(len(has), dtype=bool)
+    presence = joined.table[[f"{HAS}{name}" for name in names]].to_numpy(dtype=bool)
+    everybody = np.ones(len(presence), dtype=bool)
     patterns = [("Analysed", everybody)]
     if len(names) > 1:
         for present in sorted(product([True, False], repeat=len(names)), key=lambda p: -sum(p)):
-            who = (has == np.array(present)).all(axis=1)
-            if any(present) and (len(names) == 2 or who.any()):
-                patterns.append((_title(joined.modalities, present), who))
+            members = (presence == np.array(present)).all(axis=1)
+            if any(present) and (len(names) == 2 or members.any()):
+                patterns.append((_title(joined.modalities, present), members))
     return [
         {
             "title": title,
-            "n": int(who.sum()),
+            "n": int(members.sum()),
             "outcomes": {
-                labels[name]: _counts(pd.Series(np.unique(values[values != MISSING])), values[who])
+                labels[name]: _counts(
+                    pd.Series(np.unique(values[values != MISSING])), values[members]
+                )
                 for name, values in groups.items()
             },
         }
-        for title, who in patterns
+        for title, members in patterns
     ]
 
 
@@ -246,14 +248,17 @@ def _notes(joined: Joined, options: CohortSection) -> list[str]:
                     else ""
                 )
             )
-    for step, what in (
+    for step, fate in (
         ("identifier", "left out for an identifier that cannot be used"),
         ("value", "a value that cannot be meant was taken as unknown for"),
     ):
         bad = leavers[leavers["step"] == step]
         if len(bad):
-            reasons = [f"{who} ({why})" for who, why in zip(bad["id"], bad["reason"], strict=True)]
-            notes.append(f"{what}: {_people(len(bad))}, {first_few(reasons)}.")
+            reasons = [
+                f"{participant} ({why})"
+                for participant, why in zip(bad["id"], bad["reason"], strict=True)
+            ]
+            notes.append(f"{fate}: {_people(len(bad))}, {first_few(reasons)}.")
     lacking = leavers[leavers["step"] == "outcome"]
     similar = lacking[lacking["reason"].str.contains(" differs only in ", regex=False)]
     if len(similar):
@@ -264,10 +269,10 @@ def _notes(joined: Joined, options: CohortSection) -> list[str]:
         )
     staying = lacking[~lacking["id"].isin(list(joined.without))]
     if len(staying):
-        who = staying["id"].drop_duplicates()
+        participants = staying["id"].drop_duplicates()
         notes.append(
-            f"{_people(len(who))} lack some of the outcomes and are missing from the methods of"
-            f" these only: {first_few(who)}."
+            f"{_people(len(participants))} lack some of the outcomes and are missing from the"
+            f" methods of these only: {first_few(participants)}."
         )
     for name in options.covariates:
         missing = (table[name] == MISSING) | table[name].isna()

@@ -134,8 +134,8 @@ class FoldView:
     @staticmethod
     def files(folder: Path | str, modalities: Sequence[str]) -> list[Path]:
         """Return the files that a view of these modalities reads, those that are there."""
-        named = [*TABLES, *(f"{name}.nc" for name in modalities)]
-        return [path for path in (Path(folder) / name for name in named) if path.is_file()]
+        file_names = [*TABLES, *(f"{name}.nc" for name in modalities)]
+        return [path for path in (Path(folder) / name for name in file_names) if path.is_file()]
 
     @property
     def train(self) -> Subset:

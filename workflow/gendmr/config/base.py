@@ -73,8 +73,8 @@ class Section(BaseModel):
         try:
             section = cls.validate_mapping(plain(mapping, problems))
         except ValidationError as error:
-            for each in errors_of(error, where or cls.__name__, schema_of(cls)):
-                problems.add(each)
+            for entry_error in errors_of(error, where or cls.__name__, schema_of(cls)):
+                problems.add(entry_error)
             problems.refuse()
             raise
         problems.refuse()
@@ -205,14 +205,16 @@ def listed_errors(
     items: Sequence[dict[str, Any]], where: str, schema: dict[str, Any]
 ) -> list[GendmrError]:
     """Return the same of the items of several reports."""
-    plain = [item for item in items if not is_refused(item)]
-    errors = [one for item in items if is_refused(item) for one in item["ctx"]["error"].errors]
-    if plain:
-        types = " ".join(item["type"] for item in plain)
+    wrong_items = [item for item in items if not is_refused(item)]
+    errors = [
+        refusal for item in items if is_refused(item) for refusal in item["ctx"]["error"].errors
+    ]
+    if wrong_items:
+        types = " ".join(item["type"] for item in wrong_items)
         errors.insert(
             0,
             ConfigurationError(
-                explain(plain, where, schema),
+                explain(wrong_items, where, schema),
                 cause="a misspelt key, or a value given as text"
                 if "extra_forbidden" in types or "type" in types
                 else "a value out of its range",
@@ -265,8 +267,8 @@ def explain(
         elif item["type"] == CONTRADICTION:
             lines += [f"  {key}: {text}" for text in item["ctx"]["texts"].split("\n")]
         else:
-            said = f"  {key} = {_short(item['input'])}: {item['msg']}"
-            lines.append(said + as_written(item["type"], item["input"]))
+            entry = f"  {key} = {_short(item['input'])}: {item['msg']}"
+            lines.append(entry + as_written(item["type"], item["input"]))
     count = "1 wrong entry" if len(lines) == 1 else f"{len(lines)} wrong entries"
     return "\n".join([f"{where}: {count}", *lines])
 
@@ -293,13 +295,13 @@ def as_written(expected: str, value: Any) -> str:
     number = re.fullmatch(r"\s*([+-]?\d*)(?:[.,](\d*))?(?:[eE]([+-]?\d+))?\s*", value)
     if number is None or not (number[1].strip("+-") or number[2]):
         return ""
-    whole, decimals, power = number[1] or "0", number[2] or "", number[3]
+    integer, decimals, power = number[1] or "0", number[2] or "", number[3]
     if expected == "int_type":
-        return "" if decimals.strip("0") or power else f"; write {whole} without quotation marks"
+        return "" if decimals.strip("0") or power else f"; write {integer} without quotation marks"
     sign = "" if (power or "").startswith(("+", "-")) or not power else "+"
     exponent = f"e{sign}{power}" if power else ""
-    took = f"; YAML takes {value} for text:" if power or "," in value else ";"
-    return f"{took} write {whole}.{decimals or '0'}{exponent}" + (
+    reason = f"; YAML takes {value} for text:" if power or "," in value else ";"
+    return f"{reason} write {integer}.{decimals or '0'}{exponent}" + (
         "" if power or "," in value else " without quotation marks"
     )
 
@@ -319,12 +321,14 @@ def keys_of(schema: dict[str, Any], place: Sequence[int | str]) -> list[str]:
         inner = [
             node[key] for node in nodes for key in ("items", "additionalProperties") if key in node
         ]
-        named = [node["properties"][step] for node in nodes if step in node.get("properties", {})]
+        properties = [
+            node["properties"][step] for node in nodes if step in node.get("properties", {})
+        ]
         below = [
-            one
-            for node in (named or inner)
+            branch
+            for node in (properties or inner)
             if isinstance(node, dict)
-            for one in _branches(schema, node)
+            for branch in _branches(schema, node)
         ]
         # The name of a member of a union is a step of its own: the nodes stay.
         of_kind = [node for node in nodes if _kind(node) == step]
@@ -342,4 +346,8 @@ def _branches(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, An
     if "$ref" in node:
         return _branches(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
     members = [*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())]
-    return [one for member in members for one in _branches(schema, member)] if members else [node]
+    return (
+        [branch for member in members for branch in _branches(schema, member)]
+        if members
+        else [node]
+    )

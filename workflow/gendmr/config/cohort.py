@@ -87,26 +87,26 @@ class CohortSection(Section):
         loose = sorted(set(self.categorical) - set(self.covariates) - {"sex", "site"})
         if loose:
             yield f"categorical names no covariates: {first_few(loose)}"
-        by = [name for name in (self.group_by, self.fold_by) if name is not None]
-        known = {"participant_id", *self.covariates, "age", "sex", "site", *by}
-        unknown = sorted(set(self.columns) - known)
+        grouping = [name for name in (self.group_by, self.fold_by) if name is not None]
+        used = {"participant_id", *self.covariates, "age", "sex", "site", *grouping}
+        unknown = sorted(set(self.columns) - used)
         if unknown:
             yield (
                 f"columns renames what is not used: {first_few(unknown)}; it maps our names to"
-                f" yours, ours are {first_few(sorted(known), 12)}"
+                f" yours, ours are {first_few(sorted(used), 12)}"
             )
-        extra = {*self.covariates, *by}
+        extra = {*self.covariates, *grouping}
         reserved = {"participant_id", "family", *self.outcomes}
-        taken = sorted(
+        clashing = sorted(
             name
             for name in extra
             if name in reserved
             or name.startswith("has_")
             or any(name.startswith(f"{outcome}_") for outcome in self.outcomes)
         )
-        if taken:
-            yield f"reserved names among covariates, group_by or fold_by: {first_few(taken)}"
-        if len(by) > 1:
+        if clashing:
+            yield f"reserved names among covariates, group_by or fold_by: {first_few(clashing)}"
+        if len(grouping) > 1:
             yield (
                 "group_by and fold_by together: each value of fold_by is a fold, so that groups of"
                 " another column would be cut; keep one of them"
@@ -132,10 +132,12 @@ class CohortSection(Section):
     @field_validator("outcomes")
     @classmethod
     def _outcome_names(cls, values: dict[str, AnyOutcome]) -> dict[str, AnyOutcome]:
-        wrong = [name for name in values if not OUTCOME_NAME.fullmatch(name) or name in NO_OUTCOMES]
-        if wrong:
+        invalid = [
+            name for name in values if not OUTCOME_NAME.fullmatch(name) or name in NO_OUTCOMES
+        ]
+        if invalid:
             raise ValueError(
-                f"not names of outcomes: {first_few(wrong)}; a small letter, then small letters,"
+                f"not names of outcomes: {first_few(invalid)}; a small letter, then small letters,"
                 " digits and -, at most 30, and no column of the cohort's own"
             )
         return values

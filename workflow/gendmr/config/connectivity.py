@@ -84,12 +84,12 @@ class ConnectivitySection(Section):
 
     def files(self) -> list[str]:
         """Return the single files that the stage reads: inputs of the workflow."""
-        named = [
+        paths = [
             self.components,
             *(path for path in (self.series, self.matrices) if path and PERSON not in path),
             self.fmriprep and self.fmriprep.atlas,
         ]
-        return [path for path in named if path]
+        return [path for path in paths if path]
 
     def contradictions(self) -> Iterator[str]:
         """Yield what of its entries does not go together."""
@@ -99,6 +99,8 @@ class ConnectivitySection(Section):
                 "give one of `series`, `matrices` and `fmriprep`; given:"
                 f" {', '.join(forms) or 'none'}"
             )
-        only = {"values": self.values != "correlation", "order": self.order != "upper_rows"}
-        if self.matrices is None and (wrong := [name for name, used in only.items() if used]):
-            yield f"{', '.join(wrong)}: only with `matrices`"
+        for_matrices = {"values": self.values != "correlation", "order": self.order != "upper_rows"}
+        if self.matrices is None and (
+            misplaced := [name for name, used in for_matrices.items() if used]
+        ):
+            yield f"{', '.join(misplaced)}: only with `matrices`"

@@ -33,13 +33,13 @@ def cross_check(study: Study) -> Problems:
         problems.attempt(section.check_cohort, study.cohort)
         measured = stages.get(section.stage or "")
         problems.attempt(section.check_stage, f"modalities.{modality}", measured)
-    lost = {
+    unmeasured_outcomes = {
         name
         for name, outcome in study.cohort.outcomes.items()
         if outcome.modality not in (None, *study.modality_sections())
     }
     for name, method in study.methods.items():
-        if study.outcome_of(name) in lost:
+        if study.outcome_of(name) in unmeasured_outcomes:
             # That the modality is not there was said of the outcome.
             continue
         where = f"training.methods.{name}"
@@ -67,23 +67,23 @@ def _simulated(study: Study) -> Iterator[ConfigurationError]:
     if study.simulate is None:
         return
     folder, imaging = f"results/{study.study}/simulate/", study.imaging
-    named = [study.cohort.participants, *(study.genotypes.inputs if study.genotypes else ())]
-    named += [*filter(None, [imaging.bids]), *imaging.measured_paths] if imaging else []
-    others = [path for path in named if path and f"/{folder}" not in f"/{path}"]
-    if others:
+    paths = [study.cohort.participants, *(study.genotypes.inputs if study.genotypes else ())]
+    paths += [*filter(None, [imaging.bids]), *imaging.measured_paths] if imaging else []
+    elsewhere = [path for path in paths if path and f"/{folder}" not in f"/{path}"]
+    if elsewhere:
         yield ConfigurationError(
             f"simulate: the study {study.study} makes its own cohort in {folder}, but"
-            f" {len(others)} of its inputs lie elsewhere: {first_few(others)}",
+            f" {len(elsewhere)} of its inputs lie elsewhere: {first_few(elsewhere)}",
             cause="a copied configuration of the demo that still has the section simulate",
             next_step="your own data: delete the section simulate and report.truth; another"
             f" simulated study: let all inputs begin with {folder}",
         )
     measured = study.simulate.imaging == "measurements"
     if imaging and measured != (imaging.measurements is not None):
-        needed, other = ("measurements", "bids") if measured else ("bids", "measurements")
+        needed, unfit_key = ("measurements", "bids") if measured else ("bids", "measurements")
         yield ConfigurationError(
             f"`simulate: imaging:` is {'measurements' if measured else 't1w'}, so the section"
-            f" `imaging` needs `{needed}`, not `{other}`",
+            f" `imaging` needs `{needed}`, not `{unfit_key}`",
             cause="one of the two was changed without the other",
             next_step=f"let imaging name {needed} in {folder}, or change `simulate: imaging:`",
         )
@@ -143,13 +143,13 @@ def _covariates(study: Study) -> Iterator[ConfigurationError]:
 
 
 def _strata(study: Study) -> Iterator[ConfigurationError]:
-    by = [one for one in (study.cohort.group_by, study.cohort.fold_by) if one]
-    known = [*study.cohort.covariates, *by, *(["ancestry"] if study.genotypes else [])]
-    unknown = [name for name in study.cohort.strata or () if name not in known]
+    by = [column for column in (study.cohort.group_by, study.cohort.fold_by) if column]
+    factors = [*study.cohort.covariates, *by, *(["ancestry"] if study.genotypes else [])]
+    unknown = [name for name in study.cohort.strata or () if name not in factors]
     if unknown:
         yield ConfigurationError(
             f"cohort.strata names {first_few(unknown)}; there are"
-            f" {first_few(known, 20)}{did_you_mean(unknown, known)}",
+            f" {first_few(factors, 20)}{did_you_mean(unknown, factors)}",
             cause="a misspelt name, a column that cohort.covariates does not declare, or"
             " ancestry in a study without genotypes",
             next_step="correct cohort.strata, or leave it out",

@@ -55,7 +55,7 @@ class ExpressionSection(Section):
         units: dict[str, set[str]] = {}
         for matrix in self.matrices:
             units.setdefault(matrix.platform, set()).add(matrix.unit)
-        mixed = sorted(name for name, some in units.items() if len(some) > 1)
+        mixed = sorted(name for name, platform_units in units.items() if len(platform_units) > 1)
         if mixed:
             yield f"matrices of one platform have several units: {first_few(mixed)}"
         if len({matrix.unit == "z" for matrix in self.matrices}) > 1:
@@ -63,10 +63,10 @@ class ExpressionSection(Section):
 
     def files(self) -> list[str]:
         """Return the files that the section names."""
-        named = [
+        paths = [
             *(matrix.path for matrix in self.matrices),
             self.symbols,
             self.groups,
             self.positions,
         ]
-        return [path for path in named if path]
+        return [path for path in paths if path]

@@ -78,11 +78,11 @@ class Bgen(Section):
 
     def sample_of(self, path: str) -> str | None:
         """Return the .sample file of an input; None where the names in the .bgen count."""
-        beside = f"{path.removesuffix('.bgen')}.sample"
-        named = self.samples
-        if isinstance(named, dict):
-            named = named.get(path)
-        return named or (beside if Path(beside).exists() else None)
+        default_path = f"{path.removesuffix('.bgen')}.sample"
+        samples = self.samples
+        if isinstance(samples, dict):
+            samples = samples.get(path)
+        return samples or (default_path if Path(default_path).exists() else None)
 
 
 class GenotypesSection(Section):
@@ -192,8 +192,8 @@ class GenotypesSection(Section):
     @classmethod
     def _autosomes(cls, chromosomes: tuple[str, ...]) -> tuple[str, ...]:
         autosomes = {str(number) for number in range(1, 23)}
-        if wrong := [name for name in chromosomes if name not in autosomes]:
-            raise ValueError(f'{", ".join(wrong)}: autosomes are written "1" to "22"')
+        if invalid := [name for name in chromosomes if name not in autosomes]:
+            raise ValueError(f'{", ".join(invalid)}: autosomes are written "1" to "22"')
         return chromosomes
 
     def contradictions(self) -> Iterator[str]:
@@ -212,18 +212,18 @@ class GenotypesSection(Section):
             yield "pruning_step must not exceed pruning_window"
 
     def _bgen_contradictions(self) -> Iterator[str]:
-        named = [name for name in self.inputs if form_of(name) == "bgen"]
-        if named and self.bgen is None:
+        bgen_inputs = [name for name in self.inputs if form_of(name) == "bgen"]
+        if bgen_inputs and self.bgen is None:
             yield (
-                f"{named[0]} does not say which of two alleles is the reference: add"
+                f"{bgen_inputs[0]} does not say which of two alleles is the reference: add"
                 " `bgen: {reference: first}` (UK Biobank, QCTOOL, PLINK's ref-first) or"
                 " `bgen: {reference: last}`"
             )
-        if self.bgen is not None and not named:
+        if self.bgen is not None and not bgen_inputs:
             yield "bgen is given, and no input ends in .bgen"
         samples = self.bgen.samples if self.bgen else None
         for name in samples if isinstance(samples, dict) else ():
-            if name not in named:
+            if name not in bgen_inputs:
                 yield f"bgen: samples names {name}, which is none of the .bgen inputs"
 
     @property

@@ -104,11 +104,13 @@ class HistologySection(Section):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what of its entries does not go together."""
-        other = [name for name in ("folder", "features", "coordinates") if name in self.changed]
-        if self.tiles is not None and other:
+        changed_keys = [
+            name for name in ("folder", "features", "coordinates") if name in self.changed
+        ]
+        if self.tiles is not None and changed_keys:
             yield (
-                f"{', '.join(other)}: only without `tiles`; the column `file` of {self.slides}"
-                " names the image of each slide"
+                f"{', '.join(changed_keys)}: only without `tiles`; the column `file` of"
+                f" {self.slides} names the image of each slide"
             )
         if self.order == "grid" and (self.bag != "pad" or self.several != "largest"):
             yield (

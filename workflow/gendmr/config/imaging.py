@@ -72,8 +72,10 @@ class NamedAtlas(Section):
 
 
 def _kind_of_atlas(value: Any) -> str:
-    named = isinstance(value, NamedAtlas) or (isinstance(value, dict) and "templateflow" in value)
-    return "name" if named else "files"
+    is_named = isinstance(value, NamedAtlas) or (
+        isinstance(value, dict) and "templateflow" in value
+    )
+    return "name" if is_named else "files"
 
 
 # Told apart by one key, so that an error speaks of the form that was meant.
@@ -214,14 +216,14 @@ class ImagingSection(Section):
         """Return the files of the atlas and of a template of one's own: inputs of the workflow."""
         if self.atlas is None:
             return []
-        own = self.template
-        named = (
-            (own.t1, own.brain, own.grey, own.white, own.csf)
-            if isinstance(own, TemplateFiles)
+        template = self.template
+        template_paths = (
+            (template.t1, template.brain, template.grey, template.white, template.csf)
+            if isinstance(template, TemplateFiles)
             else ()
         )
         atlas = (self.atlas.labels, self.atlas.table) if isinstance(self.atlas, AtlasFiles) else ()
-        return [path for path in (*atlas, *named) if path]
+        return [path for path in (*atlas, *template_paths) if path]
 
     @property
     def fetches_atlas(self) -> bool:

@@ -65,9 +65,9 @@ class LesionsSection(Section):
             yield f"`channels`: a name stands twice in {', '.join(self.channels)}"
         if self.reference is not None and self.reference not in self.channels:
             yield f"`reference`: {self.reference} is none of {', '.join(self.channels)}"
-        both = sorted(set(self.lesion) & set(self.background))
-        if both:
-            yield f"{both[0]} is named both in `lesion` and in `background`"
+        shared_channels = sorted(set(self.lesion) & set(self.background))
+        if shared_channels:
+            yield f"{shared_channels[0]} is named both in `lesion` and in `background`"
         low, high = self.percentiles
         if not 0 <= low < high <= 100:
             yield "`percentiles`: the lower one first, both from 0 to 100"

@@ -47,7 +47,11 @@ def sections_in(package: str, path: Iterable[str], base: type[S]) -> dict[str, t
             and issubclass(value, base)
             and value.__module__ == module.__name__
         ]
-        leaves = [one for one in defined if not any(one in other.__bases__ for other in defined)]
+        leaves = [
+            candidate
+            for candidate in defined
+            if not any(candidate in derived.__bases__ for derived in defined)
+        ]
         if len(leaves) != 1:
             raise ImportError(f"{module.__name__}: needs exactly one section, has {len(leaves)}")
         sections[member.name] = leaves[0]

@@ -115,8 +115,10 @@ def read_as_far(
 
 
 def _is_new(item: dict[str, Any], listed: list[dict[str, Any]], reading: Reading[Any]) -> bool:
-    same = any(item["loc"] == one["loc"] and item["msg"] == one["msg"] for one in listed)
-    return not same and not (listed and reading.follows(f"{item['loc']} {item['msg']}"))
+    repeated = any(
+        item["loc"] == earlier["loc"] and item["msg"] == earlier["msg"] for earlier in listed
+    )
+    return not repeated and not (listed and reading.follows(f"{item['loc']} {item['msg']}"))
 
 
 def _order(item: dict[str, Any]) -> tuple[bool, list[int]]:
@@ -147,9 +149,9 @@ def _mend(
         return True
     value = holder.pop(last)
     if item["type"] == "extra_forbidden":
-        meant = _meant(str(last), keys_of(schema, list(loc[:-1])))
-        if meant is not None and meant not in holder:
-            holder[meant] = value
+        intended_key = _intended_key(str(last), keys_of(schema, list(loc[:-1])))
+        if intended_key is not None and intended_key not in holder:
+            holder[intended_key] = value
             return True
     reading.doubtful.add(str(place[0]))
     reading.left_out.add(str(last) if isinstance(last, str) else str(value))
@@ -164,9 +166,9 @@ def _mend_section(
     """Do the same with a section as a whole: without it other sections cannot be compared."""
     value = mapping.pop(name, None)
     if name not in schema["properties"]:
-        meant = _meant(name, list(schema["properties"]))
-        if meant is not None and meant not in mapping:
-            mapping[meant] = value
+        intended_key = _intended_key(name, list(schema["properties"]))
+        if intended_key is not None and intended_key not in mapping:
+            mapping[intended_key] = value
             return True
     elif name in PLACEHOLDERS:
         mapping[name] = PLACEHOLDERS[name]
@@ -181,9 +183,9 @@ def _mend_section(
     return True
 
 
-def _meant(wrong: str, keys: list[str]) -> str | None:
+def _intended_key(misspelt: str, keys: list[str]) -> str | None:
     """Return the key that was meant, where hardly another one can have been."""
-    near = get_close_matches(wrong.casefold(), keys, n=1, cutoff=MEANT)
+    near = get_close_matches(misspelt.casefold(), keys, n=1, cutoff=MEANT)
     return near[0] if near else None
 
 

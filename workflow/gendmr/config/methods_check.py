@@ -75,8 +75,14 @@ def check_modality(
         return
     where = f"{where}.modality_options.{name}"
     problems.attempt(adapted.check_stage, where, stages.get(section.stage or ""))
-    own, shared = (one.of_cohort().model_dump(mode="json") for one in (adapted, section))
-    keys = [key for key in method.modality_options[name] if own.get(key) != shared.get(key)]
+    adapted_options, shared_options = (
+        modality.of_cohort().model_dump(mode="json") for modality in (adapted, section)
+    )
+    keys = [
+        key
+        for key in method.modality_options[name]
+        if adapted_options.get(key) != shared_options.get(key)
+    ]
     if keys:
         problems.add(
             ConfigurationError(
@@ -111,22 +117,22 @@ def _check_reads(
 ) -> None:
     able = (*(readable if method.readable is None else method.readable),)
     able += (COVARIATES,) if method.covariates != "never" else ()
-    unreadable = [one for one in method.reads or () if one not in able]
-    absent = [one for one in method.reads or () if one not in (*available, COVARIATES)]
+    unreadable = [source for source in method.reads or () if source not in able]
+    absent = [source for source in method.reads or () if source not in (*available, COVARIATES)]
     if unreadable and not set(unreadable) <= set(absent):
         raise ConfigurationError(
             f"{where}.reads: the method {method.kind} cannot read {first_few(unreadable)};"
             f" it reads {first_few(able)}",
             next_step="take them out of reads, or choose another method",
         )
-    named = any(one != COVARIATES for one in method.reads_of(readable))
-    if not named and method.reads is not None and method.covariates == "always":
+    reads_modality = any(source != COVARIATES for source in method.reads_of(readable))
+    if not reads_modality and method.reads is not None and method.covariates == "always":
         raise ConfigurationError(
             f"{where}.reads: the method {method.kind} reads more than covariates:"
             f" {first_few(able)}",
             next_step="name a modality too, or choose the method ridge",
         )
-    if absent or not (named or method.covariates == "optional"):
+    if absent or not (reads_modality or method.covariates == "optional"):
         raise ConfigurationError(
             f"{where}.reads: the study has no modality"
             f" {first_few(absent or method.readable or ())}; it has {first_few(available)}",

@@ -122,10 +122,10 @@ class RankingSection(Section):
         default : mapping of str to str, optional
             `score` and `aggregation` of its kind, where the configuration says neither.
         """
-        own = self.methods.get(method)
-        silent = own is None and not {"score", "aggregation"} & self.model_fields_set
+        method_options = self.methods.get(method)
+        silent = method_options is None and not {"score", "aggregation"} & self.model_fields_set
         changed: dict[str, Any] = {"methods": {}, "enrichment": None, "figures": FiguresSection()}
-        said = dict(default or {}) if silent else {}
-        if own is not None:
-            said = own.model_dump(exclude_none=True)
-        return self.model_copy(update=changed | said)
+        overrides = dict(default or {}) if silent else {}
+        if method_options is not None:
+            overrides = method_options.model_dump(exclude_none=True)
+        return self.model_copy(update=changed | overrides)

@@ -73,15 +73,15 @@ def for_method(
     null : bool
         Whether the job fits permutations.
     """
-    asked = options.method.resources
-    needed = sum(
+    requested = options.method.resources
+    data_bytes = sum(
         section.bytes_of_fold(people, instances.get(name, 0))
         for name, section in options.modalities.items()
     )
-    together = TOGETHER_MB if null and options.method.network else 0
+    batch_mb = TOGETHER_MB if null and options.method.network else 0
     return JobResources(
-        memory_mb=asked.memory_mb + together + round(needed / 1e6),
-        minutes=asked.minutes * (LONGER if null else 1),
-        gpus=asked.gpus,
-        threads=asked.threads,
+        memory_mb=requested.memory_mb + batch_mb + round(data_bytes / 1e6),
+        minutes=requested.minutes * (LONGER if null else 1),
+        gpus=requested.gpus,
+        threads=requested.threads,
     )

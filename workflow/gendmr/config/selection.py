@@ -76,12 +76,12 @@ class SelectSection(Section):
         ConfigurationError
             The filter file is none.
         """
-        wanted = {} if self.filter is None else _of_filter(self.filter)
+        labels_of = {} if self.filter is None else _of_filter(self.filter)
         for name, entity in ENTITIES.items():
             labels = getattr(self, name)
             if labels is not None:
-                wanted[entity] = _texts(labels)
-        return wanted
+                labels_of[entity] = _texts(labels)
+        return labels_of
 
 
 def _texts(labels: Any) -> tuple[str, ...]:
@@ -105,13 +105,13 @@ def _of_filter(path: str) -> dict[str, tuple[str, ...]]:
             cause="a filter file for other images",
             next_step='write {"t1w": {"session": "01"}}',
         )
-    wanted, unknown = {}, []
+    labels_of, unknown = {}, []
     for key, labels in entries.items():
         name = ALIASES.get(key, key)
         if FIXED.get(key) == labels:
             continue
         if name in ENTITIES:
-            wanted[ENTITIES[name]] = () if labels is None else _texts(labels)
+            labels_of[ENTITIES[name]] = () if labels is None else _texts(labels)
         else:
             unknown.append(f"{key}: {labels}")
     if unknown:
@@ -121,4 +121,4 @@ def _of_filter(path: str) -> dict[str, tuple[str, ...]]:
             cause="an entity that tells no T1w images apart here",
             next_step="take it out of the filter file",
         )
-    return wanted
+    return labels_of

@@ -246,18 +246,18 @@ class SimulateSection(Section):
         if not 1.0 <= self.voxel_sizes[0] <= self.voxel_sizes[1] <= 5.0:
             yield "voxel_sizes: two numbers, 1 <= smallest <= largest <= 5 mm"
         if self.imaging == "t1w":
-            only = {
+            measurements_only = {
                 "variance_explained": self.variance_explained is not None,
                 "age_atrophy": self.age_atrophy != 0,
                 "smaller_regions": self.smaller_regions != 0,
                 "maps": self.maps,
             }
-            if wrong := [name for name, used in only.items() if used]:
-                yield f"{', '.join(wrong)}: only with `imaging: measurements`"
+            if misplaced := [name for name, used in measurements_only.items() if used]:
+                yield f"{', '.join(misplaced)}: only with `imaging: measurements`"
         if self.tumours is not None and self.lesions is not None:
             yield "tumours and lesions: two cohorts; leave one of them out"
-        other = self.tumours is not None or self.lesions is not None
-        if not other and self.images > self.people:
+        lesion_cohort = self.tumours is not None or self.lesions is not None
+        if not lesion_cohort and self.images > self.people:
             yield "images: at most as many as `people`"
         if self.maps and not self.images:
             yield "maps: of people with an image, and `images` is 0"
@@ -279,29 +279,29 @@ class SimulateSection(Section):
         if self.connections and self.outcomes:
             yield "connections: drive the diagnosis alone; leave `outcomes` out"
         pairs = [frozenset(name.split(" ~ ")) for name in self.connections]
-        wrong = [
+        invalid = [
             name
             for name, pair in zip(self.connections, pairs, strict=True)
             if " ~ " not in name or not pair <= set(NETWORKS)
         ]
-        if wrong or len(set(pairs)) != len(pairs):
+        if invalid or len(set(pairs)) != len(pairs):
             yield (
                 f"connections: each once, `first ~ second` of {', '.join(NETWORKS)};"
-                f" wrong: {first_few(wrong) if wrong else 'one pair twice'}"
+                f" wrong: {first_few(invalid) if invalid else 'one pair twice'}"
             )
 
     def _of_outcomes(self) -> Iterator[str]:
         columns = Counter(
             column for name, item in self.outcomes.items() for column in item.columns or (name,)
         )
-        if taken := sorted(RESERVED_COLUMNS & set(columns)):
-            yield f"outcomes: {first_few(taken)} are columns of something else"
+        if reserved := sorted(RESERVED_COLUMNS & set(columns)):
+            yield f"outcomes: {first_few(reserved)} are columns of something else"
         if twice := sorted(column for column, count in columns.items() if count > 1):
             yield f"outcomes: {first_few(twice)} are columns of two outcomes"
         if not self.regions and not self.null_mode:
-            named = [name for name, item in self.outcomes.items() if item.regional > 0]
-            if named:
+            regional = [name for name, item in self.outcomes.items() if item.regional > 0]
+            if regional:
                 yield (
-                    f"outcomes: {first_few(named)} need at least one name in `regions`,"
+                    f"outcomes: {first_few(regional)} need at least one name in `regions`,"
                     " or `regional: 0`"
                 )

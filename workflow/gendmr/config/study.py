@@ -112,8 +112,8 @@ class Study(Section):
             stage = getattr(self, section.stage) if section.stage is not None else None
             measured = stage is not None and section.measured_by(stage, entry is not None)
             if measured or (section.stage is None and entry is not None):
-                whole = entry if entry is not None else section()
-                sections[name] = whole.with_covariates(self.cohort.covariates)
+                complete = entry if entry is not None else section()
+                sections[name] = complete.with_covariates(self.cohort.covariates)
         return in_order(sections)
 
     def measuring_stages(self) -> list[str]:
@@ -138,7 +138,9 @@ class Study(Section):
         """Methods by name: those configured, or those that fit the study."""
         if self.training.methods:
             return self.training.methods
-        available = tuple(name for name, one in self.modality_sections().items() if one.shared)
+        available = tuple(
+            name for name, section in self.modality_sections().items() if section.shared
+        )
         outcome = next(iter(self.cohort.outcomes.values()))
         methods: dict[str, AnyMethod] = {}
         for section in METHODS.values():
@@ -166,9 +168,9 @@ class Study(Section):
             task=self.cohort.outcomes[outcome],
             reads=reads,
             modalities={
-                one: method.adapt(one, section)
-                for one, section in sections.items()
-                if one in reads or (section.adjusts and adjusted)
+                modality: method.adapt(modality, section)
+                for modality, section in sections.items()
+                if modality in reads or (section.adjusts and adjusted)
             },
             covariates=self._covariates_of(method, reads),
             optimisation=optimisation,
@@ -210,8 +212,8 @@ class Study(Section):
         """Return the methods whose ranking has p-values."""
         null, outcomes = self.training.null, self.cohort.outcomes
         ranked = self.ranked_methods() if null.permutations else []
-        chosen = [name for name in ranked if null.methods is None or name in null.methods]
-        return [name for name in chosen if outcomes[self.outcome_of(name)].exchangeable]
+        selected = [name for name in ranked if null.methods is None or name in null.methods]
+        return [name for name in selected if outcomes[self.outcome_of(name)].exchangeable]
 
     def null_chunks(self, name: str) -> int:
         """Return the number of jobs of a method's null in each fold."""
@@ -221,7 +223,7 @@ class Study(Section):
     def tables(self) -> list[str]:
         """Return the files that the study is given, but for genotypes, images and folders."""
         imaging, sets = self.imaging, self.ranking.enrichment
-        named = [
+        paths = [
             self.annotation.genes if self.annotation else None,
             self.cohort.participants,
             *(
@@ -237,4 +239,4 @@ class Study(Section):
             *((*sets.sets, *sets.loci) if sets else ()),
             self.report.truth,
         ]
-        return [path for path in named if path]
+        return [path for path in paths if path]

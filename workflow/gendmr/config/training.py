@@ -44,8 +44,10 @@ class MethodOptions(Section):
     @property
     def files(self) -> tuple[str, ...]:
         """Return the modalities whose files a job reads: of the method, and of the outcome."""
-        held = self.task.modality
-        return tuple(dict.fromkeys([*self.modalities, *([held] if held else [])]))
+        outcome_modality = self.task.modality
+        return tuple(
+            dict.fromkeys([*self.modalities, *([outcome_modality] if outcome_modality else [])])
+        )
 
     @property
     def left_files(self) -> tuple[str, ...]:
@@ -91,8 +93,8 @@ class TrainingSection(Section):
     @classmethod
     def _names(cls, values: dict[str, AnyMethod]) -> dict[str, AnyMethod]:
         for name in values:
-            plain = name.replace("-", "").replace("_", "").isalnum()
-            if not plain or name.startswith("-") or len(name) > 40:
+            alphanumeric = name.replace("-", "").replace("_", "").isalnum()
+            if not alphanumeric or name.startswith("-") or len(name) > 40:
                 raise ValueError(
                     f"{name!r} is not a name of a method: letters, digits, - and _, at most 40"
                 )

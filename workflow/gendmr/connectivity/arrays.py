@@ -88,14 +88,14 @@ def read_cohort_arrays(path: str) -> dict[str, np.ndarray]:
         The file is missing or damaged.
     """
     try:
-        stored = np.load(path, allow_pickle=False)
+        archive = np.load(path, allow_pickle=False)
     except Exception as error:
         raise _damaged(path, error) from error
-    if not isinstance(stored, np.lib.npyio.NpzFile):
+    if not isinstance(archive, np.lib.npyio.NpzFile):
         raise _damaged(path, ValueError("a single array"))
     try:
-        with stored:
-            return {name: stored[name] for name in stored.files}
+        with archive:
+            return {name: archive[name] for name in archive.files}
     except Exception as error:
         raise _damaged(path, error) from error
 
@@ -136,11 +136,11 @@ def _from_mat(path: Path, variable: str | None) -> np.ndarray:
 
     if h5py.is_hdf5(path):
         probe(path)
-        with h5py.File(path, "r") as stored:
+        with h5py.File(path, "r") as file:
             # MATLAB writes columns first, so that HDF5 sees arrays transposed.
             arrays = {
                 name: np.asarray(data[:]).T
-                for name, data in stored.items()
+                for name, data in file.items()
                 if isinstance(data, h5py.Dataset) and data.dtype.kind in "fiu"
             }
     else:
@@ -181,10 +181,10 @@ def _from_text(path: Path, separator: str | None) -> tuple[np.ndarray, tuple[str
     if len(widths) != 1:
         raise ValueError(f"rows of {min(widths, default=0)} to {max(widths, default=0)} columns")
     numbers = [[_number(cell) for cell in row] for row in rows]
-    wrong = [cell for row, of in zip(rows, numbers, strict=True)
+    unreadable = [cell for row, of in zip(rows, numbers, strict=True)
              for cell, number in zip(row, of, strict=True) if number is None]  # fmt: skip
-    if wrong:
-        raise ValueError(f"{len(wrong)} values are no numbers: {first_few(wrong)}")
+    if unreadable:
+        raise ValueError(f"{len(unreadable)} values are no numbers: {first_few(unreadable)}")
     if names is not None and len(names) != len(rows[0]):
         raise ValueError(f"{len(names)} names for {len(rows[0])} columns")
     return np.array(numbers, dtype=np.float64), names

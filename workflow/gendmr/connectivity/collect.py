@@ -60,10 +60,10 @@ def collect_connectivity(section: ConnectivitySection, output: Path | str) -> No
         )
     counts = sorted({scan.regions for scan in measured})
     if len(counts) > 1:
-        rare = [scan for scan in measured if scan.regions != measured[0].regions]
+        deviating = [scan for scan in measured if scan.regions != measured[0].regions]
         raise ModalityError(
             f"data of people differ in their number of regions ({first_few(counts)}):"
-            f" {first_few(scan.participant for scan in rare)} differ from"
+            f" {first_few(scan.participant for scan in deviating)} differ from"
             f" {measured[0].participant!r}",
             cause="data that lie transposed (regions x volumes), or several atlases",
             next_step="give time series of all people as volumes x regions of one atlas",
@@ -117,18 +117,18 @@ def _scans(section: ConnectivitySection, extracted: Path) -> Iterator[Functional
             if section.has_signals:
                 yield measure_signals(scan, table.values, section)
                 continue
-            yield _given(scan, table.values, section, person.files[0])
+            yield _scan_of_matrix(scan, table.values, section, person.files[0])
         except GendmrError as error:
             yield _refused(scan, error)
 
 
 def _extracted(label: str, section: ConnectivitySection, folder: Path) -> FunctionalScan:
     """Return the scan of signals that were read out of a preprocessed image, or why not."""
-    said = read_json(folder / "scan.json")
-    motion = float("nan") if said["motion"] is None else float(said["motion"])
-    scan = FunctionalScan(label, motion=motion, censored=int(said["censored"]))
-    if "refused" in said:
-        why = said["refused"]
+    scan_summary = read_json(folder / "scan.json")
+    motion = float("nan") if scan_summary["motion"] is None else float(scan_summary["motion"])
+    scan = FunctionalScan(label, motion=motion, censored=int(scan_summary["censored"]))
+    if "refused" in scan_summary:
+        why = scan_summary["refused"]
         return _refused(scan, ModalityError(why["what"], cause=why["cause"], next_step=why["next"]))
     table = read_array(folder / "signals.tsv")
     scan.names = table.names
@@ -173,21 +173,21 @@ def _of_cohort(section: ConnectivitySection) -> Iterator[FunctionalScan]:
             if section.has_signals:
                 yield measure_signals(scan, values, section)
             else:
-                yield _given(scan, values[None, :], section, f"{path}, {label}")
+                yield _scan_of_matrix(scan, values[None, :], section, f"{path}, {label}")
         except GendmrError as error:
             yield _refused(scan, error)
 
 
-def _given(
+def _scan_of_matrix(
     scan: FunctionalScan, values: np.ndarray, section: ConnectivitySection, where: str
 ) -> FunctionalScan:
     scan.correlation = vector_of(values, section, where)
     regions = regions_of(len(scan.correlation))
     rows, columns = np.triu_indices(regions, 1)
-    known = np.zeros(regions, dtype=bool)
+    has_value = np.zeros(regions, dtype=bool)
     finite = np.isfinite(scan.correlation)
-    known[rows[finite]] = known[columns[finite]] = True
-    scan.constant = int((~known).sum())
+    has_value[rows[finite]] = has_value[columns[finite]] = True
+    scan.constant = int((~has_value).sum())
     return judged(scan, section)
 
 
@@ -228,17 +228,20 @@ def quality_table(scans: list[FunctionalScan]) -> pd.DataFrame:
                 reasons[row].append(f"{column.replace('_', ' ')} far from that of the others")
     measured = np.flatnonzero(table["status"] == MEASURED)
     vectors = [scans[row].correlation for row in measured]
-    if len(vectors) > 1 and len({None if one is None else len(one) for one in vectors}) == 1:
-        filled = np.nan_to_num(np.stack([one for one in vectors if one is not None]))
-        alike = np.triu(np.corrcoef(filled), 1) > ALIKE
-        for first, second in np.argwhere(alike):
+    if (
+        len(vectors) > 1
+        and len({None if vector is None else len(vector) for vector in vectors}) == 1
+    ):
+        filled = np.nan_to_num(np.stack([vector for vector in vectors if vector is not None]))
+        is_copy = np.triu(np.corrcoef(filled), 1) > ALIKE
+        for first, second in np.argwhere(is_copy):
             reasons[measured[second]].append(
                 f"same connectome as {table['participant_id'][measured[first]]}"
             )
-    table.insert(2, "outlier", [bool(one) for one in reasons])
+    table.insert(2, "outlier", [bool(flags) for flags in reasons])
     table["reason"] = [
-        "; ".join(filter(None, [said, *flags]))
-        for said, flags in zip(table["reason"], reasons, strict=True)
+        "; ".join(filter(None, [reason, *flags]))
+        for reason, flags in zip(table["reason"], reasons, strict=True)
     ]
     return table
 
@@ -300,23 +303,25 @@ def _notes_of_cleaning(
 ) -> list[str]:
     """Say how signals were read and cleaned, and whose images lacked something."""
     people = [scan.participant for scan in scans]
-    said = {label: read_json(extracted / label / "scan.json") for label in people}
-    counts = sorted({len(one["confounds"]) for one in said.values()})
+    scan_summaries = {label: read_json(extracted / label / "scan.json") for label in people}
+    counts = sorted({len(scan_summary["confounds"]) for scan_summary in scan_summaries.values()})
     notes = [
         f"Signals are means of the regions of {section.atlas}, in per cent, cleaned by nilearn's"
         f" strategy `{section.denoise}` ({' to '.join(map(str, {counts[0]: 0, counts[-1]: 0}))}"
         " confounds; connectivity/signals/<participant>/scan.json names them)"
         + (f", below {section.low_pass:g} Hz." if section.low_pass else ".")
     ]
-    unmasked = [label for label, one in said.items() if not one["mask"]]
+    unmasked = [label for label, scan_summary in scan_summaries.items() if not scan_summary["mask"]]
     if unmasked:
         notes.append(
             f"{len(unmasked)} people have no brain mask on the grid of their image: all voxels with"
             f" a signal counted as brain: {first_few(unmasked)}."
         )
-    censored = sum(int(one["censored"]) for one in said.values())
+    censored = sum(int(scan_summary["censored"]) for scan_summary in scan_summaries.values())
     if censored:
-        volumes = censored + sum(int(one["volumes"]) for one in said.values())
+        volumes = censored + sum(
+            int(scan_summary["volumes"]) for scan_summary in scan_summaries.values()
+        )
         notes.append(
             f"{censored} of {volumes} volumes were left out for motion, or as the first of a scan;"
             " connectivity/quality.tsv says how many of each."

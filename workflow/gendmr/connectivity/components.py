@@ -90,29 +90,29 @@ def components_of(path: str | None, names: tuple[str, ...] | None, count: int) -
                 next_step="give time series as volumes x regions, and one row for each region",
             )
         if names is not None and set(names) == set(components.names):
-            wrong = [
+            misplaced = [
                 f"{of_data} for {listed}"
                 for of_data, listed in zip(names, components.names, strict=True)
                 if of_data != listed
             ]
-            if wrong:
+            if misplaced:
                 raise AtlasError(
-                    f"{path}: {len(wrong)} regions stand in another order than in the data:"
-                    f" {first_few(wrong)}",
+                    f"{path}: {len(misplaced)} regions stand in another order than in the data:"
+                    f" {first_few(misplaced)}",
                     cause="a sorted table",
                     next_step="list the regions in the order of the columns of the data",
                 )
         return components
-    plain = [_plain(name) for name in names] if names is not None else []
-    if len(set(plain)) == count:
+    plain_names = [_plain(name) for name in names] if names is not None else []
+    if len(set(plain_names)) == count:
         note = "No table of regions (`components`): names are those of the columns of the data."
     else:
-        plain = [f"region{number:0{len(str(count))}d}" for number in range(1, count + 1)]
+        plain_names = [f"region{number:0{len(str(count))}d}" for number in range(1, count + 1)]
         note = (
             "No table of regions (`components`) and no names in the data: regions are numbered in"
             " the order of the columns."
         )
-    table = pd.DataFrame({"name": plain, "domain": NO_DOMAIN})
+    table = pd.DataFrame({"name": plain_names, "domain": NO_DOMAIN})
     return RegionTable(table.assign(x=np.nan, y=np.nan, z=np.nan), [note])
 
 

@@ -26,9 +26,9 @@ def draw_connectome(correlation: np.ndarray, components: RegionTable, path: Path
     path : Path
         The PNG.
     """
-    known = np.isfinite(correlation)
-    total = np.where(known, correlation, 0.0).sum(axis=0)
-    count = known.sum(axis=0)
+    has_value = np.isfinite(correlation)
+    total = np.where(has_value, correlation, 0.0).sum(axis=0)
+    count = has_value.sum(axis=0)
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     matrix = to_matrix(mean, diagonal=np.nan)
     domains = components.domains
@@ -64,16 +64,19 @@ def draw_people(scans: list[FunctionalScan], folder: Path) -> None:
     for scan in scans:
         if scan.correlation is None:
             continue
-        parts = [colours((to_matrix(scan.correlation) + 1) / 2)]
+        panels = [colours((to_matrix(scan.correlation) + 1) / 2)]
         if scan.signals is not None:
-            parts.append(greys((scan.signals.T + 2) / 4))
-        picture = Image.new("RGB", (len(parts) * (PICTURE + 8) + 8, PICTURE + 32), "white")
-        for number, part in enumerate(parts):
-            tile = Image.fromarray((part[..., :3] * 255).astype(np.uint8))
+            panels.append(greys((scan.signals.T + 2) / 4))
+        picture = Image.new("RGB", (len(panels) * (PICTURE + 8) + 8, PICTURE + 32), "white")
+        for number, panel in enumerate(panels):
+            tile = Image.fromarray((panel[..., :3] * 255).astype(np.uint8))
             picture.paste(tile.resize((PICTURE, PICTURE)), (8 + number * (PICTURE + 8), 24))
-        said = [f"{scan.participant[:24]}", f"{scan.volumes} volumes" if scan.volumes >= 0 else ""]
-        said.append(f"{scan.motion:.2f} mm" if np.isfinite(scan.motion) else "")
-        text = "   ".join(filter(None, said)).encode("latin-1", "replace").decode("latin-1")
+        caption = [
+            f"{scan.participant[:24]}",
+            f"{scan.volumes} volumes" if scan.volumes >= 0 else "",
+        ]
+        caption.append(f"{scan.motion:.2f} mm" if np.isfinite(scan.motion) else "")
+        text = "   ".join(filter(None, caption)).encode("latin-1", "replace").decode("latin-1")
         ImageDraw.Draw(picture).text((8, 6), text, fill="black")
         with atomic_path(folder / f"{scan.participant}.png") as temporary:
             picture.save(temporary, "PNG")

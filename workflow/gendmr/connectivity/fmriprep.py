@@ -61,17 +61,19 @@ def find_bold(section: FmriprepSection) -> dict[str, BoldFiles]:
             cause="the path `connectivity: fmriprep: folder:` is wrong, or the disk is not mounted",
             next_step=f"check the path: ls -d {root}",
         )
-    every = sorted(path for way in ("func", "ses-*/func") for path in root.glob(f"sub-*/{way}/*"))
-    images = [path for path in every if path.name.endswith(BOLD) and path.name[0] != "."]
+    func_files = sorted(
+        path for way in ("func", "ses-*/func") for path in root.glob(f"sub-*/{way}/*")
+    )
+    images = [path for path in func_files if path.name.endswith(BOLD) and path.name[0] != "."]
     if not images:
         raise InputFileError(
-            f"{root}: no image sub-*/[ses-*/]func/*{BOLD}; {len(every)} other files in these"
-            f" folders: {first_few(path.name for path in every)}",
+            f"{root}: no image sub-*/[ses-*/]func/*{BOLD}; {len(func_files)} other files in these"
+            f" folders: {first_few(path.name for path in func_files)}",
             cause="raw data, fMRIPrep's output of surfaces alone, or the folder above it",
             next_step="name the folder in which fMRIPrep left sub-*/func; its option"
             " --output-spaces MNI152NLin2009cAsym:res-2 makes these images",
         )
-    images = _asked_for(_in_space(images, section), section)
+    images = _matching_entities(_in_space(images, section), section)
     people: dict[str, list[Path]] = {}
     for image in images:
         people.setdefault(entities_of(image.name)["sub"], []).append(image)
@@ -85,7 +87,7 @@ def find_bold(section: FmriprepSection) -> dict[str, BoldFiles]:
             next_step="say which one counts: `connectivity: fmriprep:` takes `task`, `session`"
             " and `run`",
         )
-    return {label: _beside(paths[0]) for label, paths in sorted(people.items())}
+    return {label: _files_of(paths[0]) for label, paths in sorted(people.items())}
 
 
 def _space_of(image: Path) -> str | None:
@@ -101,19 +103,20 @@ def _in_space(images: list[Path], section: FmriprepSection) -> list[Path]:
     """Return the images in the space that is asked for, or in the only MNI space."""
     spaces = sorted({space for image in images if (space := _space_of(image)) is not None})
     standard = [space for space in spaces if space.startswith("MNI")]
-    wanted = section.space
-    if wanted is None:
+    space_label = section.space
+    if space_label is None:
         if len(standard) > 1:
             raise IdentifierError(
                 f"{section.folder}: images in several spaces: {first_few(standard)}",
                 cause="fMRIPrep was asked for several --output-spaces",
                 next_step=f"name that of the atlas: `connectivity: fmriprep: space: {standard[0]}`",
             )
-        wanted = standard[0] if standard else ""
+        space_label = standard[0] if standard else ""
     fitting = [
         image
         for image in images
-        if (space := _space_of(image)) is not None and wanted in (space, space.partition("_")[0])
+        if (space := _space_of(image)) is not None
+        and space_label in (space, space.partition("_")[0])
     ]
     if not fitting:
         raise InputFileError(
@@ -126,20 +129,22 @@ def _in_space(images: list[Path], section: FmriprepSection) -> list[Path]:
     return fitting
 
 
-def _asked_for(images: list[Path], section: FmriprepSection) -> list[Path]:
+def _matching_entities(images: list[Path], section: FmriprepSection) -> list[Path]:
     """Return the images of the task, session and run that the configuration names."""
     for option, entity in (("task", "task"), ("session", "ses"), ("run", "run")):
-        wanted = getattr(section, option)
-        if wanted is None:
+        wanted_label = getattr(section, option)
+        if wanted_label is None:
             continue
         labels = [entities_of(image.name).get(entity, "") for image in images]
         fitting = [
-            image for image, label in zip(images, labels, strict=True) if _same(label, str(wanted))
+            image
+            for image, label in zip(images, labels, strict=True)
+            if _same_label(label, str(wanted_label))
         ]
         if not fitting:
             raise InputFileError(
-                f"{section.folder}: no image has {entity}-{wanted}, which `connectivity: fmriprep:"
-                f" {option}:` asks for",
+                f"{section.folder}: no image has {entity}-{wanted_label}, which `connectivity:"
+                f" fmriprep: {option}:` asks for",
                 cause="a misspelt label",
                 next_step=f"labels there: {first_few(_distinct(labels, entity))}",
             )
@@ -147,19 +152,19 @@ def _asked_for(images: list[Path], section: FmriprepSection) -> list[Path]:
     return images
 
 
-def _same(label: str, wanted: str) -> bool:
-    if label.isdecimal() and wanted.isdecimal():  # `run-02` is asked for as 2
-        return int(label) == int(wanted)
-    return label == wanted
+def _same_label(label: str, wanted_label: str) -> bool:
+    if label.isdecimal() and wanted_label.isdecimal():  # `run-02` is asked for as 2
+        return int(label) == int(wanted_label)
+    return label == wanted_label
 
 
 def _distinct(labels: Iterable[str], entity: str) -> list[str]:
     return sorted({f"{entity}-{label}" if label else f"without {entity}-" for label in labels})
 
 
-def _beside(bold: Path) -> BoldFiles:
+def _files_of(bold: Path) -> BoldFiles:
     stem = bold.name.removesuffix(BOLD)
-    parts = [part for part in stem.split("_") if part.partition("-")[0] not in RESAMPLED]
-    tables = [bold.with_name("_".join(parts) + name + ".tsv") for name in CONFOUNDS]
+    entities = [entity for entity in stem.split("_") if entity.partition("-")[0] not in RESAMPLED]
+    tables = [bold.with_name("_".join(entities) + name + ".tsv") for name in CONFOUNDS]
     table = next((path for path in tables if path.is_file()), tables[0])
     return BoldFiles(bold, bold.with_name(stem + MASK), table)

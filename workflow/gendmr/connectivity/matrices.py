@@ -81,8 +81,8 @@ def check_correlations(vector: np.ndarray, section: ConnectivitySection, where: 
     ModalityError
         Values beyond 1, or a matrix with a clearly negative eigenvalue.
     """
-    known = vector[np.isfinite(vector)]
-    largest = float(np.abs(known).max(initial=0.0))
+    finite = vector[np.isfinite(vector)]
+    largest = float(np.abs(finite).max(initial=0.0))
     if largest > 1 + LEAST_EQUAL:
         raise ModalityError(
             f"{where}: values up to {largest:.3g} are no correlations",
@@ -107,18 +107,18 @@ def check_correlations(vector: np.ndarray, section: ConnectivitySection, where: 
 
 
 def _check_diagonal(diagonal: np.ndarray, section: ConnectivitySection, where: str) -> None:
-    known = diagonal[np.isfinite(diagonal)]
-    plain = np.isclose(known, 0, atol=1e-6) | np.isclose(known, 1, atol=1e-2)
-    if section.values == "correlation" and not plain.all():
-        wrong = known[~plain]
+    finite = diagonal[np.isfinite(diagonal)]
+    zero_or_one = np.isclose(finite, 0, atol=1e-6) | np.isclose(finite, 1, atol=1e-2)
+    if section.values == "correlation" and not zero_or_one.all():
+        other_values = finite[~zero_or_one]
         raise ModalityError(
-            f"{where}: {wrong.size} values on the diagonal are neither 1 nor 0, such as"
-            f" {wrong[0]:.3g}: no correlation matrix",
+            f"{where}: {other_values.size} values on the diagonal are neither 1 nor 0, such as"
+            f" {other_values[0]:.3g}: no correlation matrix",
             cause="covariances, or Fisher z",
             next_step="give correlations, or set `connectivity: values: fisher_z`",
         )
-    ones = np.isclose(known, 1, atol=1e-6)
-    if section.values == "fisher_z" and known.size and ones.all():
+    is_one = np.isclose(finite, 1, atol=1e-6)
+    if section.values == "fisher_z" and finite.size and is_one.all():
         raise ModalityError(
             f"{where}: the diagonal is 1 throughout, which Fisher z of a correlation never is",
             cause="correlations: they would be transformed twice",
@@ -140,32 +140,34 @@ def notes_of_order(correlation: np.ndarray, components: RegionTable) -> list[str
     domains = components.table["domain"].to_numpy(dtype=object)
     rows, columns = np.triu_indices(len(components), 1)
     within = domains[rows] == domains[columns]
-    known = np.isfinite(correlation)
-    mean = np.where(known, correlation, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    has_value = np.isfinite(correlation)
+    mean = np.where(has_value, correlation, 0.0).sum(axis=0) / np.maximum(has_value.sum(axis=0), 1)
     if within.all() or not within.any():
         return []
 
     def contrast(values: np.ndarray) -> float:
         return float(values[within].mean() - values[~within].mean())
 
-    other = np.argsort(np.lexsort((rows, columns)))  # the same vector read along the other way
-    turned = (mean[other], mean[np.lexsort((rows, columns))])
-    own, best = contrast(mean), max(map(contrast, turned))
-    if own >= NO_NETWORKS and own >= best:
+    other_order = np.argsort(
+        np.lexsort((rows, columns))
+    )  # the same vector read along the other way
+    turned = (mean[other_order], mean[np.lexsort((rows, columns))])
+    within_contrast, best = contrast(mean), max(map(contrast, turned))
+    if within_contrast >= NO_NETWORKS and within_contrast >= best:
         return []
-    said = (
-        f"Regions of one network correlate by {own:+.3f} more than those of two over the mean of"
-        f" {len(correlation)} people"
+    finding = (
+        f"Regions of one network correlate by {within_contrast:+.3f} more than those of two over"
+        f" the mean of {len(correlation)} people"
     )
-    if best > max(2 * own, own + NO_NETWORKS):
+    if best > max(2 * within_contrast, within_contrast + NO_NETWORKS):
         return [
-            f"{said}, and by {best:+.3f} if the pairs of vectors ran the other way: set the other"
-            " `connectivity: order:`, or compare the table of regions with the program that wrote"
-            " the file."
+            f"{finding}, and by {best:+.3f} if the pairs of vectors ran the other way: set the"
+            " other `connectivity: order:`, or compare the table of regions with the program that"
+            " wrote the file."
         ]
-    if own < NO_NETWORKS:
+    if within_contrast < NO_NETWORKS:
         return [
-            f"{said}: the networks of the table do not show. Compare its order with the program"
+            f"{finding}: the networks of the table do not show. Compare its order with the program"
             " that wrote the file."
         ]
     return []

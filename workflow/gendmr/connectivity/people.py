@@ -52,7 +52,8 @@ def find_people(section: ConnectivitySection) -> dict[str, PersonFiles] | None:
     if section.fmriprep is not None:
         where = section.fmriprep.folder
         people = {
-            label: PersonFiles(one.files) for label, one in find_bold(section.fmriprep).items()
+            label: PersonFiles(bold_files.files)
+            for label, bold_files in find_bold(section.fmriprep).items()
         }
     elif PERSON in where:
         people = _by_pattern(where)
@@ -87,18 +88,21 @@ def label_of(name: str) -> str:
 def _by_pattern(pattern: str) -> dict[str, PersonFiles]:
     pieces = [re.escape(piece) for piece in pattern.split(PERSON)]
     expression = pieces[0] + "(?P<who>[^/]+?)" + "(?P=who)".join(pieces[1:])
-    first = next((n for n, part in enumerate(Path(pattern).parts) if PERSON in part), len(pattern))
+    first = next(
+        (n for n, component in enumerate(Path(pattern).parts) if PERSON in component), len(pattern)
+    )
     root = Path(*Path(pattern).parts[:first]) if first else Path()
-    rest = "/".join(Path(pattern).parts[first:]).replace(PERSON, "*")
+    glob_pattern = "/".join(Path(pattern).parts[first:]).replace(PERSON, "*")
     people: dict[str, PersonFiles] = {}
-    for path in sorted(root.glob(rest)):
+    for path in sorted(root.glob(glob_pattern)):
         match = re.fullmatch(expression, str(path))
         if match is not None and path.is_file():
             _add(people, label_of(match["who"]), PersonFiles((str(path),)), pattern)
     if not people:
-        beside = sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
+        entries = sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
         raise InputFileError(
-            f"{pattern}: no file matches; {root} holds {len(beside)} entries: {first_few(beside)}",
+            f"{pattern}: no file matches; {root} holds {len(entries)} entries:"
+            f" {first_few(entries)}",
             cause="another folder or another form of names",
             next_step=f"write the name of a file with {PERSON} in place of the participant",
         )

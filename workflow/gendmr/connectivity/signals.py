@@ -44,8 +44,8 @@ def extract_signals(files: BoldFiles, label: str, section: FmriprepSection, outp
     scan: dict[str, Any] = {"participant": label, "volumes": 0, "censored": 0, "motion": None}
     values = np.zeros((0, len(names)))
     try:
-        values, said = _signals(files, atlas, section)
-        scan |= said
+        values, scan_summary = _signals(files, atlas, section)
+        scan |= scan_summary
     except GendmrError as error:
         scan["refused"] = {"what": error.what, "cause": error.cause, "next": error.next_step}
     write_table(output / "signals.tsv", pd.DataFrame(values, columns=names))
@@ -132,7 +132,7 @@ def _signals(
         )
     values = np.full((len(cleaned), len(missing)), np.nan)
     values[:, ~missing] = cleaned
-    said = {
+    scan_summary = {
         "volumes": len(values),
         "censored": bold.shape[3] - len(values),
         "motion": displacement if np.isfinite(displacement) else None,
@@ -140,7 +140,7 @@ def _signals(
         "mask": masked,
         "confounds": list(confounds.columns),
     }
-    return values, said
+    return values, scan_summary
 
 
 def _read_bold(path: Path, section: FmriprepSection) -> tuple[Any, float | None]:
@@ -235,10 +235,12 @@ def _brain(bold: Any, mask: Path) -> tuple[np.ndarray, bool]:
     signal = (bold.get_fdata(dtype=np.float32) != 0).any(axis=3)
     if not mask.is_file():
         return signal, False
-    stored: Any = nib.load(mask)
-    if stored.shape != signal.shape or not np.allclose(stored.affine, bold.affine, atol=1e-3):
+    mask_image: Any = nib.load(mask)
+    if mask_image.shape != signal.shape or not np.allclose(
+        mask_image.affine, bold.affine, atol=1e-3
+    ):
         return signal, False
-    return signal & (np.asarray(stored.dataobj) > 0), True
+    return signal & (np.asarray(mask_image.dataobj) > 0), True
 
 
 def _regional_means(bold: Any, atlas: Any, brain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ class ApartStep(ReplicateStep):
 
     def __init__(self, *arguments: Any, compiled: bool) -> None:
         super().__init__(*arguments)
-        self.fixed = [fixed_of(self.network, one, self.device) for one in self.problems]
+        self.fixed = [fixed_of(self.network, problem, self.device) for problem in self.problems]
         self._loss = torch.compile(self._one_loss) if compiled else self._one_loss
         self._plain = torch.compile(self._one_plain) if compiled else self._one_plain
 
@@ -47,13 +47,15 @@ class ApartStep(ReplicateStep):
             if self.noisy:
                 batch |= self._noise(number, step, (state.epoch, place))
             row = state.weights[number : number + 1].detach().requires_grad_(True)
-            own = {name: value[number].clone() for name, value in state.buffers.items()}
+            replicate_buffers = {
+                name: value[number].clone() for name, value in state.buffers.items()
+            }
             seed = derive(
                 self.problems[number].seed, "dropout", self.phase.name, state.epoch, place
             )
             with seeded(seed, self.device), self.precision:
-                scaled, said, outputs, after = self._loss(
-                    row[0], own, self.fixed[number], batch,
+                scaled, term_losses, outputs, after = self._loss(
+                    row[0], replicate_buffers, self.fixed[number], batch,
                     {name: value[number] for name, value in state.teachers.items()},
                     {name: value[number] for name, value in state.memory.items()},
                     scale,
@@ -65,11 +67,11 @@ class ApartStep(ReplicateStep):
                 {name: value[None] for name, value in batch.items()},
             )
             total[number] = torch.stack(list(scaled.values())).sum(0).detach()
-            for name, value in said.items():
+            for name, value in term_losses.items():
                 terms[name][number] = value.detach()
             for name, value in after.items():
                 memory[name][number] = value.detach()
-            for name, value in own.items():
+            for name, value in replicate_buffers.items():
                 buffers[name][number] = value
             output[number] = outputs.get(OUTPUT)
         return StepResult(total, terms, gradient, memory, buffers, output)
@@ -83,9 +85,9 @@ class ApartStep(ReplicateStep):
             if piece is None:
                 continue
             batch = people.apart(number, piece)
-            own = {name: value[number] for name, value in buffers.items()}
+            replicate_buffers = {name: value[number] for name, value in buffers.items()}
             with torch.no_grad(), self.precision:
-                outputs = self._plain(weights[number], own, self.fixed[number], batch)
+                outputs = self._plain(weights[number], replicate_buffers, self.fixed[number], batch)
             results.append((number, outputs, batch))
         return results
 

@@ -95,7 +95,7 @@ class PaddedStep(NamedTuple):
 def align(sources: Sequence[Iterator[Piece]]) -> list[PaddedStep]:
     """Return steps of all replicates side by side: numbers of rows alone, no measurements."""
     return [
-        PaddedStep(step, max(len(one.rows) for one in step if one is not None))
+        PaddedStep(step, max(len(piece.rows) for piece in step if piece is not None))
         for step in zip_longest(*sources)
     ]
 
@@ -138,8 +138,12 @@ class Gatherer:
     def __init__(self, rows: Sequence[Rows], device: torch.device, together: bool) -> None:
         self.rows = rows
         self.device = device
-        self.most = max(len(one) for one in rows)
-        in_memory = [one.tensors for one in rows if isinstance(one, TensorRows)]
+        self.max_rows = max(len(replicate_rows) for replicate_rows in rows)
+        in_memory = [
+            replicate_rows.tensors
+            for replicate_rows in rows
+            if isinstance(replicate_rows, TensorRows)
+        ]
         self.stacked = (
             stack(in_memory, device) if together and len(in_memory) == len(rows) else None
         )
@@ -148,7 +152,7 @@ class Gatherer:
         """Return tensors (replicate, person, ...) of a step, padded."""
         shape = (len(self.rows), step.size)
         index = np.zeros(shape, dtype=np.int64)
-        person = np.full(shape, self.most, dtype=np.int64)
+        person = np.full(shape, self.max_rows, dtype=np.int64)
         slot = np.zeros(len(self.rows), dtype=np.int64)
         for row, piece in enumerate(step.pieces):
             if piece is not None:
@@ -159,21 +163,21 @@ class Gatherer:
             columns = torch.from_numpy(index).to(self.device)
             batch = {name: value[rows, columns] for name, value in self.stacked.items()}
         else:
-            nobody = Piece(np.zeros(0, dtype=np.int64))
-            own = [
-                one.take((piece or nobody).rows)
-                for one, piece in zip(self.rows, step.pieces, strict=True)
+            no_rows = Piece(np.zeros(0, dtype=np.int64))
+            by_replicate = [
+                replicate_rows.take((piece or no_rows).rows)
+                for replicate_rows, piece in zip(self.rows, step.pieces, strict=True)
             ]
-            batch = stack(own, self.device)
+            batch = stack(by_replicate, self.device)
         batch["person"] = torch.from_numpy(person).to(self.device)
-        batch["weight"] = batch["weight"] * (batch["person"] < self.most)
+        batch["weight"] = batch["weight"] * (batch["person"] < self.max_rows)
         batch["slot"] = torch.from_numpy(slot).to(self.device)
         return batch
 
     def apart(self, replicate: int, piece: Piece) -> Tensors:
         """Return tensors (person, ...) of one replicate, without padding."""
-        own = self.rows[replicate].take(piece.rows)
-        batch = {name: value.to(self.device) for name, value in own.items()}
+        tensors = self.rows[replicate].take(piece.rows)
+        batch = {name: value.to(self.device) for name, value in tensors.items()}
         batch["person"] = torch.from_numpy(piece.rows).to(self.device)
         batch["slot"] = torch.tensor(piece.slot, device=self.device)
         return batch

@@ -39,9 +39,9 @@ class Checkpoint:
         failed job, not this.
     key : str
         Of inputs, options, code, fold and seed; a checkpoint with another key is never used.
-    every : int
-        Epochs between checkpoints.
-    say : callable
+    epochs_between : int
+        From one checkpoint to the next.
+    progress : callable
         Gets a line when one is used, refused or set aside.
     place : (repeat, fold), optional
         Whose training it is; with it the history so far lies beside, for those who look on.
@@ -49,8 +49,8 @@ class Checkpoint:
 
     folder: Path
     key: str
-    every: int = 5
-    say: Callable[[str], None] = lambda line: None
+    epochs_between: int = 5
+    progress: Callable[[str], None] = lambda line: None
     place: tuple[int, int] | None = None
 
     @property
@@ -90,7 +90,7 @@ class Checkpoint:
             self._set_aside("refused", "it belongs to another configuration")
             return None
         phase = f" of phase {state['phase'] + 1}" if state.get("phase") else ""
-        self.say(f"going on from the checkpoint of epoch {state['epoch']}{phase}")
+        self.progress(f"going on from the checkpoint of epoch {state['epoch']}{phase}")
         return tensors, state
 
     def show(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -119,8 +119,10 @@ class Checkpoint:
             if folder.is_dir() and not any(folder.iterdir()):
                 shutil.rmtree(folder)
 
-    def _set_aside(self, word: str, why: str) -> None:
-        aside = self.path.with_suffix(f".checkpoint.{word}")
-        self.path.replace(aside)
+    def _set_aside(self, suffix: str, reason: str) -> None:
+        unused_path = self.path.with_suffix(f".checkpoint.{suffix}")
+        self.path.replace(unused_path)
         break_seal(self.path)
-        self.say(f"checkpoint not used, {why}: kept as {aside}; training starts again")
+        self.progress(
+            f"checkpoint not used, {reason}: kept as {unused_path}; training starts again"
+        )

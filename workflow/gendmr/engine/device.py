@@ -12,7 +12,7 @@ from gendmr.errors import TrainingError
 from gendmr.seeds import derive
 
 
-def choose_device(wanted: str) -> torch.device:
+def choose_device(requested: str) -> torch.device:
     """Return the device for `auto`, `cpu` or `cuda`.
 
     Raises
@@ -20,18 +20,18 @@ def choose_device(wanted: str) -> torch.device:
     TrainingError
         `cuda` was asked for and there is none.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if requested == "cuda" and not torch.cuda.is_available():
         raise TrainingError(
             "no CUDA device is visible",
             cause="no GPU was assigned to the job, or torch is the CPU build",
             next_step="use --device cpu, or install the CUDA build",
         )
-    if wanted == "auto":
+    if requested == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wanted)
+    return torch.device(requested)
 
 
-def set_up_device(wanted: str) -> torch.device:
+def set_up_device(requested: str) -> torch.device:
     """Return the device for a fold, with the same numbers each time.
 
     Raises
@@ -39,7 +39,7 @@ def set_up_device(wanted: str) -> torch.device:
     TrainingError
         See `choose_device`.
     """
-    device = choose_device(wanted)
+    device = choose_device(requested)
     torch.set_num_threads(1)
     if device.type == "cuda":
         # On one CPU thread all of its operations are deterministic already.

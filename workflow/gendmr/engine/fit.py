@@ -168,7 +168,7 @@ def _run(
             progress(describe(history[0][-1], training.problems[0].task))
         if checkpoint is not None:
             checkpoint.show(history[0])
-            if state.epoch % checkpoint.every == 0 and not finished:
+            if state.epoch % checkpoint.epochs_between == 0 and not finished:
                 _save(checkpoint, place, state, stopping, history, phase_weights)
 
 
@@ -196,10 +196,10 @@ def _save(
     if checkpoint is None:
         return
     tensors, values = state.pack()
-    best, more = stopping.pack()
+    best, stopping_values = stopping.pack()
     where = {"phase": place.phase, "epochs_before": place.epochs_before, "history": history}
     past = {f"{KEPT}{name}": value.cpu().numpy() for name, value in phase_weights.items()}
-    checkpoint.save({**tensors, **best, **past}, {**values, **more, **where})
+    checkpoint.save({**tensors, **best, **past}, {**values, **stopping_values, **where})
 
 
 def _read_kept(tensors: Mapping[str, np.ndarray], device: torch.device) -> Tensors:

@@ -17,12 +17,12 @@ COLUMNS = ("phase", "epoch", "step", "train_loss", "learning_rate")  # of every 
 
 
 def train_outputs(
-    took_part: list[tuple[Piece | None, StepResult]], number: int
+    piece_results: list[tuple[Piece | None, StepResult]], number: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return rows and output of a replicate's training people in an epoch."""
     pairs = [
         (piece.rows, result.output[number])
-        for piece, result in took_part
+        for piece, result in piece_results
         if piece is not None and result.output[number] is not None
     ]
     if not pairs:
@@ -39,11 +39,15 @@ def performance(
     Both in float64 and without torch: early stopping does not depend on the device's rounding.
     """
     losses, weight = task.losses(output, outcome), task.weights(outcome)
-    known = weight > 0
+    has_outcome = weight > 0
     metric = task.score(output, outcome)
-    mean = float((weight * losses)[known].sum() / weight.sum()) if known.any() else math.nan
+    mean = (
+        float((weight * losses)[has_outcome].sum() / weight.sum())
+        if has_outcome.any()
+        else math.nan
+    )
     columns = {f"{role}_loss": mean, f"{role}_{task.metrics[0].name}": metric}
-    return columns, losses[known], metric
+    return columns, losses[has_outcome], metric
 
 
 def mean_over_steps(values: Sequence[torch.Tensor]) -> float:

@@ -49,13 +49,13 @@ class Layout:
             for name, piece, shape in zip(self.names, pieces, self.shapes, strict=True)
         }
 
-    def trim(self, row: torch.Tensor, own: Layout) -> torch.Tensor:
+    def trim(self, row: torch.Tensor, smaller: Layout) -> torch.Tensor:
         """Return the row (weight,) of a smaller module, without the padding of `flatten`."""
         whole = self.unflatten(row)
         return torch.cat(
             [
                 whole[name][tuple(slice(size) for size in shape)].reshape(-1)
-                for name, shape in zip(own.names, own.shapes, strict=True)
+                for name, shape in zip(smaller.names, smaller.shapes, strict=True)
             ]
         )
 
@@ -70,10 +70,13 @@ class Layout:
 
     def columns(self, trainable: Callable[[str], bool]) -> torch.Tensor | None:
         """Return the places (column,) of weights that are trained; None where all are."""
-        chosen = [trainable(name) for name in self.names]
-        if all(chosen):
+        trained = [trainable(name) for name in self.names]
+        if all(trained):
             return None
         mask = torch.cat(
-            [torch.full((size,), one) for size, one in zip(self.sizes, chosen, strict=True)]
+            [
+                torch.full((size,), is_trained)
+                for size, is_trained in zip(self.sizes, trained, strict=True)
+            ]
         )
         return torch.nonzero(mask).reshape(-1)

@@ -225,5 +225,5 @@ def mean_loss(
         1 for people who count.
     """
     weight = batch["weight"] if among is None else batch["weight"] * among
-    each = task.loss(output, target_of(batch), weight)
-    return (weight * each).sum() / weight.sum().clamp(min=1e-6)
+    losses = task.loss(output, target_of(batch), weight)
+    return (weight * losses).sum() / weight.sum().clamp(min=1e-6)

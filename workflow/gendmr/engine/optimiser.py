@@ -74,12 +74,12 @@ class AdamW:
         mean = first / (1 - BETAS[0] ** steps)
         size = (second / (1 - BETAS[1] ** steps)).sqrt() + EPSILON
         decay = self.decay * (weights - anchor)
-        moved = weights - rate * self.lr_multiplier * (mean / size + decay)
-        moved = torch.where(moving, moved, weights)
+        updated = weights - rate * self.lr_multiplier * (mean / size + decay)
+        updated = torch.where(moving, updated, weights)
         if self.columns is None:
-            state.weights = moved
+            state.weights = updated
         else:
-            state.weights = state.weights.index_copy(1, self.columns, moved)
+            state.weights = state.weights.index_copy(1, self.columns, updated)
         state.first = torch.where(moving, first, state.first)
         state.second = torch.where(moving, second, state.second)
 

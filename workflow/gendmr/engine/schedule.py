@@ -25,10 +25,10 @@ def learning_rates(
         Of an epoch.
     """
     # On the host in float64: the same rates on every device.
-    taken, steps = done.double().cpu(), steps.double().cpu().clamp(min=1)
+    steps_taken, steps = done.double().cpu(), steps.double().cpu().clamp(min=1)
     warmup, total = options.warmup * steps, epochs * steps
-    share = ((taken - warmup) / (total - warmup).clamp(min=1)).clamp(max=1)
+    share = ((steps_taken - warmup) / (total - warmup).clamp(min=1)).clamp(max=1)
     cosine = 0.5 * (1 + torch.cos(math.pi * share))
-    rising = (taken + 1) / warmup.clamp(min=1)
-    rates = options.learning_rate * torch.where(taken < warmup, rising, cosine)
+    rising = (steps_taken + 1) / warmup.clamp(min=1)
+    rates = options.learning_rate * torch.where(steps_taken < warmup, rising, cosine)
     return rates.to(device=done.device, dtype=torch.float32)

@@ -70,8 +70,10 @@ class ReplicateStep:
         self.phase, self.device = phase, device
         self.layout = Layout(module)
         self.forward = Forward(phase.forward or network.forward, module, self.layout)
-        self.train = Gatherer([one.train for one in problems], device, self.together)
-        self.validation = Gatherer([one.validation for one in problems], device, self.together)
+        self.train = Gatherer([problem.train for problem in problems], device, self.together)
+        self.validation = Gatherer(
+            [problem.validation for problem in problems], device, self.together
+        )
         low = options.precision == "bfloat16"
         # Weights, losses and the optimiser stay float32.
         self.precision = torch.autocast(device.type, torch.bfloat16, enabled=low)
@@ -114,11 +116,11 @@ class ReplicateStep:
         """Return terms with and without their weights, outputs and memory."""
         batch = {**fixed, **batch}
         outputs = self.forward(row, buffers, batch, training=True)
-        quiet = {name: value for name, value in batch.items() if not name.startswith(NOISE)}
+        noiseless = {name: value for name, value in batch.items() if not name.startswith(NOISE)}
         teacher_outputs = {
             name: {
                 key: item.detach()
-                for key, item in self.forward(value, buffers, quiet, training=False).items()
+                for key, item in self.forward(value, buffers, noiseless, training=False).items()
             }
             for name, value in teachers.items()
         }
@@ -138,8 +140,8 @@ class ReplicateStep:
         problem, piece = self.problems[number], step.pieces[number]
         random = torch_generator(problem.seed, "dropout", self.phase.name, *place)
         count = 0 if piece is None else len(piece.rows)
-        drawn = self.network.noise(self.module, problem, count, random)
-        return {f"{NOISE}{name}": value.to(self.device) for name, value in drawn.items()}
+        noise = self.network.noise(self.module, problem, count, random)
+        return {f"{NOISE}{name}": value.to(self.device) for name, value in noise.items()}
 
     def _gradients(self, scaled: Tensors, weights: torch.Tensor) -> Tensors:
         """Return gradients by term where the network asks for them, else that of the sum."""
@@ -148,8 +150,10 @@ class ReplicateStep:
             return {"total": torch.autograd.grad(total, weights)[0]}
         gradients = {}
         for name, value in scaled.items():
-            (one,) = torch.autograd.grad(value.sum(), weights, retain_graph=True, allow_unused=True)
-            gradients[name] = torch.zeros_like(weights) if one is None else one
+            (term_gradient,) = torch.autograd.grad(
+                value.sum(), weights, retain_graph=True, allow_unused=True
+            )
+            gradients[name] = torch.zeros_like(weights) if term_gradient is None else term_gradient
         return gradients
 
     def _joined(

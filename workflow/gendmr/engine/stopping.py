@@ -98,10 +98,10 @@ class EarlyStopping:
         if self.rule == "best_metric":
             metric, loss = score
             value = (-math.inf if math.isnan(metric) else self.sign * metric, -loss)
-            better = value > self.best[replicate]
-            if better:
+            improves = value > self.best[replicate]
+            if improves:
                 self.best[replicate] = value
-            return better
+            return improves
         return self._within_one_standard_error(replicate, losses)
 
     def _within_one_standard_error(self, replicate: int, losses: np.ndarray) -> bool:
@@ -109,8 +109,8 @@ class EarlyStopping:
         if not least or losses.mean() < np.mean(least):
             self.least[replicate] = losses.tolist()
             return True
-        worse = losses - np.array(least)
-        return bool(worse.mean() <= worse.std() / math.sqrt(len(worse)))
+        differences = losses - np.array(least)
+        return bool(differences.mean() <= differences.std() / math.sqrt(len(differences)))
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return the tensors and the rest, for a checkpoint."""

@@ -41,7 +41,7 @@ class TogetherStep(ReplicateStep):
                 cause="a padded batch would enter the statistics",
                 next_step='set `replicates = "apart"` in the method, or use GroupNorm',
             )
-        self.fixed = stack([one.fixed for one in self.problems], self.device)
+        self.fixed = stack([problem.fixed for problem in self.problems], self.device)
         self.network.pad_fixed(self.fixed, self.problems)
         loss = vmap(self._one_loss, in_dims=(0, 0, 0, 0, 0, 0, None))
         plain = vmap(self._one_plain)

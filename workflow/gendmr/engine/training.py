@@ -78,7 +78,7 @@ class PhaseTraining:
     def steps(self, epoch: int) -> list[PaddedStep]:
         """Return the steps of an epoch."""
         name, size = self.phase.name, self.options.batch_size
-        return align([self.phase.batches(one, name, epoch, size) for one in self.problems])
+        return align([self.phase.batches(problem, name, epoch, size) for problem in self.problems])
 
     def survey(
         self, weights: torch.Tensor, buffers: Tensors
@@ -95,11 +95,11 @@ class PhaseTraining:
     def epoch(self, state: State, stopping: EarlyStopping) -> Lines:
         """Train an epoch; return the line of every replicate that still trained."""
         state.epoch += 1
-        seen, rate = self._train(state, stopping)
+        step_results, rate = self._train(state, stopping)
         state.memory = self.step.each(
             lambda memory: self.network.on_train_epoch_end(self.module, memory), state.memory
         )
-        lines, scores, losses = self._evaluate_epoch(state, stopping, seen, rate)
+        lines, scores, losses = self._evaluate_epoch(state, stopping, step_results, rate)
         stopping.update(state.weights, state.buffers, state.epoch, scores, losses)
         return lines
 
@@ -110,18 +110,20 @@ class PhaseTraining:
         steps = self.steps(state.epoch)
         device = state.weights.device
         parts = [torch.tensor(step.takes_part, device=device) for step in steps]
-        own = torch.stack(parts).sum(0)
+        steps_per_replicate = torch.stack(parts).sum(0)
         scale = {
             name: torch.tensor(float(term.weight(state.epoch)), device=device)
             for name, term in self.phase.terms.items()
         }
-        seen: list[tuple[PaddedStep, StepResult]] = []
-        rate = torch.zeros(len(own), 1, device=device)
+        step_results: list[tuple[PaddedStep, StepResult]] = []
+        rate = torch.zeros(len(steps_per_replicate), 1, device=device)
         for place, (step, part) in enumerate(zip(steps, parts, strict=True)):
             result = self.step.take(state, step, place, scale)
             refuse_divergence(result.total, stopping.active & part, state)
-            now = learning_rates(state.steps, self.options, self.epochs, own)[:, None]
-            rate = torch.where(part[:, None], now, rate)
+            current_rates = learning_rates(
+                state.steps, self.options, self.epochs, steps_per_replicate
+            )[:, None]
+            rate = torch.where(part[:, None], current_rates, rate)
             decays = {
                 teacher.name: torch.tensor(
                     [[teacher.decay(count)] for count in state.steps.tolist()], device=device
@@ -131,23 +133,23 @@ class PhaseTraining:
             state.steps = state.steps + part
             moving = (stopping.active & part)[:, None]
             self.optimiser.update(state, result.gradient, rate, moving)
-            for name, keep in decays.items():
-                moved = keep * state.teachers[name] + (1 - keep) * state.weights
-                state.teachers[name] = torch.where(part[:, None], moved, state.teachers[name])
+            for name, decay in decays.items():
+                averaged = decay * state.teachers[name] + (1 - decay) * state.weights
+                state.teachers[name] = torch.where(part[:, None], averaged, state.teachers[name])
             state.memory = _where(part, result.memory, state.memory)
             state.buffers = _where(part, result.buffers, state.buffers)
-            seen.append((step, result))
-        return seen, rate
+            step_results.append((step, result))
+        return step_results, rate
 
     def _evaluate_epoch(
         self,
         state: State,
         stopping: EarlyStopping,
-        seen: list[tuple[PaddedStep, StepResult]],
+        step_results: list[tuple[PaddedStep, StepResult]],
         rate: torch.Tensor,
     ) -> tuple[Lines, dict[int, tuple[float, float]], dict[int, np.ndarray]]:
         """Return lines of the history, validation scores and losses by running replicate."""
-        said = self._validation_outputs(state)
+        outputs = self._validation_outputs(state)
         memory = self.step.each(
             lambda memory: self.network.epoch_metrics(self.module, memory), state.memory
         )
@@ -158,18 +160,18 @@ class PhaseTraining:
             problem = self.problems[number]
             line: dict[str, Any] = {"phase": self.phase.name} if self.named else {}
             line |= {"epoch": state.epoch, "step": int(state.steps[number])}
-            took_part = [(step.pieces[number], result) for step, result in seen]
-            results = [result for piece, result in took_part if piece is not None]
+            piece_results = [(step.pieces[number], result) for step, result in step_results]
+            results = [result for piece, result in piece_results if piece is not None]
             line["train_loss"] = mean_over_steps([result.total[number] for result in results])
-            output = train_outputs(took_part, number)
+            output = train_outputs(piece_results, number)
             if output is not None:
                 index, values = output
                 measured = performance("train", problem.task, values, problem.outcome.take(index))
                 line |= measured[0]
             scores[number], losses[number] = (math.nan, math.nan), np.zeros(1)
-            if number in said:
+            if number in outputs:
                 measured = performance(
-                    "validation", problem.task, said[number], problem.validation_outcome
+                    "validation", problem.task, outputs[number], problem.validation_outcome
                 )
                 line |= measured[0]
                 losses[number] = measured[1]
@@ -189,7 +191,9 @@ class PhaseTraining:
         """Return the output (person, n_outputs) of each replicate's validation people."""
         size = self.options.batch_size
         collected: dict[int, list[np.ndarray]] = {}
-        for step in align([in_order(len(one.validation), size, one.slot) for one in self.problems]):
+        for step in align(
+            [in_order(len(problem.validation), size, problem.slot) for problem in self.problems]
+        ):
             for number, outputs, _ in self.step.evaluate(
                 state.weights, state.buffers, step, self.step.validation
             ):

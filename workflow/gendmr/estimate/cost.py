@@ -101,7 +101,9 @@ def _rates_of(study: Study) -> dict[str, Mapping[str, Mapping[str, float]]]:
     rates: dict[str, Mapping[str, Mapping[str, float]]]
     rates = dict(load_rates()["rules"])  # type: ignore[call-overload]
     for method in study.methods.values():
-        rates |= {f"{rule} {method.kind}": own for rule, own in method.rates.items()}
+        rates |= {
+            f"{rule} {method.kind}": rates_of_rule for rule, rates_of_rule in method.rates.items()
+        }
     return rates
 
 
@@ -128,8 +130,10 @@ def cost_of(jobs: Iterable[Job], study: Study, size: Size) -> Cost:
             continue
         by = drivers(job, study, size)
         used = {
-            what: sum(rate * by.get(driver, 0.0) for driver, rate in rates[name][what].items())
-            for what in ("seconds", "memory", "disk")
+            resource: sum(
+                rate * by.get(driver, 0.0) for driver, rate in rates[name][resource].items()
+            )
+            for resource in ("seconds", "memory", "disk")
         }
         stage = sums[stages[rule_family(job, study)]]
         stage.jobs += 1
@@ -184,12 +188,12 @@ def table(cost: Cost, *, cores: int, gpus: int) -> str:
     lines.append(_row(total))
     longest = max(cost.stages, key=lambda stage: stage.longest)
     wall = cost.wall(cores, gpus)
-    where = f"{cores} cores" + (f" and {gpus} GPUs" if gpus else "")
+    hardware = f"{cores} cores" + (f" and {gpus} GPUs" if gpus else "")
     # A sum without methods that nobody has measured is no estimate of the whole.
     about = "at least" if cost.unmeasured else "about"
     lines += [
         "",
-        f"On {where}: {about} {_time(wall)}. Longest job: {longest.longest_job},"
+        f"On {hardware}: {about} {_time(wall)}. Longest job: {longest.longest_job},"
         f" {_time(longest.longest)}. Jobs reserve up to {cost.asked_mb} MB each.",
         f"Rates: {rates['measured']}. The total may be off by a factor of {factor['total']:g}, a"
         f" stage by {factor['stage']:g}; another processor adds its own. Epochs and instances are"

@@ -43,13 +43,13 @@ class _Listener(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         name = getattr(record, "rule_name", None)
         if name is not None and getattr(record, "shellcmd", None):
-            asked = dict(record.__dict__["resources"].items())
+            resources = dict(record.__dict__["resources"].items())
             self.jobs.append(
                 Job(
                     rule=name,
                     wildcards=dict(record.__dict__["wildcards"]),
                     threads=int(record.__dict__["threads"]),
-                    **{key: _whole(asked.get(key)) for key in ("mem_mb", "runtime", "gpu")},
+                    **{key: _whole(resources.get(key)) for key in ("mem_mb", "runtime", "gpu")},
                 )
             )
         return True
@@ -80,9 +80,9 @@ def planned_jobs(*words: str) -> list[Job]:
 
     listener = _Listener()
     logger.addFilter(listener)
-    said = io.StringIO()
+    console_text = io.StringIO()
     try:
-        with redirect_stdout(said), redirect_stderr(said):
+        with redirect_stdout(console_text), redirect_stderr(console_text):
             parser, arguments = parse_args([*words, "--dry-run", "--quiet", "all"])
             planned = args_to_api(arguments, parser)
     except SystemExit:
@@ -93,7 +93,7 @@ def planned_jobs(*words: str) -> list[Job]:
         leave_session()
     if not planned:
         raise ConfigurationError(
-            f"Snakemake makes no plan:\n{said.getvalue().strip()}",
+            f"Snakemake makes no plan:\n{console_text.getvalue().strip()}",
             next_step=f"snakemake -n {' '.join(words)}",
         )
     return listener.jobs

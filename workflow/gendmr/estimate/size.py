@@ -103,8 +103,8 @@ def _available(section: ModalitySection, study: Study, variants: int) -> int:
     if section.stage == "genotypes":
         return variants
     if study.imaging is not None and section.stage == "imaging" and study.imaging.atlas:
-        named = getattr(study.imaging.atlas, "table", None)
-        return _lines(named) - 1 if named and Path(named).is_file() else UNKNOWN
+        table = getattr(study.imaging.atlas, "table", None)
+        return _lines(table) - 1 if table and Path(table).is_file() else UNKNOWN
     columns = [_columns(Path(path)) for path in section.user_files() if Path(path).is_file()]
     return max(columns, default=UNKNOWN)
 
@@ -135,8 +135,8 @@ def _genotypes(section: GenotypesSection) -> tuple[int, int]:
         rows += len(names)
         variants.append(_lines(str(bim)))
     # Sets of the same people are laid side by side, those of other people share their variants.
-    same = len(people) < 0.75 * rows
-    return len(people), sum(variants) if same else max(variants)
+    same_people = len(people) < 0.75 * rows
+    return len(people), sum(variants) if same_people else max(variants)
 
 
 def _lines(path: str) -> int:
@@ -162,8 +162,8 @@ def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
     cells, epochs = 0.0, 0
     if method in study.methods:
         options = study.method_options(method)
-        read = sum(size.instances.get(name, 0) for name in options.reads)
-        cells = size.people * read / MILLION
+        instances = sum(size.instances.get(name, 0) for name in options.reads)
+        cells = size.people * instances / MILLION
         epochs = options.optimisation.epochs if options.optimisation is not None else 0
     folds = size.folds or study.cohort.folds * study.cohort.repeats
     count = 0

@@ -236,20 +236,20 @@ def ssf_table(results: pd.DataFrame) -> pd.DataFrame:
     """
     chromosome = results["#CHROM"].replace(NUMBERS)
     effect = results["A1"]
-    other = results["ALT"].where(results["REF"] == effect, results["REF"])
+    other_allele = results["ALT"].where(results["REF"] == effect, results["REF"])
     # Identifiers that are no rs numbers have no column in the format: alleles and position name it.
-    named = chromosome + "_" + results["POS"] + "_" + results["REF"] + "_" + results["ALT"]
+    variant_names = chromosome + "_" + results["POS"] + "_" + results["REF"] + "_" + results["ALT"]
     table = pd.DataFrame(
         {
             "chromosome": chromosome.astype(int),
             "base_pair_location": results["POS"].astype(int),
             "effect_allele": effect,
-            "other_allele": other,
+            "other_allele": other_allele,
             "beta": pd.to_numeric(results["BETA"], errors="coerce"),
             "standard_error": pd.to_numeric(results["SE"], errors="coerce"),
             "effect_allele_frequency": pd.to_numeric(results["A1_FREQ"], errors="coerce"),
             "p_value": pd.to_numeric(results["P"], errors="coerce"),
-            "variant_id": named,
+            "variant_id": variant_names,
             "rsid": results["ID"].where(results["ID"].str.fullmatch(r"rs\d+"), UNKNOWN),
             "n": results["OBS_CT"].astype(int),
         }

@@ -54,13 +54,13 @@ def write_bids(study: StudyResults, output: Path) -> Export:
             export.notes.append("regions were measured elsewhere: there are no images to export")
         return export
     # A label of BIDS has letters and digits only.
-    odd = [name for name in people if not re.fullmatch(r"[A-Za-z0-9]+", name)]
-    if odd:
+    unfit = [name for name in people if not re.fullmatch(r"[A-Za-z0-9]+", name)]
+    if unfit:
         export.notes.append(
-            f"{len(odd)} participants have a name that is no BIDS label and are left out:"
-            f" {first_few(odd)}"
+            f"{len(unfit)} participants have a name that is no BIDS label and are left out:"
+            f" {first_few(unfit)}"
         )
-    people = [name for name in people if name not in odd]
+    people = [name for name in people if name not in unfit]
     described = read_json(template)
     space = re.sub(r"[^A-Za-z0-9]", "", described["space"])
     _write_description(study, output, described)

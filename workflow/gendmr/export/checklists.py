@@ -29,12 +29,12 @@ def strobe(study: StudyResults) -> str:
 
 def _table(study: StudyResults, title: str, items: tuple[tuple[str, str, Answer], ...]) -> str:
     rows = [(number, item, answer(study) or AUTHORS) for number, item, answer in items]
-    known = sum(text != AUTHORS for *_, text in rows)
+    n_answered = sum(text != AUTHORS for *_, text in rows)
     lines = [
         f"# {title}: {study.name}",
         "",
-        f"{known} of {len(rows)} items are answered from files of the study (GenDMR {__version__});"
-        " the others are for the authors.",
+        f"{n_answered} of {len(rows)} items are answered from files of the study (GenDMR"
+        f" {__version__}); the others are for the authors.",
         "",
         "| item | topic | answer |",
         "|---|---|---|",
@@ -73,10 +73,10 @@ def _predictors(study: StudyResults) -> str:
 
 
 def _covariates(study: StudyResults) -> str:
-    named = {name: study.covariates(name) for name in study.outcomes}
+    columns_of = {name: study.covariates(name) for name in study.outcomes}
     return "; ".join(
         f"{name}: adjusted for {listed(columns) or 'no covariate'}"
-        for name, columns in named.items()
+        for name, columns in columns_of.items()
     )
 
 

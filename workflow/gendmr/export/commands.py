@@ -19,9 +19,9 @@ def group(results: Path, kinds: tuple[str, ...]) -> None:
     """
     from gendmr.export.study import export_study
 
-    for one in export_study(results, kinds):
-        where = sorted({str(path.parent) for path in one.files})
-        folder = f" in {where[0]}" if where else ""
-        click.echo(f"{one.kind:<13}{len(one.files):>5} files{folder}")
-        for note in one.notes:
+    for export in export_study(results, kinds):
+        folders = sorted({str(path.parent) for path in export.files})
+        folder = f" in {folders[0]}" if folders else ""
+        click.echo(f"{export.kind:<13}{len(export.files):>5} files{folder}")
+        for note in export.notes:
             click.echo(f"  note: {note}")

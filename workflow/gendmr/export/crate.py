@@ -111,10 +111,10 @@ def _requirements(study: StudyResults) -> list[str]:
     """Return names and versions of the software of all stages."""
     path = study.folder / "report" / "versions.json"
     stages = read_json(path) if path.is_file() else {}
-    named = {
+    requirements = {
         f"{name} {version}"
         for versions in stages.values()
         for name, version in versions.items()
         if name not in ("commit", "gendmr", "platform")
     }
-    return sorted(named)
+    return sorted(requirements)

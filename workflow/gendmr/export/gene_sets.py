@@ -49,6 +49,6 @@ def write_gene_sets(study: StudyResults, output: Path) -> Export:
     return export
 
 
-def _line(study: StudyResults, method: str, name: str, what: str, genes: list[str]) -> str:
-    described = f"GenDMR, study {study.name}, method {method}, {what}"
+def _line(study: StudyResults, method: str, name: str, description: str, genes: list[str]) -> str:
+    described = f"GenDMR, study {study.name}, method {method}, {description}"
     return "\t".join([f"{study.name}_{method}_{name}", described, *genes]) + "\n"

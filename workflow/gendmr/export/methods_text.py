@@ -67,7 +67,7 @@ def methods_text(study: StudyResults) -> str:
     ]
     for paragraph in (_genotypes, _annotation, _imaging, _measured, _cohort, _training, _ranking):
         paragraphs += [" ".join(paragraph(study))]
-    return "\n\n".join(one for one in paragraphs if one) + "\n"
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
 
 def summary_of(study: StudyResults, stage: str) -> Mapping[str, Any]:
@@ -98,8 +98,8 @@ def _genotypes(study: StudyResults) -> Iterator[str]:
     sets = summary["inputs"]
     yield (
         f"{_count(len(sets), 'input set')} in {summary['build']} held"
-        f" {_list(str(one['people']) for one in sets)} people and"
-        f" {_list(str(one['variants']) for one in sets)} variants."
+        f" {_list(str(input_set['people']) for input_set in sets)} people and"
+        f" {_list(str(input_set['variants']) for input_set in sets)} variants."
     )
     yield _thresholds(summary.get("thresholds", {}))
     removed = [
@@ -120,12 +120,12 @@ def _genotypes(study: StudyResults) -> Iterator[str]:
 
 
 def _thresholds(thresholds: Mapping[str, Any]) -> str:
-    named = [
+    limits = [
         f"{name.replace('_', ' ')} {value:g}"
         for name, value in thresholds.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
-    return f"Thresholds: {', '.join(named)}." if named else ""
+    return f"Thresholds: {', '.join(limits)}." if limits else ""
 
 
 def _annotation(study: StudyResults) -> Iterator[str]:
@@ -176,12 +176,12 @@ def _measured(study: StudyResults) -> Iterator[str]:
 
 def _software(versions: Mapping[str, str]) -> list[str]:
     """Return a sentence on packages and their versions, cited where they are in references.bib."""
-    named = [
+    packages = [
         f"{name} {number}{_cited(f'package-{name}')}"
         for name, number in versions.items()
         if name not in NO_PACKAGES
     ]
-    return [f"Software: {listed(named)}."] if named else []
+    return [f"Software: {listed(packages)}."] if packages else []
 
 
 def _cited(keyword: str) -> str:
@@ -239,8 +239,8 @@ def _training(study: StudyResults) -> Iterator[str]:
         versions = study.folds[networks[0]][0].run["versions"]
         yield f"Networks were trained in PyTorch {versions.get('torch', '')} [@paszke2019pytorch]."
     if len(networks) < len(study.folds):
-        others = next(name for name in study.methods if name not in networks)
-        versions = study.folds[others][0].run["versions"]
+        learner = next(name for name in study.methods if name not in networks)
+        versions = study.folds[learner][0].run["versions"]
         yield (
             f"The others used scikit-learn {versions.get('scikit-learn', '')}"
             " [@pedregosa2011scikit]."
@@ -286,5 +286,5 @@ def _list(words: Iterator[str] | list[str]) -> str:
     return listed(list(words))
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("s" if number != 1 else "")
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("s" if number != 1 else "")

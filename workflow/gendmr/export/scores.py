@@ -67,8 +67,8 @@ def allele_weights(folds: Sequence[FinishedFold]) -> pd.DataFrame | None:
             continue
         # One measure stands behind a SNP: its dosage in SDs of the training people.
         per_allele = fitted["terms"][:, 0, :] / fitted["scale"][:, None]
-        one = pd.DataFrame(per_allele, index=pd.Index(fold.instances(NAME)))
-        total = one if total is None else total.add(one, fill_value=0.0)
+        fold_weights = pd.DataFrame(per_allele, index=pd.Index(fold.instances(NAME)))
+        total = fold_weights if total is None else total.add(fold_weights, fill_value=0.0)
     if total is None:
         return None
     return total[(total != 0).any(axis=1)] / len(folds)

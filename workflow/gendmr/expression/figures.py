@@ -28,28 +28,36 @@ def draw_quality(path: Path, table: pd.DataFrame, platform: np.ndarray, linear: 
     values = np.where(linear[:, None], np.log2(np.maximum(values, 0.0) + 1), values)
     names = sorted(set(platform.tolist()))
     colours = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY)
-    figure, (left, right) = style.canvas(1, 2, size=(style.PAGE, 2.6), layout="constrained")
+    figure, (quartile_axes, component_axes) = style.canvas(
+        1, 2, size=(style.PAGE, 2.6), layout="constrained"
+    )
     order = np.argsort(platform, kind="stable")
     quartiles = np.nanquantile(values, [0.25, 0.5, 0.75], axis=1)[:, order]
     place = np.arange(len(order))
     for number, name in enumerate(names):
         inside = platform[order] == name
         colour = colours[number % len(colours)]
-        left.vlines(place[inside], quartiles[0][inside], quartiles[2][inside], colour, alpha=0.3)
-        left.plot(place[inside], quartiles[1][inside], ".", color=colour, markersize=2, label=name)
-    left.set_xlabel("person")
-    left.set_ylabel("log2(x + 1)" if linear.any() else "level as given")
-    left.set_title("Median and quartiles of each person", loc="left", fontsize=7)
+        quartile_axes.vlines(
+            place[inside], quartiles[0][inside], quartiles[2][inside], colour, alpha=0.3
+        )
+        quartile_axes.plot(
+            place[inside], quartiles[1][inside], ".", color=colour, markersize=2, label=name
+        )
+    quartile_axes.set_xlabel("person")
+    quartile_axes.set_ylabel("log2(x + 1)" if linear.any() else "level as given")
+    quartile_axes.set_title("Median and quartiles of each person", loc="left", fontsize=7)
     first, second = _components(values)
     for number, name in enumerate(names):
         inside = platform == name
         colour = colours[number % len(colours)]
-        right.plot(first[inside], second[inside], ".", color=colour, markersize=3, label=name)
-    right.set_xlabel("first component")
-    right.set_ylabel("second component")
-    right.set_title("People by their expression", loc="left", fontsize=7)
+        component_axes.plot(
+            first[inside], second[inside], ".", color=colour, markersize=3, label=name
+        )
+    component_axes.set_xlabel("first component")
+    component_axes.set_ylabel("second component")
+    component_axes.set_title("People by their expression", loc="left", fontsize=7)
     if len(names) > 1:
-        right.legend(fontsize=6)
+        component_axes.legend(fontsize=6)
     style.save(figure, path, crop=False)
     return figure
 
@@ -57,14 +65,16 @@ def draw_quality(path: Path, table: pd.DataFrame, platform: np.ndarray, linear: 
 def _components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the first two principal components of people, of genes drawn in at 5 robust SDs."""
     step = max(values.shape[1] // MOST, 1)
-    some = values[:, ::step]
-    middle = np.nanmedian(some, axis=0)
-    spread = np.nanquantile(some, 0.75, axis=0) - np.nanquantile(some, 0.25, axis=0)
-    unit = np.where(np.isfinite(some), some - middle, 0.0) / np.where(spread > 0, spread, np.inf)
+    sampled = values[:, ::step]
+    middle = np.nanmedian(sampled, axis=0)
+    spread = np.nanquantile(sampled, 0.75, axis=0) - np.nanquantile(sampled, 0.25, axis=0)
+    unit = np.where(np.isfinite(sampled), sampled - middle, 0.0) / np.where(
+        spread > 0, spread, np.inf
+    )
     unit = np.clip(unit, -4, 4)
     unit = unit - unit.mean(axis=0)
-    left, singular, _ = np.linalg.svd(unit, full_matrices=False)
-    two = (left * singular)[:, :2]
+    left_vectors, singular, _ = np.linalg.svd(unit, full_matrices=False)
+    two = (left_vectors * singular)[:, :2]
     if two.shape[1] < 2:
         two = np.column_stack([two, np.zeros(len(two))])
     sign = np.where(two[np.argmax(np.abs(two), axis=0), [0, 1]] < 0, -1.0, 1.0)

@@ -82,7 +82,9 @@ def read_families(path: str) -> dict[str, list[str]]:
             members.setdefault(name, [])
             if family not in members[name]:
                 members[name].append(family)
-    wrong = sorted({family for some in members.values() for family in some if SEPARATOR in family})
-    if wrong:
-        raise TableError(f"{path}: names of families hold {SEPARATOR!r}: {first_few(wrong)}")
+    unusable = sorted(
+        {family for families in members.values() for family in families if SEPARATOR in family}
+    )
+    if unusable:
+        raise TableError(f"{path}: names of families hold {SEPARATOR!r}: {first_few(unusable)}")
     return members

@@ -46,7 +46,7 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
     """
     output = Path(output)
     symbols = read_symbols(section.symbols)
-    parts, removed, notes = [], [], []
+    numbered_tables, removed, notes = [], [], []
     for number, matrix in enumerate(section.matrices):
         values = read_matrix(matrix)
         if matrix.unit == "counts":
@@ -67,15 +67,21 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
                 f"{len(twice)} rows of {matrix.path} are further rows of a gene and left out"
                 f" ({section.duplicates})."
             )
-        parts.append((number, values))
-    _refuse_shared_people(section, [values for _, values in parts])
-    genes = _common_genes(section, [values for _, values in parts], removed, notes)
-    table = pd.concat([values[genes] for _, values in parts])
+        numbered_tables.append((number, values))
+    _refuse_shared_people(section, [values for _, values in numbered_tables])
+    genes = _common_genes(section, [values for _, values in numbered_tables], removed, notes)
+    table = pd.concat([values[genes] for _, values in numbered_tables])
     platform = np.concatenate(
-        [np.full(len(values), section.matrices[number].platform) for number, values in parts]
+        [
+            np.full(len(values), section.matrices[number].platform)
+            for number, values in numbered_tables
+        ]
     )
     linear = np.concatenate(
-        [np.full(len(values), section.matrices[number].unit in LINEAR) for number, values in parts]
+        [
+            np.full(len(values), section.matrices[number].unit in LINEAR)
+            for number, values in numbered_tables
+        ]
     )
     quality = _quality(table, platform, section)
     stays = (quality["status"] == "measured").to_numpy()
@@ -91,8 +97,8 @@ def join_matrices(section: ExpressionSection, output: Path | str) -> dict[str, A
         notes.append(f"{members} of {len(genes)} genes are in a family of {section.groups}.")
     places = places_of(section.positions, genes)
     if section.positions:
-        known = int((places >= 0).sum())
-        notes.append(f"{known} of {len(genes)} genes have a position in {section.positions}.")
+        n_placed = int((places >= 0).sum())
+        notes.append(f"{n_placed} of {len(genes)} genes have a position in {section.positions}.")
     _write(output, table[stays], platform[stays], linear[stays], groups, places)
     write_table(output / "quality.tsv", quality)
     write_table(
@@ -143,66 +149,67 @@ def _resolve(
     values: pd.DataFrame, symbols: dict[str, str], rule: str, path: str
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Return one column per gene, and (gene, name in the file) of those that are left out."""
-    written = [str(name) for name in values.columns]
-    genes = [symbols.get(base_name(name), base_name(name)) for name in written]
+    written_names = [str(name) for name in values.columns]
+    genes = [symbols.get(base_name(name), base_name(name)) for name in written_names]
     if any(name in ("", MISSING) for name in genes):
         raise TableError(
             f"{path}: a gene without a name", next_step="name every gene, or take it out"
         )
     array = values.to_numpy()
-    known = np.isfinite(array)
-    mean = np.where(known, array, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    chosen: dict[str, int] = {}
+    finite = np.isfinite(array)
+    mean = np.where(finite, array, 0.0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
+    column_of: dict[str, int] = {}
     removed = []
     for place, gene in enumerate(genes):
-        if gene not in chosen:
-            chosen[gene] = place
+        if gene not in column_of:
+            column_of[gene] = place
             continue
-        first = chosen[gene]
+        first = column_of[gene]
         if rule == "stop":
             raise TableError(
-                f"{path}: the gene {gene} has several rows: {written[first]}, {written[place]}",
+                f"{path}: the gene {gene} has several rows: {written_names[first]},"
+                f" {written_names[place]}",
                 cause="two transcripts, or two identifiers of one symbol",
                 next_step="leave one, or set expression.duplicates to highest_mean or first",
             )
         if rule == "highest_mean" and mean[place] > mean[first]:
-            chosen[gene] = place
-            removed.append((gene, written[first]))
+            column_of[gene] = place
+            removed.append((gene, written_names[first]))
         else:
-            removed.append((gene, written[place]))
+            removed.append((gene, written_names[place]))
     resolved = pd.DataFrame(
-        array[:, list(chosen.values())], index=values.index, columns=list(chosen)
+        array[:, list(column_of.values())], index=values.index, columns=list(column_of)
     )
     return resolved, removed
 
 
-def _refuse_shared_people(section: ExpressionSection, parts: Sequence[pd.DataFrame]) -> None:
-    seen: dict[str, str] = {}
-    for matrix, values in zip(section.matrices, parts, strict=True):
-        both = [str(name) for name in values.index if name in seen]
-        if both:
+def _refuse_shared_people(section: ExpressionSection, tables: Sequence[pd.DataFrame]) -> None:
+    path_of: dict[str, str] = {}
+    for matrix, values in zip(section.matrices, tables, strict=True):
+        repeated = [str(name) for name in values.index if name in path_of]
+        if repeated:
             raise ModalityError(
-                f"{len(both)} people are in two matrices, {seen[both[0]]} and {matrix.path}:"
-                f" {first_few(both)}",
+                f"{len(repeated)} people are in two matrices, {path_of[repeated[0]]} and"
+                f" {matrix.path}: {first_few(repeated)}",
                 cause="one sample measured on two platforms, or one file given twice",
                 next_step="leave each person in one of them",
             )
-        seen |= {str(name): matrix.path for name in values.index}
+        path_of |= {str(name): matrix.path for name in values.index}
 
 
 def _common_genes(
     section: ExpressionSection,
-    parts: Sequence[pd.DataFrame],
+    tables: Sequence[pd.DataFrame],
     removed: list[tuple[str, str, str]],
     notes: list[str],
 ) -> list[str]:
     """Return the genes that all matrices have, sorted; the others are added to `removed`."""
-    everywhere = set(parts[0].columns).intersection(*(values.columns for values in parts))
-    anywhere = set(parts[0].columns).union(*(values.columns for values in parts))
+    everywhere = set(tables[0].columns).intersection(*(values.columns for values in tables))
+    anywhere = set(tables[0].columns).union(*(values.columns for values in tables))
     lacking = sorted(anywhere - everywhere)
     if lacking and (section.missing_genes == "stop" or not everywhere):
         raise ModalityError(
-            f"{len(lacking)} of {len(anywhere)} genes are not in all {len(parts)} matrices:"
+            f"{len(lacking)} of {len(anywhere)} genes are not in all {len(tables)} matrices:"
             f" {first_few(lacking)}",
             cause="other identifiers (Ensembl and symbols) or other gene models",
             next_step="give expression.symbols, or set expression.missing_genes to drop"
@@ -218,7 +225,7 @@ def _common_genes(
     empty = [
         gene
         for gene in sorted(everywhere)
-        if not any(np.isfinite(values[gene].to_numpy()).any() for values in parts)
+        if not any(np.isfinite(values[gene].to_numpy()).any() for values in tables)
     ]
     removed += [(gene, gene, "no value at all") for gene in empty]
     return sorted(everywhere - set(empty))
@@ -236,33 +243,33 @@ def _quality(table: pd.DataFrame, platform: np.ndarray, section: ExpressionSecti
             next_step=f"identifiers there: {first_few(names)}",
         )
     values = table.to_numpy()
-    known = np.isfinite(values).sum(axis=1)
+    n_genes = np.isfinite(values).sum(axis=1)
     status = np.select(
-        [np.isin(names, section.exclude), known == 0], ["excluded", "empty"], "measured"
+        [np.isin(names, section.exclude), n_genes == 0], ["excluded", "empty"], "measured"
     )
     return pd.DataFrame(
         {
             "participant_id": names,
             "status": status,
             "platform": platform,
-            "genes": known,
+            "genes": n_genes,
             "median": [float(np.nanmedian(row)) if n else np.nan
-                       for row, n in zip(values, known, strict=True)],
+                       for row, n in zip(values, n_genes, strict=True)],
             "zeros": (values == 0).mean(axis=1).round(4) if values.shape[1] else 0.0,
         }
     )  # fmt: skip
 
 
 def _attrition(quality: pd.DataFrame) -> pd.DataFrame:
-    out = quality[quality["status"] != "measured"]
+    left_out = quality[quality["status"] != "measured"]
     reasons = {"excluded": "expression.exclude", "empty": "no gene has a value"}
     return pd.DataFrame(
         {
             "kind": "participant",
-            "id": out["participant_id"],
+            "id": left_out["participant_id"],
             "stage": STAGE,
-            "step": "expression " + out["status"],
-            "reason": out["status"].map(reasons),
+            "step": "expression " + left_out["status"],
+            "reason": left_out["status"].map(reasons),
             "value": MISSING,
             "threshold": MISSING,
         }

@@ -151,10 +151,10 @@ def _refuse_text(path: Path, table: pd.DataFrame) -> None:
     texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
     if texts:
         column = table[texts[0]]
-        wrong = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+        unreadable = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
         raise TableError(
             f"{path}: {len(texts)} columns hold text: {first_few(texts)};"
-            f" {texts[0]} has {first_few(wrong)}",
+            f" {texts[0]} has {first_few(unreadable)}",
             cause="a column of labels, decimal commas, or a code for unknown",
             next_step="name such columns in drop, or write n/a where a number is unknown",
         )
@@ -173,8 +173,8 @@ def _not_negative(values: np.ndarray, path: Path, section: MatrixSection) -> Non
 
 def _check_counts(values: np.ndarray, path: Path, section: MatrixSection) -> None:
     _not_negative(values, path, section)
-    known = values[np.isfinite(values)]
-    broken = float((known != np.round(known)).mean()) if known.size else 0.0
+    finite = values[np.isfinite(values)]
+    broken = float((finite != np.round(finite)).mean()) if finite.size else 0.0
     # Estimated counts of RSEM or Salmon have fractions, those of a logarithm hardly ever none.
     if broken > 0.9:
         raise ModalityError(
@@ -215,8 +215,8 @@ def _check_log2(values: np.ndarray, path: Path, section: MatrixSection) -> None:
 
 
 def _check_z(values: np.ndarray, path: Path, section: MatrixSection) -> None:
-    known = values[np.isfinite(values)]
-    negative = float((known < 0).mean()) if known.size else 0.0
+    finite = values[np.isfinite(values)]
+    negative = float((finite < 0).mean()) if finite.size else 0.0
     if not 0.1 < negative < 0.9:
         raise ModalityError(
             f"{path}: {100 * negative:.0f} % of the values are below 0, and the unit is z",

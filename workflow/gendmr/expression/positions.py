@@ -37,8 +37,8 @@ def places_of(path: str | None, genes: Sequence[str]) -> np.ndarray:
         raise InputFileError(f"{path}: no such file", next_step="check expression.positions")
     kinds: dict[str, Kind] = {"gene": "text", "chromosome": "text", "start": "integer"}
     table = read_table(path, kinds, extra=True, key="gene").set_index("gene")
-    known = [name for name in genes if name in table.index]
-    if not known:
+    placed = [name for name in genes if name in table.index]
+    if not placed:
         raise ModalityError(
             f"{path}: none of its {len(table)} genes is among the {len(genes)} of the study; it has"
             f" {first_few(table.index)}, the study {first_few(genes)}",
@@ -51,7 +51,7 @@ def places_of(path: str | None, genes: Sequence[str]) -> np.ndarray:
             table.index, table["chromosome"], table["start"], strict=True
         )
     }
-    order = sorted(known, key=lambda name: (*keys[name], name))
+    order = sorted(placed, key=lambda name: (*keys[name], name))
     place = {name: number for number, name in enumerate(order)}
     return np.array([place.get(name, -1) for name in genes], dtype=np.int64)
 

@@ -58,11 +58,11 @@ def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
 def _loaded(path: Path) -> dict[str, np.ndarray]:
     verify(path)
     try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return {"": stored}
-        with stored:
-            return {name: stored[name] for name in stored.files}
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            return {"": archive}
+        with archive:
+            return {name: archive[name] for name in archive.files}
     except Exception as error:
         # A damaged archive raises what its packing, its header and zlib happen to raise.
         raise _damaged(path, error) from error

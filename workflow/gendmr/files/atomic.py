@@ -50,7 +50,7 @@ def atomic_path(path: Path | str, *, empty: bool = False) -> Iterator[Path]:
         yield temporary
         move_into_place(temporary, path, empty=empty)
     except OSError as error:
-        raise _named(error, path) from error
+        raise _output_error(error, path) from error
     finally:
         # On a read-only disk removing raises although the file is absent.
         if temporary.exists():
@@ -84,7 +84,7 @@ def move_into_place(source: Path, target: Path, *, empty: bool = False) -> None:
         replace_sealed(source, target)
         _fsync(target.parent)
     except OSError as error:
-        raise _named(error, target) from error
+        raise _output_error(error, target) from error
 
 
 def _fsync(path: Path) -> None:
@@ -95,11 +95,11 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _named(error: OSError, path: Path) -> OSError | OutputError:
+def _output_error(error: OSError, path: Path) -> OSError | OutputError:
     """Return an error about the disk under its name, any other as it is."""
     if error.errno not in FULL:
         return error
-    folder = next(each for each in path.parents if each.exists())
+    folder = next(parent for parent in path.parents if parent.exists())
     free = shutil.disk_usage(folder).free
     return OutputError(
         f"{path}: not written, {FULL[error.errno]} ({free / 1e6:.0f} MB are free); what stood there"
@@ -125,11 +125,11 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
     pattern : str
         Of names of temporary files or folders only, as for `Path.glob`.
     """
-    for left in folder.glob(pattern):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
+    for leftover in folder.glob(pattern):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
         else:
-            left.unlink(missing_ok=True)
+            leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> None:

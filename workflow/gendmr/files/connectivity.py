@@ -9,8 +9,8 @@ from gendmr.files.datasets import Schema, Variable, not_negative
 
 def correlation(values: np.ndarray) -> str | None:
     """Refuse what no correlation is."""
-    wrong = int((np.abs(values) > 1 + 1e-6).sum())
-    return f"{wrong} values lie outside -1 to 1" if wrong else None
+    n_wrong = int((np.abs(values) > 1 + 1e-6).sum())
+    return f"{n_wrong} values lie outside -1 to 1" if n_wrong else None
 
 
 _OF_PEOPLE = {

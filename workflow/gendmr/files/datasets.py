@@ -29,20 +29,20 @@ Check = Callable[[np.ndarray], str | None]
 
 def not_negative(values: np.ndarray) -> str | None:
     """Refuse values below 0."""
-    wrong = int((values < 0).sum())
-    return f"{wrong} values are negative" if wrong else None
+    n_wrong = int((values < 0).sum())
+    return f"{n_wrong} values are negative" if n_wrong else None
 
 
 def no_infinity(values: np.ndarray) -> str | None:
     """Refuse infinite values."""
-    wrong = int(np.isinf(values).sum())
-    return f"{wrong} values are infinite" if wrong else None
+    n_wrong = int(np.isinf(values).sum())
+    return f"{n_wrong} values are infinite" if n_wrong else None
 
 
 def share(values: np.ndarray) -> str | None:
     """Refuse values outside 0 to 1, but for rounding."""
-    wrong = int(((values < -1e-6) | (values > 1 + 1e-4)).sum())
-    return f"{wrong} values lie outside 0 to 1" if wrong else None
+    n_wrong = int(((values < -1e-6) | (values > 1 + 1e-4)).sum())
+    return f"{n_wrong} values lie outside 0 to 1" if n_wrong else None
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def chunks_of(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def described(variable: Variable) -> dict[str, str]:
     """Return unit and meaning as attributes of NetCDF."""
-    said = {"units": variable.unit, "long_name": variable.meaning}
-    return {name: text for name, text in said.items() if text}
+    attributes = {"units": variable.unit, "long_name": variable.meaning}
+    return {name: text for name, text in attributes.items() if text}
 
 
 def refuse_values(variable: Variable, values: np.ndarray, where: str, name: str) -> None:
@@ -126,8 +126,8 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
     ModalityError
         A variable is missing, unknown, or breaks its declaration.
     """
-    with opened(Path(path)) as stored:
-        dataset = _dataset(stored)
+    with opened(Path(path)) as file:
+        dataset = _dataset(file)
     check(dataset, schema, str(path))
     return dataset
 
@@ -136,7 +136,7 @@ def read_dataset(path: Path | str, schema: Schema) -> xr.Dataset:
 INTERNAL = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue", "coordinates"}
 
 
-def _dataset(stored: h5py.File) -> xr.Dataset:
+def _dataset(file: h5py.File) -> xr.Dataset:
     """Return a NetCDF-4 file in memory; text as Python strings, of whatever length each is.
 
     xarray itself would give every text the width of the longest.
@@ -145,16 +145,16 @@ def _dataset(stored: h5py.File) -> xr.Dataset:
 
     variables: dict[str, Any] = {}
     coordinates: dict[str, Any] = {}
-    for name, data in stored.items():
+    for name, data in file.items():
         if str(data.attrs.get("NAME", b"")).startswith("b'This is a netCDF dimension but"):
             continue
-        dims = _dimensions(stored, name, data)
+        dims = _dimensions(file, name, data)
         values = texts(data[:]) if data.dtype.kind in "OS" else data[:]
         inner = {key: value for key, value in data.attrs.items() if not _internal(key)}
         of_instances = len(dims) == 1 and dims[0] not in {"participant", "permutation"}
         target = coordinates if name in dims or of_instances else variables
         target[name] = (dims, values, inner)
-    attributes = {key: value for key, value in stored.attrs.items() if not _internal(key)}
+    attributes = {key: value for key, value in file.attrs.items() if not _internal(key)}
     return xr.Dataset(variables, coords=coordinates, attrs=attributes)
 
 
@@ -162,10 +162,10 @@ def _internal(name: str) -> bool:
     return name in INTERNAL or name.startswith(("_Netcdf4", "_NC"))
 
 
-def _dimensions(stored: h5py.File, name: str, data: h5py.Dataset) -> tuple[str, ...]:
+def _dimensions(file: h5py.File, name: str, data: h5py.Dataset) -> tuple[str, ...]:
     if data.attrs.get("CLASS") == b"DIMENSION_SCALE" and "DIMENSION_LIST" not in data.attrs:
         return (name,)
-    return tuple(str(stored[scales[0]].name).lstrip("/") for scales in data.attrs["DIMENSION_LIST"])
+    return tuple(str(file[scales[0]].name).lstrip("/") for scales in data.attrs["DIMENSION_LIST"])
 
 
 def check(dataset: xr.Dataset, schema: Schema, where: str) -> None:
@@ -184,17 +184,15 @@ def check(dataset: xr.Dataset, schema: Schema, where: str) -> None:
             if variable.optional:
                 continue
             raise ModalityError(f"{where}: the variable {name} is missing")
-        stored = dataset[name]
-        if stored.dims != variable.dims:
-            raise ModalityError(
-                f"{where}: {name} has dimensions {stored.dims}, not {variable.dims}"
-            )
+        array = dataset[name]
+        if array.dims != variable.dims:
+            raise ModalityError(f"{where}: {name} has dimensions {array.dims}, not {variable.dims}")
         wanted_text = variable.dtype == "text"
-        if wanted_text != (stored.dtype.kind in "UO") or (
-            not wanted_text and stored.dtype != np.dtype(variable.dtype)
+        if wanted_text != (array.dtype.kind in "UO") or (
+            not wanted_text and array.dtype != np.dtype(variable.dtype)
         ):
-            raise ModalityError(f"{where}: {name} is {stored.dtype}, not {variable.dtype}")
-        if variable.check is not None and (problem := variable.check(stored.values)):
+            raise ModalityError(f"{where}: {name} is {array.dtype}, not {variable.dtype}")
+        if variable.check is not None and (problem := variable.check(array.values)):
             raise ModalityError(f"{where}: {name}: {problem}", cause="made by other software")
     if "participant" in dataset.variables:
         people = dataset["participant"].values

@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 DATA_SUFFIXES = (".css", ".html", ".j2", ".js", ".tsv", ".yaml", ".bib")
 # Of a source, by the SHA-256 of its bytes: a digest of its code; what it imports, with names.
 Parsed = tuple[str, list[tuple[str, list[str]]]]
-_known: dict[str, Parsed] = {}
+_parsed_by_digest: dict[str, Parsed] = {}
 
 
 def persist_cache(path: Path) -> None:
@@ -43,16 +43,16 @@ def persist_cache(path: Path) -> None:
         A JSON file; made where it is not there.
     """
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        _known.update(
-            {key: (code, [(m, n) for m, n in imports]) for key, (code, imports) in stored.items()}
+        cached = json.loads(path.read_text(encoding="utf-8"))
+        _parsed_by_digest.update(
+            {key: (code, [(m, n) for m, n in imports]) for key, (code, imports) in cached.items()}
         )
-    before = len(_known)
+    n_before = len(_parsed_by_digest)
 
     def save() -> None:
-        if len(_known) > before:
+        if len(_parsed_by_digest) > n_before:
             with contextlib.suppress(OSError, OutputError):
-                write_text(path, json.dumps(_known))
+                write_text(path, json.dumps(_parsed_by_digest))
 
     atexit.register(save)
 
@@ -117,9 +117,9 @@ def _parsed(path: Path) -> Parsed:
     """Return a digest of the code without comments and docstrings, and its imports."""
     source = path.read_bytes()
     key = hashlib.sha256(source).hexdigest()
-    if key not in _known:
-        _known[key] = _parse(source)
-    return _known[key]
+    if key not in _parsed_by_digest:
+        _parsed_by_digest[key] = _parse(source)
+    return _parsed_by_digest[key]
 
 
 def _parse(source: bytes) -> Parsed:
@@ -167,11 +167,11 @@ def _imports(module: str) -> frozenset[str]:
 @cache
 def _closure(module: str) -> frozenset[str]:
     _path(module)
-    seen: set[str] = set()
+    visited: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting.extend(_imports(name) - seen)
-    return frozenset(seen)
+        if name not in visited:
+            visited.add(name)
+            waiting.extend(_imports(name) - visited)
+    return frozenset(visited)

@@ -60,21 +60,23 @@ def refuse_unsafe(identifiers: Iterable[str], where: str, next_step: str) -> Non
     IdentifierError
         With how many there are and, for the first of each kind, what is wrong.
     """
-    wrong: dict[str, list[str]] = {}
+    names_by_reason: dict[str, list[str]] = {}
     for identifier in identifiers:
         reason = unsafe_reason(identifier)
         if reason:
-            wrong.setdefault(reason, []).append(identifier)
-    if wrong:
-        count = sum(map(len, wrong.values()))
+            names_by_reason.setdefault(reason, []).append(identifier)
+    if names_by_reason:
+        count = sum(map(len, names_by_reason.values()))
         raise IdentifierError(
-            f"{where}: {count} identifiers cannot be used: {_listed(wrong)}",
+            f"{where}: {count} identifiers cannot be used: {_listed(names_by_reason)}",
             cause="a name, a path or a remark in place of an identifier, or a damaged export",
             next_step=next_step,
         )
 
 
-def _listed(wrong: Mapping[str, list[str]]) -> str:
-    parts = [f"{first_few(names, 3)} ({reason})" for reason, names in wrong.items()]
-    more = f"; and {len(parts) - 5} other reasons" if len(parts) > 5 else ""
-    return "; ".join(parts[:5]) + more
+def _listed(names_by_reason: Mapping[str, list[str]]) -> str:
+    descriptions = [
+        f"{first_few(names, 3)} ({reason})" for reason, names in names_by_reason.items()
+    ]
+    remainder = f"; and {len(descriptions) - 5} other reasons" if len(descriptions) > 5 else ""
+    return "; ".join(descriptions[:5]) + remainder

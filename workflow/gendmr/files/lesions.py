@@ -118,12 +118,12 @@ def normalised(
 class VolumeWriter:
     """Writes volumes one after the other, so that one is in memory at a time."""
 
-    def __init__(self, stored: h5py.File) -> None:
-        self._stored = stored
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
 
     def write(self, participant: str, volume: LesionVolume) -> None:
         """Add the volume of a participant."""
-        group = self._stored.create_group(participant)
+        group = self._file.create_group(participant)
         packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True, **CHECKED}
         plane = volume.mask.shape[1:]
         group.create_dataset("image", data=volume.image, chunks=(1, 1, *plane), **packed)
@@ -138,9 +138,9 @@ def volume_writer(path: Path | str, channels: tuple[str, ...]) -> Iterator[Volum
     """Give a writer of volumes; the file is in its place when all are written."""
     import h5py
 
-    with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as stored:
-        stored.attrs["channels"] = list(channels)
-        yield VolumeWriter(stored)
+    with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["channels"] = list(channels)
+        yield VolumeWriter(file)
 
 
 def read_volume(
@@ -164,10 +164,10 @@ def read_volume(
         It has no such participant.
     """
     path = Path(path)
-    with opened(path, "run the rule collect_lesions") as stored:
-        names = list(stored)
+    with opened(path, "run the rule collect_lesions") as file:
+        names = list(file)
         if participant in names:
-            group = stored[participant]
+            group = file[participant]
             order = np.arange(len(group["mask"])) if slices is None else np.asarray(slices)
             return LesionVolume(
                 image=np.stack([group["image"][:, place] for place in order], axis=1),

@@ -55,16 +55,16 @@ def write_masks(path: Path | str, masks: Iterable[PredictedMask]) -> None:
     """Write masks one person after the other, the same bytes each time."""
     import h5py
 
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as stored:
-        for one in masks:
-            group = stored.create_group(one.participant)
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        for predicted_mask in masks:
+            group = file.create_group(predicted_mask.participant)
             packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True, **CHECKED}
             for name in ("predicted", "truth"):
-                mask = getattr(one, name).astype(np.uint8)
+                mask = getattr(predicted_mask, name).astype(np.uint8)
                 group.create_dataset(name, data=mask, chunks=(1, *mask.shape[1:]), **packed)
             for name in ("slice_number", "voxel_size", "affine", "picture"):
-                group.create_dataset(name, data=getattr(one, name))
-            group.attrs["place"] = one.place
+                group.create_dataset(name, data=getattr(predicted_mask, name))
+            group.attrs["place"] = predicted_mask.place
 
 
 def read_mask(path: Path | str, participant: str) -> PredictedMask:
@@ -77,10 +77,10 @@ def read_mask(path: Path | str, participant: str) -> PredictedMask:
     ModalityError
         It has no such participant.
     """
-    with opened(Path(path), "run the stage training again") as stored:
-        names = list(stored)
+    with opened(Path(path), "run the stage training again") as file:
+        names = list(file)
         if participant in names:
-            group = stored[participant]
+            group = file[participant]
             return PredictedMask(
                 participant,
                 group["predicted"][:].astype(bool),

@@ -39,8 +39,8 @@ def read_attributes(path: Path | str) -> dict[str, str]:
     InputFileError
         The file is missing or damaged.
     """
-    with opened(Path(path)) as stored:
-        return {str(key): str(value) for key, value in stored.attrs.items()}
+    with opened(Path(path)) as file:
+        return {str(key): str(value) for key, value in file.attrs.items()}
 
 
 def read_names(path: Path | str, variable: str) -> np.ndarray | None:
@@ -56,8 +56,8 @@ def read_names(path: Path | str, variable: str) -> np.ndarray | None:
     InputFileError
         The file is missing or damaged.
     """
-    with opened(Path(path)) as stored:
-        return texts(stored[variable][:]) if variable in stored else None
+    with opened(Path(path)) as file:
+        return texts(file[variable][:]) if variable in file else None
 
 
 @contextmanager
@@ -82,20 +82,20 @@ def opened(path: Path, next_step: str = "run the step that makes it") -> Iterato
     verify(path)
     probe(path)
     try:
-        with h5py.File(path, "r") as stored:
-            yield stored
+        with h5py.File(path, "r") as file:
+            yield file
     except DAMAGE as error:
         raise damaged(path, f"not readable as NetCDF ({error})") from error
 
 
 def texts(values: np.ndarray) -> np.ndarray:
     """Return text as Python strings, each different one once: alleles are few and may be long."""
-    known: dict[bytes | str, str] = {}
+    text_of: dict[bytes | str, str] = {}
     decoded = np.empty(len(values), dtype=object)
     for place, value in enumerate(values.tolist()):
-        if value not in known:
-            known[value] = value.decode() if isinstance(value, bytes) else str(value)
-        decoded[place] = known[value]
+        if value not in text_of:
+            text_of[value] = value.decode() if isinstance(value, bytes) else str(value)
+        decoded[place] = text_of[value]
     return decoded
 
 
@@ -142,5 +142,5 @@ def _read_all(path: Path) -> None:
             item[()]
             dict(item.attrs)
 
-    with h5py.File(path, "r") as stored:
-        stored.visititems(read)
+    with h5py.File(path, "r") as file:
+        file.visititems(read)

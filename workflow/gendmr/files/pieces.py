@@ -55,8 +55,8 @@ def write_blocks(
     OutputError
         The disk is full.
     """
-    beside = [name for name in coordinates if name not in schema[main].dims]
-    large = _Large(shape, _packed(shape), {"coordinates": " ".join(beside)})
+    auxiliary = [name for name in coordinates if name not in schema[main].dims]
+    large = _Large(shape, _packed(shape), {"coordinates": " ".join(auxiliary)})
     pieces = (
         (main, (slice(None), slice(start, start + values.shape[1])), values)
         for start, values in blocks
@@ -136,8 +136,8 @@ def write_instances(
     for name, shape in shapes.items():
         missing = missing_value(schema[name])
         packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-        stored = CHECKED | packed | {"chunks": (1, 1, *shape[2:])} if 0 not in shape else {}
-        large[name] = _Large(shape, {**stored, "fillvalue": missing})
+        storage = CHECKED | packed | {"chunks": (1, 1, *shape[2:])} if 0 not in shape else {}
+        large[name] = _Large(shape, {**storage, "fillvalue": missing})
 
     def pieces() -> Iterator[tuple[str, Any, np.ndarray]]:
         for row, values in enumerate(rows):
@@ -170,22 +170,27 @@ def _write_pieces(
     with atomic_path(path) as temporary:
         sink = Sink(temporary)
         try:
-            with h5netcdf.File(sink, "w") as stored:
-                stored.dimensions = {
+            with h5netcdf.File(sink, "w") as file:
+                file.dimensions = {
                     dimension: size
-                    for name, one in large.items()
-                    for dimension, size in zip(schema[name].dims, one.shape, strict=True)
+                    for name, variable in large.items()
+                    for dimension, size in zip(schema[name].dims, variable.shape, strict=True)
                 }
-                stored.attrs.update({name: str(value) for name, value in attributes.items()})
-                _write_coordinates(stored, schema, coordinates, str(path))
+                file.attrs.update({name: str(value) for name, value in attributes.items()})
+                _write_coordinates(file, schema, coordinates, str(path))
                 sink.check()
                 variables = {}
-                for name, one in large.items():
+                for name, large_variable in large.items():
                     declared = schema[name]
-                    variables[name] = stored.create_variable(
-                        name, declared.dims, dtype=np.dtype(declared.dtype), **one.storage
+                    variables[name] = file.create_variable(
+                        name,
+                        declared.dims,
+                        dtype=np.dtype(declared.dtype),
+                        **large_variable.storage,
                     )
-                    variables[name].attrs.update({**described(declared), **one.attributes})
+                    variables[name].attrs.update(
+                        {**described(declared), **large_variable.attributes}
+                    )
                 for name, index, values in pieces:
                     refuse_values(schema[name], values, str(path), name)
                     variables[name][index] = values
@@ -196,19 +201,19 @@ def _write_pieces(
 
 
 def _write_coordinates(
-    stored: Any, schema: Schema, coordinates: Mapping[str, np.ndarray], where: str
+    file: Any, schema: Schema, coordinates: Mapping[str, np.ndarray], where: str
 ) -> None:
     import h5py
 
     for name, values in coordinates.items():
         refuse_values(schema[name], values, where, name)
         for dimension, size in zip(schema[name].dims, values.shape, strict=True):
-            if dimension not in stored.dimensions:
-                stored.dimensions[dimension] = size
+            if dimension not in file.dimensions:
+                file.dimensions[dimension] = size
         text = schema[name].dtype == "text"
         dtype = h5py.string_dtype() if text else np.dtype(schema[name].dtype)
         checked = CHECKED | {"chunks": values.shape}
-        variable = stored.create_variable(
+        variable = file.create_variable(
             name,
             schema[name].dims,
             dtype=dtype,

@@ -54,15 +54,15 @@ class Packed:
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else {"float": repr(float(value))}
         if isinstance(value, list):
-            return [self.pack(one) for one in value]
+            return [self.pack(item) for item in value]
         return self._tagged(value)
 
     def _tagged(self, value: Any) -> dict[str, Any]:
         """Return what JSON has no kind for: a mapping whose first key says what it was."""
         if isinstance(value, tuple):
-            tagged: dict[str, Any] = {"tuple": [self.pack(one) for one in value]}
+            tagged: dict[str, Any] = {"tuple": [self.pack(item) for item in value]}
         elif isinstance(value, Mapping):
-            tagged = {"mapping": [[self.pack(key), self.pack(one)] for key, one in value.items()]}
+            tagged = {"mapping": [[self.pack(key), self.pack(item)] for key, item in value.items()]}
         elif isinstance(value, np.ndarray):
             tagged = self._array(value)
         elif isinstance(value, pd.DataFrame):
@@ -101,7 +101,7 @@ def unpack(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         It is of another version of this package, or damaged.
     """
     if isinstance(value, list):
-        return [unpack(one, arrays) for one in value]
+        return [unpack(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
     for kind, restore in KINDS.items():
@@ -115,11 +115,11 @@ Tagged = Mapping[str, Any]
 
 
 def _tuple(value: Tagged, arrays: Arrays) -> tuple[Any, ...]:
-    return tuple(unpack(one, arrays) for one in value["tuple"])
+    return tuple(unpack(item, arrays) for item in value["tuple"])
 
 
 def _mapping(value: Tagged, arrays: Arrays) -> dict[Any, Any]:
-    return {unpack(key, arrays): unpack(one, arrays) for key, one in value["mapping"]}
+    return {unpack(key, arrays): unpack(item, arrays) for key, item in value["mapping"]}
 
 
 def _text(value: Tagged, arrays: Arrays) -> np.ndarray:
@@ -135,12 +135,12 @@ def _tensor(value: Tagged, arrays: Arrays) -> Any:
 
 
 def _table(value: Tagged, arrays: Arrays) -> pd.DataFrame:
-    columns = {name: unpack(one, arrays) for name, one in value["table"]}
+    columns = {name: unpack(column, arrays) for name, column in value["table"]}
     return pd.DataFrame(columns, index=pd.RangeIndex(value["rows"]))
 
 
 def _object(value: Tagged, arrays: Arrays) -> Any:
-    fields = {name: unpack(one, arrays) for name, one in value["fields"].items()}
+    fields = {name: unpack(field, arrays) for name, field in value["fields"].items()}
     instance = _class(value["object"])(**fields)
     return instance.restored() if hasattr(instance, "restored") else instance
 

@@ -98,8 +98,8 @@ class FileRecord:
 
     def still(self, path: Path | str) -> bool:
         """Return whether size and time of a file are those of this record."""
-        now = Path(path).stat()
-        return (now.st_size, now.st_mtime_ns) == (self.bytes, self.modified)
+        status = Path(path).stat()
+        return (status.st_size, status.st_mtime_ns) == (self.bytes, self.modified)
 
 
 @dataclass(frozen=True)
@@ -152,28 +152,30 @@ def record_files(
         Files that are not what the last record says, or not there any more.
     """
     memory = output.with_name(f".{output.stem}.memory.json")
-    known, history = _remembered(memory)
+    records_before, history = _remembered(memory)
     listed = {path for paths in files.values() for path in paths}
     records: dict[str, FileRecord] = {}
     settled: dict[str, FileRecord] = {}
     for path in sorted(listed):
-        old = known.get(path)
-        if old and not everything and old.still(path):
-            records[path] = settled[path] = old
+        record_before = records_before.get(path)
+        if record_before and not everything and record_before.still(path):
+            records[path] = settled[path] = record_before
             continue
-        before = Path(path).stat()
+        status = Path(path).stat()
         digest = sha256(path)
-        records[path] = FileRecord(digest, before.st_size, before.st_mtime_ns)
-        recent = time.time_ns() - before.st_mtime_ns < SETTLED_S * 1e9
+        records[path] = FileRecord(digest, status.st_size, status.st_mtime_ns)
+        recent = time.time_ns() - status.st_mtime_ns < SETTLED_S * 1e9
         # Size -1 is never that of a file: it is read again next time.
         settled[path] = FileRecord(digest, -1, 0) if recent else records[path]
     changes = [
-        Change(path, old.sha256, records[path].sha256)
-        for path, old in known.items()
-        if path in records and records[path].sha256 != old.sha256
+        Change(path, record_before.sha256, records[path].sha256)
+        for path, record_before in records_before.items()
+        if path in records and records[path].sha256 != record_before.sha256
     ]
     history += [asdict(change) for change in changes]
-    remembered = {path: old for path, old in known.items() if path not in listed} | settled
+    remembered = {
+        path: record_before for path, record_before in records_before.items() if path not in listed
+    } | settled
     write_json(
         memory,
         {"files": {path: asdict(item) for path, item in remembered.items()}, "changes": history},
@@ -193,9 +195,9 @@ def record_files(
 
 def _remembered(memory: Path) -> tuple[dict[str, FileRecord], list[dict[str, str]]]:
     try:
-        stored = read_json(memory)
-        files = {path: FileRecord(**item) for path, item in stored["files"].items()}
-        return files, [asdict(Change(**item)) for item in stored["changes"]]
+        content = read_json(memory)
+        files = {path: FileRecord(**item) for path, item in content["files"].items()}
+        return files, [asdict(Change(**item)) for item in content["changes"]]
     except (OSError, InputFileError, TypeError, KeyError, AttributeError):
         # The record is a cache: without it every file is read again.
         return {}, []
@@ -211,11 +213,11 @@ def changed_since(record: Path | str) -> list[Change]:
         return []
     changes = []
     for paths in _read(record).values():
-        for path, old in paths.items():
+        for path, record_before in paths.items():
             if not Path(path).is_file():
-                changes.append(Change(path, old.sha256, ""))
-            elif not old.still(path) and (now := sha256(path)) != old.sha256:
-                changes.append(Change(path, old.sha256, now))
+                changes.append(Change(path, record_before.sha256, ""))
+            elif not record_before.still(path) and (digest := sha256(path)) != record_before.sha256:
+                changes.append(Change(path, record_before.sha256, digest))
     return changes
 
 

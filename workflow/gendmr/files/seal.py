@@ -72,8 +72,8 @@ def verify(path: Path | str) -> None:
     state = (status.st_size, status.st_mtime_ns, status.st_ino)
     if _VERIFIED.get(str(path)) == state:
         return
-    written = seal.read_text(encoding="utf-8", errors="replace").partition(" ")[0]
-    if written != sha256(path):
+    recorded = seal.read_text(encoding="utf-8", errors="replace").partition(" ")[0]
+    if recorded != sha256(path):
         raise InputFileError(
             f"{path}: holds other bytes than were written (SHA-256 in {seal.name})",
             cause="a damaged disk or copy, or somebody edited a result",

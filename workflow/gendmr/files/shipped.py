@@ -34,7 +34,7 @@ def import_folder() -> Path:
     link = folder / "gendmr"
     if not link.is_symlink() or link.resolve() != PACKAGE:
         # Renamed into place, because a run beside this one may make the same link.
-        new = folder / f".{os.getpid()}"
-        new.symlink_to(PACKAGE)
-        new.replace(link)
+        temporary = folder / f".{os.getpid()}"
+        temporary.symlink_to(PACKAGE)
+        temporary.replace(link)
     return folder

@@ -17,7 +17,7 @@ class Sink(io.RawIOBase):
     def __init__(self, temporary: Path) -> None:
         self._file = temporary.open("w+b", buffering=0)
         self._place = self._size = 0
-        self._untaken: list[tuple[int, bytes]] = []
+        self._unwritten: list[tuple[int, bytes]] = []
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
@@ -26,13 +26,13 @@ class Sink(io.RawIOBase):
         if self.error is None:
             try:
                 self._file.seek(self._place)
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
+                unwritten = memoryview(content)
+                while unwritten:
+                    unwritten = unwritten[self._file.write(unwritten) :]
             except OSError as error:
                 self.error = error
         if self.error is not None:
-            self._untaken.append((self._place, content))
+            self._unwritten.append((self._place, content))
         self._place += len(content)
         self._size = max(self._size, self._place)
         return len(content)
@@ -43,11 +43,11 @@ class Sink(io.RawIOBase):
         self._file.seek(self._place)
         content = self._file.read(len(view))
         view[:] = content + bytes(len(view) - len(content))
-        for place, untaken in self._untaken:
+        for place, unwritten in self._unwritten:
             first = max(place, self._place)
-            last = min(place + len(untaken), self._place + len(view))
+            last = min(place + len(unwritten), self._place + len(view))
             if first < last:
-                view[first - self._place : last - self._place] = untaken[
+                view[first - self._place : last - self._place] = unwritten[
                     first - place : last - place
                 ]
         self._place += len(view)

@@ -56,16 +56,16 @@ def refuse_numbers(identifiers: Iterable[str], where: Path | str) -> None:
     IdentifierError
         More than half of them have this form: a cohort may have a few such names of its own.
     """
-    every = list(identifiers)
-    for form, what, cause in (
+    names = list(identifiers)
+    for form, noun, cause in (
         (FLOAT, "decimals", "whole numbers in a column with a missing value, read as decimals"),
         (POWER, "powers of ten", "long numbers that a spreadsheet rounded: digits are lost"),
     ):
-        wrong = [name for name in every if form.fullmatch(name.removeprefix("sub-"))]
-        if 2 * len(wrong) > len(every):
+        damaged = [name for name in names if form.fullmatch(name.removeprefix("sub-"))]
+        if 2 * len(damaged) > len(names):
             raise IdentifierError(
-                f"{where}: {len(wrong)} of {len(every)} identifiers became {what}:"
-                f" {first_few(wrong)}",
+                f"{where}: {len(damaged)} of {len(names)} identifiers became {noun}:"
+                f" {first_few(damaged)}",
                 cause=cause,
                 next_step="export the table again with the identifiers as text",
             )

@@ -179,9 +179,9 @@ def read_table(
 def _rows(path: Path) -> tuple[list[str], list[int]]:
     """Return the rows that are not blank, equally wide, and their line numbers in the file."""
     # splitlines would end a row at characters that are no line ends in any table.
-    every = read_text_file(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    numbers = [number for number, line in enumerate(every, start=1) if line.strip(" ")]
-    lines = [every[number - 1] for number in numbers]
+    all_lines = read_text_file(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    numbers = [number for number, line in enumerate(all_lines, start=1) if line.strip(" ")]
+    lines = [all_lines[number - 1] for number in numbers]
     wide = lines[0].count("\t")
     ragged = [
         (number, line)
@@ -206,7 +206,7 @@ def _other_separator(header: Sequence[str]) -> str:
     if len(header) > 1:
         return ""
     marks = {",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
-    return next((called for mark, called in marks.items() if mark in header[0]), "")
+    return next((separator for mark, separator in marks.items() if mark in header[0]), "")
 
 
 def _parse(path: Path, name: str, values: pd.Series, kind: Kind, lines: Sequence[int]) -> pd.Series:
@@ -215,14 +215,14 @@ def _parse(path: Path, name: str, values: pd.Series, kind: Kind, lines: Sequence
         return stripped
     present = ~stripped.isin([MISSING, ""])
     if kind == "flag":
-        known = stripped.isin(["True", "False"])
-        _refuse(path, name, stripped[~known], "True or False", lines)
+        is_flag = stripped.isin(["True", "False"])
+        _refuse(path, name, stripped[~is_flag], "True or False", lines)
         return stripped == "True"
     numbers = numbers_in(stripped.where(present, ""))
     _refuse(path, name, stripped[present & numbers.isna()], f"a number or {MISSING}", lines)
     if kind == "integer":
-        odd = (numbers % 1 != 0) | (numbers.abs() > LARGEST)
-        _refuse(path, name, stripped[present & odd], "a whole number", lines)
+        not_integer = (numbers % 1 != 0) | (numbers.abs() > LARGEST)
+        _refuse(path, name, stripped[present & not_integer], "a whole number", lines)
         return numbers.astype("Int64")
     return numbers
 
@@ -243,12 +243,14 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def _refuse(path: Path, name: str, wrong: pd.Series, expected: str, lines: Sequence[int]) -> None:
-    if len(wrong):
-        commas = wrong.str.fullmatch(r"[+-]?\d+,\d+").any()
+def _refuse(
+    path: Path, name: str, unreadable: pd.Series, expected: str, lines: Sequence[int]
+) -> None:
+    if len(unreadable):
+        commas = unreadable.str.fullmatch(r"[+-]?\d+,\d+").any()
         raise TableError(
-            f"{path}: column {name}: {len(wrong)} values are not {expected}: {first_few(wrong)}"
-            f" (first in line {lines[int(wrong.index[0])]})",
+            f"{path}: column {name}: {len(unreadable)} values are not {expected}:"
+            f" {first_few(unreadable)} (first in line {lines[int(unreadable.index[0])]})",
             cause="decimal commas" if commas else "a word, a unit or a code in place of a value",
             next_step=f"correct them, or write {MISSING} where the value is unknown",
         )

@@ -33,7 +33,7 @@ def read_text_file(path: Path | str, *, setting: str = "the configuration") -> s
         bytes.
     """
     path = Path(path)
-    _there(path, setting)
+    _require_content(path, setting)
     verify(path)
     data = path.read_bytes()
     _no_text(path, data[:4], b"\0" in data, zipped=False)
@@ -64,7 +64,7 @@ def numbered_lines(
         As `read_text_file`, or the compressed file is damaged.
     """
     path = Path(path)
-    _there(path, setting)
+    _require_content(path, setting)
     verify(path)
     with path.open("rb") as stream:
         head = stream.read(4)
@@ -92,7 +92,7 @@ def numbered_lines(
         _empty(path)
 
 
-def _there(path: Path, setting: str) -> None:
+def _require_content(path: Path, setting: str) -> None:
     if not path.is_file():
         raise InputFileError(
             f"{path}: no such file",

@@ -11,7 +11,7 @@ from gendmr.files.chromosomes import chromosome_name
 from gendmr.genotypes.joining import AUTOSOMES
 
 
-def x_only(section: GenotypesSection, count: int, what: str) -> GenotypeFileError:
+def x_only(section: GenotypesSection, count: int, noun: str) -> GenotypeFileError:
     """Return the error of variants of which none is on an autosome, and some are on X.
 
     Parameters
@@ -19,11 +19,11 @@ def x_only(section: GenotypesSection, count: int, what: str) -> GenotypeFileErro
     section : GenotypesSection
         Whether it chooses chromosomes is the cause.
     count : int
-    what : str
+    noun : str
         What they are called.
     """
     return GenotypeFileError(
-        f"none of {count} {what} is on an autosome; X serves to check sex and is read by no later"
+        f"none of {count} {noun} is on an autosome; X serves to check sex and is read by no later"
         " step",
         cause="`chromosomes` names none that the files hold"
         if section.chromosomes
@@ -46,7 +46,7 @@ def check_autosomes(section: GenotypesSection) -> None:
         See `x_only`.
     """
     wanted = {*(section.chromosomes or AUTOSOMES)}
-    on_x = others = 0
+    on_x = elsewhere = 0
     for path in section.inputs:
         table = _table(path)
         if table is None:
@@ -54,9 +54,9 @@ def check_autosomes(section: GenotypesSection) -> None:
         for name in _chromosomes(table):
             if name in wanted:
                 return
-            on_x, others = on_x + (name == "X"), others + (name != "X")
+            on_x, elsewhere = on_x + (name == "X"), elsewhere + (name != "X")
     if on_x:
-        raise x_only(section, on_x + others, "variants")
+        raise x_only(section, on_x + elsewhere, "variants")
 
 
 def _table(path: str) -> Path | None:
@@ -68,11 +68,11 @@ def _table(path: str) -> Path | None:
 
 def _chromosomes(path: Path) -> Iterator[str]:
     """Give the chromosome of each variant."""
-    known: dict[bytes, str] = {}
+    name_of_code: dict[bytes, str] = {}
     with path.open("rb") as stream:
         for line in stream:
             code = line.split(None, 1)[0] if line.strip() else b"#"
             if not code.startswith(b"#"):
-                if code not in known:
-                    known[code] = chromosome_name(code.decode(errors="replace"))
-                yield known[code]
+                if code not in name_of_code:
+                    name_of_code[code] = chromosome_name(code.decode(errors="replace"))
+                yield name_of_code[code]

@@ -60,10 +60,10 @@ def dosage_blocks(
         ) from error
     with stream:
         for start in range(0, len(variants), size):
-            wanted = variants[start : start + size]
-            block = np.empty((len(people), len(wanted)), dtype=np.int8)
-            for first in range(0, len(wanted), STEP):
-                rows = wanted[first : first + STEP]
+            batch = variants[start : start + size]
+            block = np.empty((len(people), len(batch)), dtype=np.int8)
+            for first in range(0, len(batch), STEP):
+                rows = batch[first : first + STEP]
                 packed = np.empty((len(rows), row), dtype=np.uint8)
                 # Neighbours in the file are read at once.
                 for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1):

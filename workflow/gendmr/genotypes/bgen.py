@@ -95,8 +95,10 @@ def read_bgen_header(path: Path) -> BgenHeader:
                 cause="another kind of file under this name, or an interrupted copy",
                 next_step="copy it again from where it was made, and compare the sizes",
             ) from error
-    named = not any(name.startswith(NO_NAME) for name in samples)
-    return BgenHeader(variants, people, layout, bool(packed), samples if named else (), offset + 4)
+    has_names = not any(name.startswith(NO_NAME) for name in samples)
+    return BgenHeader(
+        variants, people, layout, bool(packed), samples if has_names else (), offset + 4
+    )
 
 
 def read_variants(path: Path, header: BgenHeader, most: int | None = None) -> Iterator[Variant]:
@@ -126,9 +128,15 @@ def variants_table(path: Path, most: int) -> pd.DataFrame:
     """Return the first variants as `gendmr.genotypes.filesets.read_bim` does, the second as a1."""
     variants = read_variants(path, read_bgen_header(path), most)
     rows = [
-        (chromosome_name(one.chromosome), one.name, "0", one.position, *one.alleles[1::-1])
-        for one in variants
-        if len(one.alleles) == 2
+        (
+            chromosome_name(variant.chromosome),
+            variant.name,
+            "0",
+            variant.position,
+            *variant.alleles[1::-1],
+        )
+        for variant in variants
+        if len(variant.alleles) == 2
     ]
     return pd.DataFrame(rows, columns=["chromosome", "snp", "cm", "position", "a1", "a2"])
 
@@ -218,14 +226,14 @@ def _names(stream: BinaryIO, people: int) -> tuple[str, ...]:
 
 
 def _variant(stream: BinaryIO, header: BgenHeader, size: int) -> Variant:
-    old = header.layout == LAYOUT_1
-    if old:
+    layout_1 = header.layout == LAYOUT_1
+    if layout_1:
         _exactly(stream, 4)  # the number of people once more
     identifier, name, chromosome = _text(stream), _text(stream), _text(stream)
     (position,) = struct.unpack("<I", _exactly(stream, 4))
-    alleles = 2 if old else struct.unpack("<H", _exactly(stream, 2))[0]
+    alleles = 2 if layout_1 else struct.unpack("<H", _exactly(stream, 2))[0]
     names = tuple(_text(stream, "<I") for _ in range(alleles))
-    if old and not header.packed:
+    if layout_1 and not header.packed:
         length = 6 * header.people  # three probabilities of two bytes
     else:
         (length,) = struct.unpack("<I", _exactly(stream, 4))
@@ -289,10 +297,12 @@ def _read_sample(path: Path) -> pd.DataFrame:
     )
     if "sex" in columns:
         place = columns.index("sex")
-        people["sex"], other = recode_sex(pd.Series([row[place] for row in rows[2:]], dtype=str))
-        if other:
+        people["sex"], unrecognised = recode_sex(
+            pd.Series([row[place] for row in rows[2:]], dtype=str)
+        )
+        if unrecognised:
             raise GenotypeFileError(
-                f"{path}: sex of some of {len(people)} people is none: {other}",
+                f"{path}: sex of some of {len(people)} people is none: {unrecognised}",
                 cause="codes of another program: 1 is male, 2 female, 0 unknown",
                 next_step="correct the column; where it means nothing, make it unknown: awk 'NR > 2"
                 f" && ${place + 1} !~ /^[012]$/ {{${place + 1} = 0}} {{print}}'"
@@ -318,21 +328,21 @@ def _compare(
     if not header.samples:
         return
     pasted = people["fid"] + "_" + people["iid"]
-    ways = [one.tolist() for one in (people["iid"], people["fid"], pasted)]
-    own = list(header.samples)
-    if own in ways:
+    ways = [names.tolist() for names in (people["iid"], people["fid"], pasted)]
+    header_names = list(header.samples)
+    if header_names in ways:
         return
-    common = max(len(set(own) & set(way)) for way in ways)
-    if not common:
+    shared = max(len(set(header_names) & set(way)) for way in ways)
+    if not shared:
         notes.append(
-            f"{Path(source).name}: its own names of people ({first_few(own, 2)}) are none of"
-            f" {path.name}, whose names and order count"
+            f"{Path(source).name}: its own names of people ({first_few(header_names, 2)}) are none"
+            f" of {path.name}, whose names and order count"
         )
         return
-    moved = min(sum(a != b for a, b in zip(own, way, strict=True)) for way in ways)
+    moved = min(sum(a != b for a, b in zip(header_names, way, strict=True)) for way in ways)
     raise GenotypeFileError(
-        f"{path}: {moved} of {len(own)} people stand at the place of somebody else in {source},"
-        f" which names them itself: {first_few(own, 3)} and so on",
+        f"{path}: {moved} of {len(header_names)} people stand at the place of somebody else in"
+        f" {source}, which names them itself: {first_few(header_names, 3)} and so on",
         cause="the .sample file was sorted, or is of another .bgen",
         next_step=f"let the names in the .bgen count: {aside}; sex is then told by genotypes.sexes",
     )

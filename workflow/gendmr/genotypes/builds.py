@@ -110,35 +110,35 @@ def detect_build(variants: pd.DataFrame, reference: pd.DataFrame) -> BuildEviden
     position = variants["position"].to_numpy()[row[row >= 0]]
     shares = {build: _agreement(position, common[build]) for build in BUILDS}
     if len(common) >= ENOUGH_NAMES:
-        later = {build: _agreement(position + 1, common[build]) for build in BUILDS}
+        shares_one_later = {build: _agreement(position + 1, common[build]) for build in BUILDS}
         return BuildEvidence(
             by="name",
             variants=len(common),
             shares=shares,
             fitting_build=_most(shares),
-            shifted=_most(later),
+            shifted=_most(shares_one_later),
             moved=any(_moves_together(position, common, build) for build in BUILDS),
         )
     return _by_position(variants, reference)
 
 
-def _agreement(position: np.ndarray, known: pd.Series) -> float | None:
-    is_known = known.notna().to_numpy()
+def _agreement(position: np.ndarray, reference_position: pd.Series) -> float | None:
+    is_known = reference_position.notna().to_numpy()
     if int(is_known.sum()) < ENOUGH_NAMES:
         return None
-    return float((position[is_known] == known.to_numpy()[is_known]).mean())
+    return float((position[is_known] == reference_position.to_numpy()[is_known]).mean())
 
 
 def _moves_together(position: np.ndarray, common: pd.DataFrame, build: str) -> bool:
     """Tell whether neighbours differ from their known positions by the same number of bases."""
     is_known = common[build].notna().to_numpy()
-    known = common.loc[is_known, ["chromosome", build]].assign(
+    placed = common.loc[is_known, ["chromosome", build]].assign(
         difference=position[is_known] - common.loc[is_known, build]
     )
-    known = known.sort_values(["chromosome", build])
-    same = known["difference"].diff().eq(0) & known["difference"].ne(0)
-    same &= known["chromosome"].eq(known["chromosome"].shift())
-    return len(known) >= ENOUGH_NAMES and float(same.mean()) >= TOGETHER
+    placed = placed.sort_values(["chromosome", build])
+    moved_alike = placed["difference"].diff().eq(0) & placed["difference"].ne(0)
+    moved_alike &= placed["chromosome"].eq(placed["chromosome"].shift())
+    return len(placed) >= ENOUGH_NAMES and float(moved_alike.mean()) >= TOGETHER
 
 
 def _most(shares: dict[str, float | None]) -> str | None:
@@ -164,10 +164,10 @@ def _overlap(
     shares: dict[str, float | None] = dict.fromkeys(BUILDS)
     hits = dict.fromkeys(BUILDS, 0)
     for build in BUILDS:
-        known = reference[["chromosome", build]].dropna().astype({build: "int64"})
-        if len(known) >= ENOUGH_POSITIONS:
-            known[build] += shift
-            is_hit = pd.MultiIndex.from_frame(known).isin(places)
+        placed = reference[["chromosome", build]].dropna().astype({build: "int64"})
+        if len(placed) >= ENOUGH_POSITIONS:
+            placed[build] += shift
+            is_hit = pd.MultiIndex.from_frame(placed).isin(places)
             hits[build] = int(is_hit.sum())
             shares[build] = float(is_hit.mean())
     return hits, shares
@@ -175,8 +175,8 @@ def _overlap(
 
 def _clearest(hits: dict[str, int], shares: dict[str, float | None]) -> tuple[str, str | None]:
     """Return the build with most hits, and again where they are enough and far ahead."""
-    best, *others = sorted(BUILDS, key=lambda build: shares[build] or 0.0, reverse=True)
-    clear = (shares[best] or 0.0) >= CLEARLY * max(shares[build] or 0.0 for build in others)
+    best, *other_builds = sorted(BUILDS, key=lambda build: shares[build] or 0.0, reverse=True)
+    clear = (shares[best] or 0.0) >= CLEARLY * max(shares[build] or 0.0 for build in other_builds)
     return best, best if clear and hits[best] >= ENOUGH_POSITIONS else None
 
 
@@ -204,25 +204,26 @@ def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: 
     GenotypeFileError
         The positions are of another build, of none, or 0-based.
     """
-    said = evidence.words()
+    agreement = evidence.words()
     if not evidence.by:
         return (
             f"{where}: build {declared} not checked: only {evidence.variants} reference positions"
-            f" found ({said})"
+            f" found ({agreement})"
         )
-    what = (
+    finding = (
         f"{where}: of {evidence.variants} reference SNPs"
         f" {'named here' if evidence.by == 'name' else 'found by position'}, at their position in"
-        f" {said}"
+        f" {agreement}"
     )
     if evidence.fitting_build == declared:
         return None
     if evidence.fitting_build is None and evidence.shares[declared] is None:
-        return f"{what}: {declared} could be neither shown nor refuted"
+        return f"{finding}: {declared} could be neither shown nor refuted"
     unknown = [build for build, share in evidence.shares.items() if share is None]
     if evidence.fitting_build is not None:
         raise GenotypeFileError(
-            f"{what}; the positions are of {evidence.fitting_build}, not of {declared} as declared",
+            f"{finding}; the positions are of {evidence.fitting_build}, not of {declared} as"
+            " declared",
             cause="files of another export, or the wrong `build` in the configuration",
             next_step=(
                 f"lift this set: genotypes.lift: {{{where}: {{build: {evidence.fitting_build},"
@@ -235,14 +236,14 @@ def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: 
         )
     if evidence.shifted is not None:
         raise GenotypeFileError(
-            f"{what}; all positions are one less than those of {evidence.shifted}: 0-based",
+            f"{finding}; all positions are one less than those of {evidence.shifted}: 0-based",
             cause="positions taken from a BED file of intervals",
             next_step="add 1: awk '{$4 = $4 + 1; print}' OFS='\\t' OLD.bim > NEW.bim",
         )
     if evidence.moved:
         older = " or ".join(unknown) or "another build"
         raise GenotypeFileError(
-            f"{what}; no build fits, but neighbours lie equally far from where they should",
+            f"{finding}; no build fits, but neighbours lie equally far from where they should",
             cause=f"the set is of {older}, whose positions on these chromosomes"
             " the table of reference positions does not have",
             next_step="give positions of that build for SNPs of this set: genotypes."
@@ -251,7 +252,7 @@ def check_build(where: str, evidence: BuildEvidence, declared: str, *, several: 
             " declare that build everywhere",
         )
     raise GenotypeFileError(
-        f"{what}; no build fits",
+        f"{finding}; no build fits",
         cause="sets of two builds merged, a .bim lifted in part or sorted without its .bed, or"
         " names that are no rsIDs of dbSNP",
         next_step="export the set again from its source, with names and positions of one build",

@@ -56,8 +56,8 @@ def compute_components(
     names = [name for name in pruned if name in passed]
     if len(names) > section.component_variants:
         draw = generator(seed, "genotypes", "components")
-        chosen = draw.choice(len(names), section.component_variants, replace=False)
-        names = [names[number] for number in np.sort(chosen)]
+        drawn = draw.choice(len(names), section.component_variants, replace=False)
+        names = [names[number] for number in np.sort(drawn)]
     count = min(section.components, len(people) - 1, len(names))
     if count < section.components:
         notes.append(
@@ -81,14 +81,14 @@ def _components(
     with workplace(folder) as work:
         link(folder.parent / "qc", work, "qc", ("bed", "bim", "fam"))
         write_names(work / "names.txt", names)
-        many = ["approx"] if len(people) > MANY_PEOPLE else []
+        approximate = ["approx"] if len(people) > MANY_PEOPLE else []
         founders = (people["father"] == "0") & (people["mother"] == "0")
-        few = ["--bad-freqs"] if int(founders.sum()) < FEW_FOUNDERS else []
+        small_sample = ["--bad-freqs"] if int(founders.sum()) < FEW_FOUNDERS else []
         plink.run(
             "2",
             [
-                *("--bfile", "qc", "--autosome", "--extract", "names.txt", *few),
-                *("--pca", str(count), *many),
+                *("--bfile", "qc", "--autosome", "--extract", "names.txt", *small_sample),
+                *("--pca", str(count), *approximate),
                 *("--seed", str(derive(seed, "genotypes", "pca") % 2**31)),
             ],
             out="components",
@@ -109,10 +109,10 @@ def _components(
 def _write_summary(
     section: GenotypesSection, folder: Path, n_used: int, values: np.ndarray, notes: list[str]
 ) -> None:
-    parts: dict[str, dict[str, Any]] = {
+    summaries: dict[str, dict[str, Any]] = {
         name: read_json(folder / f"{name}.json") for name in ("merge", "participants", "variants")
     }
-    merge = parts["merge"]
+    merge = summaries["merge"]
     thresholds = section.model_dump(mode="json", exclude={"inputs"})
     write_json(
         folder.parent / "summary.json",
@@ -120,17 +120,17 @@ def _write_summary(
             "build": section.build,
             "inputs": merge["inputs"],
             "plink": merge["plink"],
-            "participants": {"read": merge["people"], "kept": parts["variants"]["people"]},
+            "participants": {"read": merge["people"], "kept": summaries["variants"]["people"]},
             "variants": {
                 "read": merge["variants"],
-                "kept": parts["variants"]["variants"],
+                "kept": summaries["variants"]["variants"],
                 "components": n_used,
             },
             "eigenvalues": values.tolist(),
-            "removed": [item for part in parts.values() for item in part["removed"]],
-            "removed_people": parts["participants"]["removed_people"],
-            "pairs": parts["participants"]["pairs"],
+            "removed": [item for summary in summaries.values() for item in summary["removed"]],
+            "removed_people": summaries["participants"]["removed_people"],
+            "pairs": summaries["participants"]["pairs"],
             "thresholds": thresholds,
-            "notes": [note for part in parts.values() for note in part["notes"]] + notes,
+            "notes": [note for summary in summaries.values() for note in summary["notes"]] + notes,
         },
     )

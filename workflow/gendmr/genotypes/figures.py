@@ -95,8 +95,8 @@ def _canvas() -> tuple[Any, Any]:
 
 def _bars(axes: Any, counts: np.ndarray, edges: np.ndarray, beyond: np.ndarray) -> None:
     # Steps, not bars: one shape for each colour instead of one for each bin.
-    for chosen, color in ((~beyond, style.BLUE), (beyond, style.ORANGE)):
-        axes.stairs(counts * chosen, edges, fill=True, color=color, linewidth=0)
+    for bins, color in ((~beyond, style.BLUE), (beyond, style.ORANGE)):
+        axes.stairs(counts * bins, edges, fill=True, color=color, linewidth=0)
 
 
 def _threshold(axes: Any, value: float, label: str) -> None:
@@ -111,7 +111,7 @@ def _nothing(axes: Any, why: str) -> None:
         spine.set_visible(False)
 
 
-def _shares(values: np.ndarray, threshold: float, label: str, what: str, path: Path) -> None:
+def _shares(values: np.ndarray, threshold: float, label: str, axis_label: str, path: Path) -> None:
     """Draw a histogram with a logarithmic count, for most of the mass lies near zero."""
     figure, axes = _canvas()
     top = max(float(values.max()), threshold) * 1.05 or 0.01
@@ -121,7 +121,7 @@ def _shares(values: np.ndarray, threshold: float, label: str, what: str, path: P
     counts, edges = np.histogram(values, bins=edges)
     _bars(axes, counts, edges, edges[:-1] >= threshold - width / 2)
     _threshold(axes, threshold, f"{int((values > threshold).sum()):,} of {len(values):,} above")
-    axes.set(xlabel=label, ylabel=what, yscale="log", xlim=(0, edges[-1]))
+    axes.set(xlabel=label, ylabel=axis_label, yscale="log", xlim=(0, edges[-1]))
     axes.set_ylim(bottom=0.7)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
@@ -148,13 +148,13 @@ def _draw_hwe(section: GenotypesSection, p: np.ndarray, path: Path) -> None:
     observed = -np.log10(np.clip(np.sort(p), 1e-300, 1))
     expected = -np.log10((np.arange(len(p)) + 0.5) / len(p))
     # Thinned where points lie on one another: all of the tail, few of the bulk.
-    shown = np.unique(np.geomspace(1, len(p), min(len(p), 2000)).astype(int)) - 1
+    plotted = np.unique(np.geomspace(1, len(p), min(len(p), 2000)).astype(int)) - 1
     limit = -np.log10(section.hwe) if section.hwe > 0 else np.inf
-    beyond = observed[shown] > limit
+    beyond = observed[plotted] > limit
     axes.plot([0, expected[0]], [0, expected[0]], color=style.GREY, linewidth=1)
     axes.scatter(
-        expected[shown],
-        observed[shown],
+        expected[plotted],
+        observed[plotted],
         s=5,
         linewidths=0,
         c=np.where(beyond, style.ORANGE, style.BLUE),
@@ -184,17 +184,19 @@ def _draw_sex(section: GenotypesSection, table: pd.DataFrame, path: Path) -> Non
         ("not recorded", table[table["sex"] == MISSING]["f_x"]),
     )
     groups = [(name, f.to_numpy()) for name, f in recorded if len(f)]
-    wrong = 0
+    contradictions = 0
     for row, (name, f) in enumerate(groups):
         female, male = f < section.sex_female_max, f > section.sex_male_min
-        bad = {"female": male, "male": female}.get(name, np.zeros(len(f), dtype=bool))
-        wrong += int(bad.sum())
+        contradicts = {"female": male, "male": female}.get(name, np.zeros(len(f), dtype=bool))
+        contradictions += int(contradicts.sum())
         # Points are spread vertically by fixed steps, so that they do not overlap.
         offset = (np.arange(len(f)) * 0.618034 % 1 - 0.5) * 0.5
-        axes.scatter(f, row + offset, s=8, linewidths=0, c=np.where(bad, style.ORANGE, style.BLUE))
+        axes.scatter(
+            f, row + offset, s=8, linewidths=0, c=np.where(contradicts, style.ORANGE, style.BLUE)
+        )
     for bound in (section.sex_female_max, section.sex_male_min):
         axes.axvline(bound, color=style.GREY, linewidth=1, linestyle="--")
-    axes.set_title(f"{wrong} contradict the record", loc="right", fontsize=8)
+    axes.set_title(f"{contradictions} contradict the record", loc="right", fontsize=8)
     axes.set_yticks(range(len(groups)), [f"{name}\n(n = {len(f)})" for name, f in groups])
     axes.set(xlabel="F coefficient of chromosome X", ylim=(-0.5, len(groups) - 0.5))
     _save(figure, path)
@@ -269,15 +271,15 @@ def _draw_components(table: pd.DataFrame, values: np.ndarray, seed: int, path: P
         if pair[1] in table:
             first, second = (table[name].astype(float) for name in pair)
             for group in np.unique(groups):
-                chosen = groups == group
+                members = groups == group
                 panel.scatter(
-                    first[chosen],
-                    second[chosen],
+                    first[members],
+                    second[members],
                     s=5,
                     alpha=0.6,
                     linewidths=0,
                     color=GROUPS[group],
-                    label=f"group {group + 1} ({int(chosen.sum())})",
+                    label=f"group {group + 1} ({int(members.sum())})",
                 )
             if several and pair[0] == "PC1":
                 panel.legend(loc="best", handletextpad=0.2, markerscale=1.5)

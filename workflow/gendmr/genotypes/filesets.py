@@ -213,9 +213,9 @@ def _columns(prefix: str, suffix: str) -> list[np.ndarray]:
             next_step=f"file {path}",
         ) from error
     if not tokens:
-        what = "people" if suffix == "fam" else "variants"
+        noun = "people" if suffix == "fam" else "variants"
         raise GenotypeFileError(
-            f"{path}: no {what}",
+            f"{path}: no {noun}",
             cause="a filter upstream removed everything, or the copy failed",
             next_step="restore the file",
         )
@@ -231,12 +231,12 @@ def _six_columns(path: Path, data: bytes) -> None:
     starts = np.flatnonzero(~blank & np.concatenate(([True], blank[:-1])))
     ends = np.append(np.flatnonzero(text == ord("\n")), len(text))
     counts = np.diff(np.searchsorted(starts, ends), prepend=0)
-    wrong = np.flatnonzero((counts != COLUMNS) & (counts != 0))
-    if len(wrong):
-        line = int(wrong[0])
+    bad_lines = np.flatnonzero((counts != COLUMNS) & (counts != 0))
+    if len(bad_lines):
+        line = int(bad_lines[0])
         raise GenotypeFileError(
-            f"{path}: {len(wrong)} of {int((counts > 0).sum())} rows do not have {COLUMNS} columns;"
-            f" the first is line {line + 1}, with {int(counts[line])}",
+            f"{path}: {len(bad_lines)} of {int((counts > 0).sum())} rows do not have {COLUMNS}"
+            f" columns; the first is line {line + 1}, with {int(counts[line])}",
             cause="the file is cut short, has a header, or an identifier holds a space",
             next_step=f"sed -n {line + 1}p {path}",
         )
@@ -248,22 +248,22 @@ def _check_order(prefix: str, variants: pd.DataFrame) -> None:
     position = variants["position"].to_numpy()
     placed = (position > 0) & (variants["chromosome"] != "0").to_numpy()
     codes, position = codes[placed], position[placed]
-    same = np.diff(codes) == 0
-    back = np.flatnonzero(same & (np.diff(position) < 0)) + 1
-    runs = codes[np.concatenate(([True], ~same))] if len(codes) else codes
-    known = [PLACE[names[code]] for code in runs if names[code] in PLACE]
-    wrong = []
+    same_chromosome = np.diff(codes) == 0
+    back = np.flatnonzero(same_chromosome & (np.diff(position) < 0)) + 1
+    runs = codes[np.concatenate(([True], ~same_chromosome))] if len(codes) else codes
+    ranks = [PLACE[names[code]] for code in runs if names[code] in PLACE]
+    disorders = []
     if len(back):
         first = first_few(variants["snp"].to_numpy()[placed][back])
-        wrong.append(f"{len(back)} of {len(variants)} stand behind a later one ({first})")
+        disorders.append(f"{len(back)} of {len(variants)} stand behind a later one ({first})")
     if pieces := len(runs) - len(np.unique(runs)):
-        wrong.append(f"{pieces} chromosomes are in several pieces")
-    elif known != sorted(known):
-        wrong.append(f"chromosomes come in the order {', '.join(names[code] for code in runs)}")
-    if wrong:
+        disorders.append(f"{pieces} chromosomes are in several pieces")
+    elif ranks != sorted(ranks):
+        disorders.append(f"chromosomes come in the order {', '.join(names[code] for code in runs)}")
+    if disorders:
         raise GenotypeFileError(
             f"{prefix}.bim: variants are not in order of chromosome and position:"
-            f" {'; '.join(wrong)}",
+            f" {'; '.join(disorders)}",
             cause="the .bim was sorted, shuffled or lifted without the .bed, and its names belong"
             " to other genotypes",
             next_step="restore the .bim; if its order is that of the .bed:"
@@ -290,13 +290,13 @@ def _no_comments(prefix: str, people: pd.DataFrame) -> None:
 
 
 def _unique(
-    prefix: str, suffix: str, ids: list[str], what: str, *, cause: str, next_step: str
+    prefix: str, suffix: str, ids: list[str], noun: str, *, cause: str, next_step: str
 ) -> None:
     if len(set(ids)) == len(ids):
         return
     twice = [name for name, count in Counter(ids).items() if count > 1]
     raise IdentifierError(
-        f"{prefix}.{suffix}: {len(twice)} {what} appear more than once: {first_few(twice)}",
+        f"{prefix}.{suffix}: {len(twice)} {noun} appear more than once: {first_few(twice)}",
         cause=cause,
         next_step=next_step,
     )

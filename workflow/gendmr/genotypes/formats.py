@@ -111,8 +111,8 @@ def convert(
         plink.run("2", arguments, out=hard, folder=work, people=people, variants=None)
     except ToolError as error:
         # PLINK breaks its lines at any space.
-        said = " ".join(error.what.split())
-        if HALF_CALL in said:
+        plink_error = " ".join(error.what.split())
+        if HALF_CALL in plink_error:
             whole = source.partition(".vcf")[0].removesuffix(".bcf") + ".whole"
             raise GenotypeFileError(
                 f"{source}: half of a genotype is missing (0/.) in some calls",
@@ -123,7 +123,7 @@ def convert(
             ) from error
         if form_of(source) == "bgen":
             _refuse_cut(path)
-        if NO_SEX not in said:
+        if NO_SEX not in plink_error:
             raise
         arguments += ["--not-chr", "X"]
         plink.run("2", arguments, out=hard, folder=work, people=people, variants=None)
@@ -204,15 +204,15 @@ def _arguments_of_bgen(
     write_sample(work / f"{name}.sample", people)
     arguments = ["--bgen", str(Path(source).resolve()), f"ref-{section.bgen.reference}"]
     arguments += ["--sample", f"{name}.sample"]
-    left = withdrawn(people)
-    if left.any():
-        write_people(work / f"{name}.withdrawn", people[left])
+    has_withdrawn = withdrawn(people)
+    if has_withdrawn.any():
+        write_people(work / f"{name}.withdrawn", people[has_withdrawn])
         arguments += ["--remove", f"{name}.withdrawn"]
         notes.append(
-            f"{Path(source).name}: {int(left.sum())} of {len(people)} people have negative numbers"
-            " for names, as UK Biobank marks who has withdrawn, and were left out"
+            f"{Path(source).name}: {int(has_withdrawn.sum())} of {len(people)} people have negative"
+            " numbers for names, as UK Biobank marks who has withdrawn, and were left out"
         )
-    return arguments, people.loc[~left, "iid"].tolist()
+    return arguments, people.loc[~has_withdrawn, "iid"].tolist()
 
 
 def _refuse_cut(path: Path) -> None:
@@ -221,13 +221,15 @@ def _refuse_cut(path: Path) -> None:
         pass
 
 
-def _skipped(path: Path, read: int) -> dict[str, int]:
+def _skipped(path: Path, n_read: int) -> dict[str, int]:
     """Return the number of alleles of the variants of a .bgen that PLINK 2 skips, by name."""
     header = read_bgen_header(path)
-    if read == header.variants:
+    if n_read == header.variants:
         return {}
     return {
-        one.name: len(one.alleles) for one in read_variants(path, header) if len(one.alleles) != 2
+        variant.name: len(variant.alleles)
+        for variant in read_variants(path, header)
+        if len(variant.alleles) != 2
     }
 
 
@@ -245,8 +247,8 @@ def _read_pvar(path: Path) -> tuple[list[str], dict[str, int]]:
             if "," not in alternative:
                 names.append(name)
                 continue
-            called = f"{chromosome}:{position}:{reference}:{alternative}" if name == "." else name
-            several[called] = alternative.count(",") + 2
+            label = f"{chromosome}:{position}:{reference}:{alternative}" if name == "." else name
+            several[label] = alternative.count(",") + 2
     return names, several
 
 
@@ -254,29 +256,29 @@ def _count_lost(
     name: str, missing: pd.DataFrame, section: GenotypesSection, notes: list[str]
 ) -> None:
     """Say how many calls became missing and how many variants leave for it; refuse too many."""
-    called = missing["MISSING_CT"] / missing["OBS_CT"]
-    imputed = missing["MISSING_DOSAGE_CT"] / missing["OBS_CT"]
+    hard_call_missing = missing["MISSING_CT"] / missing["OBS_CT"]
+    dosage_missing = missing["MISSING_DOSAGE_CT"] / missing["OBS_CT"]
     uncertain = int((missing["MISSING_CT"] - missing["MISSING_DOSAGE_CT"]).sum())
     limit = section.variant_missingness
-    lost = int(((called > limit) & (imputed <= limit)).sum())
+    n_lost = int(((hard_call_missing > limit) & (dosage_missing <= limit)).sum())
     if not uncertain:
         return
     share = uncertain / float(missing["OBS_CT"].sum())
     touched = int((missing["MISSING_CT"] > missing["MISSING_DOSAGE_CT"]).sum())
-    what = (
+    loss = (
         f"{name} holds dosages, and all steps read hard calls: dosages within"
         f" {section.hard_call_threshold:g} of a whole number count as that number, the other"
         f" {uncertain} of {int(missing['OBS_CT'].sum())} calls ({share:.1%}), in {touched} of"
-        f" {len(missing)} variants, as missing, for which {lost} variants leave"
+        f" {len(missing)} variants, as missing, for which {n_lost} variants leave"
     )
-    if lost > section.most_lost * len(missing):
+    if n_lost > section.most_lost * len(missing):
         raise GenotypeFileError(
-            what,
+            loss,
             cause="variants that were imputed badly (R2 or INFO below 0.8)",
             next_step="filter the file by R2 or INFO, or take the nearest whole number of every"
             " dosage: genotypes.hard_call_threshold: 0.499",
         )
-    notes.append(what)
+    notes.append(loss)
 
 
 def refuse_two_variant_files(pgen: Path) -> None:

@@ -51,8 +51,8 @@ def check_heterozygosity(step: PeopleStep) -> pd.DataFrame:
             notes.append("heterozygosity not checked: no variant on an autosome")
         return empty
     write_names(work / "autosomes.txt", names)
-    few = ["small-sample"] if step.few else []
-    step.run("2", ["--extract", "autosomes.txt", "--het", *few], "het", names)
+    small_sample = ["small-sample"] if step.few else []
+    step.run("2", ["--extract", "autosomes.txt", "--het", *small_sample], "het", names)
     f = read_report(work / "het.het", {"IID": "str", "F": "float64"}).set_index("IID")["F"].dropna()
     if len(f) < FEWEST or float(f.std()) == 0:
         notes.append("heterozygosity not checked: fewer than three people")
@@ -94,26 +94,26 @@ def _ancestry(
     step: PeopleStep, people: pd.Index, names: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns on which F is regressed and the ancestry group of each person."""
-    alone = np.ones((len(people), 1)), np.zeros(len(people), dtype=np.int64)
+    intercept_only = np.ones((len(people), 1)), np.zeros(len(people), dtype=np.int64)
     count = min(COMPONENTS, len(people) - 1, len(names) - 1)
     if count < 2:
-        return alone
-    most = step.section.component_variants
-    chosen = [names[int(row)] for row in np.unique(np.linspace(0, len(names) - 1, most).round())]
-    write_names(step.work / "ancestry.txt", chosen)
-    many = ["approx"] if len(people) > MANY_PEOPLE else []
+        return intercept_only
+    limit = step.section.component_variants
+    sampled = [names[int(row)] for row in np.unique(np.linspace(0, len(names) - 1, limit).round())]
+    write_names(step.work / "ancestry.txt", sampled)
+    approximate = ["approx"] if len(people) > MANY_PEOPLE else []
     step.run(
         "2",
-        ["--extract", "ancestry.txt", "--pca", str(count), *many, "--seed", "1"],
+        ["--extract", "ancestry.txt", "--pca", str(count), *approximate, "--seed", "1"],
         "ancestry",
-        chosen,
+        sampled,
     )
     iids, scores = read_scores(step.work / "ancestry.eigenvec")
     scores = pd.DataFrame(scores, index=iids).reindex(people).to_numpy()
     if not np.isfinite(scores).all():
-        return alone
+        return intercept_only
     scores = shared_components(scores)
     design = quadratic(scores)
     if design.shape[1] > 1:
-        return design, alone[1]
+        return design, intercept_only[1]
     return design, separate_groups(scores[:, :2], lambda groups: groups)

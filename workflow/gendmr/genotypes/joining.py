@@ -64,18 +64,18 @@ def join_sets(
 
 
 def _join(
-    sets: list[Loaded], flips: list[list[str]], gone: set[str], plink: Plink, work: Path
+    sets: list[Loaded], flips: list[list[str]], removed: set[str], plink: Plink, work: Path
 ) -> tuple[str, np.ndarray]:
     """Let PLINK 1.9 sort, flip and merge."""
     number_of: dict[str, str] = {}
     for loaded in sets:
         for name in loaded.bim["snp"]:
             number_of.setdefault(name, f"v{len(number_of) + 1}")
-    parts: list[str] = []
+    set_names: list[str] = []
     people: dict[str, None] = {}
     variants: dict[str, None] = {}
     for place, loaded in enumerate(sets):
-        names = [name for name in loaded.bim["snp"] if name not in gone]
+        names = [name for name in loaded.bim["snp"] if name not in removed]
         if not names:
             continue
         numbers = [number_of[name] for name in names]
@@ -96,21 +96,21 @@ def _join(
             people=iids,
             variants=numbers,
         )
-        parts.append(f"part{place}")
+        set_names.append(f"part{place}")
         people |= dict.fromkeys(iids)
         variants |= dict.fromkeys(numbers)
-    if not parts:
+    if not set_names:
         write_bim(work / "set0.bim", sets[0].bim)
         return "set0", sets[0].bim["snp"].to_numpy()
-    if len(parts) == 1:
-        joined = parts[0]
+    if len(set_names) == 1:
+        joined = set_names[0]
     else:
         joined = "joined"
-        (work / "parts.txt").write_text("".join(f"{part}\n" for part in parts[1:]))
+        (work / "parts.txt").write_text("".join(f"{set_name}\n" for set_name in set_names[1:]))
         plink.run(
             "1.9",
             [
-                *("--bfile", parts[0], "--merge-list", "parts.txt", "--allow-no-sex"),
+                *("--bfile", set_names[0], "--merge-list", "parts.txt", "--allow-no-sex"),
                 *("--keep-allele-order", "--make-bed"),
             ],
             out=joined,

@@ -17,10 +17,10 @@ def declared_pairs(people: pd.DataFrame, pairs: list[list[str]]) -> list[str]:
     # A single FID for everybody (`0` by custom) declares no families.
     families = people["fid"].nunique() > 1
     origins = []
-    for one, other in pairs:
-        first, second = row[one], row[other]
+    for first_id, second_id in pairs:
+        first, second = row[first_id], row[second_id]
         family = families and first[0] == second[0] != "0"
-        parent = one in second[1:] or other in first[1:]
+        parent = first_id in second[1:] or second_id in first[1:]
         origins.append("declared" if family or parent else "cryptic")
     return origins
 
@@ -29,9 +29,9 @@ def names_of_copies(
     twice: list[dict[str, Any]], removals: Removals, missing: pd.Series
 ) -> dict[str, str]:
     """Give the identifier back to the copy that stays, or would have had the best call rate."""
-    gone = set(removals.ids)
+    removed = set(removals.ids)
     return {
-        min(person["names"], key=lambda name: (name in gone, missing[name])): person["iid"]
+        min(person["names"], key=lambda name: (name in removed, missing[name])): person["iid"]
         for person in twice
     }
 
@@ -46,16 +46,16 @@ def remove_duplicates(
     people = sorted({*twins["id1"], *twins["id2"]}, key=rank.__getitem__)
     retained: set[str] = set()
     for person in people:
-        same = _partners(twins, person)
-        same = same[same.index.isin(retained)]
-        if same.empty:
+        same_genome = _partners(twins, person)
+        same_genome = same_genome[same_genome.index.isin(retained)]
+        if same_genome.empty:
             retained.add(person)
             continue
         removals.add(
             [person],
             "duplicate",
-            f"same genome: {same.index[0]} has the better call rate",
-            [float(same.iloc[0])],
+            f"same genome: {same_genome.index[0]} has the better call rate",
+            [float(same_genome.iloc[0])],
             section.duplicate_kinship,
         )
 
@@ -67,12 +67,12 @@ def remove_second_copies(
     for person in twice:
         present = [name for name in person["names"] if name not in set(removals.ids)]
         best = min(present, key=lambda name: missing[name], default="")
-        others = [name for name in present if name != best]
+        removed = [name for name in present if name != best]
         removals.add(
-            others,
+            removed,
             "duplicate",
             f"same identifier: {best} has the better call rate",
-            [float(missing[name]) for name in others],
+            [float(missing[name]) for name in removed],
             float(missing[best]) if best else 0.0,
         )
 
@@ -81,12 +81,12 @@ def remove_kin(
     section: GenotypesSection, pairs: pd.DataFrame, missing: pd.Series, removals: Removals
 ) -> None:
     """Remove whoever has most relatives, then the worse call rate, until no pair is left."""
-    left = pairs[~pairs["id1"].isin(removals.ids) & ~pairs["id2"].isin(removals.ids)]
+    remaining = pairs[~pairs["id1"].isin(removals.ids) & ~pairs["id2"].isin(removals.ids)]
     place = {iid: number for number, iid in enumerate(missing.index)}
-    while len(left):
-        counts = pd.concat([left["id1"], left["id2"]]).value_counts()
+    while len(remaining):
+        counts = pd.concat([remaining["id1"], remaining["id2"]]).value_counts()
         person = max(counts.index, key=lambda iid: (counts[iid], missing[iid], place[iid]))
-        relatives = _partners(left, person)
+        relatives = _partners(remaining, person)
         removals.add(
             [person],
             "kin",
@@ -94,7 +94,7 @@ def remove_kin(
             [float(relatives.iloc[0])],
             section.kinship,
         )
-        left = left[(left["id1"] != person) & (left["id2"] != person)]
+        remaining = remaining[(remaining["id1"] != person) & (remaining["id2"] != person)]
 
 
 def _partners(pairs: pd.DataFrame, person: str) -> pd.Series:

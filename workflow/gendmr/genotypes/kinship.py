@@ -61,13 +61,13 @@ def find_kin(step: PeopleStep) -> tuple[pd.DataFrame, bool]:
     if independent < least_variants(limit, present):
         limit = section.duplicate_kinship
         duplicates = independent >= least_variants(limit, present)
-        what = "kinship was" if duplicates else "kinship and duplicates were"
-        needed = f"{least_variants(section.kinship, present)} are needed for kin"
+        unjudged = "kinship was" if duplicates else "kinship and duplicates were"
+        required = f"{least_variants(section.kinship, present)} are needed for kin"
         if not duplicates:
-            needed += f" and {least_variants(limit, present)} for duplicates"
+            required += f" and {least_variants(limit, present)} for duplicates"
         step.notes.append(
-            f"{what} not judged: {independent} independent variants on autosomes, and among"
-            f" {present} people {needed}; fewer make strangers look alike"
+            f"{unjudged} not judged: {independent} independent variants on autosomes, and among"
+            f" {present} people {required}; fewer make strangers look alike"
         )
         if not duplicates:
             return pd.DataFrame(columns=COLUMNS), False
@@ -119,12 +119,12 @@ def refuse_false_kin(pairs: pd.DataFrame, step: PeopleStep) -> None:
     copies = {name for person in step.merged["twice"] for name in person["names"]}
     twins = pairs[pairs["kinship"] >= section.duplicate_kinship]
     strangers = twins[~(twins["id1"].isin(copies) & twins["id2"].isin(copies))]
-    same = _groups(strangers)
-    leaving = sum(len(group) - 1 for group in same)
+    same_genome = _groups(strangers)
+    leaving = sum(len(group) - 1 for group in same_genome)
     if leaving > allowed:
         raise GenotypeFileError(
             f"{leaving} of {len(present)} people would leave as copies of others"
-            f" ({first_few(same[0], 3)}; genotypes.most_lost: {section.most_lost:.0%})",
+            f" ({first_few(same_genome[0], 3)}; genotypes.most_lost: {section.most_lost:.0%})",
             cause="few variants that all sets share, one sample under many names, or genotypes that"
             " were filled in",
             next_step="look at genotypes.inputs: which variants they share, and whether people were"
@@ -163,30 +163,30 @@ def _groups(pairs: pd.DataFrame) -> list[list[str]]:
 
 def compare_copies(twice: list[dict[str, Any]], pairs: pd.DataFrame, step: PeopleStep) -> None:
     """Refuse one identifier on two genomes."""
-    same = {
+    kinship_of = {
         frozenset(pair): kinship
         for *pair, kinship in zip(pairs["id1"], pairs["id2"], pairs["kinship"], strict=True)
     }
-    gone = set(step.removals.ids)
+    removed = set(step.removals.ids)
     limit = step.section.duplicate_kinship
-    other, alone = [], []
+    different, uncompared = [], []
     for person in twice:
-        present = [name for name in person["names"] if name not in gone]
+        present = [name for name in person["names"] if name not in removed]
         if len(present) < len(person["names"]):
-            alone.append(person["iid"])
+            uncompared.append(person["iid"])
         for pair in combinations(present, 2):
-            if same.get(frozenset(pair), 0.0) < limit:
-                other.append(" and ".join(pair))
-    if other:
+            if kinship_of.get(frozenset(pair), 0.0) < limit:
+                different.append(" and ".join(pair))
+    if different:
         raise IdentifierError(
-            f"{len(other)} of {len(twice)} people who are in several sets are not the same genome"
-            f" there (kinship below {limit}): {first_few(other)}",
+            f"{len(different)} of {len(twice)} people who are in several sets are not the same"
+            f" genome there (kinship below {limit}): {first_few(different)}",
             cause="samples were swapped, or two people have the same number",
             next_step=f"find out who is who; then rename the wrong copies: {renaming('SET')}; or"
             " leave them out with --remove in place of --update-ids",
         )
-    if alone:
+    if uncompared:
         step.notes.append(
-            f"{len(alone)} people who are in several sets could not be compared with themselves,"
-            f" for a copy had left before: {first_few(alone)}"
+            f"{len(uncompared)} people who are in several sets could not be compared with"
+            f" themselves, for a copy had left before: {first_few(uncompared)}"
         )

@@ -65,14 +65,14 @@ def _standardised(rows: np.ndarray, people: int) -> np.ndarray:
     bits = np.stack([(rows >> shift) & 3 for shift in (0, 2, 4, 6)], axis=2)
     copies = COPIES[bits.reshape(len(rows), -1)[:, :people]]
     missing = np.isnan(copies)
-    called = np.maximum((~missing).sum(axis=1, keepdims=True), 1)
-    centred = np.where(missing, 0.0, copies - np.nansum(copies, axis=1, keepdims=True) / called)
+    n_called = np.maximum((~missing).sum(axis=1, keepdims=True), 1)
+    centred = np.where(missing, 0.0, copies - np.nansum(copies, axis=1, keepdims=True) / n_called)
     length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
     # Without variation there is no correlation.
     return np.asarray(centred / np.where(length > 0, length, np.nan))
 
 
-def _mean_r2(one: np.ndarray, other: np.ndarray) -> float:
-    r2 = (one * other).sum(axis=1) ** 2
+def _mean_r2(first: np.ndarray, second: np.ndarray) -> float:
+    r2 = (first * second).sum(axis=1) ** 2
     r2 = r2[np.isfinite(r2)]
     return float(r2.mean()) if len(r2) >= ENOUGH_PAIRS // 2 else np.nan

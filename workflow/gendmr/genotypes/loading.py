@@ -45,11 +45,11 @@ def load_sets(
     notes: list[str],
 ) -> list[Loaded]:
     """Convert what is no PLINK 1 file set, give each set a label, and tidy its variants."""
-    short = [Path(source).name for source in section.inputs]
-    counts = Counter(short)
+    file_names = [Path(source).name for source in section.inputs]
+    counts = Counter(file_names)
     sexes = read_sexes(section.sexes) if section.sexes else {}
     sets = []
-    for number, (source, name) in enumerate(zip(section.inputs, short, strict=True)):
+    for number, (source, name) in enumerate(zip(section.inputs, file_names, strict=True)):
         label = name if counts[name] == 1 else f"{name}-{number + 1}"
         if source in plain:
             opened = plain[source]
@@ -114,18 +114,19 @@ def check_builds(
             _check_build(loaded, declared, reference, len(sets) > 1, notes)
         if lift is None:
             continue
-        before = loaded.bim
-        lifted, reasons = lift_variants(before, lift.chain)
+        unlifted = loaded.bim
+        lifted, reasons = lift_variants(unlifted, lift.chain)
         sets[number] = loaded = replace(loaded, bim=lifted, rewritten=True)
         for reason in sorted(set(reasons) - {ONE_PLACE}):
-            gone = before[reasons == reason]
+            unplaced = unlifted[reasons == reason]
             removals.add(
-                gone["snp"].tolist(), "merge", reason, places_text(gone, ""), section.build
+                unplaced["snp"].tolist(), "merge", reason, places_text(unplaced, ""), section.build
             )
-        lost = int((reasons != ONE_PLACE).sum())
+        n_unplaced = int((reasons != ONE_PLACE).sum())
         notes.append(
             f"{loaded.label} was lifted from {lift.build} to {section.build} with"
-            f" {Path(lift.chain).name}: {lost} of {len(before)} variants have no single place there"
+            f" {Path(lift.chain).name}: {n_unplaced} of {len(unlifted)} variants have no single"
+            " place there"
         )
         if reference is not None:
             _check_build(loaded, section.build, reference, len(sets) > 1, notes)

@@ -83,11 +83,11 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
         everybody = pd.concat([loaded.fam for loaded in sets]).drop_duplicates("iid")
         source, names = join_sets(sets, flips, removals.ids, everybody, plink, work)
         people = read_fam(work / source)
-        before = len(names)
+        n_before = len(names)
         usable = ~pd.Index(names).isin(removals.ids)
         if not usable.any():
             raise GenotypeFileError(
-                f"none of {before} variants can be used; reasons: {removals.summary()}",
+                f"none of {n_before} variants can be used; reasons: {removals.summary()}",
                 cause="positions missing, chromosomes named otherwise, or sets without common"
                 " variants",
                 next_step=f"look at the first variants of {sets[0].source}",
@@ -110,9 +110,9 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
                 next_step="raise variant_missingness, or give sets of the same array",
             )
         retained = names[usable][~high]
-        where = _chromosomes(sets, retained)
-        if (where == "X").all():
-            raise x_only(section, len(where), "usable variants")
+        chromosomes = _chromosomes(sets, retained)
+        if (chromosomes == "X").all():
+            raise x_only(section, len(chromosomes), "usable variants")
         write_names(work / "removed.txt", [*names[~usable], *names[usable][high]])
         plink.run(
             "2",
@@ -146,8 +146,8 @@ def merge_genotypes(section: GenotypesSection, folder: Path | str, plink: Plink)
             "twice": twice,
             "variants": len(set().union(*(loaded.bim["snp"] for loaded in sets))),
             "retained": len(retained),
-            "on_x": int((where == "X").sum()),
-            "autosomes": len(set(where.unique()) - {"X"}),
+            "on_x": int((chromosomes == "X").sum()),
+            "autosomes": len(set(chromosomes.unique()) - {"X"}),
             "removed": removals.counts(),
             "notes": notes,
             "plink": {version: find(version).version for version in ("1.9", "2")},
@@ -215,21 +215,21 @@ def _chromosomes(sets: list[Loaded], names: np.ndarray) -> pd.Series:
 
 
 def _unusable(sets: list[Loaded], section: GenotypesSection, removals: Removals) -> None:
-    chosen = section.chromosomes or AUTOSOMES
+    autosomes = section.chromosomes or AUTOSOMES
     first, second = PSEUDO_AUTOSOMAL[section.build]
     for loaded in sets:
         chromosome = loaded.bim["chromosome"].to_numpy(str)
         position = loaded.bim["position"].to_numpy()
         on_x = chromosome == "X"
-        known = np.isin(chromosome, AUTOSOMES) | on_x
+        usable = np.isin(chromosome, AUTOSOMES) | on_x
         for mask, reason, value, threshold in (
-            (~known, "not on an autosome or X", chromosome, "1-22, X"),
-            (known & (position < 1), "no position", position, 1),
+            (~usable, "not on an autosome or X", chromosome, "1-22, X"),
+            (usable & (position < 1), "no position", position, 1),
             (
-                known & ~on_x & ~np.isin(chromosome, chosen),
+                usable & ~on_x & ~np.isin(chromosome, autosomes),
                 "chromosome not chosen",
                 chromosome,
-                ",".join(chosen),
+                ",".join(autosomes),
             ),
             (
                 on_x & ((position <= first) | (position >= second)),

@@ -112,16 +112,17 @@ def filter_participants(section: GenotypesSection, folder: Path | str, plink: Pl
     measures.index = measures.index.map(lambda iid: names.get(iid, iid))
     write_table(folder / "participants.measures.tsv", measures.reset_index(names="id"))
     removals.write(folder / "participants.attrition.tsv")
-    left = people[["fid", "iid"]].replace({"iid": names})
-    left = left[left["iid"].isin(removals.ids)]
+    removed_people = people[["fid", "iid"]].replace({"iid": names})
+    removed_people = removed_people[removed_people["iid"].isin(removals.ids)]
     write_json(
         folder / "participants.json",
         {
             "copies": names,
-            "people": len(people) - len(left),
+            "people": len(people) - len(removed_people),
             "removed": removals.counts(),
             "removed_people": [
-                {"fid": fid, "iid": iid} for fid, iid in zip(left["fid"], left["iid"], strict=True)
+                {"fid": fid, "iid": iid}
+                for fid, iid in zip(removed_people["fid"], removed_people["iid"], strict=True)
             ],
             "pairs": pairs["relation"].value_counts().sort_index().to_dict(),
             "notes": notes,
@@ -158,18 +159,18 @@ def _prune(step: PeopleStep) -> None:
     step.run("2", ["--freq", "cols=altfreq"], "common", step.variants["snp"].tolist())
     report = read_report(work / "common.afreq", {"ALT_FREQS": "float64"})
     frequency = report["ALT_FREQS"].to_numpy()
-    common = np.minimum(frequency, 1 - frequency) >= section.pruning_maf
-    if not common.any():
+    is_common = np.minimum(frequency, 1 - frequency) >= section.pruning_maf
+    if not is_common.any():
         step.notes.append(
             f"no variant has a minor allele frequency of {section.pruning_maf} or more:"
             " heterozygosity, sex and components not computed"
         )
         return
-    names_of_common = step.variants.loc[common, "snp"].tolist()
+    names_of_common = step.variants.loc[is_common, "snp"].tolist()
     # By name and not by `--maf`, which keeps variants that no founder has a call of.
     write_names(work / "common.txt", names_of_common)
     step.run("2", arguments, "pruned", names_of_common)
     listed = work / "pruned.prune.in"
     # PLINK 2 writes no list where no chromosome has two variants.
     names = listed.read_text(encoding="utf-8").split() if listed.exists() else None
-    step.pruned = tuple(step.variants.loc[common, "snp"] if names is None else names)
+    step.pruned = tuple(step.variants.loc[is_common, "snp"] if names is None else names)

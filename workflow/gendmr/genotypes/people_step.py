@@ -83,10 +83,10 @@ class PeopleStep:
     ) -> None:
         """Run PLINK on who is still in; `variants` are those that it must see."""
         refuse_empty(self.present(), self.removals)
-        gone = self.people[self.people.index.isin(self.removals.ids)]
+        removed = self.people[self.people.index.isin(self.removals.ids)]
         without: list[str] = []
-        if source == "merged" and len(gone):
-            write_people(self.work / "gone.txt", gone)
+        if source == "merged" and len(removed):
+            write_people(self.work / "gone.txt", removed)
             without = ["--remove", "gone.txt"]
         if version == "1.9":
             without.append("--allow-no-sex")

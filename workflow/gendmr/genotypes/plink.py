@@ -75,20 +75,22 @@ def find(version: Version) -> Program:
         None of the known names is the wanted version.
     """
     folders = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.prefix) / "plink" / "bin")])
-    seen = []
+    rejected = []
     for name in NAMES[version]:
         for folder in folders.split(os.pathsep):
             path = shutil.which(name, path=folder) if folder else None
             if path is None:
                 continue
-            said = _said(path)
-            match = re.match(PATTERN[version], said)
+            version_text = _version_text(path)
+            match = re.match(PATTERN[version], version_text)
             if match:
                 return Program(path, match.group())
-            seen.append(f"{path} ({said.splitlines()[0] if said else 'says nothing'})")
+            rejected.append(
+                f"{path} ({version_text.splitlines()[0] if version_text else 'says nothing'})"
+            )
     raise ToolError(
         f"PLINK {version} not found under {', '.join(NAMES[version])}"
-        + (f"; found {', '.join(seen)}" if seen else ""),
+        + (f"; found {', '.join(rejected)}" if rejected else ""),
         cause="it is not installed, or its folder is not on the PATH",
         next_step=f"apt install plink1.9 plink2, or conda install -c bioconda {CONDA}",
     )
@@ -104,7 +106,7 @@ def untested() -> list[str]:
     ]
 
 
-def _said(path: str) -> str:
+def _version_text(path: str) -> str:
     try:
         answer = subprocess.run(
             [path, "--version"],
@@ -177,7 +179,7 @@ class Plink:
             *("--memory", str(self.memory)),
             *("--out", str(out)),
         ]
-        done = subprocess.run(
+        finished = subprocess.run(
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -188,28 +190,30 @@ class Plink:
         # PLINK rewrites its progress in place with carriage returns.
         lines = [
             line.rpartition("\r")[2]
-            for line in done.stdout.decode("utf-8", "replace").replace("\b", "").splitlines()
+            for line in finished.stdout.decode("utf-8", "replace").replace("\b", "").splitlines()
             if line.strip()
         ]
         print("\n".join(lines), flush=True)
-        said = f"command: {' '.join(map(_quoted, command))}"
-        if done.returncode != 0:
+        command_line = f"command: {' '.join(map(_quoted, command))}"
+        if finished.returncode != 0:
             raise ToolError(
-                f"PLINK {version} ended with status {done.returncode}; its last lines:\n    "
+                f"PLINK {version} ended with status {finished.returncode}; its last lines:\n    "
                 + "\n    ".join(lines[-LAST_LINES:])
-                + f"\n  {said}",
+                + f"\n  {command_line}",
                 cause="named in its last lines; the command ran in a folder that is removed",
                 next_step="mend what PLINK names in the inputs, then run the step again",
             )
         prefix = folder / out
         by_people = "fam" if writes_set or version == "1.9" else "id"
-        for what, asked, suffix in (
+        for noun, names, suffix in (
             ("variants", variants, "bim" if writes_set else "snplist"),
             ("people", people, by_people),
         ):
-            if asked is not None:
-                seen = _read_names(Path(f"{prefix}.{suffix}"))
-                _compare_names(asked, seen, what, f"PLINK {version}", said, version == "2")
+            if names is not None:
+                used_names = _read_names(Path(f"{prefix}.{suffix}"))
+                _compare_names(
+                    names, used_names, noun, f"PLINK {version}", command_line, version == "2"
+                )
         return lines
 
 
@@ -227,23 +231,23 @@ def _read_names(path: Path) -> list[str]:
 
 
 def _compare_names(
-    asked: Sequence[str], seen: list[str], what: str, program: str, command: str, ordered: bool
+    requested: Sequence[str], used: list[str], noun: str, program: str, command: str, ordered: bool
 ) -> None:
-    if seen == list(asked):
+    if used == list(requested):
         return
-    lost, further = set(asked) - set(seen), set(seen) - set(asked)
-    if not lost and not further and len(seen) == len(asked) and not ordered:
+    omitted, further = set(requested) - set(used), set(used) - set(requested)
+    if not omitted and not further and len(used) == len(requested) and not ordered:
         return
-    shown = [
+    differences = [
         f"{len(names)} {verb} ({first_few(sorted(names))})"
-        for names, verb in ((lost, "were left out"), (further, "were not asked for"))
+        for names, verb in ((omitted, "were left out"), (further, "were not asked for"))
         if names
     ]
     raise ToolError(
-        f"{program} was asked for {len(asked)} {what} and used {len(seen)}:"
-        f" {'; '.join(shown) or 'in another order'}\n  {command}",
+        f"{program} was asked for {len(requested)} {noun} and used {len(used)}:"
+        f" {'; '.join(differences) or 'in another order'}\n  {command}",
         cause="names with characters that this PLINK reads otherwise, or another release of it",
-        next_step=f"give these {what} names of letters, digits and _ : . - in all input files;"
+        next_step=f"give these {noun} names of letters, digits and _ : . - in all input files;"
         " envs/genotypes.yaml names the releases of PLINK that are tested",
     )
 
@@ -253,11 +257,11 @@ def _quoted(argument: str) -> str:
 
 
 @contextmanager
-def workplace(beside: Path) -> Iterator[Path]:
-    """Yield an empty folder inside `beside`, removed afterwards; renames out of it are atomic."""
-    beside.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(beside, f"{PREFIX}*")
-    with TemporaryDirectory(prefix=PREFIX, dir=beside) as name:
+def workplace(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder inside `folder`, removed afterwards; renames out of it are atomic."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder, f"{PREFIX}*")
+    with TemporaryDirectory(prefix=PREFIX, dir=folder) as name:
         yield Path(name).resolve()
 
 
@@ -294,10 +298,10 @@ def read_scores(path: Path) -> tuple[list[str], np.ndarray]:
     lines = path.read_text(encoding="utf-8").splitlines()
     header = lines[0].lstrip("#").split("\t")
     rows = [line.split("\t") for line in lines[1:]]
-    first, who = header.index("PC1"), header.index("IID")
+    first, iid = header.index("PC1"), header.index("IID")
     vectors = np.array([row[first:] for row in rows], dtype=float)
     roots = np.sqrt(np.maximum(np.loadtxt(path.with_suffix(".eigenval"), ndmin=1), 0))
-    return [row[who] for row in rows], vectors * roots
+    return [row[iid] for row in rows], vectors * roots
 
 
 def read_report(path: Path, columns: dict[str, str]) -> pd.DataFrame:

@@ -35,17 +35,17 @@ class Removals:
     ) -> None:
         """Add identifiers that are not listed yet; `threshold` is one value or one for each."""
         ids, values = list(ids), list(values)
-        each: Sequence[Any] = threshold if isinstance(threshold, list) else [threshold] * len(ids)
-        for name, value, limit in zip(ids, values, each, strict=True):
+        limits: Sequence[Any] = threshold if isinstance(threshold, list) else [threshold] * len(ids)
+        for name, value, limit in zip(ids, values, limits, strict=True):
             self._rows.setdefault(name, (step, reason, _text(value), _text(limit)))
 
     def rename(self, names: dict[str, str]) -> None:
         """Give identifiers other names, also where a reason ends in one."""
         renamed = {}
         for name, (step, reason, value, threshold) in self._rows.items():
-            words, colon, rest = reason.partition(": ")
-            first, space, more = rest.partition(" ")
-            text = f"{words}{colon}{names.get(first, first)}{space}{more}"
+            words, colon, detail = reason.partition(": ")
+            first, space, remark = detail.partition(" ")
+            text = f"{words}{colon}{names.get(first, first)}{space}{remark}"
             renamed[names.get(name, name)] = (step, text, value, threshold)
         self._rows = renamed
 

@@ -30,17 +30,17 @@ def check_sex(step: PeopleStep) -> pd.DataFrame | None:
     if recorded.isna().all():
         notes.append("sex not checked: no sex in the .fam")
         return None
-    chosen = step.pruned_on("X")
-    if len(chosen) < ENOUGH_ON_X:
+    variants = step.pruned_on("X")
+    if len(variants) < ENOUGH_ON_X:
         notes.append(
-            f"sex not checked: {len(chosen)} X variants after pruning, {ENOUGH_ON_X} are needed"
+            f"sex not checked: {len(variants)} X variants after pruning, {ENOUGH_ON_X} are needed"
         )
         return None
-    write_names(work / "x.txt", chosen)
+    write_names(work / "x.txt", variants)
     bounds = [str(section.sex_female_max), str(section.sex_male_min)]
     # PLINK 1.9 drops names beyond ASCII from lists, so that PLINK 2 chooses for it.
-    step.run("2", ["--extract", "x.txt", "--make-bed"], "on_x", chosen)
-    step.run("1.9", ["--check-sex", *bounds], "sex", chosen, source="on_x")
+    step.run("2", ["--extract", "x.txt", "--make-bed"], "on_x", variants)
+    step.run("1.9", ["--check-sex", *bounds], "sex", variants, source="on_x")
     rows = [line.split() for line in (work / "sex.sexcheck").read_text().splitlines()[1:]]
     f = pd.Series({row[1]: float(row[5]) for row in rows}, dtype=float)
     table = pd.DataFrame({"sex": recorded.reindex(f.index), "f": f})
@@ -72,14 +72,14 @@ def check_sex(step: PeopleStep) -> pd.DataFrame | None:
     return table
 
 
-def _refuse_scrambled_sex(table: pd.DataFrame, wrong: int, section: GenotypesSection) -> None:
+def _refuse_scrambled_sex(table: pd.DataFrame, n_wrong: int, section: GenotypesSection) -> None:
     """Stop where sex is wrong in so many people that their rows, not their sex, must be."""
     low, high = section.sex_female_max, section.sex_male_min
     clear = int((table["sex"].notna() & ~table["f"].between(low, high)).sum())
-    if wrong >= MANY_WRONG and wrong > SHARE_WRONG * clear:
+    if n_wrong >= MANY_WRONG and n_wrong > SHARE_WRONG * clear:
         raise GenotypeFileError(
-            f"recorded sex and chromosome X disagree in {wrong} of {clear} people"
-            f" ({wrong / clear:.0%})",
+            f"recorded sex and chromosome X disagree in {n_wrong} of {clear} people"
+            f" ({n_wrong / clear:.0%})",
             cause="the rows of the .fam are not those of the .bed (reordered, or of another set),"
             " or its codes are exchanged (1 is male, 2 female)",
             next_step="restore the .fam; if only its column of sex is wrong, set"

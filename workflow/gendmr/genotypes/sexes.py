@@ -29,8 +29,8 @@ def recode_sex(values: pd.Series) -> tuple[pd.Series, str]:
     """
     codes = values.str.strip().str.casefold().map(CODES)
     counts = values[codes.isna()].value_counts().sort_index().head(5)
-    said = ", ".join(f"{code!r} ({count} people)" for code, count in counts.items())
-    return codes.fillna("0"), said
+    unrecognised = ", ".join(f"{code!r} ({count} people)" for code, count in counts.items())
+    return codes.fillna("0"), unrecognised
 
 
 def recode_sex_column(prefix: str | Path, values: pd.Series) -> pd.Series:
@@ -41,10 +41,10 @@ def recode_sex_column(prefix: str | Path, values: pd.Series) -> pd.Series:
     GenotypeFileError
         A value is no code for sex.
     """
-    codes, other = recode_sex(values)
-    if other:
+    codes, unrecognised = recode_sex(values)
+    if unrecognised:
         raise GenotypeFileError(
-            f"{prefix}.fam: sex (column 5) of some of {len(values)} people is none: {other}",
+            f"{prefix}.fam: sex (column 5) of some of {len(values)} people is none: {unrecognised}",
             cause="columns in another order, or codes of another program: 1 is male, 2 female, 0"
             " unknown",
             next_step="correct column 5; where it means nothing, make it unknown:"
@@ -63,10 +63,10 @@ def read_sexes(path: Path | str) -> dict[str, str]:
         No table with the columns `iid` and `sex`, or a sex that is none.
     """
     table = read_table(path, {"iid": "text", "sex": "text"}, extra=True, key="iid")
-    codes, other = recode_sex(table["sex"])
-    if other:
+    codes, unrecognised = recode_sex(table["sex"])
+    if unrecognised:
         raise TableError(
-            f"{path}: sex that is none: {other}",
+            f"{path}: sex that is none: {unrecognised}",
             cause="codes of another program: 1 is male, 2 female, 0 unknown; or words",
             next_step="write M, F or n/a",
         )

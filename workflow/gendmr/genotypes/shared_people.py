@@ -26,11 +26,11 @@ def group_by_people(
         The key cannot tell people apart, or sets of the same people list different ones.
     """
     for loaded in sets:
-        again = loaded.fam["iid"][loaded.fam["iid"].duplicated()].unique()
-        if len(again):
+        repeated = loaded.fam["iid"][loaded.fam["iid"].duplicated()].unique()
+        if len(repeated):
             raise IdentifierError(
-                f"{loaded.source}: {len(again)} IIDs appear in more than one family:"
-                f" {first_few(again)}",
+                f"{loaded.source}: {len(repeated)} IIDs appear in more than one family:"
+                f" {first_few(repeated)}",
                 cause="people are numbered within families",
                 next_step="rename them: awk '{print $1,$2,$1,$1\"_\"$2}'"
                 f" {loaded.source}.fam > {loaded.source}.ids; plink1.9 --bfile {loaded.source}"
@@ -43,14 +43,14 @@ def group_by_people(
     for number, loaded in enumerate(sets):
         home: list[int] = [number]
         for block in list(blocks):
-            beside = False
-            for other in block:
-                both = _shared(sets[other], loaded)
-                if both and variants[other].isdisjoint(variants[number]):
-                    beside = True
-                for iid in both if not beside else ():
-                    copies.setdefault(iid, set()).update((other, number))
-            if beside:
+            side_by_side = False
+            for member in block:
+                shared_iids = _shared(sets[member], loaded)
+                if shared_iids and variants[member].isdisjoint(variants[number]):
+                    side_by_side = True
+                for iid in shared_iids if not side_by_side else ():
+                    copies.setdefault(iid, set()).update((member, number))
+            if side_by_side:
                 blocks.remove(block)
                 home = [*block, *home]
         blocks.append(home)
@@ -69,45 +69,45 @@ def renaming(source: str) -> str:
 
 
 def _shared(first: Loaded, second: Loaded) -> list[str]:
-    both = first.fam.merge(second.fam, on="iid", suffixes=("", "_second"))
-    other = both[both["fid"] != both["fid_second"]]
-    if len(other):
+    shared = first.fam.merge(second.fam, on="iid", suffixes=("", "_second"))
+    other_family = shared[shared["fid"] != shared["fid_second"]]
+    if len(other_family):
         raise IdentifierError(
-            f"{first.source} and {second.source}: {len(other)} IIDs are in both sets under"
-            f" different FIDs: {first_few(other['iid'])}",
+            f"{first.source} and {second.source}: {len(other_family)} IIDs are in both sets under"
+            f" different FIDs: {first_few(other_family['iid'])}",
             cause="FIDs were written differently, or two people have the same number",
             next_step="give the same person the same FID and IID, and others another IID: "
             + renaming(second.source),
         )
-    return both["iid"].tolist()
+    return shared["iid"].tolist()
 
 
 def _same_people(block: list[Loaded], variants: list[set[str]]) -> None:
     """Refuse sets put side by side that list different people, or some variants twice."""
     for place, loaded in enumerate(block):
-        for other, held in zip(block[:place], variants[:place], strict=True):
-            common = held & variants[place]
-            if common:
+        for earlier, earlier_variants in zip(block[:place], variants[:place], strict=True):
+            repeated = earlier_variants & variants[place]
+            if repeated:
                 raise IdentifierError(
-                    f"{other.source} and {loaded.source} are put side by side with other sets of"
-                    f" the same people, but share {len(common)} variants:"
-                    f" {first_few(sorted(common))}",
+                    f"{earlier.source} and {loaded.source} are put side by side with other sets of"
+                    f" the same people, but share {len(repeated)} variants:"
+                    f" {first_few(sorted(repeated))}",
                     cause="two arrays of the same people, each given chromosome by chromosome",
                     next_step="join the chromosomes of each array first, with the paths of its"
                     " other files, without suffix, one a line in LIST: plink1.9 --bfile"
-                    f" {other.source} --merge-list LIST --keep-allele-order --make-bed --out"
-                    f" {other.source}.joined",
+                    f" {earlier.source} --merge-list LIST --keep-allele-order --make-bed --out"
+                    f" {earlier.source}.joined",
                 )
     first = block[0]
     names = set(first.fam["iid"])
     for loaded in block[1:]:
-        others = set(loaded.fam["iid"])
-        if names != others:
+        ids = set(loaded.fam["iid"])
+        if names != ids:
             raise IdentifierError(
-                f"{first.source} ({len(names)} people) and {loaded.source} ({len(others)}) hold"
-                f" other variants of the same people, but {len(names - others)} are only in the"
-                f" first ({first_few(sorted(names - others))}) and {len(others - names)} only in"
-                f" the second ({first_few(sorted(others - names))})",
+                f"{first.source} ({len(names)} people) and {loaded.source} ({len(ids)}) hold"
+                f" other variants of the same people, but {len(names - ids)} are only in the"
+                f" first ({first_few(sorted(names - ids))}) and {len(ids - names)} only in"
+                f" the second ({first_few(sorted(ids - names))})",
                 cause="rows of one .fam were removed or renamed without its .bed, or people were"
                 " filtered chromosome by chromosome",
                 next_step="restore the .fam; or, where people were filtered, write FID and IID of"
@@ -120,13 +120,13 @@ def _same_people(block: list[Loaded], variants: list[set[str]]) -> None:
 def _rename_copies(
     sets: list[Loaded], copies: dict[str, set[int]], notes: list[str]
 ) -> list[dict[str, Any]]:
-    taken = {iid for loaded in sets for iid in loaded.fam["iid"]}
+    used_iids = {iid for loaded in sets for iid in loaded.fam["iid"]}
     twice = []
-    for iid, where in copies.items():
+    for iid, set_numbers in copies.items():
         names = []
-        for number in sorted(where):
+        for number in sorted(set_numbers):
             name = f"{iid}@{sets[number].label}"
-            if name in taken:
+            if name in used_iids:
                 raise IdentifierError(
                     f"{iid} is in several sets, and its copy cannot be called {name}: somebody is",
                     next_step=f"rename one of them: {renaming(sets[number].source)}",

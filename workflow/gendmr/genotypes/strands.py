@@ -30,22 +30,24 @@ def harmonise(
     flips: list[list[str]] = [[] for _ in sets]
     if len(blocks) == 1:
         return flips
-    held = [set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks]
-    everywhere = set.intersection(*held)
+    block_variants = [
+        set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks
+    ]
+    everywhere = set.intersection(*block_variants)
     partly = [
         name
         for name in dict.fromkeys(n for s in sets for n in s.bim["snp"])
         if name not in everywhere
     ]
-    in_sets = [sum(name in block for block in held) for name in partly]
+    in_sets = [sum(name in block for block in block_variants) for name in partly]
     removals.add(partly, "merge", "not in every input set", in_sets, len(blocks))
-    known = pd.DataFrame(columns=["snp", "chromosome", "position", "alleles"])
+    joined = pd.DataFrame(columns=["snp", "chromosome", "position", "alleles"])
     for number, loaded in enumerate(sets):
         bim = loaded.bim[loaded.bim["snp"].isin(everywhere)]
-        both = bim.merge(known, on="snp", suffixes=("", "_known"))
-        elsewhere = both[
-            (both["chromosome"] != both["chromosome_known"])
-            | (both["position"] != both["position_known"])
+        shared = bim.merge(joined, on="snp", suffixes=("", "_known"))
+        elsewhere = shared[
+            (shared["chromosome"] != shared["chromosome_known"])
+            | (shared["position"] != shared["position_known"])
         ]
         removals.add(
             elsewhere["snp"].tolist(),
@@ -54,7 +56,7 @@ def harmonise(
             places_text(elsewhere, ""),
             places_text(elsewhere, "_known"),
         )
-        pairs = list(zip(both["a1"], both["a2"], both["alleles"], strict=True))
+        pairs = list(zip(shared["a1"], shared["a2"], shared["alleles"], strict=True))
         relations = {pair: relate(pair[:2], pair[2]) for pair in set(pairs)}
         relation = np.array([relations[pair][0] for pair in pairs], dtype=object)
         for kind, reason in (
@@ -63,33 +65,33 @@ def harmonise(
         ):
             if kind == "ambiguous" and section.keep_ambiguous:
                 continue
-            wrong = both[relation == kind]
+            unjoinable = shared[relation == kind]
             removals.add(
-                wrong["snp"].tolist(),
+                unjoinable["snp"].tolist(),
                 "merge",
                 reason,
-                (wrong["a1"] + "/" + wrong["a2"]).tolist(),
-                ["/".join(sorted(alleles)) for alleles in wrong["alleles"]],
+                (unjoinable["a1"] + "/" + unjoinable["a2"]).tolist(),
+                ["/".join(sorted(alleles)) for alleles in unjoinable["alleles"]],
             )
-        flips[number] = both.loc[relation == "flip", "snp"].tolist()
-        seen = dict(zip(both["snp"], (relations[pair][1] for pair in pairs), strict=True))
-        new = bim[~bim["snp"].isin(known["snp"])]
+        flips[number] = shared.loc[relation == "flip", "snp"].tolist()
+        alleles_of = dict(zip(shared["snp"], (relations[pair][1] for pair in pairs), strict=True))
+        unmet = bim[~bim["snp"].isin(joined["snp"])]
         alleles = [
-            seen.get(name, before)
-            for name, before in zip(known["snp"], known["alleles"], strict=True)
+            alleles_of.get(name, known_alleles)
+            for name, known_alleles in zip(joined["snp"], joined["alleles"], strict=True)
         ]
-        known["alleles"] = pd.Series(alleles, index=known.index, dtype=object)
-        fresh = new[["snp", "chromosome", "position"]].assign(
+        joined["alleles"] = pd.Series(alleles, index=joined.index, dtype=object)
+        fresh = unmet[["snp", "chromosome", "position"]].assign(
             alleles=pd.Series(
                 [
                     frozenset(pair) - UNKNOWN_ALLELES
-                    for pair in zip(new["a1"], new["a2"], strict=True)
+                    for pair in zip(unmet["a1"], unmet["a2"], strict=True)
                 ],
-                index=new.index,
+                index=unmet.index,
                 dtype=object,
             )
         )
-        known = fresh if known.empty else pd.concat([known, fresh])
+        joined = fresh if joined.empty else pd.concat([joined, fresh])
         if flips[number]:
             notes.append(
                 f"{len(flips[number])} variants of {loaded.label} were on the"
@@ -113,11 +115,14 @@ def refuse_disagreement(
     """
     if len(blocks) == 1:
         return
-    held = [set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks]
-    everywhere = set.intersection(*held)
-    smallest = min(map(len, held))
+    block_variants = [
+        set().union(*(sets[number].bim["snp"] for number in block)) for block in blocks
+    ]
+    everywhere = set.intersection(*block_variants)
+    smallest = min(map(len, block_variants))
     sizes = ", ".join(
-        f"{sets[block[0]].label} {len(names)}" for block, names in zip(blocks, held, strict=True)
+        f"{sets[block[0]].label} {len(names)}"
+        for block, names in zip(blocks, block_variants, strict=True)
     )
     if len(everywhere) < section.minimum_shared * smallest:
         first = [sets[block[0]].bim["snp"].iloc[0] for block in blocks]
@@ -136,11 +141,12 @@ def refuse_disagreement(
         reason = removals.reason_of(name)
         if reason in places:
             places[reason] += 1
-    lost = sum(places.values())
-    if lost > section.most_lost * len(everywhere):
+    n_lost = sum(places.values())
+    if n_lost > section.most_lost * len(everywhere):
         raise GenotypeFileError(
-            f"of {len(everywhere)} variants that the input sets ({sizes}) share, {lost} cannot be"
-            f" joined ({lost / len(everywhere):.0%}; genotypes.most_lost: {section.most_lost:.0%}):"
+            f"of {len(everywhere)} variants that the input sets ({sizes}) share, {n_lost} cannot be"
+            f" joined ({n_lost / len(everywhere):.0%}; genotypes.most_lost:"
+            f" {section.most_lost:.0%}):"
             f" {'; '.join(f'{reason} {count}' for reason, count in places.items() if count)}",
             cause="the sets are of different builds"
             if places[PLACE] >= places[ALLELES]
@@ -163,7 +169,7 @@ def places_text(table: pd.DataFrame, suffix: str) -> list[str]:
     ]
 
 
-def relate(alleles: Sequence[str], known: frozenset[str]) -> tuple[str, frozenset[str]]:
+def relate(alleles: Sequence[str], known_alleles: frozenset[str]) -> tuple[str, frozenset[str]]:
     """Tell how two alleles of a variant relate to those of the same variant in another set.
 
     Returns
@@ -174,14 +180,14 @@ def relate(alleles: Sequence[str], known: frozenset[str]) -> tuple[str, frozense
     alleles : frozenset of str
         All alleles known after joining.
     """
-    own = frozenset(alleles) - UNKNOWN_ALLELES
-    together = own | known
-    if set(together) in AMBIGUOUS:
-        return "ambiguous", together
-    if len(together) <= 2:
-        return "same", together
-    single = all(len(allele) == 1 for allele in own)
-    flipped = frozenset(allele.translate(COMPLEMENT) for allele in own) | known
+    observed = frozenset(alleles) - UNKNOWN_ALLELES
+    union = observed | known_alleles
+    if set(union) in AMBIGUOUS:
+        return "ambiguous", union
+    if len(union) <= 2:
+        return "same", union
+    single = all(len(allele) == 1 for allele in observed)
+    flipped = frozenset(allele.translate(COMPLEMENT) for allele in observed) | known_alleles
     if single and len(flipped) <= 2:
         return "flip", flipped
-    return "differ", known
+    return "differ", known_alleles

@@ -43,19 +43,19 @@ def tidy_variants(bim: pd.DataFrame, label: str, notes: list[str]) -> pd.DataFra
         )
     nameless = (bim["snp"] == NO_NAME).to_numpy()
     if nameless.any():
-        bim = _named(bim, nameless, bim["chromosome"] + ":" + bim["position"].astype(str))
+        bim = _with_names(bim, nameless, bim["chromosome"] + ":" + bim["position"].astype(str))
         notes.append(
             f"{label}: {int(nameless.sum())} variants without a name are called by position and"
             f" alleles ({first_few(bim.loc[nameless, 'snp'], 2)})"
         )
     split = _split(bim)
     if split.any():
-        old = bim.loc[split, "snp"]
-        bim = _named(bim, split, bim["snp"])
+        split_names = bim.loc[split, "snp"]
+        bim = _with_names(bim, split, bim["snp"])
         notes.append(
-            f"{label}: {old.nunique()} names stand on several rows of one position with different"
-            f" alleles ({first_few(old.unique(), 3)}), each of which has its alleles in its name"
-            " now"
+            f"{label}: {split_names.nunique()} names stand on several rows of one position with"
+            f" different alleles ({first_few(split_names.unique(), 3)}), each of which has its"
+            " alleles in its name now"
         )
     return bim
 
@@ -63,9 +63,9 @@ def tidy_variants(bim: pd.DataFrame, label: str, notes: list[str]) -> pd.DataFra
 def _split(bim: pd.DataFrame) -> np.ndarray:
     """Return the rows whose names are made unique by their alleles, bool (variant,)."""
     repeated = bim["snp"].duplicated(keep=False).to_numpy()
-    chosen = np.zeros(len(bim), dtype=bool)
+    is_split = np.zeros(len(bim), dtype=bool)
     if not repeated.any():
-        return chosen
+        return is_split
     rows = bim[repeated]
     pairs = rows.assign(pair=_pairs(rows))
     by_name = pairs.groupby("snp", sort=False)
@@ -73,8 +73,8 @@ def _split(bim: pd.DataFrame) -> np.ndarray:
         "nunique"
     ).eq(1)
     each_other = by_name["pair"].transform("nunique").eq(by_name["pair"].transform("size"))
-    chosen[repeated] = (one_place & each_other).to_numpy()
-    return chosen
+    is_split[repeated] = (one_place & each_other).to_numpy()
+    return is_split
 
 
 def _pairs(rows: pd.DataFrame) -> pd.Series:
@@ -83,7 +83,7 @@ def _pairs(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(pairs, index=rows.index, dtype=object)
 
 
-def _named(bim: pd.DataFrame, rows: np.ndarray, stem: pd.Series) -> pd.DataFrame:
+def _with_names(bim: pd.DataFrame, rows: np.ndarray, stem: pd.Series) -> pd.DataFrame:
     names = bim["snp"].copy()
     names[rows] = [
         f"{first}:{_short(a2)}:{_short(a1)}"

@@ -54,24 +54,24 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
     """
     folder = Path(folder)
     people = read_fam(folder / "merged")
-    left = read_table(folder / "participants.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
+    attrition = read_table(folder / "participants.attrition.tsv", dict.fromkeys(COLUMNS, "text"))
     copies = read_json(folder / "participants.json")["copies"]
-    out = people["iid"].replace(copies).isin(left["id"])
-    gone, staying = people[out], people.loc[~out, "iid"].tolist()
+    is_removed = people["iid"].replace(copies).isin(attrition["id"])
+    removed_people, staying = people[is_removed], people.loc[~is_removed, "iid"].tolist()
     names = read_bim(folder / "merged")["snp"].tolist()
     removals = Removals("variant")
     with workplace(folder) as work:
         link(folder / "merged", work, "merged", ("bed", "bim", "fam"))
         base = ["--bfile", "merged"]
-        if len(gone):
-            write_people(work / "gone.txt", gone)
+        if len(removed_people):
+            write_people(work / "gone.txt", removed_people)
             base += ["--remove", "gone.txt"]
         founders = (people["father"] == "0") & (people["mother"] == "0")
-        few = ["--bad-freqs"] if int((founders & ~out).sum()) < FEW_FOUNDERS else []
+        small_sample = ["--bad-freqs"] if int((founders & ~is_removed).sum()) < FEW_FOUNDERS else []
         plink.run(
             "2",
             [
-                *(*base, *few, "--freq", "cols=altfreq", "--hardy", "cols=p"),
+                *(*base, *small_sample, "--freq", "cols=altfreq", "--hardy", "cols=p"),
                 *("--missing", "variant-only", "vcols=chrom,fmiss"),
             ],
             out="sites",
@@ -117,7 +117,7 @@ def filter_variants(section: GenotypesSection, folder: Path | str, plink: Plink)
     write_json(
         folder / "variants.json",
         {
-            "people": len(people) - len(gone),
+            "people": len(people) - len(removed_people),
             "variants": len(sites) - len(removals.ids),
             "removed": removals.counts(),
             "notes": ["the Hardy-Weinberg test was computed in everybody, cases included"]
@@ -169,6 +169,6 @@ def _apply_thresholds(
 
 def _write_attrition(path: Path, folder: Path, removals: Removals) -> None:
     """Join the lists as text: parsing half a million rows again would take longer than PLINK."""
-    parts = [read_text(folder / f"{name}.attrition.tsv") for name in ("participants", "merge")]
-    rows = [part.partition("\n")[2] for part in parts]
+    tables = [read_text(folder / f"{name}.attrition.tsv") for name in ("participants", "merge")]
+    rows = [table.partition("\n")[2] for table in tables]
     write_text(path, "\t".join(COLUMNS) + "\n" + "".join(rows) + removals.rows())

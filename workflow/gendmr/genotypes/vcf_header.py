@@ -103,13 +103,13 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
 
 def _header_lines(path: Path, start: bytes, stream: BinaryIO) -> Iterator[bytes]:
     """Give the lines up to that of the columns; a line is read in pieces of bounded size."""
-    left = LARGEST_HEADER
+    bytes_left = LARGEST_HEADER
     line = start
     while True:
-        line += stream.readline(left + 1)
-        left -= len(line)
-        if left < 0:
-            _refuse_large(path, LARGEST_HEADER - left)
+        line += stream.readline(bytes_left + 1)
+        bytes_left -= len(line)
+        if bytes_left < 0:
+            _refuse_large(path, LARGEST_HEADER - bytes_left)
         if not line.startswith(b"##"):
             yield line
             return
@@ -144,8 +144,8 @@ def _refuse_large(path: Path, size: int) -> None:
 
 
 def _declared(line: bytes) -> str:
-    head, _, rest = line.partition(b"ID=")
-    return rest.partition(b",")[0].decode("ascii", "replace") if b"FORMAT" in head else ""
+    head, _, tail = line.partition(b"ID=")
+    return tail.partition(b",")[0].decode("ascii", "replace") if b"FORMAT" in head else ""
 
 
 def _fields(row: bytes) -> list[str]:

@@ -154,16 +154,16 @@ def _refuse_other_forms(inputs: Inputs) -> None:
 
 def _look_for(inputs: Inputs) -> None:
     """Refuse names that lead nowhere, all at once."""
-    wanted = [inputs.participants, *inputs.measurements]
-    others = (inputs.genes, inputs.images, inputs.atlas, inputs.regions, inputs.bgen_samples)
-    wanted += [one for one in others if one]
-    for one in inputs.genotypes:
-        beds = [f"{one}{suffix}" for suffix in (".bed", ".bim", ".fam")]
-        wanted += beds if form_of(one) == "bed" else [one]
-    missing = [path for path in wanted if not Path(path).exists()]
+    paths = [inputs.participants, *inputs.measurements]
+    optional = (inputs.genes, inputs.images, inputs.atlas, inputs.regions, inputs.bgen_samples)
+    paths += [path for path in optional if path]
+    for genotype_path in inputs.genotypes:
+        beds = [f"{genotype_path}{suffix}" for suffix in (".bed", ".bim", ".fam")]
+        paths += beds if form_of(genotype_path) == "bed" else [genotype_path]
+    missing = [path for path in paths if not Path(path).exists()]
     if missing:
         raise InputFileError(
-            f"{len(missing)} of {len(wanted)} files are not there: {first_few(missing)}",
+            f"{len(missing)} of {len(paths)} files are not there: {first_few(missing)}",
             cause="another folder, or a PLINK prefix with its suffix",
             next_step="name PLINK sets without .bed, and paths as seen from here",
         )
@@ -172,7 +172,7 @@ def _look_for(inputs: Inputs) -> None:
 def _genotypes(inputs: Inputs, draft: Draft) -> None:
     build = _build_of(inputs.genotypes, draft)
     draft.lines += ["", "genotypes:", "  inputs:"]
-    draft.lines += [f"    - {_quoted(one)}" for one in inputs.genotypes]
+    draft.lines += [f"    - {_quoted(path)}" for path in inputs.genotypes]
     draft.lines.append(f"  build: {build}    # compared with known positions when it runs")
     bgen = _bgen(inputs)
     if bgen:
@@ -207,8 +207,8 @@ def _look_at_people(inputs: Inputs, draft: Draft) -> None:
     for name in filter(is_bgen, inputs.genotypes):
         sample = section.sample_of(name)
         people = bgen_people(name, sample, draft.guesses)
-        where = sample or "the names in the file"
-        draft.guesses.append(f"the {len(people)} people of {name} are those of {where}")
+        source = sample or "the names in the file"
+        draft.guesses.append(f"the {len(people)} people of {name} are those of {source}")
 
 
 def _build_of(prefixes: Sequence[str], draft: Draft) -> str:
@@ -258,14 +258,14 @@ def _imaging(inputs: Inputs, draft: Draft) -> None:
         ]
     if inputs.measurements:
         draft.lines += ["", "imaging:", "  measurements:    # recognised by their content"]
-        draft.lines += [f"    - {_quoted(one)}" for one in inputs.measurements]
+        draft.lines += [f"    - {_quoted(path)}" for path in inputs.measurements]
 
 
 def _look_into_folders(inputs: Inputs) -> None:
     """Refuse folders without an image, or without a measurement, with what was looked for."""
     if inputs.images:
         find_images(inputs.images)
-    folders = [one for one in inputs.measurements if Path(one).is_dir()]
+    folders = [path for path in inputs.measurements if Path(path).is_dir()]
     if folders:
         checked_measurements(ImagingSection.parse({"measurements": folders}))
 
@@ -290,7 +290,7 @@ def _cohort(inputs: Inputs, draft: Draft) -> None:
         if lower["age"] != "age":
             columns["age"] = lower["age"]
     for name, candidates in (("sex", SEXES), ("site", SITES)):
-        column = next((lower[one] for one in candidates if one in lower), None)
+        column = next((lower[candidate] for candidate in candidates if candidate in lower), None)
         if column is None:
             continue
         if name == "sex" and not _sexes_known(table[column]):
@@ -330,7 +330,7 @@ def _outcome(inputs: Inputs, table: pd.DataFrame, lower: dict[str, str], draft: 
     name = name if re.match(r"[a-z]", name) else f"outcome-{name}"[:30]
     draft.lines += ["  outcomes:", f"    {name}:"]
     if case and control:
-        other = [label for label in labels.index if label not in (*case, *control)]
+        other_labels = [label for label in labels.index if label not in (*case, *control)]
         draft.lines += [
             "      kind: binary",
             f"      column: {_quoted(column)}",
@@ -340,7 +340,7 @@ def _outcome(inputs: Inputs, table: pd.DataFrame, lower: dict[str, str], draft: 
         draft.guesses.append(
             f"{column}: cases are {first_few(case)} ({int(labels[case].sum())} people), controls"
             f" {first_few(control)} ({int(labels[control].sum())})"
-            + (f"; left out {first_few(other)}" if other else "")
+            + (f"; left out {first_few(other_labels)}" if other_labels else "")
         )
     elif _numeric(values) and len(labels) > 10:
         draft.lines += ["      kind: quantitative", f"      column: {_quoted(column)}"]
@@ -363,13 +363,13 @@ def _outcome(inputs: Inputs, table: pd.DataFrame, lower: dict[str, str], draft: 
 
 
 def _numeric(values: pd.Series) -> bool:
-    known = values[~is_unknown(values)]
-    return bool(len(known) and pd.to_numeric(known, errors="coerce").notna().all())
+    known_values = values[~is_unknown(values)]
+    return bool(len(known_values) and pd.to_numeric(known_values, errors="coerce").notna().all())
 
 
 def _sexes_known(values: pd.Series) -> bool:
-    known = values[~is_unknown(values)].str.strip().str.casefold()
-    return bool(len(known) and known.isin(SEX).all())
+    known_values = values[~is_unknown(values)].str.strip().str.casefold()
+    return bool(len(known_values) and known_values.isin(SEX).all())
 
 
 def _quoted(text: str) -> str:

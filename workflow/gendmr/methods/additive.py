@@ -78,9 +78,9 @@ class FittedAdditive:
         total = self.intercept + people.covariates @ self.covariates
         for name in self.coefficients:
             terms = self._terms(people, name)
-            for output, one in enumerate(terms):
+            for output, output_terms in enumerate(terms):
                 total[:, output] += (
-                    self.share.get(name, 1.0) * one.sum(axis=1) * (people.present[name])
+                    self.share.get(name, 1.0) * output_terms.sum(axis=1) * (people.present[name])
                 )
         return np.asarray(total, dtype=np.float64)
 
@@ -166,9 +166,9 @@ def fit_scores(
         if (slopes >= 0).all():
             break
         usable[np.flatnonzero(usable)[slopes < 0]] = False
-    every = np.zeros(columns.shape[1])
-    every[usable] = slopes
-    return coefficients[:count], every, intercept
+    all_slopes = np.zeros(columns.shape[1])
+    all_slopes[usable] = slopes
+    return coefficients[:count], all_slopes, intercept
 
 
 def _fit_once(
@@ -183,8 +183,8 @@ def _fit_once(
     coefficients[used] /= spread[used][:, None]
     # Feature by feature: the order of these sums decides the last digits of every result.
     count = features.shape[1]
-    said = mean[count:] @ coefficients[count:]
-    return coefficients, level - mean[:count] @ coefficients[:count] - said
+    column_offset = mean[count:] @ coefficients[count:]
+    return coefficients, level - mean[:count] @ coefficients[:count] - column_offset
 
 
 def _fit_apart(
@@ -204,8 +204,8 @@ def _fit_apart(
     weight, count = task.weights(outcome), features.shape[1]
 
     def parts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        slopes, rest = values[:width], values[width:].reshape(count + 1, outputs)
-        return slopes, rest[:count], rest[count]
+        slopes, affine = values[:width], values[width:].reshape(count + 1, outputs)
+        return slopes, affine[:count], affine[count]
 
     def objective(values: np.ndarray) -> float:
         slopes, coefficients, level = parts(values)
@@ -231,7 +231,7 @@ def _in_sds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return unit, mean, spread
 
 
-def only_epoch(fitted: Fitted, inputs: FitInputs, **more: float) -> list[dict[str, Any]]:
+def only_epoch(fitted: Fitted, inputs: FitInputs, **columns: float) -> list[dict[str, Any]]:
     """Return the history of a method that is fitted in one go."""
     task = inputs.task
     line: dict[str, Any] = {"epoch": 1, "step": 1, "learning_rate": None}
@@ -241,21 +241,22 @@ def only_epoch(fitted: Fitted, inputs: FitInputs, **more: float) -> list[dict[st
         losses = task.losses(output, people.outcome)
         line[f"{name}_loss"] = float((weight * losses).sum() / weight.sum())
         line[f"{name}_{task.metrics[0].name}"] = task.score(output, people.outcome)
-    return [{**line, **more}]
+    return [{**line, **columns}]
 
 
-def note_missing(train: PreparedSubset, names: Sequence[str], what: str) -> list[str]:
+def note_missing(train: PreparedSubset, names: Sequence[str], consequence: str) -> list[str]:
     """Return a note for each modality that some training people lack.
 
     Parameters
     ----------
     train : PreparedSubset
     names : sequence of str
-    what : str
+    consequence : str
         What becomes of them: `it adds nothing to their score`.
     """
     return [
-        f"{int((~present).sum())} of {len(train)} training people lack the modality {name}: {what}."
+        f"{int((~present).sum())} of {len(train)} training people lack the modality {name}:"
+        f" {consequence}."
         for name, present in train.present.items()
         if name in names and (~present).any()
     ]

@@ -104,8 +104,8 @@ def tensors_of(
     if EXPRESSION in modalities:
         design = preparation.design(people, EXPRESSION)[:, :, 0].astype(np.float32)
         tensors[EXPRESSION] = torch.from_numpy(np.ascontiguousarray(design))
-        has = people.present[EXPRESSION].astype(np.float32)
-        tensors[HAS_EXPRESSION] = torch.from_numpy(has)
+        has_expression = people.present[EXPRESSION].astype(np.float32)
+        tensors[HAS_EXPRESSION] = torch.from_numpy(has_expression)
     if PATCH in modalities:
         bags = torch.from_numpy(preparation.design(people, PATCH))
         used = torch.isfinite(bags[:, :, 0]).to(torch.float32)
@@ -135,7 +135,7 @@ def attribute(
     """
     by_network: list[np.ndarray] = []
     values: dict[str, list[np.ndarray]] = {name: [] for name in fitted.modalities}
-    rests: dict[str, list[np.ndarray]] = {name: [] for name in fitted.modalities}
+    baselines: dict[str, list[np.ndarray]] = {name: [] for name in fitted.modalities}
     for outputs, batch in fitted.outputs(people, slopes=True):
         output = outputs[OUTPUT]
         numbers = output.detach().cpu().numpy().astype(np.float64)
@@ -143,28 +143,28 @@ def attribute(
         scalar = (contrast.to(output.device) * output).sum(1)
         inputs = {EXPRESSION: [batch[EXPRESSION]]} if EXPRESSION in fitted.modalities else {}
         if PATCH in fitted.modalities:
-            inputs[PATCH] = [one for name, one in outputs.items() if name.startswith(TOKENS)]
-        flat = [one for some in inputs.values() for one in some]
+            inputs[PATCH] = [tokens for name, tokens in outputs.items() if name.startswith(TOKENS)]
+        input_tensors = [tensor for tensors in inputs.values() for tensor in tensors]
         apart = networks if EXPRESSION in inputs else ()
-        slopes = iter(torch.autograd.grad(scalar.sum(), flat, retain_graph=bool(apart)))
+        slopes = iter(torch.autograd.grad(scalar.sum(), input_tensors, retain_graph=bool(apart)))
         if apart:
-            genes, own = batch[EXPRESSION], []
+            genes, by_gene = batch[EXPRESSION], []
             for name in apart:
-                one = (contrast.to(output.device) * outputs[name]).sum()
-                (slope,) = torch.autograd.grad(one, genes, retain_graph=name != apart[-1])
-                own.append((slope * genes).detach().cpu().numpy())
-            by_network.append(np.stack(own))  # (network, person, gene)
-        for name, some in inputs.items():
-            products = [(next(slopes) * one).detach() for one in some]
-            each = [one.sum(-1) if one.ndim == 3 else one for one in products]
-            value = torch.stack(each).sum(0).cpu().numpy().astype(np.float64)
-            rests[name].append(scalar.detach().cpu().numpy() - value.sum(axis=1))
+                total = (contrast.to(output.device) * outputs[name]).sum()
+                (slope,) = torch.autograd.grad(total, genes, retain_graph=name != apart[-1])
+                by_gene.append((slope * genes).detach().cpu().numpy())
+            by_network.append(np.stack(by_gene))  # (network, person, gene)
+        for name, tensors in inputs.items():
+            products = [(next(slopes) * tensor).detach() for tensor in tensors]
+            summed = [product.sum(-1) if product.ndim == 3 else product for product in products]
+            value = torch.stack(summed).sum(0).cpu().numpy().astype(np.float64)
+            baselines[name].append(scalar.detach().cpu().numpy() - value.sum(axis=1))
             values[name].append(value)
     attributions = {}
     for name, parts in values.items():
         instances = len(fitted.preparation.instances(name))
         value = np.concatenate(parts)[:, :instances] if parts else np.zeros((0, instances))
-        rest = np.concatenate(rests[name]) if parts else np.zeros(0)
+        baseline = np.concatenate(baselines[name]) if parts else np.zeros(0)
         seeds = np.concatenate(by_network, axis=1) if name == EXPRESSION and by_network else None
-        attributions[name] = attribution_of(value, people.present[name], rest, seeds)
+        attributions[name] = attribution_of(value, people.present[name], baseline, seeds)
     return attributions

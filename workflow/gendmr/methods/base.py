@@ -181,4 +181,6 @@ class SequentialFits:
         self, inputs: Sequence[FitInputs], *, device: str, progress: Progress
     ) -> list[Fitted]:
         """Fit one after the other."""
-        return [self.fit(one, device=device, progress=lambda line: None) for one in inputs]
+        return [
+            self.fit(fit_inputs, device=device, progress=lambda line: None) for fit_inputs in inputs
+        ]

@@ -73,9 +73,9 @@ def is_right(
     For cases and controls: where the logit is on the person's side.
     """
     target = target_of(batch)
-    known = task.loss(output, target, weight)
-    nothing = task.loss(ignorant(task, output, weight), target, weight)
-    return (known <= nothing).to(output.dtype)
+    loss = task.loss(output, target, weight)
+    ignorant_loss = task.loss(ignorant(task, output, weight), target, weight)
+    return (loss <= ignorant_loss).to(output.dtype)
 
 
 def rightness(
@@ -92,5 +92,5 @@ def rightness(
     loss = task.loss(output, target, weight)
     if task.kind != "survival":
         return torch.exp(-loss)
-    nothing = task.loss(ignorant(task, output, weight), target, weight)
-    return torch.sigmoid(nothing - loss)
+    ignorant_loss = task.loss(ignorant(task, output, weight), target, weight)
+    return torch.sigmoid(ignorant_loss - loss)

@@ -100,7 +100,7 @@ def collect(
     part = np.stack([stratified_parts(people, parts, random) for _ in range(partitions)])
     inner = stratified_parts(people, IMAGING_PARTS, random)
     bags = _Bags.of(people, task)
-    everybody = np.ones(len(people), dtype=bool)
+    all_people = np.ones(len(people), dtype=bool)
     insides = [[part[row] != number for number in range(parts)] for row in range(partitions)]
     outer = [inside for row in insides for inside in row]
     # If one part lacks a channel, it is switched off in all: a network trained without it must not
@@ -111,9 +111,9 @@ def collect(
         and all(bags.enough(inside, FEWEST, IMAGING_PARTS) for inside in outer),
         linked=all(bags.linked(inside) for inside in outer),
         regions=bool(channels)
-        and all(bags.enough(one, FEWEST_FOR_STATISTICS, FEWEST_OF_A_CLASS) for one in outer),
+        and all(bags.enough(inside, FEWEST_FOR_STATISTICS, FEWEST_OF_A_CLASS) for inside in outer),
     )
-    snp, region = _evidence(bags, [*outer, everybody], inner, sources)
+    snp, region = _evidence(bags, [*outer, all_people], inner, sources)
     shape = (partitions, parts)
     linked = sources.predicted and sources.linked
     return Evidence(
@@ -141,12 +141,12 @@ class _Bags:
     @classmethod
     def of(cls, people: PreparedSubset, task: Task) -> _Bags:
         """Return the bags of prepared people."""
-        nobody = np.zeros(len(people), dtype=bool)
+        no_people = np.zeros(len(people), dtype=bool)
         return cls(
             people=people,
             task=task,
-            typed=people.present["snp"] if "snp" in people.values else nobody,
-            imaged=people.present["region"] if "region" in people.values else nobody,
+            typed=people.present["snp"] if "snp" in people.values else no_people,
+            imaged=people.present["region"] if "region" in people.values else no_people,
             dosage=people.values.get("snp", np.zeros((len(people), 0), dtype=np.int8)),
             regions=people.values.get(
                 "region", np.zeros((len(people), 0, MEASURES), dtype=np.float32)
@@ -156,14 +156,14 @@ class _Bags:
 
     def linked(self, inside: np.ndarray) -> bool:
         """Return whether SNPs can be tested against imaging in these people."""
-        both = int((inside & self.typed & self.imaged).sum())
-        return bool(both > self.people.covariates.shape[1] + FEWEST)
+        n_linked = int((inside & self.typed & self.imaged).sum())
+        return bool(n_linked > self.people.covariates.shape[1] + FEWEST)
 
     def enough(self, inside: np.ndarray, fewest: int, of_a_class: int) -> bool:
         """Return whether these people have so many images, and so many of each class."""
-        chosen = inside & self.imaged
-        outcome = self.people.outcome.take(chosen)
-        return int(chosen.sum()) >= fewest and self.task.fewest(outcome) >= of_a_class
+        included = inside & self.imaged
+        outcome = self.people.outcome.take(included)
+        return int(included.sum()) >= fewest and self.task.fewest(outcome) >= of_a_class
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _evidence(
     count = response.shape[1]
     region = np.zeros((len(subsets), *bags.regions.shape[1:], count), dtype=np.float32)
     tests: list[Phenotypes] = []
-    asked: list[tuple[int, dict[str, Reading]]] = []
+    readings_of_tests: list[tuple[int, dict[str, Reading]]] = []
     for number, inside in enumerate(subsets):
         imaging = inside & bags.imaged
         expected = np.tile(
@@ -201,10 +201,12 @@ def _evidence(
         if sources.regions and region.size:
             region[number] = region_statistics(bags.regions[imaging], response[imaging])
         for test, readings in _tests(bags, inside, expected, region[number], sources):
-            asked.append((number, readings))
+            readings_of_tests.append((number, readings))
             tests.append(test)
     snp = np.zeros((len(subsets), bags.dosage.shape[1], len(CHANNELS), count), dtype=np.float32)
-    for (number, readings), z in zip(asked, score_tests(bags.dosage, tests), strict=True):
+    for (number, readings), z in zip(
+        readings_of_tests, score_tests(bags.dosage, tests), strict=True
+    ):
         for channel, read in readings.items():
             if channel in sources.channels:
                 snp[number, :, CHANNELS.index(channel)] = read(z)
@@ -235,15 +237,15 @@ def _tests(
     )
     if not sources.linked:
         return
-    both = typed & bags.imaged
-    covariates = people.covariates[both]
+    linked = typed & bags.imaged
+    covariates = people.covariates[linked]
     if sources.predicted:
-        yield Phenotypes(both, expected[both], covariates), {"imaging": lambda z: z}
+        yield Phenotypes(linked, expected[linked], covariates), {"imaging": lambda z: z}
     if sources.regions and "region" in sources.channels:
-        features, direction = differing(bags.regions[both], region)
+        features, direction = differing(bags.regions[linked], region)
         if len(direction):
             yield (
-                Phenotypes(both, features, np.column_stack([covariates, response[both]])),
+                Phenotypes(linked, features, np.column_stack([covariates, response[linked]])),
                 {"region": lambda z: through_regions(z, features, direction)},
             )
 
@@ -285,11 +287,11 @@ def differing(regions: np.ndarray, statistics: np.ndarray) -> tuple[np.ndarray, 
     """
     difference = statistics.reshape(-1, statistics.shape[-1])
     largest = np.abs(difference).max(axis=1)
-    chosen = np.argsort(-largest, kind="stable")[:MOST_MEASURES]
-    chosen = chosen[largest[chosen] > LEAST_Z]
-    features = regions.reshape(len(regions), -1)[:, chosen].astype(np.float64)
+    selected = np.argsort(-largest, kind="stable")[:MOST_MEASURES]
+    selected = selected[largest[selected] > LEAST_Z]
+    features = regions.reshape(len(regions), -1)[:, selected].astype(np.float64)
     varying = features.std(axis=0) > 1e-9
-    return features[:, varying], difference[chosen[varying]].astype(np.float64)
+    return features[:, varying], difference[selected[varying]].astype(np.float64)
 
 
 def through_regions(z: np.ndarray, features: np.ndarray, direction: np.ndarray) -> np.ndarray:
@@ -341,26 +343,29 @@ def imaging_prediction(features: np.ndarray, response: np.ndarray, part: np.ndar
     count = len(response)
     # The smaller of the two Gram matrices: left singular vectors and squared singular values.
     if values.shape[1] < count:
-        squares, right = np.linalg.eigh(values.T @ values)
+        squares, right_vectors = np.linalg.eigh(values.T @ values)
         used = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
-        squares, left = squares[used], values @ right[:, used] / np.sqrt(squares[used])
+        squares, left_vectors = (
+            squares[used],
+            values @ right_vectors[:, used] / np.sqrt(squares[used]),
+        )
     else:
-        squares, left = np.linalg.eigh(values @ values.T)
+        squares, left_vectors = np.linalg.eigh(values @ values.T)
         used = squares > 1e-10 * max(float(squares.max(initial=0)), 1.0)
-        squares, left = squares[used], left[:, used]
+        squares, left_vectors = squares[used], left_vectors[:, used]
     penalties = count * 10.0 ** np.arange(-2.0, 4.0)
     shrink = squares / (squares + penalties[:, None])
     free = np.maximum(count - 1 - shrink.sum(axis=1), 1e-3)
     predicted = np.empty_like(response, dtype=np.float64)
     for column, y in enumerate(response.T):
         level = y.mean()
-        target = left.T @ (y - level)
+        target = left_vectors.T @ (y - level)
         residual = ((y - level) ** 2).sum() - (target**2 * (2 * shrink - shrink**2)).sum(axis=1)
         best = shrink[int(np.argmin(residual / free**2))]
-        error = y - level - left @ (best * target)
+        error = y - level - left_vectors @ (best * target)
         for number in np.unique(part):
             outside = part == number
-            hat = 1 / count + (left[outside] * best) @ left[outside].T
+            hat = 1 / count + (left_vectors[outside] * best) @ left_vectors[outside].T
             predicted[outside, column] = y[outside] - np.linalg.solve(
                 np.eye(len(hat)) - hat, error[outside]
             )

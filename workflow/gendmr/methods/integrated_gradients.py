@@ -42,7 +42,7 @@ def integrated_gradients(
         That of the people: ``values`` sum to ``end - start`` but for the error of the rule.
     """
     names = list(inputs)
-    everybody = np.arange(len(inputs[names[0]]))
+    all_people = np.arange(len(inputs[names[0]]))
     device = inputs[names[0]].device
 
     def slopes_of(shares: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, list[torch.Tensor]]:
@@ -50,41 +50,43 @@ def integrated_gradients(
         factor = torch.from_numpy(shares.astype(np.float32)).to(device)
         points = {}
         for name in names:
-            own = inputs[name].detach()[people]
-            own = own * factor.reshape(-1, *(1,) * (own.ndim - 1))
-            points[name] = own.requires_grad_(True)
+            point = inputs[name].detach()[people]
+            point = point * factor.reshape(-1, *(1,) * (point.ndim - 1))
+            points[name] = point.requires_grad_(True)
         value = scalar(points, people)
         slopes = torch.autograd.grad(value.sum(), list(points.values()))
         return value.detach().cpu().numpy().astype(np.float64), list(slopes)
 
-    start, end = (slopes_of(np.full(len(everybody), way), everybody)[0] for way in (0.0, 1.0))
+    start, end = (slopes_of(np.full(len(all_people), share), all_people)[0] for share in (0.0, 1.0))
     values = {name: np.zeros(tuple(inputs[name].shape)) for name in names}
-    unsettled = everybody
-    size = sum(inputs[name][0].numel() for name in names) if len(everybody) else 1
+    unconverged = all_people
+    size = sum(inputs[name][0].numel() for name in names) if len(all_people) else 1
     most = min(points_at_once, INPUTS_AT_ONCE // max(size, 1))
     for nodes in NODES:
         points, weights = np.polynomial.legendre.leggauss(nodes)
         points, weights = (points + 1) / 2, weights / 2
-        sums = [torch.zeros(inputs[name][unsettled].shape, device=device) for name in names]
-        at_once = max(most // max(len(unsettled), 1), 1)
+        sums = [torch.zeros(inputs[name][unconverged].shape, device=device) for name in names]
+        at_once = max(most // max(len(unconverged), 1), 1)
         for first in range(0, nodes, at_once):
-            some = slice(first, first + at_once)
-            count = len(points[some])
-            shares = np.repeat(points[some], len(unsettled))
-            _, slopes = slopes_of(shares, np.tile(unsettled, count))
-            weight = torch.from_numpy(weights[some].astype(np.float32)).to(device)
+            chunk = slice(first, first + at_once)
+            count = len(points[chunk])
+            shares = np.repeat(points[chunk], len(unconverged))
+            _, slopes = slopes_of(shares, np.tile(unconverged, count))
+            weight = torch.from_numpy(weights[chunk].astype(np.float32)).to(device)
             for place, slope in enumerate(slopes):
-                own = slope.reshape(count, len(unsettled), *slope.shape[1:])  # (node, person, ...)
-                sums[place] += torch.tensordot(weight, own, dims=1)
-        total = np.zeros(len(unsettled))
+                node_slopes = slope.reshape(
+                    count, len(unconverged), *slope.shape[1:]
+                )  # (node, person, ...)
+                sums[place] += torch.tensordot(weight, node_slopes, dims=1)
+        total = np.zeros(len(unconverged))
         for name, slope in zip(names, sums, strict=True):
-            product = slope * inputs[name].detach()[unsettled]
+            product = slope * inputs[name].detach()[unconverged]
             attributed = product.cpu().numpy().astype(np.float64)
-            values[name][unsettled] = attributed
+            values[name][unconverged] = attributed
             total += attributed.reshape(len(attributed), -1).sum(axis=1)
-        difference = (end - start)[unsettled]
+        difference = (end - start)[unconverged]
         wrong = np.abs(total - difference) > TOLERANCE * np.maximum(1, np.abs(difference))
-        unsettled = unsettled[wrong]
-        if not len(unsettled):
+        unconverged = unconverged[wrong]
+        if not len(unconverged):
             break
     return values, start, end

@@ -243,16 +243,24 @@ class NetworkMethod(Network):
         shared = Architecture(
             prepared[0].architecture.modalities,
             prepared[0].architecture.task,
-            {name: max(one.architecture.sizes[name] for one in prepared) for name in names},
+            {
+                name: max(prepared_fit.architecture.sizes[name] for prepared_fit in prepared)
+                for name in names
+            },
             prepared[0].architecture.switches,
         )
         module = self.network(shared)
         layout = Layout(module)
-        own = [self._initialised(one) for one in prepared]
-        weights = torch.stack([layout.flatten(one) for one in own]).to(device)
-        buffers = stack([dict(one.named_buffers()) for one in own], device)
+        replicate_modules = [self._initialised(prepared_fit) for prepared_fit in prepared]
+        weights = torch.stack(
+            [layout.flatten(replicate_module) for replicate_module in replicate_modules]
+        ).to(device)
+        buffers = stack(
+            [dict(replicate_module.named_buffers()) for replicate_module in replicate_modules],
+            device,
+        )
         module = module.to(device)
-        problems = [one.problem for one in prepared]
+        problems = [prepared_fit.problem for prepared_fit in prepared]
         result = fit(
             self,
             module,
@@ -320,13 +328,16 @@ class NetworkMethod(Network):
         checkpoint: Checkpoint | None,
     ) -> list[FittedNetwork]:
         where = set_up_device(device)
-        prepared = [self.prepare(one) for one in inputs]
+        prepared = [self.prepare(fit_inputs) for fit_inputs in inputs]
         # Only replicates of one architecture share a matrix of weights.
         same_architecture: dict[tuple[Any, ...], list[int]] = {}
-        for number, one in enumerate(prepared):
-            key: tuple[Any, ...] = (one.architecture.modalities, one.architecture.switches)
+        for number, prepared_fit in enumerate(prepared):
+            key: tuple[Any, ...] = (
+                prepared_fit.architecture.modalities,
+                prepared_fit.architecture.switches,
+            )
             if self.replicates == "apart":
-                key += (tuple(one.architecture.sizes.items()),)
+                key += (tuple(prepared_fit.architecture.sizes.items()),)
             same_architecture.setdefault(key, []).append(number)
         fitted: dict[int, FittedNetwork] = {}
         for numbers in same_architecture.values():
@@ -344,23 +355,23 @@ class NetworkMethod(Network):
         self, prepared: PreparedFit, module: nn.Module, result: Fit, row: int, device: torch.device
     ) -> FittedNetwork:
         """Return the network of one replicate without the padding of its neighbours."""
-        own = self.network(prepared.architecture).to(device)
+        replicate_module = self.network(prepared.architecture).to(device)
         return FittedNetwork(
             method=self,
             architecture=prepared.architecture,
-            module=own,
+            module=replicate_module,
             modalities=prepared.architecture.modalities,
             preparation=prepared.inputs.preparation,
             fixed=fixed_of(self, prepared.problem, device),
             slot=prepared.problem.slot,
-            row=Layout(module).trim(result.weights[row], Layout(own)),
+            row=Layout(module).trim(result.weights[row], Layout(replicate_module)),
             buffers={name: value[row] for name, value in result.buffers.items()},
             history=result.history[row],
             best_epoch=result.best_epoch[row],
             device=device.type,
             notes=list(prepared.notes),
             phase_weights={
-                name: Layout(module).trim(value[row], Layout(own))
+                name: Layout(module).trim(value[row], Layout(replicate_module))
                 for name, value in result.phase_weights.items()
             },
         )

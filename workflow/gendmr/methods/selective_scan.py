@@ -66,7 +66,7 @@ def by_kernel(
     d: Tensor,
 ) -> Tensor:  # fmt: skip
     """Return the same as `selective_scan` by mamba-ssm's kernel, which has the sequence last."""
-    across = [one.transpose(1, 2).contiguous() for one in (x, delta, b, c)]
+    across = [tensor.transpose(1, 2).contiguous() for tensor in (x, delta, b, c)]
     y = kernel(across[0], across[1], a, across[2], across[3], d)  # (batch, channel, step)
     return y.transpose(1, 2)
 
@@ -103,12 +103,12 @@ class _Scan(torch.autograd.Function):
             after = torch.stack(states)  # (step, batch, channel, state)
             before = torch.cat([starts[number][None], after[:-1]])
             # What each output asks of its state: (step, batch, channel, state).
-            asked = torch.einsum("btd,btn->tbdn", grad[:, chunk], c_)
+            state_grad = torch.einsum("btd,btn->tbdn", grad[:, chunk], c_)
             of_states = []
-            for wanted, factor in zip(
-                reversed(asked.unbind(0)), reversed(decay.unbind(0)), strict=True
+            for step_grad, factor in zip(
+                reversed(state_grad.unbind(0)), reversed(decay.unbind(0)), strict=True
             ):
-                of_states.append(wanted + carried)
+                of_states.append(step_grad + carried)
                 carried = of_states[-1] * factor
             of_state = torch.stack(of_states[::-1])
             grad_c[:, chunk] = torch.einsum("btd,tbdn->btn", grad[:, chunk], after)
@@ -127,9 +127,9 @@ def _chunks(steps: int) -> list[slice]:
 
 def _terms(x: Tensor, delta: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Return what multiplies the state and what is added, (step, batch, channel, state)."""
-    moved = delta.transpose(0, 1)
-    decay = torch.exp(moved[..., None] * a)
-    drive = (moved * x.transpose(0, 1))[..., None] * b.transpose(0, 1)[:, :, None]
+    steps_first = delta.transpose(0, 1)
+    decay = torch.exp(steps_first[..., None] * a)
+    drive = (steps_first * x.transpose(0, 1))[..., None] * b.transpose(0, 1)[:, :, None]
     return decay, drive
 
 
@@ -190,5 +190,5 @@ class MambaBlock(nn.Module):
         step, b, c = self.x_proj(x).split([self.rank, self.states, self.states], dim=-1)
         delta = functional.softplus(self.dt_proj(step))  # (batch, step, inner)
         y = selective_scan(x, delta, -torch.exp(self.A_log), b, c, self.D)
-        mixed: Tensor = self.out_proj(y * functional.silu(gate))  # (batch, step, width)
-        return mixed
+        output: Tensor = self.out_proj(y * functional.silu(gate))  # (batch, step, width)
+        return output

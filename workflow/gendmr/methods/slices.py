@@ -102,7 +102,7 @@ class SliceRows:
         """
         index = np.asarray(index)
         tensors = self.read(index)
-        share = self._kept_or(index, self._shares, self.outcome.read)
+        share = self._cached_or_read(index, self._shares, self.outcome.read)
         weight = self.preparation.task.weights(self.outcome.take(index)).astype(np.float32)
         tensors[f"{TARGET}share"] = torch.from_numpy(share)
         tensors["weight"] = torch.from_numpy(weight)
@@ -113,7 +113,7 @@ class SliceRows:
         index = np.asarray(index)
         where = torch.from_numpy(self.person[index])
         tensors: Tensors = {
-            SLICE: torch.from_numpy(self._kept_or(index, self._images, self._read_images)),
+            SLICE: torch.from_numpy(self._cached_or_read(index, self._images, self._read_images)),
             KNOWN: torch.from_numpy(self.slices.known[self.person[index]]),
         }
         return {**tensors, **{name: value[where] for name, value in self.designs.items()}}
@@ -123,12 +123,12 @@ class SliceRows:
         slices, person = self.slices, self.person[index]
         shape = (len(index), len(slices.names), slices.side, slices.side)
         images = np.zeros(shape, dtype=np.float32)
-        for one in np.unique(person):
-            mine = np.flatnonzero(person == one)
-            images[mine] = slices.read_slices(int(one), self.place[index[mine]])
+        for number in np.unique(person):
+            rows = np.flatnonzero(person == number)
+            images[rows] = slices.read_slices(int(number), self.place[index[rows]])
         return images
 
-    def _kept_or(
+    def _cached_or_read(
         self,
         index: np.ndarray,
         cached: dict[int, np.ndarray],
@@ -144,8 +144,10 @@ class SliceRows:
         read : callable
             Of those that are not cached.
         """
-        fresh = np.array([row for row in np.unique(index).tolist() if row not in cached], dtype=int)
-        values = dict(zip(fresh.tolist(), read(fresh), strict=True)) if len(fresh) else {}
+        uncached = np.array(
+            [row for row in np.unique(index).tolist() if row not in cached], dtype=int
+        )
+        values = dict(zip(uncached.tolist(), read(uncached), strict=True)) if len(uncached) else {}
         for row, value in values.items():
             if len(cached) * value.nbytes < KEPT:
                 cached[row] = value
@@ -184,10 +186,13 @@ def balanced(empty: float) -> BatchSource:
     def source(problem: FitProblem, phase: str, epoch: int, size: int) -> Iterator[Piece]:
         rows = training_rows(problem)
         random = generator(problem.seed, "batches", phase, epoch)
-        lesion, rest = np.flatnonzero(rows.outcome.lesion), np.flatnonzero(~rows.outcome.lesion)
-        count = min(len(rest), round(empty * len(lesion)))
+        lesion, without_lesion = (
+            np.flatnonzero(rows.outcome.lesion),
+            np.flatnonzero(~rows.outcome.lesion),
+        )
+        count = min(len(without_lesion), round(empty * len(lesion)))
         order = random.permutation(
-            np.concatenate([lesion, random.choice(rest, count, replace=False)])
+            np.concatenate([lesion, random.choice(without_lesion, count, replace=False)])
         )
         for index in np.array_split(order, max(-(-len(order) // size), 1)):
             yield Piece(index)
@@ -237,8 +242,8 @@ class SliceNetwork(NetworkMethod):
     ) -> dict[str, int]:
         """Return numbers of channels and pixels, and of instances of other modalities."""
         rows = training_rows(problem)
-        others = {name: len(inputs.preparation.instances(name)) for name in rows.others}
-        return {"channels": len(rows.slices.names), "side": rows.slices.side, **others}
+        other_sizes = {name: len(inputs.preparation.instances(name)) for name in rows.others}
+        return {"channels": len(rows.slices.names), "side": rows.slices.side, **other_sizes}
 
     def phases(self, module: torch.nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
         """Return one phase, of slices with and without a lesion in equal parts."""
@@ -254,8 +259,8 @@ class SliceNetwork(NetworkMethod):
         device = fitted.row.device
 
         def of(person: int) -> np.ndarray:
-            one = people.take(np.array([person]))
-            rows = self.rows(one, fitted.preparation, fitted.modalities)
+            subset = people.take(np.array([person]))
+            rows = self.rows(subset, fitted.preparation, fitted.modalities)
             maps = []
             for piece in in_order(len(rows), self.optimisation.batch_size):
                 batch = {name: value.to(device) for name, value in rows.read(piece.rows).items()}

@@ -52,10 +52,10 @@ def transform_of(name: str) -> type[Transform]:
 
 def aligner_of(name: str) -> Callable[..., FoundInstances]:
     """Return what finds the instances of a model in another cohort."""
-    own = f"gendmr.modalities.{name}.alignment"
-    if importlib.util.find_spec(own) is None:
-        own = "gendmr.modalities.alignment"
-        align: Callable[..., FoundInstances] = importlib.import_module(own).align_names
+    module = f"gendmr.modalities.{name}.alignment"
+    if importlib.util.find_spec(module) is None:
+        module = "gendmr.modalities.alignment"
+        align: Callable[..., FoundInstances] = importlib.import_module(module).align_names
     else:
-        align = importlib.import_module(own).ALIGN
+        align = importlib.import_module(module).ALIGN
     return align

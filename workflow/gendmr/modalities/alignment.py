@@ -85,7 +85,7 @@ class AlignedReader(ArrayReader):
         super().__init__(path, modality, people, present)
         self.instances = wanted
         self.alignment = alignment
-        self.anybody = bool(present.any())
+        self.has_people = bool(present.any())
 
     def array(
         self, variable: str, index: np.ndarray, columns: np.ndarray | None = None
@@ -93,20 +93,20 @@ class AlignedReader(ArrayReader):
         """Return a variable of the people at `index`, missing where the file lacks an instance."""
         declared = self.modality.schema[variable]
         of_instances = self.modality.name in declared.dims
-        if not self.anybody:
+        if not self.has_people:
             kind = np.dtype(object if declared.dtype == "text" else declared.dtype)
             shape = (len(index), len(self.instances)) if of_instances else (len(index),)
             values = np.full(shape, missing_value(declared), dtype=kind)
             return values if columns is None or not of_instances else values[:, columns]
         if not of_instances or len(declared.dims) > 2:
             return super().array(variable, index, columns)
-        chosen = np.arange(len(self.instances)) if columns is None else np.asarray(columns)
-        places, missing = self.alignment.places[chosen], missing_value(declared)
+        selected = np.arange(len(self.instances)) if columns is None else np.asarray(columns)
+        places, missing = self.alignment.places[selected], missing_value(declared)
         matched = places >= 0
         stored = super().array(variable, index, places[matched])
-        values = np.full((len(index), len(chosen)), missing, dtype=stored.dtype)
+        values = np.full((len(index), len(selected)), missing, dtype=stored.dtype)
         values[:, matched] = stored
-        reflected = self.alignment.reflected[chosen]
+        reflected = self.alignment.reflected[selected]
         if variable == self.modality.main and reflected.any():
             part = values[:, reflected]
             values[:, reflected] = np.where(part == missing, part, self.alignment.span - part)

@@ -46,10 +46,10 @@ class ArrayTransform(UnselectedTransform):
         values = train.require("train").having(name).array(name, cls.modality.main)
         low, high = limits(values)
         values = inside(values, low, high)
-        known = np.isfinite(values)
-        count = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, values, 0.0).sum(axis=0) / count
-        scale = np.sqrt(np.where(known, (values - mean) ** 2, 0.0).sum(axis=0) / count)
+        finite = np.isfinite(values)
+        count = np.maximum(finite.sum(axis=0), 1)
+        mean = np.where(finite, values, 0.0).sum(axis=0) / count
+        scale = np.sqrt(np.where(finite, (values - mean) ** 2, 0.0).sum(axis=0) / count)
         varies = scale > 1e-9 * (np.abs(mean) + 1e-12)
         notes = []
         if not varies.all():

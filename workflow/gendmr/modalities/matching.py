@@ -115,34 +115,34 @@ def strip_sub_prefix(identifier: str) -> str:
     return identifier.removeprefix("sub-")
 
 
-def genotype_ids(fid: Sequence[str], iid: Sequence[str], which: str) -> list[str]:
+def genotype_ids(fid: Sequence[str], iid: Sequence[str], scheme: str) -> list[str]:
     """Return the identifier of each row of a .fam that stands for the person.
 
     Parameters
     ----------
     fid, iid : sequence of str
         The first two columns.
-    which : str
+    scheme : str
         `IID`, `FID` or `FID_IID` (joined by `_`).
     """
-    if which == "IID":
+    if scheme == "IID":
         return list(iid)
-    if which == "FID":
+    if scheme == "FID":
         return list(fid)
     return [f"{family}_{person}" for family, person in zip(fid, iid, strict=True)]
 
 
-def hint(key: str, others: Mapping[str, Sequence[str]]) -> str:
+def hint(key: str, identifiers_by_key: Mapping[str, Sequence[str]]) -> str:
     """Return what may be the same person on the other side, or an empty text.
 
     Parameters
     ----------
     key : str
         A key that joins nothing.
-    others : mapping
+    identifiers_by_key : mapping
         From `group_normalised` of the other side's identifiers.
     """
-    similar = others.get(_LOOSE.key(key), ())
+    similar = identifiers_by_key.get(_LOOSE.key(key), ())
     if len(similar) != 1:
         return ""
     for count in range(1, len(DIFFERENCES) + 1):
@@ -200,20 +200,20 @@ def check_overlap(
         With both sizes, the overlap, examples of both sides, and, found by trying, the likely
         cause and the setting that mends it.
     """
-    ours = {matching.key(identifier) for identifier in listed}
-    theirs = {matching.key(identifier) for identifier in identifiers[used]}
-    smaller = min(len(ours), len(theirs))
-    overlap = len(ours & theirs)
+    listed_keys = {matching.key(identifier) for identifier in listed}
+    found_keys = {matching.key(identifier) for identifier in identifiers[used]}
+    smaller = min(len(listed_keys), len(found_keys))
+    overlap = len(listed_keys & found_keys)
     if smaller == 0 or (overlap > 0 and overlap >= minimum * smaller):
         return
     cause, next_step = _likely_cause(listed, identifiers, used, matching, overlap)
     raise IdentifierError(
         f"{overlap} people of {found_in} are in {listed_in}: {overlap / smaller:.0%} of the smaller"
         f" of the two (cohort.minimum_overlap: {minimum:.0%})\n"
-        f"  {found_in}: {len(theirs)} people, first {first_few(sorted(theirs - ours), 3)}"
-        f" (without a match)\n"
-        f"  {listed_in}: {len(ours)} people, first {first_few(sorted(ours - theirs), 3)}"
-        f" (without a match)",
+        f"  {found_in}: {len(found_keys)} people, first"
+        f" {first_few(sorted(found_keys - listed_keys), 3)} (without a match)\n"
+        f"  {listed_in}: {len(listed_keys)} people, first"
+        f" {first_few(sorted(listed_keys - found_keys), 3)} (without a match)",
         cause=cause,
         next_step=next_step,
     )
@@ -231,19 +231,19 @@ def _likely_cause(
     extra = [name for name in DIFFERENCES if name not in matching.ignore]
     subsets = list(chain.from_iterable(combinations(extra, n) for n in range(len(extra) + 1)))
     best: tuple[int, int, str, str] = (-overlap, 0, "", "")
-    for way, ignored, prefix in product(identifiers, subsets, ["", *sorted(prefixes)]):
+    for scheme, ignored, prefix in product(identifiers, subsets, ["", *sorted(prefixes)]):
         trial = replace(
             matching,
             ignore=matching.ignore + ignored,
             strip=matching.strip + ((prefix,) if prefix else ()),
         )
-        ours = {trial.key(identifier) for identifier in listed}
-        theirs = {trial.key(identifier) for identifier in identifiers[way]}
-        joined = len(ours & theirs)
+        listed_keys = {trial.key(identifier) for identifier in listed}
+        found_keys = {trial.key(identifier) for identifier in identifiers[scheme]}
+        n_joined = len(listed_keys & found_keys)
         causes, settings = [], []
-        if way != used:
-            causes.append(f"participants.tsv holds the {way.replace('_', ' and ')} of the .fam")
-            settings.append(f"cohort.genotype_id: {way}")
+        if scheme != used:
+            causes.append(f"participants.tsv holds the {scheme.replace('_', ' and ')} of the .fam")
+            settings.append(f"cohort.genotype_id: {scheme}")
         if ignored:
             causes.append(
                 "identifiers differ in " + " and ".join(DIFFERENCES[name] for name in ignored)
@@ -252,8 +252,8 @@ def _likely_cause(
         if prefix:
             causes.append(f"one side begins with {prefix!r}")
             settings.append(f'cohort.strip: ["{prefix}"]')
-        outcome = (-joined, len(settings), "; ".join(causes), " and ".join(settings))
-        if outcome[:2] < best[:2] and joined > overlap:
+        outcome = (-n_joined, len(settings), "; ".join(causes), " and ".join(settings))
+        if outcome[:2] < best[:2] and n_joined > overlap:
             best = outcome
     if best[2]:
         return best[2], f"set {best[3]}: then {-best[0]} join"
@@ -270,7 +270,7 @@ def _prefixes(identifiers: Sequence[str]) -> set[str]:
     if len(names) < 2:
         return set()
     first, last = min(names), max(names)
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
-    whole = first[:same]
+    n_shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    whole = first[:n_shared]
     letters = re.match(r"[^\W\d_]*", whole)
     return {whole.rstrip("0123456789"), letters[0] if letters else ""} - {""}

@@ -52,14 +52,12 @@ class MeasuredSource:
         table = read_table(sources["quality"], QUALITY, extra=True, key="participant_id")
         for row in table.to_dict("records"):
             label, reason = strip_sub_prefix(str(row["participant_id"])), str(row["reason"])
-            because = "" if reason in {"", MISSING} else f": {reason}"
+            suffix = "" if reason in {"", MISSING} else f": {reason}"
             if matching.key(label) not in names:
-                attrition.add(
-                    [label], f"scan {row['status']}", f"no {self.modality.label}{because}"
-                )
+                attrition.add([label], f"scan {row['status']}", f"no {self.modality.label}{suffix}")
             elif row["outlier"]:
                 flagged.append(label)
-                attrition.add([label], "flagged", f"outlier, kept{because}")
+                attrition.add([label], "flagged", f"outlier, kept{suffix}")
         return self.listing(names, where, attrition.table(), flagged)
 
     def identifiers(self, where: str) -> list[str]:

@@ -48,7 +48,7 @@ class ArrayReader:
         self.path = path
         self.modality = modality
         self._rows = np.full(len(people), -1, dtype=np.int64)
-        self._kept: dict[str, np.ndarray] = {}
+        self._cached: dict[str, np.ndarray] = {}
         if present.any():
             with self._open() as stored:
                 index = pd.Index(texts(stored["participant"][:]))
@@ -94,21 +94,21 @@ class ArrayReader:
                 return self._checked(variable, self._spread(values, index, declared))
         if len(declared.dims) >= 3:
             return self._bags(variable, index, columns)
-        if variable not in self._kept:
+        if variable not in self._cached:
             with self._open() as stored:
                 size = stored[variable].shape[1] * stored[variable].dtype.itemsize
             if size * len(self._rows) <= KEPT:
-                everybody = np.arange(len(self._rows))
-                self._kept[variable] = self._read(variable, everybody, None)
-        if variable in self._kept:
-            values = self._kept[variable][index]
+                all_rows = np.arange(len(self._rows))
+                self._cached[variable] = self._read(variable, all_rows, None)
+        if variable in self._cached:
+            values = self._cached[variable][index]
             return np.asarray(values if columns is None else values[:, columns])
         return self._read(variable, index, columns)
 
     def blocks(self, variable: str, index: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Give a variable (n, instance) some instances at a time; see `Subset.blocks`."""
-        if variable in self._kept:
-            values = self._kept[variable]
+        if variable in self._cached:
+            values = self._cached[variable]
             for start in range(0, values.shape[1], COLUMNS):
                 yield start, values[index, start : start + COLUMNS]
             return
@@ -123,15 +123,15 @@ class ArrayReader:
     ) -> np.ndarray:
         """Return a variable (n, instance, ...), read person by person; a small one is kept."""
         declared = self.modality.schema[variable]
-        if variable in self._kept:
-            values = self._kept[variable][index]
+        if variable in self._cached:
+            values = self._cached[variable][index]
             return np.asarray(values if columns is None else values[:, columns])
         with self._open() as stored:
             data = stored[variable]
             size = data.dtype.itemsize * int(np.prod(data.shape[1:], dtype=np.int64))
             small = size * len(self._rows) <= KEPT
             if small and (len(index) < len(self._rows) or columns is not None):
-                self._kept[variable] = self._bags(variable, np.arange(len(self._rows)))
+                self._cached[variable] = self._bags(variable, np.arange(len(self._rows)))
                 return self._bags(variable, index, columns)
             count = data.shape[1] if columns is None else len(columns)
             shape = (len(index), count, *data.shape[2:])
@@ -149,17 +149,17 @@ class ArrayReader:
         """Read block by block: only blocks with an instance that is asked for."""
         with self._open() as stored:
             data = stored[variable]
-            chosen = np.arange(data.shape[1]) if columns is None else np.asarray(columns)
-            values = np.empty((len(index), len(chosen)), dtype=data.dtype)
-            order = np.argsort(chosen, kind="stable")
+            selected = np.arange(data.shape[1]) if columns is None else np.asarray(columns)
+            values = np.empty((len(index), len(selected)), dtype=data.dtype)
+            order = np.argsort(selected, kind="stable")
             edges = np.arange(0, data.shape[1] + COLUMNS, COLUMNS)
-            starts = np.searchsorted(chosen[order], edges)
+            starts = np.searchsorted(selected[order], edges)
             for block, start in enumerate(edges[:-1]):
                 places = order[starts[block] : starts[block + 1]]
                 if places.size:
                     stop = min(int(start) + COLUMNS, data.shape[1])
                     part = self._block(variable, data, index, int(start), stop)
-                    values[:, as_slice(places)] = part[:, as_slice(chosen[places] - start)]
+                    values[:, as_slice(places)] = part[:, as_slice(selected[places] - start)]
         return values
 
     def _block(

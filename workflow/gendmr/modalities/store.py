@@ -74,7 +74,10 @@ def attributions_schema(modalities: Sequence[str] | None = None) -> Schema:
             f"seed_abs_mean_{name}": Variable(
                 of_seeds, "float32", "", f"by seed: {MEAN}", not_negative, True
             ),
-            **{one: replace(modality.schema[one], optional=True) for one in modality.named},
+            **{
+                coordinate: replace(modality.schema[coordinate], optional=True)
+                for coordinate in modality.named
+            },
         }
     return schema
 

@@ -49,7 +49,9 @@ class Subset:
     index: np.ndarray
 
     def __repr__(self) -> str:
-        counts = [f"{int(who.sum())} with {name}" for name, who in self.present.items()]
+        counts = [
+            f"{int(has_modality.sum())} with {name}" for name, has_modality in self.present.items()
+        ]
         return f"Subset({self.role}: {', '.join([f'{len(self)} people', *counts])})"
 
     def __len__(self) -> int:
@@ -81,7 +83,7 @@ class Subset:
             family=self.family[places],
             outcome=self.outcome.take(places),
             covariates=self.covariates.iloc[places].reset_index(drop=True),
-            present={name: who[places] for name, who in self.present.items()},
+            present={name: has_modality[places] for name, has_modality in self.present.items()},
             index=self.index[places],
         )
 

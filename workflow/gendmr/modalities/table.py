@@ -69,12 +69,12 @@ class TableSource:
 
         path = sources[self.source]
         table, columns, numbers = self._read(path)
-        chosen = Matching.of(cohort).rows(table[KEY].tolist(), people, path)
-        values = numbers[[row for row, _ in chosen]]
+        selected = Matching.of(cohort).rows(table[KEY].tolist(), people, path)
+        values = numbers[[row for row, _ in selected]]
         dataset = xr.Dataset(
             {self.modality.main: (("participant", self.modality.name), values)},
             coords={
-                "participant": np.array([name for _, name in chosen], dtype=object),
+                "participant": np.array([name for _, name in selected], dtype=object),
                 self.modality.name: np.array(columns, dtype=object),
             },
         )
@@ -97,9 +97,9 @@ class TableSource:
         values = np.empty((len(table), len(columns)))
         for place, name in enumerate(columns):
             texts = table[name].str.strip()
-            known = ~texts.isin(["", MISSING])
-            numbers = numbers_in(texts.where(known, ""))
-            wrong = texts[known & numbers.isna()]
+            filled = ~texts.isin(["", MISSING])
+            numbers = numbers_in(texts.where(filled, ""))
+            wrong = texts[filled & numbers.isna()]
             if len(wrong):
                 raise ModalityError(
                     f"{path}: column {name}: {len(wrong)} values are no numbers:"

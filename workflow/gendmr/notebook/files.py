@@ -89,8 +89,8 @@ class StudyFiles:
     def runs(self, method: str = "*") -> list[Path]:
         """Return run.json of the trained folds, by method, repeat and fold."""
         paths = (self.folder / "training").glob(f"{method}/repeat-*/fold-*/run.json")
-        done = [path for path in paths if path.with_name("predictions.tsv").is_file()]
-        return sorted(done, key=lambda path: (path.parents[2].name, *place_of(path)))
+        finished = [path for path in paths if path.with_name("predictions.tsv").is_file()]
+        return sorted(finished, key=lambda path: (path.parents[2].name, *place_of(path)))
 
     def planned_folds(self) -> set[tuple[int, int]]:
         """Return repeat and fold of all folds of the study; nothing before people are divided."""
@@ -102,11 +102,11 @@ class StudyFiles:
         folds = [name.removeprefix("inner_") for name in names if name.startswith("inner_")]
         return {(int(r), int(fold)) for r in splits["repeat"].unique() for fold in folds}
 
-    def unknown(self, kind: str, name: str, known: list[str]) -> InputFileError:
+    def unknown(self, kind: str, name: str, known_names: list[str]) -> InputFileError:
         """Return the error of a name that leads nowhere; `kind` is table, figure or method."""
         return InputFileError(
-            f"{self.folder}: no {kind} {name!r}; there are {first_few(known) or 'none'}"
-            f"{did_you_mean([name], known)}",
+            f"{self.folder}: no {kind} {name!r}; there are {first_few(known_names) or 'none'}"
+            f"{did_you_mean([name], known_names)}",
             cause="a misspelt name, or a step that has not run yet",
             next_step=f"take a name of study.{kind}s{'' if kind == 'method' else '()'}",
         )
@@ -120,13 +120,13 @@ def place_of(run: Path) -> tuple[int, int]:
 def _no_study(folder: Path) -> InputFileError:
     below = sorted({path.parents[1].name for path in folder.glob("*/training/*")})
     if below:
-        where = f"there are studies below it: {first_few(below)}"
+        finding = f"there are studies below it: {first_few(below)}"
         step = f'gendmr.open("{folder / below[0]}")'
     else:
-        where = "no training/, cohort/ or other stage"
+        finding = "no training/, cohort/ or other stage"
         step = "name the folder results/<study>; a run makes it: make run CONFIG=<configuration>"
     return InputFileError(
-        f"{folder}: holds no results of a study; {where}",
+        f"{folder}: holds no results of a study; {finding}",
         cause="another folder than results/<study>, or a study that has not run yet",
         next_step=step,
     )

@@ -28,9 +28,9 @@ def command_for(folder: Path, target: str = "") -> str:
     configuration = configuration_of(root, folder.name)
     # The rules lie in a checkout, or in the package that was installed by name.
     program = "snakemake" if (root / "workflow" / "Snakefile").is_file() else "gendmr run"
-    named = "CONFIGURATION" if configuration is None else shlex.quote(configuration)
+    config_path = "CONFIGURATION" if configuration is None else shlex.quote(configuration)
     words = f"{program} {shlex.quote(f'results/{folder.name}/{target}')}" if target else program
-    return f"cd {shlex.quote(str(root))} && {words} --cores 2 --configfile {named}"
+    return f"cd {shlex.quote(str(root))} && {words} --cores 2 --configfile {config_path}"
 
 
 def configuration_of(root: Path, study: str) -> str | None:

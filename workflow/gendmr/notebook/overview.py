@@ -12,9 +12,9 @@ def folds_in_words(folds: pd.DataFrame) -> str:
     """Return methods with their finished folds: `ridge (5 folds), gendmr (3 of 5 folds)`."""
     words = []
     for method, rows in folds.groupby("method", sort=False):
-        done = int(rows["finished"].sum())
-        of = "" if done == len(rows) else f" of {len(rows)}"
-        words.append(f"{method} ({done}{of} {'fold' if len(rows) == 1 else 'folds'})")
+        n_finished = int(rows["finished"].sum())
+        of = "" if n_finished == len(rows) else f" of {len(rows)}"
+        words.append(f"{method} ({n_finished}{of} {'fold' if len(rows) == 1 else 'folds'})")
     return ", ".join(words) or "none yet"
 
 

@@ -111,12 +111,12 @@ class OpenedStudy:
         keys = ("outcome", "n_train", "n_validation", "n_held_out")
         rows = []
         for name in [self._files.method(method)] if method is not None else self.methods:
-            done = {place_of(path): path for path in self._files.runs(name)}
-            for repeat, fold in sorted(done.keys() | self._files.planned_folds()):
+            finished = {place_of(path): path for path in self._files.runs(name)}
+            for repeat, fold in sorted(finished.keys() | self._files.planned_folds()):
                 row = {"method": name, "repeat": repeat, "fold": fold}
-                row["finished"] = (repeat, fold) in done
+                row["finished"] = (repeat, fold) in finished
                 if row["finished"]:
-                    record = read_json(done[repeat, fold].with_name("fold.json"))
+                    record = read_json(finished[repeat, fold].with_name("fold.json"))
                     row |= {key: record.get(key) for key in keys}
                 rows.append(row)
         return pd.DataFrame(rows, columns=["method", "repeat", "fold", "finished", *keys])
@@ -163,11 +163,11 @@ class OpenedStudy:
             *self.folder.glob("*/figures/*.png"),
             *self.folder.glob("ranking/*/figures/*.png"),
         ]
-        named = {
+        path_of = {
             f"{path.parents[1].relative_to(self.folder).as_posix()}/{path.stem}": path
             for path in paths
         }
-        return [Figure(name, path) for name, path in sorted(named.items()) if part in name]
+        return [Figure(name, path) for name, path in sorted(path_of.items()) if part in name]
 
     @property
     def report(self) -> Path:
@@ -178,8 +178,8 @@ class OpenedStudy:
         InputFileError
             It is not there yet.
         """
-        whole = self.folder / "report" / "report.html"
-        return whole if whole.is_file() else self._files.need("report/summary.html")
+        page = self.folder / "report" / "report.html"
+        return page if page.is_file() else self._files.need("report/summary.html")
 
     # -- people ----------------------------------------------------------------------------------
 
@@ -279,13 +279,13 @@ class OpenedStudy:
         InputFileError
             The method ranks no such thing, or has not been ranked yet.
         """
-        known = self.rankings(method)
-        if known and of not in known:
+        names = self.rankings(method)
+        if names and of not in names:
             raise InputFileError(
                 f"{self.folder}: no {of!r} in the ranking of {method!r}; there are"
-                f" {first_few(known)}{did_you_mean([of], known)}",
+                f" {first_few(names)}{did_you_mean([of], names)}",
                 cause="the method does not read what they are made of",
-                next_step=f"study.ranking({method!r}, {known[0]!r}), or another method of"
+                next_step=f"study.ranking({method!r}, {names[0]!r}), or another method of"
                 f" study.methods",
             )
         return read_rows(self._files.need(f"ranking/{method}/{of}.tsv"), first=True)

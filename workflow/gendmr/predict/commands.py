@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 if TYPE_CHECKING:
-    from gendmr.predict.matching import Known
+    from gendmr.predict.matching import TrainingPeople
 
 PATH = click.Path(exists=True, path_type=Path)
 
@@ -42,6 +42,7 @@ class FoldNumbers(click.ParamType[tuple[int, int]]):
 )
 @click.option(
     "--known",
+    "training_people",
     default="refuse",
     show_default=True,
     type=click.Choice(["refuse", "leave-out", "other-people"]),
@@ -54,7 +55,7 @@ def group(
     methods: tuple[str, ...],
     fold: tuple[int, int] | None,
     overlap: float,
-    known: str,
+    training_people: str,
     output: Path | None,
 ) -> None:
     """Apply the models of RESULTS (results/<study>, or a model.safetensors) to other people."""
@@ -67,9 +68,9 @@ def group(
         methods=methods,
         fold=fold,
         overlap=overlap,
-        known=cast("Known", known),
+        training_people=cast("TrainingPeople", training_people),
         progress=click.echo,
     )
-    for one in predictions:
-        for note in one.notes:
-            click.echo(f"  note ({one.method}): {note}")
+    for prediction in predictions:
+        for note in prediction.notes:
+            click.echo(f"  note ({prediction.method}): {note}")

@@ -18,7 +18,7 @@ from gendmr.predict.cohort import OtherCohort
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.training.model import FoldModel, checksum_of
 
-Known = Literal["refuse", "leave-out", "other-people"]
+TrainingPeople = Literal["refuse", "leave-out", "other-people"]
 FAR_SHARE = 0.5  # of people, or of instances, that are far: no chance, but another unit
 FAR_SD = 3.0
 
@@ -83,11 +83,11 @@ def match(model: FoldModel, cohort: OtherCohort, least: float) -> Matched:
             continue
         alignments[name] = _aligned(cohort, name, axis)
         overlap += _overlap(model, name, alignments[name], axis)
-    few = [row for row in overlap if float(str(row["share"])) < least]
-    if few:
+    insufficient = [row for row in overlap if float(str(row["share"])) < least]
+    if insufficient:
         listed = [
             f"{row['matched']} of {row['instances']} {row['modality']} ({row['use']})"
-            for row in few
+            for row in insufficient
         ]
         raise ModelError(
             f"{cohort.folder}: too little of what {model.method} reads is there: "
@@ -107,13 +107,17 @@ def _aligned(cohort: OtherCohort, name: str, axis: pd.DataFrame) -> FoundInstanc
 
     def mean(places: np.ndarray) -> np.ndarray:
         values = reader.array(main, everybody, places).astype(np.float64)
-        known = values >= 0
+        has_value = values >= 0
         with np.errstate(invalid="ignore"):
-            total = np.where(known, values, 0).sum(axis=0)
-            return np.asarray(total / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
+            total = np.where(has_value, values, 0).sum(axis=0)
+            return np.asarray(
+                total / np.where(has_value.any(axis=0), has_value.sum(axis=0), np.nan)
+            )
 
-    others = [column for column in axis if column != name]
-    alignment: FoundInstances = aligner_of(name)(axis[[name, *others]], reader.instances, mean)
+    further_columns = [column for column in axis if column != name]
+    alignment: FoundInstances = aligner_of(name)(
+        axis[[name, *further_columns]], reader.instances, mean
+    )
     return alignment
 
 
@@ -121,9 +125,9 @@ def _overlap(
     model: FoldModel, name: str, alignment: FoundInstances, axis: pd.DataFrame
 ) -> list[dict[str, object]]:
     """Return rows of overlap.tsv: of what a method reads, and of what it is only adjusted by."""
-    read = np.zeros(len(axis), dtype=bool)
-    read[model.preparation.transforms[name].columns] = True
-    uses = {"read": read, "adjustment": ~read}
+    is_read = np.zeros(len(axis), dtype=bool)
+    is_read[model.preparation.transforms[name].columns] = True
+    uses = {"read": is_read, "adjustment": ~is_read}
     if name not in model.preparation.reads:
         uses = {"adjustment": np.ones(len(axis), dtype=bool)}
     rows: list[dict[str, object]] = []
@@ -154,9 +158,9 @@ def _overlap(
 def _compare_attributes(model: FoldModel, cohort: OtherCohort, name: str) -> list[str]:
     """Refuse files that cannot be compared; return notes on what differs besides."""
     modality, notes = modality_of(name), []
-    before, after = model.attributes.get(name, {}), cohort.reader(name).attributes
-    for attribute in sorted(before.keys() & after.keys()):
-        first, second = before[attribute], after[attribute]
+    trained, offered = model.attributes.get(name, {}), cohort.reader(name).attributes
+    for attribute in sorted(trained.keys() & offered.keys()):
+        first, second = trained[attribute], offered[attribute]
         if first == second or not first or not second:
             continue
         if attribute in modality.agreeing:
@@ -175,30 +179,30 @@ def _compare_attributes(model: FoldModel, cohort: OtherCohort, name: str) -> lis
 
 def known_people(models: Sequence[FoldModel], cohort: OtherCohort) -> list[str]:
     """Return the people of a cohort on whom one of the models was trained or validated."""
-    known = frozenset().union(*(model.known for model in models))
-    return [str(name) for name in cohort.participants if checksum_of(str(name)) in known]
+    checksums = frozenset().union(*(model.known for model in models))
+    return [str(name) for name in cohort.participants if checksum_of(str(name)) in checksums]
 
 
 def without_known(
-    models: Sequence[FoldModel], cohort: OtherCohort, known: Known
+    models: Sequence[FoldModel], cohort: OtherCohort, training_people: TrainingPeople
 ) -> tuple[OtherCohort, list[str]]:
     """Return the cohort without people of the training set, and notes.
 
     Raises
     ------
     ModelError
-        There are such people, and `known` is `refuse`; or nobody is left.
+        There are such people, and `training_people` is `refuse`; or nobody is left.
     """
     shared = known_people(models, cohort)
     if not shared:
         return cohort, []
     method = models[0].method
-    if known == "other-people":
+    if training_people == "other-people":
         return cohort, [
             f"{len(shared)} people have identifiers of people on whom {method} was trained; they"
             " were declared to be others."
         ]
-    if known == "refuse":
+    if training_people == "refuse":
         raise ModelError(
             f"{method} was trained on {len(shared)} of {len(cohort)} people: {first_few(shared)}",
             cause="the cohorts overlap, or name different people alike",
@@ -236,25 +240,25 @@ def check_range(model: FoldModel, subset: Subset, people: PreparedSubset) -> Non
         having = subset.present[name]
         if not having.any() or not SECTIONS[name].shared:
             continue
-        what = [
-            f"{int((who & having).sum())} of {int(having.sum())} people have values beyond all"
-            f" limits ({measure})"
-            for measure, who in transform.beyond(subset).items()
-            if (who & having).sum() > FAR_SHARE * having.sum()
+        deviations = [
+            f"{int((is_beyond & having).sum())} of {int(having.sum())} people have values beyond"
+            f" all limits ({measure})"
+            for measure, is_beyond in transform.beyond(subset).items()
+            if (is_beyond & having).sum() > FAR_SHARE * having.sum()
         ]
         if name in people.values:
             design = model.preparation.design(people.take(having), name)
             centre = np.abs(np.median(design, axis=0))  # (instance, measure)
             far = int((centre > FAR_SD).any(axis=1).sum())
             if far > FAR_SHARE * len(centre):
-                what.append(
+                deviations.append(
                     f"the median person is more than {FAR_SD:g} SDs from the training mean in {far}"
                     f" of {len(centre)} {modality_of(name).instance}s"
                 )
-        if what:
+        if deviations:
             raise ModelError(
                 f"{subset.path(name)}: {modality_of(name).label} are far from those of the training"
-                f" people: {'; '.join(what)}",
+                f" people: {'; '.join(deviations)}",
                 cause="another unit (cm3 for mm3), or measurements of another kind or program",
                 next_step="bring measurements in the unit and of the program of the training"
                 " cohort",

@@ -34,13 +34,13 @@ def find_models(
     """
     if source.is_file():
         return {read_model(source).method: [source]}
-    where = "repeat-*/fold-*" if fold is None else f"repeat-{fold[0]}/fold-{fold[1]}"
+    pattern = "repeat-*/fold-*" if fold is None else f"repeat-{fold[0]}/fold-{fold[1]}"
     paths: dict[str, list[Path]] = {}
-    for path in sorted(source.glob(f"training/*/{where}/{FILE}")):
+    for path in sorted(source.glob(f"training/*/{pattern}/{FILE}")):
         paths.setdefault(path.parents[2].name, []).append(path)
     if not paths:
         raise InputFileError(
-            f"{source}: no training/<method>/{where}/{FILE}",
+            f"{source}: no training/<method>/{pattern}/{FILE}",
             cause="another folder than results/<study>, a study that has not run yet, or no such"
             " fold: repeats and folds count from 0",
             next_step="name the folder of a finished study, or a model.safetensors",

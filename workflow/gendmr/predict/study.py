@@ -15,7 +15,7 @@ from gendmr.files.atomic import write_json
 from gendmr.files.provenance import versions
 from gendmr.files.tables import write_table
 from gendmr.predict.cohort import OtherCohort
-from gendmr.predict.matching import Known, check_range, match, without_known
+from gendmr.predict.matching import TrainingPeople, check_range, match, without_known
 from gendmr.predict.models import find_models, read_models
 from gendmr.seeds import generator
 from gendmr.statistics.intervals import percentile_interval
@@ -61,7 +61,7 @@ def predict_study(
     methods: Sequence[str] = (),
     fold: tuple[int, int] | None = None,
     overlap: float = OVERLAP,
-    known: Known = "refuse",
+    training_people: TrainingPeople = "refuse",
     progress: Callable[[str], None] = lambda line: None,
 ) -> list[Prediction]:
     """Apply models to a cohort and write a folder per method.
@@ -80,7 +80,7 @@ def predict_study(
         None: the mean of all folds.
     overlap : float
         Share of the instances of each modality that must be there.
-    known : str
+    training_people : str
         What is done with people of the training set: `refuse`, `leave-out`, or `other-people` where
         equal identifiers are of different people.
     progress : callable
@@ -98,16 +98,16 @@ def predict_study(
         output = (source if source.is_dir() else source.parent) / "predict" / cohort.name
     predictions = []
     for method, files in paths.items():
-        one = _predict(read_models(files), cohort, overlap, known)
-        one.folder = output / method
-        _write(one, on, files)
-        progress(_line(one))
-        predictions.append(one)
+        prediction = _predict(read_models(files), cohort, overlap, training_people)
+        prediction.folder = output / method
+        _write(prediction, on, files)
+        progress(_line(prediction))
+        predictions.append(prediction)
     return predictions
 
 
 def _predict(
-    models: Sequence[FoldModel], cohort: OtherCohort, least: float, known: Known
+    models: Sequence[FoldModel], cohort: OtherCohort, least: float, training_people: TrainingPeople
 ) -> Prediction:
     if not models[0].preparation.task.n_outputs:
         raise ModelError(
@@ -116,7 +116,7 @@ def _predict(
             cause="the outcome is measured by a stage of the new cohort too",
             next_step="choose the methods of another outcome with --method",
         )
-    cohort, notes = without_known(models, cohort, known)
+    cohort, notes = without_known(models, cohort, training_people)
     overlap: list[dict[str, object]] = []
     rows = []
     for model in models:
@@ -148,8 +148,8 @@ def _predict(
         notes.append(f"Nobody's {task.label} is known in the new cohort: no metrics.")
     else:
         notes += [*left_out, *task.notes(outcome.take(outcome.known), "predicted")]
-    named = [name for name in task.columns if name in pooled]
-    pooled = pooled[["participant_id", "modalities", *named]]
+    columns = [name for name in task.columns if name in pooled]
+    pooled = pooled[["participant_id", "modalities", *columns]]
     table = pd.DataFrame(overlap)
     return Prediction(models[0].method, pooled, metrics, table, list(dict.fromkeys(notes)))
 
@@ -200,11 +200,11 @@ def _write(prediction: Prediction, on: Path, files: Sequence[Path]) -> None:
 
 
 def _line(prediction: Prediction) -> str:
-    said = f"{prediction.method}: {len(prediction.people)} people"
+    line = f"{prediction.method}: {len(prediction.people)} people"
     if len(prediction.overlap):
         share = prediction.overlap["share"].min()
         flipped = int(prediction.overlap["flipped"].max())
-        said += f", at least {share:.0%} of what each model reads is there, {flipped} flipped"
+        line += f", at least {share:.0%} of what each model reads is there, {flipped} flipped"
     for row in prediction.metrics[:1].itertuples():
-        said += f"; {row.metric} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
-    return f"{said}; {prediction.folder}"
+        line += f"; {row.metric} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
+    return f"{line}; {prediction.folder}"

@@ -16,11 +16,13 @@ def stratified_parts(people: PreparedSubset, parts: int, random: np.random.Gener
     names, code = np.unique(people.outcome.strata().astype(str), return_inverse=True)
     patterns = 2 ** len(people.present)
     stratum = (len(names) - 1 - code) * patterns + people.pattern_codes
-    families, first, back = np.unique(people.family, return_index=True, return_inverse=True)
+    families, first, family_of_person = np.unique(
+        people.family, return_index=True, return_inverse=True
+    )
     part = np.empty(len(families), dtype=np.int64)
     offset = 0
     for value in np.unique(stratum):
         members = random.permutation(np.flatnonzero(stratum[first] == value))
         part[members] = (np.arange(members.size) + offset) % parts
         offset += members.size
-    return np.asarray(part[back.reshape(-1)])
+    return np.asarray(part[family_of_person.reshape(-1)])

@@ -93,7 +93,10 @@ class OutcomeFree:
             name: transform.condition(outcome, task, strength.get(name))
             for name, transform in self.transforms.items()
         }
-        notes = [*self.notes, *(note for one in transforms.values() for note in one.notes)]
+        notes = [
+            *self.notes,
+            *(note for transform in transforms.values() for note in transform.notes),
+        ]
         return Preparation(self.options, self.covariates, task, transforms, notes)
 
 
@@ -138,7 +141,7 @@ class Preparation:
 
     def portable(self) -> Preparation:
         """Return the same without values of training people."""
-        transforms = {name: one.portable() for name, one in self.transforms.items()}
+        transforms = {name: transform.portable() for name, transform in self.transforms.items()}
         return replace(self, transforms=transforms)
 
     @property
@@ -149,13 +152,19 @@ class Preparation:
     @property
     def covariate_names(self) -> list[str]:
         """Return the names of the columns of `PreparedSubset.covariates`."""
-        named = [name for one in self.transforms.values() for name in one.adjustment_names]
+        named = [
+            name for transform in self.transforms.values() for name in transform.adjustment_names
+        ]
         return [*self.covariates.names, *named]
 
     @property
     def counts(self) -> dict[str, Mapping[str, int]]:
         """Return how many instances each step of a selection left out, by modality."""
-        return {name: one.counts for name, one in self.transforms.items() if one.counts}
+        return {
+            name: transform.counts
+            for name, transform in self.transforms.items()
+            if transform.counts
+        }
 
     def instances(self, modality: str) -> pd.DataFrame:
         """Return the instances of a modality that the fold reads."""
@@ -170,7 +179,7 @@ class Preparation:
         present = dict(subset.present)
         for name, transform in self.transforms.items():
             present[name] = transform.present(subset)
-        adjustment = [one.adjustment(subset) for one in self.transforms.values()]
+        adjustment = [transform.adjustment(subset) for transform in self.transforms.values()]
         numbers = self.covariates.apply(subset.covariates)
         return PreparedSubset(
             role=subset.role,

@@ -54,7 +54,13 @@ class PreparedSubset:
     def pattern_codes(self) -> np.ndarray:
         """Return the same as numbers, int64 (n,): 1 for the first modality, 2 for the second."""
         return np.asarray(
-            np.sum([who * 2**place for place, who in enumerate(self.present.values())], axis=0)
+            np.sum(
+                [
+                    has_modality * 2**place
+                    for place, has_modality in enumerate(self.present.values())
+                ],
+                axis=0,
+            )
         )
 
     def take(self, index: np.ndarray | slice) -> PreparedSubset:
@@ -65,7 +71,7 @@ class PreparedSubset:
             participants=self.participants[index],
             family=self.family[index],
             outcome=self.outcome.take(where),
-            present={name: who[index] for name, who in self.present.items()},
+            present={name: has_modality[index] for name, has_modality in self.present.items()},
             values={name: value[index] for name, value in self.values.items()},
             covariates=self.covariates[index],
             labels={name: text[index] for name, text in self.labels.items()},

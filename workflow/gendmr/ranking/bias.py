@@ -56,8 +56,8 @@ class Bias:
         """Return a sentence where scores go with the property."""
         if abs(self.observed) <= STRONG:
             return None
-        way = "rise" if self.observed > 0 else "fall"
-        text = f"Scores {way} with {WORDS[self.property]} (rank correlation {self.observed:.2f}"
+        verb = "rise" if self.observed > 0 else "fall"
+        text = f"Scores {verb} with {WORDS[self.property]} (rank correlation {self.observed:.2f}"
         if self.null.size:
             text += f"; {np.median(self.null):.2f} with permuted outcomes"
         return f"{text}): compare genes by p, not by score."
@@ -89,21 +89,21 @@ def measure_bias(
     }
     biases = []
     for name, values in properties.items():
-        known = np.isfinite(values)
-        if known.sum() < 3 or np.unique(values[known]).size < 2:
+        finite = np.isfinite(values)
+        if finite.sum() < 3 or np.unique(values[finite]).size < 2:
             continue
-        score = table["score"].to_numpy(dtype=np.float64)[known]
-        observed = _spearman(score[None], values[known])
+        score = table["score"].to_numpy(dtype=np.float64)[finite]
+        observed = _spearman(score[None], values[finite])
         if not observed.size:
             continue
-        z = table["z"].to_numpy(dtype=np.float64)[known]
-        of_z = _spearman(z[None], values[known]) if np.isfinite(z).all() else np.zeros(0)
+        z = table["z"].to_numpy(dtype=np.float64)[finite]
+        of_z = _spearman(z[None], values[finite]) if np.isfinite(z).all() else np.zeros(0)
         biases.append(
             Bias(
                 property=name,
                 observed=float(observed[0]),
                 z=float(of_z[0]) if of_z.size else None,
-                null=_spearman(null[:, known], values[known]),
+                null=_spearman(null[:, finite], values[finite]),
             )
         )
     return biases
@@ -113,9 +113,9 @@ def _spearman(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the rank correlation of each row with values; rows without variation are left out."""
     if not len(rows):
         return np.zeros(0)
-    one, other = ranks(rows), ranks(values[None])[0]
-    one = one - one.mean(axis=1, keepdims=True)
-    other = other - other.mean()
-    norm = np.sqrt((one**2).sum(axis=1) * (other**2).sum())
+    row_ranks, value_ranks = ranks(rows), ranks(values[None])[0]
+    row_ranks = row_ranks - row_ranks.mean(axis=1, keepdims=True)
+    value_ranks = value_ranks - value_ranks.mean()
+    norm = np.sqrt((row_ranks**2).sum(axis=1) * (value_ranks**2).sum())
     varies = norm > 0
-    return np.asarray((one[varies] @ other) / norm[varies])
+    return np.asarray((row_ranks[varies] @ value_ranks) / norm[varies])

@@ -63,8 +63,11 @@ def ld_blocks(
         np.stack([gene, first[column]]),
         *_linked(dosage_of, chromosome, position, first, r2=r2, window_bp=window_bp),
     ]
-    one, other = np.unique(np.concatenate(pairs, axis=1), axis=1)
-    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(names),) * 2)
+    first_gene, second_gene = np.unique(np.concatenate(pairs, axis=1), axis=1)
+    graph = coo_array(
+        (np.ones(len(first_gene), dtype=np.int8), (first_gene, second_gene)),
+        shape=(len(names),) * 2,
+    )
     _, label = connected_components(graph, directed=False)
     snps = pd.DataFrame(
         {
@@ -73,8 +76,8 @@ def ld_blocks(
             "position": np.asarray(position)[column],
         }
     )
-    called = _names(names, label, snps)
-    return {name: called[number] for name, number in zip(names, label.tolist(), strict=True)}
+    block_names = _names(names, label, snps)
+    return {name: block_names[number] for name, number in zip(names, label.tolist(), strict=True)}
 
 
 def _linked(
@@ -104,9 +107,9 @@ def _linked(
             rank = np.arange(near.start, near.stop)
             joined &= (rank > rank[: stop - start, None]) & (rank < last[start:stop, None])
             joined &= owner[start:stop, None] != owner[None, near]
-            one, other = np.nonzero(joined)
-            if len(one):
-                pair = np.stack([owner[start:stop][one], owner[near][other]])
+            first_snp, second_snp = np.nonzero(joined)
+            if len(first_snp):
+                pair = np.stack([owner[start:stop][first_snp], owner[near][second_snp]])
                 joined_pairs.append(np.unique(pair, axis=1))
     return joined_pairs
 
@@ -129,11 +132,13 @@ def _names(genes: Sequence[str], label: np.ndarray, snps: pd.DataFrame) -> list[
     # A name that stands for genes of two chromosomes joins them: the block is called by the first.
     spans = snps.groupby(["block", "chromosome"])["position"].agg(["min", "max"])
     spans = spans.groupby(level="block").head(1).reset_index()
-    called = dict(least)
+    block_names = dict(least)
     for block, chromosome, low, high in zip(*(spans[name] for name in spans), strict=True):
-        called[block] = f"{chromosome}:{low / 1e6:.2f}-{high / 1e6:.2f}Mb"
-    held = Counter(called.values())
+        block_names[block] = f"{chromosome}:{low / 1e6:.2f}-{high / 1e6:.2f}Mb"
+    name_counts = Counter(block_names.values())
     return [
-        f"{called[number]} ({least[number]})" if held[called[number]] > 1 else called[number]
+        f"{block_names[number]} ({least[number]})"
+        if name_counts[block_names[number]] > 1
+        else block_names[number]
         for number in range(len(least))
     ]

@@ -53,17 +53,17 @@ def side_by_side(tables: Mapping[str, pd.DataFrame], k: int) -> pd.DataFrame:
     named = ["gene", "chromosome", "block"]
     if not tables:
         return pd.DataFrame(columns=pd.Index([*named, "methods"]))
-    everywhere = pd.concat([table[named] for table in tables.values()])
-    whole = everywhere.drop_duplicates("gene").set_index("gene")
-    chosen = {name: _first(table, k) | _significant(table) for name, table in tables.items()}
+    all_rows = pd.concat([table[named] for table in tables.values()])
+    whole = all_rows.drop_duplicates("gene").set_index("gene")
+    selected = {name: _first(table, k) | _significant(table) for name, table in tables.items()}
     whole["methods"] = 0
-    for genes in chosen.values():
+    for genes in selected.values():
         whole.loc[sorted(genes), "methods"] += 1
     columns = {}
     for name, table in tables.items():
-        own = table.set_index("gene")
+        by_gene = table.set_index("gene")
         for column in SHOWN:
-            columns[f"{name}:{column}"] = own[column].reindex(whole.index)
+            columns[f"{name}:{column}"] = by_gene[column].reindex(whole.index)
     whole = whole.join(pd.DataFrame(columns))[whole["methods"] > 0]
     best = whole[[f"{name}:rank" for name in tables]].min(axis=1)
     order = np.lexsort((whole.index.to_numpy(dtype=str), best, -whole["methods"]))
@@ -85,9 +85,13 @@ def summarise(tables: Mapping[str, pd.DataFrame], k: int) -> dict[str, Any]:
             for name, table in tables.items()
         },
         "shared": [
-            {"one": one, "other": other, "genes": len(first[one] & first[other])}
-            for place, one in enumerate(names)
-            for other in names[place + 1 :]
+            {
+                "one": first_method,
+                "other": second_method,
+                "genes": len(first[first_method] & first[second_method]),
+            }
+            for place, first_method in enumerate(names)
+            for second_method in names[place + 1 :]
         ],
     }
 

@@ -41,9 +41,9 @@ class Dosages:
         dosage = np.empty((len(self.file.people), len(columns)), dtype=np.int8)
         block = columns // BLOCK
         for number in np.unique(block).tolist():
-            chosen = np.flatnonzero(block == number)
-            within = as_slice(columns[chosen] - number * BLOCK)
-            dosage[:, as_slice(chosen)] = self._block(number)[:, within]
+            in_block = np.flatnonzero(block == number)
+            within = as_slice(columns[in_block] - number * BLOCK)
+            dosage[:, as_slice(in_block)] = self._block(number)[:, within]
         return dosage
 
     @cached_property

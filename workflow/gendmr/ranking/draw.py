@@ -60,7 +60,7 @@ def draw_ranking(
         A region of the ranking is not in the cohort or in the atlas.
     """
     summary = read_json(ranking / "summary.json")
-    tables = {table for own in summary["modalities"].values() for table in own}
+    tables = {table for table_names in summary["modalities"].values() for table in table_names}
     threshold = summary["null"]["family_wise_threshold"]
     figures = ranking / "figures"
     if "genes" in tables:
@@ -130,15 +130,15 @@ def _centroids(regions: pd.DataFrame, path: Path) -> np.ndarray:
     stored = read_modality(path, "region")
     names = zip(stored["region"].values, stored["hemisphere"].values, strict=True)
     row = {name: number for number, name in enumerate(names)}
-    wanted = list(zip(regions["region"], regions["hemisphere"], strict=True))
-    if strange := [name for name, side in wanted if (name, side) not in row]:
+    keys = list(zip(regions["region"], regions["hemisphere"], strict=True))
+    if unknown := [name for name, side in keys if (name, side) not in row]:
         raise RankingError(
-            f"{path} lacks {len(strange)} regions of the ranking: {first_few(strange)}",
+            f"{path} lacks {len(unknown)} regions of the ranking: {first_few(unknown)}",
             cause="the ranking is of another cohort",
             next_step="run the stage ranking again",
         )
     places = np.column_stack([stored[axis].values for axis in "xyz"])
-    return np.asarray(places[[row[name] for name in wanted]])
+    return np.asarray(places[[row[name] for name in keys]])
 
 
 def _places(edges: pd.DataFrame, path: Path) -> dict[str, np.ndarray]:

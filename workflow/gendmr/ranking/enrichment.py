@@ -148,7 +148,9 @@ def enrich(
 
 def read_sets(options: EnrichmentSection, genes: pd.DataFrame, build: str) -> list[GeneSet]:
     """Return all sets of all files, in the order of the configuration."""
-    sets = [each for path in options.sets for each in read_gmt(path, genes["gene"].tolist())]
+    sets = [
+        gene_set for path in options.sets for gene_set in read_gmt(path, genes["gene"].tolist())
+    ]
     window = round(1000 * options.window_kb)
     return sets + [read_loci(path, genes, window_bp=window, build=build) for path in options.loci]
 
@@ -220,9 +222,9 @@ def read_permuted(path: Path, genes: Sequence[str], key: str = "gene") -> np.nda
     dataset = read_dataset(path, null_ranking_schema())
     column = pd.Index(dataset[key].values).get_indexer(pd.Index(genes))
     if (column < 0).any():
-        odd = [gene for gene, place in zip(genes, column, strict=True) if place < 0]
+        absent = [gene for gene, place in zip(genes, column, strict=True) if place < 0]
         raise RankingError(
-            f"{path}: {len(odd)} genes of genes.tsv are not in it: {first_few(odd)}",
+            f"{path}: {len(absent)} genes of genes.tsv are not in it: {first_few(absent)}",
             cause="files of two runs",
             next_step=f"rm {path} and rank again",
         )
@@ -243,18 +245,19 @@ def assess(
         Seed of the study.
     """
     block = blocks.genes["block"]
-    rows = [np.unique(block.reindex(each.genes).dropna()).astype(int) for each in sets]
+    rows = [np.unique(block.reindex(gene_set.genes).dropna()).astype(int) for gene_set in sets]
     reasons = [
-        _reason(each, len(in_table), options) for each, in_table in zip(sets, rows, strict=True)
+        _reason(gene_set, len(in_table), options)
+        for gene_set, in_table in zip(sets, rows, strict=True)
     ]
     described = pd.DataFrame(
         {
-            "collection": [each.collection for each in sets],
-            "set": [each.name for each in sets],
-            "kind": [each.kind for each in sets],
-            "n_listed": [each.listed for each in sets],
-            "n_ranked": [len(each.genes) for each in sets],
-            "n_absent": [each.absent for each in sets],
+            "collection": [gene_set.collection for gene_set in sets],
+            "set": [gene_set.name for gene_set in sets],
+            "kind": [gene_set.kind for gene_set in sets],
+            "n_listed": [gene_set.listed for gene_set in sets],
+            "n_ranked": [len(gene_set.genes) for gene_set in sets],
+            "n_absent": [gene_set.absent for gene_set in sets],
             "n_block": [len(in_table) for in_table in rows],
             "reason": reasons,
         }
@@ -291,7 +294,7 @@ def _tests(
     beyond = blocks.values - blocks.fitted
     drawn = draw(member, beyond, blocks.matched, draws, rng)
     expected = blocks.fitted + class_means(beyond, blocks.matched)
-    leading = [_leading(*each, blocks, expected) for each in zip(sets, rows, strict=True)]
+    leading = [_leading(*set_rows, blocks, expected) for set_rows in zip(sets, rows, strict=True)]
     table = pd.DataFrame(
         {
             "score": score,
@@ -300,7 +303,7 @@ def _tests(
             "expected_high": member @ blocks.fitted + drawn.high,
             "p": drawn.p,
             "q": false_discovery_control(drawn.p),
-            "leading": [";".join(own) or MISSING for own, _ in leading],
+            "leading": [";".join(set_genes) or MISSING for set_genes, _ in leading],
             "leading_best": [";".join(best) or MISSING for _, best in leading],
         }
     )
@@ -311,12 +314,12 @@ def _tests(
     return table
 
 
-def notes_of(table: pd.DataFrame, n_block: int, draws: int, what: str = "LD blocks") -> list[str]:
-    """Return what a reader of the table has to know; `what` are the units that are matched."""
+def notes_of(table: pd.DataFrame, n_block: int, draws: int, unit: str = "LD blocks") -> list[str]:
+    """Return what a reader of the table has to know; `unit` are the units that are matched."""
     tested = int(table["p"].notna().sum())
     notes = []
     if n_block < 2 * CLASS:
-        notes.append(f"The ranking has {n_block} {what}: too few to match them by size.")
+        notes.append(f"The ranking has {n_block} {unit}: too few to match them by size.")
     if tested < len(table):
         notes.append(f"{len(table) - tested} of {len(table)} sets are not tested.")
     if tested and tested / (draws + 1) > 0.05:
@@ -327,21 +330,21 @@ def notes_of(table: pd.DataFrame, n_block: int, draws: int, what: str = "LD bloc
     return notes
 
 
-def _reason(each: GeneSet, n_block: int, options: EnrichmentSection) -> str:
+def _reason(gene_set: GeneSet, n_block: int, options: EnrichmentSection) -> str:
     """Return why a set is not tested, n/a where it is."""
-    held = len(each.genes)
-    if held < options.smallest:
-        return f"{held} genes in the ranking, fewer than {options.smallest}"
+    n_ranked = len(gene_set.genes)
+    if n_ranked < options.smallest:
+        return f"{n_ranked} genes in the ranking, fewer than {options.smallest}"
     # The families that a study is about are tested whatever their size.
-    if held > options.largest and each.kind != "family":
-        return f"{held} genes in the ranking, more than {options.largest}"
+    if n_ranked > options.largest and gene_set.kind != "family":
+        return f"{n_ranked} genes in the ranking, more than {options.largest}"
     if n_block < 2:
         return "its genes are in one LD block: that is one finding, no set"
     return MISSING
 
 
 def _leading(
-    each: GeneSet, rows: np.ndarray, blocks: Blocks, expected: np.ndarray
+    gene_set: GeneSet, rows: np.ndarray, blocks: Blocks, expected: np.ndarray
 ) -> tuple[list[str], list[str]]:
     """Return the genes without whose blocks the set would score no more than is expected.
 
@@ -352,9 +355,11 @@ def _leading(
     excess = (blocks.values - expected)[rows]
     order = np.argsort(-excess, kind="stable")
     # The excess of the set without its first k genes.
-    left = excess.sum() - np.concatenate([[0], np.cumsum(excess[order])])
-    count = int(np.argmax(left <= 1e-12 * len(rows)))
-    own = blocks.genes.reindex(each.genes).sort_values("score", ascending=False, kind="stable")
-    ours = own.reset_index().drop_duplicates("block").set_index("block")["gene"]
+    remaining = excess.sum() - np.concatenate([[0], np.cumsum(excess[order])])
+    count = int(np.argmax(remaining <= 1e-12 * len(rows)))
+    set_genes = blocks.genes.reindex(gene_set.genes).sort_values(
+        "score", ascending=False, kind="stable"
+    )
+    best_of_set = set_genes.reset_index().drop_duplicates("block").set_index("block")["gene"]
     first = rows[order[:count]]
-    return ours.loc[first].tolist(), blocks.best[first].tolist()
+    return best_of_set.loc[first].tolist(), blocks.best[first].tolist()

@@ -26,7 +26,7 @@ FOUND = 0.05  # false discovery rate
 
 
 def draw_enrichment(
-    table: pd.DataFrame, notes: Sequence[str], path: Path, what: str = "LD blocks"
+    table: pd.DataFrame, notes: Sequence[str], path: Path, unit: str = "LD blocks"
 ) -> Figure:
     """Draw the score of each set beside what matched draws score, smallest p first.
 
@@ -41,7 +41,7 @@ def draw_enrichment(
         Written where there is nothing to draw.
     path : Path
         PNG to write; the SVG goes beside it.
-    what : str
+    unit : str
         `genes` where each is a block of its own.
 
     Returns
@@ -62,16 +62,16 @@ def draw_enrichment(
     )
     _rows(axes, shown)
     best = "z" if shown["p_permuted"].notna().any() else "normal score"
-    of_what = f"{what} of the {best}" if what == "genes" else f"{what} of the best {best}"
+    of_what = f"{unit} of the {best}" if unit == "genes" else f"{unit} of the best {best}"
     axes.set_xlabel(f"mean over {of_what}", labelpad=2)
-    first = "" if what == "genes" else " [first of their block]"
+    first = "" if unit == "genes" else " [first of their block]"
     left_out = len(tested) - len(shown)
-    more = f" {left_out} more tested." if left_out else ""
+    note = f" {left_out} more tested." if left_out else ""
     figure.text(
         0.01,
         0.6 * style.MM / size[1],
-        f"(n): {what}. Bar: 5 to 95 % of matched draws, line: their mean.\n"
-        f"Filled: q < {FOUND:g}. Italic: leading genes{first}.{more}",
+        f"(n): {unit}. Bar: 5 to 95 % of matched draws, line: their mean.\n"
+        f"Filled: q < {FOUND:g}. Italic: leading genes{first}.{note}",
         fontsize=style.SMALL,
         color=style.DARK,
         va="bottom",
@@ -106,43 +106,50 @@ def _rows(axes: Axes, shown: pd.DataFrame) -> None:
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.use_sticky_edges = False
     axes.margins(x=0.05)
-    beside = axes.get_yaxis_transform()
-    for height, (_, each) in zip(row, shown.iterrows(), strict=True):
+    axis_transform = axes.get_yaxis_transform()
+    for height, (_, set_row) in zip(row, shown.iterrows(), strict=True):
         axes.text(
             0.015,
             height + GENES,
-            _leading(each),
-            transform=beside,
+            _leading(set_row),
+            transform=axis_transform,
             va="center",
             fontsize=style.SMALL,
             style="italic",
             color=style.DARK,
         )
         axes.text(
-            1.02, height + SET, _rounded(each["q"]), transform=beside, va="center", fontsize=6.5
+            1.02,
+            height + SET,
+            _rounded(set_row["q"]),
+            transform=axis_transform,
+            va="center",
+            fontsize=6.5,
         )
-    axes.text(1.02, -0.62, "q", transform=beside, va="bottom", fontsize=6.5)
-    axes.set_yticks(row, [_called(each) for _, each in shown.iterrows()], fontsize=style.SMALL)
+    axes.text(1.02, -0.62, "q", transform=axis_transform, va="bottom", fontsize=6.5)
+    axes.set_yticks(
+        row, [_called(set_row) for _, set_row in shown.iterrows()], fontsize=style.SMALL
+    )
     axes.tick_params(axis="y", length=0, pad=2)
     axes.spines["left"].set_visible(False)
 
 
-def _called(each: pd.Series) -> str:
+def _called(set_row: pd.Series) -> str:
     """Return the name in at most two lines, and the number of LD blocks."""
-    lines = textwrap.wrap(str(each["set"]).replace("_", " "), WIDTH)
-    size = f" ({each['n_block']})"
+    lines = textwrap.wrap(str(set_row["set"]).replace("_", " "), WIDTH)
+    size = f" ({set_row['n_block']})"
     room = WIDTH - len(size)
     last = " ".join(lines[min(len(lines) - 1, 1) :])
     last = last if len(last) <= room else last[: room - 1].rstrip() + "…"
     return "\n".join([*lines[: min(len(lines) - 1, 1)], last + size])
 
 
-def _leading(each: pd.Series) -> str:
+def _leading(set_row: pd.Series) -> str:
     """Return the first leading genes that fit into the row, and how many more there are."""
-    if each["leading"] == MISSING:
+    if set_row["leading"] == MISSING:
         return ""
-    pairs = zip(each["leading"].split(";"), each["leading_best"].split(";"), strict=True)
-    names = [own if own == best else f"{own} [{best}]" for own, best in pairs]
+    pairs = zip(set_row["leading"].split(";"), set_row["leading_best"].split(";"), strict=True)
+    names = [gene if gene == best else f"{gene} [{best}]" for gene, best in pairs]
     text = names[0]
     for count, name in enumerate(names[1:], start=1):
         more = f" +{len(names) - count}"

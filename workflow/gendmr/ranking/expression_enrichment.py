@@ -53,18 +53,20 @@ def enrich_expression(
     InputFileError, TableError, AnnotationError, RankingError
         See `gendmr.ranking.enrichment.enrich`.
     """
-    chosen = options or EnrichmentSection.model_construct()
+    section = options or EnrichmentSection.model_construct()
     genes = read_table(ranking / TABLE, GENES, extra=True, key=KEY)
     names = genes[KEY].tolist()
     sets = families_of(genes)
-    sets += [each for path in chosen.sets for each in read_gmt(path, names)] if names else []
+    sets += (
+        [gene_set for path in section.sets for gene_set in read_gmt(path, names)] if names else []
+    )
     if not sets:
         table = pd.DataFrame(columns=pd.Index(COLUMNS))
         notes = [f"{method}: no families of genes and no sets, or no gene is ranked."]
     else:
         blocks = read_genes(ranking, genes)
-        table = assess(sets, blocks, chosen, seed)
-        notes = notes_of(table, len(blocks.values), chosen.draws, "genes")
+        table = assess(sets, blocks, section, seed)
+        notes = notes_of(table, len(blocks.values), section.draws, "genes")
     write_table(ranking / "enrichment-expression.tsv", table)
     draw_enrichment(table, notes, ranking / "figures" / "enrichment-expression.png", "genes")
     return notes
@@ -78,8 +80,8 @@ def families_of(genes: pd.DataFrame) -> list[GeneSet]:
             if family and family != "n/a":
                 members.setdefault(family, []).append(name)
     return [
-        GeneSet(FAMILIES, family, "family", tuple(sorted(own)), len(own), 0)
-        for family, own in sorted(members.items())
+        GeneSet(FAMILIES, family, "family", tuple(sorted(family_genes)), len(family_genes), 0)
+        for family, family_genes in sorted(members.items())
     ]
 
 
@@ -106,11 +108,13 @@ def read_genes(ranking: Path, genes: pd.DataFrame) -> Blocks:
     else:
         genes = genes.assign(score=normal_scores(genes["score"].to_numpy()))
     score = genes["score"].to_numpy("float64")
-    own = np.arange(len(genes))
-    values, permuted = block_values(score, own, permuted)
+    block = np.arange(len(genes))
+    values, permuted = block_values(score, block, permuted)
     size = like(genes["mean"].to_numpy(), genes["sd"].to_numpy())
     return Blocks(
-        genes=pd.DataFrame({"score": score, "block": own}, index=pd.Index(genes[KEY], name="gene")),
+        genes=pd.DataFrame(
+            {"score": score, "block": block}, index=pd.Index(genes[KEY], name="gene")
+        ),
         values=values,
         permuted=permuted,
         fitted=by_size(values, *size),

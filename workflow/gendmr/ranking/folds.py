@@ -62,7 +62,7 @@ class FoldScores:
 def repeats_of(paths: Sequence[Path]) -> np.ndarray:
     """Return the repeat of each attributions.nc, int (fold,)."""
     named = [FOLD.search(path.as_posix()) for path in paths]
-    return np.array([int(one[1]) for one in named if one is not None], dtype=np.int64)
+    return np.array([int(match[1]) for match in named if match is not None], dtype=np.int64)
 
 
 def order_folds(attributions: Sequence[str]) -> list[Path]:
@@ -99,29 +99,29 @@ def check_held_out(paths: Sequence[Path]) -> None:
     RankingError
         They differ, or a person appears in two folds of a repeat.
     """
-    seen: dict[tuple[str, str], Path] = {}
+    file_of_person: dict[tuple[str, str], Path] = {}
     for path in paths:
         table = read_table(path.with_name("predictions.tsv"), PREDICTIONS, extra=True)
         predicted = set(table.loc[table["set"] == "held-out", "participant_id"])
         names = read_names(path, "participant")
         people = [] if names is None else names.tolist()
         if set(people) != predicted:
-            odd = sorted(set(people) ^ predicted)
+            mismatched = sorted(set(people) ^ predicted)
             raise RankingError(
-                f"{path}: {len(odd)} people are held out here or in predictions.tsv but not in"
-                f" both: {first_few(odd)}",
+                f"{path}: {len(mismatched)} people are held out here or in predictions.tsv but not"
+                f" in both: {first_few(mismatched)}",
                 cause="files of two runs",
                 next_step=f"train this fold again: rm {path}",
             )
         repeat = path.parent.parent.name
         for person in people:
-            if (repeat, person) in seen:
+            if (repeat, person) in file_of_person:
                 raise RankingError(
-                    f"{person!r} is held out in {seen[repeat, person]} and in {path}",
+                    f"{person!r} is held out in {file_of_person[repeat, person]} and in {path}",
                     cause="folds of different splits",
                     next_step="train all folds of this repeat again",
                 )
-            seen[repeat, person] = path
+            file_of_person[repeat, person] = path
 
 
 class AttributionReader:
@@ -173,11 +173,11 @@ class AttributionReader:
         if by_seed in attributions:
             self.seeds.append(attributions[by_seed].values)
         row = self.people.get_indexer(pd.Index(attributions["participant"].values))
-        known = row >= 0
-        measured = self.measured[np.ix_(row[known], place)]
+        matched = row >= 0
+        measured = self.measured[np.ix_(row[matched], place)]
         if measured.dtype.kind == "i":
             measured = np.where(measured < 0, np.nan, measured)
-        covariance = scores.covariance(value[known], measured.astype("float64"))
+        covariance = scores.covariance(value[matched], measured.astype("float64"))
         self.direction[place] += covariance / len(self.scores)
 
     def _scores_of_fold(
@@ -196,12 +196,16 @@ class AttributionReader:
         """Return how far the rankings of networks that differ in their seed agree; None without."""
         if not self.seeds:
             return None
-        differing = [one for one in self.seeds if (one != one[0]).any()]
+        differing = [
+            seed_scores for seed_scores in self.seeds if (seed_scores != seed_scores[0]).any()
+        ]
         return SeedAgreement(
             count=len(self.seeds[0]),
             folds=len(self.seeds),
             differing=len(differing),
-            rank_correlation=float(np.mean([scores.rank_correlation(one) for one in differing]))
+            rank_correlation=float(
+                np.mean([scores.rank_correlation(seed_scores) for seed_scores in differing])
+            )
             if differing
             else 1.0,
         )
@@ -257,7 +261,7 @@ def _without_evidence(where: str, modality: str) -> RankingError:
 
 
 def _columns(
-    path: Path, modality: str, names: pd.Index, what: str, next_step: str
+    path: Path, modality: str, names: pd.Index, source: str, next_step: str
 ) -> np.ndarray | None:
     """Return the places of a file's instances among those of the cohort; None without any."""
     read = read_names(path, modality)
@@ -269,7 +273,7 @@ def _columns(
         raise RankingError(
             f"{path}: {len(absent)} of {len(columns)} {modality}s are not in the cohort:"
             f" {first_few(absent)}",
-            cause=f"the {what} was trained on another cohort",
+            cause=f"the {source} was trained on another cohort",
             next_step=next_step,
         )
     return np.asarray(columns)
@@ -365,10 +369,10 @@ def read_null(
             by_modality = {}
             for name, order in orders.items():
                 spread = np.zeros((len(numbers), len(order)), dtype=np.float32)
-                known = f"{options.score}_{name}" in dataset
-                if options.score == EVIDENCE and name in dataset.coords and not known:
+                has_scores = f"{options.score}_{name}" in dataset
+                if options.score == EVIDENCE and name in dataset.coords and not has_scores:
                     raise _without_evidence(f"{path}", name)
-                if known:
+                if has_scores:
                     columns = order.get_indexer(pd.Index(dataset[name].values))
                     spread[:, columns] = dataset[f"{options.score}_{name}"].values
                 by_modality[name] = spread

@@ -70,31 +70,32 @@ def read_gmt(path: Path | str, ranked: Sequence[str]) -> list[GeneSet]:
         No gene of any set is in the ranking.
     """
     path = Path(path)
-    known = frozenset(ranked)
+    ranked_genes = frozenset(ranked)
     sets: list[GeneSet] = []
-    seen: dict[str, int] = {}
-    every: set[str] = set()
+    line_of_set: dict[str, int] = {}
+    all_genes: set[str] = set()
     for number, line in numbered_lines(path, setting="ranking.enrichment.sets"):
         name, genes = _gmt_line(path, number, line)
-        if name in seen:
+        if name in line_of_set:
             raise TableError(
-                f"{path}: the set {name!r} is in line {seen[name]} and in line {number}",
+                f"{path}: the set {name!r} is in line {line_of_set[name]} and in line {number}",
                 cause="two collections in one file",
                 next_step="rename one of them, or give the collections as two files",
             )
-        seen[name] = number
-        every |= genes
-        members = tuple(sorted(genes & known))
+        line_of_set[name] = number
+        all_genes |= genes
+        members = tuple(sorted(genes & ranked_genes))
         sets.append(
             GeneSet(path.stem, name, "genes", members, len(genes), len(genes) - len(members))
         )
-    refuse_dates(sorted(every), path)
-    if not every & known:
+    refuse_dates(sorted(all_genes), path)
+    if not all_genes & ranked_genes:
         raise AnnotationError(
-            f"{path}: none of the {len(every)} genes of its {len(sets)} sets is among the"
-            f" {len(known)} genes of the ranking; sets have {first_few(sorted(every), 3)}, the"
-            f" ranking has {first_few(sorted(known), 3)}",
-            cause=_other_naming(every, known),
+            f"{path}: none of the {len(all_genes)} genes of its {len(sets)} sets is among the"
+            f" {len(ranked_genes)} genes of the ranking; sets have"
+            f" {first_few(sorted(all_genes), 3)}, the ranking has"
+            f" {first_few(sorted(ranked_genes), 3)}",
+            cause=_other_naming(all_genes, ranked_genes),
             next_step="give sets with the names of annotation/genes.tsv; MSigDB has each"
             " collection with symbols and with Entrez identifiers",
         )
@@ -154,8 +155,8 @@ def read_loci(
 
 
 def _gmt_line(path: Path, number: int, line: str) -> tuple[str, set[str]]:
-    name, *rest = (part.strip() for part in line.split("\t"))
-    genes = {gene for gene in rest[1:] if gene}
+    name, *fields = (part.strip() for part in line.split("\t"))
+    genes = {gene for gene in fields[1:] if gene}
     if not name or not genes:
         raise TableError(
             f"{path}: line {number}: {line[:60]!r} is not name, description and genes, separated by"
@@ -167,22 +168,22 @@ def _gmt_line(path: Path, number: int, line: str) -> tuple[str, set[str]]:
     return name, genes
 
 
-def _other_naming(theirs: set[str], ours: frozenset[str]) -> str:
+def _other_naming(set_genes: set[str], ranked_genes: frozenset[str]) -> str:
     def mostly(pattern: str, names: set[str] | frozenset[str]) -> bool:
-        fits = sum(re.fullmatch(pattern, name) is not None for name in names)
-        return 2 * fits > len(names)
+        n_matching = sum(re.fullmatch(pattern, name) is not None for name in names)
+        return 2 * n_matching > len(names)
 
-    for called, pattern in (
+    for naming, pattern in (
         ("Ensembl identifiers", r"ENS[A-Z]*G\d+(\.\d+)?"),
         ("Entrez identifiers", r"\d+"),
     ):
-        if mostly(pattern, theirs) and not mostly(pattern, ours):
-            return f"the sets have {called}, the ranking other names"
-        if mostly(pattern, ours) and not mostly(pattern, theirs):
-            return f"the ranking has {called}, the sets other names"
-        if mostly(pattern, ours):
-            return f"{called} of other genes, or with and without versions"
-    if {gene.upper() for gene in theirs} & {gene.upper() for gene in ours}:
+        if mostly(pattern, set_genes) and not mostly(pattern, ranked_genes):
+            return f"the sets have {naming}, the ranking other names"
+        if mostly(pattern, ranked_genes) and not mostly(pattern, set_genes):
+            return f"the ranking has {naming}, the sets other names"
+        if mostly(pattern, ranked_genes):
+            return f"{naming} of other genes, or with and without versions"
+    if {gene.upper() for gene in set_genes} & {gene.upper() for gene in ranked_genes}:
         return "small letters: symbols of another species"
     return "another naming of genes, or sets of other genes"
 
@@ -219,27 +220,27 @@ def _read_places(path: Path, window_bp: int) -> pd.DataFrame:
             next_step="positions are base pairs, counted from 1",
         )
     names = {code: chromosome_name(code) for code in table["chromosome"].unique()}
-    odd = sorted(code for code, name in names.items() if name not in CHROMOSOMES)
-    if odd:
+    unknown = sorted(code for code, name in names.items() if name not in CHROMOSOMES)
+    if unknown:
         raise AnnotationError(
-            f"{path}: {len(odd)} unknown names of chromosomes: {first_few(odd)}",
+            f"{path}: {len(unknown)} unknown names of chromosomes: {first_few(unknown)}",
             cause="accession numbers, or another column",
             next_step="write 1 to 22, X, Y, XY or MT, with or without chr",
         )
-    around = window_bp if columns == ["position"] else 0
+    flank = window_bp if columns == ["position"] else 0
     loci = pd.DataFrame({"chromosome": table["chromosome"].map(names)})
-    loci["start"] = low.astype("int64") - around
-    loci["end"] = high.astype("int64") + around
+    loci["start"] = low.astype("int64") - flank
+    loci["end"] = high.astype("int64") + flank
     return loci.join(table[[name for name in ("name", "build") if name in table]])
 
 
 def _check_build(path: Path, loci: pd.DataFrame, build: str | None) -> None:
     if build is None or "build" not in loci:
         return
-    other = sorted(set(loci["build"]) - {build})
-    if other:
+    other_builds = sorted(set(loci["build"]) - {build})
+    if other_builds:
         raise AnnotationError(
-            f"{path}: loci of build {first_few(other)}; the study is {build}",
+            f"{path}: loci of build {first_few(other_builds)}; the study is {build}",
             cause="a list of another genome build",
             next_step=f"lift the loci over to {build}",
         )
@@ -247,10 +248,14 @@ def _check_build(path: Path, loci: pd.DataFrame, build: str | None) -> None:
 
 def _touched(loci: pd.DataFrame, placed: pd.DataFrame) -> np.ndarray:
     """Return whether each locus touches each gene, (locus, gene)."""
-    one = {name: loci[name].to_numpy()[:, None] for name in ("chromosome", "start", "end")}
-    same_chromosome = placed["chromosome"].to_numpy() == one["chromosome"]
+    locus_columns = {
+        name: loci[name].to_numpy()[:, None] for name in ("chromosome", "start", "end")
+    }
+    same_chromosome = placed["chromosome"].to_numpy() == locus_columns["chromosome"]
     start, end = placed["start"].to_numpy("int64"), placed["end"].to_numpy("int64")
-    return np.asarray(same_chromosome & (start <= one["end"]) & (end >= one["start"]))
+    return np.asarray(
+        same_chromosome & (start <= locus_columns["end"]) & (end >= locus_columns["start"])
+    )
 
 
 def _check_names(path: Path, loci: pd.DataFrame, placed: pd.DataFrame, touched: np.ndarray) -> None:

@@ -39,13 +39,16 @@ class Groups:
         self.columns = [np.array(members[name], dtype=np.int64) for name in self.names]
         self.aggregation = options.aggregation
         self._places = [_places(columns, read) for columns in self.columns]
-        own = [read[places] for places in self._places]
-        self._r2: list[np.ndarray | None] = [None] * len(own)
+        read_columns = [read[places] for places in self._places]
+        self._r2: list[np.ndarray | None] = [None] * len(read_columns)
         if options.ld_weighting:
             # Along the genome, so that neighbours are read once.
-            for group in sorted(range(len(own)), key=lambda n: own[n][0] if own[n].size else -1):
-                if len(own[group]) > 1:
-                    self._r2[group] = scores.squared_correlations(dosage_of(own[group]))
+            for group in sorted(
+                range(len(read_columns)),
+                key=lambda n: read_columns[n][0] if read_columns[n].size else -1,
+            ):
+                if len(read_columns[group]) > 1:
+                    self._r2[group] = scores.squared_correlations(dosage_of(read_columns[group]))
 
     def __len__(self) -> int:
         return len(self.names)

@@ -94,11 +94,11 @@ def match(n_gene: np.ndarray, n_snp: np.ndarray, length: np.ndarray) -> np.ndarr
     -------
     ndarray (block,) of int
     """
-    many = _kinds(n_gene)
+    kinds = _kinds(n_gene)
     class_of = np.zeros(len(n_snp), dtype=np.int64)
     number = 0
-    for kind in np.unique(many):
-        blocks = np.flatnonzero(many == kind)
+    for kind in np.unique(kinds):
+        blocks = np.flatnonzero(kinds == kind)
         classes = max(1, len(blocks) // CLASS)
         by_snps = math.ceil(math.sqrt(classes))
         blocks = blocks[np.lexsort((length[blocks], n_snp[blocks]))]
@@ -184,10 +184,10 @@ def draw(
         for blocks in members:
             copies = np.repeat(beyond[blocks, None], exchanged.shape[1], axis=1)
             exchanged[blocks] = rng.permuted(copies, axis=0)
-        drawn = member @ exchanged
-        reached += reaches(drawn, observed[:, None]).sum(axis=1)
+        scores = member @ exchanged
+        reached += reaches(scores, observed[:, None]).sum(axis=1)
         if start < SHOWN_DRAWS:
-            shown.append(drawn[:, : SHOWN_DRAWS - start].astype(np.float32))
+            shown.append(scores[:, : SHOWN_DRAWS - start].astype(np.float32))
     low, high = np.percentile(np.concatenate(shown, axis=1), [5, 95], axis=1)
     return Draws(low=low, high=high, p=(reached + 1) / (draws + 1))
 
@@ -198,14 +198,16 @@ def class_means(values: np.ndarray, matched: np.ndarray) -> np.ndarray:
     return np.asarray((sums / np.maximum(np.bincount(matched), 1))[matched])
 
 
-def membership(touched: Sequence[np.ndarray], n_block: int) -> csr_array:
+def membership(blocks_of_sets: Sequence[np.ndarray], n_block: int) -> csr_array:
     """Return the matrix (set, block) that takes the mean over the blocks of each set."""
     from scipy.sparse import csr_array
 
-    sizes = np.array([len(rows) for rows in touched])
+    sizes = np.array([len(rows) for rows in blocks_of_sets])
     ends = np.concatenate([[0], np.cumsum(sizes)])
     share = np.repeat(1 / sizes, sizes)
-    return csr_array((share, np.concatenate(touched), ends), shape=(len(touched), n_block))
+    return csr_array(
+        (share, np.concatenate(blocks_of_sets), ends), shape=(len(blocks_of_sets), n_block)
+    )
 
 
 def best_rows(score: np.ndarray, block: np.ndarray) -> np.ndarray:

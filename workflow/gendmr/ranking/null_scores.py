@@ -81,13 +81,13 @@ class Collector:
             by_fold = self.first.setdefault(name, [])
             if len(by_fold) <= fold:
                 by_fold.append([])
-            early = by_table[name][: max(0, AGREEMENT_DRAWS - start)]
-            by_fold[fold].append(scores.in_first(early, k))
+            draws = by_table[name][: max(0, AGREEMENT_DRAWS - start)]
+            by_fold[fold].append(scores.in_first(draws, k))
 
     def finish(self, folds: int) -> NullScores:
         """Return what was added."""
-        nobody = np.zeros((0, len(self.read)))
-        sizes = {name: rows.shape[1] for name, rows in self.level.aggregate(nobody).items()}
+        no_scores = np.zeros((0, len(self.read)))
+        sizes = {name: rows.shape[1] for name, rows in self.level.aggregate(no_scores).items()}
         return NullScores(
             mean={
                 name: np.concatenate([part[name] for part in self.parts.values()])
@@ -123,7 +123,10 @@ def collect_null(
     options : RankingSection
     """
     folds = max(len(files), 1)
-    orders = {name: pd.Index(one.level.names[one.read]) for name, one in collectors.items()}
+    orders = {
+        name: pd.Index(collector.level.names[collector.read])
+        for name, collector in collectors.items()
+    }
     for chunk in read_null(files, orders, options):
         for name, collector in collectors.items():
             collector.add(chunk.fold, chunk.rows.start, chunk.scores[name], folds)

@@ -193,14 +193,16 @@ def rank(
     bias: list[Bias] = []
     notes: list[str] = []
     for name, level in levels.items():
-        own = level.tables(readers[name].finish(), under_null[name])
-        tables |= own
-        bias += level.bias(own, under_null[name])
-        notes += level.notes(own)
+        level_tables = level.tables(readers[name].finish(), under_null[name])
+        tables |= level_tables
+        bias += level.bias(level_tables, under_null[name])
+        notes += level.notes(level_tables)
     return Ranking(
         tables=tables,
         modalities={name: level.tables_of(name) for name, level in levels.items()},
-        permutations=max((one.permutations for one in under_null.values()), default=0),
+        permutations=max(
+            (level_null.permutations for level_null in under_null.values()), default=0
+        ),
         bias=bias,
         seeds={
             name: agreement

@@ -180,7 +180,7 @@ def stability(scores: np.ndarray, k: int, repeat: np.ndarray) -> dict[str, np.nd
     """
     repeats = np.unique(repeat)
     if len(repeats) >= REPEATS:
-        units = np.stack([scores[repeat == one].mean(axis=0) for one in repeats])
+        units = np.stack([scores[repeat == number].mean(axis=0) for number in repeats])
     else:
         units = scores
     bounds = [10, 50, 90] if len(units) >= PERCENTILES else [0, 50, 100]

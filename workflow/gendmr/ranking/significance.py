@@ -109,17 +109,17 @@ def permutation_p_values(
     p = (count + 1) / (draws + 1)
     kind = np.full(observed.size, "permutation", dtype=object)
     if sequential:
-        settled = np.flatnonzero(count >= sequential)
-        at = (np.cumsum(reached[:, settled], axis=0) >= sequential).argmax(axis=0) + 1
-        p[settled], kind[settled] = sequential / at, "sequential"
+        stopped = np.flatnonzero(count >= sequential)
+        at = (np.cumsum(reached[:, stopped], axis=0) >= sequential).argmax(axis=0) + 1
+        p[stopped], kind[stopped] = sequential / at, "sequential"
     if tail:
         for column in np.flatnonzero(count < FEW):
             fitted = tail_probability(z[0, column], z[1:, column])
             if fitted is not None:
                 p[column], kind[column] = fitted, "fitted"
-    everything = np.sort(z[1:], axis=None)
-    beyond = everything.size - np.searchsorted(everything, z[0] - 1e-9, side="left")
-    pooled = (beyond + 1) / (everything.size + 1)
+    pooled_null = np.sort(z[1:], axis=None)
+    beyond = pooled_null.size - np.searchsorted(pooled_null, z[0] - 1e-9, side="left")
+    pooled = (beyond + 1) / (pooled_null.size + 1)
     largest = z[1:].max(axis=1) if z.shape[1] else np.zeros(draws)
     ordered = np.sort(largest)
     as_large = draws - np.searchsorted(ordered, z[0] - 1e-9, side="left")
@@ -170,9 +170,9 @@ def z_scores(rows: np.ndarray) -> np.ndarray:
     for columns in np.array_split(varies, max(1, draws * varies.size // CELLS)):
         scores = rows[:, columns]
         mean, above = scores.mean(axis=0), np.maximum((scores > 0).sum(axis=0), 1)
-        centred, further = scores - mean, scores.sum(axis=0) / above - mean
+        centred, mean_change = scores - mean, scores.sum(axis=0) / above - mean
         first, second, third = (
-            ((centred**k).sum(axis=0) - centred**k + further**k) / draws for k in (1, 2, 3)
+            ((centred**k).sum(axis=0) - centred**k + mean_change**k) / draws for k in (1, 2, 3)
         )
         # Zero variance without this draw: fall back to a small share of the pooled variance.
         variance = np.maximum(second - first**2, SMALLEST_SHARE * spread[columns] ** 2)
@@ -212,10 +212,10 @@ def relative_to_bulk(rows: np.ndarray) -> np.ndarray:
         At least 0.
     """
     mean = rows.mean(axis=0)
-    known = (rows > 0).mean(axis=0) >= OFTEN
-    if known.sum() < FEWEST_COLUMNS:
+    counted = (rows > 0).mean(axis=0) >= OFTEN
+    if counted.sum() < FEWEST_COLUMNS:
         return rows
-    size = np.median(rows[:, known] / mean[known], axis=1)
+    size = np.median(rows[:, counted] / mean[counted], axis=1)
     return rows / size[:, None] if (size > 0).all() else rows
 
 

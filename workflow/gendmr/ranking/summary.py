@@ -64,7 +64,7 @@ def summarise(
     joint = {name: table for name, table in tables.items() if table.joint}
     return {
         "method": method,
-        "modalities": {name: list(own) for name, own in modalities.items()},
+        "modalities": {name: list(table_names) for name, table_names in modalities.items()},
         "folds": len(repeat),
         "spread": scores.spread_words(repeat),
         "score": options.score,
@@ -91,13 +91,16 @@ def summarise(
         **lists,
         "bias": [item.summary() for item in bias],
         "seeds": {
-            name: asdict(one) | {"rank_correlation": _rounded(one.rank_correlation)}
-            for name, one in seeds.items()
+            name: asdict(agreement) | {"rank_correlation": _rounded(agreement.rank_correlation)}
+            for name, agreement in seeds.items()
         },
         "notes": [
             *_notes_on_scores(method, options),
             *_notes(method, tables, modalities, permutations, lists),
-            *(one.sentence(method, modality_of(name).instance) for name, one in seeds.items()),
+            *(
+                agreement.sentence(method, modality_of(name).instance)
+                for name, agreement in seeds.items()
+            ),
             *notes,
             *(note for item in bias if (note := item.note())),
         ],
@@ -154,7 +157,9 @@ def _notes(
             f"{permutations} permutations are few: no p-value can be below"
             f" {1 / (permutations + 1):.3f}, and z is rough."
         )
-    modality_of_table = {table: name for name, own in modalities.items() for table in own}
+    modality_of_table = {
+        table: name for name, table_names in modalities.items() for table in table_names
+    }
     for name, agreement in lists.items():
         table = tables[name]
         if table.rows.empty:

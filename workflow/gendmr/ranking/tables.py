@@ -59,10 +59,10 @@ def empty_table(
     key: str, columns: Sequence[str], top_k: int = 0, *, joint: bool = True
 ) -> RankedTable:
     """Return a table without rows: no fold attributes anything to these instances."""
-    nothing = np.zeros((0, 0))
+    no_scores = np.zeros((0, 0))
     rows = pd.DataFrame(columns=pd.Index(columns))
     no_list = np.zeros((0, 0, 0), dtype=bool)
-    return RankedTable(key, rows, nothing, nothing, None, top_k, no_list, joint)
+    return RankedTable(key, rows, no_scores, no_scores, None, top_k, no_list, joint)
 
 
 def ranked_table(
@@ -160,7 +160,7 @@ def null_ranking_schema(keys: Sequence[str] | None = None) -> Schema:
     keys : sequence of str, optional
         Dimensions that must be there; without it those of all modalities may be.
     """
-    some = keys is None
+    optional = keys is None
     if keys is None:
         from gendmr.modalities import names
         from gendmr.ranking.levels import level_of
@@ -178,10 +178,10 @@ def null_ranking_schema(keys: Sequence[str] | None = None) -> Schema:
                     "SD",
                     "z under permuted outcomes",
                     None,
-                    some,
+                    optional,
                 ),
             ),
-            (key, Variable((key,), "text", "", "in the order of the table", None, some)),
+            (key, Variable((key,), "text", "", "in the order of the table", None, optional)),
         )
     }
 

@@ -97,11 +97,12 @@ def difference(method: MethodSummary, reference: MethodSummary) -> Difference:
     Difference
         With the verdict `HIGHER`, `LOWER`, `TIED` or `NOT_COMPUTED`.
     """
-    other = {(row.repeat, row.fold): row.value for row in reference.primary_of_folds}
+    reference_value_of = {(row.repeat, row.fold): row.value for row in reference.primary_of_folds}
     pairs = [
         (row, method.primary.sign * (row.value - value))
         for row in method.primary_of_folds
-        if row.value is not None and (value := other.get((row.repeat, row.fold))) is not None
+        if row.value is not None
+        and (value := reference_value_of.get((row.repeat, row.fold))) is not None
     ]
     deltas = np.array([delta for _, delta in pairs], dtype=np.float64)
     shares = [row.n_held_out / row.n_train for row, _ in pairs]
@@ -122,10 +123,15 @@ def compare(
     methods: Sequence[MethodSummary], reference: str
 ) -> tuple[list[MethodSummary], Comparison]:
     """Return methods of an outcome with their differences from the reference, and the whole."""
-    chosen = next(method for method in methods if method.method == reference)
+    reference_summary = next(method for method in methods if method.method == reference)
     itself = Difference(None, None, None, folds=None, verdict=REFERENCE)
     compared = [
-        replace(method, difference=itself if method is chosen else difference(method, chosen))
+        replace(
+            method,
+            difference=itself
+            if method is reference_summary
+            else difference(method, reference_summary),
+        )
         for method in methods
     ]
     verdicts = Counter(method.paired.verdict for method in compared)
@@ -162,7 +168,7 @@ def comparison_table(summary: StudySummary) -> pd.DataFrame:
     from the reference with its interval and verdict (above 0: better than the reference), and means
     over folds of all other metrics.
     """
-    others = list(
+    further_metrics = list(
         dict.fromkeys(metric.name for outcome in summary.outcomes for metric in outcome.metrics[1:])
     )
     rows = []
@@ -190,7 +196,7 @@ def comparison_table(summary: StudySummary) -> pd.DataFrame:
                     "difference_high": paired.high,
                     "difference_folds": paired.folds,
                     "verdict": paired.verdict,
-                    **{name: method.mean_of(name) for name in others},
+                    **{name: method.mean_of(name) for name in further_metrics},
                 }
             )
     return pd.DataFrame(rows).astype({"difference_folds": "Int64"})

@@ -97,8 +97,8 @@ def _table(
 ) -> dict[str, Any] | None:
     """Return the table of one modality; None where nothing can be found in so few people."""
     measured = people.loc[people[f"has_{modality}"], "participant_id"]
-    known = outcome.of(measured)
-    information = effect.information(known)
+    outcome_values = outcome.of(measured)
+    information = effect.information(outcome_values)
     if information <= 0:
         return None
     alleles = modality == genetics.MODALITY
@@ -106,31 +106,32 @@ def _table(
     ratio = effect.allele_ratio if alleles else effect.measurement_ratio
     return {
         "modality": modality,
-        "people": outcome.counted(measured) or f"{len(known)} people",
+        "people": outcome.counted(measured) or f"{len(outcome_values)} people",
         "with": modality_of(modality).label,
         "alleles": alleles,
         "effect": effect.allele if alleles else effect.measurement,
         "ratio": ratio,
         "rows": [
             {
-                "what": what,
+                "what": description,
                 "values": [
-                    _told(needed / (spread * math.sqrt(information)), ratio) for spread in spreads
+                    _rounded_effect(required / (spread * math.sqrt(information)), ratio)
+                    for spread in spreads
                 ],
             }
-            for what, needed in _needed(tested)
+            for description, required in _required_z(tested)
         ],
     }
 
 
-def _told(size: float, ratio: bool) -> float | None:
+def _rounded_effect(size: float, ratio: bool) -> float | None:
     """Return an effect as it is told; None where it is beyond what can be written."""
     if not ratio:
         return round(size, 4)
     return round(math.exp(size), 4) if size < 50 else None
 
 
-def _needed(tested: RankedUnits) -> Sequence[tuple[str, float]]:
+def _required_z(tested: RankedUnits) -> Sequence[tuple[str, float]]:
     """Return the z that must be expected, for one test and for any of several."""
     normal = NormalDist()
     return [

@@ -63,7 +63,7 @@ def draw_task_figure(
     }
     if not predictions:
         return style.text_figure(f"No method of {task.label} has been judged.", path)
-    figure = next(one for one in figures_of(task) if one.name == name)
+    figure = next(candidate for candidate in figures_of(task) if candidate.name == name)
     if figure.reads:
         return figure.draw(predictions, path, _context(results, list(predictions)))
     return figure.draw(predictions, path)
@@ -104,13 +104,13 @@ def drawn_first(summary: StudySummary, outcome: str) -> list[MethodSummary]:
     ordered = summary.learners(outcome)
     comparison = summary.outcome(outcome).comparison
     reference = comparison.reference if comparison else ""
-    chosen = [item for item in ordered if item.method == reference]
-    kinds = {item.kind for item in chosen}
+    leading = [item for item in ordered if item.method == reference]
+    kinds = {item.kind for item in leading}
     for item in ordered:
         if item.kind not in kinds:
             kinds.add(item.kind)
-            chosen.append(item)
-    return chosen + [item for item in ordered if item not in chosen]
+            leading.append(item)
+    return leading + [item for item in ordered if item not in leading]
 
 
 def draw_comparison(results: Path, summary: StudySummary, path: Path, *, task: Task[Any]) -> Figure:
@@ -128,29 +128,35 @@ def draw_comparison(results: Path, summary: StudySummary, path: Path, *, task: T
     reference = comparison.reference
     metric = task.metrics[0]
     height = 0.75 + max(0.17, 0.3 - 0.01 * len(methods)) * len(methods)
-    figure, (left, right) = style.canvas(
+    figure, (estimate_axes, difference_axes) = style.canvas(
         1, 2, size=(style.COLUMN, height), sharey=True, layout="constrained"
     )
     for row, item in enumerate(methods):
-        _draw_estimate(left, row, item, metric.spread, item.method == reference)
-        _draw_difference(right, row, item.paired)
+        _draw_estimate(estimate_axes, row, item, metric.spread, item.method == reference)
+        _draw_difference(difference_axes, row, item.paired)
     if all(item.paired.low is None for item in methods):
-        right.text(
-            0.5, 0.5, "not computed:\nfewer than 2 folds", transform=right.transAxes, ha="center"
+        difference_axes.text(
+            0.5,
+            0.5,
+            "not computed:\nfewer than 2 folds",
+            transform=difference_axes.transAxes,
+            ha="center",
         )
     if metric.chance is not None:
-        left.axvline(metric.chance, color="black", lw=0.7, ls=":")
-    right.axvline(0.0, color="black", lw=0.7)
-    left.set_yticks(range(len(methods)), [style.short(item.method) for item in methods], fontsize=6)
-    for label, item in zip(left.get_yticklabels(), methods, strict=True):
+        estimate_axes.axvline(metric.chance, color="black", lw=0.7, ls=":")
+    difference_axes.axvline(0.0, color="black", lw=0.7)
+    estimate_axes.set_yticks(
+        range(len(methods)), [style.short(item.method) for item in methods], fontsize=6
+    )
+    for label, item in zip(estimate_axes.get_yticklabels(), methods, strict=True):
         label.set_fontweight("bold" if item.method == reference else "normal")
-    left.set_ylim(-0.7, len(methods) - 0.3)
+    estimate_axes.set_ylim(-0.7, len(methods) - 0.3)
     if metric.spread is not None:
-        left.set_xlim(*_limits(left.get_xlim(), metric.spread, metric.chance))
+        estimate_axes.set_xlim(*_limits(estimate_axes.get_xlim(), metric.spread, metric.chance))
     better = " (lower is better)" if metric.better == "lower" else ""
-    left.set_xlabel(metric.label + better)
-    right.set_xlabel(f"better than\n{style.short(reference)} by")
-    for axes in (left, right):
+    estimate_axes.set_xlabel(metric.label + better)
+    difference_axes.set_xlabel(f"better than\n{style.short(reference)} by")
+    for axes in (estimate_axes, difference_axes):
         axes.locator_params(axis="x", nbins=3)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(axis="y", color=style.PALE, lw=0.6)
@@ -161,10 +167,10 @@ def draw_comparison(results: Path, summary: StudySummary, path: Path, *, task: T
 
 
 def _limits(
-    drawn: tuple[float, float], spread: tuple[float, float], chance: float | None
+    limits: tuple[float, float], spread: tuple[float, float], chance: float | None
 ) -> tuple[float, float]:
     """Return an axis that shows chance and a quarter of the range, within what is possible."""
-    low, high = drawn
+    low, high = limits
     reach = spread[1] - spread[0]
     if chance is not None:
         low, high = min(low, chance - MARGIN * reach), max(high, chance + 0.25 * reach)
@@ -179,7 +185,7 @@ def _draw_estimate(
     reference: bool,
 ) -> None:
     colour = style.BLUE if reference else "black"
-    folds = [each.value for each in item.primary_of_folds if each.value is not None]
+    folds = [fold.value for fold in item.primary_of_folds if fold.value is not None]
     axes.plot(folds, [row] * len(folds), "o", ms=2, mfc="none", mec=style.GREY, mew=0.4, alpha=0.7)
     estimate = item.estimate
     if estimate.low is not None and estimate.high is not None:

@@ -130,10 +130,10 @@ def ranked_instances(ranking: Path, modality: str, top: int) -> LeadingRows | No
         if name not in numbers and not pd.api.types.is_numeric_dtype(table[name])
     ]
     table = table.rename(columns={texts[0]: "name"}) if texts else table.assign(name="")
-    more = [name for name in texts[1:] if not _all_numbers(table[name])]
+    further_columns = [name for name in texts[1:] if not _all_numbers(table[name])]
     table["about"] = [
         ", ".join(value for value in map(str, row) if value not in ("", MISSING))
-        for row in table[more].itertuples(index=False)
+        for row in table[further_columns].itertuples(index=False)
     ]
     return _ranking(table, ["name", "about"], top, None)
 

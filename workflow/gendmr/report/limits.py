@@ -79,8 +79,10 @@ def not_done(
     for stage, name in (*files, ("cohort", "splits.json"), *permuted):
         path = results / stage / name
         if path.is_file():
-            stored = read_json(path)
-            notes += [{"stage": stage, "note": _text(item)} for item in stored.get("notes", [])]
+            stage_summary = read_json(path)
+            notes += [
+                {"stage": stage, "note": _text(item)} for item in stage_summary.get("notes", [])
+            ]
     notes += _notes_of_methods(summary.methods, results)
     synced = results / "tracking" / "synced.json"
     if synced.is_file():
@@ -117,7 +119,7 @@ def _notes_of_methods(methods: Sequence[MethodSummary], results: Path) -> list[d
             "stage": "training",
             "note": text,
             "where": "; ".join(
-                f"{_named(names, methods)}: {folds}" for folds, names in by_folds.items()
+                f"{_method_names(names, methods)}: {folds}" for folds, names in by_folds.items()
             ),
         }
         for text, by_folds in trained.items()
@@ -128,7 +130,7 @@ def _notes_of_methods(methods: Sequence[MethodSummary], results: Path) -> list[d
     ]
 
 
-def _named(names: list[str], methods: Sequence[MethodSummary]) -> str:
+def _method_names(names: list[str], methods: Sequence[MethodSummary]) -> str:
     return "all methods" if 1 < len(names) == len(methods) else ", ".join(names)
 
 

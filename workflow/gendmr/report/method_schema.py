@@ -183,7 +183,7 @@ class MethodSummary:
     @property
     def folds(self) -> list[tuple[int, int]]:
         """Return (repeat, fold) of each fold."""
-        return [(each.repeat, each.fold) for each in self.primary_of_folds]
+        return [(fold.repeat, fold.fold) for fold in self.primary_of_folds]
 
     @property
     def paired(self) -> Difference:

@@ -64,7 +64,7 @@ class OutcomeOfPeople:
 
     def of(self, people: Iterable[str]) -> Outcome:
         """Return the outcome of those of these people who have it."""
-        inside = np.isin(self.participants.astype(str), [str(one) for one in people])
+        inside = np.isin(self.participants.astype(str), [str(person) for person in people])
         return self.outcome.take(inside)
 
 

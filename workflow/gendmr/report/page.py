@@ -115,7 +115,7 @@ def render(
                 "figures": figures_by_section(
                     results,
                     summary,
-                    {n: one for n, one in drawn.items() if one.outcome == outcome["name"]},
+                    {n: figure for n, figure in drawn.items() if figure.outcome == outcome["name"]},
                 )["performance"],
             }
             for outcome in numbers["outcomes"]
@@ -205,13 +205,20 @@ def dominance_figures(results: Path, summary: StudySummary) -> list[dict[str, An
     ]
 
 
-def registration_pictures(results: Path, summary: StudySummary, most: int) -> list[dict[str, Any]]:
+def registration_pictures(results: Path, summary: StudySummary, limit: int) -> list[dict[str, Any]]:
     """Return pictures of registrations, flagged ones first, then those of low overlap."""
     if summary.registration is None:
         return []
     flagged = {row["participant_id"] for row in summary.registration.outliers}
-    uris = {who: picture(results / "imaging", who) for who in summary.registration.pictured[:most]}
-    return [{"who": who, "uri": uri, "flagged": who in flagged} for who, uri in uris.items() if uri]
+    uris = {
+        participant: picture(results / "imaging", participant)
+        for participant in summary.registration.pictured[:limit]
+    }
+    return [
+        {"who": participant, "uri": uri, "flagged": participant in flagged}
+        for participant, uri in uris.items()
+        if uri
+    ]
 
 
 def patterns(methods: Sequence[MethodSummary]) -> list[Row]:

@@ -48,17 +48,19 @@ def draw_patches(results: Path, method: str, task: Task[Any], path: Path) -> Any
     values = dataset[f"value_{PATCH}"].values
     (judged,) = read_folds([fold], method, task)
     influence = influences(judged.held_out, task.metrics[0])
-    known = [who for who in influence.index if np.isfinite(values[people == who]).any()]
+    people_with_patches = [
+        person for person in influence.index if np.isfinite(values[people == person]).any()
+    ]
     figure, axes = style.canvas(
         1, len(SHOWN), size=(SIDE * len(SHOWN), SIDE + 0.4), layout="constrained"
     )
-    order = influence[known].sort_values(ascending=False, kind="stable").index
-    for axis, which, who in zip(
+    order = influence[people_with_patches].sort_values(ascending=False, kind="stable").index
+    for axis, rank, person in zip(
         axes, SHOWN, (order[0], order[len(order) // 2], order[-1]), strict=True
     ):
-        cells = by_place(results, str(who), values[people == who][0])
+        cells = by_place(results, str(person), values[people == person][0])
         _draw(figure, axis, cells)
-        axis.set_title(f"{which}: {style.short(str(who))}", loc="left", fontsize=7)
+        axis.set_title(f"{rank}: {style.short(str(person))}", loc="left", fontsize=7)
     style.save(figure, path, crop=False)
     return figure
 
@@ -68,10 +70,12 @@ def influences(rows: pd.DataFrame, metric: Metric) -> pd.Series:
     sign = 1.0 if metric.better == "higher" else -1.0
     if metric.needs_train:
         raise ValueError(f"{metric.name} is told with the training people")
-    whole = metric.of(rows)
+    metric_of_all = metric.of(rows)
     people = rows["participant_id"].to_numpy()
-    without = [metric.of(rows[people != who]) for who in people]
-    return pd.Series(sign * (whole - np.array(without)), index=people.astype(str)).fillna(0.0)
+    without = [metric.of(rows[people != person]) for person in people]
+    return pd.Series(sign * (metric_of_all - np.array(without)), index=people.astype(str)).fillna(
+        0.0
+    )
 
 
 def by_place(results: Path, person: str, values: np.ndarray) -> pd.DataFrame:
@@ -85,7 +89,7 @@ def by_place(results: Path, person: str, values: np.ndarray) -> pd.DataFrame:
     )
     index = np.zeros(1, dtype=np.int64)
     table = pd.DataFrame(
-        {one: reader.array(one, index)[0] for one in ("x", "y", "slide", "source")}
+        {column: reader.array(column, index)[0] for column in ("x", "y", "slide", "source")}
     )
     table["value"] = values
     table = table[table["slide"] == 0]

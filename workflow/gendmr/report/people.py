@@ -113,7 +113,7 @@ def describe_group(name: str, people: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def left(cohort: Path) -> list[dict[str, Any]]:
+def count_removals(cohort: Path) -> list[dict[str, Any]]:
     """Count removals by stage, step and reason, in the order of ``cohort/attrition.tsv``."""
     rows = read_table(cohort / "attrition.tsv", ATTRITION, extra=True)
     if rows.empty:
@@ -124,10 +124,10 @@ def left(cohort: Path) -> list[dict[str, Any]]:
             "stage": str(stage),
             "step": str(step),
             "reason": str(reason),
-            "n": len(part),
-            "first": [str(item) for item in part["id"][:3]] if kind == "participant" else [],
+            "n": len(removed),
+            "first": [str(item) for item in removed["id"][:3]] if kind == "participant" else [],
         }
-        for (kind, stage, step, reason), part in rows.groupby(
+        for (kind, stage, step, reason), removed in rows.groupby(
             ["kind", "stage", "step", "reason"], sort=False
         )
     ]

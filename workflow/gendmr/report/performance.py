@@ -94,7 +94,7 @@ def method_summary(
         sizes.append((described["n_train"], described["n_held_out"]))
     notes = Counter(note for items in notes_of_folds for note in dict.fromkeys(map(str, items)))
     options = runs[0].get("options") or {}
-    reads = [str(one) for one in runs[0].get("reads", [])]
+    reads = [str(name_read) for name_read in runs[0].get("reads", [])]
     rows = held_out(results, name, task, list(values))
     return MethodSummary(
         method=name,
@@ -138,8 +138,10 @@ def _values_of_folds(
             f"{folder}/metrics.tsv: no fold is listed",
             next_step="snakemake --cores 2 training --configfile CONFIG",
         )
-    chosen = of_folds[of_folds["metric"] == primary]
-    for repeat, fold, value in zip(chosen["repeat"], chosen["fold"], chosen["value"], strict=True):
+    primary_rows = of_folds[of_folds["metric"] == primary]
+    for repeat, fold, value in zip(
+        primary_rows["repeat"], primary_rows["fold"], primary_rows["value"], strict=True
+    ):
         values[int(repeat), int(fold)] = finite(value)
     return values
 
@@ -149,8 +151,8 @@ def _why_unjudged(
 ) -> str:
     if any(value is not None for value in values.values()):
         return ""
-    said = [note for note, _ in notes.most_common() if "held-out" in note]
-    return said[0] if said else f"no fold has a {primary.label} that is a number"
+    causes = [note for note, _ in notes.most_common() if "held-out" in note]
+    return causes[0] if causes else f"no fold has a {primary.label} that is a number"
 
 
 def held_out(
@@ -171,8 +173,8 @@ def held_out(
     """
     folder = results / "training" / name
     places = [folder / f"repeat-{repeat}" / f"fold-{fold}" for repeat, fold in folds]
-    parts = [result.held_out for result in read_folds(places, name, task)]
-    return pd.concat(parts, ignore_index=True)
+    tables = [result.held_out for result in read_folds(places, name, task)]
+    return pd.concat(tables, ignore_index=True)
 
 
 def by_modality(
@@ -189,7 +191,7 @@ def by_modality(
     primary = outcome.task.metrics[0].name
     people = rows.drop_duplicates("participant_id")
     entries = []
-    for pattern, part in people.groupby("modalities", sort=True):
+    for pattern, members in people.groupby("modalities", sort=True):
         pooled = metrics.get(f"{primary}:{pattern}", {})
         blind = reads_nothing_of(str(pattern), reads)
         value = None if blind else pooled.get("pooled")
@@ -199,8 +201,8 @@ def by_modality(
         entries.append(
             {
                 "modalities": str(pattern),
-                "n": len(part),
-                "groups": outcome.counted(part["participant_id"]),
+                "n": len(members),
+                "groups": outcome.counted(members["participant_id"]),
                 "value": value,
                 "low": None if blind else pooled.get("pooled_low"),
                 "high": None if blind else pooled.get("pooled_high"),
@@ -219,11 +221,11 @@ def digests(rows: pd.DataFrame, task: Task[Any]) -> dict[tuple[int, int], str]:
     """Return a digest of the held-out people and their outcomes for each (repeat, fold)."""
     observed = [suffix or "observed" for suffix in task.stored]
     digest_of: dict[tuple[int, int], str] = {}
-    for key, part in rows.groupby(["repeat", "fold"]):
+    for key, fold_rows in rows.groupby(["repeat", "fold"]):
         repeat, fold = cast("tuple[int, int]", key)
         lines = sorted(
             "\t".join(map(str, values))
-            for values in part[["participant_id", *observed]].itertuples(index=False)
+            for values in fold_rows[["participant_id", *observed]].itertuples(index=False)
         )
         digest_of[int(repeat), int(fold)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return digest_of
@@ -232,7 +234,7 @@ def digests(rows: pd.DataFrame, task: Task[Any]) -> dict[tuple[int, int], str]:
 def merged(dictionaries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Merge versions by name; where they differ, all are named."""
     by_name: dict[str, set[str]] = {}
-    for each in dictionaries:
-        for name, version in each.items():
+    for versions_of_run in dictionaries:
+        for name, version in versions_of_run.items():
             by_name.setdefault(str(name), set()).add(str(version))
     return {name: " and ".join(sorted(versions)) for name, versions in sorted(by_name.items())}

@@ -58,18 +58,18 @@ def given_files(results: Path) -> dict[str, Any] | None:
     record = results / "cohort" / "inputs.json"
     if not record.is_file():
         return None
-    stored = read_json(record)
+    inputs = read_json(record)
     files = [
         {"path": path, "bytes": item["bytes"], "sha256": item["sha256"]}
-        for kind in sorted(stored["files"], reverse=True)
-        for path, item in sorted(stored["files"][kind].items())
+        for kind in sorted(inputs["files"], reverse=True)
+        for path, item in sorted(inputs["files"][kind].items())
     ]
     return {
         "n": len(files),
         "sha256": joint_checksum((item["path"], item) for item in files),
         "files": files[:SHOWN],
         "more": len(files[SHOWN:]),
-        "earlier": stored["changes"],
+        "earlier": inputs["changes"],
         # In another folder all files are absent, which is no sign that they have changed.
         "now": [str(change) for change in changed_since(record) if change.after],
     }

@@ -87,7 +87,7 @@ class StudySummary:
     truth : mapping or None
         ``null``: nothing was planted; None for real people.
     people, left, quality
-        Of `people.analysed`, `people.left` and `people.quality_by_group`.
+        Of `people.analysed`, `people.count_removals` and `people.quality_by_group`.
     genotypes, ancestry
         Of `sections.genetics`: `genotyped.genotype_sets` and `ancestry.count_groups`.
     outcomes : list of OutcomeSummary
@@ -169,7 +169,9 @@ class StudySummary:
         """Return the methods of an outcome, best first."""
         comparison = self.outcome(name).comparison
         by_name = {item.method: item for item in self.methods}
-        return [] if comparison is None else [by_name[one] for one in comparison.order]
+        return (
+            [] if comparison is None else [by_name[method_name] for method_name in comparison.order]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what summary.json holds."""

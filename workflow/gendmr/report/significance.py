@@ -70,40 +70,40 @@ def significance(ranking: Path, blocks: int) -> dict[str, Any] | None:
     path = ranking / "summary.json"
     if not path.is_file():
         return None
-    stored = read_json(path)
-    if "null" not in stored:
+    summary = read_json(path)
+    if "null" not in summary:
         return None
     strata = ranking.parent.parent / "cohort" / "strata.json"
     return {
-        "null": stored["null"],
+        "null": summary["null"],
         "strata": read_json(strata).get("factors", []) if strata.is_file() else [],
         "tables": [
             {"name": name, "unit": UNITS.get(name, name.removesuffix("s")), **counts}
-            for name, counts in stored["null"].get("found", {}).items()
+            for name, counts in summary["null"].get("found", {}).items()
         ],
         "agreement": [
             {"name": name, **item}
-            for name, item in stored.items()
+            for name, item in summary.items()
             if isinstance(item, dict)
             and item.get("count")
             and item.get("top_k_overlap") is not None
         ],
         "bias": [
             {**item, "words": PROPERTIES.get(item["property"], item["property"])}
-            for item in stored["bias"]
+            for item in summary["bias"]
         ],
         "blocks": _blocks(ranking / "blocks.tsv", blocks),
         "sets": _sets(ranking / "enrichment.tsv"),
     }
 
 
-def _blocks(path: Path, most: int) -> list[dict[str, Any]]:
+def _blocks(path: Path, limit: int) -> list[dict[str, Any]]:
     """Return the first blocks of more than one gene: what is not as many findings as genes."""
     if not path.is_file():
         return []
     table = read_table(path, BLOCKS, extra=True)
-    chosen = table[table["n_gene"] > 1].sort_values("rank", kind="stable").head(most)
-    return [_plain(row, BLOCKS) for row in chosen.to_dict("records")]
+    first_blocks = table[table["n_gene"] > 1].sort_values("rank", kind="stable").head(limit)
+    return [_plain(row, BLOCKS) for row in first_blocks.to_dict("records")]
 
 
 def _sets(path: Path) -> list[dict[str, Any]]:
@@ -115,7 +115,9 @@ def _sets(path: Path) -> list[dict[str, Any]]:
     return [_plain(row, SETS) for row in tested.to_dict("records")]
 
 
-def who_finds_what(ranking: Path, truth: dict[str, Any] | None, most: int) -> dict[str, Any] | None:
+def who_finds_what(
+    ranking: Path, truth: dict[str, Any] | None, limit: int
+) -> dict[str, Any] | None:
     """Return the first genes that several methods rank, side by side.
 
     Parameters
@@ -124,18 +126,18 @@ def who_finds_what(ranking: Path, truth: dict[str, Any] | None, most: int) -> di
         `results/<study>/ranking` with comparison.tsv and comparison.json.
     truth : dict, optional
         Of a simulation: marks planted genes.
-    most : int
+    limit : int
         Genes to list.
     """
     path = ranking / "comparison.tsv"
     if not path.is_file():
         return None
-    stored = read_json(path.with_suffix(".json"))
-    methods = list(stored["methods"])
+    comparison = read_json(path.with_suffix(".json"))
+    methods = list(comparison["methods"])
     if len(methods) < 2:
         return None
     columns: dict[str, Kind] = {"gene": "text", "chromosome": "text", "methods": "number"}
-    columns |= {f"{name}:{what}": "number" for name in methods for what in ("rank", "p_fwer")}
+    columns |= {f"{name}:{column}": "number" for name in methods for column in ("rank", "p_fwer")}
     table = read_table(path, columns, extra=True)
     planted = {str(item["gene"]) for item in (truth or {}).get("genes", [])}
     rows = [
@@ -146,18 +148,18 @@ def who_finds_what(ranking: Path, truth: dict[str, Any] | None, most: int) -> di
             "by": [
                 {
                     "rank": finite(float(row[f"{name}:rank"])),
-                    "significant": bool(row[f"{name}:p_fwer"] <= stored["level"]),
+                    "significant": bool(row[f"{name}:p_fwer"] <= comparison["level"]),
                 }
                 for name in methods
             ],
         }
-        for row in table.head(most).to_dict("records")
+        for row in table.head(limit).to_dict("records")
     ]
     return {
         "methods": methods,
-        "top_k": stored["top_k"],
-        "found": [stored["methods"][name]["p_fwer"] for name in methods],
-        "shared": stored["shared"],
+        "top_k": comparison["top_k"],
+        "found": [comparison["methods"][name]["p_fwer"] for name in methods],
+        "shared": comparison["shared"],
         "rows": rows,
         "listed": len(table),
     }

@@ -64,8 +64,8 @@ def report_study(
 
 def _draw_dominance(results: Path, summary: StudySummary, figures: Path) -> None:
     """Draw ``dominance-<method>`` of each method with roles; remove what an earlier run left."""
-    for old in figures.glob("dominance-*.*"):
-        old.unlink()
+    for outdated in figures.glob("dominance-*.*"):
+        outdated.unlink()
     for item in summary.methods:
         dominance = read_dominance(results, item.method, item.folds)
         if dominance is not None:

@@ -28,8 +28,8 @@ from gendmr.report.method_schema import Comparison, MethodSummary, OutcomeSummar
 from gendmr.report.outcomes import OutcomeOfPeople, read_outcomes, words_of
 from gendmr.report.people import (
     analysed,
+    count_removals,
     groups_of,
-    left,
     modalities_in,
     quality_by_group,
     read_people,
@@ -102,14 +102,15 @@ def summarise(
     study = results.resolve().name
     cohort = results / "cohort"
     people = read_people(cohort)
-    known = read_outcomes(cohort, outcomes)
+    known_outcomes = read_outcomes(cohort, outcomes)
     ancestry = read_groups(cohort)
     summaries = [
-        method_summary(results, name, _learned(results, name, known), ancestry) for name in methods
+        method_summary(results, name, _learned(results, name, known_outcomes), ancestry)
+        for name in methods
     ]
     check_methods(_records(results, methods, ranked))
     check_reference(summaries, options.reference)
-    summaries, described = _compare(summaries, known, people, options.reference, ranked)
+    summaries, described = _compare(summaries, known_outcomes, people, options.reference, ranked)
     main = next((name for name in ranked if name in methods), None)
     tables = {
         name: _ranked_tables(results / "ranking" / name, _reads(summaries, name), options, truth)
@@ -124,10 +125,10 @@ def summarise(
         main=main,
         truth=None if truth is None else {"null": bool(truth.get("null", False))},
         people=analysed(people),
-        left=left(cohort),
+        left=count_removals(cohort),
         quality=quality_by_group(cohort),
         genotypes=genotype_sets(results),
-        ancestry=count_groups(ancestry, known),
+        ancestry=count_groups(ancestry, known_outcomes),
         outcomes=described,
         methods=summaries,
         dominance=dominance_of(results, summaries),
@@ -151,7 +152,9 @@ def summarise(
         if imaging.MODALITY in modalities_in(people)
         else None,
         detectable=smallest_effects(
-            known, people, {name: _tests(name, mains.get(name)) for name in modalities_in(people)}
+            known_outcomes,
+            people,
+            {name: _tests(name, mains.get(name)) for name in modalities_in(people)},
         ),
         versions=versions,
         made_with=made_with(results, ranked, versions),
@@ -187,14 +190,15 @@ def _records(
 ) -> dict[str, dict[str, Any]]:
     """Return what a fold of each method, and each ranking, says of the files it was made of."""
     folds = [
-        next((results / "training" / one).glob("repeat-*/fold-*/run.json"), None) for one in methods
+        next((results / "training" / method).glob("repeat-*/fold-*/run.json"), None)
+        for method in methods
     ]
-    rankings = [results / "ranking" / one / "summary.json" for one in ranked]
+    rankings = [results / "ranking" / method / "summary.json" for method in ranked]
     paths = [path for path in (*folds, *rankings) if path is not None and path.is_file()]
     return {str(path): read_json(path) for path in paths}
 
 
-def _learned(results: Path, name: str, known: Mapping[str, OutcomeOfPeople]) -> OutcomeOfPeople:
+def _learned(results: Path, name: str, outcomes: Mapping[str, OutcomeOfPeople]) -> OutcomeOfPeople:
     """Return the outcome of a method.
 
     Raises
@@ -203,19 +207,19 @@ def _learned(results: Path, name: str, known: Mapping[str, OutcomeOfPeople]) -> 
         It learned an outcome that the study does not have.
     """
     outcome = outcome_of(results, name)
-    if outcome not in known:
+    if outcome not in outcomes:
         raise InputFileError(
             f"{results}/training/{name}: it learned {outcome!r}, and the outcomes of the study are"
-            f" {', '.join(known)}",
+            f" {', '.join(outcomes)}",
             cause="cohort.outcomes changed after training",
             next_step="run `snakemake --cores 2 training --configfile CONFIG`, then again",
         )
-    return known[outcome]
+    return outcomes[outcome]
 
 
 def _compare(
     methods: Sequence[MethodSummary],
-    known: Mapping[str, OutcomeOfPeople],
+    known_outcomes: Mapping[str, OutcomeOfPeople],
     people: pd.DataFrame,
     configured: str | None,
     ranked: Sequence[str],
@@ -223,7 +227,7 @@ def _compare(
     """Return methods, each with its difference from the reference of its outcome, and outcomes."""
     compared: dict[str, MethodSummary] = {}
     outcomes = []
-    for name, outcome in known.items():
+    for name, outcome in known_outcomes.items():
         learners = [item for item in methods if item.outcome == name]
         comparison: Comparison | None = None
         if learners:

@@ -55,8 +55,8 @@ def _outcome(outcome: dict[str, Any]) -> str:
     groups = outcome["groups"]
     counts = [f"{group['group']} {group['n']}" for group in groups if len(groups) > 1]
     counts += [f"{outcome['unknown']} without it"] if outcome["unknown"] else []
-    more = f" ({', '.join(counts)})" if counts else ""
-    return f"{outcome['label']}: {outcome['n']} people{more}"
+    group_counts = f" ({', '.join(counts)})" if counts else ""
+    return f"{outcome['label']}: {outcome['n']} people{group_counts}"
 
 
 def _methods(summary: dict[str, Any], outcome: dict[str, Any]) -> list[str]:

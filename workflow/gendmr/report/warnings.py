@@ -35,11 +35,11 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
     """
     leaks, milder = snps_predict_too_well(summary.methods, options, results)
     # Only methods with a ranking, because readers will act on it.
-    shown = set(summary.ranked)
-    main = {one.name: _main_method(summary, one) for one in summary.outcomes}
+    ranked = set(summary.ranked)
+    main = {outcome.name: _main_method(summary, outcome) for outcome in summary.outcomes}
     learners = {
-        one.name: [item for item in summary.methods if item.outcome == one.name]
-        for one in summary.outcomes
+        outcome.name: [item for item in summary.methods if item.outcome == outcome.name]
+        for outcome in summary.outcomes
     }
     return [
         *registration_alarm(summary.registration),
@@ -51,17 +51,24 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
         *_unjudged(summary.outcomes),
         *(
             text
-            for one in summary.outcomes
+            for outcome in summary.outcomes
             for text in _covariates(
-                learners[one.name], main[one.name], one.label, options.covariates_skill_limit
+                learners[outcome.name],
+                main[outcome.name],
+                outcome.label,
+                options.covariates_skill_limit,
             )
         ),
         *(
             text
-            for one in summary.outcomes
-            for text in _against_baselines(learners[one.name], main[one.name], shown)
+            for outcome in summary.outcomes
+            for text in _against_baselines(learners[outcome.name], main[outcome.name], ranked)
         ),
-        *(text for one in summary.outcomes for text in _against_plainer(learners[one.name])),
+        *(
+            text
+            for outcome in summary.outcomes
+            for text in _against_plainer(learners[outcome.name])
+        ),
         *registration_warnings(summary.registration),
         *_few_people(summary.outcomes),
         *milder,
@@ -70,19 +77,19 @@ def warnings(summary: StudySummary, options: ReportSection, results: Path) -> li
 
 def _of_the_cohort(summary: StudySummary, results: Path) -> list[str]:
     """Return covariates that tell an outcome, and what permutations do not allow for."""
-    said: list[str] = []
+    sentences: list[str] = []
     # Strata limit permutations only: where no method has a null they concern nobody.
     permuted = any_permuted(results / "ranking", summary.ranked)
     for name in ("summary.json", *(["strata.json"] if permuted else [])):
         path = results / "cohort" / name
         if path.is_file():
-            said += map(str, read_json(path).get("warnings", []))
-    return said
+            sentences += map(str, read_json(path).get("warnings", []))
+    return sentences
 
 
 def _lists_at_chance(summary: StudySummary, results: Path) -> list[str]:
     """Return the rankings on whose first rows folds agree no more than under permuted outcomes."""
-    said = []
+    sentences = []
     for method in summary.ranked:
         path = results / "ranking" / method / "summary.json"
         if not path.is_file():
@@ -94,12 +101,12 @@ def _lists_at_chance(summary: StudySummary, results: Path) -> list[str]:
                 rows = name.replace("_", " ")
                 lists.append(f"the first {agreement['top_k']} {rows} (p = {p:.2f})")
         if lists:
-            said.append(
+            sentences.append(
                 f"{method}: folds agree on {' and '.join(lists)} no more than they do when outcomes"
                 f" are permuted: the top of {'this list' if len(lists) == 1 else 'these lists'} is"
                 " at chance."
             )
-    return said
+    return sentences
 
 
 def _main_method(summary: StudySummary, outcome: OutcomeSummary) -> MethodSummary | None:
@@ -126,7 +133,7 @@ def _changed_files(inputs: Row | None) -> list[str]:
 def _signal_without_cause(methods: Sequence[MethodSummary], truth: Row | None) -> list[str]:
     if not (truth and truth["null"]):
         return []
-    said = []
+    sentences = []
     for method in methods:
         skill, metric = method.skill, method.primary
         if skill is None or abs(skill) <= NULL_SKILL:
@@ -136,12 +143,12 @@ def _signal_without_cause(methods: Sequence[MethodSummary], truth: Row | None) -
             + side * NULL_SKILL * ((metric.best or 0.0) - (metric.chance or 0.0))
             for side in (-1, 1)
         )
-        said.append(
+        sentences.append(
             f"{method.method}: nothing was planted in this null simulation, and the"
             f" {metric.label} is {method.estimate.mean:.2f}, outside {bounds[0]:.2f} to"
             f" {bounds[1]:.2f}: a leak, or very few people."
         )
-    return said
+    return sentences
 
 
 def _unjudged(outcomes: Sequence[OutcomeSummary]) -> list[str]:
@@ -155,20 +162,20 @@ def _unjudged(outcomes: Sequence[OutcomeSummary]) -> list[str]:
 def _covariates(
     methods: Sequence[MethodSummary], main: MethodSummary | None, outcome: str, limit: float
 ) -> list[str]:
-    said = []
+    sentences = []
     for method in methods:
         mean, skill = method.estimate.mean, method.skill
         if method.reads != [COVARIATES] or mean is None:
             continue
         if main is not None and main is not method:
-            said += _demographics_match(method, main)
+            sentences += _demographics_match(method, main)
         if skill is not None and skill > limit:
-            said.append(
+            sentences.append(
                 f"Covariates alone ({method.method}) predict {outcome} with"
                 f" {_article(method.primary.label)} of {mean:.2f}: it goes with age, sex, site or"
                 " ancestry in these people, and other methods may be reading that."
             )
-    return said
+    return sentences
 
 
 def _demographics_match(covariates: MethodSummary, main: MethodSummary) -> list[str]:
@@ -212,21 +219,21 @@ def _article(label: str) -> str:
 
 
 def _against_baselines(
-    methods: Sequence[MethodSummary], main: MethodSummary | None, shown: Collection[str | None]
+    methods: Sequence[MethodSummary], main: MethodSummary | None, ranked: Collection[str | None]
 ) -> list[str]:
     """Compare with the best method of another kind: ablations of the main one claim nothing."""
-    if main is None or main.method not in shown or main.estimate.mean is None:
+    if main is None or main.method not in ranked or main.estimate.mean is None:
         return []
-    others = [
+    rivals = [
         method
         for method in methods
         if method.kind != main.kind
         and method.reads != [COVARIATES]
         and method.estimate.mean is not None
     ]
-    if not others:
+    if not rivals:
         return []
-    best = best_first(others)[0]
+    best = best_first(rivals)[0]
     delta = difference(best, main)
     if delta.mean is None or delta.verdict == LOWER:
         return []
@@ -240,9 +247,11 @@ def _against_baselines(
 
 def _against_plainer(methods: Sequence[MethodSummary]) -> list[str]:
     """Say beside all methods of a modality what a plainer one of the same data reaches alone."""
-    said = []
-    read = dict.fromkeys(name for method in methods for name in method.reads if name != COVARIATES)
-    for name in read:
+    sentences = []
+    modalities = dict.fromkeys(
+        name for method in methods for name in method.reads if name != COVARIATES
+    )
+    for name in modalities:
         modality = modality_of(name)
         if not modality.against:
             continue
@@ -252,16 +261,16 @@ def _against_plainer(methods: Sequence[MethodSummary]) -> list[str]:
             for method in methods
             if name in method.reads and method.estimate.mean is not None
         ]
-        alone = best_first([method for method in methods if method.reads == [plainer.name]])
-        if claims and (not alone or alone[0].estimate.mean is None):
-            said.append(
+        plain_methods = best_first([method for method in methods if method.reads == [plainer.name]])
+        if claims and (not plain_methods or plain_methods[0].estimate.mean is None):
+            sentences.append(
                 f"{', '.join(method.method for method in claims)} read {modality.label}, and no"
                 f" method reads {plainer.label} alone: nothing here tells whether it is"
                 f" {modality.label} that predict. Where the study has {plainer.label}, add"
                 f" `{plainer.name}: {{kind: ridge, reads: [{plainer.name}]}}` to training.methods."
             )
         elif claims:
-            rival = alone[0]
+            rival = plain_methods[0]
             gains = []
             for method in claims:
                 delta = difference(method, rival)
@@ -269,23 +278,23 @@ def _against_plainer(methods: Sequence[MethodSummary]) -> list[str]:
                     gains.append(
                         f"{method.method} {delta.mean:+.3f} ({delta.low:+.3f} to {delta.high:+.3f})"
                     )
-            said.append(
+            sentences.append(
                 f"{plainer.label.capitalize()} alone ({rival.method}) reach"
                 f" {rival.primary.label} {rival.estimate.mean:.3f}. Methods that read"
                 f" {modality.label} are better by: {', '.join(gains) or 'not computed'}."
             )
-    return said
+    return sentences
 
 
 def _few_people(outcomes: Sequence[OutcomeSummary]) -> list[str]:
-    said = []
+    sentences = []
     for outcome in outcomes:
         if outcome.comparison is None or outcome.fewest >= FEW:
             continue
         groups = ", ".join(f"{group['group']} {group['n']}" for group in outcome.groups)
-        said.append(
+        sentences.append(
             f"{outcome.label}: there are fewer than {FEW} people"
             + (f" in one of the groups ({groups})" if len(outcome.groups) > 1 else "")
             + ": every number here is rough."
         )
-    return said
+    return sentences

@@ -19,9 +19,9 @@ def pattern_words(pattern: str, labels: Mapping[str, str]) -> str:
     """
     if pattern == NOTHING:
         return no_modality(list(labels.values()))
-    parts = pattern.split("+")
-    words = _joined([labels.get(part, part) for part in parts], "and")
-    return f"{words} only" if len(parts) == 1 and len(labels) > 1 else words
+    modalities = pattern.split("+")
+    words = _joined([labels.get(modality, modality) for modality in modalities], "and")
+    return f"{words} only" if len(modalities) == 1 and len(labels) > 1 else words
 
 
 def pattern_place(pattern: str, people: int) -> tuple[bool, int, int]:

@@ -127,7 +127,7 @@ def _draw_people(
 
     cases, controls = choose_balanced(disease.case, section.people)
     members = _label_order(cases, controls, section.images, random)
-    spare = np.setdiff1d(np.arange(pool), members)
+    unused = np.setdiff1d(np.arange(pool), members)
     rows: list[dict[str, Any]] = []
     columns: list[np.ndarray] = []
     losses: list[np.ndarray] = []
@@ -151,12 +151,12 @@ def _draw_people(
     unseen = members[section.images :] if section.images < section.people - 1 else members
     parent = int(unseen[np.argmax(age[unseen])])
     twin = next(int(member) for member in unseen[::-1] if member != parent)
-    free = iter(spare.tolist())
+    free = iter(unused.tolist())
     for label, fault in names.faults.items():
         if fault == "duplicate":
             add(label, twin, site=int(site[twin]) % section.sites + 1)
         elif fault == "child":
-            partner = next(m for m in spare[::-1].tolist() if man[m] != man[parent])
+            partner = next(m for m in unused[::-1].tolist() if man[m] != man[parent])
             boy = bool(random.random() < 0.5)
             young = round(float(age[parent]) - 26, 1)
             add(label, parent, age=young, man=boy, diagnosis="CN")
@@ -205,8 +205,8 @@ def _label_order(
     people = len(cases) + len(controls)
     imaged = min(round(images * len(cases) / people), len(cases))
     first = np.concatenate([cases[:imaged], controls[: images - imaged]])
-    rest = np.concatenate([cases[imaged:], controls[images - imaged :]])
-    return np.concatenate([random.permutation(first), random.permutation(rest)])
+    not_imaged = np.concatenate([cases[imaged:], controls[images - imaged :]])
+    return np.concatenate([random.permutation(first), random.permutation(not_imaged)])
 
 
 def _finish_variants(
@@ -227,16 +227,16 @@ def _finish_variants(
         ~causal & ~variants["rare"].to_numpy() & (variants["chromosome"] != "X").to_numpy()
     )
     number = max(2, round(POOR_VARIANTS * len(harmless)))
-    bad = random.permutation(harmless)
+    shuffled = random.permutation(harmless)
     # Common variants only, because the loss of heterozygotes shows where they are many.
-    common = bad[number:][np.abs(derived[bad[number:]] - 0.5) < 0.25]
+    common = shuffled[number:][np.abs(derived[shuffled[number:]] - 0.5) < 0.25]
     column = variants["fault"].to_numpy(dtype=object)
-    column[bad[:number]], column[common[:number]] = "low_call_rate", "hwe"
+    column[shuffled[:number]], column[common[:number]] = "low_call_rate", "hwe"
     variants["fault"] = column.astype(str)
     only = random.random(len(variants))
-    aside = (1 - ON_BOTH) / 2
-    variants["array1"] = causal | (only >= aside)
-    variants["array2"] = causal | (only < 1 - aside)
+    single_share = (1 - ON_BOTH) / 2
+    variants["array1"] = causal | (only >= single_share)
+    variants["array2"] = causal | (only < 1 - single_share)
     return variants
 
 
@@ -249,8 +249,8 @@ def _genotype(people: _People, variants: pd.DataFrame, names: ImageList, seed: i
     dosage[haploid] = 2 * people.haplotypes[..., 0][haploid]
     random = generator(seed, "simulate", "calls")
     clustered = (variants["fault"] == "hwe").to_numpy()
-    lost = (random.random(dosage.shape) < LOST_HETEROZYGOTES) & (dosage == 1)
-    dosage = np.where(lost & clustered[:, None], np.int8(0), dosage)
+    dropped = (random.random(dosage.shape) < LOST_HETEROZYGOTES) & (dosage == 1)
+    dosage = np.where(dropped & clustered[:, None], np.int8(0), dosage)
     failing = np.full(len(variants), MISSING)
     poor = (variants["fault"] == "low_call_rate").to_numpy()
     failing[poor] = random.uniform(*POOR_VARIANT, int(poor.sum()))
@@ -266,9 +266,9 @@ def _arrays(
     """Return the rows (variants) and columns (people) of each array; twins are on both."""
     labels = people.table["label"].to_numpy()
     first = generator(seed, "simulate", "arrays").random(len(labels)) < 0.55
-    for label, other in zip(labels, people.table["other"], strict=True):
-        if other and label == names.with_fault("duplicate"):
-            first[labels == label] = ~first[labels == other]
+    for label, relative in zip(labels, people.table["other"], strict=True):
+        if relative and label == names.with_fault("duplicate"):
+            first[labels == label] = ~first[labels == relative]
     genotyped = labels != names.with_fault("no_genotypes")
     return {
         "array1": (np.flatnonzero(variants["array1"]), np.flatnonzero(genotyped & first)),
@@ -367,5 +367,5 @@ def _write_tables(
 
 def _everywhere(section: SimulateSection, table: pd.DataFrame) -> pd.Series:
     """Return the share that all regions of a person have lost to age, or lack by ancestry."""
-    older = (table["age"] - AGE[0]) / AGE[1]
-    return section.age_atrophy * older + section.smaller_regions * table["second"]
+    relative_age = (table["age"] - AGE[0]) / AGE[1]
+    return section.age_atrophy * relative_age + section.smaller_regions * table["second"]

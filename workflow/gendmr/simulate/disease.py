@@ -77,22 +77,22 @@ def plant(
     random = generator(seed, "simulate", "plant")
     frequency = np.minimum(derived, 1 - derived)
     low, high = section.odds_ratios
-    others = section.planted - 1
-    ratios = [section.strongest_odds_ratio, *random.uniform(low, high, others).round(3)]
-    ways = ["diagnosis"] * section.planted
-    through = round(section.through_regions * others) if section.mediators else 0
-    for turn, index in enumerate(random.permutation(others)[:through]):
-        ways[int(index) + 1] = section.mediators[turn % len(section.mediators)]
+    n_weaker = section.planted - 1
+    ratios = [section.strongest_odds_ratio, *random.uniform(low, high, n_weaker).round(3)]
+    paths = ["diagnosis"] * section.planted
+    n_through_regions = round(section.through_regions * n_weaker) if section.mediators else 0
+    for number, index in enumerate(random.permutation(n_weaker)[:n_through_regions]):
+        paths[int(index) + 1] = section.mediators[number % len(section.mediators)]
     share = _share_of_susceptibility(section)
     planted = []
-    for gene, ratio, way in zip(candidates[: section.planted], ratios, ways, strict=True):
+    for gene, ratio, path in zip(candidates[: section.planted], ratios, paths, strict=True):
         rows = np.flatnonzero((variants["gene"] == gene).to_numpy())
         inside = rows[variants["inside"].to_numpy()[rows]]
         if (frequency[inside] >= LEAST_FREQUENCY).any():
             rows = inside
         best = rows[np.argmin(np.abs(frequency[rows] - TARGET_FREQUENCY))]
-        item = Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), way)
-        if share is not None and way != "diagnosis":
+        item = Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), path)
+        if share is not None and path != "diagnosis":
             item = replace(item, odds_ratio=float("nan"), share=share)
         planted.append(item)
     _check_shares(planted)
@@ -106,8 +106,12 @@ def _share_of_susceptibility(section: SimulateSection) -> float | None:
     """
     if section.variance_explained is None:
         return None
-    own = section.susceptibility**2
-    return section.variance_explained * (own + unexplained_variance()) / own
+    susceptibility_variance = section.susceptibility**2
+    return (
+        section.variance_explained
+        * (susceptibility_variance + unexplained_variance())
+        / susceptibility_variance
+    )
 
 
 def _check_shares(planted: list[Planted]) -> None:
@@ -199,9 +203,11 @@ def draw_affected(
     frequency = risk_alleles.mean(axis=1) / 2
     variances = 2 * frequency * (1 - frequency)
     centred = risk_alleles - 2 * frequency[:, None]
-    other = section.age_effect**2 + regions * section.region_effect**2
-    other += section.confounding**2 * section.second_population * (1 - section.second_population)
-    effects, ratios = _effects(section, planted, variances, other)
+    other_variance = section.age_effect**2 + regions * section.region_effect**2
+    other_variance += (
+        section.confounding**2 * section.second_population * (1 - section.second_population)
+    )
+    effects, ratios = _effects(section, planted, variances, other_variance)
     for number, name in enumerate(section.mediators):
         inherited = sum(item.share or 0.0 for item in planted if item.through == name)
         susceptibility[:, number] *= np.sqrt(1 - inherited)
@@ -231,25 +237,27 @@ def _latent_error(draw: np.ndarray) -> np.ndarray:
 
 
 def _effects(
-    section: SimulateSection, planted: list[Planted], variances: np.ndarray, other: float
+    section: SimulateSection, planted: list[Planted], variances: np.ndarray, other_variance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return log odds ratios given all other causes, and marginal odds ratios.
 
-    Genes with a share are part of their region's susceptibility, and so of `other`.
+    Genes with a share are part of their region's susceptibility, and so of `other_variance`.
     """
     shared = np.array([item.share is not None for item in planted], dtype=bool)
     marginal = np.log([item.odds_ratio for item in planted])
     effects = np.zeros(len(planted))
-    effects[~shared] = conditional_effects(marginal[~shared], variances[~shared], other)
-    total = other + float((variances * effects**2).sum())
+    effects[~shared] = conditional_effects(marginal[~shared], variances[~shared], other_variance)
+    total = other_variance + float((variances * effects**2).sum())
     shares = np.array([item.share or 0.0 for item in planted])
     effects[shared] = section.region_effect * np.sqrt(shares[shared] / variances[shared])
-    rest = total - variances[shared] * effects[shared] ** 2
-    marginal[shared] = effects[shared] / np.sqrt(1 + _ATTENUATION * rest)
+    remaining_variance = total - variances[shared] * effects[shared] ** 2
+    marginal[shared] = effects[shared] / np.sqrt(1 + _ATTENUATION * remaining_variance)
     return effects, np.exp(marginal)
 
 
-def conditional_effects(marginal: np.ndarray, shares: np.ndarray, other: float) -> np.ndarray:
+def conditional_effects(
+    marginal: np.ndarray, shares: np.ndarray, other_variance: float
+) -> np.ndarray:
     """Return log odds ratios given all other causes, from marginal ones.
 
     A logistic model without the other causes finds smaller effects, by the root of
@@ -261,13 +269,15 @@ def conditional_effects(marginal: np.ndarray, shares: np.ndarray, other: float) 
         Log odds ratios per allele that an association test is to find.
     shares : ndarray, shape (planted,)
         Variance of the allele counts.
-    other : float
+    other_variance : float
         Variance of the logit that is not due to these genes.
     """
     effects = marginal.copy()
     for _ in range(50):
         variance = shares * effects**2
-        effects = marginal * np.sqrt(1 + _ATTENUATION * (other + variance.sum() - variance))
+        effects = marginal * np.sqrt(
+            1 + _ATTENUATION * (other_variance + variance.sum() - variance)
+        )
     return effects
 
 
@@ -280,15 +290,15 @@ def choose_balanced(case: np.ndarray, people: int) -> tuple[np.ndarray, np.ndarr
         The pool has too few of either.
     """
     cases, controls = np.flatnonzero(case), np.flatnonzero(~case)
-    wanted = people // 2, people - people // 2
-    if len(cases) < wanted[0] or len(controls) < wanted[1]:
+    sizes = people // 2, people - people // 2
+    if len(cases) < sizes[0] or len(controls) < sizes[1]:
         raise ConfigurationError(
-            f"simulate: {len(cases)} cases and {len(controls)} controls arose, {wanted[0]} and"
-            f" {wanted[1]} are needed",
+            f"simulate: {len(cases)} cases and {len(controls)} controls arose, {sizes[0]} and"
+            f" {sizes[1]} are needed",
             cause="effects so strong that the pool is lopsided",
             next_step="lower simulate.strongest_odds_ratio or age_effect, or change the seed",
         )
-    return cases[: wanted[0]], controls[: wanted[1]]
+    return cases[: sizes[0]], controls[: sizes[1]]
 
 
 def _balance(logit: np.ndarray) -> float:

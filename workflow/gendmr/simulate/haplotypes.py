@@ -70,13 +70,15 @@ def demography(two_populations: bool, *, scale: float = 1.0) -> msprime.Demograp
     """
     import msprime
 
-    rate, now = 0.0038, 34_000 * scale
+    rate, present_size = 0.0038, 34_000 * scale
     history = msprime.Demography()
-    history.add_population(name="A", initial_size=now, growth_rate=rate)
+    history.add_population(name="A", initial_size=present_size, growth_rate=rate)
     ancestral = "A"
     if two_populations:
-        history.add_population(name="B", initial_size=now, growth_rate=rate)
-        history.add_population(name="P", initial_size=now * np.exp(-rate * SPLIT), growth_rate=rate)
+        history.add_population(name="B", initial_size=present_size, growth_rate=rate)
+        history.add_population(
+            name="P", initial_size=present_size * np.exp(-rate * SPLIT), growth_rate=rate
+        )
         history.add_population_split(time=SPLIT, derived=["A", "B"], ancestral="P")
         ancestral = "P"
     for time, size in ((920, 1_861), (2_040, 14_474), (5_920, 7_310)):
@@ -146,12 +148,14 @@ def _gene_pieces(
         frequency, sites, positions = _coalescent(
             people, length + 2 * FLANK, derive(seed, "simulate", "coalescent", gene.symbol)
         )
-        wanted = max(3, int(random.poisson(snps)))
-        chosen = _typed(frequency, positions, wanted, (length + 2 * FLANK) / (3 * wanted), random)
+        n_sites = max(3, int(random.poisson(snps)))
+        selected = _typed(
+            frequency, positions, n_sites, (length + 2 * FLANK) / (3 * n_sites), random
+        )
         rare = np.flatnonzero((frequency > 0) & (frequency < UNCOMMON))
         if number % RARE_EVERY == 0 and len(rare):
-            chosen = np.append(chosen, random.choice(rare))
-        where = start + positions[chosen]
+            selected = np.append(selected, random.choice(rare))
+        where = start + positions[selected]
         yield SnpPanel(
             pd.DataFrame(
                 {
@@ -159,10 +163,10 @@ def _gene_pieces(
                     "position": where,
                     "gene": gene.symbol,
                     "inside": (where >= gene.start) & (where <= gene.end),
-                    "rare": frequency[chosen] < UNCOMMON,
+                    "rare": frequency[selected] < UNCOMMON,
                 }
             ),
-            sites[chosen],
+            sites[selected],
         )
 
 
@@ -182,14 +186,14 @@ def _background_pieces(
             derive(seed, "simulate", "coalescent", "background", segment),
             mutation=SPARSE,
         )
-        wanted = min(SEGMENT, snps - first)
-        chosen = _one_per_bin(frequency, positions, wanted, SPACING, random, least=0.15)
-        where = start + positions[chosen]
+        n_sites = min(SEGMENT, snps - first)
+        selected = _one_per_bin(frequency, positions, n_sites, SPACING, random, least=0.15)
+        where = start + positions[selected]
         near = genes[genes["chromosome"] == name]
         clear = np.ones(len(where), dtype=bool)
         for gene in _listed(near):
             clear &= (where < gene.start - CLEAR) | (where > gene.end + CLEAR)
-        yield _between(name, where[clear], sites[chosen][clear])
+        yield _between(name, where[clear], sites[selected][clear])
 
 
 def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[SnpPanel]:
@@ -204,8 +208,8 @@ def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[SnpPanel]:
             mutation=SPARSE,
             scale=0.75,
         )
-        chosen = _one_per_bin(frequency, positions, SEGMENT, X_SPACING, random, least=0.2)
-        yield _between("X", start + positions[chosen], sites[chosen])
+        selected = _one_per_bin(frequency, positions, SEGMENT, X_SPACING, random, least=0.2)
+        yield _between("X", start + positions[selected], sites[selected])
 
 
 def _between(chromosome: str, positions: np.ndarray, sites: np.ndarray) -> SnpPanel:
@@ -255,28 +259,28 @@ def _coalescent(
 def _typed(
     frequency: np.ndarray,
     positions: np.ndarray,
-    wanted: int,
+    n_sites: int,
     apart: float,
     random: np.random.Generator,
 ) -> np.ndarray:
     """Choose sites as an array does: common ones, some uncommon, spread out."""
     common = random.permutation(np.flatnonzero(frequency >= COMMON))
     uncommon = random.permutation(np.flatnonzero((frequency >= UNCOMMON) & (frequency < COMMON)))
-    few = int(random.binomial(wanted, UNCOMMON_SHARE))
-    chosen: list[int] = []
-    for group, enough in ((common, wanted - few), (uncommon, wanted)):
+    n_uncommon = int(random.binomial(n_sites, UNCOMMON_SHARE))
+    selected: list[int] = []
+    for group, enough in ((common, n_sites - n_uncommon), (uncommon, n_sites)):
         for site in group:
-            if len(chosen) >= enough:
+            if len(selected) >= enough:
                 break
-            if all(abs(positions[site] - positions[other]) >= apart for other in chosen):
-                chosen.append(int(site))
-    return np.sort(np.array(chosen, dtype=np.int64))
+            if all(abs(positions[site] - positions[earlier]) >= apart for earlier in selected):
+                selected.append(int(site))
+    return np.sort(np.array(selected, dtype=np.int64))
 
 
 def _one_per_bin(
     frequency: np.ndarray,
     positions: np.ndarray,
-    wanted: int,
+    n_sites: int,
     spacing: int,
     random: np.random.Generator,
     *,
@@ -286,12 +290,12 @@ def _one_per_bin(
     common = np.flatnonzero(frequency >= least)
     bins = positions[common] // spacing
     middle = np.abs(positions[common] % spacing - spacing // 2) < spacing // 4
-    chosen = []
-    for number in range(wanted):
+    selected = []
+    for number in range(n_sites):
         inside = common[(bins == number) & middle]
         if len(inside):
-            chosen.append(int(random.choice(inside)))
-    return np.array(chosen, dtype=np.int64)
+            selected.append(int(random.choice(inside)))
+    return np.array(selected, dtype=np.int64)
 
 
 def make_offspring(
@@ -319,14 +323,16 @@ def make_offspring(
     """
     chromosome = variants["chromosome"].to_numpy()
     position = variants["position"].to_numpy(dtype=np.int64)
-    new = np.r_[True, chromosome[1:] != chromosome[:-1]]
+    starts_chromosome = np.r_[True, chromosome[1:] != chromosome[:-1]]
     distance = np.r_[0, np.diff(position)]
-    crossing = np.where(new, 0.5, (1 - np.exp(-2 * RECOMBINATION * np.abs(distance))) / 2)
+    crossing = np.where(
+        starts_chromosome, 0.5, (1 - np.exp(-2 * RECOMBINATION * np.abs(distance))) / 2
+    )
     on_x = chromosome == "X"
 
     def gamete(parent: np.ndarray) -> np.ndarray:
-        strand = np.cumsum(random.random(len(new)) < crossing) % 2
-        return np.asarray(parent[np.arange(len(new)), strand])
+        strand = np.cumsum(random.random(len(starts_chromosome)) < crossing) % 2
+        return np.asarray(parent[np.arange(len(starts_chromosome)), strand])
 
     from_mother = gamete(mother)
     from_father = np.where(on_x, father[:, 0], gamete(father))

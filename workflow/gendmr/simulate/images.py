@@ -124,9 +124,10 @@ def read_people(path: Path | str, section: SimulateSection) -> list[Person]:
     labels = table["participant_id"].str.removeprefix("sub-").tolist()
     planned = set(roster(section).imaged)
     if set(labels) != planned:
-        odd = sorted(planned.symmetric_difference(labels))
+        unmatched = sorted(planned.symmetric_difference(labels))
         raise TableError(
-            f"{path}: {len(odd)} participants are listed or planned, not both: {first_few(odd)}",
+            f"{path}: {len(unmatched)} participants are listed or planned, not both:"
+            f" {first_few(unmatched)}",
             cause="the table was made with another number of people or images",
             next_step="run `gendmr simulate cohort` with the same configuration",
         )
@@ -224,15 +225,15 @@ def scan(
 
     shape, affine = _grid(template, size, pose, place, voxel_sizes, random)
     # Scanner to the person's brain in the size of the template, then to the template itself.
-    back = np.eye(4)
-    back[:3, :3] = pose.T / size
-    back[:3, 3] = -back[:3, :3] @ place
-    places = _places(back @ affine, shape).reshape(3, -1)
+    to_template = np.eye(4)
+    to_template[:3, :3] = pose.T / size
+    to_template[:3, 3] = -to_template[:3, :3] @ place
+    places = _places(to_template @ affine, shape).reshape(3, -1)
     near = np.flatnonzero(_nearby(template, places))
     places = places[:, near]
     bias = _bias(template.lattice, random)
-    moved = sample(np.concatenate([displacement, bias]), template.lattice.index(places))
-    origin = places + moved[:3]
+    fields = sample(np.concatenate([displacement, bias]), template.lattice.index(places))
+    origin = places + fields[:3]
 
     values = ndimage.map_coordinates(
         template.brightness, _indices(template.affine, origin), order=1, mode="constant"
@@ -249,7 +250,7 @@ def scan(
 
     site = generator(seed, "simulate", "site", person.site)
     values = np.clip(values, 0, None) ** np.exp(site.normal(0, GAMMA))
-    values *= np.exp(moved[3])
+    values *= np.exp(fields[3])
     noise = random.uniform(*NOISE)
     real = values + noise * random.standard_normal(len(near), dtype=np.float32)
     imaginary = noise * random.standard_normal(len(near), dtype=np.float32)
@@ -258,8 +259,10 @@ def scan(
     image = np.zeros(shape, dtype=np.int16)
     image.ravel()[near] = np.rint(values).astype(np.int16)
 
-    wanted = ORIENTATIONS[derive(seed, "simulate", "orientation", person.label) % len(ORIENTATIONS)]
-    return _reorient(image, affine, wanted)
+    orientation = ORIENTATIONS[
+        derive(seed, "simulate", "orientation", person.label) % len(ORIENTATIONS)
+    ]
+    return _reorient(image, affine, orientation)
 
 
 def _grid(
@@ -291,7 +294,7 @@ def _places(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Return the places of all voxels, float32, shape (3, i, j, k)."""
     parts = [
         affine[:3, axis].reshape(3, 1, 1, 1)
-        * np.arange(size).reshape([-1 if other == axis else 1 for other in range(3)])
+        * np.arange(size).reshape([-1 if dimension == axis else 1 for dimension in range(3)])
         for axis, size in enumerate(shape)
     ]
     places: np.ndarray = parts[0] + parts[1] + parts[2] + affine[:3, 3].reshape(3, 1, 1, 1)
@@ -320,10 +323,12 @@ def _bias(lattice: Lattice, random: np.random.Generator) -> np.ndarray:
     return np.asarray(coarse[None] * (BIAS / coarse.std()))
 
 
-def _reorient(values: np.ndarray, affine: np.ndarray, wanted: str) -> tuple[np.ndarray, np.ndarray]:
+def _reorient(
+    values: np.ndarray, affine: np.ndarray, orientation: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Reorder and flip the axes of an image whose own order is R A S; places do not move."""
     change = nib.orientations.ornt_transform(
-        nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(wanted)
+        nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(orientation)
     )
-    turned = nib.orientations.apply_orientation(values, change)
-    return turned, affine @ nib.orientations.inv_ornt_aff(change, values.shape)
+    reordered = nib.orientations.apply_orientation(values, change)
+    return reordered, affine @ nib.orientations.inv_ornt_aff(change, values.shape)

@@ -31,7 +31,7 @@ class SimulatedExpression(NamedTuple):
 
 def draw_levels(
     people: list[str],
-    seen: Mapping[str, np.ndarray],
+    factor_values: Mapping[str, np.ndarray],
     hospital: np.ndarray,
     *,
     genes: int,
@@ -46,7 +46,7 @@ def draw_levels(
     Parameters
     ----------
     people : list of str
-    seen : mapping of str to float (person,)
+    factor_values : mapping of str to float (person,)
         What expression sees of each factor, in SDs.
     hospital : int (person,)
     genes : int
@@ -71,16 +71,18 @@ def draw_levels(
     first = 0
     members: dict[str, list[str]] = {}
     carriers: list[dict[str, Any]] = []
-    for factor, values in seen.items():
+    for factor, values in factor_values.items():
         count = round(shares[factor] * genes)
-        chosen = order[first : first + count]
+        factor_genes = order[first : first + count]
         first += count
-        members[factor] = [str(name) for name in names[chosen]]
-        for gene in chosen[: round(planted * count)]:
+        members[factor] = [str(name) for name in names[factor_genes]]
+        for gene in factor_genes[: round(planted * count)]:
             size = np.clip(random.normal(loading, 0.1), 0.05, 0.95)
-            own = size * random.choice([-1.0, 1.0])
-            unit[:, gene] = own * values + np.sqrt(1 - own**2) * unit[:, gene]
-            carriers.append({"gene": str(names[gene]), "factor": factor, "loading": float(own)})
+            gene_loading = size * random.choice([-1.0, 1.0])
+            unit[:, gene] = gene_loading * values + np.sqrt(1 - gene_loading**2) * unit[:, gene]
+            carriers.append(
+                {"gene": str(names[gene]), "factor": factor, "loading": float(gene_loading)}
+            )
     unit = unit + batch[hospital]
     # Means and SDs of log2 levels: genes that are expressed little vary more.
     mean = random.gamma(4.0, 1.2, genes)

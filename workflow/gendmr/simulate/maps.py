@@ -65,10 +65,10 @@ def simulate_maps(
     names = measured["region"].values.tolist()
     atlas = read_table(atlas_path, {"index": "integer", "region": "text"}, extra=True)
     if not names == atlas["region"].tolist() == regions["region"].tolist():
-        odd = sorted({*atlas["region"]} ^ {*names}) or sorted({*regions["region"]} ^ {*names})
+        differing = sorted({*atlas["region"]} ^ {*names}) or sorted({*regions["region"]} ^ {*names})
         raise AtlasError(
             f"{atlas_path}: not the regions of {measurements_path} in their order:"
-            f" {first_few(odd or names)}",
+            f" {first_few(differing or names)}",
             cause="tables of two studies",
             next_step="run `gendmr simulate atlas` with the table of regions of the measurements",
         )
@@ -79,12 +79,12 @@ def simulate_maps(
     files = {Path(path).name.removesuffix(".nii.gz"): path
              for path in planned_maps(section, str(table_path))}  # fmt: skip
     rows = []
-    for person, own in zip(people, ratio, strict=True):
+    for person, region_ratios in zip(people, ratio, strict=True):
         if person not in files:
             continue
         random = generator(seed, "simulate", "maps", person)
         noise = ndimage.gaussian_filter(random.standard_normal(shape), SMOOTHNESS)
-        values = (weights @ own).reshape(shape) * (1 + NOISE * noise / noise.std())
+        values = (weights @ region_ratios).reshape(shape) * (1 + NOISE * noise / noise.std())
         stored = np.rint(np.maximum(values, 0.0) / UNIT).astype(np.int16)
         write_nifti(files[person], stored, affine, ALIGNED, unit=UNIT)
         rows.append((person, f"{Path(files[person]).parent.name}/{Path(files[person]).name}"))

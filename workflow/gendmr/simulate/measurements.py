@@ -95,16 +95,16 @@ def measure(
     column = {name: number for number, name in enumerate(regions["region"])}
     for name in section.regions:
         loss[:, column[name]] = anatomy[name].to_numpy(dtype=float)
-    left = (1 - loss) * (1 - anatomy["everywhere"].to_numpy(dtype=float)[:, None])
+    remaining = (1 - loss) * (1 - anatomy["everywhere"].to_numpy(dtype=float)[:, None])
     head = anatomy["size"].to_numpy(dtype=float) ** 3
     scan = SCAN_NOISE * random.standard_normal(len(anatomy))[:, None]
     volume = (
         typical_volumes(regions)
         * head[:, None]
-        * left
+        * remaining
         * (1 + scan + _noise(VOLUME_NOISE, shape, random))
     )
-    mean = DENSITY * left * (1 + scan + _noise(DENSITY_NOISE, shape, random))
+    mean = DENSITY * remaining * (1 + scan + _noise(DENSITY_NOISE, shape, random))
     spread = DENSITY_SPREAD * (1 + _noise(SPREAD_NOISE, shape, random))
     dims = ("participant", "region")
     return xr.Dataset(

@@ -162,8 +162,8 @@ def _draw(name: str, outcome: AnySimulatedOutcome, causes: Causes, seed: int) ->
         time, event = survival_times(outcome, liability.value, random)
         table = pd.DataFrame({outcome.time: time, outcome.event: pd.array(event, dtype="Int64")})
     else:
-        own = draw_liability(name, outcome, causes, 0.0, random)
-        second = _second_axis(liability, own, outcome.overlap)
+        independent = draw_liability(name, outcome, causes, 0.0, random)
+        second = _second_axis(liability, independent, outcome.overlap)
         table = pd.DataFrame({name: cut_classes(outcome, liability.value, second.value)})
     # A stream of its own, so that another share of missing values leaves the other values alone.
     order = generator(seed, "simulate", "outcome", name, "missing").permutation(len(table))
@@ -210,20 +210,24 @@ def draw_liability(
         inherited = float((genes @ causes.copies).var())
         _check_inherited(name, outcome, inherited)
         spread = causes.copies[direct].std(axis=1)
-        own = _mixed(causes.weights[direct] * spread, own_genes[direct], shared) / spread
-        variance = float((own @ causes.copies[direct]).var())
-        wanted = max(outcome.heritability - inherited, 0.0)
-        if wanted > 0 and variance == 0:
+        direct_effects = _mixed(causes.weights[direct] * spread, own_genes[direct], shared) / spread
+        variance = float((direct_effects @ causes.copies[direct]).var())
+        direct_variance = max(outcome.heritability - inherited, 0.0)
+        if direct_variance > 0 and variance == 0:
             raise ConfigurationError(
                 f"simulate.outcomes.{name}: no planted gene has an effect that could be shared",
                 cause="odds ratios of 1 and `shared: 1`",
                 next_step="raise simulate.strongest_odds_ratio, lower `shared`, or set"
                 " `heritability: 0`",
             )
-        genes[direct] = own * np.sqrt(wanted / variance) if wanted > 0 else 0.0
+        genes[direct] = (
+            direct_effects * np.sqrt(direct_variance / variance) if direct_variance > 0 else 0.0
+        )
     value = genes[direct] @ causes.copies[direct] + causes.susceptibility @ regions
-    rest = np.sqrt(shared) * causes.unexplained + np.sqrt(1 - shared) * own_rest
-    value = value + np.sqrt(max(1 - value.var(), 0.0)) * (rest - rest.mean()) / rest.std()
+    residual = np.sqrt(shared) * causes.unexplained + np.sqrt(1 - shared) * own_rest
+    value = (
+        value + np.sqrt(max(1 - value.var(), 0.0)) * (residual - residual.mean()) / residual.std()
+    )
     return Liability(value, genes, regions)
 
 
@@ -238,9 +242,9 @@ def _check_inherited(name: str, outcome: SimulatedOutcome, inherited: float) -> 
         )
 
 
-def _mixed(common: np.ndarray, own: np.ndarray, shared: float) -> np.ndarray:
+def _mixed(common: np.ndarray, specific: np.ndarray, shared: float) -> np.ndarray:
     """Return a mixture of two directions, each of length 1 (or nothing where it has none)."""
-    return np.asarray(np.sqrt(shared) * _unit(common) + np.sqrt(1 - shared) * _unit(own))
+    return np.asarray(np.sqrt(shared) * _unit(common) + np.sqrt(1 - shared) * _unit(specific))
 
 
 def _unit(weights: np.ndarray) -> np.ndarray:
@@ -248,15 +252,15 @@ def _unit(weights: np.ndarray) -> np.ndarray:
     return weights / length if length > 0 else weights
 
 
-def _second_axis(first: Liability, own: Liability, overlap: float) -> Liability:
+def _second_axis(first: Liability, independent: Liability, overlap: float) -> Liability:
     """Return a liability whose correlation with the first is `overlap`."""
-    common = float(np.corrcoef(first.value, own.value)[0, 1])
+    common = float(np.corrcoef(first.value, independent.value)[0, 1])
     b = np.sqrt((1 - overlap**2) / (1 - common**2))
     a = overlap - b * common
     return Liability(
-        a * first.value + b * own.value,
-        a * first.genes + b * own.genes,
-        a * first.regions + b * own.regions,
+        a * first.value + b * independent.value,
+        a * first.genes + b * independent.genes,
+        a * first.regions + b * independent.regions,
     )
 
 

@@ -74,15 +74,15 @@ def read_genes(path: Path | str, count: int, planted: int) -> pd.DataFrame:
             next_step="give 1-based closed GRCh37 coordinates and strand + or -",
         )
     candidates = genes[genes["candidate"]]
-    others = genes[~genes["candidate"]]
+    noncandidates = genes[~genes["candidate"]]
     if len(candidates) < planted or len(genes) < count or count < len(candidates):
         raise TableError(
             f"{path}: {len(genes)} genes, {len(candidates)} candidates; the configuration asks for"
             f" {count} genes, {planted} of them planted",
             next_step="lower simulate.genes or simulate.planted, or extend the table",
         )
-    spread = np.linspace(0, len(others) - 1, count - len(candidates)).round().astype(int)
-    return pd.concat([candidates, others.iloc[spread]], ignore_index=True)
+    spread = np.linspace(0, len(noncandidates) - 1, count - len(candidates)).round().astype(int)
+    return pd.concat([candidates, noncandidates.iloc[spread]], ignore_index=True)
 
 
 def read_regions(path: Path | str) -> pd.DataFrame:
@@ -126,12 +126,13 @@ def read_regions(path: Path | str) -> pd.DataFrame:
     return regions
 
 
-def check_region_names(names: tuple[str, ...], known: list[str], where: Path | str) -> None:
+def check_region_names(names: tuple[str, ...], available: list[str], where: Path | str) -> None:
     """Refuse names of regions that the table does not have."""
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in available]
     if unknown:
         raise ConfigurationError(
-            f"simulate.regions: {first_few(unknown)} not in {where}; known: {first_few(known, 60)}",
+            f"simulate.regions: {first_few(unknown)} not in {where}; known:"
+            f" {first_few(available, 60)}",
             cause="a misspelt name",
             next_step="use names of that table",
         )

@@ -50,8 +50,8 @@ def roster(section: SimulateSection) -> ImageList:
         names = ["duplicate", "child", "sex_mismatch", "low_call_rate", "no_participant_row"]
         if section.images >= MINIMUM_FOR_IMAGE_FAULTS:
             names.append("no_genotypes")
-            lost = imaged.pop(section.images // 2)
-            faults[lost] = "no_image"
+            without_scan = imaged.pop(section.images // 2)
+            faults[without_scan] = "no_image"
         faults |= {_label(section.people + 1 + i): name for i, name in enumerate(names)}
         imaged += [label for label, name in faults.items() if name == "no_genotypes"]
     return ImageList(core, tuple(imaged), faults)

@@ -115,14 +115,16 @@ def draw_signals(table: pd.DataFrame, section: SimulateSection, seed: int) -> np
     motion = np.log(table["motion"].to_numpy(dtype=float) / MOTION[0]) / MOTION[1]
     series = np.zeros((len(table), section.volumes, count * REGIONS_PER_NETWORK), np.float32)
     number = {name: place for place, name in enumerate(NETWORKS)}
-    pairs = [tuple(number[one] for one in name.split(" ~ ")) for name in section.connections]
+    pairs = [
+        tuple(number[network] for network in name.split(" ~ ")) for name in section.connections
+    ]
     planted = table[list(section.connections)].to_numpy(dtype=float)
     for person in range(len(table)):
-        own = section.susceptibility * random.standard_normal((count, count))
+        deviation = section.susceptibility * random.standard_normal((count, count))
         for (first, second), weaker in zip(pairs, planted[person], strict=True):
             low, high = min(first, second), max(first, second)
-            own[low, high] = -weaker
-        change = own + of_site[at[person]]
+            deviation[low, high] = -weaker
+        change = deviation + of_site[at[person]]
         change = np.triu(change) + np.triu(change, 1).T
         networks = typical + change + MOTION_CORRELATION * motion[person]
         correlation = _correlation(
@@ -148,9 +150,9 @@ def _signals(correlation: np.ndarray, volumes: int, random: np.random.Generator)
     innovation = innovation @ np.linalg.cholesky(correlation).T
     signals = np.empty_like(innovation)
     signals[0] = innovation[0]
-    rest = np.sqrt(1 - PERSISTENCE**2)
+    innovation_scale = np.sqrt(1 - PERSISTENCE**2)
     for volume in range(1, volumes):
-        signals[volume] = PERSISTENCE * signals[volume - 1] + rest * innovation[volume]
+        signals[volume] = PERSISTENCE * signals[volume - 1] + innovation_scale * innovation[volume]
     common = AMPLITUDE[0] * random.standard_normal()
     amplitude = np.exp(common + AMPLITUDE[1] * random.standard_normal(len(correlation)))
     return np.asarray(signals * amplitude)

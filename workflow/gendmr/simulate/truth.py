@@ -57,7 +57,7 @@ def truth_of(
     seed : int
     """
     hemisphere = dict(zip(regions["region"], regions["hemisphere"], strict=True))
-    others = dict(zip(people["label"], people["other"], strict=True))
+    relatives = dict(zip(people["label"], people["other"], strict=True))
     shrinking = () if section.null_mode or section.atrophy == 0 else section.regions
     weakened = () if section.null_mode or section.atrophy == 0 else section.connections
     truth: dict[str, Any] = {
@@ -84,7 +84,7 @@ def truth_of(
         ),
         "faults": [
             {"participant_id": f"sub-{label}", "fault": fault}
-            | ({"other": f"sub-{others[label]}"} if others[label] else {})
+            | ({"other": f"sub-{relatives[label]}"} if relatives[label] else {})
             for label, fault in sorted(names.faults.items())
         ],
         "variants": [
@@ -113,7 +113,7 @@ def _gene(item: Planted, variants: pd.DataFrame) -> dict[str, Any]:
 
 def _outcome(
     section: SimulateSection,
-    drawn: SimulatedColumns,
+    columns: SimulatedColumns,
     hemisphere: dict[str, str],
     variants: pd.DataFrame,
     planted: list[Planted],
@@ -123,13 +123,13 @@ def _outcome(
     A unit of susceptibility is a region smaller by `simulate.susceptibility` of its volume. What
     has no effect is not listed.
     """
-    axes = {"effect": drawn.liability}
-    if drawn.second is not None:
-        axes["effect_second"] = drawn.second
+    axes = {"effect": columns.liability}
+    if columns.second is not None:
+        axes["effect_second"] = columns.second
 
-    def effects(what: Literal["genes", "regions"], number: int) -> dict[str, float]:
+    def effects(attribute: Literal["genes", "regions"], number: int) -> dict[str, float]:
         return {
-            key: round(float(drawn.scale * getattr(axis, what)[number]), 6)
+            key: round(float(columns.scale * getattr(axis, attribute)[number]), 6)
             for key, axis in axes.items()
         }
 
@@ -138,16 +138,16 @@ def _outcome(
         for number, item in enumerate(planted)
         if any(effects("genes", number).values())
     ]
-    seen = section.regions if len(drawn.liability.regions) else ()
+    region_names = section.regions if len(columns.liability.regions) else ()
     regions = [
         {"region": name, "hemisphere": hemisphere[name]} | effects("regions", number)
-        for number, name in enumerate(seen)
+        for number, name in enumerate(region_names)
         if any(effects("regions", number).values())
     ]
-    outcome = drawn.section
+    outcome = columns.section
     return {
         "kind": outcome.kind,
-        "columns": [str(column) for column in drawn.table],
+        "columns": [str(column) for column in columns.table],
         "unit": _UNITS[outcome.kind],
         **({"labels": list(outcome.labels)} if outcome.kind == "multiclass" else {}),
         "genes": genes,

@@ -25,8 +25,8 @@ def orthonormal(covariates: np.ndarray, people: int) -> np.ndarray:
     scale = np.sqrt((centred**2).sum(axis=0))
     varies = scale > 1e-10 * (1 + np.abs(covariates).max(axis=0, initial=0))
     design = np.column_stack([np.full(people, people**-0.5), centred[:, varies] / scale[varies]])
-    left, singular, _ = np.linalg.svd(design, full_matrices=False)
-    return np.asarray(left[:, singular > 1e-7])
+    left_vectors, singular, _ = np.linalg.svd(design, full_matrices=False)
+    return np.asarray(left_vectors[:, singular > 1e-7])
 
 
 def impute(dosage: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
@@ -148,11 +148,11 @@ def score_tests(dosage: np.ndarray, tests: Sequence[Phenotypes]) -> list[np.ndar
         products, squares = genotypes.T @ together, (genotypes**2).T @ subsets
         absent = missing.T @ together if missing.any() else np.zeros_like(products)
         for number, (first, last) in enumerate(pairwise(edges)):
-            product, gone = products[:, first:last], absent[:, first:last]
+            product, missing_product = products[:, first:last], absent[:, first:last]
             people_inside = int(tests[number].inside.sum())
-            mean = product[:, 0] / np.maximum(people_inside - gone[:, 0], 1)
-            product = product + mean[:, None] * gone
-            square = squares[:, number] + mean**2 * gone[:, 0]
+            mean = product[:, 0] / np.maximum(people_inside - missing_product[:, 0], 1)
+            product = product + mean[:, None] * missing_product
+            square = squares[:, number] + mean**2 * missing_product[:, 0]
             variation = square - product[:, 0] ** 2 / max(people_inside, 1)
             width = 1 + bases[number]
             beyond = square - (product[:, 1:width] ** 2).sum(axis=1)
@@ -171,6 +171,6 @@ def project_out(phenotypes: np.ndarray, covariates: np.ndarray) -> tuple[np.ndar
     targets = phenotypes.astype(np.float64)
     total = (targets**2).sum(axis=0)
     targets = targets - basis @ (basis.T @ targets)
-    left = (targets**2).sum(axis=0)
-    targets = np.where(left > 1e-12 * (total + 1e-300), targets, 0.0)
-    return basis, targets / np.where(left > 0, np.sqrt(left), 1.0)
+    residual = (targets**2).sum(axis=0)
+    targets = np.where(residual > 1e-12 * (total + 1e-300), targets, 0.0)
+    return basis, targets / np.where(residual > 0, np.sqrt(residual), 1.0)

@@ -31,9 +31,9 @@ def auc(truth: np.ndarray, score: np.ndarray) -> float:
     controls = len(truth) - cases
     if not cases or not controls:
         return float("nan")
-    _, back, counts = np.unique(score, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     midrank = np.cumsum(counts) - (counts - 1) / 2
-    total = midrank[back][truth == 1].sum()
+    total = midrank[inverse][truth == 1].sum()
     return float((total - cases * (cases + 1) / 2) / (cases * controls))
 
 
@@ -46,10 +46,10 @@ def auprc(truth: np.ndarray, score: np.ndarray) -> float:
     if not cases or cases == len(truth):
         return float("nan")
     order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(truth[order] == 1)
+    true_positives = np.cumsum(truth[order] == 1)
     last = np.append(score[order][1:] != score[order][:-1], True)  # one threshold per tie
-    hits, seen = hits[last], np.flatnonzero(last) + 1
-    return float((np.diff(hits, prepend=0) / cases * (hits / seen)).sum())
+    true_positives, n_called = true_positives[last], np.flatnonzero(last) + 1
+    return float((np.diff(true_positives, prepend=0) / cases * (true_positives / n_called)).sum())
 
 
 def best_threshold(truth: np.ndarray, probability: np.ndarray) -> float:

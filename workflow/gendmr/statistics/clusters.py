@@ -52,7 +52,9 @@ def mean_silhouette(points: np.ndarray, label: np.ndarray, most: int = 2000) -> 
     member = label[:, None] == groups
     size = member.sum(axis=0)
     mean = apart @ member / np.maximum(size - member, 1)
-    own = mean[member]
-    other = np.where(member, np.inf, mean).min(axis=1)
-    largest = np.maximum(np.maximum(own, other), 1e-300)
-    return float(np.where(size[member.argmax(axis=1)] > 1, (other - own) / largest, 0.0).mean())
+    within = mean[member]
+    nearest = np.where(member, np.inf, mean).min(axis=1)
+    largest = np.maximum(np.maximum(within, nearest), 1e-300)
+    return float(
+        np.where(size[member.argmax(axis=1)] > 1, (nearest - within) / largest, 0.0).mean()
+    )

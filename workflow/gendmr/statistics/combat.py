@@ -73,12 +73,12 @@ class Combat:
         slopes = np.zeros((preserved.shape[1], n_features))
         design = np.column_stack([members, centred])
         for feature in range(n_features if len(sites) > 1 else 0):
-            known = np.isfinite(values[:, feature])
-            counted = members[known].sum(axis=0)
-            if known.sum() <= design.shape[1] or (counted < 2).any():
+            observed = np.isfinite(values[:, feature])
+            counted = members[observed].sum(axis=0)
+            if observed.sum() <= design.shape[1] or (counted < 2).any():
                 continue
-            fitted = np.linalg.lstsq(design[known], values[known, feature], rcond=None)[0]
-            residual = values[known, feature] - design[known] @ fitted
+            fitted = np.linalg.lstsq(design[observed], values[observed, feature], rcond=None)[0]
+            residual = values[observed, feature] - design[observed] @ fitted
             deviation = float(np.sqrt((residual**2).mean()))
             if deviation <= 1e-9 * (abs(fitted).max() + 1e-12):
                 continue
@@ -133,11 +133,11 @@ def _shrunken(standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Empirical Bayes: a normal prior of shifts and an inverse gamma prior of variances, both by the
     moments over features.
     """
-    known = np.isfinite(standard)
-    n = known.sum(axis=0)
-    filled = np.where(known, standard, 0.0)
+    observed = np.isfinite(standard)
+    n = observed.sum(axis=0)
+    filled = np.where(observed, standard, 0.0)
     shift = filled.sum(axis=0) / n
-    variance = (np.where(known, standard - shift, 0.0) ** 2).sum(axis=0) / (n - 1)
+    variance = (np.where(observed, standard - shift, 0.0) ** 2).sum(axis=0) / (n - 1)
     if len(n) < FEWEST_FEATURES:
         return shift, variance
     prior_mean, prior_variance = shift.mean(), shift.var(ddof=1)
@@ -151,7 +151,7 @@ def _shrunken(standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         location = (prior_variance * n * shift + spread * prior_mean) / (
             prior_variance * n + spread
         )
-        squares = (np.where(known, standard - location, 0.0) ** 2).sum(axis=0)
+        squares = (np.where(observed, standard - location, 0.0) ** 2).sum(axis=0)
         spread = (0.5 * squares + rate) / (n / 2 + shape - 1)
         change = max(
             float((np.abs(new - old) / np.maximum(np.abs(old), 1e-12)).max())

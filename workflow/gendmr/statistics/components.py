@@ -72,17 +72,17 @@ class Components:
             empty = np.zeros(0)
             return cls(np.zeros(0, dtype=np.int64), empty, empty, np.zeros((0, 0)))
         dosage = read(common)
-        chosen = prune(dosage, chromosome[common], position[common], np.arange(common.size), r2)
-        chosen = np.sort(chosen)
-        columns = common[chosen]
+        retained = prune(dosage, chromosome[common], position[common], np.arange(common.size), r2)
+        retained = np.sort(retained)
+        columns = common[retained]
         mean, frequency = mean[columns], frequency[columns]
         scale = np.sqrt(2 * frequency * (1 - frequency))
         if people <= MOST_FOR_GRAM:
-            values = _standardise(dosage[:, chosen], mean, scale)
+            values = _standardise(dosage[:, retained], mean, scale)
             # People are fewer than variants: the Gram matrix is the smaller one.
             roots, vectors = np.linalg.eigh(values @ values.T)
         else:
-            values = _standardise(dosage[:, chosen], mean, scale, np.float32)
+            values = _standardise(dosage[:, retained], mean, scale, np.float32)
             roots, vectors = _leading(values, min(count, people - 1, len(columns) - 1))
         best = np.argsort(roots)[::-1][: min(count, people - 1)]
         best = best[roots[best] > 1e-6 * roots.max()]

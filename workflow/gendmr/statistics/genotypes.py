@@ -80,9 +80,9 @@ class PackedGenotypes:
         """Return how many of some people (bool) carry 0, 1 and 2 copies, int64 (snp, 3)."""
         counts = np.zeros((len(columns), 3), dtype=np.int64)
         for start in range(0, len(columns), CHUNK):
-            chosen = self.rows(columns[start : start + CHUNK])[:, people]
+            dosage = self.rows(columns[start : start + CHUNK])[:, people]
             for copies in range(3):
-                counts[start : start + CHUNK, copies] = (chosen == copies).sum(axis=1)
+                counts[start : start + CHUNK, copies] = (dosage == copies).sum(axis=1)
         return counts
 
     def decode(self, start: int, stop: int) -> np.ndarray:

@@ -25,15 +25,15 @@ def hardy_weinberg_test(counts: np.ndarray) -> np.ndarray:
     """
     from scipy.special import gammaln
 
-    unique, back = np.unique(counts, axis=0, return_inverse=True)
+    unique, inverse = np.unique(counts, axis=0, return_inverse=True)
     result = np.ones(len(unique))
     log_factorial = gammaln(np.arange(int(counts.sum(axis=1).max(initial=0)) + 1) + 1.0)
     step = max(1, CELLS // (int(counts.sum(axis=1).max(initial=0)) + 1))
     for start in range(0, len(unique), step):
         block = unique[start : start + step]
         n = block.sum(axis=1, keepdims=True)
-        seen = block[:, 1:2]
-        rare = 2 * np.minimum(block[:, 0:1], block[:, 2:3]) + seen
+        het_count = block[:, 1:2]
+        rare = 2 * np.minimum(block[:, 0:1], block[:, 2:3]) + het_count
         hets = np.arange(int(rare.max(initial=0)) + 1)[None, :]
         possible = (hets <= rare) & ((rare - hets) % 2 == 0)
         homozygous = np.where(possible, (rare - hets) // 2, 0)
@@ -47,7 +47,7 @@ def hardy_weinberg_test(counts: np.ndarray) -> np.ndarray:
         log -= log.max(axis=1, keepdims=True)
         probability = np.exp(log)
         probability /= probability.sum(axis=1, keepdims=True)
-        observed = np.take_along_axis(probability, seen, axis=1)
+        observed = np.take_along_axis(probability, het_count, axis=1)
         as_rare = probability <= observed * (1 + 1e-7)
         result[start : start + step] = np.minimum((probability * as_rare).sum(axis=1), 1.0)
-    return result[back.reshape(-1)]
+    return result[inverse.reshape(-1)]

@@ -55,10 +55,10 @@ def bootstrap_auc(
     upto = np.searchsorted(controls[order], cases, side="right")
     values = np.empty(BOOTSTRAPS)
     for number in range(BOOTSTRAPS):
-        drawn = np.bincount(
+        counts = np.bincount(
             random.integers(controls.size, size=controls.size), minlength=order.size
         )
-        cumulated = np.concatenate([[0], np.cumsum(drawn)])
+        cumulated = np.concatenate([[0], np.cumsum(counts)])
         wins = (cumulated[below] + cumulated[upto]) / 2
         values[number] = wins[random.integers(cases.size, size=cases.size)].mean() / controls.size
     return percentile_interval(values)
@@ -145,9 +145,11 @@ def resampled_correlation(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> n
     """
     x, y = x - x.mean(), y - y.mean()
     columns = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
-    one, mx, my, xx, yy, xy = (counts @ columns).T
-    spread = (one * xx - mx**2) * (one * yy - my**2)
-    return np.where(spread > 0, (one * xy - mx * my) / np.sqrt(np.maximum(spread, 1e-300)), np.nan)
+    n, sum_x, sum_y, sum_xx, sum_yy, sum_xy = (counts @ columns).T
+    spread = (n * sum_xx - sum_x**2) * (n * sum_yy - sum_y**2)
+    return np.where(
+        spread > 0, (n * sum_xy - sum_x * sum_y) / np.sqrt(np.maximum(spread, 1e-300)), np.nan
+    )
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -22,8 +22,8 @@ def shared_components(scores: np.ndarray) -> np.ndarray:
     fourth = (centred**4).sum(axis=0)
     total = np.maximum((centred**2).sum(axis=0), 1e-300)
     carried = total**2 / np.where(fourth > 0, fourth, 1)
-    own = (centred**2).max(axis=0) / total
-    return np.asarray(scores[:, (carried >= FEWEST_ROWS) & (own <= LARGEST_SHARE)])
+    largest_share = (centred**2).max(axis=0) / total
+    return np.asarray(scores[:, (carried >= FEWEST_ROWS) & (largest_share <= LARGEST_SHARE)])
 
 
 def quadratic(scores: np.ndarray) -> np.ndarray:
@@ -35,9 +35,9 @@ def quadratic(scores: np.ndarray) -> np.ndarray:
     columns = [np.ones(rows)]
     for count in range(scores.shape[1], 0, -1):
         if rows >= PEOPLE_PER_COLUMN * (1 + count + count * (count + 1) // 2):
-            chosen = scores[:, :count]
-            spread = chosen.std(axis=0)
-            values = (chosen - chosen.mean(axis=0)) / np.where(spread > 0, spread, 1)
+            leading = scores[:, :count]
+            spread = leading.std(axis=0)
+            values = (leading - leading.mean(axis=0)) / np.where(spread > 0, spread, 1)
             columns += list(values.T)
             columns += [values[:, i] * values[:, j] for i in range(count) for j in range(i, count)]
             break
@@ -74,11 +74,11 @@ def leave_one_out(values: np.ndarray, design: np.ndarray) -> np.ndarray:
 
 def in_robust_sds(residuals: np.ndarray) -> np.ndarray:
     """Return residuals (row,) in robust SDs from their median; 0 where nothing varies."""
-    known = residuals[np.isfinite(residuals)]
-    if not known.size:
+    finite = residuals[np.isfinite(residuals)]
+    if not finite.size:
         return residuals
-    middle = np.median(known)
-    spread = MAD_TO_SD * np.median(np.abs(known - middle))
+    middle = np.median(finite)
+    spread = MAD_TO_SD * np.median(np.abs(finite - middle))
     if spread <= 1e-12:
         return np.where(np.isfinite(residuals), 0.0, np.nan)
     return np.asarray((residuals - middle) / spread)

@@ -72,15 +72,15 @@ class Linkage:
         """
         if self.r2 >= 1:
             return np.arange(len(order))[:stop_after]
-        gone = np.zeros(len(self._rank), dtype=bool)
+        removed = np.zeros(len(self._rank), dtype=bool)
         retained: list[int] = []
         for index, snp in enumerate(self._rank[order]):
-            if gone[snp]:
+            if removed[snp]:
                 continue
             retained.append(index)
             if stop_after is not None and len(retained) == stop_after:
                 break
-            gone[self._neighbours(int(snp))] = True
+            removed[self._neighbours(int(snp))] = True
         return np.array(retained, dtype=np.int64)
 
     def _neighbours(self, snp: int) -> np.ndarray:

@@ -27,8 +27,8 @@ def design(covariates: np.ndarray, *, intercept: bool = True) -> np.ndarray:
     centred = covariates.astype(np.float64) - covariates.mean(axis=0)
     spread = np.sqrt((centred**2).mean(axis=0))
     used = spread > 1e-10 * (1 + np.abs(covariates).max(axis=0, initial=0))
-    left, singular, _ = np.linalg.svd(centred[:, used] / spread[used], full_matrices=False)
-    columns = left[:, singular > 1e-7 * np.sqrt(people)] * np.sqrt(people)
+    left_vectors, singular, _ = np.linalg.svd(centred[:, used] / spread[used], full_matrices=False)
+    columns = left_vectors[:, singular > 1e-7 * np.sqrt(people)] * np.sqrt(people)
     return np.column_stack([np.ones(people), columns]) if intercept else columns
 
 

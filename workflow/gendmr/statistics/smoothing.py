@@ -32,16 +32,16 @@ def local_linear(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.n
     near = max(int(np.ceil(SPAN * len(x))), 2)
     curve = np.empty(POINTS)
     for i, place in enumerate(at):
-        away = x - place
+        distance = x - place
         # Never so narrow that ties leave one place only.
-        reach = max(np.partition(np.abs(away), near - 1)[near - 1], (high - low) / 3)
-        w = weight * np.clip(1 - np.abs(away / reach) ** 3, 0, None) ** 3
-        s0, s1, s2 = w.sum(), (w * away).sum(), (w * away**2).sum()
-        t0, t1 = (w * y).sum(), (w * away * y).sum()
+        bandwidth = max(np.partition(np.abs(distance), near - 1)[near - 1], (high - low) / 3)
+        w = weight * np.clip(1 - np.abs(distance / bandwidth) ** 3, 0, None) ** 3
+        s0, s1, s2 = w.sum(), (w * distance).sum(), (w * distance**2).sum()
+        t0, t1 = (w * y).sum(), (w * distance * y).sum()
         spread = s0 * s2 - s1**2
-        flat = spread <= 1e-12 * s0 * max(s2, 1e-300)
+        singular = spread <= 1e-12 * s0 * max(s2, 1e-300)
         if s0 <= 0:
             curve[i] = np.nan
         else:
-            curve[i] = t0 / s0 if flat else (s2 * t0 - s1 * t1) / spread
+            curve[i] = t0 / s0 if singular else (s2 * t0 - s1 * t1) / spread
     return at, np.clip(curve, 0, 1)

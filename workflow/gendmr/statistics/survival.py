@@ -40,9 +40,9 @@ class StepCurve:
 
 def _counts(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return unique times, events at each, and people at risk at each."""
-    times, back = np.unique(time, return_inverse=True)
-    events = np.bincount(back, weights=event.astype(np.float64), minlength=len(times))
-    people = np.bincount(back, minlength=len(times))
+    times, inverse = np.unique(time, return_inverse=True)
+    events = np.bincount(inverse, weights=event.astype(np.float64), minlength=len(times))
+    people = np.bincount(inverse, minlength=len(times))
     at_risk = people[::-1].cumsum()[::-1]
     return times, events, at_risk
 
@@ -86,8 +86,8 @@ def kaplan_meier_interval(
         Bounds are NaN where the share is 0 or 1.
     """
     survival = kaplan_meier(time, event).at(at)
-    reach = np.exp(1.959963984540054 * greenwood(time, event).at(at))
-    return survival, survival**reach, survival ** (1 / reach)
+    exponent = np.exp(1.959963984540054 * greenwood(time, event).at(at))
+    return survival, survival**exponent, survival ** (1 / exponent)
 
 
 def nelson_aalen(time: np.ndarray, event: np.ndarray) -> StepCurve:
@@ -106,10 +106,10 @@ def breslow(time: np.ndarray, event: np.ndarray, log_risk: np.ndarray) -> StepCu
     event : bool (person,)
     log_risk : float (person,)
     """
-    times, back = np.unique(time, return_inverse=True)
-    events = np.bincount(back, weights=event.astype(np.float64), minlength=len(times))
+    times, inverse = np.unique(time, return_inverse=True)
+    events = np.bincount(inverse, weights=event.astype(np.float64), minlength=len(times))
     top = log_risk.max(initial=-np.inf)
-    relative = np.bincount(back, weights=np.exp(log_risk - top), minlength=len(times))
+    relative = np.bincount(inverse, weights=np.exp(log_risk - top), minlength=len(times))
     at_risk = relative[::-1].cumsum()[::-1]
     return StepCurve(times, np.cumsum(events / np.maximum(at_risk, 1e-300)) * np.exp(-top), 0.0)
 
@@ -119,8 +119,8 @@ def uncensored(time: np.ndarray, event: np.ndarray) -> StepCurve:
 
     Who has the event at a time is not at risk of being censored at it.
     """
-    times, back = np.unique(time, return_inverse=True)
-    censored = np.bincount(back, weights=~event.astype(bool), minlength=len(times))
+    times, inverse = np.unique(time, return_inverse=True)
+    censored = np.bincount(inverse, weights=~event.astype(bool), minlength=len(times))
     _, events, at_risk = _counts(time, event)
     at_risk = at_risk - events
     return StepCurve(times, np.cumprod(1 - censored / np.maximum(at_risk, 1)), 1.0)
@@ -147,8 +147,8 @@ def pair_tables(
     concordant : 1 where the risk of i is higher, 0.5 where equal, times `comparable`
     """
     later = time[None, :] > time[rows, None]
-    same = (time[None, :] == time[rows, None]) & ~event[None, :]
-    comparable = ((later | same) & event[rows, None]).astype(np.float32)
+    censored_at_tie = (time[None, :] == time[rows, None]) & ~event[None, :]
+    comparable = ((later | censored_at_tie) & event[rows, None]).astype(np.float32)
     higher = (risk[rows, None] > risk[None, :]).astype(np.float32)
     higher += np.float32(0.5) * (risk[rows, None] == risk[None, :])
     return comparable, comparable * higher
@@ -202,9 +202,9 @@ def uno_c(
     time, event, risk : (person,)
     """
     event = event.astype(bool)
-    reach = uncensored(train_time, train_event).at(time, left=True)
-    use = event & (reach > 0) & (time <= train_time.max(initial=-np.inf))
-    weight = np.where(use, 1 / np.where(use, reach, 1) ** 2, 0.0)
+    uncensored_at_event = uncensored(train_time, train_event).at(time, left=True)
+    use = event & (uncensored_at_event > 0) & (time <= train_time.max(initial=-np.inf))
+    weight = np.where(use, 1 / np.where(use, uncensored_at_event, 1) ** 2, 0.0)
     return concordance(time, event, risk, weight)
 
 
@@ -234,12 +234,14 @@ def brier(
     if not len(time):
         return np.full(len(at), np.nan)
     censoring = uncensored(train_time, train_event)
-    own, then = censoring.at(time, left=True), censoring.at(at)
+    uncensored_at_event, uncensored_at_horizon = censoring.at(time, left=True), censoring.at(at)
     dead = (time[:, None] <= at) & event.astype(bool)[:, None]
     alive = time[:, None] > at
-    usable = (then > 0) & (at <= train_time.max(initial=-np.inf))
-    terms = dead * survival**2 / np.where(own > 0, own, np.inf)[:, None]
-    terms = terms + alive * (1 - survival) ** 2 / np.where(usable, then, np.inf)
+    usable = (uncensored_at_horizon > 0) & (at <= train_time.max(initial=-np.inf))
+    terms = (
+        dead * survival**2 / np.where(uncensored_at_event > 0, uncensored_at_event, np.inf)[:, None]
+    )
+    terms = terms + alive * (1 - survival) ** 2 / np.where(usable, uncensored_at_horizon, np.inf)
     return np.where(usable, terms.mean(axis=0), np.nan)
 
 
@@ -280,17 +282,17 @@ def cumulative_dynamic_auc(
     float64 (k,)
         NaN where there is nobody on a side, or training people were not followed up so long.
     """
-    own = uncensored(train_time, train_event).at(time, left=True)
+    uncensored_at_event = uncensored(train_time, train_event).at(time, left=True)
     ranks = np.unique(risk, return_inverse=True)[1]
     areas = np.full(len(at), np.nan)
     for number, moment in enumerate(at):
-        cases = (time <= moment) & event.astype(bool) & (own > 0)
+        cases = (time <= moment) & event.astype(bool) & (uncensored_at_event > 0)
         free = time > moment
         if not cases.any() or not free.any() or moment > train_time.max(initial=-np.inf):
             continue
         counts = np.bincount(ranks[free], minlength=ranks.max() + 1)
         lower = counts.cumsum() - counts / 2
-        weight = 1 / own[cases]
+        weight = 1 / uncensored_at_event[cases]
         areas[number] = (weight @ lower[ranks[cases]]) / (weight.sum() * free.sum())
     return areas
 
@@ -314,13 +316,13 @@ def logrank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> tuple[flo
     from scipy.special import chdtrc
 
     names, member = np.unique(group, return_inverse=True)
-    times, back = np.unique(time, return_inverse=True)
+    times, inverse = np.unique(time, return_inverse=True)
     if len(names) < 2 or not event.any():
         return float("nan"), float("nan")
     shape = (len(times), len(names))
     people, events = np.zeros(shape), np.zeros(shape)
-    np.add.at(people, (back, member), 1)
-    np.add.at(events, (back, member), event.astype(np.float64))
+    np.add.at(people, (inverse, member), 1)
+    np.add.at(events, (inverse, member), event.astype(np.float64))
     at_risk = people[::-1].cumsum(axis=0)[::-1]
     total, died = at_risk.sum(axis=1), events.sum(axis=1)
     share = at_risk / total[:, None]

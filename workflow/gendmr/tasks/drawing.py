@@ -18,8 +18,8 @@ DASHED: dict[str, Any] = {"lw": 0.7, "ls": (0, (4, 2))}
 
 def shown(predictions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Return the methods that get panels: the first ones, with at least one row."""
-    some = {name: rows for name, rows in predictions.items() if len(rows)}
-    return dict(list(some.items())[:PANELS])
+    nonempty = {name: rows for name, rows in predictions.items() if len(rows)}
+    return dict(list(nonempty.items())[:PANELS])
 
 
 def panels(count: int, *, share: bool = True, gap: float = 0) -> tuple[Figure, list[Any]]:
@@ -47,12 +47,12 @@ def panels(count: int, *, share: bool = True, gap: float = 0) -> tuple[Figure, l
     )
     for axes in grid.ravel()[count:]:
         axes.remove()
-    drawn = grid.ravel()[:count].tolist()
+    used_axes = grid.ravel()[:count].tolist()
     if share:
-        for place, axes in enumerate(drawn):
+        for place, axes in enumerate(used_axes):
             # A panel without one below it keeps its numbers.
             axes.tick_params(labelbottom=place + columns >= count)
-    return figure, drawn
+    return figure, used_axes
 
 
 def unit_square(axes: Any) -> None:
@@ -83,13 +83,13 @@ def finish(figure: Figure, x: str, y: str, handles: Sequence[Any], left_out: int
     figure.supylabel(y, size=7)
     narrow = figure.get_figwidth() < style.PAGE / 2 + 0.1
     letters = sum(len(handle.get_label()) for handle in handles)
-    more = f"{left_out} more methods are not drawn" if left_out else None
+    note = f"{left_out} more methods are not drawn" if left_out else None
     if handles:
         figure.legend(
             handles=handles,
             loc="outside upper center",
             ncols=2 if narrow and letters > NARROW else min(len(handles), 4),
-            title=more,
+            title=note,
         )
-    elif more:
-        figure.suptitle(more, size=6.5)
+    elif note:
+        figure.suptitle(note, size=6.5)

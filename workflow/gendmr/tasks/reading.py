@@ -23,15 +23,15 @@ def counted(labels: pd.Series) -> str:
     """Return the most frequent labels with their counts, for messages."""
     counts = labels.value_counts()
     shown = ", ".join(f"{label!r} ({count})" for label, count in counts.head(8).items())
-    more = f" and {len(counts) - 8} more labels" if len(counts) > 8 else ""
-    return f"{shown}{more}" if shown else "no label at all"
+    further = f" and {len(counts) - 8} more labels" if len(counts) > 8 else ""
+    return f"{shown}{further}" if shown else "no label at all"
 
 
-def same_but_case(label: str, wanted: Iterable[str]) -> str:
-    """Return a hint where a label differs from a wanted one in letter case only."""
-    folded = {one.casefold(): one for one in wanted}
-    meant = folded.get(label.casefold())
-    return f" ({meant!r} differs only in letter case)" if meant else ""
+def same_but_case(label: str, candidates: Iterable[str]) -> str:
+    """Return a hint where a label differs from a candidate in letter case only."""
+    folded = {candidate.casefold(): candidate for candidate in candidates}
+    match = folded.get(label.casefold())
+    return f" ({match!r} differs only in letter case)" if match else ""
 
 
 def positions(columns: pd.Series, labels: Iterable[str], where: str) -> np.ndarray:
@@ -112,13 +112,13 @@ def users_numbers(
     values = values.where(np.isfinite(values))
     no_number = ~missing & values.isna()
     too_low = ~missing & (values <= 0) if positive else no_number & False
-    bad = no_number | too_low
-    if int(bad.sum()) > EXCEPTIONS * int((~missing).sum()):
+    invalid = no_number | too_low
+    if int(invalid.sum()) > EXCEPTIONS * int((~missing).sum()):
         commas = texts[no_number].str.fullmatch(r"[+-]?\d+,\d+").any()
         kind = "numbers above 0" if positive else "numbers"
         raise OutcomeError(
-            f"{where}: column {column}: {int(bad.sum())} of {int((~missing).sum())} values are no"
-            f" {kind}: {first_few(texts[bad])}",
+            f"{where}: column {column}: {int(invalid.sum())} of {int((~missing).sum())} values are"
+            f" no {kind}: {first_few(texts[invalid])}",
             cause="decimal commas"
             if commas
             else "times that start at another date than the baseline, or 0 for people seen once"
@@ -132,10 +132,12 @@ def users_numbers(
     reasons[missing] = f"no {column}"
     reasons = reasons.mask(no_number, column + " '" + texts.astype(str) + "' is not a number")
     reasons = reasons.mask(too_low, column + " " + texts.astype(str) + " is not above 0")
-    return values.mask(bad), reasons
+    return values.mask(invalid), reasons
 
 
-def check_minimum(count: int, people: int, whom: str, folds: int) -> tuple[str, str, str] | None:
+def check_minimum(
+    count: int, people: int, description: str, folds: int
+) -> tuple[str, str, str] | None:
     """Return what, cause and next step where groups are too few for folds; None where not.
 
     Parameters
@@ -144,7 +146,7 @@ def check_minimum(count: int, people: int, whom: str, folds: int) -> tuple[str, 
         Independent groups.
     people : int
         Of these groups.
-    whom : str
+    description : str
         Such as `people with diagnosis case`.
     folds : int
     """
@@ -152,8 +154,8 @@ def check_minimum(count: int, people: int, whom: str, folds: int) -> tuple[str, 
     if count >= max(folds, 3):
         return None
     return (
-        f"{people} {whom} belong to {count} independent groups, too few for {folds} folds with an"
-        " inner validation",
+        f"{people} {description} belong to {count} independent groups, too few for {folds} folds"
+        " with an inner validation",
         "few people, or most of them are kin or share a value of cohort.group_by",
         f"set cohort.folds to at most {count}, or leave out cohort.group_by"
         if count >= 3

@@ -79,7 +79,9 @@ def show(results: Path, port: int) -> None:
     default="[]",
     help="Metrics of the study's kinds of outcome, for the saved views: JSON of `TaskColumns`.",
 )
-@click.option("--every", type=float, default=2.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--every", "interval", type=float, default=2.0, show_default=True, help="Seconds between looks."
+)
 @click.option(
     "--until-parent-ends", is_flag=True, help="End after the process that started this one."
 )
@@ -91,7 +93,7 @@ def follow(
     repeats: int,
     folds: int,
     columns: str,
-    every: float,
+    interval: float,
     until_parent_ends: bool,
 ) -> None:
     """Send curves and finished folds to a server while folds train; Ctrl-C ends it."""
@@ -110,12 +112,12 @@ def follow(
         methods=methods.split(),
         repeats=repeats,
         folds=folds,
-        columns=[TaskColumns(**one) for one in json.loads(columns)],
+        columns=[TaskColumns(**task_columns) for task_columns in json.loads(columns)],
         say=lambda line: click.echo(line, err=True),
     )
     run(
         follower,
-        every=every,
+        interval=interval,
         ended=lambda: bool(signals) or (until_parent_ends and os.getppid() != parent),
     )
 
@@ -140,4 +142,4 @@ def _sync(
     )
     for note in outcome.pop("notes"):
         click.echo(f"note: {note}", err=True)
-    click.echo("runs: " + ", ".join(f"{count} {what}" for what, count in outcome.items()))
+    click.echo("runs: " + ", ".join(f"{count} {state}" for state, count in outcome.items()))

@@ -56,13 +56,13 @@ def fold_points(fold: Fold, run: dict[str, Any]) -> list[Point]:
     """Return the metrics, the counts and the curves of a finished fold."""
     lines = read_json_lines(fold.folder / "history.jsonl")
     described = read_json(fold.folder / "fold.json")
-    named = {
+    values = {
         **{name: described.get(name) for name in ("n_train", "n_validation", "n_held_out")},
         **described.get("calibration", {}),
     }
     return [
         *metric_points(fold),
-        *((safe(name), float(value), 0) for name, value in named.items() if _is_number(value)),
+        *((safe(name), float(value), 0) for name, value in values.items() if _is_number(value)),
         *((name, float(run[name]), 0) for name in COUNTED if _is_number(run.get(name))),
         *curve_points(lines),
     ]
@@ -82,8 +82,8 @@ def summary_points(method: TrackedMethod) -> Iterator[Point]:
     rows = read_table(method.table, METRICS_COLUMNS)
     for fold, metric, value in zip(rows["fold"], rows["metric"], rows["value"], strict=True):
         if not str(fold).isdigit() and not math.isnan(value):
-            named = metric_name(metric)
-            yield named if fold == "mean" else f"{named}/{fold}", float(value), 0
+            point_name = metric_name(metric)
+            yield point_name if fold == "mean" else f"{point_name}/{fold}", float(value), 0
 
 
 def fold_notes(fold: Fold, run: dict[str, Any]) -> str:
@@ -105,15 +105,15 @@ def method_notes(method: TrackedMethod, runs: Sequence[dict[str, Any]]) -> str:
 
 def parameters(run: dict[str, Any]) -> dict[str, str]:
     """Return the parameters of a fold."""
-    named: dict[str, Any] = {name: run[name] for name in IDENTITY if run.get(name) is not None}
-    named |= _flat(run.get("options") or {}, "")
-    named |= _flat(run.get("selection") or {}, "selected.")
-    named |= _flat(run.get("versions") or {}, "versions.")
+    values: dict[str, Any] = {name: run[name] for name in IDENTITY if run.get(name) is not None}
+    values |= _flat(run.get("options") or {}, "")
+    values |= _flat(run.get("selection") or {}, "selected.")
+    values |= _flat(run.get("versions") or {}, "versions.")
     return {
         safe(name): (value if isinstance(value, str) else json.dumps(value, sort_keys=True))[
             :LONGEST_PARAMETER
         ]
-        for name, value in named.items()
+        for name, value in values.items()
         # Options of what a method does not have (a ridge's optimisation) are columns of `null`.
         if value is not None
     }
@@ -121,11 +121,13 @@ def parameters(run: dict[str, Any]) -> dict[str, str]:
 
 def shared_parameters(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return the parameters that all folds of a method have in common."""
-    each = [parameters(run) for run in runs]
+    parameters_of_fold = [parameters(run) for run in runs]
     return {
         name: value
-        for name, value in (each[0] if each else {}).items()
-        if all(other.get(name) == value for other in each[1:])
+        for name, value in (parameters_of_fold[0] if parameters_of_fold else {}).items()
+        if all(
+            parameters_of_other.get(name) == value for parameters_of_other in parameters_of_fold[1:]
+        )
     }
 
 
@@ -160,9 +162,9 @@ def begun(folder: Path) -> int:
     benchmark = study.parents[1] / "logs" / study.name / "training" / place
     if benchmark.is_file():
         header, row = benchmark.read_text(encoding="utf-8").splitlines()[:2]
-        taken = dict(zip(header.split("\t"), row.split("\t"), strict=False)).get("s", "")
+        seconds = dict(zip(header.split("\t"), row.split("\t"), strict=False)).get("s", "")
         with contextlib.suppress(ValueError):
-            return milliseconds(folder / "run.json") - round(1000 * float(taken))
+            return milliseconds(folder / "run.json") - round(1000 * float(seconds))
     # The first fit writes run.json last, a fold that is judged again fold.json.
     return min(milliseconds(folder / name) for name in ("fold.json", "run.json"))
 

@@ -131,14 +131,14 @@ class Follower:
     def close(self) -> None:
         """Mark what is still running as killed: a fold that is being trained outlives nobody."""
         self.not_before = 0.0
-        begun = {item.run_id for item in self.trainings.values() if item.run_id}
-        if not begun:
+        run_ids = {item.run_id for item in self.trainings.values() if item.run_id}
+        if not run_ids:
             return
 
         def end(store: Store) -> None:
             _, live = store.index()
             for run in live.values():
-                if run.info.run_id in begun and run.info.status == "RUNNING":
+                if run.info.run_id in run_ids and run.info.status == "RUNNING":
                     store.client.set_terminated(run.info.run_id, "KILLED")
 
         self._guarded(end)
@@ -156,9 +156,9 @@ class Follower:
             place = (path.parents[2].name, progress["repeat"], progress["fold"])
             if place in self.places:
                 item = Training(*place, path.parent.name, list(curve_points(progress["history"])))
-                known = self.trainings.get(item.key)
-                if known is not None and known.name == item.name:
-                    item.run_id, item.sent = known.run_id, known.sent
+                earlier = self.trainings.get(item.key)
+                if earlier is not None and earlier.name == item.name:
+                    item.run_id, item.sent = earlier.run_id, earlier.sent
                 trainings[item.key] = item
         self.trainings |= trainings
         return trainings
@@ -203,18 +203,18 @@ class Follower:
     def _finish(
         self, store: Store, fold: Fold, current: dict[str, Run], live: dict[str, Run]
     ) -> None:
-        known = current.get(fold.key)
+        logged = current.get(fold.key)
         run, training = live.get(fold.key), self.trainings.pop(fold.key, None)
-        if known is not None and known.data.tags["gendmr.checksum"] == fold.checksum:
+        if logged is not None and logged.data.tags["gendmr.checksum"] == fold.checksum:
             return
         details = read_json(fold.folder / "run.json")
         final = set(curve_points(read_json_lines(fold.folder / "history.jsonl")))
         if run is not None and training is not None and training.sent <= final:
             store.end_live(str(run.info.run_id), fold, details)
-            if known is not None:
-                store.retire(known, "superseded")
+            if logged is not None:
+                store.retire(logged, "superseded")
             return
-        store.replay_fold(store.live_parent(fold.method, current, live), fold, details, known)
+        store.replay_fold(store.live_parent(fold.method, current, live), fold, details, logged)
         if run is not None:
             store.client.delete_run(run.info.run_id)
         current.update(store.index()[0])
@@ -266,13 +266,13 @@ class Follower:
             write_json(self.results / "tracking" / "live.json", state)
 
 
-def follow(follower: Follower, *, every: float, ended: Callable[[], bool]) -> None:
+def follow(follower: Follower, *, interval: float, ended: Callable[[], bool]) -> None:
     """Look again and again until `ended`, then a last time.
 
     Parameters
     ----------
     follower : Follower
-    every : float
+    interval : float
         Seconds between two looks.
     ended : callable
         Whether that which trains has ended.
@@ -280,7 +280,7 @@ def follow(follower: Follower, *, every: float, ended: Callable[[], bool]) -> No
     try:
         while not ended():
             follower.look()
-            time.sleep(every)
+            time.sleep(interval)
         follower.not_before = 0.0
         follower.look()
     finally:

@@ -41,7 +41,12 @@ def follow_training(study: Study) -> None:
                     *("--results", f"results/{name}", "--options", study.tracking.dump()),
                     *("--methods", " ".join(study.methods)),
                     *("--repeats", str(study.cohort.repeats), "--folds", str(study.cohort.folds)),
-                    *("--columns", json.dumps([asdict(one) for one in columns_of_study(study)])),
+                    *(
+                        "--columns",
+                        json.dumps(
+                            [asdict(task_columns) for task_columns in columns_of_study(study)]
+                        ),
+                    ),
                     "--until-parent-ends",
                 ],
                 env=os.environ | {"PYTHONPATH": str(PACKAGE)},

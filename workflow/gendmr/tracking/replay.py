@@ -231,14 +231,14 @@ def _skip_fsync(connection: Any, _: object) -> None:
 
 
 def _explained(error: Exception, database: Path) -> TrackingError:
-    what = f"{database}: {type(error).__name__}: {_first_line(error)}"
+    problem = f"{database}: {type(error).__name__}: {_first_line(error)}"
     results = database.parent.parent
     sync = f"gendmr tracking sync --results {results}"
     for sign, cause, help_ in TROUBLES:
         if sign in str(error).lower():
-            return TrackingError(what, cause=cause, next_step=help_.format(sync=sync))
+            return TrackingError(problem, cause=cause, next_step=help_.format(sync=sync))
     return TrackingError(
-        what,
+        problem,
         cause="the database is damaged, or another version of MLflow made it",
         next_step=f"gendmr tracking rebuild --results {results} makes it again from the files;"
         " nothing is lost",

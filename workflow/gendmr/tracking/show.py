@@ -137,9 +137,9 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
             return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
-                said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
+                last_lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
                 raise TrackingError(
-                    f"MLflow does not start: {' / '.join(said) or 'it says nothing'}",
+                    f"MLflow does not start: {' / '.join(last_lines) or 'it says nothing'}",
                     cause="the database is damaged, or of another version of MLflow",
                     next_step=f"gendmr tracking rebuild --results {log.parents[1]}",
                 ) from None

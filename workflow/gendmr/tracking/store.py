@@ -126,16 +126,16 @@ class Store:
     def replay(self, methods: Sequence[TrackedMethod]) -> dict[str, int]:
         """Replay what is new or changed and retire what is not among the results any more."""
         current, live = self.index()
-        wanted: set[str] = set()
+        keys: set[str] = set()
         for method in methods:
             runs = [read_json(fold.folder / "run.json") for fold in method.folds]
             parent = self._replay_method(method, runs, current.get(method.name), live)
-            wanted.add(method.name)
+            keys.add(method.name)
             for fold, run in zip(method.folds, runs, strict=True):
                 self.replay_fold(parent, fold, run, current.get(fold.key))
-                wanted.add(fold.key)
+                keys.add(fold.key)
         for key, logged in current.items():
-            if key not in wanted:
+            if key not in keys:
                 self.retire(logged, "withdrawn")
         # What was logged while a fold trained is all in the runs of finished folds.
         for logged in live.values():
@@ -193,9 +193,9 @@ class Store:
         tags = existing.data.tags
         if tags["gendmr.checksum"] != fold.checksum:
             return False
-        shown = tags.get(METRICS_TAG, "")
-        if shown or not fold.metrics:
-            return bool(shown == fold.metrics_checksum)
+        metrics_checksum = tags.get(METRICS_TAG, "")
+        if metrics_checksum or not fold.metrics:
+            return bool(metrics_checksum == fold.metrics_checksum)
         self.log(existing.info.run_id, content.metric_points(fold))
         self.client.set_tag(existing.info.run_id, METRICS_TAG, fold.metrics_checksum)
         return True
@@ -275,11 +275,11 @@ class Store:
             run_id = str(live.pop(method.name).info.run_id)
         else:
             # MLflow shows the largest of several values of one step: a run is never written twice.
-            begun = min(
+            start_ms = min(
                 (content.begun(fold.folder) for fold in method.folds),
                 default=content.milliseconds(method.table),
             )
-            run_id = self._start(method.name, method.name, _method_tags(method.name), begun)
+            run_id = self._start(method.name, method.name, _method_tags(method.name), start_ms)
         self.log(run_id, content.summary_points(method), content.shared_parameters(runs))
         notes = content.method_notes(method, runs)
         tags = content.task_tags(runs[0]) if runs else {}
@@ -300,12 +300,12 @@ class Store:
         return run_id
 
     def _start(
-        self, key: str, name: str, tags: dict[str, str], begun: int, state: str = "writing"
+        self, key: str, name: str, tags: dict[str, str], start_ms: int, state: str = "writing"
     ) -> str:
         self._in_time()
         run = self.client.create_run(
             self.experiment_id,
-            start_time=begun,
+            start_time=start_ms,
             run_name=name,
             tags={
                 "gendmr.study": self.study,

@@ -111,9 +111,9 @@ def _missed_live(folder: Path, options: TrackingSection) -> list[str]:
 
 
 def _note(failure: TrackingError) -> str:
-    parts = [failure.what]
+    sentences = [failure.what]
     if failure.cause:
-        parts.append(f"likely {failure.cause}")
+        sentences.append(f"likely {failure.cause}")
     if failure.next_step:
-        parts.append(f"to complete it: {failure.next_step}")
-    return "MLflow is incomplete, the results are not: " + "; ".join(parts) + "."
+        sentences.append(f"to complete it: {failure.next_step}")
+    return "MLflow is incomplete, the results are not: " + "; ".join(sentences) + "."

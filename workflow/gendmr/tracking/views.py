@@ -64,10 +64,10 @@ def columns_of_task(task: Task) -> TaskColumns:
 def columns_of_study(study: Study) -> list[TaskColumns]:
     """Return the columns of each kind of outcome that a study learns, the first outcome's first."""
     learned = {study.outcome_of(name) for name in study.methods}
-    outcomes = {name: one for name, one in study.cohort.outcomes.items() if name in learned}
+    outcomes = {name: section for name, section in study.cohort.outcomes.items() if name in learned}
     columns: dict[str, TaskColumns] = {}
-    for name, one in outcomes.items():
-        columns.setdefault(one.kind, columns_of_task(task_of(name, one)))
+    for name, section in outcomes.items():
+        columns.setdefault(section.kind, columns_of_task(task_of(name, section)))
     return list(columns.values())
 
 
@@ -111,28 +111,30 @@ def experiment_tags(columns: Sequence[TaskColumns] = ()) -> dict[str, str]:
     if not columns:
         return tags
     tags["mlflow.note.content"] = NOTE.format(primary=columns[0].primary)
-    for number, one in enumerate(columns):
-        suffix, title = ("", "") if not number else (f"-{one.kind}", f" · {one.kind}")
-        only = f' and tags.task = "{one.kind}"' if len(columns) > 1 else ""
-        for key, name, state in _views(one, only):
-            tags[f"{VIEW}{key}{suffix}"] = _saved(f"{name}{title}", one, state)
+    for number, task_columns in enumerate(columns):
+        suffix, title = (
+            ("", "") if not number else (f"-{task_columns.kind}", f" · {task_columns.kind}")
+        )
+        kind_filter = f' and tags.task = "{task_columns.kind}"' if len(columns) > 1 else ""
+        for key, name, state in _views(task_columns, kind_filter):
+            tags[f"{VIEW}{key}{suffix}"] = _saved(f"{name}{title}", task_columns, state)
     return tags
 
 
-def _views(columns: TaskColumns, only: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _views(columns: TaskColumns, kind_filter: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Give key, name and state of the views of one kind of outcome."""
-    primary, others = columns.primary, columns.metrics[1:SHOWN]
+    primary, further_metrics = columns.primary, columns.metrics[1:SHOWN]
     # Of methods: mean over folds and its 95 % interval; pooled over people.
     interval = [f"{primary}/{name}" for name in ("low", "high", "pooled")]
     methods = {
-        "searchFilter": f'tags.level = "method"{only}',
-        "selectedColumns": [_metric(name) for name in (primary, *interval, *others)],
+        "searchFilter": f'tags.level = "method"{kind_filter}',
+        "selectedColumns": [_metric(name) for name in (primary, *interval, *further_metrics)],
     }
     folds = {
-        "searchFilter": f'tags.level = "fold"{only}',
+        "searchFilter": f'tags.level = "fold"{kind_filter}',
         "selectedColumns": [
             *map(_parameter, ("method", "repeat", "fold")),
-            *map(_metric, (primary, *others)),
+            *map(_metric, (primary, *further_metrics)),
         ],
     }
     by_method = {
@@ -153,7 +155,7 @@ def _saved(name: str, columns: TaskColumns, state: dict[str, Any]) -> str:
 
 
 def _charts(columns: TaskColumns) -> dict[str, Any]:
-    shown = {
+    charted = {
         "Held-out people": [("BAR", name) for name in columns.metrics[:2]],
         "Training": [
             ("LINE", f"curve/validation_{columns.primary}"),
@@ -170,7 +172,7 @@ def _charts(columns: TaskColumns) -> dict[str, Any]:
             "deleted": False,
             "isGenerated": False,
         }
-        for title in shown
+        for title in charted
     ]
     charts = [
         {
@@ -184,7 +186,7 @@ def _charts(columns: TaskColumns) -> dict[str, Any]:
             "isGenerated": False,
             **({"dataAccessKey": metric} if kind == "BAR" else _line(metric)),
         }
-        for title, metrics in shown.items()
+        for title, metrics in charted.items()
         for kind, metric in metrics
     ]
     return {

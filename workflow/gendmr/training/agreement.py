@@ -43,11 +43,11 @@ def check_agreement(
     records = [folder / RUN for folder in folders]
     runs = {path: read_json(path) for path in records if path.is_file()}
     inputs = {path: dict(run.get("inputs") or {}) for path, run in runs.items()}
-    inputs |= {path: dict(one) for path, one in (null or {}).items()}
-    now = {path.name: sha256(path) for path in present}
-    for name in sorted({name for one in inputs.values() for name in one}):
-        of_runs = {path: one[name] for path, one in inputs.items() if name in one}
-        _same(name, of_runs, now.get(name), folders)
+    inputs |= {path: dict(checksums) for path, checksums in (null or {}).items()}
+    current = {path.name: sha256(path) for path in present}
+    for name in sorted({name for checksums in inputs.values() for name in checksums}):
+        of_runs = {path: checksums[name] for path, checksums in inputs.items() if name in checksums}
+        _same(name, of_runs, current.get(name), folders)
     for key in SHARED:
         _same(key, {path: _text(run, key) for path, run in runs.items()}, None, folders)
 
@@ -68,13 +68,13 @@ def check_methods(records: Mapping[str, Mapping[str, Any]]) -> None:
     first: dict[str, tuple[str, str]] = {}
     for path, record in records.items():
         for name, checksum in (record.get("inputs") or {}).items():
-            known, value = first.setdefault(name, (path, checksum))
-            if value != checksum:
+            first_path, first_checksum = first.setdefault(name, (path, checksum))
+            if first_checksum != checksum:
                 raise FoldError(
-                    f"{path} and {known} were made of two different {name}:"
-                    f" SHA-256 {checksum[:12]}… and {value[:12]}…",
+                    f"{path} and {first_path} were made of two different {name}:"
+                    f" SHA-256 {checksum[:12]}… and {first_checksum[:12]}…",
                     cause="results of two runs of the study, or a file that changed in between",
-                    next_step=f"rm {path} {known}, then the same command: both are made again",
+                    next_step=f"rm {path} {first_path}, then the same command: both are made again",
                 )
 
 
@@ -82,24 +82,30 @@ def _text(run: Mapping[str, Any], key: str) -> str:
     return json.dumps(run.get(key), sort_keys=True)
 
 
-def _same(what: str, values: Mapping[Path, str], now: str | None, folders: Sequence[Path]) -> None:
+def _same(
+    item: str, values: Mapping[Path, str], current: str | None, folders: Sequence[Path]
+) -> None:
     if not values:
         return
-    expected = now if now is not None else Counter(values.values()).most_common(1)[0][0]
-    odd = [path for path, value in values.items() if value != expected]
-    if not odd:
+    expected = current if current is not None else Counter(values.values()).most_common(1)[0][0]
+    deviating = [path for path, value in values.items() if value != expected]
+    if not deviating:
         return
-    file = "." in what
-    theirs = values[odd[0]]
-    said = f"SHA-256 {theirs[:12]}… and {expected[:12]}…" if file else f"{theirs} and {expected}"
-    others = "the file that is there now" if now is not None else "the other folds"
+    file = "." in item
+    deviating_value = values[deviating[0]]
+    difference = (
+        f"SHA-256 {deviating_value[:12]}… and {expected[:12]}…"
+        if file
+        else f"{deviating_value} and {expected}"
+    )
+    reference = "the file that is there now" if current is not None else "the other folds"
     raise FoldError(
-        f"{len(odd)} of {len(values)} results of {folders[0].parent.parent.name} were made"
-        f" of another {what} than {others} ({said[:200]}): {first_few(odd)}",
-        cause=f"{what} changed, and only some folds were trained again"
+        f"{len(deviating)} of {len(values)} results of {folders[0].parent.parent.name} were made"
+        f" of another {item} than {reference} ({difference[:200]}): {first_few(deviating)}",
+        cause=f"{item} changed, and only some folds were trained again"
         if file
         else "folds of two runs of the study with other settings",
         next_step="they are trained again by: rm "
-        + " ".join(map(str, odd[:20]))
+        + " ".join(map(str, deviating[:20]))
         + ", then the same command",
     )

@@ -82,10 +82,10 @@ def collect_metrics(
             rows.append(_row(method, "n/a", name, metric, value))
     people = task.pool(pd.concat([result.held_out for result in results], ignore_index=True))
     primary = task.metrics[0]
-    chosen = {primary.name: people}
+    subsets = {primary.name: people}
     for pattern in sorted(people["modalities"].unique()):
-        chosen[f"{primary.name}:{pattern}"] = people[people["modalities"] == pattern]
-    for metric, part in chosen.items():
+        subsets[f"{primary.name}:{pattern}"] = people[people["modalities"] == pattern]
+    for metric, part in subsets.items():
         low, high = task.interval(part, generator(seed, "metrics", method, metric))
         for name, value in (
             ("pooled", primary.of(part)),
@@ -148,8 +148,8 @@ def read_folds(folders: Sequence[Path | str], method: str, task: Task) -> list[F
     ]
     if wrong:
         raise TrainingError(f"{len(wrong)} folders are not of {method}: {first_few(wrong)}")
-    results.sort(key=lambda one: (one.described["repeat"], one.described["fold"]))
-    keys = [(one.described["repeat"], one.described["fold"]) for one in results]
+    results.sort(key=lambda result: (result.described["repeat"], result.described["fold"]))
+    keys = [(result.described["repeat"], result.described["fold"]) for result in results]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
         raise TrainingError(f"{len(twice)} folds were given twice: {first_few(twice)}")

@@ -109,7 +109,9 @@ def train_fold(
     )
     preparation = Preparation.fit(view, options)
     train, validation = preparation.apply(view.train), preparation.apply(view.validation)
-    sizes = [f"{len(preparation.instances(one))} {one}s" for one in preparation.reads]
+    sizes = [
+        f"{len(preparation.instances(modality))} {modality}s" for modality in preparation.reads
+    ]
     progress(
         f"{method}, repeat {repeat}, fold {fold}: {len(train)} people to train on,"
         f" {len(validation)} to validate{''.join(f', {size}' for size in sizes)}"
@@ -119,8 +121,8 @@ def train_fold(
     checkpoint = Checkpoint(
         folder=output.parent.parent / "checkpoints",
         key=fold_key(options, method, repeat, fold, fold_seed, inputs, "training.fold"),
-        every=checkpoint_every,
-        say=progress,
+        epochs_between=checkpoint_every,
+        progress=progress,
         place=(repeat, fold),
     )
     fitted = build_method(options).fit(
@@ -223,9 +225,9 @@ def train_fold(
     progress(f"held-out {task.summary(rows)} ({len(held_out)} people)")
 
 
-def checksums(cohort: Path, modalities: tuple[str, ...], *more: str) -> dict[str, str]:
+def checksums(cohort: Path, modalities: tuple[str, ...], *extra_files: str) -> dict[str, str]:
     """Return SHA-256 of the files that a job reads, by name."""
-    files = [*FoldView.files(cohort, modalities), *(cohort / name for name in more)]
+    files = [*FoldView.files(cohort, modalities), *(cohort / name for name in extra_files)]
     return {path.name: sha256(path) for path in files if path.is_file()}
 
 
@@ -282,22 +284,22 @@ def _write_attributions(
 
     variables: dict[str, Any] = {}
     coordinates: dict[str, Any] = {"participant": ("participant", people.participants)}
-    for name, one in attributions.items():
-        variables[f"value_{name}"] = (("participant", name), one.value)
-        variables[f"baseline_{name}"] = (("participant",), one.baseline)
-        if one.attention is not None:
-            variables[f"attention_{name}"] = (("participant", name), one.attention)
-        if one.evidence is not None:
-            variables[f"evidence_{name}"] = ((name,), one.evidence)
-        if one.seeds is not None:
+    for name, attribution in attributions.items():
+        variables[f"value_{name}"] = (("participant", name), attribution.value)
+        variables[f"baseline_{name}"] = (("participant",), attribution.baseline)
+        if attribution.attention is not None:
+            variables[f"attention_{name}"] = (("participant", name), attribution.attention)
+        if attribution.evidence is not None:
+            variables[f"evidence_{name}"] = ((name,), attribution.evidence)
+        if attribution.seeds is not None:
             for score in SCORES:
                 variables[f"seed_{score}_{name}"] = (
                     ("seed", name),
-                    np.stack([instance_scores(values, score) for values in one.seeds]).astype(
-                        np.float32
-                    ),
+                    np.stack(
+                        [instance_scores(values, score) for values in attribution.seeds]
+                    ).astype(np.float32),
                 )
-            coordinates["seed"] = ("seed", np.arange(len(one.seeds)))
+            coordinates["seed"] = ("seed", np.arange(len(attribution.seeds)))
         instances = preparation.instances(name)
         for coordinate in modality_of(name).named:
             coordinates[coordinate] = (name, instances[coordinate].to_numpy())

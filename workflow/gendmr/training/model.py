@@ -111,7 +111,7 @@ def write_model(
         "repeat": view.repeat,
         "fold": view.fold,
         "calibration": packed.pack(dict(calibration)),
-        "attributes": {name: one.attributes for name, one in view.train.readers.items()},
+        "attributes": {name: reader.attributes for name, reader in view.train.readers.items()},
         "covariate_kinds": {name: view.covariate_kinds[name] for name in _covariates(preparation)},
         "known": sorted(map(checksum_of, _people(view))),
         "fitted": packed.pack(fitted),

@@ -97,14 +97,14 @@ def fit_null(
     folder = checkpoints / f"{key}-{first}"
     schema = null_schema(draws.reads)
     parts: list[xr.Dataset] = []
-    for now in np.array_split(np.arange(first, first + count), -(-count // draws.together)):
-        path = folder / f"{now[0]}-{now[-1]}.nc"
+    for numbers in np.array_split(np.arange(first, first + count), -(-count // draws.together)):
+        path = folder / f"{numbers[0]}-{numbers[-1]}.nc"
         part = _stored(path, draws.reads, progress)
         if part is None:
-            part = draws.scores(now.tolist())
+            part = draws.scores(numbers.tolist())
             write_dataset(path, part, schema)
         parts.append(part)
-        progress(f"permutations {first} to {now[-1]} of {first} to {first + count - 1}")
+        progress(f"permutations {first} to {numbers[-1]} of {first} to {first + count - 1}")
     record = {"inputs": json.dumps(inputs, sort_keys=True)}
     write_dataset(output, _joined(parts, draws.reads).assign_attrs(record), schema)
     shutil.rmtree(checkpoints)
@@ -162,18 +162,18 @@ class _PermutedFits:
             name: options.modalities[name].most(len(self.outcome_free.train.instances(name)))
             for name in self.reads
         }
-        each = options.method.bytes_of_fit(instances, len(self.outcome_free.train))
-        return int(np.clip(MEMORY[kind] // max(each, 1.0), 1, MOST_TOGETHER[kind]))
+        fit_bytes = options.method.bytes_of_fit(instances, len(self.outcome_free.train))
+        return int(np.clip(MEMORY[kind] // max(fit_bytes, 1.0), 1, MOST_TOGETHER[kind]))
 
     def scores(self, numbers: Sequence[int]) -> xr.Dataset:
         """Return the scores under permutations of these numbers."""
-        drawn = [self.outcome.permute(self.permutations.draw(number)) for number in numbers]
-        train = [self._of(self.view.train, outcome) for outcome in drawn]
+        permuted = [self.outcome.permute(self.permutations.draw(number)) for number in numbers]
+        train = [self._of(self.view.train, outcome) for outcome in permuted]
         abs_z = self.outcome_free.abs_z([subset.outcome for subset in train])
         inputs = []
         for place, number in enumerate(numbers):
             preparation = self.outcome_free.condition(train[place].outcome, abs_z[place])
-            validation = self._of(self.view.validation, drawn[place])
+            validation = self._of(self.view.validation, permuted[place])
             inputs.append(
                 FitInputs(
                     preparation.apply(train[place]),
@@ -191,8 +191,8 @@ class _PermutedFits:
         return self._dataset(
             numbers,
             [
-                read_out(one, fit_inputs.preparation.apply(self.held_out))
-                for one, fit_inputs in zip(fitted, inputs, strict=True)
+                read_out(fit, fit_inputs.preparation.apply(self.held_out))
+                for fit, fit_inputs in zip(fitted, inputs, strict=True)
             ],
             [fit_inputs.preparation for fit_inputs in inputs],
         )
@@ -240,8 +240,8 @@ def read_out(fitted: Fitted, people: PreparedSubset) -> dict[tuple[str, str], np
     """Return scores (instance,) by modality and kind of score."""
     return {
         (name, kind): values.astype(np.float32)
-        for name, one in fitted.attributions(people).items()
-        for kind, values in scores_of(one).items()
+        for name, attribution in fitted.attributions(people).items()
+        for kind, values in scores_of(attribution).items()
     }
 
 

@@ -241,9 +241,9 @@ class NetworkSection(MethodSection):
 
     def optimised(self, study: OptimisationSection) -> OptimisationSection:
         """Return the optimisation: the method's own keys over the study's over the defaults."""
-        chosen = {
+        overrides = {
             name: getattr(source, name)
             for source in (study, self.optimisation)
             for name in source.model_fields_set
         }
-        return self.own_defaults.model_copy(update=chosen)
+        return self.own_defaults.model_copy(update=overrides)

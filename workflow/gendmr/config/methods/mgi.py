@@ -164,10 +164,10 @@ class MgiMethod(NetworkSection):
 
     def fill_in(self) -> None:
         """Set the sizes of the preset, but those that the section has itself."""
-        chosen = PRESETS[self.preset]
+        preset = PRESETS[self.preset]
         # The section is frozen for its users; here it is still being made.
         self.__dict__.update(
-            {name: value for name, value in chosen.items() if name not in self.model_fields_set}
+            {name: value for name, value in preset.items() if name not in self.model_fields_set}
         )
 
     def contradictions(self) -> Iterator[str]:

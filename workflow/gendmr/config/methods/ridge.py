@@ -43,10 +43,10 @@ class RidgeMethod(SnpReader):
     @classmethod
     def unasked(cls, available: tuple[str, ...], task: str) -> dict[str, Self]:
         """Return a baseline of everything, and one of each modality and of covariates alone."""
-        alone = {
+        single_baselines = {
             f"ridge-{name}": cls(kind="ridge", reads=(name,)) for name in (*available, COVARIATES)
         }
-        return {"ridge": cls(kind="ridge"), **alone}
+        return {"ridge": cls(kind="ridge"), **single_baselines}
 
     @field_validator("penalties")
     @classmethod

@@ -122,11 +122,11 @@ class SubspaceMethod(NetworkSection):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what of its entries does not go together."""
-        wrong = [name for name in self.subspaces if not name.isidentifier()]
+        invalid = [name for name in self.subspaces if not name.isidentifier()]
         empty = [name for name, families in self.subspaces.items() if not families]
-        if wrong or empty:
+        if invalid or empty:
             yield (
-                f"subspaces: not names: {first_few(wrong)}; without a family: {first_few(empty)}"
+                f"subspaces: not names: {first_few(invalid)}; without a family: {first_few(empty)}"
             )
         if self.width % self.heads:
             yield f"width: {self.width} is no multiple of heads: {self.heads}"

@@ -66,7 +66,7 @@ class SliceSection(ModalitySection):
     @field_validator("channels")
     @classmethod
     def _once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({one for one in values if values.count(one) > 1})
+        twice = sorted({channel for channel in values if values.count(channel) > 1})
         if twice:
             raise ValueError(f"channels named twice: {first_few(twice)}")
         return values

@@ -23,8 +23,8 @@ class BinaryOutcome(OutcomeSection):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what of its entries does not go together."""
-        both = sorted(set(self.case) & set(self.control))
-        if both:
-            yield f"labels of cases and of controls at once: {first_few(both)}"
+        shared_labels = sorted(set(self.case) & set(self.control))
+        if shared_labels:
+            yield f"labels of cases and of controls at once: {first_few(shared_labels)}"
         if not self.case or not self.control:
             yield "name at least one label of cases and one of controls"

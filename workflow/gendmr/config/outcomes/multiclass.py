@@ -66,7 +66,7 @@ class MulticlassOutcome(OutcomeSection):
         unknown = sorted(set(self.pooled) - set(self.classes))
         if unknown:
             yield f"pooled names no class: {first_few(unknown)}"
-        labels = [*self.classes, *(one for labels in self.pooled.values() for one in labels)]
+        labels = [*self.classes, *(label for labels in self.pooled.values() for label in labels)]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             yield f"labels of two classes at once: {first_few(twice)}"

@@ -58,18 +58,18 @@ class Association(SequentialFits):
     ) -> FittedAdditive:
         """Fit on the training people; see `Method.fit`. It runs on the CPU."""
         train, preparation, task = inputs.train, inputs.preparation, inputs.task
-        both = self.options.channels == "both"
+        two_channels = self.options.channels == "both"
         evidence = collect(
             train,
             task,
             parts=PARTS,
             partitions=1,
-            channels=TWO_CHANNELS if both else TWO_CHANNELS[:1],
+            channels=TWO_CHANNELS if two_channels else TWO_CHANNELS[:1],
             random=generator(inputs.seed, "association"),
         )
         notes: list[str] = []
         coefficients, scores = self._bags(inputs, evidence, notes)
-        if both and "snp" in coefficients and not evidence.imaging_people:
+        if two_channels and "snp" in coefficients and not evidence.imaging_people:
             imaged = train.present.get("region", np.zeros(len(train), dtype=bool))
             notes.append(
                 f"{int(imaged.sum())} training people have region measurements,"
@@ -77,8 +77,8 @@ class Association(SequentialFits):
                 " imaging to say anything of SNPs; the statistic is that of the outcome alone."
             )
         notes += note_missing(train, tuple(coefficients), "it adds nothing to their score")
-        nothing = np.zeros((len(train), 0))
-        _, slopes, intercept = fit_scores(task, nothing, train.outcome, scores)
+        no_features = np.zeros((len(train), 0))
+        _, slopes, intercept = fit_scores(task, no_features, train.outcome, scores)
         fitted = FittedAdditive(
             preparation=preparation,
             intercept=intercept,
@@ -98,7 +98,9 @@ class Association(SequentialFits):
                     " were not made from: it is ranked, and adds nothing to the score."
                 )
         fitted.history = only_epoch(fitted, inputs)
-        counts = [f"{len(preparation.instances(one))} {one}s" for one in preparation.reads]
+        counts = [
+            f"{len(preparation.instances(modality))} {modality}s" for modality in preparation.reads
+        ]
         progress(", ".join(counts))
         return fitted
 
@@ -121,15 +123,15 @@ class Association(SequentialFits):
             present = train.present[name]
             design = inputs.preparation.design(train, name)
             weigh = self._snp_weights if name == "snp" else _region_weights
-            everybody, others = weigh(evidence, design[present])
+            weights_of_all, weights_of_parts = weigh(evidence, design[present])
             # One phenotype stands behind all outputs of a task that has several for one person.
-            if everybody.shape[-1] != outputs:
-                everybody = np.repeat(everybody, outputs, axis=-1)
-                others = np.repeat(others, outputs, axis=-1)
-            score = _crossed(design, others, evidence.part[0]) * present[:, None]
+            if weights_of_all.shape[-1] != outputs:
+                weights_of_all = np.repeat(weights_of_all, outputs, axis=-1)
+                weights_of_parts = np.repeat(weights_of_parts, outputs, axis=-1)
+            score = _crossed(design, weights_of_parts, evidence.part[0]) * present[:, None]
             spread = float(score[present].std()) if present.any() else 0.0
-            if spread > 0 and everybody.any():
-                coefficients[name] = everybody * (SPREAD / spread)
+            if spread > 0 and weights_of_all.any():
+                coefficients[name] = weights_of_all * (SPREAD / spread)
                 scores.append(score * (SPREAD / spread))
             else:
                 notes.append(f"No {name} has a statistic: there is no such bag.")

@@ -119,8 +119,8 @@ class Fusion(NetworkMethod):
         """Return `output` (person, n_outputs) and each modality's; `teacher.<output>` too."""
         outputs: Tensors = module(batch)
         if self.options.mode == "fixed_teacher":
-            quiet = {name: value for name, value in batch.items() if not name.startswith(NOISE)}
-            teacher = cast(FusionNet, module).teacher(quiet)
+            noiseless = {name: value for name, value in batch.items() if not name.startswith(NOISE)}
+            teacher = cast(FusionNet, module).teacher(noiseless)
             outputs |= {f"{TEACHER}{name}": value.detach() for name, value in teacher.items()}
         return outputs
 
@@ -140,13 +140,13 @@ class Fusion(NetworkMethod):
         names = tuple(net.encode)
 
         def of_modalities(step: Step) -> torch.Tensor:
-            each = [
+            losses = [
                 mean_loss(
                     task, step.outputs[f"output_{name}"], step.batch, step.batch[f"has_{name}"]
                 )
                 for name in names
             ]
-            return torch.stack(each).sum()
+            return torch.stack(losses).sum()
 
         apart = {MODALITIES: Term(of_modalities)}
         if net.late:
@@ -161,8 +161,8 @@ class Fusion(NetworkMethod):
                 weight = step.batch["weight"] * step.batch[f"has_{name}"]
                 weight = weight * is_right(task, teacher, step.batch, weight)
                 student = step.outputs[f"output_{name}"]
-                each = divergence(task, teacher, student, weight, self.options.temperature)
-                terms.append((weight * each).sum() / weight.sum().clamp(min=1e-6))
+                divergences = divergence(task, teacher, student, weight, self.options.temperature)
+                terms.append((weight * divergences).sum() / weight.sum().clamp(min=1e-6))
             return torch.stack(terms).sum()
 
         return (
@@ -210,13 +210,13 @@ class Fusion(NetworkMethod):
                 value = (slope * batch[name]).detach().cpu().numpy().astype(np.float64)
                 instances = len(fitted.preparation.instances(name))
                 value = value.reshape(len(value), instances, -1).sum(axis=2)
-                rest = scalar.detach().cpu().numpy() - value.sum(axis=1)
-                collected.setdefault(name, []).append((value, rest))
+                baseline = scalar.detach().cpu().numpy() - value.sum(axis=1)
+                collected.setdefault(name, []).append((value, baseline))
         return {
             name: attribution_of(
                 np.concatenate([value for value, _ in batches]),
                 people.present[name],
-                np.concatenate([rest for _, rest in batches]),
+                np.concatenate([baseline for _, baseline in batches]),
             )
             for name, batches in collected.items()
         }

@@ -45,17 +45,18 @@ def modulate(
     -------
     Tensor (replicate, weight)
     """
-    every = torch.stack([batch[f"has_{name}"] for name in modalities]).prod(0)
-    every = every * (batch["weight"] > 0)  # (replicate, person)
+    complete = torch.stack([batch[f"has_{name}"] for name in modalities]).prod(0)
+    complete = complete * (batch["weight"] > 0)  # (replicate, person)
 
     def total(output: torch.Tensor, batch: Tensors, among: torch.Tensor) -> torch.Tensor:
         return (among * rightness(task, output, batch, among)).sum()
 
     score = {
-        name: vmap(total)(outputs[f"output_{name}"], batch, every)[:, None] for name in modalities
+        name: vmap(total)(outputs[f"output_{name}"], batch, complete)[:, None]
+        for name in modalities
     }
     pieces = []
-    for name, piece, drawn in zip(
+    for name, piece, noise in zip(
         layout.names,
         torch.split(gradient, layout.sizes, dim=1),
         torch.split(batch[f"{NOISE}gradient"], layout.sizes, dim=1),
@@ -64,12 +65,14 @@ def modulate(
         if not name.startswith("encode"):
             pieces.append(piece)
             continue
-        own = modality_of_parameter(name)
-        others = torch.stack([score[other] for other in modalities if other != own]).mean(0)
-        ratio = (score[own] + 1e-6) / (others + 1e-6)
+        modality = modality_of_parameter(name)
+        others_mean = torch.stack(
+            [score[other_modality] for other_modality in modalities if other_modality != modality]
+        ).mean(0)
+        ratio = (score[modality] + 1e-6) / (others_mean + 1e-6)
         damping = 1 - torch.tanh(strength * ratio)
         factor = torch.where(ratio > 1, damping, torch.ones_like(ratio))
-        pieces.append(piece * factor + drawn * _spread(piece, drawn != 0))
+        pieces.append(piece * factor + noise * _spread(piece, noise != 0))
     return torch.cat(pieces, dim=1)
 
 
@@ -88,11 +91,15 @@ def gradient_noise(
     """
     pieces = []
     for name, shape in zip(layout.names, layout.shapes, strict=True):
-        drawn = torch.zeros(shape)
+        noise = torch.zeros(shape)
         if name.startswith("encode"):
-            own = (shape[0], sizes[modality_of_parameter(name)]) if len(shape) == 2 else shape
-            drawn[tuple(map(slice, own))] = torch.randn(own, generator=random)
-        pieces.append(drawn.reshape(-1))
+            replicate_shape = (
+                (shape[0], sizes[modality_of_parameter(name)]) if len(shape) == 2 else shape
+            )
+            noise[tuple(map(slice, replicate_shape))] = torch.randn(
+                replicate_shape, generator=random
+            )
+        pieces.append(noise.reshape(-1))
     return torch.cat(pieces)
 
 

@@ -57,10 +57,10 @@ class FusionNet(nn.Module):
                     continue
                 value.zero_()
                 if value.ndim == 2:
-                    drawn = torch.randn(value.shape, generator=random)
+                    noise = torch.randn(value.shape, generator=random)
                     inputs = value.shape[1]
                     scale = inputs**0.5 / PACE if name.startswith("encode") else inputs**-0.5
-                    value.copy_(drawn * START * scale)
+                    value.copy_(noise * START * scale)
 
     def forward(self, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs) and that of each modality, `output_<modality>`."""
@@ -71,9 +71,9 @@ class FusionNet(nn.Module):
             if f"{NOISE}{name}" in batch:
                 code = code * batch[f"{NOISE}{name}"]
             part = self.head[name](code)  # (person, n_outputs)
-            has = batch[f"has_{name}"][:, None]
-            parts.append(part * has)
-            present.append(has)
+            has_modality = batch[f"has_{name}"][:, None]
+            parts.append(part * has_modality)
+            present.append(has_modality)
             # An equal share of the common bias belongs to each modality (Peng et al. 2022, eq. 6).
             outputs[f"output_{name}"] = part if self.late else part + self.bias / len(self.encode)
         total = torch.stack(parts).sum(0)

@@ -86,9 +86,9 @@ class GeneNet(nn.Module):
             genes = torch.tanh(summed + self.offset)  # (person, gene)
             magnitude = self.slope.abs().sum() + self.head.abs().sum()
         else:
-            known = batch["snp_known"].expand(len(dosage), -1, -1)  # (person, snp, feature)
+            features = batch["snp_known"].expand(len(dosage), -1, -1)  # (person, snp, feature)
             minor = (dosage * batch["snp_minor"])[..., None]  # (person, snp, 1)
-            hidden = functional.gelu(self.read(torch.cat([minor, known], dim=-1)))
+            hidden = functional.gelu(self.read(torch.cat([minor, features], dim=-1)))
             weighted = hidden * batch["snp_share"][:, None]  # (person, snp, width)
             averages = self._by_gene(weighted, batch)  # (person, gene, width)
             genes = self.score(functional.gelu(self.mix(averages)))[..., 0]  # (person, gene)
@@ -162,14 +162,16 @@ class GeneNetwork(NetworkMethod):
                 index: np.ndarray,
                 contrast: torch.Tensor = contrast,
             ) -> torch.Tensor:
-                said = forward(fitted.row, fitted.buffers, {**fitted.fixed, **inputs}, False)
-                return (contrast[index] * said[OUTPUT]).sum(1)
+                point_outputs = forward(
+                    fitted.row, fitted.buffers, {**fitted.fixed, **inputs}, False
+                )
+                return (contrast[index] * point_outputs[OUTPUT]).sum(1)
 
             collected.append(integrated_gradients(scalar, {SNP: batch[SNP]}))
         value = np.concatenate([values[SNP][..., 0] for values, _, _ in collected])
         end = np.concatenate([end for _, _, end in collected])
-        rest = end - value.sum(axis=1)
-        return {SNP: attribution_of(value, people.present[SNP], rest)}
+        baseline = end - value.sum(axis=1)
+        return {SNP: attribution_of(value, people.present[SNP], baseline)}
 
 
 def known_of(preparation: Preparation) -> Tensors:
@@ -181,7 +183,7 @@ def known_of(preparation: Preparation) -> Tensors:
     frequency = np.asarray(transform.mean_dosage, dtype=np.float64) / 2
     distance = instances["distance"].to_numpy(dtype=np.float64)
     near = np.abs(np.nan_to_num(distance))
-    known = np.stack(
+    features = np.stack(
         [2 * np.minimum(frequency, 1 - frequency), np.log1p(near) / 10, distance == 0], axis=1
     )
     share = 1 / np.bincount(gene)[gene]
@@ -189,5 +191,5 @@ def known_of(preparation: Preparation) -> Tensors:
         "snp_gene": torch.from_numpy(gene.astype(np.int64)),
         "snp_share": torch.from_numpy(share.astype(np.float32)),
         "snp_minor": torch.from_numpy(np.where(frequency > 0.5, -1, 1).astype(np.float32)),
-        "snp_known": torch.from_numpy(known.astype(np.float32)),
+        "snp_known": torch.from_numpy(features.astype(np.float32)),
     }

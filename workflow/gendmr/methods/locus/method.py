@@ -46,8 +46,8 @@ class Locus(SequentialFits):
             notes.append("The score is that of the covariates alone.")
         dosage = preparation.design(train, NAME)[:, columns, 0]
         features = np.column_stack([train.covariates, dosage])
-        nothing = np.zeros((len(train), 0, task.n_outputs))
-        coefficients, _, intercept = fit_scores(task, features, train.outcome, nothing)
+        no_scores = np.zeros((len(train), 0, task.n_outputs))
+        coefficients, _, intercept = fit_scores(task, features, train.outcome, no_scores)
         count = train.covariates.shape[1]
         snp = np.zeros((len(preparation.instances(NAME)), 1, task.n_outputs))
         snp[columns, 0] = coefficients[count:]

@@ -216,7 +216,7 @@ class Mgi(SliceNetwork):
             has = batch[HAS][first]
         logits = net.segment(images, owner, levels, has)
         if flips is not None:
-            logits = turned(logits[:, None], flips, back=True)[:, 0]
+            logits = turned(logits[:, None], flips, inverse=True)[:, 0]
         return self.outputs_of(module, logits)
 
     def _levels(self, batch: Tensors, training: bool) -> torch.Tensor:

@@ -31,9 +31,11 @@ class ConvLstm(nn.Module):
         memory, states = state, []
         for step in sequence.unbind(1):
             gates = self.gates(torch.cat([step, state], dim=1))
-            write, keep, show, new = gates.chunk(4, dim=1)
-            memory = torch.sigmoid(keep) * memory + torch.sigmoid(write) * torch.tanh(new)
-            state = torch.sigmoid(show) * torch.tanh(memory)
+            input_gate, forget_gate, output_gate, candidate = gates.chunk(4, dim=1)
+            memory = torch.sigmoid(forget_gate) * memory + torch.sigmoid(input_gate) * torch.tanh(
+                candidate
+            )
+            state = torch.sigmoid(output_gate) * torch.tanh(memory)
             states.append(state)
         return torch.stack(states, dim=1)
 
@@ -158,13 +160,13 @@ def sines(shape: Sequence[int], width: int) -> torch.Tensor:
 
     Sines and cosines of each axis by itself, as Vaswani et al. 2017 have them of a sequence.
     """
-    each = 2 * (width // 6)
+    axis_width = 2 * (width // 6)
     codes = torch.zeros(*shape, width)
-    rates = 100.0 ** (-torch.arange(each // 2) / max(each // 2, 1))
+    rates = 100.0 ** (-torch.arange(axis_width // 2) / max(axis_width // 2, 1))
     for axis, size in enumerate(shape):
-        angle = torch.arange(size)[:, None] * rates  # (size, each / 2)
-        own = torch.cat([angle.sin(), angle.cos()], dim=1)
-        view = [1, 1, 1, each]
+        angle = torch.arange(size)[:, None] * rates  # (size, axis_width / 2)
+        axis_codes = torch.cat([angle.sin(), angle.cos()], dim=1)
+        view = [1, 1, 1, axis_width]
         view[axis] = size
-        codes[..., axis * each : (axis + 1) * each] = own.view(view)
+        codes[..., axis * axis_width : (axis + 1) * axis_width] = axis_codes.view(view)
     return codes.flatten(0, 2)

@@ -88,46 +88,46 @@ class Migtrans(NetworkMethod):
 
     def one(self, architecture: Architecture) -> MigtransNet:
         """Return the network of one seed."""
-        chosen, sizes = self.options, architecture.sizes
-        names = in_steps(chosen.order, architecture.modalities)
+        options, sizes = self.options, architecture.sizes
+        names = in_steps(options.order, architecture.modalities)
         rebuilt = {
-            name: (chosen.hidden[1], sizes[name] * sizes[f"{name}_measures"])
+            name: (options.hidden[1], sizes[name] * sizes[f"{name}_measures"])
             for name in names
-            if name not in (*TOKENS_OF_INSTANCES, *IMAGES) and chosen.autoencoder != "none"
+            if name not in (*TOKENS_OF_INSTANCES, *IMAGES) and options.autoencoder != "none"
         }
         return MigtransNet(
             {name: self._encoder(name, sizes) for name in names},
-            chosen.width,
-            chosen.heads,
-            chosen.feed_forward,
+            options.width,
+            options.heads,
+            options.feed_forward,
             architecture.task.n_outputs,
-            chosen.attention_dropout,
-            chosen.modality_dropout,
+            options.attention_dropout,
+            options.modality_dropout,
             rebuilt,
-            alone=chosen.auxiliary > 0,
-            silent=chosen.shortcut == "ridge",
+            alone=options.auxiliary > 0,
+            silent=options.shortcut == "ridge",
         )
 
     def _encoder(self, name: str, sizes: Mapping[str, int]) -> nn.Module:
-        chosen, instances, measures = self.options, sizes[name], sizes[f"{name}_measures"]
+        options, instances, measures = self.options, sizes[name], sizes[f"{name}_measures"]
         if name in TOKENS_OF_INSTANCES:
-            return RegionEncoder(instances, measures, chosen.width, chosen.input_dropout)
+            return RegionEncoder(instances, measures, options.width, options.input_dropout)
         if name in IMAGES:
             return ImageEncoder(
                 [sizes[f"{name}_{axis}"] for axis in GRID],
-                chosen.image == "densenet121",
-                chosen.image_attention,
-                AXES.index(chosen.sequence),
-                chosen.image_attention_width,
-                chosen.width,
+                options.image == "densenet121",
+                options.image_attention,
+                AXES.index(options.sequence),
+                options.image_attention_width,
+                options.width,
             )
         return VectorEncoder(
             instances * measures,
-            chosen.hidden,
-            chosen.tokens,
-            chosen.width,
-            chosen.dropout,
-            chosen.input_dropout,
+            options.hidden,
+            options.tokens,
+            options.width,
+            options.dropout,
+            options.input_dropout,
         )
 
     def sizes(
@@ -150,8 +150,8 @@ class Migtrans(NetworkMethod):
         for name in modalities:
             if name in IMAGES:
                 voxels = inputs.preparation.instances(name)[list(GRID)].to_numpy(dtype=np.int64)
-                flat = np.ravel_multi_index(tuple(voxels.T), _grid_of(inputs.preparation, name))
-                fixed[f"{PLACES}{name}"] = torch.from_numpy(np.asarray(flat, dtype=np.int64))
+                indices = np.ravel_multi_index(tuple(voxels.T), _grid_of(inputs.preparation, name))
+                fixed[f"{PLACES}{name}"] = torch.from_numpy(np.asarray(indices, dtype=np.int64))
         train = problem.train
         if self.options.shortcut == "ridge":
             shortcut = fit_shortcut(inputs, modalities)
@@ -185,8 +185,8 @@ class Migtrans(NetworkMethod):
 
     def phases(self, module: nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
         """Return the phase of the task, and one of the autoencoders before it where asked."""
-        nets = [cast(MigtransNet, one) for one in cast(SeveralSeeds, module).networks]
-        task, chosen = problems[0].task, self.options
+        nets = [cast(MigtransNet, network) for network in cast(SeveralSeeds, module).networks]
+        task, options = problems[0].task, self.options
         rebuilt = tuple(nets[0].rebuild)
 
         def of_seeds(loss: Callable[[Step, str], torch.Tensor]) -> Callable[[Step], torch.Tensor]:
@@ -195,7 +195,7 @@ class Migtrans(NetworkMethod):
             return lambda step: torch.stack([loss(step, prefix) for prefix in prefixes]).sum()
 
         def fused(step: Step, seed: str) -> torch.Tensor:
-            output, smooth = step.outputs[f"{seed}{OUTPUT}"], chosen.label_smoothing
+            output, smooth = step.outputs[f"{seed}{OUTPUT}"], options.label_smoothing
             loss = mean_loss(task, output, step.batch)
             return loss if not smooth else (1 - smooth) * loss + smooth * _even_loss(output, step)
 
@@ -216,20 +216,20 @@ class Migtrans(NetworkMethod):
             ).mean()
 
         terms = {TASK: Term(of_seeds(fused))}
-        if rebuilt and chosen.autoencoder == "joint":
-            terms["autoencoder"] = Term(of_seeds(rebuild), lambda epoch: chosen.autoencoder_weight)
-        if chosen.auxiliary:
-            terms["auxiliary"] = Term(of_seeds(alone), lambda epoch: chosen.auxiliary)
-        moving = Phase("fit", terms, trainable=lambda name: chosen.autoencoder == "joint"
+        if rebuilt and options.autoencoder == "joint":
+            terms["autoencoder"] = Term(of_seeds(rebuild), lambda epoch: options.autoencoder_weight)
+        if options.auxiliary:
+            terms["auxiliary"] = Term(of_seeds(alone), lambda epoch: options.auxiliary)
+        moving = Phase("fit", terms, trainable=lambda name: options.autoencoder == "joint"
                        or ".rebuild." not in name)  # fmt: skip
-        if not rebuilt or chosen.autoencoder != "pretrain":
+        if not rebuilt or options.autoencoder != "pretrain":
             return (moving,)
         first = Phase(
             "autoencoder",
             {"autoencoder": Term(of_seeds(rebuild))},
             trainable=lambda name: ".encode." in name or ".rebuild." in name,
             keep="last",
-            epochs=chosen.pretrain_epochs,
+            epochs=options.pretrain_epochs,
             forward=lambda module, batch: cast(SeveralSeeds, module).rebuilt(batch),
         )
         return (first, moving)
@@ -245,12 +245,12 @@ class Migtrans(NetworkMethod):
         """Write where the gate of an image encoder is open in held-out people, and say it."""
         if not self.options.left_files(self.reads):
             return []
-        said = []
+        notes = []
         for name in fitted.modalities:
             if name in IMAGES:
                 grid = _grid_of(fitted.preparation, name)
-                said += leave_gate(fitted, name, grid, folder, people)
-        return said or leave_no_gate(folder)
+                notes += leave_gate(fitted, name, grid, folder, people)
+        return notes or leave_no_gate(folder)
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return integrated gradients, summed over the measures of an instance.
@@ -264,17 +264,17 @@ class Migtrans(NetworkMethod):
             output = outputs[OUTPUT].detach().cpu().numpy().astype(np.float64)
             weight = np.asarray(fitted.task.contrast(output), dtype=np.float32)
             contrast = torch.from_numpy(weight).to(fitted.row.device)
-            has = {f"has_{name}": batch[f"has_{name}"] for name in names}
+            presence = {f"has_{name}": batch[f"has_{name}"] for name in names}
 
             def scalar(
                 inputs: Mapping[str, torch.Tensor],
                 index: np.ndarray,
                 seed: int,
-                has: Tensors = has,
+                presence: Tensors = presence,
                 contrast: torch.Tensor = contrast,
             ) -> torch.Tensor:
-                own = {name: value[index] for name, value in has.items()}
-                read = {**fitted.fixed, **inputs, **own, ONE_SEED: torch.tensor(seed)}
+                person_presence = {name: value[index] for name, value in presence.items()}
+                read = {**fitted.fixed, **inputs, **person_presence, ONE_SEED: torch.tensor(seed)}
                 output = forward(fitted.row, fitted.buffers, read, False)[OUTPUT]
                 return (contrast[index] * output).sum(1)
 
@@ -298,7 +298,9 @@ class Migtrans(NetworkMethod):
             )
             for name in names
         }  # (seed, person, instance)
-        end = np.concatenate([np.mean([one[2] for one in batch], axis=0) for batch in collected])
+        end = np.concatenate(
+            [np.mean([seed_result[2] for seed_result in batch], axis=0) for batch in collected]
+        )
         total = sum(values.mean(axis=0).sum(axis=1) for values in by_seed.values())
         attributions = {}
         for name, values in by_seed.items():
@@ -322,13 +324,13 @@ def _even_loss(output: torch.Tensor, step: Step) -> torch.Tensor:
     """
     if output.shape[1] == 1:
         output = torch.cat([torch.zeros_like(output), output], dim=1)
-    each, weight = -functional.log_softmax(output, dim=1).mean(dim=1), step.batch["weight"]
-    return (weight * each).sum() / weight.sum().clamp(min=1e-9)
+    losses, weight = -functional.log_softmax(output, dim=1).mean(dim=1), step.batch["weight"]
+    return (weight * losses).sum() / weight.sum().clamp(min=1e-9)
 
 
 def _squared_error(step: Step, seed: str, name: str) -> torch.Tensor:
     """Return the mean squared error of a rebuilt modality among those who have it."""
     target, rebuilt = step.batch[name].flatten(1), step.outputs[f"{seed}{REBUILT}{name}"]
-    each = functional.mse_loss(rebuilt, target, reduction="none").mean(1)
+    errors = functional.mse_loss(rebuilt, target, reduction="none").mean(1)
     among = step.batch[f"has_{name}"] * (step.batch["weight"] > 0)
-    return (each * among).sum() / among.sum().clamp(min=1)
+    return (errors * among).sum() / among.sum().clamp(min=1)

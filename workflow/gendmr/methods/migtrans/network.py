@@ -55,9 +55,9 @@ class AttentionStep(nn.Module):
         has_keys : Tensor (person,)
             0 for people without the modality of the keys: nothing of it is added.
         """
-        asked, answered = self.query_norm(queries), self.key_norm(keys)
-        mixed, _ = self.attention(asked, answered, answered, need_weights=False)
-        queries = queries + mixed * has_keys[:, None, None]  # (person, token, width)
+        normed_queries, normed_keys = self.query_norm(queries), self.key_norm(keys)
+        attended, _ = self.attention(normed_queries, normed_keys, normed_keys, need_weights=False)
+        queries = queries + attended * has_keys[:, None, None]  # (person, token, width)
         return queries if self.feed_forward is None else queries + self.feed_forward(queries)
 
 
@@ -124,15 +124,15 @@ class MigtransNet(nn.Module):
             people = len(batch[f"has_{self.names[0]}"])
             silence = self.class_token.new_zeros(people, self.outputs)
             return {OUTPUT: around(silence, batch)}
-        has = self._has(batch)
+        present = self._has(batch)
         outputs: Tensors = {}
         tokens: Tensors = {}
         for name in self.names:
             places = batch.get(f"{PLACES}{name}")
             arguments = (batch[name],) if places is None else (batch[name], places)
-            own, code = self.encode[name](*arguments)
+            modality_tokens, code = self.encode[name](*arguments)
             # People without a modality have tokens of zeros, which no parameter has to learn.
-            tokens[name] = own * has[name][:, None, None]  # (person, token, width)
+            tokens[name] = modality_tokens * present[name][:, None, None]  # (person, token, width)
             if name in self.rebuild and code is not None:
                 outputs[f"{REBUILT}{name}"] = self.rebuild[name](code)
             if name in self.alone:
@@ -140,13 +140,13 @@ class MigtransNet(nn.Module):
             if places is not None and code is not None and "read_out" in batch:
                 outputs[f"{GATE}{name}"] = code  # (person, x, y, z)
         state = tokens[self.names[0]]
-        known = has[self.names[0]]
+        has_state = present[self.names[0]]
         for name in self.names[1:]:
-            state = self.steps[name](tokens[name], state, known)
-            known = torch.maximum(known, has[name])
+            state = self.steps[name](tokens[name], state, has_state)
+            has_state = torch.maximum(has_state, present[name])
         people = len(state)
         state = torch.cat([self.class_token.expand(people, -1, -1), state], dim=1)
-        read = self.read(state, state, torch.ones_like(known))  # (person, 1 + token, width)
+        read = self.read(state, state, torch.ones_like(has_state))  # (person, 1 + token, width)
         outputs[OUTPUT] = around(self.head(read[:, 0]), batch)  # (person, output)
         return outputs
 
@@ -159,11 +159,13 @@ class MigtransNet(nn.Module):
 
     def _has(self, batch: Tensors) -> Tensors:
         """Return who has each modality (person,); in training some lose one, nobody all."""
-        has = torch.stack([batch[f"has_{name}"] for name in self.names])  # (modality, person)
+        present = torch.stack([batch[f"has_{name}"] for name in self.names])  # (modality, person)
         if self.training and self.modality_dropout > 0 and len(self.names) > 1:
-            left = has * (torch.rand(has.shape, device=has.device) >= self.modality_dropout)
-            has = torch.where(left.sum(0) > 0, left, has)
-        return dict(zip(self.names, has, strict=True))
+            remaining = present * (
+                torch.rand(present.shape, device=present.device) >= self.modality_dropout
+            )
+            present = torch.where(remaining.sum(0) > 0, remaining, present)
+        return dict(zip(self.names, present, strict=True))
 
 
 class SeveralSeeds(nn.Module):
@@ -190,13 +192,15 @@ class SeveralSeeds(nn.Module):
         if ONE_SEED in batch:
             alone: Tensors = self.networks[int(batch[ONE_SEED])](batch)
             return alone
-        each = [network(batch) for network in self.networks]
+        by_network = [network(batch) for network in self.networks]
         outputs = {
             f"{SEED}{number}_{name}": value
-            for number, one in enumerate(each)
-            for name, value in one.items()
+            for number, network_outputs in enumerate(by_network)
+            for name, value in network_outputs.items()
         }
-        outputs[OUTPUT] = torch.stack([one[OUTPUT] for one in each]).mean(0)
+        outputs[OUTPUT] = torch.stack(
+            [network_outputs[OUTPUT] for network_outputs in by_network]
+        ).mean(0)
         return outputs
 
     def rebuilt(self, batch: Tensors) -> Tensors:

@@ -95,12 +95,12 @@ def gate_table(gate: np.ndarray, centres: list[np.ndarray]) -> pd.DataFrame:
         mm, along x, y and z.
     """
     places = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1).reshape(-1, 3)
-    flat = gate.reshape(len(gate), -1)
+    by_voxel = gate.reshape(len(gate), -1)
     return pd.DataFrame(
         {
             **{axis: places[:, number].round(2) for number, axis in enumerate("xyz")},
-            "gate": flat.mean(axis=0).round(6),
-            "sd": flat.std(axis=0).round(6),
+            "gate": by_voxel.mean(axis=0).round(6),
+            "sd": by_voxel.std(axis=0).round(6),
         }
     )
 
@@ -122,11 +122,15 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
 
     template = load_mni152_template(resolution=4)
     axes = [np.unique(table[axis]) for axis in "xyz"]
-    gate = table.sort_values(["x", "y", "z"])["gate"].to_numpy().reshape([len(one) for one in axes])
+    gate = (
+        table.sort_values(["x", "y", "z"])["gate"]
+        .to_numpy()
+        .reshape([len(positions) for positions in axes])
+    )
     voxels = np.indices(template.shape).reshape(3, -1).T
     places = voxels @ template.affine[:3, :3].T + template.affine[:3, 3]
     # One position along an axis says the same everywhere along it.
-    long = [number for number, one in enumerate(axes) if len(one) > 1]
+    long = [number for number, positions in enumerate(axes) if len(positions) > 1]
     values = np.full(len(places), float(gate.mean()))
     if long:
         ends = [axes[number] for number in long]
@@ -135,11 +139,11 @@ def draw_gate(table: pd.DataFrame, path: Path) -> Any:
         )
         values = RegularGridInterpolator(ends, gate.squeeze())(inside)
     brain = np.asarray(load_mni152_brain_mask(resolution=4).dataobj) > 0
-    painted = np.where(brain, values.reshape(template.shape), 0.0)
+    volume = np.where(brain, values.reshape(template.shape), 0.0)
     figure, canvas = style.canvas(size=(style.PAGE, HEIGHT))
     canvas.axis("off")
     plotting.plot_stat_map(
-        new_img_like(template, painted.astype(np.float32)),
+        new_img_like(template, volume.astype(np.float32)),
         bg_img=template,
         display_mode="ortho",
         cut_coords=(0, -20, 10),

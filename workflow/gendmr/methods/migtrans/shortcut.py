@@ -55,11 +55,11 @@ def fit_shortcut(inputs: FitInputs, modalities: tuple[str, ...]) -> RidgeShortcu
     if fewest > 1:
         part = stratified_parts(train, min(PARTS, fewest), generator(inputs.seed, "shortcut"))
         for number in np.unique(part):
-            rest = train.take(np.flatnonzero(part != number))
-            if not inputs.task.fewest(rest.outcome):
+            fit_people = train.take(np.flatnonzero(part != number))
+            if not inputs.task.fewest(fit_people.outcome):
                 continue
             without = _ridge(
-                replace(inputs, train=rest), modalities, RidgeMethod(penalties=(penalty,))
+                replace(inputs, train=fit_people), modalities, RidgeMethod(penalties=(penalty,))
             )
             left_out = np.flatnonzero(part == number)
             offset[left_out] = without.predict(train.take(left_out))
@@ -125,10 +125,10 @@ def best_share(
     """
     weight = task.weights(outcome)
     weight = weight / weight.sum()
-    each = {share: weight * task.losses(output(share), outcome) for share in SHARES}
-    losses = {share: float(one.sum()) for share, one in each.items()}
+    losses_by_share = {share: weight * task.losses(output(share), outcome) for share in SHARES}
+    losses = {share: float(person_losses.sum()) for share, person_losses in losses_by_share.items()}
     best = min(SHARES, key=lambda share: losses[share])
-    gain = each[SHARES[0]] - each[best]
+    gain = losses_by_share[SHARES[0]] - losses_by_share[best]
     error = float(np.sqrt(len(gain)) * gain.std(ddof=1)) if len(gain) > 1 else np.inf
     return (best if gain.sum() > error else SHARES[0]), losses
 

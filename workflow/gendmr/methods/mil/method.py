@@ -69,15 +69,14 @@ class Mil(NetworkMethod):
         if EXPRESSION not in modalities:
             return problem
         instances = inputs.preparation.instances(EXPRESSION)
-        everything = {"all genes": np.arange(len(instances))}
-        families = families_of(instances["groups"].tolist()) if PATCH in modalities else everything
+        all_genes = {"all genes": np.arange(len(instances))}
+        families = families_of(instances["groups"].tolist()) if PATCH in modalities else all_genes
         fixed = {
-            f"{PLACES}{number}": torch.from_numpy(chosen.astype(np.int64))
-            for number, chosen in enumerate((families or everything).values())
+            f"{PLACES}{number}": torch.from_numpy(places.astype(np.int64))
+            for number, places in enumerate((families or all_genes).values())
         }
-        note = (
-            f"Genes by family: {', '.join(f'{one} {len(some)}' for one, some in families.items())}."
-        )
+        sizes = ", ".join(f"{family} {len(places)}" for family, places in families.items())
+        note = f"Genes by family: {sizes}."
         return replace(problem, fixed=fixed, notes=(*problem.notes, note) if families else ())
 
     def sizes(
@@ -116,6 +115,6 @@ def families_of(groups: Sequence[str]) -> dict[str, np.ndarray]:
     """
     members = [set(str(text).split(";")) - {""} for text in groups]
     return {
-        name: np.flatnonzero([name in own for own in members])
+        name: np.flatnonzero([name in gene_families for gene_families in members])
         for name in sorted(set().union(*members))
     }

@@ -67,8 +67,8 @@ class MilNet(nn.Module):
                 encode(batch[f"{FAMILY}{number}"]) for number, encode in enumerate(self.encode)
             ]
             families = torch.stack(tokens, dim=1)  # (person, family, width)
-            everything = torch.ones_like(families[..., 0])
-            share = self.over_genes(families, everything)  # (person, family)
+            all_families = torch.ones_like(families[..., 0])
+            share = self.over_genes(families, all_families)  # (person, family)
             codes.append((share[..., None] * families).sum(1))
         if self.project is not None and self.over_patches is not None:
             used = batch[USED]
@@ -78,10 +78,10 @@ class MilNet(nn.Module):
             else:
                 query, key = self.query(families), self.key(patch)
                 scores = query @ key.transpose(1, 2) * query.shape[-1] ** -0.5
-                each = masked_share(scores, used[:, None])  # (person, family, place)
-                attended = each @ patch  # (person, family, width)
+                family_share = masked_share(scores, used[:, None])  # (person, family, place)
+                attended = family_share @ patch  # (person, family, width)
                 weight = self.over_patches(attended, torch.ones_like(attended[..., 0]))
-                share = (weight[..., None] * each).sum(1)  # (person, place)
+                share = (weight[..., None] * family_share).sum(1)  # (person, place)
             outputs[f"{TOKENS}{PATCH}"] = share[..., None] * patch
             codes.append(outputs[f"{TOKENS}{PATCH}"].sum(1))  # (person, width)
         outputs[OUTPUT] = self.head(torch.cat(codes, dim=1))

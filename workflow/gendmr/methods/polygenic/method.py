@@ -112,8 +112,10 @@ class Polygenic(SequentialFits):
                 f"No polygenic score: {snps} SNPs, and {fewest} training people with genotypes in"
                 " the smaller class."
             )
-            nothing = np.zeros((len(train), 0, task.n_outputs))
-            coefficients, _, intercept = fit_scores(task, train.covariates, train.outcome, nothing)
+            no_scores = np.zeros((len(train), 0, task.n_outputs))
+            coefficients, _, intercept = fit_scores(
+                task, train.covariates, train.outcome, no_scores
+            )
             return PolygenicScore(np.zeros(snps), coefficients, intercept, np.nan, np.nan)
         scores, losses = self._cross_fit(inputs, min(PARTS, fewest))
         best = int(np.argmin(losses))
@@ -192,7 +194,7 @@ def _cross_validated_loss(inputs: FitInputs, score: np.ndarray, part: np.ndarray
     scores = _for_outputs(score, task.n_outputs)
     for number in np.unique(part):
         outside = part == number
-        inside_outcome, own = train.outcome.take(~outside), train.outcome.take(outside)
+        inside_outcome, outside_outcome = train.outcome.take(~outside), train.outcome.take(outside)
         output = np.zeros((int(outside.sum()), task.n_outputs))
         # A single class has no contrast to learn: the output stays 0.
         if task.fewest(inside_outcome):
@@ -201,5 +203,5 @@ def _cross_validated_loss(inputs: FitInputs, score: np.ndarray, part: np.ndarray
             )
             output = intercept + train.covariates[outside] @ coefficients
             output += np.einsum("nso,s->no", scores[outside], slopes)
-        losses[outside] = task.losses(output, own)
+        losses[outside] = task.losses(output, outside_outcome)
     return float((weight * losses).sum() / weight.sum())

@@ -188,11 +188,11 @@ def _rotate(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, axes = scipy.linalg.eigh(features.T @ features, overwrite_a=True, driver="evr")
         singular = np.sqrt(np.maximum(values[::-1], 0))
         used = singular > 1e-7 * max(float(singular.max(initial=0)), 1.0)
-        right = np.ascontiguousarray(axes.T[::-1][used])
-        return features @ right.T, right
-    left, singular, right = np.linalg.svd(features, full_matrices=False)
+        right_vectors = np.ascontiguousarray(axes.T[::-1][used])
+        return features @ right_vectors.T, right_vectors
+    left_vectors, singular, right_vectors = np.linalg.svd(features, full_matrices=False)
     used = singular > 1e-8 * max(float(singular.max(initial=0)), 1.0)
-    return left[:, used] * singular[used], right[used]
+    return left_vectors[:, used] * singular[used], right_vectors[used]
 
 
 def standardised_features(

@@ -140,8 +140,8 @@ def _scores(people: PreparedSubset, inputs: FitInputs, channel: int) -> np.ndarr
         # Pixels above a threshold are all but those below it.
         place = np.searchsorted(GRID, values, side="left")
         above = [
-            np.bincount(place[chosen], minlength=len(GRID) + 1)[::-1].cumsum()[::-1][1:]
-            for chosen in (np.ones_like(share), share)
+            np.bincount(place[mask], minlength=len(GRID) + 1)[::-1].cumsum()[::-1][1:]
+            for mask in (np.ones_like(share), share)
         ]
         total += dice(above[1], above[0], np.full(len(GRID), share.sum()))
     return total / max(len(people), 1)

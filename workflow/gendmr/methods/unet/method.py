@@ -59,17 +59,19 @@ class Unet(SliceNetwork):
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
         """Return maps of log-odds (slice, side, side); flips are undone, so that masks fit."""
-        images, known = batch[SLICE], batch[KNOWN]
+        images, channel_known = batch[SLICE], batch[KNOWN]
         hidden = batch.get(f"{NOISE}{HIDDEN}")
         flips = batch.get(f"{NOISE}{FLIPS}")
         if hidden is not None:
-            known = shown(known, hidden, self.choice.channel_dropout)  # (slice, channel)
+            channel_known = shown(
+                channel_known, hidden, self.choice.channel_dropout
+            )  # (slice, channel)
         if flips is not None:
             scale, shift = batch[f"{NOISE}{SCALE}"], batch[f"{NOISE}{SHIFT}"]
             images = images * scale[..., None, None] + shift[..., None, None]
             images = turned(images, flips)
-        images = images * known[..., None, None]  # (slice, channel, side, side)
-        logits = module(images, known)
+        images = images * channel_known[..., None, None]  # (slice, channel, side, side)
+        logits = module(images, channel_known)
         if flips is not None:
-            logits = turned(logits[:, None], flips, back=True)[:, 0]
+            logits = turned(logits[:, None], flips, inverse=True)[:, 0]
         return self.outputs_of(module, logits)

@@ -54,22 +54,22 @@ class SegmentationNet(nn.Module):
                 norm="batch",
             )
 
-    def forward(self, images: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, channel_known: torch.Tensor) -> torch.Tensor:
         """Return log-odds of lesion (slice, row, column).
 
         Parameters
         ----------
         images : Tensor (slice, channel, row, column)
-        known : Tensor (slice, channel)
+        channel_known : Tensor (slice, channel)
         """
-        planes = known[:, :, None, None].expand_as(images)
-        both = torch.cat([images, planes], dim=1)  # (slice, 2 channel, row, column)
-        padded = functional.pad(both, (0, self.pad, 0, self.pad))
+        planes = channel_known[:, :, None, None].expand_as(images)
+        inputs = torch.cat([images, planes], dim=1)  # (slice, 2 channel, row, column)
+        padded = functional.pad(inputs, (0, self.pad, 0, self.pad))
         logits: torch.Tensor = self.net(padded)[:, 0]  # (slice, row + pad, column + pad)
         return logits[:, : images.shape[2], : images.shape[3]]
 
 
-def turned(maps: torch.Tensor, flips: torch.Tensor, back: bool = False) -> torch.Tensor:
+def turned(maps: torch.Tensor, flips: torch.Tensor, inverse: bool = False) -> torch.Tensor:
     """Return square maps flipped and transposed, each its own way.
 
     Parameters
@@ -77,13 +77,13 @@ def turned(maps: torch.Tensor, flips: torch.Tensor, back: bool = False) -> torch
     maps : Tensor (slice, channel, row, column)
     flips : Tensor (slice, 3)
         0 or 1: flip rows, flip columns, then transpose.
-    back : bool
+    inverse : bool
         Undo it.
     """
-    steps = [(0, lambda one: one.flip(2)), (1, lambda one: one.flip(3)), (2, _transposed)]
-    for place, change in reversed(steps) if back else steps:
-        chosen = flips[:, place].bool()[:, None, None, None]
-        maps = torch.where(chosen, change(maps), maps)
+    steps = [(0, lambda batch: batch.flip(2)), (1, lambda batch: batch.flip(3)), (2, _transposed)]
+    for place, change in reversed(steps) if inverse else steps:
+        flipped = flips[:, place].bool()[:, None, None, None]
+        maps = torch.where(flipped, change(maps), maps)
     return maps
 
 
@@ -103,17 +103,17 @@ def augmentation(
     return noise
 
 
-def shown(known: torch.Tensor, draw: torch.Tensor, probability: float) -> torch.Tensor:
+def shown(channel_known: torch.Tensor, draw: torch.Tensor, probability: float) -> torch.Tensor:
     """Return which known channels are left, 0 or 1 (slice, channel); one is always.
 
     Parameters
     ----------
-    known : Tensor (slice, channel)
+    channel_known : Tensor (slice, channel)
     draw : Tensor (slice, channel)
         Uniform; the known channel with the largest is always left.
     probability : float
         Of hiding a channel.
     """
-    best = torch.where(known > 0, draw, -torch.ones_like(draw)).argmax(dim=1, keepdim=True)
-    left = (draw >= probability).to(known).scatter(1, best, 1.0)
-    return known * left
+    best = torch.where(channel_known > 0, draw, -torch.ones_like(draw)).argmax(dim=1, keepdim=True)
+    visible = (draw >= probability).to(channel_known).scatter(1, best, 1.0)
+    return channel_known * visible

@@ -54,9 +54,9 @@ class EdgeTransform(ArrayTransform):
             raise TypeError(f"a section {type(section).__name__}, not EdgeSection")
         people = train.require("train").having(MODALITY.name)
         raw = people.array(MODALITY.name, MODALITY.main).astype(np.float64)
-        known = np.isfinite(raw)
-        count = known.sum(axis=0)
-        filling = np.where(known, raw, 0.0).sum(axis=0) / np.maximum(count, 1)
+        finite = np.isfinite(raw)
+        count = finite.sum(axis=0)
+        filling = np.where(finite, raw, 0.0).sum(axis=0) / np.maximum(count, 1)
         whitener = np.zeros((0, 0))
         if section.space in ("partial", "tangent") and not connectivity.regions_of(raw.shape[1]):
             raise ModalityError(
@@ -66,7 +66,7 @@ class EdgeTransform(ArrayTransform):
             )
         if section.space == "tangent" and len(raw):
             matrices = connectivity.positive_definite(
-                connectivity.to_matrix(np.where(known, raw, filling))
+                connectivity.to_matrix(np.where(finite, raw, filling))
             )
             whitener = connectivity.whitening(connectivity.geometric_mean(matrices))
         values = _in_space(raw, section.space, filling, whitener)
@@ -75,7 +75,7 @@ class EdgeTransform(ArrayTransform):
         mean = np.where(usable, values, 0.0).sum(axis=0) / count
         scale = np.sqrt(np.where(usable, (values - mean) ** 2, 0.0).sum(axis=0) / count)
         varies = scale > 1e-9 * (np.abs(mean) + 1e-12)
-        holes = int((~known).any(axis=1).sum())
+        holes = int((~finite).any(axis=1).sum())
         notes = []
         if holes:
             notes.append(
@@ -118,18 +118,18 @@ def _in_space(
         return correlation
     if space == "fisher_z":
         return connectivity.fisher_z(correlation)
-    known = np.isfinite(correlation)
+    finite = np.isfinite(correlation)
     values = np.full(correlation.shape, np.nan)
     for start in range(0, len(correlation), BLOCK):
         rows = slice(start, start + BLOCK)
-        filled = np.where(known[rows], correlation[rows], filling)
+        filled = np.where(finite[rows], correlation[rows], filling)
         matrices = connectivity.positive_definite(connectivity.to_matrix(filled))
-        seen = (
+        transformed = (
             connectivity.tangent(matrices, whitener)
             if space == "tangent"
             else connectivity.partial_correlation(matrices)
         )
-        values[rows] = np.where(known[rows], connectivity.to_vector(seen), np.nan)
+        values[rows] = np.where(finite[rows], connectivity.to_vector(transformed), np.nan)
     return values
 
 

@@ -53,13 +53,13 @@ class ExpressionTransform(ArrayTransform):
         count = max(round(section.variance * values.shape[1]), 1)
         # A stable sort: of genes with the same variance the first ones of the file stay.
         order = np.argsort(-np.where(varies, scale, -1.0), kind="stable")
-        chosen = np.sort(order[:count])
+        selected = np.sort(order[:count])
         notes = []
-        still = int((~varies[chosen]).sum())
-        if still:
+        n_constant = int((~varies[selected]).sum())
+        if n_constant:
             notes.append(
-                f"{still} of {chosen.size} genes are missing in, or the same for, all {len(values)}"
-                " training people with expression: they count for nobody."
+                f"{n_constant} of {selected.size} genes are missing in, or the same for, all"
+                f" {len(values)} training people with expression: they count for nobody."
             )
         platforms = {}
         if section.by_platform:
@@ -72,18 +72,18 @@ class ExpressionTransform(ArrayTransform):
                         f" {FEWEST_OF_PLATFORM}: means and SDs of all platforms are used for it."
                     )
                     continue
-                own_mean, own_scale = _moments(values[inside][:, chosen])
+                own_mean, own_scale = _moments(values[inside][:, selected])
                 platforms[str(name)] = (own_mean, _usable(own_mean, own_scale))
-        table = train.instances(NAME).iloc[chosen].reset_index(drop=True)
+        table = train.instances(NAME).iloc[selected].reset_index(drop=True)
         return cls(
             table=table,
-            low=low[chosen],
-            high=high[chosen],
-            mean=mean[chosen],
-            scale=np.where(varies, scale, np.inf)[chosen],
+            low=low[selected],
+            high=high[selected],
+            mean=mean[selected],
+            scale=np.where(varies, scale, np.inf)[selected],
             notes=notes,
             logarithm=logarithm,
-            chosen=chosen,
+            chosen=selected,
             platforms=platforms,
         )
 
@@ -133,20 +133,20 @@ def _limits(values: np.ndarray, clip: float | None) -> tuple[np.ndarray, np.ndar
     low, high = np.full(values.shape[1], -np.inf), np.full(values.shape[1], np.inf)
     if clip is None or not len(values):
         return low, high
-    known = np.isfinite(values).any(axis=0)
-    first, middle, third = np.nanquantile(values[:, known], [0.25, 0.5, 0.75], axis=0)
+    measured = np.isfinite(values).any(axis=0)
+    first, middle, third = np.nanquantile(values[:, measured], [0.25, 0.5, 0.75], axis=0)
     spread = (third - first) / 1.349
-    reach = np.where(spread > 0, clip * spread, np.inf)
-    low[known], high[known] = middle - reach, middle + reach
+    half_width = np.where(spread > 0, clip * spread, np.inf)
+    low[measured], high[measured] = middle - half_width, middle + half_width
     return low, high
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and SD of each column; 0 where nothing is known."""
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, values, 0.0).sum(axis=0) / count
-    return mean, np.sqrt(np.where(known, (values - mean) ** 2, 0.0).sum(axis=0) / count)
+    finite = np.isfinite(values)
+    count = np.maximum(finite.sum(axis=0), 1)
+    mean = np.where(finite, values, 0.0).sum(axis=0) / count
+    return mean, np.sqrt(np.where(finite, (values - mean) ** 2, 0.0).sum(axis=0) / count)
 
 
 def _usable(mean: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ class PatchSource(MeasuredSource):
         measured = HistologySection.parse(dict(stage), where="histology")
         if not Path(measured.slides).is_file():
             return None
-        people = sorted({one.participant for one in find_slides(measured) if one.participant})
+        people = sorted({slide.participant for slide in find_slides(measured) if slide.participant})
         names = Matching.of(cohort).keys(people, measured.slides)
         return self.listing(names, measured.slides, Attrition(self.stage).table())
 
@@ -59,12 +59,12 @@ class PatchSource(MeasuredSource):
     ) -> None:
         """Write the bags of the people of the cohort, in the cohort's order."""
         where = Path(sources[self.dataset])
-        chosen = Matching.of(cohort).rows(participants_in(where), people, str(where))
-        rows = [row for row, _ in chosen]
+        selected = Matching.of(cohort).rows(participants_in(where), people, str(where))
+        rows = [row for row, _ in selected]
         with opened(where, "run the stage histology again") as stored:
             shape = stored[MODALITY.main].shape
             coordinates: dict[str, np.ndarray] = {
-                "participant": np.array([name for _, name in chosen], dtype=object),
+                "participant": np.array([name for _, name in selected], dtype=object),
                 MODALITY.name: texts(stored[MODALITY.name][:]),
             }
             for name, declared in MODALITY.schema.items():

@@ -43,15 +43,15 @@ class RegionSource(MeasuredSource):
         flagged = []
         for row in table.to_dict("records"):
             name, outlier, reason = row["participant_id"], row["outlier"], row["reason"]
-            because = "" if reason in {"", MISSING} else f": {reason}"
+            suffix = "" if reason in {"", MISSING} else f": {reason}"
             if matching.key(name) not in names:
-                step, what = UNMEASURED.get(
+                step, description = UNMEASURED.get(
                     str(row.get("status")), ("no regions measured", "no regions measured")
                 )
-                attrition.add([strip_sub_prefix(name)], step, f"{what}{because}")
+                attrition.add([strip_sub_prefix(name)], step, f"{description}{suffix}")
             elif outlier:
                 flagged.append(strip_sub_prefix(name))
-                attrition.add([strip_sub_prefix(name)], "flagged", f"outlier, kept{because}")
+                attrition.add([strip_sub_prefix(name)], "flagged", f"outlier, kept{suffix}")
         return self.listing(names, where, attrition.table(), flagged)
 
     def early(

@@ -170,16 +170,16 @@ class RegionTransform(UnselectedTransform):
         """
         notes = list(self.notes)
         people, values, nuisance = len(self.measured), self.values, self.nuisance
-        who = self._among(outcome)
+        included = self._among(outcome)
         centre = nuisance.mean(axis=0) if people else np.zeros(nuisance.shape[1])
         slopes = np.zeros((nuisance.shape[1], values.shape[1]))
         filled = np.where(np.isfinite(values), values, _column_mean(values))
         if nuisance.shape[1] and people >= 3 * (nuisance.shape[1] + 2):
-            said = task.design(who)
+            design = task.design(included)
             spread = nuisance.std(axis=0)
             unit = (nuisance - centre) / np.where(spread > 0, spread, 1.0)
-            fit = np.linalg.lstsq(np.column_stack([said, unit]), filled, rcond=1e-10)[0]
-            slopes = fit[said.shape[1] :] / np.where(spread > 0, spread, 1.0)[:, None]
+            fit = np.linalg.lstsq(np.column_stack([design, unit]), filled, rcond=1e-10)[0]
+            slopes = fit[design.shape[1] :] / np.where(spread > 0, spread, 1.0)[:, None]
         elif nuisance.shape[1]:
             notes.append(
                 f"Only {people} training people have region measurements: they are not adjusted"
@@ -189,15 +189,15 @@ class RegionTransform(UnselectedTransform):
         mean = adjusted.mean(axis=0) if people else np.zeros(values.shape[1])
         scale = adjusted.std(axis=0) if people else np.zeros(values.shape[1])
         scale = np.where(scale > 1e-9 * (np.abs(mean) + 1e-12), scale, np.inf)
-        still = int(np.isinf(scale).sum())
-        if still:
+        n_constant = int(np.isinf(scale).sum())
+        if n_constant:
             notes.append(
-                f"{still} of {scale.size} region measurements are missing in, or the same for, all"
-                f" {people} training people with regions: they count for nobody"
-                + (", and the modality region is masked." if still == scale.size else ".")
+                f"{n_constant} of {scale.size} region measurements are missing in, or the same for,"
+                f" all {people} training people with regions: they count for nobody"
+                + (", and the modality region is masked." if n_constant == scale.size else ".")
             )
         if self.harmonise is not None and people:
-            shared = _shared(_labels(self.measured, self.harmonise), task.design(who))
+            shared = _shared(_labels(self.measured, self.harmonise), task.design(included))
             if shared >= CONFOUNDED:
                 notes.append(
                     f"{self.harmonise} explains {shared:.0%} of {task.label} among training people:"
@@ -245,13 +245,13 @@ class RegionTransform(UnselectedTransform):
 
     def portable(self) -> Self:
         """Return the same without measurements, covariates and names of training people."""
-        nobody = np.zeros(0, dtype=np.int64)
+        no_rows = np.zeros(0, dtype=np.int64)
         return replace(
             self,
-            measured=self.measured.iloc[nobody],
-            who=nobody.astype(bool),
-            values=self.values[nobody],
-            nuisance=self.nuisance[nobody],
+            measured=self.measured.iloc[no_rows],
+            who=no_rows.astype(bool),
+            values=self.values[no_rows],
+            nuisance=self.nuisance[no_rows],
         )
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -304,8 +304,8 @@ def _shared(site: np.ndarray, design: np.ndarray) -> float:
         if total <= 0:
             continue
         means = np.bincount(codes, weights=column, minlength=levels) / counts
-        left = float(((column - means[codes]) ** 2).sum()) / total
-        largest = max(largest, 1 - left * (people - 1) / (people - levels))
+        unexplained = float(((column - means[codes]) ** 2).sum()) / total
+        largest = max(largest, 1 - unexplained * (people - 1) / (people - levels))
     return largest
 
 

@@ -86,17 +86,17 @@ class SliceSource(MeasuredSource):
         where, side = sources[self.dataset], section.side
         with opened(Path(where), "run the rule collect_lesions") as stored:
             identifiers = list(stored)
-            chosen = [
+            selected = [
                 (identifiers[row], name)
                 for row, name in Matching.of(cohort).rows(identifiers, people, where)
             ]
             channels = [str(name) for name in stored.attrs["channels"]]
-            shapes = np.array([stored[label]["mask"].shape for label, _ in chosen])
+            shapes = np.array([stored[label]["mask"].shape for label, _ in selected])
             most, rows, columns = shapes.max(axis=0).tolist()
-            coordinates = _coordinates(stored, chosen, most, channels)
+            coordinates = _coordinates(stored, selected, most, channels)
 
         def volumes() -> Iterator[dict[str, np.ndarray]]:
-            for label, _ in chosen:
+            for label, _ in selected:
                 volume = read_volume(where, label)
                 image = resize(volume.normalised(), side, side)
                 inside = np.pad(
@@ -106,7 +106,7 @@ class SliceSource(MeasuredSource):
                 )
                 yield {"image": image.swapaxes(0, 1), "mask": inside}
 
-        shape = (len(chosen), most)
+        shape = (len(selected), most)
         write_instances(
             output,
             MODALITY.schema,
@@ -120,20 +120,20 @@ class SliceSource(MeasuredSource):
 
 
 def _coordinates(
-    stored: h5py.File, chosen: list[tuple[str, str]], most: int, channels: list[str]
+    stored: h5py.File, selected: list[tuple[str, str]], most: int, channels: list[str]
 ) -> dict[str, np.ndarray]:
     """Return all variables but images and masks."""
-    numbers = np.full((len(chosen), most), -1, dtype=np.int64)
-    for row, (label, _) in enumerate(chosen):
-        own = stored[label]["slice_number"][:]
-        numbers[row, : len(own)] = own
+    numbers = np.full((len(selected), most), -1, dtype=np.int64)
+    for row, (label, _) in enumerate(selected):
+        slice_numbers = stored[label]["slice_number"][:]
+        numbers[row, : len(slice_numbers)] = slice_numbers
     return {
-        "participant": np.array([name for _, name in chosen], dtype=object),
+        "participant": np.array([name for _, name in selected], dtype=object),
         "slice": np.array([str(place + 1) for place in range(most)], dtype=object),
         "channel": np.array(channels, dtype=object),
         "slice_number": numbers,
         **{
-            name: np.stack([stored[label][name][:] for label, _ in chosen])
+            name: np.stack([stored[label][name][:] for label, _ in selected])
             for name in ("channel_known", "voxel_size", "affine")
         },
     }

@@ -47,8 +47,8 @@ class LazySlices(LazyRows):
     @cached_property
     def known(self) -> np.ndarray:
         """Which channels say something of a person, float32 (person, channel), 0 or 1."""
-        known = self.subset.array(NAME, "channel_known")[:, self.places]
-        return np.asarray(known == 1, dtype=np.float32)
+        channel_known = self.subset.array(NAME, "channel_known")[:, self.places]
+        return np.asarray(channel_known == 1, dtype=np.float32)
 
     @cached_property
     def side(self) -> int:
@@ -70,8 +70,8 @@ class LazySlices(LazyRows):
         -------
         float32 (slice, channel, row, column)
         """
-        one = self.subset.take(np.array([person]))
-        values = one.array(NAME, MAIN, np.asarray(slices))[0][:, self.places]
+        person_subset = self.subset.take(np.array([person]))
+        values = person_subset.array(NAME, MAIN, np.asarray(slices))[0][:, self.places]
         return np.asarray(np.nan_to_num(values, nan=0.0), dtype=np.float32)
 
     def read(self) -> np.ndarray:
@@ -147,8 +147,8 @@ class SliceTransform(UnselectedTransform):
 
     def present(self, subset: Subset) -> np.ndarray:
         """Return who has a channel that is read and says something, bool (person,)."""
-        known = self.apply(subset).known.any(axis=1)
-        return np.asarray(subset.present[NAME] & known)
+        has_channel = self.apply(subset).known.any(axis=1)
+        return np.asarray(subset.present[NAME] & has_channel)
 
     def apply(self, subset: Subset) -> Any:
         """Return the slices as `LazySlices` (person, slice, channel, row, column)."""
@@ -172,13 +172,13 @@ class SliceTransform(UnselectedTransform):
 
     def remarks(self, subset: Subset) -> list[str]:
         """Return a note on people none of whose channels says anything."""
-        nothing = subset.present[NAME] & ~self.present(subset)
-        if not nothing.any():
+        without_channel = subset.present[NAME] & ~self.present(subset)
+        if not without_channel.any():
             return []
         return [
-            f"{int(nothing.sum())} of {len(subset)} {subset.role} people have none of the channels"
-            f" {', '.join(self.names)}, which are constant or copies of another:"
-            f" {first_few(subset.participants[nothing])}."
+            f"{int(without_channel.sum())} of {len(subset)} {subset.role} people have none of the"
+            f" channels {', '.join(self.names)}, which are constant or copies of another:"
+            f" {first_few(subset.participants[without_channel])}."
         ]
 
     def tensors(self) -> dict[str, np.ndarray]:

@@ -41,7 +41,7 @@ def align(
     alleles = list(zip(offered["effect_allele"], offered["other_allele"], strict=True))
     places = np.full(len(wanted), -1, dtype=np.int64)
     relation = np.zeros(len(wanted), dtype=np.int64)
-    unfit = 0
+    n_mismatched = 0
     pairs = list(zip(wanted["effect_allele"], wanted["other_allele"], strict=True))
     rows = zip(
         wanted["snp"],
@@ -51,32 +51,32 @@ def align(
     )
     for row, (name, place, pair) in enumerate(rows):
         candidates = by_place.get(place) or by_name.get(name) or []
-        relations = [(one, _relation(pair, alleles[one])) for one in candidates]
-        fitting = [one for one in relations if one[1]]
+        relations = [(candidate, _relation(pair, alleles[candidate])) for candidate in candidates]
+        fitting = [match for match in relations if match[1]]
         if len(fitting) == 1:
             places[row], relation[row] = fitting[0]
         else:
-            unfit += bool(candidates)
-    turned = (relation & EXCHANGED) > 0
+            n_mismatched += bool(candidates)
+    exchanged = (relation & EXCHANGED) > 0
     strand = (relation & OTHER_STRAND) > 0
-    alike = np.array([_palindrome(pair) for pair in pairs], dtype=bool)
-    alike &= places >= 0
-    one_strand = not strand.any() and bool(((places >= 0) & ~alike).any())
-    unclear = np.zeros(len(wanted), dtype=bool)
-    if alike.any() and not one_strand:
-        expected = wanted["mean_dosage"].to_numpy(float)[alike] / 2
-        orientation = _orientation(expected, mean(places[alike]) / 2)
-        turned[alike] = orientation == EXCHANGED
-        unclear[alike] = orientation == 0
-        places[unclear] = -1
-    turned &= places >= 0
+    palindromic = np.array([_palindrome(pair) for pair in pairs], dtype=bool)
+    palindromic &= places >= 0
+    one_strand = not strand.any() and bool(((places >= 0) & ~palindromic).any())
+    ambiguous = np.zeros(len(wanted), dtype=bool)
+    if palindromic.any() and not one_strand:
+        expected = wanted["mean_dosage"].to_numpy(float)[palindromic] / 2
+        orientation = _orientation(expected, mean(places[palindromic]) / 2)
+        exchanged[palindromic] = orientation == EXCHANGED
+        ambiguous[palindromic] = orientation == 0
+        places[ambiguous] = -1
+    exchanged &= places >= 0
     counts = {
-        "flipped": int(turned.sum()),
+        "flipped": int(exchanged.sum()),
         "other_strand": int(strand.sum()),
-        "other_alleles": unfit,
-        "ambiguous": int(unclear.sum()),
+        "other_alleles": n_mismatched,
+        "ambiguous": int(ambiguous.sum()),
     }
-    return FoundInstances(places, turned, counts, span=2)
+    return FoundInstances(places, exchanged, counts, span=2)
 
 
 def _lookup(keys: Iterable[Hashable]) -> dict[Hashable, list[int]]:
@@ -107,8 +107,8 @@ def _orientation(expected: np.ndarray, frequency: np.ndarray) -> np.ndarray:
     """Return `SAME` or `EXCHANGED` by frequency of the effect allele, 0 where it does not tell."""
     lesser = np.minimum(np.minimum(expected, 1 - expected), np.minimum(frequency, 1 - frequency))
     nearer = np.abs(1 - frequency - expected) < np.abs(frequency - expected)
-    likelier = np.where(nearer, EXCHANGED, SAME)
-    return np.asarray(np.where(lesser < UNDECIDED, likelier, 0))
+    orientation = np.where(nearer, EXCHANGED, SAME)
+    return np.asarray(np.where(lesser < UNDECIDED, orientation, 0))
 
 
 ALIGN = align

@@ -124,7 +124,7 @@ class Candidates:
             SNPs of an interval pass the same thresholds; those named need only vary.
         """
         counts = {"available": int(excluded.size), "excluded": int(excluded.sum())}
-        wanted = frozenset(options.genes)
+        gene_names = frozenset(options.genes)
         if override is not None:
             if override.names:
                 candidate = snps["snp"].isin(override.names).to_numpy(dtype=bool)
@@ -134,8 +134,8 @@ class Candidates:
             counts["in_locus"] = int((candidate & ~excluded).sum())
         elif options.mode == "fold_association":
             candidate = np.ones(len(snps), dtype=bool)
-        elif wanted:
-            candidate = np.array([bool(genes_of(text) & wanted) for text in snps["gene"]], bool)
+        elif gene_names:
+            candidate = np.array([bool(genes_of(text) & gene_names) for text in snps["gene"]], bool)
         else:
             candidate = np.array([bool(text) for text in snps["gene"]], bool)
         candidate = candidate & ~excluded
@@ -181,26 +181,26 @@ class Candidates:
             return self._strongest(reference, order)
         columns, fails = self._in_equilibrium(reference, order)
         unlinked = columns[self.linkage.prune(columns)]
-        chosen = self._per_gene(unlinked)
+        selected = self._per_gene(unlinked)
         return self._selection(
-            chosen,
+            selected,
             {
                 "hwe": fails,
                 "in_ld": int(columns.size - unlinked.size),
-                "over_maximum": int(unlinked.size - chosen.size),
+                "over_maximum": int(unlinked.size - selected.size),
             },
         )
 
     def _strongest(self, reference: np.ndarray, order: np.ndarray) -> Selection:
         """Take the strongest that are in equilibrium and not in LD; look no further than needed."""
         most = self.options.maximum
-        looked = min(4 * most, order.size)
+        n_tested = min(4 * most, order.size)
         while True:
-            columns, fails = self._in_equilibrium(reference, order[:looked])
+            columns, fails = self._in_equilibrium(reference, order[:n_tested])
             selected = columns[self.linkage.prune(columns, most)]
-            if selected.size == most or looked == order.size:
+            if selected.size == most or n_tested == order.size:
                 break
-            looked = min(4 * looked, order.size)
+            n_tested = min(4 * n_tested, order.size)
         full = selected.size == most
         return self._selection(
             selected,
@@ -221,24 +221,24 @@ class Candidates:
 
     def _per_gene(self, selected: np.ndarray) -> np.ndarray:
         """Keep the first `per_gene` SNPs of each gene, then the first rounds up to `maximum`."""
-        wanted, most = frozenset(self.options.genes), self.options.per_gene
-        taken: dict[str, int] = {}
+        gene_names, most = frozenset(self.options.genes), self.options.per_gene
+        gene_counts: dict[str, int] = {}
         rounds = np.full(selected.size, most, dtype=np.int64)
         for order, candidate in enumerate(selected):
             names = self.genes[candidate]
-            names = names & wanted if wanted else names
+            names = names & gene_names if gene_names else names
             # A SNP of several genes counts for the one that has fewest so far.
-            times = min(taken.get(name, 0) for name in names)
+            times = min(gene_counts.get(name, 0) for name in names)
             if times < most:
                 rounds[order] = times
                 for name in names:
-                    taken[name] = taken.get(name, 0) + 1
+                    gene_counts[name] = gene_counts.get(name, 0) + 1
         inside = np.flatnonzero(rounds < most)
         inside = inside[np.argsort(rounds[inside], kind="stable")][: self.options.maximum]
         return selected[inside]
 
-    def _selection(self, chosen: np.ndarray, counts: dict[str, int]) -> Selection:
-        columns = np.sort(self.columns[chosen])
+    def _selection(self, selected: np.ndarray, counts: dict[str, int]) -> Selection:
+        columns = np.sort(self.columns[selected])
         return Selection(columns, {**self.counts, **counts, "selected": int(columns.size)})
 
 

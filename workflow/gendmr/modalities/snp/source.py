@@ -58,8 +58,8 @@ class SnpSource:
         fam = read_fam(prefix)
         variants = read_bim(prefix)
         autosomal = autosomes(prefix, variants)
-        left = Attrition()
-        left.add(
+        attrition = Attrition()
+        attrition.add(
             variants.loc[~autosomal, "snp"],
             "autosomes",
             "not on chromosomes 1 to 22",
@@ -75,7 +75,7 @@ class SnpSource:
             ways=listing.ways,
             used=listing.used,
             where=listing.where,
-            attrition=pd.concat([filtered, left.table()], ignore_index=True),
+            attrition=pd.concat([filtered, attrition.table()], ignore_index=True),
             aliases=aliases,
             kin=read_table(sources["kinship"], KINSHIP, extra=True),
             instances={"variant": int(autosomal.sum())},
@@ -92,19 +92,21 @@ class SnpSource:
         # A person may be on several arrays; the filters keep one of them.
         rows = pd.concat(tables.values())[["fid", "iid", "sex"]].drop_duplicates(["fid", "iid"])
         ways = {
-            way: list(dict.fromkeys(genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), way)))
-            for way in GENOTYPE_IDS
+            scheme: list(
+                dict.fromkeys(genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), scheme))
+            )
+            for scheme in GENOTYPE_IDS
         }
         matching = Matching.of(cohort)
         names = {matching.key(name): name for name in ways[cohort.genotype_id]}
-        everybody = genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), cohort.genotype_id)
+        identifiers = genotype_ids(rows["fid"].tolist(), rows["iid"].tolist(), cohort.genotype_id)
         return Listing(
             names,
             ways,
             cohort.genotype_id,
             ", ".join(tables),
             Attrition().table(),
-            recorded={"sex": _sex(rows, map(matching.key, everybody))},
+            recorded={"sex": _sex(rows, map(matching.key, identifiers))},
         )
 
     def collect(
@@ -211,7 +213,7 @@ def _sex(fam: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
 
 def _listed(fid: list[str], iid: list[str], where: str, cohort: CohortSection) -> Listing:
     """Return the people of a .fam by key, in its order."""
-    ways = {way: genotype_ids(fid, iid, way) for way in GENOTYPE_IDS}
+    ways = {scheme: genotype_ids(fid, iid, scheme) for scheme in GENOTYPE_IDS}
     names = Matching.of(cohort).keys(ways[cohort.genotype_id], f"{where} ({cohort.genotype_id})")
     return Listing(names, ways, cohort.genotype_id, where, Attrition().table())
 

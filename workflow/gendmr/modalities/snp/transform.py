@@ -94,7 +94,7 @@ class SnpTransform:
                 f"Only {count} of {section.components} ancestry components exist in the"
                 f" {len(typed)} training people with genotypes."
             )
-        who = train.present[NAME]
+        genotyped = train.present[NAME]
         scores = components.apply(read(components.columns))
         excluded = exclude(snps, section.exclude, notes)
         candidates = Candidates.find(
@@ -107,9 +107,9 @@ class SnpTransform:
         )
         return cls(
             snps=snps,
-            typed=who,
+            typed=genotyped,
             components=components,
-            covariates=np.column_stack([covariates[who], scores]),
+            covariates=np.column_stack([covariates[genotyped], scores]),
             candidates=candidates,
             notes=notes,
             packed={"train": (train.participants, candidates.genotypes)},
@@ -169,9 +169,9 @@ class SnpTransform:
         scores = _of_these(self.scores, subset)
         if scores is None:
             scores = np.zeros((len(subset), self.components.loadings.shape[1]))
-            who = subset.present[NAME]
+            genotyped = subset.present[NAME]
             typed = subset.having(NAME)
-            scores[who] = self.components.apply(
+            scores[genotyped] = self.components.apply(
                 typed.array(NAME, "dosage", self.components.columns)
             )
             self.scores[subset.role] = subset.participants, scores
@@ -194,12 +194,12 @@ class SnpTransform:
 
     def apply(self, subset: Subset) -> np.ndarray:
         """Return dosages of the selected SNPs, int8 (person, snp), -1 missing."""
-        who = subset.present[NAME]
+        genotyped = subset.present[NAME]
         packed = _of_these(self.packed, subset)
         if packed is None:
             return subset.array(NAME, "dosage", self.columns)
         dosage = np.full((len(subset), self.columns.size), -1, dtype=np.int8)
-        dosage[who] = packed.dosage(self._places(self.columns))
+        dosage[genotyped] = packed.dosage(self._places(self.columns))
         return dosage
 
     def design(self, values: np.ndarray) -> np.ndarray:

@@ -96,16 +96,16 @@ class VolumeSource(TableSource):
             raise TypeError(f"a section {type(section).__name__}, not VolumeSection")
         files = _maps(sources)
         by_key = Matching.of(cohort).keys(list(files), sources.get("table") or sources["quality"])
-        chosen = {name: files[by_key[key]] for key, name in people.items() if key in by_key}
+        maps = {name: files[by_key[key]] for key, name in people.items() if key in by_key}
         places, centres, grey = grid(section.resolution)
-        values = np.empty((len(chosen), len(places)), dtype=np.float32)
-        for row, path in enumerate(chosen.values()):
+        values = np.empty((len(maps), len(places)), dtype=np.float32)
+        for row, path in enumerate(maps.values()):
             values[row] = sample(path, centres, grey, section.resolution)
         names = ["_".join(f"{mm:g}" for mm in centre) for centre in centres]
         dataset = xr.Dataset(
             {MODALITY.main: (("participant", MODALITY.name), values)},
             coords={
-                "participant": np.array(list(chosen), dtype=object),
+                "participant": np.array(list(maps), dtype=object),
                 MODALITY.name: np.array(names, dtype=object),
                 **{axis: (MODALITY.name, centres[:, n]) for n, axis in enumerate("xyz")},
                 **{axis: (MODALITY.name, places[:, n]) for n, axis in enumerate("ijk")},
@@ -240,14 +240,14 @@ def sample(path: Path, centres: np.ndarray, grey: np.ndarray, resolution: float)
             next_step="give the map of grey matter alone",
         )
     sampled, covered = _sampled(values, np.asarray(image.affine), centres, resolution)
-    known = np.isfinite(sampled)
-    alike = 0.0
-    if known.sum() > 2 and sampled[known].std() > 0:
-        alike = float(np.corrcoef(sampled[known], grey[known])[0, 1])
-    if covered < COVERED or alike < ALIKE:
+    finite = np.isfinite(sampled)
+    correlation = 0.0
+    if finite.sum() > 2 and sampled[finite].std() > 0:
+        correlation = float(np.corrcoef(sampled[finite], grey[finite])[0, 1])
+    if covered < COVERED or correlation < ALIKE:
         raise ImageError(
             f"{path}: {covered:.0%} of the template's grey matter lies inside the map, and it"
-            f" correlates with it by {alike:.2f}",
+            f" correlates with it by {correlation:.2f}",
             cause="a map in the space of the person, another template, or another tissue",
             next_step="give modulated grey matter in MNI space (CAT12: mwp1*.nii)",
         )

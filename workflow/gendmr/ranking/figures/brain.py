@@ -75,17 +75,17 @@ def read_atlas(folder: Path, regions: pd.DataFrame) -> Atlas:
     """
     table = read_table(folder / "regions.tsv", PLACES, extra=True)
     rows = zip(table["region"], table["hemisphere"], strict=True)
-    known = {key: row for row, key in enumerate(rows, start=1)}
-    wanted = list(zip(regions["region"], regions["hemisphere"], strict=True))
-    strange = [name for name, side in wanted if (name, side) not in known]
-    if strange:
+    label_of = {key: row for row, key in enumerate(rows, start=1)}
+    keys = list(zip(regions["region"], regions["hemisphere"], strict=True))
+    unknown = [name for name, side in keys if (name, side) not in label_of]
+    if unknown:
         raise AtlasError(
-            f"{folder}/regions.tsv lacks {len(strange)} regions of the ranking:"
-            f" {first_few(strange)}",
+            f"{folder}/regions.tsv lacks {len(unknown)} regions of the ranking:"
+            f" {first_few(unknown)}",
             cause="the cohort was measured with another atlas",
             next_step="run the stages imaging, cohort and training again",
         )
-    return Atlas(folder / "atlas.nii.gz", np.array([known[key] for key in wanted], dtype=int))
+    return Atlas(folder / "atlas.nii.gz", np.array([label_of[key] for key in keys], dtype=int))
 
 
 def draw_brain(
@@ -142,7 +142,7 @@ def draw_brain(
     tested = "z" in regions and bool(regions["z"].notna().any())
     height = (regions["z"] if tested else regions["score"]).to_numpy(dtype="float64")
     risk = np.clip(np.nan_to_num(height), 0, None)
-    words = regions["direction"].fillna("n/a").tolist()
+    directions = regions["direction"].fillna("n/a").tolist()
 
     rows = min(len(regions), SHOWN)
     upper = 15 + ROW * max(rows, 7)
@@ -155,11 +155,11 @@ def draw_brain(
         unit += f"; {PALE}"
     glass = (BARS + 30, page.height - upper + 12, 175 - BARS - 32, upper - 17)
     if atlas is not None:
-        signed = risk * np.array([SIGNS[word] for word in words])
+        signed = risk * np.array([SIGNS[direction] for direction in directions])
         _paint(page, atlas, template, centroids, signed, opacity, glass)
         _draw_key(page, float(np.abs(signed).max()) or 1.0, unit)
     elif np.isfinite(centroids).all(axis=1).any():
-        _mark(page, centroids, risk, opacity, words, glass)
+        _mark(page, centroids, risk, opacity, directions, glass)
     else:
         page.figure.text(0.68, 0.5, "The places of regions are not known.", ha="center")
     style.save(page.figure, path, crop=False)
@@ -199,8 +199,10 @@ def _draw_bars(
 ) -> None:
     at = np.arange(len(table))
     shown = np.nan_to_num(height)
-    for row, (value, word) in enumerate(zip(shown, table["direction"].fillna("n/a"), strict=True)):
-        colour, marker, _ = DIRECTIONS[word]
+    for row, (value, direction) in enumerate(
+        zip(shown, table["direction"].fillna("n/a"), strict=True)
+    ):
+        colour, marker, _ = DIRECTIONS[direction]
         axes.barh(row, value, color=colour, alpha=opacity[row], height=0.72)
         axes.plot([value], [row], marker=marker, ms=2.6, color="black", mew=0, clip_on=False)
     if line is not None and np.isfinite(line):
@@ -223,7 +225,7 @@ def _mark(
     centroids: np.ndarray,
     size: np.ndarray,
     opacity: np.ndarray,
-    words: list[str],
+    directions: list[str],
     glass: tuple[float, float, float, float],
 ) -> None:
     from nilearn import plotting  # takes two seconds to import
@@ -236,7 +238,7 @@ def _mark(
     # Largest last, so that it is never hidden.
     for i in np.argsort(share, kind="stable"):
         if share[i] > 0 and np.isfinite(centroids[i]).all():
-            colour, marker, _ = DIRECTIONS[words[i]]
+            colour, marker, _ = DIRECTIONS[directions[i]]
             brain.add_markers(
                 [tuple(centroids[i])],
                 marker_color=colour,
@@ -248,8 +250,8 @@ def _mark(
             )
     handles = [
         Line2D([], [], ls="", marker=marker, color=colour, mec="black", mew=0.3, ms=5, label=label)
-        for word, (colour, marker, label) in DIRECTIONS.items()
-        if word in words
+        for direction, (colour, marker, label) in DIRECTIONS.items()
+        if direction in directions
     ]
     page.figure.legend(
         handles=handles, loc="lower center", ncols=3, bbox_to_anchor=(0.68, 0), handletextpad=0.2

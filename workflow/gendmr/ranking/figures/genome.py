@@ -124,12 +124,12 @@ def draw_genome(
         low, high = axes.get_xlim()
         across = np.linspace(low, high, DOTS)
         points = np.vstack([points, np.column_stack([across, np.full(DOTS, line)])])
-    lost = _draw_labels(axes, table[named], points, legend)
+    n_unlabelled = _draw_labels(axes, table[named], points, legend)
     notes = [
         *([f"not drawn: {_genes(unplaced)} without a place"] if unplaced else []),
         *([f"not drawn: {_genes(nulls)} constant under the null"] if nulls else []),
         *([f"not drawn: {_genes(lowest)} at the lowest z that there is"] if lowest else []),
-        *([f"no room for {lost} of the names"] if lost else []),
+        *([f"no room for {n_unlabelled} of the names"] if n_unlabelled else []),
     ]
     figure.text(0.01, 0.01, "; ".join(notes), size=style.SMALL)
     style.save(figure, path, crop=False)
@@ -174,9 +174,9 @@ def _chromosome(name: str) -> tuple[int, str]:
 def _draw_points(axes: Axes, table: pd.DataFrame, named: pd.Series, genome: Genome) -> None:
     order = {name: i for i, name in enumerate(genome.spans)}
     parity = table["chromosome"].map(order) % 2
-    rest = ~named
-    for odd, colour in enumerate((style.DARK, style.LIGHT)):
-        points = table[rest & (parity == odd)]
+    unnamed = ~named
+    for remainder, colour in enumerate((style.DARK, style.LIGHT)):
+        points = table[unnamed & (parity == remainder)]
         axes.scatter(points["x"], points["y"], s=5, color=colour, lw=0, zorder=2)
     first = table[named]
     for members in _blocks(first):
@@ -190,8 +190,12 @@ def _draw_points(axes: Axes, table: pd.DataFrame, named: pd.Series, genome: Geno
 
 def _blocks(table: pd.DataFrame) -> list[pd.DataFrame]:
     """Split by LD block, in the order of the table; a gene without a block stands alone."""
-    own = pd.Series(np.arange(len(table)), index=table.index).astype(str)
-    block = table["block"].where(table["block"].notna(), own) if "block" in table else own
+    single_block = pd.Series(np.arange(len(table)), index=table.index).astype(str)
+    block = (
+        table["block"].where(table["block"].notna(), single_block)
+        if "block" in table
+        else single_block
+    )
     return [members for _, members in table.groupby(block, sort=False)]
 
 
@@ -284,8 +288,8 @@ def _draw_labels(axes: Axes, named: pd.DataFrame, points: np.ndarray, legend: Le
     names, at = [], []
     for members in _blocks(named):
         listed = [style.short(name) for name in members["gene"]]
-        more = len(listed) - IN_LABEL
-        names.append(", ".join(listed[:IN_LABEL]) + (f" +{more}" if more > 0 else ""))
+        n_unnamed = len(listed) - IN_LABEL
+        names.append(", ".join(listed[:IN_LABEL]) + (f" +{n_unnamed}" if n_unnamed > 0 else ""))
         at.append(members[["x", "y"]].to_numpy()[int(members["y"].argmax())])
     texts = place_labels(
         axes,

@@ -39,43 +39,47 @@ def draw_edges(edges: pd.DataFrame, places: Mapping[str, np.ndarray], path: Path
     path : Path
         PNG to write, two columns wide; the SVG is written beside it.
     """
-    known = [name for name, place in places.items() if np.isfinite(place).all()]
-    number = {name: row for row, name in enumerate(known)}
+    located = [name for name, place in places.items() if np.isfinite(place).all()]
+    number = {name: row for row, name in enumerate(located)}
     first = edges[edges["rank"] <= EDGES]
-    first = first[first["first"].isin(known) & first["second"].isin(known)]
+    first = first[first["first"].isin(located) & first["second"].isin(located)]
     if first.empty:
         return style.text_figure(
             "The places of regions are not known: their edges are not drawn in the brain.", path
         )
     from nilearn import plotting  # takes two seconds to import
 
-    words = first["direction"].fillna("n/a").astype(str).tolist()
+    directions = first["direction"].fillna("n/a").astype(str).tolist()
     figure, _ = _page()
     brain = plotting.plot_glass_brain(
         None, display_mode="lyrz", figure=figure, axes=BRAIN, annotate=False
     )
     ends = set(first["first"]) | set(first["second"])
-    spots = np.array([places[name] for name in known])
+    spots = np.array([places[name] for name in located])
     strength = 1 - (first["rank"].to_numpy(dtype=np.float64) - 1) / EDGES
-    for word in dict.fromkeys(words):
-        own = np.zeros((len(known), len(known)))
-        rows = zip(first["first"], first["second"], strength, words, strict=True)
+    for direction in dict.fromkeys(directions):
+        adjacency = np.zeros((len(located), len(located)))
+        rows = zip(first["first"], first["second"], strength, directions, strict=True)
         for start, end, size, of_edge in rows:
-            if of_edge == word:
-                own[number[start], number[end]] = own[number[end], number[start]] = size
+            if of_edge == direction:
+                adjacency[number[start], number[end]] = adjacency[number[end], number[start]] = size
         brain.add_graph(
-            own,
+            adjacency,
             spots,
             node_color=style.DARK,
-            node_size=[6.0 if name in ends else 0.0 for name in known],
-            edge_cmap=_one_colour(LINES[word]),
+            node_size=[6.0 if name in ends else 0.0 for name in located],
+            edge_cmap=_one_colour(LINES[direction]),
             edge_vmin=0.0,
             edge_vmax=1.0,
             edge_kwargs={"linewidth": 1.0, "alpha": 0.7},
         )
     brain.annotate(size=style.SMALL)
     figure.suptitle(f"first {len(first)} of {len(edges)} edges", size=7.5)
-    _legend(figure, {word: LEGENDS[word] for word in LINES if word in words}, LINES)
+    _legend(
+        figure,
+        {direction: LEGENDS[direction] for direction in LINES if direction in directions},
+        LINES,
+    )
     style.save(figure, path, crop=False)
     return figure
 
@@ -102,9 +106,9 @@ def draw_voxels(voxels: pd.DataFrame, path: Path) -> Figure:
     at = np.rint((centres - start) / edge).astype(np.int64)
     shown = scored.head(max(round(PAINTED * len(scored)), 1))
     signed = np.zeros(len(voxels))
-    words = shown["direction"].fillna("n/a").astype(str)
+    directions = shown["direction"].fillna("n/a").astype(str)
     rows = voxels.index.get_indexer(shown.index)
-    signed[rows] = shown["score"].to_numpy() * words.map(SIGNS).fillna(1.0).to_numpy()
+    signed[rows] = shown["score"].to_numpy() * directions.map(SIGNS).fillna(1.0).to_numpy()
     image = np.zeros(at.max(axis=0) + 1, dtype=np.float32)
     image[tuple(at.T)] = signed
     affine = np.diag([*edge, 1.0])
@@ -127,7 +131,11 @@ def draw_voxels(voxels: pd.DataFrame, path: Path) -> Figure:
     )
     brain.annotate(size=style.SMALL)
     figure.suptitle(f"highest {len(shown)} of {len(voxels)} voxels", size=7.5)
-    _legend(figure, {word: VOXELS[word] for word in SIGNS if word in set(words)}, LINES)
+    _legend(
+        figure,
+        {direction: VOXELS[direction] for direction in SIGNS if direction in set(directions)},
+        LINES,
+    )
     style.save(figure, path, crop=False, vector=True)
     return figure
 
@@ -152,7 +160,7 @@ def _one_colour(colour: str) -> object:
 
 def _legend(figure: Figure, labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
     figure.legend(
-        handles=[Line2D([], [], color=colours[word], lw=2) for word in labels],
+        handles=[Line2D([], [], color=colours[direction], lw=2) for direction in labels],
         labels=list(labels.values()),
         loc="lower center",
         ncols=len(labels) or 1,

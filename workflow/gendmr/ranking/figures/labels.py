@@ -69,7 +69,7 @@ def place_labels(
     sizes = np.array([[box.width, box.height] for box in (t.get_window_extent() for t in written)])
     sizes += 2 * PAD * unit
     frame = np.array(axes.get_window_extent().extents)
-    taken = [artist.get_window_extent().extents for artist in avoid]
+    occupied = [artist.get_window_extent().extents for artist in avoid]
     anchors = axes.transData.transform(at)
     dots = axes.transData.transform(points) if len(points) else np.zeros((0, 2))
     marks = np.hstack([anchors - MARK_RADIUS * unit, anchors + MARK_RADIUS * unit])
@@ -77,7 +77,7 @@ def place_labels(
     placed: list[Text | None] = []
     for label, size, anchor in zip(written, sizes, anchors, strict=True):
         boxes = _candidates(frame, size, anchor, GAP * unit)
-        boxes = boxes[~_touch(boxes, np.array(taken).reshape(-1, 4)).any(axis=1)]
+        boxes = boxes[~_touch(boxes, np.array(occupied).reshape(-1, 4)).any(axis=1)]
         if not len(boxes):
             label.remove()
             placed.append(None)
@@ -87,10 +87,10 @@ def place_labels(
         cost = distance / unit + BELOW * (boxes[:, 3] < anchor[1])
         cost += COVERED * _inside(boxes, dots) + CROSSED * _inside(boxes, lines)
         cost += MARK * _touch(boxes, marks).sum(axis=1)
-        others = marks[~((anchor > marks[:, :2]) & (anchor < marks[:, 2:])).all(axis=1)]
-        best = _cheapest(np.round(cost, 6), anchor, near, np.vstack([*taken, others]))
+        other_marks = marks[~((anchor > marks[:, :2]) & (anchor < marks[:, 2:])).all(axis=1)]
+        best = _cheapest(np.round(cost, 6), anchor, near, np.vstack([*occupied, other_marks]))
         box = boxes[best]
-        taken.append(box)
+        occupied.append(box)
         label.set_position(
             axes.transData.inverted().transform((box[:2] + box[2:]) / 2)  # type: ignore[arg-type]
         )
@@ -102,18 +102,18 @@ def place_labels(
     return placed
 
 
-def _cheapest(cost: np.ndarray, anchor: np.ndarray, near: np.ndarray, taken: np.ndarray) -> int:
+def _cheapest(cost: np.ndarray, anchor: np.ndarray, near: np.ndarray, occupied: np.ndarray) -> int:
     """Return the cheapest place when the names across its line count too, the first of equals."""
     order = np.argsort(cost, kind="stable")
     best, least = int(order[0]), np.inf
     for start in range(0, len(order), FEW):
-        few = order[start : start + FEW]
+        batch = order[start : start + FEW]
         # What follows costs at least as much even if its line crosses nothing.
-        if least <= cost[few[0]]:
+        if least <= cost[batch[0]]:
             break
-        whole = cost[few] + CROSSED * _crossed(anchor, near[few], taken)
+        whole = cost[batch] + CROSSED * _crossed(anchor, near[batch], occupied)
         if whole.min() < least:
-            best, least = int(few[np.argmin(whole)]), float(whole.min())
+            best, least = int(batch[np.argmin(whole)]), float(whole.min())
     return best
 
 
@@ -127,19 +127,19 @@ def _candidates(frame: np.ndarray, size: np.ndarray, anchor: np.ndarray, gap: fl
         np.meshgrid(np.linspace(low[0], high[0], ACROSS), np.linspace(low[1], high[1], UP)), -1
     ).reshape(-1, 2)
     sides = np.array([(0, 1), (1, 0), (-1, 0), (1, 1), (-1, 1), (0, -1), (1, -1), (-1, -1)])
-    beside = anchor + sides * (half + gap)
-    centres = np.vstack([beside[((beside >= low) & (beside <= high)).all(axis=1)], grid])
+    adjacent = anchor + sides * (half + gap)
+    centres = np.vstack([adjacent[((adjacent >= low) & (adjacent <= high)).all(axis=1)], grid])
     return np.hstack([centres - half, centres + half])
 
 
-def _touch(boxes: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Return whether each box touches each that is taken, (boxes, taken)."""
-    one, other = boxes[:, None, :], taken[None, :, :]
+def _touch(boxes: np.ndarray, occupied: np.ndarray) -> np.ndarray:
+    """Return whether each box touches each that is occupied, (boxes, occupied)."""
+    first, second = boxes[:, None, :], occupied[None, :, :]
     return (
-        (one[..., 0] < other[..., 2])
-        & (other[..., 0] < one[..., 2])
-        & (one[..., 1] < other[..., 3])
-        & (other[..., 1] < one[..., 3])
+        (first[..., 0] < second[..., 2])
+        & (second[..., 0] < first[..., 2])
+        & (first[..., 1] < second[..., 3])
+        & (second[..., 1] < first[..., 3])
     )
 
 
@@ -165,10 +165,10 @@ def _along(anchor: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.asarray(anchor + (ends - anchor)[:, None, :] * ON_LINE[None, :, None])
 
 
-def _crossed(anchor: np.ndarray, ends: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Count the boxes that are taken and lie across the line from the point to each end."""
-    if not len(taken):
+def _crossed(anchor: np.ndarray, ends: np.ndarray, occupied: np.ndarray) -> np.ndarray:
+    """Count the boxes that are occupied and lie across the line from the point to each end."""
+    if not len(occupied):
         return np.zeros(len(ends))
     dots = _along(anchor, ends)[:, :, None, :]
-    hit: np.ndarray = np.all((dots > taken[:, :2]) & (dots < taken[:, 2:]), axis=-1)
-    return np.asarray(hit.any(axis=1).sum(axis=1))
+    crossed: np.ndarray = np.all((dots > occupied[:, :2]) & (dots < occupied[:, 2:]), axis=-1)
+    return np.asarray(crossed.any(axis=1).sum(axis=1))

@@ -123,31 +123,39 @@ def _draw_circle(axes: Axes, edges: pd.DataFrame) -> None:
     place = dict(zip(regions["region"], range(len(regions)), strict=True))
     networks = list(dict.fromkeys(regions["network"]))
     for order, name in enumerate(networks):
-        own = np.flatnonzero(number == order)
-        turn = np.linspace(angle[own[0]], angle[own[-1]], 40) if len(own) > 1 else angle[own]
-        rim = 1.05 * np.cos(turn), 1.05 * np.sin(turn)
+        members = np.flatnonzero(number == order)
+        arc = (
+            np.linspace(angle[members[0]], angle[members[-1]], 40)
+            if len(members) > 1
+            else angle[members]
+        )
+        rim = 1.05 * np.cos(arc), 1.05 * np.sin(arc)
         axes.plot(*rim, color=style.DARK, lw=3, solid_capstyle="butt")
-        middle = float(angle[own].mean())
+        middle = float(angle[members].mean())
         if len(networks) <= RINGS:
             _name(axes, style.short(str(name)), np.cos(middle), np.sin(middle))
     axes.scatter(spots[:, 0], spots[:, 1], s=3, color=style.LIGHT, lw=0, zorder=1)
     first = edges[edges["rank"] <= EDGES].sort_values("rank", ascending=False)
-    words = first["direction"].fillna("n/a").astype(str)
-    for (_, edge), word in zip(first.iterrows(), words, strict=True):
+    directions = first["direction"].fillna("n/a").astype(str)
+    for (_, edge), direction in zip(first.iterrows(), directions, strict=True):
         start, end = spots[place[edge["first"]]], spots[place[edge["second"]]]
         # Towards the centre, as in a connectogram: chords of neighbours stay apart from the rim.
         codes = [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3]
         curve = Curve([start, 0.25 * (start + end), end], codes)
         strength = 1 - (float(edge["rank"]) - 1) / EDGES
         width, shade = 0.4 + 1.2 * strength, 0.35 + 0.6 * strength
-        axes.add_patch(PathPatch(curve, fill=False, ec=LINES[word], lw=width, alpha=shade))
+        axes.add_patch(PathPatch(curve, fill=False, ec=LINES[direction], lw=width, alpha=shade))
     axes.set_aspect("equal")
     axes.set(xlim=(-1.8, 1.8), ylim=(-1.25, 1.25))
     axes.axis("off")
     axes.set_title(f"first {len(first)} of {len(edges)} edges; the first are the widest")
     axes.legend(
-        handles=[Line2D([], [], color=LINES[word], lw=1.5) for word in LINES if word in set(words)],
-        labels=[LEGENDS[word] for word in LINES if word in set(words)],
+        handles=[
+            Line2D([], [], color=LINES[direction], lw=1.5)
+            for direction in LINES
+            if direction in set(directions)
+        ],
+        labels=[LEGENDS[direction] for direction in LINES if direction in set(directions)],
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
     )

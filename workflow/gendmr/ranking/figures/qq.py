@@ -75,15 +75,15 @@ def quantiles(z: np.ndarray, null: np.ndarray) -> Quantiles:
     n = len(z)
     rank = np.arange(1, n + 1)
     expected = rank / (n + 1)
-    own = np.sort(leave_one_out(null), axis=1)
+    permuted_p = np.sort(leave_one_out(null), axis=1)
     return Quantiles(
         expected=expected,
         low=beta.ppf(BAND[0], rank, n + 1 - rank),
         high=beta.ppf(BAND[1], rank, n + 1 - rank),
         observed=np.sort(((null >= z).sum(axis=0) + 1) / (m + 1)),
-        pooled=np.quantile(own, expected) if n else expected,
-        permuted_low=np.quantile(own, BAND[0], axis=0),
-        permuted_high=np.quantile(own, BAND[1], axis=0),
+        pooled=np.quantile(permuted_p, expected) if n else expected,
+        permuted_low=np.quantile(permuted_p, BAND[0], axis=0),
+        permuted_high=np.quantile(permuted_p, BAND[1], axis=0),
         permutations=m,
     )
 

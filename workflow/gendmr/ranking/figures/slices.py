@@ -40,8 +40,8 @@ class PaintedVolume:
         self.edges = np.array([self._edges(inside, axis) for axis in range(3)])
 
     def _edges(self, inside: np.ndarray, axis: int) -> tuple[float, float]:
-        others = tuple({0, 1, 2} - {axis})
-        low, high = np.flatnonzero(inside.any(axis=others))[[0, -1]]
+        other_axes = tuple({0, 1, 2} - {axis})
+        low, high = np.flatnonzero(inside.any(axis=other_axes))[[0, -1]]
         half = self.step[axis] / 2
         place = self.first[axis] + self.step[axis] * np.array([low, high])
         return place[0] - half, place[1] + half
@@ -76,7 +76,7 @@ def cuts_through(centres: np.ndarray, order: Sequence[int], axis: int) -> list[f
     places: list[float] = []
     for i in order:
         place = float(centres[i, axis])
-        if np.isfinite(place) and all(abs(place - other) >= APART for other in places):
+        if np.isfinite(place) and all(abs(place - earlier) >= APART for earlier in places):
             places.append(place)
     return sorted(places[:CUTS])
 
@@ -90,12 +90,12 @@ def write_ranks(
 ) -> None:
     """Write the ranks of regions that a slice goes through, the strongest first."""
     across, x, y = plane
-    taken: list[np.ndarray] = []
+    labelled: list[np.ndarray] = []
     for i in order:
         at = centres[i, [x, y]]
         near = abs(centres[i, across] - place) <= REACH
-        if near and all(np.hypot(*(at - other)) >= SPACED for other in taken):
-            taken.append(at)
+        if near and all(np.hypot(*(at - earlier)) >= SPACED for earlier in labelled):
+            labelled.append(at)
             # Outwards, so that it hides no small region.
             outwards = BESIDE if at[0] >= 0 else -BESIDE
             axes.text(

@@ -97,10 +97,12 @@ def kinds_of(table: pd.DataFrame) -> list[str]:
 
 def region_names(table: pd.DataFrame) -> list[str]:
     """Return region names with the hemisphere where the name does not tell it apart."""
-    twice = table["region"].duplicated(keep=False)
+    duplicates = table["region"].duplicated(keep=False)
     return [
-        f"{style.short(name)} {side}" if again else style.short(name)
-        for name, side, again in zip(table["region"], table["hemisphere"], twice, strict=True)
+        f"{style.short(name)} {side}" if duplicated else style.short(name)
+        for name, side, duplicated in zip(
+            table["region"], table["hemisphere"], duplicates, strict=True
+        )
     ]
 
 
@@ -114,13 +116,13 @@ def _draw(axes: Axes, panel: TablePanel, rows: int) -> None:
     for kind, mark in MARKS.items():
         of_kind = kinds == kind
         axes.scatter(table["rank_median"][of_kind], at[of_kind], zorder=3, clip_on=False, **mark)
-    beside: dict[str, Any] = {
+    text_options: dict[str, Any] = {
         "xycoords": axes.get_yaxis_transform(), "xytext": (28, 0), "textcoords": "offset points",
         "ha": "right", "va": "center_baseline", "size": style.SMALL,
     }  # fmt: skip
     for row, share in enumerate(table["stability"]):
-        axes.annotate(f"{100 * share:.0f} %", (1, row), **beside)
-    axes.annotate(f"in first {panel.k}", (1, -1.1), **beside)
+        axes.annotate(f"{100 * share:.0f} %", (1, row), **text_options)
+    axes.annotate(f"in first {panel.k}", (1, -1.1), **text_options)
     names = (
         region_names(table) if panel.name == "region" else list(map(style.short, table[panel.name]))
     )

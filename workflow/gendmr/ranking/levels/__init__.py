@@ -20,8 +20,10 @@ OWN = ("base", "generic")  # modules of this package that are no modality's
 
 def module_of(modality: str) -> str:
     """Return the module of a modality's level, below `gendmr`: its own, or the generic one."""
-    own = modality not in OWN and importlib.util.find_spec(f"{__name__}.{modality}") is not None
-    return f"ranking.levels.{modality if own else 'generic'}"
+    has_module = (
+        modality not in OWN and importlib.util.find_spec(f"{__name__}.{modality}") is not None
+    )
+    return f"ranking.levels.{modality if has_module else 'generic'}"
 
 
 def level_of(modality: str) -> type[Level]:

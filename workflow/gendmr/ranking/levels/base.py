@@ -43,7 +43,7 @@ class CohortFile:
         self.modality = modality_of(name)
         self.path = cohort / f"{name}.nc"
         self.people: pd.Index = pd.Index(_people(self.path))
-        self.everybody = np.arange(len(self.people))
+        self.all_people = np.arange(len(self.people))
         self._reader = ArrayReader(
             self.path,
             self.modality,
@@ -64,7 +64,7 @@ class CohortFile:
 
     def array(self, variable: str, columns: np.ndarray | None = None) -> np.ndarray:
         """Return a variable of all people, (person, column) or (person,)."""
-        return self._reader.array(variable, self.everybody, columns)
+        return self._reader.array(variable, self.all_people, columns)
 
 
 class Level(Protocol):

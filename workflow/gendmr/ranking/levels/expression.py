@@ -19,11 +19,11 @@ class ExpressionLevel(InstanceLevel):
         """Return places and families of genes, and mean and SD of their values."""
         levels = self.file.array(self.file.modality.main).astype(np.float64)
         levels = np.where(np.isfinite(levels), levels, np.nan)
-        known = np.isfinite(levels).sum(axis=0)
+        count = np.isfinite(levels).sum(axis=0)
         total = np.nansum(levels, axis=0)
-        mean = np.divide(total, known, out=np.full(len(known), np.nan), where=known > 0)
+        mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
         squares = np.nansum((levels - mean) ** 2, axis=0)
-        sd = np.sqrt(np.divide(squares, known - 1, out=np.zeros(len(known)), where=known > 1))
+        sd = np.sqrt(np.divide(squares, count - 1, out=np.zeros(len(count)), where=count > 1))
         return super().coordinates().assign(mean=mean.round(6), sd=sd.round(6))
 
 

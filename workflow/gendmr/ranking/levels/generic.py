@@ -75,9 +75,9 @@ class InstanceLevel:
 
     def coordinates(self) -> pd.DataFrame:
         """Return what stands beside the name, one row an instance; no column of the ranking."""
-        others: pd.DataFrame = self.file.instances.drop(columns=self.key)
-        taken = {name: f"{self.key}_{name}" for name in others if name in RANKED}
-        return others.rename(columns=taken)
+        instances: pd.DataFrame = self.file.instances.drop(columns=self.key)
+        renamed = {name: f"{self.key}_{name}" for name in instances if name in RANKED}
+        return instances.rename(columns=renamed)
 
     @property
     def averages_instances(self) -> bool:
@@ -95,8 +95,8 @@ class InstanceLevel:
 
     def tables(self, folds: FoldScores | None, null: NullScores) -> dict[str, RankedTable]:
         """Return the one table."""
-        beside = self.coordinates()
-        columns = (self.key, *beside.columns, *RANKED)
+        coordinates = self.coordinates()
+        columns = (self.key, *coordinates.columns, *RANKED)
         if folds is None:
             return {
                 self.table: empty_table(
@@ -107,7 +107,7 @@ class InstanceLevel:
         table = pd.DataFrame(
             {
                 self.key: self.names[folds.columns],
-                **{str(name): beside[name].to_numpy()[folds.columns] for name in beside},
+                **{str(name): coordinates[name].to_numpy()[folds.columns] for name in coordinates},
                 "score": folds.scores.mean(axis=0),
                 "direction": [WORDS[int(sign)] for sign in np.sign(folds.direction)],
                 **scores.stability(folds.scores, top_k, folds.repeat),

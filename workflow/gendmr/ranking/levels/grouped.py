@@ -61,8 +61,8 @@ class GroupedLevel(InstanceLevel):
 
     def aggregate(self, by_instance: np.ndarray) -> dict[str, np.ndarray]:
         """Return the scores of instances and of groups."""
-        own = super().aggregate(by_instance)
-        return own | {self.groups_table: own[self.table].astype(np.float64) @ self.share}
+        by_table = super().aggregate(by_instance)
+        return by_table | {self.groups_table: by_table[self.table].astype(np.float64) @ self.share}
 
     def tables(self, folds: FoldScores | None, null: NullScores) -> dict[str, RankedTable]:
         """Return the tables of instances and of groups."""

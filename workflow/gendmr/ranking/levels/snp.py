@@ -157,9 +157,9 @@ class SnpLevel:
             int(1000 * self.options.block_window_kb),
         )
         in_block: dict[str, set[int]] = {}
-        for name, own in members.items():
-            in_block.setdefault(self.blocks[name], set()).update(own)
-        in_blocks = {name: sorted(own) for name, own in in_block.items()}
+        for name, gene_columns in members.items():
+            in_block.setdefault(self.blocks[name], set()).update(gene_columns)
+        in_blocks = {name: sorted(block_columns) for name, block_columns in in_block.items()}
         for name, groups in (("genes", members), ("blocks", in_blocks)):
             self.groups[name] = Groups(groups, self.dosages.of, read, self.options)
         return {"genes": self.options.top_k}
@@ -297,9 +297,9 @@ class SnpLevel:
         table = table.iloc[order_by_score(table, "snp")].reset_index(drop=True)
         table["rank"] = np.arange(1, len(table) + 1)
         rows = table[list(SNP_COLUMNS)]
-        nothing = np.zeros((0, len(rows)))
+        no_scores = np.zeros((0, len(rows)))
         no_list = np.zeros((0, 0, len(rows)), dtype=bool)
-        return RankedTable("snp", rows, nothing, nothing, None, 0, no_list, joint=False)
+        return RankedTable("snp", rows, no_scores, no_scores, None, 0, no_list, joint=False)
 
 
 def members_of(genes: Sequence[str]) -> dict[str, list[int]]:

@@ -59,8 +59,8 @@ class Dominance:
         present = np.isfinite(shares)
         count = present.sum(axis=0)
         total = np.where(present, shares, 0.0).sum(axis=0)
-        enough = 2 * count >= max(1, int(present.any(axis=1).sum()))
-        return np.where(enough & (count > 0), total / np.maximum(count, 1), np.nan)
+        sufficient = 2 * count >= max(1, int(present.any(axis=1).sum()))
+        return np.where(sufficient & (count > 0), total / np.maximum(count, 1), np.nan)
 
 
 def read_dominance(results: Path, name: str, folds: Sequence[tuple[int, int]]) -> Dominance | None:

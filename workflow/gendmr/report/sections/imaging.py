@@ -26,7 +26,7 @@ def registration(path: Path) -> Registration | None:
     if "status" not in table:
         table["status"] = "measured"
     n_people = len(table)
-    out = table[table["status"] != "measured"]
+    left_out = table[table["status"] != "measured"]
     # Flagged scans keep overlap and picture, because readers judge a removal by them.
     table = table[(table["status"] == "measured") | table["outlier"]]
     dice = table["dice"].dropna()
@@ -41,23 +41,23 @@ def registration(path: Path) -> Registration | None:
         dice_max=finite(dice.max()) if len(dice) else None,
         n_outliers=len(flagged),
         outliers=[
-            {"participant_id": str(who), "dice": finite(value), "reason": str(reason)}
-            for who, value, reason in zip(
+            {"participant_id": str(participant), "dice": finite(value), "reason": str(reason)}
+            for participant, value, reason in zip(
                 flagged["participant_id"], flagged["dice"], reasons, strict=True
             )
         ][:LISTED],
-        n_left_out=len(out),
+        n_left_out=len(left_out),
         n_people=n_people,
-        n_flagged_or_lost=len({*flagged["participant_id"], *out["participant_id"]}),
+        n_flagged_or_lost=len({*flagged["participant_id"], *left_out["participant_id"]}),
         left_out=[
-            {"participant_id": str(who), "status": str(status), "reason": str(reason)}
-            for who, status, reason in zip(
-                out["participant_id"], out["status"], out["reason"], strict=True
+            {"participant_id": str(participant), "status": str(status), "reason": str(reason)}
+            for participant, status, reason in zip(
+                left_out["participant_id"], left_out["status"], left_out["reason"], strict=True
             )
         ][:LISTED],
         pictured=[
-            str(who)
-            for who in table.sort_values(
+            str(participant)
+            for participant in table.sort_values(
                 ["outlier", "dice"], ascending=[False, True], kind="stable"
             )["participant_id"][:PICTURED]
         ],
@@ -68,12 +68,12 @@ def registration_alarm(registration: Registration | None) -> list[str]:
     """Return what stands above all else: half of the people are flagged or have no regions."""
     if not registration:
         return []
-    everybody, bad = registration.n_people, registration.n_flagged_or_lost
-    if bad < HALF * everybody:
+    everybody, n_unusable = registration.n_people, registration.n_flagged_or_lost
+    if n_unusable < HALF * everybody:
         return []
     return [
-        f"{bad} of {everybody} people have an image or measurements that are flagged or not used:"
-        " do not believe the regions before the cause is known. It is in how all of them were"
+        f"{n_unusable} of {everybody} people have an image or measurements that are flagged or not"
+        " used: do not believe the regions before the cause is known. It is in how all of them were"
         " measured (what `imaging.brain` says of them, the atlas, the units), rarely in the people."
     ]
 
@@ -82,24 +82,24 @@ def registration_warnings(registration: Registration | None) -> list[str]:
     """Return warnings where many scans are flagged or not used."""
     if not registration:
         return []
-    said = []
-    n, out = registration.n, registration.n_left_out
-    if out > MANY * (n + out):
-        said.append(
-            f"{out} of {n + out} people have an image or measurements that are not used: when so"
-            " many scans fail, the cause is rarely the single scan. The reasons are in"
-            " imaging/quality.tsv."
+    sentences = []
+    n, n_left_out = registration.n, registration.n_left_out
+    if n_left_out > MANY * (n + n_left_out):
+        sentences.append(
+            f"{n_left_out} of {n + n_left_out} people have an image or measurements that are not"
+            " used: when so many scans fail, the cause is rarely the single scan. The reasons are"
+            " in imaging/quality.tsv."
         )
     if registration.n_outliers <= MANY * n:
-        return said
+        return sentences
     if registration.dice_median is None:
         return [
-            *said,
+            *sentences,
             f"{registration.n_outliers} of {n} people are flagged as outliers by"
             " their region measurements: look at imaging/quality.tsv before using the regions.",
         ]
     return [
-        *said,
+        *sentences,
         f"{registration.n_outliers} of {n} registrations are flagged as"
         " outliers: look at their pictures before using the regions.",
     ]

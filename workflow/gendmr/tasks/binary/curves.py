@@ -112,11 +112,11 @@ def roc(rows: pd.DataFrame, method: str) -> MeanRoc | None:
         weights[:, stratum.index] = random.multinomial(size, np.full(size, 1 / size), BOOTSTRAPS)
     total, folds = np.zeros((BOOTSTRAPS, len(GRID))), np.zeros((BOOTSTRAPS, 1))
     for part, score, truth in _folds(rows):
-        drawn = weights[:, person[part["participant_id"]].to_numpy()]
+        fold_weights = weights[:, person[part["participant_id"]].to_numpy()]
         # A fold of a later repeat may draw no case or no control.
-        both = (drawn @ truth > 0) & (drawn @ (1 - truth) > 0)
-        total[both] += _curves(score, truth, drawn[both])
-        folds[both] += 1
+        has_both_classes = (fold_weights @ truth > 0) & (fold_weights @ (1 - truth) > 0)
+        total[has_both_classes] += _curves(score, truth, fold_weights[has_both_classes])
+        folds[has_both_classes] += 1
     tail = 100 * (1 - LEVEL) / 2
     curves = total / np.maximum(folds, 1)
     low, high = np.percentile(curves, [tail, 100 - tail], axis=0)
@@ -145,13 +145,13 @@ def _curves(score: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.nda
     # A threshold lies between different scores only: ties move together.
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
     ordered = weights[:, order]
-    hits = np.cumsum(ordered * truth[order], axis=1)[:, last]
+    true = np.cumsum(ordered * truth[order], axis=1)[:, last]
     false = np.cumsum(ordered * (1 - truth[order]), axis=1)[:, last]
     zero = np.zeros(1)
     return np.array(
         [
             np.interp(GRID, np.append(zero, f / f[-1]), np.append(zero, t / t[-1]))
-            for t, f in zip(hits, false, strict=True)
+            for t, f in zip(true, false, strict=True)
         ]
     ).reshape(-1, len(GRID))
 

@@ -11,8 +11,8 @@ from gendmr.tasks.base import Metric, Task
 
 def _counts(rows: pd.DataFrame) -> tuple[int, int, int, int]:
     """Return true negatives, false positives, false negatives, true positives."""
-    truth, called = rows["observed"].to_numpy(int), rows["predicted"].to_numpy(int)
-    table = confusion(truth, called, 2)
+    truth, predicted = rows["observed"].to_numpy(int), rows["predicted"].to_numpy(int)
+    table = confusion(truth, predicted, 2)
     return int(table[0, 0]), int(table[0, 1]), int(table[1, 0]), int(table[1, 1])
 
 
@@ -32,8 +32,8 @@ def average_precision(rows: pd.DataFrame) -> float:
 
 def sensitivity(rows: pd.DataFrame) -> float:
     """Return the share of cases called cases."""
-    _, _, missed, hit = _counts(rows)
-    return _share(hit, missed + hit)
+    _, _, false_negatives, true_positives = _counts(rows)
+    return _share(true_positives, false_negatives + true_positives)
 
 
 def specificity(rows: pd.DataFrame) -> float:
@@ -49,14 +49,14 @@ def balanced_accuracy(rows: pd.DataFrame) -> float:
 
 def accuracy(rows: pd.DataFrame) -> float:
     """Return the share of people called what they are."""
-    right, _, _, hit = _counts(rows)
-    return _share(right + hit, len(rows))
+    true_negatives, _, _, true_positives = _counts(rows)
+    return _share(true_negatives + true_positives, len(rows))
 
 
 def f1(rows: pd.DataFrame) -> float:
     """Return the harmonic mean of precision and sensitivity."""
-    _, wrong, missed, hit = _counts(rows)
-    return _share(2 * hit, 2 * hit + missed + wrong)
+    _, false_positives, false_negatives, true_positives = _counts(rows)
+    return _share(2 * true_positives, 2 * true_positives + false_negatives + false_positives)
 
 
 def brier(rows: pd.DataFrame) -> float:

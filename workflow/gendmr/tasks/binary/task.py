@@ -86,10 +86,11 @@ class BinaryTask(Judged):
         side_of = {label: side for side, labels in sides.items() for label in labels}
         labels = table[self.section.column]
         missing = blank(labels)
-        for side, wanted in sides.items():
-            if not labels.isin(wanted).any():
+        for side, side_labels in sides.items():
+            if not labels.isin(side_labels).any():
                 raise OutcomeError(
-                    f"{where}: nobody's {self.section.column} is {' or '.join(map(repr, wanted))}"
+                    f"{where}: nobody's {self.section.column} is"
+                    f" {' or '.join(map(repr, side_labels))}"
                     f" ({side}); found: {counted(labels[~missing])}",
                     cause="labels are spelt otherwise; letter case counts",
                     next_step=f"set cohort.outcomes.{self.name}.{side} to the labels of your"
@@ -200,8 +201,8 @@ class BinaryTask(Judged):
         train_outcome: CaseStatus,
     ) -> Mapping[str, Any]:
         """Return the threshold of the best balanced accuracy of the inner validation."""
-        known = outcome.known
-        threshold = best_threshold(outcome.case[known], sigmoid(output[known, 0]))
+        has_outcome = outcome.known
+        threshold = best_threshold(outcome.case[has_outcome], sigmoid(output[has_outcome, 0]))
         return {"threshold": threshold}
 
     def predictions(

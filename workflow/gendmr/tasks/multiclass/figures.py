@@ -73,7 +73,7 @@ def draw_roc(
     reference = next(iter(predictions))
     colours = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY)
     lines = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)))
-    looks: list[dict[str, Any]] = [
+    line_styles: list[dict[str, Any]] = [
         {"color": colours[k % len(colours)], "ls": lines[k // len(colours) % len(lines)]}
         for k in range(len(classes))
     ]
@@ -81,21 +81,21 @@ def draw_roc(
     for axes, (method, rows) in zip(panels, methods.items(), strict=True):
         drawing.unit_square(axes)
         axes.plot([0, 1], [0, 1], color="black", lw=0.5, ls=":")
-        for name, look in zip(classes, looks, strict=True):
-            one = rows[["repeat", "fold"]].assign(
+        for name, line_style in zip(classes, line_styles, strict=True):
+            class_rows = rows[["repeat", "fold"]].assign(
                 observed=(rows["observed"] == name).astype(int), score=rows[probability_of(name)]
             )
-            curve = mean_roc(one)
+            curve = mean_roc(class_rows)
             if curve is not None:
-                axes.plot(GRID, curve, lw=1.1, **look)
+                axes.plot(GRID, curve, lw=1.1, **line_style)
         areas = [macro_auc(part, classes) for _, part in rows.groupby(["repeat", "fold"])]
         finite = [area for area in areas if np.isfinite(area)]
         text = f"macro AUC {np.mean(finite):.2f}" if finite else "macro AUC n/a"
         axes.text(0.97, 0.04, text, ha="right", va="bottom")
         drawing.title(axes, method, method == reference)
     handles = [
-        Line2D([], [], lw=1.1, label=style.short(name), **look)
-        for name, look in zip(classes, looks, strict=True)
+        Line2D([], [], lw=1.1, label=style.short(name), **line_style)
+        for name, line_style in zip(classes, line_styles, strict=True)
     ]
     left_out = len(predictions) - len(methods)
     drawing.finish(figure, "others called this class", "class found", handles, left_out)

@@ -88,11 +88,11 @@ def _read(
     """Return what each value means, None where it means nothing."""
     texts = table[column].str.strip()
     values = [meanings.get(text.lower()) for text in texts]
-    known = ~blank(texts)
+    filled = ~blank(texts)
     if not any(value is not None for value in values):
         raise OutcomeError(
             f"{where}: no value of column {column} is {expected}; it has"
-            f" {first_few(sorted(set(texts[known])))}",
+            f" {first_few(sorted(set(texts[filled])))}",
             cause="another column, or another spelling",
             next_step="name the right column in the rule glioma, or write the values so",
         )

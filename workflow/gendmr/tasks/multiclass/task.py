@@ -70,19 +70,21 @@ class MulticlassTask(Judged):
     def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Return the class of each person; labels of no class are a reason."""
         class_of = {name: name for name in self.classes}
-        class_of |= {one: name for name, labels in self.section.pooled.items() for one in labels}
+        class_of |= {
+            label: name for name, labels in self.section.pooled.items() for label in labels
+        }
         rule = self.section.glioma
         column = self.section.column or "diagnosis by the rule glioma"
         if rule is not None:
-            labels, cannot = glioma_classes(table, rule, where)
+            labels, rule_reason = glioma_classes(table, rule, where)
         else:
-            labels, cannot = table[column], pd.Series("", index=table.index, dtype=object)
+            labels, rule_reason = table[column], pd.Series("", index=table.index, dtype=object)
         missing = blank(labels)
         unknown = ~missing & ~labels.isin(list(class_of))
-        different = labels[~missing].nunique()
-        if different > MANY and int(unknown.sum()) > int((~missing).sum()) / 2:
+        n_labels = labels[~missing].nunique()
+        if n_labels > MANY and int(unknown.sum()) > int((~missing).sum()) / 2:
             raise OutcomeError(
-                f"{where}: column {column} has {different} different labels, and most people have"
+                f"{where}: column {column} has {n_labels} different labels, and most people have"
                 f" none of the configured classes; found: {counted(labels[~missing])}",
                 cause="a measurement, a date or an identifier",
                 next_step=f"set cohort.outcomes.{self.name}.column to the column of the classes, or"
@@ -100,7 +102,7 @@ class MulticlassTask(Judged):
             )
         reason = pd.Series("", index=table.index, dtype=object)
         reason[missing] = f"no {self.name}"
-        reason = reason.mask(missing & (cannot != ""), f"no {self.name}: " + cannot)
+        reason = reason.mask(missing & (rule_reason != ""), f"no {self.name}: " + rule_reason)
         for label in sorted(labels[unknown].unique()):
             hint = same_but_case(label, class_of)
             reason[labels == label] = f"{self.name} {label!r} is none of the classes{hint}"
@@ -127,7 +129,9 @@ class MulticlassTask(Judged):
         names = outcome.strata()
         for name in PARTS:
             inside = (part == name) & outcome.known
-            lacking = [one for one in self.classes if one not in set(names[inside])]
+            lacking = [
+                class_name for class_name in self.classes if class_name not in set(names[inside])
+            ]
             if lacking:
                 raise FoldError(
                     f"{where}: nobody of {first_few(lacking)} among its {int(inside.sum())} {name}"
@@ -141,8 +145,8 @@ class MulticlassTask(Judged):
         """Refuse a cohort with fewer groups of a class than folds."""
         for number, name in enumerate(self.classes):
             inside = outcome.label == number
-            whom = f"people with {self.name} {name}"
-            fault = check_minimum(len(set(groups[inside])), int(inside.sum()), whom, folds)
+            description = f"people with {self.name} {name}"
+            fault = check_minimum(len(set(groups[inside])), int(inside.sum()), description, folds)
             if fault:
                 raise FoldError(fault[0], cause=fault[1], next_step=fault[2])
 
@@ -177,14 +181,14 @@ class MulticlassTask(Judged):
         self, output: torch.Tensor, target: Mapping[str, torch.Tensor], weight: torch.Tensor
     ) -> torch.Tensor:
         """Return the cross-entropy of each person."""
-        own = output.gather(1, target["label"][:, None])[:, 0]
-        return output.logsumexp(dim=1) - own
+        class_logit = output.gather(1, target["label"][:, None])[:, 0]
+        return output.logsumexp(dim=1) - class_logit
 
     def losses(self, output: np.ndarray, outcome: ClassLabels) -> np.ndarray:
         """Return the cross-entropy of each person."""
         logits = output.astype(np.float64)
-        own = logits[np.arange(len(logits)), np.maximum(outcome.label, 0)]
-        return np.asarray(np.logaddexp.reduce(logits, axis=1) - own)
+        class_logit = logits[np.arange(len(logits)), np.maximum(outcome.label, 0)]
+        return np.asarray(np.logaddexp.reduce(logits, axis=1) - class_logit)
 
     def calibrate(
         self,
@@ -274,10 +278,10 @@ class MulticlassTask(Judged):
     def interval(self, rows: pd.DataFrame, random: np.random.Generator) -> tuple[float, float]:
         """Return the bootstrap interval of the macro AUC; each class is drawn apart."""
         observed = rows["observed"].to_numpy(dtype=str)
-        drawn = resample_counts(random, observed)
+        counts = resample_counts(random, observed)
         scores = probabilities(rows, self.classes)
         present = [k for k, name in enumerate(self.classes) if 0 < (observed == name).mean() < 1]
         if len(present) < 2:
             return np.nan, np.nan
-        areas = [resampled_auc(observed == self.classes[k], scores[:, k], drawn) for k in present]
+        areas = [resampled_auc(observed == self.classes[k], scores[:, k], counts) for k in present]
         return percentile_interval(np.mean(areas, axis=0))

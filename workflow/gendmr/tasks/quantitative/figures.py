@@ -39,9 +39,9 @@ def draw_scatter(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis: s
     if not people:
         return style.text_figure("Nobody is held out: nothing is predicted.", path)
     reference = next(iter(predictions))
-    every = np.concatenate([np.concatenate(arrays(table)) for table in people.values()])
-    margin = 0.04 * max(np.ptp(every), 1e-9)
-    limits = (every.min() - margin, every.max() + margin)
+    pooled = np.concatenate([np.concatenate(arrays(table)) for table in people.values()])
+    margin = 0.04 * max(np.ptp(pooled), 1e-9)
+    limits = (pooled.min() - margin, pooled.max() + margin)
     figure, panels = drawing.panels(len(people))
     for axes, (method, table) in zip(panels, people.items(), strict=True):
         observed, predicted = arrays(table)
@@ -85,10 +85,10 @@ def draw_agreement(predictions: Mapping[str, pd.DataFrame], path: Path, *, axis:
         difference = predicted - observed
         _dots(axes, (predicted + observed) / 2, difference, style.BLUE)
         bias = difference.mean()
-        reach = 1.96 * difference.std(ddof=1) if len(difference) > 1 else np.nan
+        half_width = 1.96 * difference.std(ddof=1) if len(difference) > 1 else np.nan
         axes.axhline(0, color="black", lw=0.5, ls=":")
         axes.axhline(bias, color=style.ORANGE, lw=1.2)
-        for bound in (bias - reach, bias + reach):
+        for bound in (bias - half_width, bias + half_width):
             axes.axhline(bound, color=style.ORANGE, **drawing.DASHED)
         for direction in ("x", "y"):
             axes.locator_params(axis=direction, nbins=4)

@@ -81,11 +81,11 @@ class QuantitativeTask(Judged):
         """Return the measurement; what is no number is a reason."""
         column = self.section.column
         values, reason = users_numbers(table[column], where, column)
-        known = values[reason == ""]
-        if known.nunique() < 2:
+        valid = values[reason == ""]
+        if valid.nunique() < 2:
             raise OutcomeError(
-                f"{where}: column {column}: {len(known)} people have a value, and"
-                f" {'all the same' if len(known) else 'nobody has one'}",
+                f"{where}: column {column}: {len(valid)} people have a value, and"
+                f" {'all the same' if len(valid) else 'nobody has one'}",
                 cause="another column is meant, or an export that was filled with one value",
                 next_step=f"set cohort.outcomes.{self.name}.column to the measurement",
             )
@@ -122,8 +122,8 @@ class QuantitativeTask(Judged):
     def check_groups(self, outcome: Measurements, groups: np.ndarray, folds: int) -> None:
         """Refuse a cohort with fewer independent groups than folds."""
         inside = outcome.known
-        whom = f"people with a value of {self.name}"
-        fault = check_minimum(len(set(groups[inside])), int(inside.sum()), whom, folds)
+        description = f"people with a value of {self.name}"
+        fault = check_minimum(len(set(groups[inside])), int(inside.sum()), description, folds)
         if fault:
             raise FoldError(fault[0], cause=fault[1], next_step=fault[2])
 

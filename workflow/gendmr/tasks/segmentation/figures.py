@@ -45,15 +45,15 @@ def draw_dice(predictions: Mapping[str, pd.DataFrame], path: Path, context: Figu
     )
     colours = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
     for number, table in enumerate(people.values()):
-        look = {"color": colours[number], "marker": MARKS[number], "ls": "none", "mew": 0}
+        marker_style = {"color": colours[number], "marker": MARKS[number], "ls": "none", "mew": 0}
         lesions = table[table["voxels"] > 0]
-        panels[0, 0].plot(lesions["voxels"], lesions["dice"], ms=3, alpha=0.7, **look)
+        panels[0, 0].plot(lesions["voxels"], lesions["dice"], ms=3, alpha=0.7, **marker_style)
         for place, level in enumerate(levels):
-            who = table.index.isin(context.labels.index[context.labels[covariate] == level])
-            dice = table.loc[who, "dice"]
+            in_level = table.index.isin(context.labels.index[context.labels[covariate] == level])
+            dice = table.loc[in_level, "dice"]
             at = place + 0.15 * (number - (len(people) - 1) / 2)
-            panels[0, 1].plot([at] * len(dice), dice, ms=2, alpha=0.4, **look)
-            panels[0, 1].plot(at, dice.mean(), ms=5, **look)
+            panels[0, 1].plot([at] * len(dice), dice, ms=2, alpha=0.4, **marker_style)
+            panels[0, 1].plot(at, dice.mean(), ms=5, **marker_style)
     panels[0, 0].set(xscale="log", ylim=(-0.03, 1.03), xlabel="size of the lesion, voxels")
     panels[0, 0].set_ylabel("Dice of the volume")
     panels[0, 0].xaxis.set_major_formatter("{x:g}")
@@ -103,31 +103,31 @@ def draw_masks(predictions: Mapping[str, pd.DataFrame], path: Path, context: Fig
         return style.text_figure("Nobody is held out: no mask is predicted.", path)
     dice = _people(next(iter(shown.values())))["dice"].sort_values(kind="stable")
     order = dict.fromkeys([len(dice) - 1, len(dice) // 2, 0])
-    chosen = {
-        str(dice.index[place]): words
-        for place, words in zip(order, ("best", "median", "worst"), strict=False)
+    ranks = {
+        str(dice.index[place]): rank
+        for place, rank in zip(order, ("best", "median", "worst"), strict=False)
     }
     side = style.PAGE / 4
     figure, panels = style.canvas(
         len(shown),
-        len(chosen),
-        size=(side * len(chosen), side * len(shown) + 14 * style.MM),
+        len(ranks),
+        size=(side * len(ranks), side * len(shown) + 14 * style.MM),
         squeeze=False,
         layout="constrained",
     )
     for row, (name, rows) in enumerate(shown.items()):
-        for column, (participant, words) in enumerate(chosen.items()):
+        for column, (participant, rank) in enumerate(ranks.items()):
             axes = panels[row, column]
             axes.set(xticks=[], yticks=[])
-            mine = rows[rows["participant_id"] == participant]
-            if mine.empty:
+            person_rows = rows[rows["participant_id"] == participant]
+            if person_rows.empty:
                 axes.text(0.5, 0.5, "not held out", ha="center", transform=axes.transAxes)
                 continue
-            place = f"repeat-{mine['repeat'].iloc[0]}/fold-{mine['fold'].iloc[0]}"
+            place = f"repeat-{person_rows['repeat'].iloc[0]}/fold-{person_rows['fold'].iloc[0]}"
             _overlay(axes, read_mask(context.folders[name] / place / MASKS, participant))
-            axes.set_xlabel(f"Dice {mine['dice'].iloc[0]:.2f}", labelpad=2)
+            axes.set_xlabel(f"Dice {person_rows['dice'].iloc[0]:.2f}", labelpad=2)
             if row == 0:
-                axes.set_title(f"{words}\n{style.short(participant)}")
+                axes.set_title(f"{rank}\n{style.short(participant)}")
             if column == 0:
                 axes.set_ylabel(style.short(name))
     handles = [
@@ -139,17 +139,19 @@ def draw_masks(predictions: Mapping[str, pd.DataFrame], path: Path, context: Fig
     return figure
 
 
-def _overlay(axes: Any, one: PredictedMask) -> None:
+def _overlay(axes: Any, prediction: PredictedMask) -> None:
     """Draw the slice with most lesion in the channel in which the lesion stands out most."""
     from gendmr import style
 
-    truth, predicted = one.truth[one.place], one.predicted[one.place]
+    truth, predicted = prediction.truth[prediction.place], prediction.predicted[prediction.place]
     rows, columns = truth.shape
-    inside = resize(truth | predicted, *one.picture.shape[1:]) > LESION  # (row, column)
-    contrast = one.picture.std(axis=(1, 2))
+    inside = resize(truth | predicted, *prediction.picture.shape[1:]) > LESION  # (row, column)
+    contrast = prediction.picture.std(axis=(1, 2))
     if inside.any() and not inside.all():
-        contrast = np.abs(one.picture[:, inside].mean(1) - one.picture[:, ~inside].mean(1))
-    channel = one.picture[int(contrast.argmax())]
+        contrast = np.abs(
+            prediction.picture[:, inside].mean(1) - prediction.picture[:, ~inside].mean(1)
+        )
+    channel = prediction.picture[int(contrast.argmax())]
     axes.imshow(
         channel,
         cmap="gray",
@@ -163,7 +165,7 @@ def _overlay(axes: Any, one: PredictedMask) -> None:
             axes.contour(
                 mask.astype(np.float64), [0.5], colors=[colour], linewidths=1, linestyles=line
             )
-    if np.isfinite(one.affine).all():
+    if np.isfinite(prediction.affine).all():
         # Rows of NIfTI run from posterior to anterior; pictures show anterior on top.
         axes.invert_yaxis()
 

@@ -25,12 +25,12 @@ def compare(predicted: np.ndarray, truth: np.ndarray, voxel_size: np.ndarray) ->
     dict
         See `gendmr.tasks.segmentation.task.COLUMNS`.
     """
-    both = predicted & truth
+    overlap = predicted & truth
     axes = (1, 2)
-    by_slice = dice(both.sum(axis=axes), predicted.sum(axis=axes), truth.sum(axis=axes))
+    by_slice = dice(overlap.sum(axis=axes), predicted.sum(axis=axes), truth.sum(axis=axes))
     lesion = truth.any(axis=axes)
     distance, unit = hausdorff(predicted, truth, voxel_size)
-    counts = int(both.sum()), int(predicted.sum()), int(truth.sum())
+    counts = int(overlap.sum()), int(predicted.sum()), int(truth.sum())
     union = counts[1] + counts[2] - counts[0]
     return {
         "slices": len(truth),
@@ -47,10 +47,12 @@ def compare(predicted: np.ndarray, truth: np.ndarray, voxel_size: np.ndarray) ->
     }
 
 
-def dice(both: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def dice(overlap: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return Dice's coefficient from counts of voxels; 1 where both masks are empty."""
     total = predicted + truth
-    return np.asarray(np.where(total > 0, 2 * both / np.maximum(total, 1), 1.0), dtype=np.float64)
+    return np.asarray(
+        np.where(total > 0, 2 * overlap / np.maximum(total, 1), 1.0), dtype=np.float64
+    )
 
 
 def hausdorff(
@@ -69,28 +71,34 @@ def hausdorff(
     unit : str
         `mm` or `pixel`.
     """
-    known = bool(np.isfinite(voxel_size).all())
-    unit = "mm" if known else "pixel"
+    spacing_known = bool(np.isfinite(voxel_size).all())
+    unit = "mm" if spacing_known else "pixel"
     if not (predicted.any() and truth.any()):
         return float("nan"), unit
-    if known:
+    if spacing_known:
         return _distance(predicted, truth, voxel_size.tolist()), unit
     shared = np.flatnonzero(predicted.any(axis=(1, 2)) & truth.any(axis=(1, 2)))
     if not len(shared):
         return float("nan"), unit
-    each = [_distance(predicted[place], truth[place], [1.0, 1.0]) for place in shared]
-    return float(np.mean(each)), unit
+    distances = [_distance(predicted[place], truth[place], [1.0, 1.0]) for place in shared]
+    return float(np.mean(distances)), unit
 
 
 def _distance(predicted: np.ndarray, truth: np.ndarray, spacing: list[float]) -> float:
     import torch
     from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 
-    one, other = (torch.from_numpy(mask[None, None]) for mask in (predicted, truth))
+    predicted_tensor, truth_tensor = (
+        torch.from_numpy(mask[None, None]) for mask in (predicted, truth)
+    )
     with warnings.catch_warnings():
         # MONAI 1.6 warns of an argument that it passes to itself.
         warnings.simplefilter("ignore", FutureWarning)
         distance = compute_hausdorff_distance(
-            one, other, include_background=True, percentile=PERCENTILE, spacing=spacing
+            predicted_tensor,
+            truth_tensor,
+            include_background=True,
+            percentile=PERCENTILE,
+            spacing=spacing,
         )
     return float(distance[0, 0])

@@ -12,8 +12,8 @@ from gendmr.tasks.segmentation.measures import DETECTED
 def mean_of(column: str, rows: pd.DataFrame) -> float:
     """Return the mean of a column over people in whom it is known, NaN where it is in nobody."""
     values = rows[column].to_numpy(float)
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def volume_dice(rows: pd.DataFrame) -> float:
@@ -38,22 +38,22 @@ def slice_dice_lesion(rows: pd.DataFrame) -> float:
 
 def hd95(rows: pd.DataFrame) -> float:
     """Return the mean 95th percentile of surface distances, NaN where people differ in unit."""
-    known = rows[np.isfinite(rows["hd95"].to_numpy(float))]
-    return mean_of("hd95", known) if known["distance_unit"].nunique() == 1 else float("nan")
+    finite = rows[np.isfinite(rows["hd95"].to_numpy(float))]
+    return mean_of("hd95", finite) if finite["distance_unit"].nunique() == 1 else float("nan")
 
 
 def volume_error(rows: pd.DataFrame) -> float:
     """Return the mean of |predicted - true| / true size, of people with a lesion."""
-    some = rows[rows["voxels"] > 0]
-    true = some["voxels"].to_numpy(float)
-    error = np.abs(some["predicted_voxels"].to_numpy(float) - true) / true
+    with_lesion = rows[rows["voxels"] > 0]
+    true = with_lesion["voxels"].to_numpy(float)
+    error = np.abs(with_lesion["predicted_voxels"].to_numpy(float) - true) / true
     return float(error.mean()) if len(error) else float("nan")
 
 
 def detection(rows: pd.DataFrame) -> float:
     """Return the share of people with a lesion whose Dice is at least `DETECTED`."""
-    some = rows[rows["voxels"] > 0]
-    return float((some["dice"] >= DETECTED).mean()) if len(some) else float("nan")
+    with_lesion = rows[rows["voxels"] > 0]
+    return float((with_lesion["dice"] >= DETECTED).mean()) if len(with_lesion) else float("nan")
 
 
 METRICS: tuple[Metric, ...] = (

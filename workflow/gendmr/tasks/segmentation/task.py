@@ -153,28 +153,28 @@ class SegmentationTask(QuantitativeTask):
         share = target["share"][:, None]  # (slice, 1, row, column)
         overlap = DiceLoss(sigmoid=True, reduction="none", smooth_nr=1.0, smooth_dr=1.0)
         entropy = binary_cross_entropy_with_logits(output[:, None], share, reduction="none")
-        each: torch.Tensor = overlap(output[:, None], share)[:, 0, 0, 0]  # (slice,)
-        return each + entropy.mean(dim=(1, 2, 3))
+        dice_loss: torch.Tensor = overlap(output[:, None], share)[:, 0, 0, 0]  # (slice,)
+        return dice_loss + entropy.mean(dim=(1, 2, 3))
 
     def losses(self, output: np.ndarray, outcome: Any) -> np.ndarray:
         """Return the same in float64, without torch."""
         logit, share = output.astype(np.float64), outcome.share.astype(np.float64)
         probability = np.exp(-np.logaddexp(0, -logit))
         axes = (1, 2)
-        both = (probability * share).sum(axis=axes)
+        overlap = (probability * share).sum(axis=axes)
         sizes = probability.sum(axis=axes) + share.sum(axis=axes)
         entropy = (np.logaddexp(0, logit) - share * logit).mean(axis=axes)
-        return np.asarray(1 - (2 * both + 1) / (sizes + 1) + entropy)
+        return np.asarray(1 - (2 * overlap + 1) / (sizes + 1) + entropy)
 
     def score(self, output: np.ndarray, outcome: Any) -> float:
         """Return the mean Dice of people, of masks of the size that the network reads."""
         predicted, truth = output > 0, outcome.share >= LESION
         axes = (1, 2)
         counts = np.stack(
-            [both.sum(axis=axes) for both in (predicted & truth, predicted, truth)]
+            [mask.sum(axis=axes) for mask in (predicted & truth, predicted, truth)]
         )  # (3, slice)
         people = np.unique(outcome.person, return_inverse=True)[1]
-        sums = np.stack([np.bincount(people, weights=one) for one in counts])
+        sums = np.stack([np.bincount(people, weights=by_slice) for by_slice in counts])
         return float(dice(*sums).mean()) if sums.size else float("nan")
 
     def calibrate(

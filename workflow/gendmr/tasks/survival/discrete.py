@@ -78,9 +78,9 @@ class DiscreteModel:
         before = number < place[:, None]
         half_seen = outcome.time[:, None] >= (starts + self.cuts) / 2
         event = outcome.event[:, None]
-        known = outcome.known[:, None]
-        survived = np.where(event, before, half_seen) & known
-        failed = event & (number == place[:, None]) & known
+        has_outcome = outcome.known[:, None]
+        survived = np.where(event, before, half_seen) & has_outcome
+        failed = event & (number == place[:, None]) & has_outcome
         return survived.astype(np.float64), failed.astype(np.float64)
 
     def target(self, outcome: CensoredTimes) -> Mapping[str, np.ndarray]:

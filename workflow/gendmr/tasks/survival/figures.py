@@ -139,16 +139,16 @@ def draw_calibration(
     if not methods:
         return style.text_figure("Nobody is held out: nothing can be calibrated.", path)
     reference = next(iter(predictions))
-    looks = ((style.SKY, "o"), (style.BLUE, "s"), (style.ORANGE, "^"))
-    every = pd.concat(methods.values())
+    point_styles = ((style.SKY, "o"), (style.BLUE, "s"), (style.ORANGE, "^"))
+    pooled = pd.concat(methods.values())
     quartile = [HORIZONS[round(len(HORIZONS) * share) - 1] for share in (0.25, 0.5, 0.75)]
-    usual = [float(every[name].median()) for name in quartile]
+    usual = [float(pooled[name].median()) for name in quartile]
     moments = list(horizons)[:DRAWN] if horizons else sorted(set(usual))
     figure, panels = drawing.panels(len(methods))
     for axes, (method, rows) in zip(panels, methods.items(), strict=True):
         drawing.unit_square(axes)
         axes.plot([0, 1], [0, 1], color="black", lw=0.5, ls=":")
-        for moment, (colour, marker) in zip(moments, looks, strict=False):
+        for moment, (colour, marker) in zip(moments, point_styles, strict=False):
             people = rows.assign(predicted=1 - survival_at(rows, moment))
             people = people.groupby("participant_id").agg(
                 time=("time", "first"), event=("event", "first"), predicted=("predicted", "mean")
@@ -162,7 +162,7 @@ def draw_calibration(
         drawing.title(axes, method, method == reference)
     handles = [
         Line2D([], [], color=colour, marker=marker, ms=2.6, lw=0.8, label=f"{moment:.3g} {unit}")
-        for moment, (colour, marker) in zip(moments, looks, strict=False)
+        for moment, (colour, marker) in zip(moments, point_styles, strict=False)
     ]
     left_out = len(predictions) - len(methods)
     drawing.finish(figure, "predicted risk of the event", "observed risk", handles, left_out)

@@ -81,24 +81,24 @@ class SurvivalTask(Judged):
     def parse(self, table: pd.DataFrame, where: str) -> ParsedOutcome:
         """Return time and event; people with one of them only are a reason."""
         time, event, reason = users_times(table, where, self.section, self.name)
-        known = reason == ""
-        events = event.where(known).astype("Int64")
-        return ParsedOutcome(pd.DataFrame({"time": time.where(known), "event": events}), reason)
+        valid = reason == ""
+        events = event.where(valid).astype("Int64")
+        return ParsedOutcome(pd.DataFrame({"time": time.where(valid), "event": events}), reason)
 
     def read(self, columns: Mapping[str, pd.Series], where: str) -> CensoredTimes:
         """Return time and event, from our own columns."""
         time = own_numbers(columns["time"], f"{where}, column {self.name}_time")
         event = own_numbers(columns["event"], f"{where}, column {self.name}_event")
-        known = np.isfinite(time) & np.isfinite(event)
+        complete = np.isfinite(time) & np.isfinite(event)
         half = np.isfinite(time) != np.isfinite(event)
-        wrong = half | (known & ((time <= 0) | ~np.isin(event, (0, 1))))
+        wrong = half | (complete & ((time <= 0) | ~np.isin(event, (0, 1))))
         if wrong.any():
             raise OutcomeError(
                 f"{where}: {int(wrong.sum())} people have no time above 0 with an event of 0 or 1",
                 cause="a table that was edited by hand",
                 next_step="remove it, and run the stage cohort again",
             )
-        return CensoredTimes(np.where(known, time, 0.0), known & (event == 1), known)
+        return CensoredTimes(np.where(complete, time, 0.0), complete & (event == 1), complete)
 
     def describe(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the meaning of both columns."""
@@ -134,8 +134,8 @@ class SurvivalTask(Judged):
     def check_groups(self, outcome: CensoredTimes, groups: np.ndarray, folds: int) -> None:
         """Refuse a cohort with fewer groups with an event than folds."""
         inside = outcome.event & outcome.known
-        whom = f"people with the event ({self.name})"
-        fault = check_minimum(len(set(groups[inside])), int(inside.sum()), whom, folds)
+        description = f"people with the event ({self.name})"
+        fault = check_minimum(len(set(groups[inside])), int(inside.sum()), description, folds)
         if fault:
             raise FoldError(fault[0], cause=fault[1], next_step=fault[2])
 
@@ -183,13 +183,17 @@ class SurvivalTask(Judged):
         The times are the configured horizons and, for the rest, quantiles of training people's
         event times.
         """
-        known = train_outcome.known
-        train_output, train_outcome = train_output[known], train_outcome.take(known)
+        has_outcome = train_outcome.known
+        train_output, train_outcome = train_output[has_outcome], train_outcome.take(has_outcome)
         events = train_outcome.time[train_outcome.event]
         configured = sorted(self.section.horizons)[:GRID]
-        rest = GRID - len(configured)
+        n_quantiles = GRID - len(configured)
         # The last is short of the longest time, at which hardly anybody is left.
-        shares = np.append(np.arange(1, rest) / rest, 1 - 0.5 / rest) if rest else np.zeros(0)
+        shares = (
+            np.append(np.arange(1, n_quantiles) / n_quantiles, 1 - 0.5 / n_quantiles)
+            if n_quantiles
+            else np.zeros(0)
+        )
         horizons = np.sort(
             np.append(np.quantile(events, shares, method="inverted_cdf"), configured)
         )

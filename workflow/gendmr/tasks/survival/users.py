@@ -84,24 +84,24 @@ def _events(texts: pd.Series, where: str, section: SurvivalOutcome, name: str) -
     if not wrong.any():
         return numbers
     labels = set(texts[~missing].str.casefold())
-    seen = counted(texts[~missing])
+    value_counts = counted(texts[~missing])
     # With 0 among them, 2 is another kind of event: 1 less would make 0 a -1.
     if labels <= {"1", "2", "1.0", "2.0"}:
-        cause, fix = "a coding in which 2 is the event and 1 is not", "subtract 1"
+        cause, remedy = "a coding in which 2 is the event and 1 is not", "subtract 1"
     elif labels <= {"true", "false", "yes", "no", "t", "f", "y", "n"}:
-        cause, fix = "words for yes and no", "write 1 for yes and 0 for no"
+        cause, remedy = "words for yes and no", "write 1 for yes and 0 for no"
     elif np.isfinite(numbers[~missing]).all() and len(labels) > 2:
         cause = "a time or several kinds of event in this column"
-        fix = "write 1 for the event that is studied and 0 for anything else"
+        remedy = "write 1 for the event that is studied and 0 for anything else"
     else:
-        cause, fix = (
+        cause, remedy = (
             "labels in place of 0 and 1",
             "write 1 where the event was seen and 0 elsewhere",
         )
     raise OutcomeError(
         f"{where}: column {section.event}: {int(wrong.sum())} of {int((~missing).sum())} values are"
-        f" neither 0 nor 1; found: {seen}",
+        f" neither 0 nor 1; found: {value_counts}",
         cause=cause,
-        next_step=f"{fix}, and {MISSING} where it is unknown; or name another column in"
+        next_step=f"{remedy}, and {MISSING} where it is unknown; or name another column in"
         f" cohort.outcomes.{name}.event",
     )

@@ -50,10 +50,12 @@ def count_groups(
     return [
         {
             "group": str(group),
-            "n": len(part),
-            "by_outcome": {name: outcome.counted(part.index) for name, outcome in outcomes.items()},
+            "n": len(members),
+            "by_outcome": {
+                name: outcome.counted(members.index) for name, outcome in outcomes.items()
+            },
         }
-        for group, part in sorted(
+        for group, members in sorted(
             table.groupby(table), key=lambda item: (item[0] == MISSING, str(item[0]))
         )
     ]
@@ -93,26 +95,26 @@ def by_ancestry(
     task = outcome.task
     people = task.pool(rows)
     if reads and "covariates" not in reads:
-        seen = people["modalities"].map(lambda text: bool(set(text.split("+")) & set(reads)))
-        people = people[seen.astype(bool)]
-    group = people["participant_id"].map(lambda who: groups.get(who, MISSING))
+        is_read = people["modalities"].map(lambda text: bool(set(text.split("+")) & set(reads)))
+        people = people[is_read.astype(bool)]
+    group = people["participant_id"].map(lambda participant: groups.get(participant, MISSING))
     entries = []
-    for label, part in people.groupby(np.asarray(group, dtype=object)):
+    for label, members in people.groupby(np.asarray(group, dtype=object)):
         row: dict[str, Any] = {
             "group": str(label),
-            "n": len(part),
-            "groups": outcome.counted(part["participant_id"]),
+            "n": len(members),
+            "groups": outcome.counted(members["participant_id"]),
             "value": None,
             "low": None,
             "high": None,
             "note": None,
         }
-        fewest = outcome.fewest(part["participant_id"])
+        fewest = outcome.fewest(members["participant_id"])
         if fewest < ENOUGH:
             row["note"] = f"too few: {fewest} of {ENOUGH} that are needed"
         else:
-            low, high = task.interval(part, generator(0, "report", "ancestry", name, str(label)))
-            values = {"value": task.metrics[0].of(part), "low": low, "high": high}
+            low, high = task.interval(members, generator(0, "report", "ancestry", name, str(label)))
+            values = {"value": task.metrics[0].of(members), "low": low, "high": high}
             row |= {key: finite(value) for key, value in values.items()}
         entries.append(row)
     return entries

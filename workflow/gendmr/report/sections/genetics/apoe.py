@@ -74,8 +74,8 @@ def snps_predict_too_well(
             continue
         reached = f"reaches a pooled {method.primary.label} of {pooled:.2f}, above {limit:.2f}"
         name = method.method
-        seen = reads_region(method, region, results)
-        if seen:
+        reads_apoe = reads_region(method, region, results)
+        if reads_apoe:
             milder.append(
                 f"{name} reads SNPs only, those of the APOE region ({region}) among them, and"
                 f" {reached}. APOE may be the cause: add the same method with `exclude: [{region}]`"
@@ -84,7 +84,7 @@ def snps_predict_too_well(
             continue
         without = (
             f"none of the APOE region ({region})"
-            if seen is False
+            if reads_apoe is False
             else "whether of the APOE region too is not known"
         )
         leaks.append(

@@ -66,15 +66,15 @@ def exclusions(
     comparisons = []
     for name, item in by_name.items():
         pairs = [
-            other
-            for other, whole in by_name.items()
-            if options[other] == options[name] and set(whole.exclude) < set(item.exclude)
+            candidate
+            for candidate, whole in by_name.items()
+            if options[candidate] == options[name] and set(whole.exclude) < set(item.exclude)
         ]
         if not pairs:
             continue
         # Of several methods the one that excludes least, because its ranking is more complete.
-        whole = min(pairs, key=lambda other: len(by_name[other].exclude))
-        folders = [results / "ranking" / each for each in (name, whole)]
+        whole = min(pairs, key=lambda candidate: len(by_name[candidate].exclude))
+        folders = [results / "ranking" / method for method in (name, whole)]
         if not all((folder / "genes.tsv").is_file() for folder in folders):
             continue
         tables = [_genes(folder) for folder in folders]
@@ -138,19 +138,20 @@ def _genes(ranking: Path) -> pd.DataFrame:
 
 
 def _compared(
-    without: pd.DataFrame, whole: pd.DataFrame, exclude: Sequence[str], top: int
+    without: pd.DataFrame, complete: pd.DataFrame, exclude: Sequence[str], top: int
 ) -> dict[str, Any]:
-    inside = _inside(whole, exclude)
-    within = whole[inside].sort_values("rank", kind="stable")
-    elsewhere = whole[~inside & (whole["score"] > 0)]
-    others = without[~_inside(without, exclude) & (without["score"] > 0)]
-    both = elsewhere.index.intersection(others.index)
-    ranks = [table.loc[both, "score"].rank() for table in (elsewhere, others)]
-    correlation = np.corrcoef(*ranks)[0, 1] if len(both) >= FEWEST else np.nan
+    inside = _inside(complete, exclude)
+    within = complete[inside].sort_values("rank", kind="stable")
+    elsewhere = complete[~inside & (complete["score"] > 0)]
+    remaining = without[~_inside(without, exclude) & (without["score"] > 0)]
+    shared = elsewhere.index.intersection(remaining.index)
+    ranks = [table.loc[shared, "score"].rank() for table in (elsewhere, remaining)]
+    correlation = np.corrcoef(*ranks)[0, 1] if len(shared) >= FEWEST else np.nan
     first = [
-        set(table.sort_values("rank", kind="stable").index[:top]) for table in (elsewhere, others)
+        set(table.sort_values("rank", kind="stable").index[:top])
+        for table in (elsewhere, remaining)
     ]
-    strong = [_significant(table) for table in (elsewhere, others)]
+    strong = [_significant(table) for table in (elsewhere, remaining)]
     sets: dict[str, list[str] | None] = dict.fromkeys(("kept", "lost", "gained"))
     if strong[0] is not None and strong[1] is not None:
         sets = {
@@ -165,10 +166,10 @@ def _compared(
             "first": [str(gene) for gene in within.index[:5]],
         },
         "outside": {
-            "n": len(both),
+            "n": len(shared),
             "correlation": finite(float(correlation)),
             "shared": len(first[0] & first[1]),
-            "top": min(top, len(both)),
+            "top": min(top, len(shared)),
         },
         **sets,
     }

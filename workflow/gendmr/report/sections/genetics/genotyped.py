@@ -22,9 +22,9 @@ def genotype_sets(results: Path) -> dict[str, Any] | None:
     path = results / "genotypes" / "summary.json"
     if not path.is_file():
         return None
-    stored = read_json(path)
+    summary = read_json(path)
     sets = []
-    for item in stored.get("inputs", []):
+    for item in summary.get("inputs", []):
         build = item.get("build") or {}
         sets.append(
             {
@@ -38,18 +38,18 @@ def genotype_sets(results: Path) -> dict[str, Any] | None:
             }
         )
     return {
-        "build": stored["build"],
+        "build": summary["build"],
         "sets": sets,
-        "sex": _sex(stored),
-        "pairs": stored.get("pairs", {}),
+        "sex": _sex(summary),
+        "pairs": summary.get("pairs", {}),
     }
 
 
-def _sex(stored: dict[str, Any]) -> str:
-    unchecked = [note for note in stored["notes"] if note.startswith("sex not checked:")]
+def _sex(summary: dict[str, Any]) -> str:
+    unchecked = [note for note in summary["notes"] if note.startswith("sex not checked:")]
     if unchecked:
         return str(unchecked[0][0].upper() + unchecked[0][1:])
-    wrong = sum(item["removed"] for item in stored["removed"] if item["step"] == "sex")
+    n_wrong = sum(item["removed"] for item in summary["removed"] if item["step"] == "sex")
     return "Sex was checked on chromosome X: " + (
-        f"{plural(wrong, 'person', 'people')} left for it" if wrong else "nobody left for it"
+        f"{plural(n_wrong, 'person', 'people')} left for it" if n_wrong else "nobody left for it"
     )
