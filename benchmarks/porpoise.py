@@ -375,6 +375,7 @@ def main() -> None:
             arguments.methods,
             arguments.folds,
             arguments.as_networks,
+            arguments.everybody,
             arguments.seed,
         )
     elif arguments.part == "null":
