@@ -68,6 +68,12 @@ OUTCOMES: dict[str, dict[str, Any]] = {
 METHODS: dict[str, dict[str, Any]] = {
     "clinical-cox": {"kind": "ridge", "outcome": "survival", "reads": ["covariates"]},
     "elastic-net": {"kind": "elastic_net", "outcome": "survival", "reads": ["expression"]},
+    "elastic-net-as-given": {
+        "kind": "elastic_net",
+        "outcome": "survival",
+        "reads": ["expression"],
+        "modality_options": {"expression": {"clip": None}},
+    },
     "elastic-net-clinical": {
         "kind": "elastic_net",
         "outcome": "survival",
