@@ -82,7 +82,7 @@ ADDED = [name for name in names() if name not in ("snp", "region")]
 LENGTHS = {"row": 16, "column": 16, "mask_row": 10, "mask_column": 12, "axis": 3}
 # Sections of the stages that measure modalities.
 STAGED: dict[str, dict[str, Any]] = {
-    "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
+    "expression": {"matrices": [{"path": "made-up", "unit": "log2"}], "groups": "made-up"},
     "connectivity": {"series": "{participant}.tsv"},
     "lesions": {"tif": "made-up", "channels": ["flair"]},
     "histology": {"slides": "made-up.tsv", "side": 4},
