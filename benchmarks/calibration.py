@@ -2,12 +2,14 @@
 
     python benchmarks/calibration.py run null --cohorts 20
     python benchmarks/calibration.py run power --cohorts 10
+    python benchmarks/calibration.py run null --cohorts 20 --methods gendmr
     python benchmarks/calibration.py page
 
 `run` makes cohort k from seed k and the study config/studies/calibration.yaml (`power`: with twelve
 planted genes and more people), trains its methods, runs their nulls and ranks, all through the
 workflow, and appends one row per method to docs/explanation/calibration.tsv. A row that is there
-already is not made again: a run that was stopped goes on where it stood. `page` writes the
+already is not made again: a run that was stopped goes on where it stood. With `--methods` these
+alone are run, all stages in one process, by the functions that the rules call. `page` writes the
 generated part of docs/explanation/calibration.md and its figures from that file alone.
 """
 
@@ -18,6 +20,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.tables import Kind, read_table, write_table
+from in_process import make_simulated_cohort, rank_trained, train_method
 from planted import ROOT, run_workflow
 
 STUDY = ROOT / "config/studies/calibration.yaml"
@@ -143,6 +147,22 @@ def read_rows(path: Path) -> pd.DataFrame:
     return read_table(path, COLUMNS)
 
 
+def run_in_process(config: dict[str, Any], methods: Sequence[str], folder: Path) -> None:
+    """Make a cohort, train and rank some methods; those alike but for the ranking train once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    study = Study.parse(config)
+    results = Path("results") / study.study
+    make_simulated_cohort(study, results)
+    trained: dict[str, str] = {}
+    for name in methods:
+        key = study.method_options(name).dump()
+        if key not in trained:
+            train_method(study, name, results)
+            trained[key] = name
+        rank_trained(study, trained[key], results, ranked_as=name)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
     failed = []
@@ -152,11 +172,16 @@ def run(arguments: argparse.Namespace) -> int:
         cohort_rows = table_before[
             (table_before["study"] == arguments.kind) & (table_before["cohort"] == cohort)
         ]
-        if set(config["training"]["methods"]) <= set(cohort_rows["method"]):
+        wanted = arguments.methods or config["training"]["methods"]
+        missing = set(wanted) - set(cohort_rows["method"])
+        if not missing:
             continue
         folder = arguments.work / f"{arguments.kind}-{cohort}"
         start = time.perf_counter()
-        run_workflow(config, folder, arguments.cores)
+        if arguments.methods:
+            run_in_process(config, sorted(missing), folder)
+        else:
+            run_workflow(config, folder, arguments.cores)
         seconds = time.perf_counter() - start
         try:
             rows = rows_of(arguments.kind, config, folder, seconds)
@@ -183,6 +208,7 @@ def main() -> int:
     make.add_argument("kind", choices=["null", "power"])
     make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
     make.add_argument("--start", type=int, default=1, help="the first cohort")
+    make.add_argument("--methods", nargs="+", help="these alone, all stages in one process")
     make.add_argument("--cores", type=int, default=os.cpu_count())
     make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
     make.set_defaults(do=run)
@@ -192,6 +218,9 @@ def main() -> int:
     for command in (make, show):
         command.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
+    for name in ("table", "work", "page"):
+        if hasattr(arguments, name):
+            setattr(arguments, name, getattr(arguments, name).resolve())
     return int(arguments.do(arguments) or 0)
 
 

@@ -12,6 +12,7 @@ from gendmr.cohort.collect import collect_modality
 from gendmr.cohort.join import join_people
 from gendmr.cohort.splits import split_folds
 from gendmr.cohort.strata import stratify_people
+from gendmr.cohort.view import FoldView
 from gendmr.config.study import Study
 from gendmr.connectivity.collect import collect_connectivity
 from gendmr.files.tables import read_table, write_table
@@ -22,16 +23,20 @@ from gendmr.genotypes.participants import filter_participants
 from gendmr.genotypes.plink import Plink
 from gendmr.genotypes.variants import filter_variants
 from gendmr.imaging.measurements import read_measurements
+from gendmr.methods.base import FitInputs
+from gendmr.preprocessing.preparation import Preparation
 from gendmr.ranking.rank import rank_method
-from gendmr.seeds import generator
+from gendmr.seeds import derive, generator
 from gendmr.simulate.atlas import make_atlas
 from gendmr.simulate.cohort import simulate_cohort
 from gendmr.simulate.maps import simulate_maps
 from gendmr.simulate.measurements import simulate_measurements
 from gendmr.simulate.signals import simulate_signals
+from gendmr.statistics.classification import auc
 from gendmr.tasks import task_of
+from gendmr.tasks.binary.outcome import CaseStatus
 from gendmr.training.evaluate import collect_metrics
-from gendmr.training.fold import train_fold
+from gendmr.training.fold import build_method, train_fold
 from gendmr.training.null import fit_null
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -216,6 +221,32 @@ def _folds(results: Path) -> list[tuple[int, int]]:
     )
     pairs = zip(splits["repeat"].tolist(), splits["fold"].tolist(), strict=True)
     return sorted(set(pairs))
+
+
+def judge_folds(study: Study, method: str, results: Path) -> np.ndarray:
+    """Return the AUC of a method in each fold, float64 (fold,), without attributions or files.
+
+    Folds, seeds and predictions are those of `train_folds`. Attributions to maps take ten times as
+    long as training, and what a part of a method changes in its AUC needs none.
+    """
+    options = study.method_options(method)
+    task = task_of(options.outcome, options.task)
+    values = []
+    for repeat, fold in _folds(results):
+        view = FoldView.open(
+            results / "cohort", repeat, fold, task=task, modalities=tuple(options.modalities)
+        )
+        preparation = Preparation.fit(view, options)
+        train, validation = preparation.apply(view.train), preparation.apply(view.validation)
+        seed = derive(study.seed, "training", method, repeat, fold)
+        inputs = FitInputs(train, validation, preparation, seed)
+        fitted = build_method(options).fit(inputs, device="cpu", progress=lambda line: None)
+        view.seal()
+        held_out = preparation.apply(view.held_out)
+        if not isinstance(held_out.outcome, CaseStatus):
+            raise SystemExit(f"{method}: folds of a binary outcome alone are judged here")
+        values.append(auc(held_out.outcome.case, fitted.predict(held_out)[:, 0]))
+    return np.array(values)
 
 
 def auc_of_folds(results: Path, method: str) -> np.ndarray:

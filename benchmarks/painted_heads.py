@@ -17,7 +17,9 @@ from scipy.spatial.transform import Rotation
 
 CSF, CORTEX = (24, 4, 5, 14, 15, 43, 44, 72), (3, 42)
 # Brain stem and ventral diencephalon are mostly fibres, and as bright as white matter.
-WHITE = (2, 41, 7, 46, 77, 85, 16, 28, 60)
+# Hypointensities and lesions are white matter as well.
+LESIONS = (77, 25, 57)
+WHITE = (2, 41, 7, 46, 85, 16, 28, 60, *LESIONS)
 # Labels of FreeSurfer's colour table, and 500s outside the brain; white matter is 100.
 INTENSITY = {
     0: 2, 2: 100, 41: 100, 7: 98, 46: 98, 85: 92, 77: 78,
@@ -61,6 +63,7 @@ class LabelMap:
         white = np.isin(self.labels, WHITE)
         return {
             **{name: self.volume(*labels) for name, labels in STRUCTURES.items()},
+            "hypointense": self.volume(*LESIONS),
             "icv": float(brain.sum()),
             "csf": float(fluid.sum()),
             "white": float(white.sum()),
@@ -87,6 +90,29 @@ def without_shell(head: LabelMap, labels: tuple[int, ...], share: float) -> Labe
     changed = head.labels.copy()
     places = np.flatnonzero(mask)[lost]
     changed.ravel()[places] = 24
+    return LabelMap(changed, head.affine)
+
+
+def with_lesions(head: LabelMap, count: int, *, seed: int) -> LabelMap:
+    """Turn balls of 2 to 5 mm radius in the middle of white matter to hypointensities.
+
+    Around each at least 3 mm of white matter stay, and nuclei and ventricles are 8 mm away.
+    """
+    rng = np.random.default_rng(seed)
+    white = np.isin(head.labels, (2, 41))
+    depth = ndimage.distance_transform_edt(white)
+    deep = [label for name in STRUCTURES for label in STRUCTURES[name] if name != "cortex"]
+    away = ndimage.distance_transform_edt(~np.isin(head.labels, deep))
+    changed = head.labels.copy()
+    for radius in rng.uniform(2, 5, count):
+        places = np.argwhere((depth > radius + 3) & (away > radius + 8) & (changed != LESIONS[0]))
+        if not len(places):
+            continue
+        centre = places[rng.integers(len(places))]
+        reach = int(np.ceil(radius))
+        box = tuple(slice(at - reach, at + reach + 1) for at in centre)
+        ball = (np.indices((2 * reach + 1,) * 3) - reach) ** 2
+        changed[box][ball.sum(axis=0) <= radius**2] = LESIONS[0]
     return LabelMap(changed, head.affine)
 
 

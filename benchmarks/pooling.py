@@ -1,6 +1,7 @@
 """How should the SNPs of a gene be put together? Rankings of one fit of GenDMR, in many cohorts.
 
     python benchmarks/pooling.py --people 380 --start 11 --cohorts 15
+    python benchmarks/pooling.py --people 3000 --cohorts 4 --untrained
 
 Cohort k is that of benchmarks/planted.py with the seed k; its five folds are fitted once, and every
 ranking of `RANKINGS` is made of the same attributions. Printed are the planted genes among the
@@ -20,7 +21,9 @@ import pandas as pd
 
 from gendmr.files.atomic import read_json
 from gendmr.methods.base import Attribution
+from gendmr.methods.evidence import CHANNELS, collect
 from gendmr.ranking.scores import aggregate, ld_weights, squared_correlations
+from gendmr.seeds import generator
 from gendmr.training.fold import build_method
 from gendmr.training.readout import instance_scores
 from planted import recall
@@ -30,6 +33,9 @@ from roles import REGIMES, Fold, make_cohort, open_fold
 WORK = Path("results/benchmark-roles")
 METHOD = "evidence-alone"  # of benchmarks/roles.py: GenDMR by default
 Scores = dict[str, np.ndarray]
+# Weights of z^2 by channel: outcome, prediction from imaging, what it leaves, single regions.
+START = np.array([0.3, 0.05, 0.3, 0.45])
+TWO_WAYS = np.array([[0.8, 0.0, 0.0, 0.0], [0.6, 0.0, 0.0, 0.8]])
 # Score of an instance, how those of a gene are put together, and whether linkage weighs.
 RANKINGS: dict[str, tuple[Callable[[Scores], np.ndarray], Any, bool]] = {
     "risk, sum": (lambda scores: scores["risk"], "sum", True),
@@ -38,31 +44,57 @@ RANKINGS: dict[str, tuple[Callable[[Scores], np.ndarray], Any, bool]] = {
     "evidence, bayes": (lambda scores: scores["evidence"], "bayes", False),
     "evidence, max": (lambda scores: scores["evidence"], "max", False),
     "Bayes factor, mean": (lambda scores: np.exp(scores["evidence"]), "mean", False),
+    # Without what the network learned: half the weighted sum of z^2 with the weights at the start;
+    # and a gene that acts directly or through a region, whichever, not both at once.
+    "start weights, bayes": (lambda scores: scores["z"] ** 2 @ START / 2, "bayes", False),
+    "two ways, bayes": (
+        lambda scores: np.logaddexp(*(scores["z"] ** 2 @ way / 2 for way in TWO_WAYS)),
+        "bayes",
+        False,
+    ),
 }
+UNTRAINED = ["start weights, bayes", "two ways, bayes"]
 
 
-def scores_of(attribution: Attribution) -> Scores:
-    """Return what a fold says of each SNP (snp,), by kind."""
+def scores_of(attribution: Attribution, z: np.ndarray) -> Scores:
+    """Return what a fold says of each SNP (snp,), by kind, and its z (snp, channel)."""
     if attribution.attention is None or attribution.evidence is None:
         raise SystemExit("the method gives no attention or no evidence")
     return {
         "risk": instance_scores(attribution.value, "mean_abs"),
         "attention": np.nanmean(attribution.attention, axis=0).astype(np.float64),
         "evidence": attribution.evidence.astype(np.float64),
+        "z": z.astype(np.float64),
     }
 
 
-def rankings_of(fitted: Sequence[Any], folds: list[Fold]) -> dict[str, list[str]]:
+def untrained_scores(fold: Fold) -> Scores:
+    """Return the z (snp, channel) of a fold's training people, without a fit."""
+    inputs = fold.inputs
+    evidence = collect(
+        inputs.train,
+        inputs.task,
+        parts=2,
+        partitions=1,
+        channels=CHANNELS,
+        random=generator(inputs.seed, "evidence"),
+    )
+    return {"z": evidence.snp_all[..., 0].astype(np.float64)}
+
+
+def rankings_of(
+    scores_by_fold: Sequence[Scores], folds: list[Fold], names: Sequence[str]
+) -> dict[str, list[str]]:
     """Return the genes of each ranking, best first; scores are means over folds."""
-    totals: dict[str, dict[str, float]] = {name: {} for name in RANKINGS}
-    for model, fold in zip(fitted, folds, strict=True):
-        scores = scores_of(model.attributions(fold.held_out)["snp"])
+    totals: dict[str, dict[str, float]] = {name: {} for name in names}
+    for scores, fold in zip(scores_by_fold, folds, strict=True):
         first = fold.inputs.preparation.instances("snp")["gene"].str.split(";").str[0]
         dosage = fold.inputs.train.values["snp"]
         for gene, columns in first.groupby(first).indices.items():
             read = np.ones((1, len(columns)), dtype=bool)
             weights = ld_weights(squared_correlations(dosage[:, columns]), read)
-            for name, (score, how, weighed) in RANKINGS.items():
+            for name in names:
+                score, how, weighed = RANKINGS[name]
                 values = score(scores)[None, columns]
                 used = weights if weighed else read.astype(np.float64)
                 total = totals[name]
@@ -78,25 +110,37 @@ def main() -> None:
     parser.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
     parser.add_argument("--start", type=int, default=1, help="the first cohort")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of the cohorts")
+    parser.add_argument("--untrained", action="store_true", help="fit no network")
     arguments = parser.parse_args()
     work, regime = arguments.work.resolve(), REGIMES["plain"]
+    names = UNTRAINED if arguments.untrained else list(RANKINGS)
     rows: list[dict[str, Any]] = []
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
         study, results = make_cohort(regime, arguments.people, cohort, work)
         options = study.method_options(METHOD)
         folds = [open_fold(regime, study, results, k, options) for k in range(study.cohort.folds)]
-        fitted = build_method(options).fit_many(
-            [fold.inputs for fold in folds], device="cpu", progress=lambda line: None
-        )
+        if arguments.untrained:
+            scores = [untrained_scores(fold) for fold in folds]
+        else:
+            fitted = build_method(options).fit_many(
+                [fold.inputs for fold in folds], device="cpu", progress=lambda line: None
+            )
+            scores = [
+                scores_of(
+                    model.attributions(fold.held_out)["snp"],
+                    model.weights["evidence.snp"][..., 0],  # of one phenotype
+                )
+                for model, fold in zip(fitted, folds, strict=True)
+            ]
         truth = read_json(results / "simulate/truth.json")["genes"]
-        for name, order in rankings_of(fitted, folds).items():
+        for name, order in rankings_of(scores, folds, names).items():
             rows.append({"cohort": cohort, "ranking": name} | recall(order, truth))
-        print(pd.DataFrame(rows[-len(RANKINGS) :]).to_string(index=False), flush=True)
+        print(pd.DataFrame(rows[-len(names) :]).to_string(index=False), flush=True)
     table = pd.DataFrame(rows)
     by_cohort = table.pivot_table(index="cohort", columns="ranking", values="found25")
-    for name in RANKINGS:
+    for name in names:
         ranking_rows = table[table["ranking"] == name]
-        more = by_cohort[name] - by_cohort[next(iter(RANKINGS))]
+        more = by_cohort[name] - by_cohort[names[0]]
         print(
             f"{name:20s} first 25: {mean_with_error(ranking_rows['found25'], 2)}"
             f" (difference {mean_with_error(more, 2, signed=True)}),"

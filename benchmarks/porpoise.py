@@ -3,6 +3,8 @@
     python benchmarks/porpoise.py prepare DATA results/porpoise   # inputs and folds of a study
     python benchmarks/porpoise.py train results/porpoise [METHOD ...]
     python benchmarks/porpoise.py table results/porpoise
+    python benchmarks/porpoise.py null results/porpoise METHOD [--permutations 3]
+    python benchmarks/porpoise.py stability results/porpoise METHOD METHOD-seed-2 [...]
 
 DATA is a folder with `tcga_gbmlgg.csv.gz`, `signatures.csv` and `labels.tsv`: omics as PORPOISE
 publishes them, a row for each slide, and labels with the published fold of each patient. All stages
@@ -14,6 +16,7 @@ classes), which baselines do not need and networks do.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -26,16 +29,21 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from gendmr.cohort.strata import stratify_people
 from gendmr.config.study import Study
 from gendmr.expression.join import join_matrices
 from gendmr.files.atomic import write_text
+from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import MISSING, write_table
+from gendmr.modalities.store import attributions_schema, null_schema
 from gendmr.tasks import task_of
 from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import train_fold
+from gendmr.training.null import fit_null
+from gendmr.training.readout import instance_scores
 from in_process import join_cohort
 
-VALIDATION = {"baseline": 0.05, "network": 0.15}
+VALIDATION = {"baseline": 0.05, "network": 0.15, "everybody": 0.005}  # at least one a class
 FOLDS = 5
 MARKERS = {
     "idh": "idh_status",
@@ -60,6 +68,12 @@ OUTCOMES: dict[str, dict[str, Any]] = {
 METHODS: dict[str, dict[str, Any]] = {
     "clinical-cox": {"kind": "ridge", "outcome": "survival", "reads": ["covariates"]},
     "elastic-net": {"kind": "elastic_net", "outcome": "survival", "reads": ["expression"]},
+    "elastic-net-as-given": {
+        "kind": "elastic_net",
+        "outcome": "survival",
+        "reads": ["expression"],
+        "modality_options": {"expression": {"clip": None}},
+    },
     "elastic-net-clinical": {
         "kind": "elastic_net",
         "outcome": "survival",
@@ -71,6 +85,9 @@ METHODS: dict[str, dict[str, Any]] = {
         "outcome": "survival",
         "reads": ["expression", "covariates"],
     },
+    "boosting-markers": {"kind": "boosting", "outcome": "survival", "reads": ["covariates"]},
+    "snn-survival": {"kind": "mil", "outcome": "survival", "reads": ["expression"]},
+    "snn-diagnosis": {"kind": "mil", "outcome": "diagnosis", "reads": ["expression"]},
     "ridge-cox": {"kind": "ridge", "outcome": "survival", "reads": ["expression"]},
     "ridge-cox-alterations": {"kind": "ridge", "outcome": "survival", "reads": ["alteration"]},
     "ridge-diagnosis": {"kind": "ridge", "outcome": "diagnosis", "reads": ["expression"]},
@@ -86,17 +103,22 @@ METHODS: dict[str, dict[str, Any]] = {
         "outcome": "survival",
         "compat": "released",
     },
+    "subspace-survival-released-five": {
+        "kind": "subspace",
+        "outcome": "survival",
+        "compat": "released",
+        "seeds": 5,
+    },
     "subspace-diagnosis-released": {
         "kind": "subspace",
         "outcome": "diagnosis",
         "compat": "released",
     },
     "subspace-diagnosis": {"kind": "subspace", "outcome": "diagnosis"},
-    "subspace-diagnosis-decay": {
-        "kind": "subspace",
-        "outcome": "diagnosis",
-        "optimisation": {"weight_decay": 0.3},
-    },
+    # One network, as published.
+    "subspace-diagnosis-single": {"kind": "subspace", "outcome": "diagnosis", "seeds": 1},
+    "subspace-survival-single": {"kind": "subspace", "outcome": "survival", "seeds": 1},
+    "subspace-grade-single": {"kind": "subspace", "outcome": "grade-of-three", "seeds": 1},
     "subspace-grade": {"kind": "subspace", "outcome": "grade-of-three"},
     "ridge-grade": {"kind": "ridge", "outcome": "grade-of-three", "reads": ["expression"]},
 }
@@ -178,40 +200,130 @@ def published_folds(cohort: Path, share: float) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def train(folder: Path, names: list[str], folds: list[int], as_networks: bool = False) -> None:
+def train(
+    folder: Path,
+    names: list[str],
+    folds: list[int],
+    as_networks: bool = False,
+    everybody: bool = False,
+    seed: int | None = None,
+) -> None:
     """Train methods of the study, and print what held-out people say.
 
-    `as_networks` keeps the people of the networks' inner validation from baselines too.
+    `as_networks` keeps the people of the networks' inner validation from baselines too; `everybody`
+    keeps one of each class, for comparisons with figures from all people outside a fold. With a
+    `seed` that is not the study's, results stand under the name of the method and the seed.
     """
     study = Study.parse(folder / "study.yaml")
+    seed = study.seed if seed is None else seed
     for name in names or list(study.methods):
+        label = name if seed == study.seed else f"{name}-seed-{seed}"
+        label += "-everybody" if everybody else ""
         options = study.method_options(name)
         network = study.methods[name].network or as_networks
-        kind = "network" if network else "baseline"
-        target = folder / "cohort" / "splits.tsv"
-        target.write_bytes((folder / f"splits-{kind}.tsv").read_bytes())
+        kind = "network" if network else "everybody" if everybody else "baseline"
+        use_splits(folder, kind)
         started = time.process_time()
         for fold in folds:
             train_fold(
                 folder / "cohort",
-                folder / "training" / name / "repeat-0" / f"fold-{fold}",
+                folder / "training" / label / "repeat-0" / f"fold-{fold}",
                 method=name,
                 repeat=0,
                 fold=fold,
                 options=options,
-                seed=study.seed,
+                seed=seed,
                 device="cpu",
                 progress=lambda line: print("  ", line, flush=True),
             )
         if folds == list(range(FOLDS)):
             collect_metrics(
-                [folder / "training" / name / "repeat-0" / f"fold-{fold}" for fold in folds],
-                folder / "training" / name / "metrics.tsv",
+                [folder / "training" / label / "repeat-0" / f"fold-{fold}" for fold in folds],
+                folder / "training" / label / "metrics.tsv",
                 method=name,
                 task=task_of(options.outcome, options.task),
-                seed=study.seed,
+                seed=seed,
             )
-        print(f"{name}: {time.process_time() - started:.0f} CPU s", flush=True)
+        print(f"{label}: {time.process_time() - started:.0f} CPU s", flush=True)
+
+
+def null(folder: Path, name: str, permutations: int, folds: list[int]) -> None:
+    """Fit a method with permuted outcomes; print its time and its genes against them.
+
+    A gene stands out where its score, a mean over folds, is above that of each permutation; of
+    exchangeable genes a share of 1 / (permutations + 1) does.
+    """
+    study, cohort = Study.parse(folder / "study.yaml"), folder / "cohort"
+    options = study.method_options(name)
+    use_splits(folder, "network" if study.methods[name].network else "baseline")
+    stratify_people(
+        cohort / "participants.tsv", None, study.cohort, study.seed, cohort / "strata.tsv"
+    )
+    started = time.process_time()
+    own: list[pd.Series] = []
+    permuted: list[pd.DataFrame] = []
+    for fold in folds:
+        path = folder / "null" / name / f"fold-{fold}.nc"
+        fit_null(
+            cohort,
+            path,
+            method=name,
+            repeat=0,
+            fold=fold,
+            first=0,
+            count=permutations,
+            options=options,
+            seed=study.seed,
+            device="cpu",
+        )
+        stored = read_dataset(path, null_schema(options.reads))
+        scores = stored["mean_abs_expression"]  # (permutation, gene)
+        permuted.append(pd.DataFrame(scores.values, columns=stored["expression"].values))
+        own.append(_gene_scores(folder, name, fold))
+    seconds = (time.process_time() - started) / permutations / len(folds)
+    by_chance = pd.concat(permuted).groupby(level=0).mean()
+    mean = pd.concat(own, axis=1).mean(axis=1).reindex(by_chance.columns)
+    above = mean > by_chance.max()
+    print(
+        f"{name}: {permutations} permutations of {len(folds)} folds, {seconds:.1f} CPU s each, 99"
+        f" of {FOLDS} folds {99 * FOLDS * seconds / 3600:.1f} h; {above.sum()} of {len(above)}"
+        f" genes ({100 * above.mean():.0f} %) above all permutations,"
+        f" {100 / (permutations + 1):.0f} % by chance"
+    )
+
+
+def stability(folder: Path, names: list[str]) -> pd.DataFrame:
+    """Return for each pair of runs how their rankings of genes agree, a mean over folds.
+
+    `spearman` of the scores of genes that both read, `of_20` how many of the first 20 they share.
+    """
+    rows = []
+    for one, other in itertools.combinations(names, 2):
+        each = []
+        for fold in range(FOLDS):
+            columns = [_gene_scores(folder, name, fold) for name in (one, other)]
+            pair = pd.concat(columns, axis=1, keys=[one, other])
+            pair = pair[(pair > 0).any(axis=1)]
+            first = [set(pair[name].nlargest(20).index) for name in pair]
+            agreement = pair[one].corr(pair[other], method="spearman")
+            each.append([float(agreement), float(len(first[0] & first[1]))])
+        spearman, shared = np.mean(np.array(each), axis=0)
+        rows.append({"one": one, "other": other, "spearman": spearman, "of_20": shared})
+    return pd.DataFrame(rows)
+
+
+def _gene_scores(folder: Path, name: str, fold: int) -> pd.Series:
+    """Return the score of each gene over the held-out people of a fold."""
+    path = folder / "training" / name / "repeat-0" / f"fold-{fold}" / "attributions.nc"
+    stored = read_dataset(path, attributions_schema(("expression",)))
+    scores = instance_scores(stored["value_expression"].values, "mean_abs")
+    return pd.Series(scores, index=stored["expression"].values)
+
+
+def use_splits(folder: Path, kind: str) -> None:
+    """Let the cohort have the folds of networks or of baselines."""
+    source = folder / f"splits-{kind}.tsv"
+    (folder / "cohort" / "splits.tsv").write_bytes(source.read_bytes())
 
 
 def table(folder: Path) -> pd.DataFrame:
@@ -249,12 +361,35 @@ def main() -> None:
     part.add_argument("methods", nargs="*")
     part.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
     part.add_argument("--as-networks", action="store_true", help="baselines, on as few people")
+    part.add_argument("--everybody", action="store_true", help="baselines, on all people outside")
+    part.add_argument("--seed", type=int, help="in place of the study's")
     parts.add_parser("table").add_argument("folder", type=Path)
+    part = parts.add_parser("null")
+    part.add_argument("folder", type=Path)
+    part.add_argument("method")
+    part.add_argument("--permutations", type=int, default=3)
+    part.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
+    part = parts.add_parser("stability")
+    part.add_argument("folder", type=Path)
+    part.add_argument("runs", nargs="+")
     arguments = parser.parse_args()
     if arguments.part == "prepare":
         prepare(arguments.data, arguments.folder)
     elif arguments.part == "train":
-        train(arguments.folder, arguments.methods, arguments.folds, arguments.as_networks)
+        train(
+            arguments.folder,
+            arguments.methods,
+            arguments.folds,
+            arguments.as_networks,
+            arguments.everybody,
+            arguments.seed,
+        )
+    elif arguments.part == "null":
+        null(arguments.folder, arguments.method, arguments.permutations, arguments.folds)
+    elif arguments.part == "stability":
+        stability(arguments.folder, arguments.runs).to_csv(
+            sys.stdout, sep="\t", index=False, float_format="%.3f"
+        )
     else:
         table(arguments.folder).to_csv(sys.stdout, sep="\t", index=False, float_format="%.4f")
 

@@ -60,6 +60,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "evidence and network": NETWORK | {"evidence": "all"},
     "ridge on regions": {"kind": "ridge", "reads": ["region"]},
     "concatenation": {"kind": "fusion", "mode": "concatenation"},
+    "fixed teachers": {"kind": "fusion", "mode": "fixed_teacher"},
     "single SNPs": {"kind": "association"},
     "SNPs to genes": {"kind": "gene_network", "mode": "sparse"},
     "sets of SNPs": {"kind": "gene_network", "mode": "set"},

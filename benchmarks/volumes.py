@@ -1,21 +1,28 @@
 """What the stage measures in painted heads, whose volumes are known, beside the truth.
 
-    python benchmarks/volumes.py LABEL_MAPS ATLAS [--heads 01,03] [--preset fast] [--loss] [--twice]
+    python benchmarks/volumes.py LABEL_MAPS ATLAS [--heads 05,07] [--preset fast] [--loss] [--twice]
+        [--lesions] [--fuse 01,02] [--output volumes.tsv] [--bids FOLDER]
 
 LABEL_MAPS is a folder of FreeSurfer-like label maps of whole heads (`training_seg_01.nii.gz`, …),
 ATLAS the label image of Neuromorphometrics in the space of the template. Of each head the volumes
 of head, tissues and structures are printed, measured and true, then over the heads the correlation,
 raw and after division by the head, and the mean ratio. With `--loss` each head is painted again
 with the outer 30 % of its left hippocampus, then with the outer 20 % of its cortex turned to fluid;
-with `--twice` again with another noise, shading, turn and label. `--bids FOLDER` adds real scans,
-which need `participants.tsv` with age and sex.
+with `--lesions` with balls in its white matter as dark as hypointensities; with `--twice` with
+another noise, shading, turn and label. `--fuse` takes some of the heads, painted, with their label
+maps as labelled heads in place of ATLAS. `--bids FOLDER` measures real scans instead, which need
+`participants.tsv` with age and sex. `--output` adds the rows of this run to a table, of which
+`volumes_page.py` draws the figures.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,12 +32,23 @@ import numpy as np
 import pandas as pd
 
 from gendmr.config.imaging import ImagingSection
+from gendmr.files.tables import write_table
 from gendmr.imaging.bids import find_images
-from gendmr.imaging.participant import register_participant
 from gendmr.imaging.template import prepare_template
-from painted_heads import STRUCTURES, LabelMap, paint, read_label_map, without_shell
+from painted_heads import (
+    BRAIN_BELOW,
+    CSF,
+    STRUCTURES,
+    WHITE,
+    LabelMap,
+    paint,
+    read_label_map,
+    with_lesions,
+    without_shell,
+)
 
 TOTALS = {"icv": "icv_mm3", "grey": "grey_mm3", "white": "white_mm3", "csf": "csf_mm3"}
+HYPOINTENSE = "white_hypointense_mm3"
 VOXELS = ((1.0, 1.0, 1.0), (1.2, 1.0, 1.0), (1.0, 1.0, 1.5))
 # Indices of Neuromorphometrics, right and left; the temporal horns belong to the ventricles.
 INDICES = {
@@ -44,53 +62,95 @@ INDICES = {
 }
 CORTEX_FROM, FLUID = 100, (4, 11, 46, 49, 50, 51, 52)
 MEASURES = (*TOTALS, *STRUCTURES)
+NEW_LESIONS = 12
 
 
 class Stage:
-    """The stage `imaging` with Neuromorphometrics, whose files lie in a folder."""
+    """The stage `imaging` with one atlas, whose files lie in a folder."""
 
-    def __init__(self, folder: Path, atlas: Path, preset: str) -> None:
+    def __init__(
+        self, folder: Path, preset: str, atlas: dict[str, object], rows: list[dict[str, object]]
+    ) -> None:
         self.folder = folder
+        self.structures = [str(row["structure"]) for row in rows]
+        self.left = [bool(row["left"]) for row in rows]
+        table = pd.DataFrame(rows).drop(columns=["structure", "left"])
+        table.to_csv(folder / "atlas.tsv", sep="\t", index=False)
+        atlas = atlas | {"table": str(folder / "atlas.tsv")}
+        self.section = ImagingSection.parse({"bids": "unused", "atlas": atlas, "preset": preset})
+        start = time.process_time()
+        prepare_template(self.section, folder / "template")
+        print(f"template: {time.process_time() - start:.1f} s", flush=True)
+
+    @classmethod
+    def of_atlas(cls, folder: Path, preset: str, atlas: Path) -> Stage:
+        """With Neuromorphometrics."""
         labels = np.unique(np.rint(np.asarray(nib.load(atlas).dataobj)).astype(int))
         names = {
-            index: f"{name} {side}"
+            index: (name, side)
             for name, sides in INDICES.items()
             for side, indices in zip("RL", sides, strict=True)
             for index in indices
         }
-        rows = [
-            {
-                "index": int(index),
-                "region": f"{names.get(index, 'region')} {index}",
-                "hemisphere": "B",
-                "tissue": "csf" if index in FLUID else "grey" if index in (55, 56) else "n/a",
-            }
-            for index in labels[labels > 0]
-        ]
-        self.indices = [row["index"] for row in rows]
-        pd.DataFrame(rows).to_csv(folder / "atlas.tsv", sep="\t", index=False)
-        files = {"labels": str(atlas), "table": str(folder / "atlas.tsv")}
-        self.section = ImagingSection.parse({"bids": "unused", "atlas": files, "preset": preset})
-        prepare_template(self.section, folder / "template")
+        rows = []
+        for index in map(int, labels[labels > 0]):
+            structure, side = names.get(index, ("cortex" if index >= CORTEX_FROM else "", ""))
+            tissue = "csf" if index in FLUID else "grey" if index in (55, 56) else "n/a"
+            rows.append(_row(index, structure, tissue, left=side == "L"))
+        return cls(folder, preset, {"labels": str(atlas)}, rows)
+
+    @classmethod
+    def of_heads(cls, folder: Path, preset: str, maps: list[tuple[int, Path]]) -> Stage:
+        """With painted heads, labelled by their label maps."""
+        entries, labels = [], set[int]()
+        for number, path in maps:
+            head = read_label_map(path)
+            image = painted(head, folder / f"atlas{number}.nii.gz", number)
+            entries.append({"image": str(image), "labels": str(path)})
+            labels |= set(np.unique(head.labels).tolist())
+        names = {label: name for name, sides in STRUCTURES.items() for label in sides}
+        rows = []
+        for label in sorted(label for label in labels if 0 < label < BRAIN_BELOW):
+            tissue = "csf" if label in CSF else "white" if label in WHITE else "grey"
+            rows.append(_row(label, names.get(label, ""), tissue, left=label == LEFT_HIPPOCAMPUS))
+        return cls(folder, preset, {"heads": entries}, rows)
 
     def measure(self, image: Path, label: str = "01") -> dict[str, float]:
-        """Volumes, mm3, of tissues and structures; left hippocampus; `dice` and `seconds`."""
-        start = time.process_time()
+        """Volumes, mm3, of tissues and structures; left hippocampus; `dice`, `seconds`, `gb`.
+
+        In a process of its own, as the rule does, for its memory.
+        """
         out = self.folder / "out"
-        error = register_participant(
-            image, label, self.folder / "template", self.section, seed=1, output=out
-        )
-        if error is not None:
-            raise error
+        command = [sys.executable, "-m", "gendmr", "imaging", "register", "--image", str(image)]
+        command += ["--participant", label, "--template", str(self.folder / "template")]
+        command += ["--seed", "1", "--options", self.section.dump(), "--output", str(out)]
+        process = subprocess.Popen(command)
+        _, status, usage = os.wait4(process.pid, 0)
         quality = json.loads((out / "quality.json").read_text())
+        if status or "refused" in quality:
+            sys.exit(f"{image}: {quality}")
         table = pd.read_csv(out / "regions.tsv", sep="\t")
-        volume = dict(zip(self.indices, table["volume"], strict=True))
+        volumes = table["volume"].groupby(self.structures).sum()
         result = {name: quality[key] for name, key in TOTALS.items()}
-        for name, sides in INDICES.items():
-            result[name] = sum(volume[index] for side in sides for index in side)
-        result["left hippocampus"] = volume[48]
-        result["cortex"] = sum(v for index, v in volume.items() if int(index) >= CORTEX_FROM)
-        return result | {"dice": quality["dice"], "seconds": time.process_time() - start}
+        result |= {name: float(volumes.get(name, np.nan)) for name in STRUCTURES}
+        hippocampus = np.array(self.structures) == "hippocampus"
+        result["left hippocampus"] = float(table["volume"][hippocampus & self.left].sum())
+        return result | {
+            "hypointense": quality[HYPOINTENSE],
+            "dice": quality["dice"],
+            "seconds": usage.ru_utime + usage.ru_stime,
+            "gb": usage.ru_maxrss / 2**20,
+        }
+
+
+LEFT_HIPPOCAMPUS = 17
+
+
+def _row(index: int, structure: str, tissue: str, *, left: bool) -> dict[str, object]:
+    return {
+        "index": index, "region": f"{structure or 'region'} {index}", "hemisphere": "B",
+        "tissue": tissue, "structure": structure, "left": left,
+    }  # fmt: skip
 
 
 def painted(head: LabelMap, path: Path, number: int, *, again: bool = False) -> Path:
@@ -105,77 +165,101 @@ def line(name: str, values: list[str]) -> None:
     print(name, *values, sep="\t", flush=True)
 
 
-def heads(stage: Stage, maps: list[tuple[int, Path]], *, loss: bool, twice: bool) -> None:
-    """Measure painted heads and print what is measured and true."""
+def heads(
+    stage: Stage, maps: list[tuple[int, Path]], atlas: str, arguments: argparse.Namespace
+) -> pd.DataFrame:
+    """Measure painted heads; print and return what is measured and true."""
     image = stage.folder / "head.nii.gz"
-    measured, true, changes = [], [], []
-    line("head", [f"{name}\ttrue" for name in MEASURES] + ["dice", "seconds"])
+    rows = []
+
+    def measure(head: LabelMap, number: int, path: Path, change: str) -> None:
+        again = change == "again"
+        measured = stage.measure(painted(head, image, number, again=again), change)
+        truth = head.truth() | {"left hippocampus": head.volume(LEFT_HIPPOCAMPUS)}
+        for name in (*MEASURES, "left hippocampus", "hypointense", "dice", "seconds", "gb"):
+            rows.append(
+                {
+                    "atlas": atlas, "person": path.name.split("_")[-1].split(".")[0],
+                    "change": change, "measure": name, "measured": measured[name],
+                    "true": truth.get(name, np.nan), "age": np.nan, "sex": "n/a",
+                }
+            )  # fmt: skip
+        texts = [f"{row['measure']} {row['measured']:.4g} {row['true']:.4g}" for row in rows[-17:]]
+        print(path.name, change, *texts, sep="\t", flush=True)
+
     for number, path in maps:
         head = read_label_map(path)
-        truth = head.truth()
-        first = stage.measure(painted(head, image, number))
-        measured.append([first[name] for name in MEASURES])
-        true.append([truth[name] for name in MEASURES])
-        texts = [f"{first[name] / 1000:.1f}\t{truth[name] / 1000:.1f}" for name in MEASURES]
-        line(path.name, [*texts, f"{first['dice']:.3f}", f"{first['seconds']:.1f}"])
-        variants = {}
-        if loss:
-            variants["hippocampus -30 %"] = (without_shell(head, (17,), 0.3), False)
-            variants["cortex -20 %"] = (without_shell(head, (3, 42), 0.2), False)
-        if twice:
-            variants["again"] = (head, True)
-        for name, (changed, again) in variants.items():
-            second = stage.measure(painted(changed, image, number, again=again), "other")
-            share = {key: 100 * (second[key] / first[key] - 1) for key in second}
-            real = 100 * (changed.truth()["grey"] / truth["grey"] - 1)
-            changes.append((name, share))
-            texts = [f"{key} {value:+.1f}" for key, value in share.items() if key in CHANGED]
-            line(f"{path.name} {name}, %", [*texts, f"true grey {real:+.1f}"])
-    for measure, row, truth_row in zip(
-        MEASURES, np.transpose(measured), np.transpose(true), strict=True
-    ):
-        share, true_share = row / np.array(measured)[:, 0], truth_row / np.array(true)[:, 0]
-        relative = np.nan if measure == "icv" else np.corrcoef(share, true_share)[0, 1]
-        raw, ratio = np.corrcoef(row, truth_row)[0, 1], row / truth_row
+        measure(head, number, path, "whole")
+        if arguments.loss:
+            measure(without_shell(head, (LEFT_HIPPOCAMPUS,), 0.3), number, path, "hippocampus -30")
+            measure(without_shell(head, (3, 42), 0.2), number, path, "cortex -20")
+        if arguments.lesions:
+            measure(with_lesions(head, NEW_LESIONS, seed=number), number, path, "lesions")
+        if arguments.twice:
+            measure(head, number, path, "again")
+    return pd.DataFrame(rows)
+
+
+def summarise(table: pd.DataFrame) -> None:
+    """Print correlations and ratios over the heads, changes in per cent, time and memory."""
+    whole = table[table["change"] == "whole"].pivot(index="person", columns="measure")
+    measured, true = whole["measured"], whole["true"]
+    print("structure\tr\tr after head size\tratio")
+    for name in MEASURES if len(measured) > 2 else ():
+        share, true_share = (part[name] / part["icv"] for part in (measured, true))
+        relative = np.nan if name == "icv" else np.corrcoef(share, true_share)[0, 1]
+        ratio = measured[name] / true[name]
+        raw = np.corrcoef(measured[name], true[name])[0, 1]
         print(
-            f"{measure}: r {raw:.2f}, per head {relative:.2f}, ratio {ratio.mean():.2f}"
+            f"{name}\t{raw:.2f}\t{relative:.2f}\t{ratio.mean():.2f}"
             f" ({ratio.min():.2f} to {ratio.max():.2f})"
         )
-    for name in dict.fromkeys(name for name, _ in changes):
-        for key in CHANGED:
-            values = np.array([share[key] for variant, share in changes if variant == name])
-            # Of two measurements the coefficient of variation is their difference by root 2.
-            spread = np.sqrt((values**2).mean() / 2)
+    for change in dict.fromkeys(table["change"]):
+        for person, part in table[table["change"] == change].groupby("person"):
+            rows = part.set_index("measure")
+            for name in () if change == "whole" else (*MEASURES, "left hippocampus"):
+                seen = 100 * (rows["measured"][name] / measured[name].get(person, np.nan) - 1)
+                real = 100 * (rows["true"][name] / true[name].get(person, np.nan) - 1)
+                print(f"{change}\t{person}\t{name}\t{seen:+.1f} %\ttrue {real:+.1f} %")
             print(
-                f"{name}: {key} {values.mean():+.1f} % (worst {abs(values).max():.1f}),"
-                f" CV {spread:.1f} %"
+                f"{change}\t{person}\thypointense {rows['measured']['hypointense']:.0f} mm3, true"
+                f" {rows['true']['hypointense']:.0f}"
             )
+    for name in ("dice", "seconds", "gb"):
+        values = table.loc[table["measure"] == name, "measured"]
+        print(f"{name} {values.min():.3f} to {values.max():.3f}, mean {values.mean():.3f}")
 
 
-CHANGED = (*MEASURES, "left hippocampus")
-
-
-def real(stage: Stage, bids: Path) -> None:
+def real(stage: Stage, bids: Path) -> pd.DataFrame:
     """Measure real scans: head size by sex, shares of the head by age."""
     people = pd.read_csv(bids / "participants.tsv", sep="\t").set_index("participant_id")
-    rows = {}
+    columns = {name.lower(): name for name in people.columns}
+    sexes = people[columns.get("sex", columns.get("gender", ""))].astype(str).str[0].str.lower()
+    rows = []
     for label, (image, *_) in find_images(str(bids)).items():
-        rows[f"sub-{label}"] = stage.measure(Path(image))
-        line(label, [f"{key} {value:.4g}" for key, value in rows[f"sub-{label}"].items()])
-    table = pd.DataFrame(rows).T.join(people)
-    columns = {name.lower(): name for name in table.columns}
-    sex = table[columns.get("sex", columns.get("gender", ""))].astype(str).str[0].str.lower()
-    age = table[columns["age"]].astype(float)
-    for key in ("f", "m"):
-        print(
-            f"icv {key}: {table.loc[sex == key, 'icv'].mean() / 1000:.0f} ml,"
-            f" n {(sex == key).sum()}"
-        )
+        measured, person = stage.measure(Path(image), label), f"sub-{label}"
+        rows += [
+            {
+                "atlas": "real", "person": person, "change": "whole", "measure": name,
+                "measured": value, "true": np.nan, "age": people[columns["age"]][person],
+                "sex": sexes[person],
+            }
+            for name, value in measured.items()
+        ]  # fmt: skip
+        print(label, *(f"{key} {value:.4g}" for key, value in measured.items()), sep="\t")
+        sys.stdout.flush()
+    table = pd.DataFrame(rows)
+    wide = table.pivot(index=["person", "age", "sex"], columns="measure", values="measured")
+    wide = wide.reset_index()
+    for key, part in wide.groupby("sex"):
+        icv = part["icv"] / 1000
+        print(f"icv {key}: {icv.mean():.0f} ml, SD {icv.std():.0f}, n {len(icv)}")
     for name in MEASURES[1:]:
-        share = table[name] / table["icv"]
-        print(f"{name} per head and age: r {np.corrcoef(share.astype(float), age)[0, 1]:+.2f}")
-    print(f"dice {table['dice'].min():.3f} to {table['dice'].max():.3f}")
-    print(f"seconds {table['seconds'].mean():.1f}, at most {table['seconds'].max():.1f}")
+        r = np.corrcoef(wide[name] / wide["icv"], wide["age"])[0, 1]
+        print(f"{name} per head and age: r {r:+.2f}")
+    for name in ("dice", "seconds", "gb"):
+        print(f"{name} {wide[name].min():.3f} to {wide[name].max():.3f}, {wide[name].mean():.3f}")
+    return table
 
 
 def main() -> None:
@@ -184,22 +268,34 @@ def main() -> None:
     parser.add_argument("atlas", type=Path)
     parser.add_argument("--preset", default="fast", choices=["testing", "fast", "precise"])
     parser.add_argument("--heads", default="", help="parts of names, comma-separated; all")
-    parser.add_argument("--loss", action="store_true")
-    parser.add_argument("--twice", action="store_true")
+    parser.add_argument("--fuse", default="", help="heads that are the atlas, likewise")
+    for name in ("loss", "twice", "lesions"):
+        parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--bids", type=Path)
+    parser.add_argument("--output", type=Path, help="table to which the rows are added")
     arguments = parser.parse_args()
-    maps = [
-        (number, path)
-        for number, path in enumerate(sorted(arguments.label_maps.glob("*.nii.gz")))
-        if any(part in path.name for part in arguments.heads.split(","))
-    ]
+    numbered = list(enumerate(sorted(arguments.label_maps.glob("*.nii.gz"))))
+
+    def chosen(names: str) -> list[tuple[int, Path]]:
+        return [pair for pair in numbered if any(part in pair[1].name for part in names.split(","))]
+
     with TemporaryDirectory() as name:
-        stage = Stage(Path(name), arguments.atlas, arguments.preset)
-        if arguments.bids:
-            real(stage, arguments.bids)
+        if arguments.fuse:
+            stage = Stage.of_heads(Path(name), arguments.preset, chosen(arguments.fuse))
         else:
-            heads(stage, maps, loss=arguments.loss, twice=arguments.twice)
-    print(f"memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+            stage = Stage.of_atlas(Path(name), arguments.preset, arguments.atlas)
+        if arguments.bids:
+            table = real(stage, arguments.bids)
+        else:
+            atlas = "several heads" if arguments.fuse else "one atlas"
+            table = heads(stage, chosen(arguments.heads), atlas, arguments)
+            summarise(table)
+    if arguments.output:
+        if arguments.output.is_file():
+            before = pd.read_csv(arguments.output, sep="\t", dtype={"person": str})
+            table = pd.concat([before, table])
+        write_table(arguments.output, table)
+    print(f"memory of painting {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "optimisation": {"epochs": 2, "batch_size": 64},
     },
     "subspace": {
+        "seeds": 2,
         "width": 8,
         "heads": 2,
         "head_width": 4,

@@ -131,8 +131,24 @@ PREPROCESSED = BASE | {
 TILED = BASE | {
     "histology": {"slides": "images.tsv", "tiles": {"weights": "backbone.safetensors"}},
 }
+LABELLED = BASE | {
+    "imaging": {
+        "bids": "bids",
+        "atlas": {
+            "heads": [
+                {"image": "a/T1.nii.gz", "labels": "a/labels.nii.gz", "table": "a/labels.tsv"},
+                {"image": "b/T1.nii.gz", "labels": "b/labels.nii.gz"},
+            ],
+            "table": "labels.tsv",
+        },
+    },
+}
 BOLD = "fmriprep/sub-1/func/sub-1_task-rest"
 FILES = {
+    "labelled": [
+        *(f"{head}/{name}.nii.gz" for head in "ab" for name in ("T1", "labels")),
+        *("a/labels.tsv", "labels.tsv", "bids/sub-1/anat/sub-1_T1w.nii.gz", "participants.tsv"),
+    ],
     "tiled": ["participants.tsv", "images.tsv", "backbone.safetensors", "scans/S1.svs"],
     "preprocessed": [
         *("participants.tsv", "atlas.nii.gz"),
@@ -166,6 +182,7 @@ STUDIES = {
     "slices": SLICES,
     "preprocessed": PREPROCESSED,
     "tiled": TILED,
+    "labelled": LABELLED,
 }
 
 

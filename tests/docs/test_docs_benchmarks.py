@@ -56,6 +56,36 @@ def test_study_of__of_migtrans_is_a_study_with_other_epochs_where_asked() -> Non
     assert {"migtrans", "migtrans-maps", "amplitude"} <= set(small.methods)
 
 
+def test_study_of__of_tumours_averages_as_many_networks_as_the_name_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("tumours")
+    monkeypatch.chdir(tmp_path)
+    study = module.study_of(Path("results/cohort-7"), 7, {})
+    for name, method in study.methods.items():
+        if method.kind == "subspace":
+            networks = 3 if name.startswith("three") else 1
+            assert method.networks(study.method_options(name).reads) == networks, name
+
+
+def test_pairs_left_out__nobody_of_the_two_folds_trains_or_stops() -> None:
+    module = importlib.import_module("porpoise_inner")
+    people = pd.DataFrame(
+        {
+            "participant_id": [f"P{number}" for number in range(200)],
+            "published_fold": [str(number % 5) for number in range(200)],
+            "diagnosis": ["a" if number < 120 else "b" for number in range(200)],
+        }
+    )
+    splits = module.pairs_left_out(people)
+    for number, pair in enumerate(module.PAIRS):
+        role = splits[f"inner_{number}"]
+        assert set(splits.loc[role == "held-out", "fold"]) == set(pair)
+        assert not set(splits.loc[role != "held-out", "fold"]) & set(pair)
+        assert 0.1 < (role == "validation").sum() / (role != "held-out").sum() < 0.2
+    assert len(module.PAIRS) == 10
+
+
 def test_gain__of_one_cohort_is_that_of_its_folds_and_of_several_over_cohorts() -> None:
     module = importlib.import_module("migtrans_page")
     random = np.random.default_rng(2)

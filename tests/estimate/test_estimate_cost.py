@@ -167,7 +167,7 @@ def test_no_rule_that_stands_once_is_taken_for_one_of_a_set_of_modalities(name, 
     assert [rule_family(Job(rule), study_of_modalities) for rule in rules] == rules
 
 
-@pytest.mark.parametrize("name", ["mgi", "migtrans", "outcomes", "subspace"])
+@pytest.mark.parametrize("name", ["mgi", "subspace"])
 def test_a_study_of_the_house_is_estimated_before_anything_of_it_is_there(name, root, monkeypatch):
     monkeypatch.chdir(root)
     words = ["estimate", "--configfile", f"config/studies/{name}.yaml", "--cores", "2"]
@@ -208,6 +208,27 @@ def test_a_study_without_genotypes_has_a_size_and_costs(tmp_path, monkeypatch):
     assert known_size(images) is None
     with pytest.raises(InputFileError, match=r"people\.tsv"):
         study_size(images)
+
+
+def test_seconds_of__labelled_heads_cost_a_registration_each():
+    heads = [{"image": f"{name}.nii.gz", "labels": f"{name}-labels.nii.gz"} for name in "abc"]
+    studies = [
+        Study.parse(
+            {
+                "study": "images",
+                "seed": 1,
+                "imaging": {"bids": "bids", "atlas": atlas},
+                "cohort": {"participants": "people.tsv"},
+                "training": {"methods": {"ridge": {"kind": "ridge"}}},
+            }
+        )
+        for atlas in ({"labels": "a.nii.gz"}, {"heads": heads})
+    ]
+    size = Size(people=2, variants=0, scans=2, instances={}, available={})
+    rates = load_rates()["rules"]
+    for rule in ("register_t1w", "prepare_template"):
+        one, several = (seconds(Job(rule, {}), study, size) for study in studies)
+        assert several - one == pytest.approx(3 * rates[rule]["seconds"]["fast_heads"])
 
 
 def test_epochs_preset_and_variants_count():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gendmr.config.imaging import Outliers
 from gendmr.imaging.flags import JUDGED, flag_outliers, thresholds
-from gendmr.imaging.picture import draw_quality
+from gendmr.imaging.quality_figure import draw_quality
 
 TYPICAL = {
     "dice": 0.96,

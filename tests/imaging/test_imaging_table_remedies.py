@@ -201,7 +201,7 @@ def test_read_measurements__after_each_part_of_its_remedy(
     wrong: Change,
     mending: Change,
 ) -> None:
-    monkeypatch.setattr("gendmr.imaging.picture.draw_quality", lambda *_, **__: None)
+    monkeypatch.setattr("gendmr.imaging.quality_figure.draw_quality", lambda *_, **__: None)
     wrong(tables)
     with mended(module, remedy, error, tables.read):
         mending(tables)

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from gendmr.errors import ImageError
-from gendmr.imaging.tissue import LEVELS, STEPS, fit_region, fit_tissues
+from gendmr.imaging import tissue
+from gendmr.imaging.fusion import CarriedLabels
+from gendmr.imaging.tissue import (
+    CLEAR_GAIN,
+    GREY_STARTS,
+    LEVELS,
+    STEPS,
+    fit_region,
+    fit_tissues,
+)
 from gendmr.imaging.volumes import reach_of_ventricles, region_volumes
 
 MEANS = np.array([300.0, 1000.0, 1500.0])
@@ -93,6 +102,31 @@ def test_fit_region__a_bright_nucleus_is_grey_and_cortex_stays_as_it_is():
     np.testing.assert_allclose(share, fractions.mean(axis=0), atol=0.02)
 
 
+@settings(max_examples=10, deadline=None)
+@given(
+    grey=st.floats(900, 1400),
+    white=st.floats(0, 0.6),
+    voxels=st.integers(5, 3000),
+    seed=st.integers(0, 99),
+)
+def test_fit_region__starts_side_by_side_are_as_one_after_the_other(grey, white, voxels, seed):
+    rng = np.random.default_rng(seed)
+    model = fit_tissues(_voxels([0.1, 0.3, 0.3, 0.15, 0.15])[0])
+    values = np.where(rng.random(voxels) < white, MEANS[2], grey) + rng.normal(0, NOISE, voxels)
+    counts = np.bincount(model.level_of(values), minlength=LEVELS).astype(float)
+    candidates = []
+    with pytest.MonkeyPatch.context() as patch:
+        for place in GREY_STARTS:
+            patch.setattr(tissue, "GREY_STARTS", (place,))
+            one = fit_region(model, counts)
+            fit = float(counts @ np.log(one.evidence) / counts.sum()) - CLEAR_GAIN * (place > 0)
+            candidates.append((fit, one))
+    best = max(candidates, key=lambda pair: pair[0])[1]
+    region = fit_region(model, counts)
+    for name in ("means", "spreads", "weights"):
+        np.testing.assert_allclose(getattr(region, name), getattr(best, name), rtol=1e-9)
+
+
 REGIONS = {"ventricle": 1, "nucleus": 2, "hippocampus": 3}
 TISSUE_OF = ["csf", "grey", "grey"]
 
@@ -129,9 +163,11 @@ def _measured(image, brain, labels, priors):
     model = fit_tissues(image[brain])
     brightness = np.array([np.nan, 0.5, 0.0])
     deep = reach_of_ventricles(priors[0], brain, np.ones(3))
-    return region_volumes(
-        image, brain, labels, priors, deep, model, TISSUE_OF, brightness, np.ones(3), refined=True
-    )
+    volumes, fractions, _ = region_volumes(
+        image, brain, CarriedLabels.of(labels), priors, deep, model, TISSUE_OF, brightness,
+        np.ones(3), refined=True,
+    )  # fmt: skip
+    return volumes, fractions
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +213,57 @@ def test_region_volumes__a_region_outside_of_the_scan_measures_nothing(whole):
     measured, _ = _measured(image, brain, without, priors)
     assert measured[2] == 0
     np.testing.assert_allclose(measured[:2], volumes[:2], rtol=0.02)
+
+
+BALLS = ((10, -18, -8, 3.0), (-16, 12, 10, 4.0), (-14, -14, -10, 2.5))
+
+
+@pytest.fixture(scope="module")
+def with_lesions(whole):
+    """The phantom with balls in its white matter that are as dark as grey matter, or halfway."""
+    (image, brain, labels, priors, _), *_ = whole
+    place = np.indices(image.shape) - 35.5
+    changed, volume = image.copy(), 0.0
+    for x, y, z, radius in BALLS:
+        away = np.sqrt(((place - np.array([x, y, z])[:, None, None, None]) ** 2).sum(axis=0))
+        # A voxel at the rim is lesion in part.
+        share = np.clip(radius + 0.5 - away, 0, 1)
+        darkness = MEANS[1] if radius > 2.6 else 0.8 * MEANS[1] + 0.2 * MEANS[2]
+        changed -= (share * (MEANS[2] - darkness)).astype(np.float32)
+        volume += 4 / 3 * math.pi * radius**3
+    return changed, brain, labels, priors, volume
+
+
+def test_region_volumes__lesions_of_white_matter_are_white_and_have_a_volume(whole, with_lesions):
+    (image, *_), before, fractions = whole
+    changed, brain, labels, priors, volume = with_lesions
+    model = fit_tissues(changed[brain])
+    brightness, deep = (
+        np.array([np.nan, 0.5, 0.0]),
+        reach_of_ventricles(priors[0], brain, np.ones(3)),
+    )
+    arguments = (brain, CarriedLabels.of(labels), priors, deep, model, TISSUE_OF, brightness)
+    after, with_them, hypointense = region_volumes(changed, *arguments, np.ones(3), refined=True)
+    _, _, none = region_volumes(image, *arguments, np.ones(3), refined=True)
+    assert none == 0
+    assert hypointense == pytest.approx(volume, rel=0.1)
+    sums = [part.sum(axis=(1, 2, 3)) for part in (fractions, with_them)]
+    # Grey matter keeps its volume; without the rule it would grow by that of the lesions.
+    np.testing.assert_allclose(sums[1], sums[0], atol=0.1 * volume)
+    np.testing.assert_allclose(after, before, rtol=0.02)
+    *_, unknown = region_volumes(changed, *arguments, np.full(3, 3.0), refined=True)
+    assert unknown is None
+
+
+def test_region_volumes__a_lesion_that_touches_a_nucleus_is_not_told_from_it(whole):
+    (image, brain, labels, priors, _), *_ = whole
+    changed = image.copy()
+    box = (slice(42, 45), slice(30, 36), slice(34, 37))
+    # Between ventricle and nucleus.
+    changed[box] = np.where(labels[box] == 0, MEANS[1], image[box])
+    deep, brightness = reach_of_ventricles(priors[0], brain, np.ones(3)), np.array([np.nan, 0.5, 0])
+    *_, hypointense = region_volumes(
+        changed, brain, CarriedLabels.of(labels), priors, deep, fit_tissues(changed[brain]),
+        TISSUE_OF, brightness, np.ones(3), refined=True,
+    )  # fmt: skip
+    assert hypointense == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gendmr.methods.mil.network import GatedAttention, MilNet, masked_share
+from gendmr.methods.gated_attention import GatedAttention, masked_share
+from gendmr.methods.mil.network import MilNet
 
 
 def batch_of(families: int, patches: bool) -> dict[str, torch.Tensor]:

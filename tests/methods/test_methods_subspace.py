@@ -13,10 +13,13 @@ from gendmr.config.methods.subspace import MCAT_FAMILIES, SubspaceMethod
 from gendmr.config.modalities.patch import PatchSection
 from gendmr.config.outcomes import KINDS as OUTCOMES
 from gendmr.config.training import MethodOptions
+from gendmr.engine.layout import Layout
+from gendmr.engine.network import TARGET
 from gendmr.errors import TrainingError
+from gendmr.methods.bags import attribute
 from gendmr.methods.subspace.attention import DeformableAttention, keys_per_side
 from gendmr.methods.subspace.method import Subspace, build, genes_of, random_partition
-from gendmr.methods.subspace.network import SubspaceNet
+from gendmr.methods.subspace.network import SubspaceEnsemble, SubspaceNet
 from gendmr.methods.subspace.terms import concordance, consistency, coordinate
 from gendmr.statistics.survival import harrell_c
 from remedies import mended
@@ -74,6 +77,32 @@ def test_the_fast_attention_is_the_plain_one(side: int) -> None:
     torch.testing.assert_close(fast, plain_mixed, atol=1e-5, rtol=0)
     for one, other in zip(slopes, plain_slopes, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("deformable", [True, False])
+def test_gated_pooling__shares_of_the_used_patches_add_up_to_the_bag(deformable: bool) -> None:
+    torch.manual_seed(6)
+    sizes = {"tumour": 5, "environment": 3}
+    options = {"width": 16, "heads": 2, "head_width": 4, "deformable": deformable}
+    net = SubspaceNet(sizes, 7, 3, gated=True, **options).eval()  # type: ignore[arg-type]
+    used = torch.ones(2, 16)
+    used[0, 10:] = 0
+    batch = {
+        "expression_tumour": torch.randn(2, 5),
+        "expression_environment": torch.randn(2, 3),
+        "patch": torch.randn(2, 16, 7),
+        "patch_used": used,
+    }
+    outputs = net(batch)
+    assert not outputs["tokens_tumour"][0, 10:].any()
+    mean = SubspaceNet(sizes, 7, 3, **options).eval()  # type: ignore[arg-type]
+    mean.load_state_dict(net.state_dict(), strict=False)
+    alike = mean(batch)["tokens_tumour"]
+    # Both weigh the same tokens: the ratio of a patch is its share over an equal one.
+    ratio = (outputs["tokens_tumour"] / alike).nan_to_num().mean(2)  # (person, patch)
+    share = ratio * used / used.sum(1, keepdim=True)
+    torch.testing.assert_close(share.sum(1), torch.ones(2), atol=1e-4, rtol=0)
+    assert share[used > 0].std() > 1e-4
 
 
 def test_consistency__is_0_where_people_alike_in_genes_sample_alike() -> None:
@@ -188,8 +217,78 @@ def test_consistency_is_a_term_where_genes_guide_the_sampling(
         deformable=method.options.deformable,
     )  # fmt: skip
     problem = SimpleNamespace(task=method.task)
-    (phase,) = method.phases(net, [problem])  # type: ignore[list-item]
+    (phase,) = method.phases(SubspaceEnsemble([net]), [problem])  # type: ignore[list-item]
     assert set(phase.terms) == terms
+
+
+def test_subspace_ensemble__is_the_mean_of_networks_trained_apart() -> None:
+    torch.manual_seed(7)
+    sizes, options = {"a": 5, "b": 3}, {"width": 8, "heads": 2, "head_width": 4}
+    nets = [SubspaceNet(sizes, 0, 1, **options) for _ in range(2)]  # type: ignore[arg-type]
+    method = method_of(seeds=2)
+    both, batch = SubspaceEnsemble(nets), {"expression_a": torch.randn(6, 5)}
+    batch["expression_b"] = torch.randn(6, 3)
+    both.eval()
+    outputs = both(batch)
+    each = [net(batch)["output"] for net in nets]
+    torch.testing.assert_close(outputs["output"], torch.stack(each).mean(0))
+    # Coordination: the head of each network is turned as it would be alone.
+    target = {f"{TARGET}case": torch.tensor([0.0, 1, 1, 0, 1, 0]), "weight": torch.ones(6)}
+    turned = []
+    for module in (both, SubspaceEnsemble(nets[1:])):
+        method.seeds = len(module.networks)
+        layout = Layout(module)
+        torch.manual_seed(8)
+        head = torch.randn(2, 1, 16)[-method.seeds :]
+        row = torch.zeros(1, layout.width)
+        for number in range(method.seeds):
+            layout.unflatten(row[0])[f"networks.{number}.head.weight"].copy_(head[number])
+        own = {name: value[None].detach() for name, value in module(batch).items()}
+        gradients = {"task": row}
+        whole = {name: value[None] for name, value in target.items()}
+        result = method.on_before_optimizer_step(gradients, own, whole, layout)
+        assert not torch.equal(result, row)
+        name = f"networks.{method.seeds - 1}.head.weight"
+        turned.append(layout.unflatten(result[0])[name].clone())
+    torch.testing.assert_close(*turned)
+
+
+def test_attribute__genes_by_each_network_are_on_average_those_of_the_output() -> None:
+    torch.manual_seed(9)
+    options = {"width": 8, "heads": 2, "head_width": 4}
+    net = SubspaceEnsemble([SubspaceNet({"a": 6}, 0, 2, **options) for _ in range(2)]).eval()  # type: ignore[arg-type]
+    genes = torch.randn(5, 6, requires_grad=True)
+    outputs = net({"expression_a": genes})
+    weight = np.array([[1.0, -1.0]] * 5)
+    fitted = SimpleNamespace(
+        modalities=("expression",),
+        outputs=lambda people, slopes: [(outputs, {"expression": genes})],
+        task=SimpleNamespace(contrast=lambda output: weight),
+        preparation=SimpleNamespace(instances=lambda name: range(6)),
+    )
+    people = SimpleNamespace(present={"expression": np.array([True] * 4 + [False])})
+    result = attribute(fitted, people, ["output@0", "output@1"])["expression"]  # type: ignore[arg-type]
+    assert result.seeds is not None and result.seeds.shape == (2, 5, 6)
+    assert np.isnan(result.seeds[:, 4]).all() and np.isfinite(result.seeds[:, :4]).all()
+    np.testing.assert_allclose(result.seeds.mean(axis=0)[:4], result.value[:4], atol=1e-6)
+    assert np.abs(result.seeds[0, :4] - result.seeds[1, :4]).max() > 1e-3
+    scalar = (outputs["output"].detach().numpy() * weight).sum(axis=1)
+    np.testing.assert_allclose((result.value.sum(1) + result.baseline)[:4], scalar[:4], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "reads", "networks"),
+    [
+        ({}, ("expression",), 5),
+        ({}, ("expression", "patch"), 1),
+        ({"seeds": 3}, ("expression", "patch"), 3),
+        ({"compat": "released"}, ("expression",), 1),
+    ],
+)
+def test_networks__are_several_where_they_cost_little(
+    options: dict[str, object], reads: tuple[str, ...], networks: int
+) -> None:
+    assert SubspaceMethod(**options).networks(reads) == networks  # type: ignore[arg-type]
 
 
 def test_released_takes_all_defects_at_once() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gendmr.config.outcomes.multiclass import MulticlassOutcome
-from gendmr.errors import OutcomeError
+from gendmr.errors import FoldError, OutcomeError
 from gendmr.tasks import task_of
 from gendmr.tasks.multiclass.outcome import ClassLabels
 
@@ -116,3 +116,15 @@ def test_notes_name_the_classes_that_nobody_is_of():
         "None of 2 held-out people is of 'AD': left out of means over classes."
     ]
     assert "no AUC" in TASK.notes(ClassLabels(np.array([0, 0]), CLASSES), "held-out")[0]
+
+
+@pytest.mark.parametrize("lacking", ["train", "validation", "held-out"])
+def test_check_parts__names_the_part_and_the_class_that_it_lacks(lacking):
+    outcome = ClassLabels(np.tile([0, 1, 2], 9), CLASSES)
+    part = np.repeat(["train", "validation", "held-out"], 9).astype(object)
+    TASK.check_parts(outcome, part, "repeat 0, fold 1")
+    inside = part == lacking
+    outcome.label[inside & (outcome.label == 2)] = 1
+    with pytest.raises(FoldError, match=f"fold 1: nobody of 'AD' among its 9 {lacking}") as caught:
+        TASK.check_parts(outcome, part, "repeat 0, fold 1")
+    assert "classes that are pooled" in caught.value.next_step

@@ -71,6 +71,8 @@ def test_a_few_events_without_a_time_are_a_reason():
         (["1", "2"], ["TRUE", "FALSE"], "2 of 2 values are neither", "yes and no", "1 for yes"),
         (["1", "2"], ["dead", "alive"], "neither 0 nor 1", "labels", "event was seen"),
         (["1", "2", "3"], ["0", "1", "7"], "neither 0 nor 1", "several kinds", "anything else"),
+        (["1", "2", "3"], ["0", "1", "-1"], r"1 of 3 .* '-1' \(1\)", "several kinds", "0 for any"),
+        (["1", "2", "3"], ["0", "1", "0.5"], r"1 of 3 .* '0.5' \(1\)", "several kinds", "write 1"),
         (["0", "0"], ["1", "0"], "2 of 2 values are no numbers above 0", "baseline", "correct"),
         (["-3", "4"], ["1", "0"], "1 of 2 values are no numbers above 0", "baseline", "correct"),
         (["1,5", "2,5"], ["1", "0"], "no numbers above 0: '1,5'", "commas", "decimal point"),

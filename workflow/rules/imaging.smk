@@ -4,6 +4,13 @@ TEMPLATE_FILES = [
     *("t1.nii.gz", "brain.nii.gz", "grey.nii.gz", "white.nii.gz", "csf.nii.gz"),
     *("atlas.nii.gz", "labels.nii.gz", "regions.tsv", "template.json"),
 ]
+# image and labels of each head, where the atlas is several labelled ones
+LABELLED_HEADS = STUDY.imaging.labelled_heads if STUDY.imaging else 0
+HEAD_FILES = expand(
+    "results/{{study}}/imaging/template/heads/{number:02d}_{kind}.nii.gz",
+    number=range(1, LABELLED_HEADS + 1),
+    kind=["image", "labels"],
+)
 
 
 localrules:
@@ -31,6 +38,7 @@ rule imaging:
             ],
         ),
         study_files("imaging/template/{file}", file=TEMPLATE_FILES if IMAGES else []),
+        expand(HEAD_FILES if IMAGES else [], study=STUDY.study),
         FETCHED_ATLAS,
 
 
@@ -73,6 +81,7 @@ rule prepare_template:
         labels=nonempty("results/{study}/imaging/template/labels.nii.gz"),
         regions=nonempty("results/{study}/imaging/template/regions.tsv"),
         summary=nonempty("results/{study}/imaging/template/template.json"),
+        heads=nonempty(HEAD_FILES),
     log:
         "logs/{study}/imaging/template.log",
     benchmark:
@@ -82,7 +91,7 @@ rule prepare_template:
     threads: 1
     resources:
         mem_mb=double_per_attempt(3000),
-        runtime=double_per_attempt(10),
+        runtime=double_per_attempt(10 + 3 * LABELLED_HEADS),
     params:
         options=options(SCANS),
         folder=subpath(output.t1, parent=True),
@@ -117,7 +126,7 @@ rule register_t1w:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=double_per_attempt(2000),
+        mem_mb=double_per_attempt(2000 + 60 * LABELLED_HEADS),
         runtime=double_per_attempt(60),
     params:
         image=image_of,

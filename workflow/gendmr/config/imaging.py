@@ -48,6 +48,37 @@ class AtlasFiles(Section):
     """What reports call it."""
 
 
+class LabelledHead(Section):
+    """A head with labels of its own."""
+
+    image: str
+    """Its T1w image, a whole head or its brain alone: `imaging: brain:` holds for it as well."""
+    labels: str
+    """NIfTI image of whole numbers in the space of `image`; 0 is no region."""
+    table: str | None = None
+    """Rows of its labels, as in an atlas. Absent: `table` of the atlas, or the header of the
+    image. All heads have the same rows."""
+
+
+class LabelledHeads(Section):
+    """Several labelled heads as one atlas: each is registered to each scan, their labels fused."""
+
+    heads: Annotated[tuple[LabelledHead, ...], Field(min_length=2)]
+    """Some five to ten; a scan costs as many registrations more."""
+    table: str | None = None
+    """One row per label, as in an atlas of one image; holds for heads that name none."""
+    name: str = "atlas"
+    """What reports call it."""
+
+    @property
+    def each(self) -> list[AtlasFiles]:
+        """The labels of each head and their table."""
+        return [
+            AtlasFiles(labels=head.labels, table=head.table or self.table, name=self.name)
+            for head in self.heads
+        ]
+
+
 class NamedAtlas(Section):
     """An atlas that TemplateFlow has, fetched once; the package templateflow must be installed."""
 
@@ -72,15 +103,20 @@ class NamedAtlas(Section):
 
 
 def _kind_of_atlas(value: Any) -> str:
-    is_named = isinstance(value, NamedAtlas) or (
-        isinstance(value, dict) and "templateflow" in value
-    )
-    return "name" if is_named else "files"
+    for kind, key, form in (
+        ("name", "templateflow", NamedAtlas),
+        ("heads", "heads", LabelledHeads),
+    ):
+        if isinstance(value, form) or (isinstance(value, dict) and key in value):
+            return kind
+    return "files"
 
 
 # Told apart by one key, so that an error speaks of the form that was meant.
 AnyAtlas = Annotated[
-    Annotated[AtlasFiles, Tag("files")] | Annotated[NamedAtlas, Tag("name")],
+    Annotated[AtlasFiles, Tag("files")]
+    | Annotated[LabelledHeads, Tag("heads")]
+    | Annotated[NamedAtlas, Tag("name")],
     Discriminator(_kind_of_atlas),
 ]
 Measure = Literal[
@@ -142,8 +178,8 @@ class ImagingSection(Section):
     both), `x`, `y`, `z` (centroid, mm). Absent: the side is read from names such as
     `Left-Hippocampus`, `lh_insula` or `hippocampus_L`, and regions are not drawn on the brain."""
     atlas: AnyAtlas | None = None
-    """Files of an atlas, or the name of one that TemplateFlow has. Of each region its grey matter
-    is measured in images, or the tissue that it consists of."""
+    """Files of an atlas, the name of one that TemplateFlow has, or several labelled heads. Of each
+    region its grey matter is measured in images, or the tissue that it consists of."""
     template: Literal["MNI152NLin2009aSym"] | TemplateFiles = "MNI152NLin2009aSym"
     """The template of the nilearn package (no download), or files of your own."""
     preset: Literal["testing", "fast", "precise"] = "fast"
@@ -222,8 +258,18 @@ class ImagingSection(Section):
             if isinstance(template, TemplateFiles)
             else ()
         )
-        atlas = (self.atlas.labels, self.atlas.table) if isinstance(self.atlas, AtlasFiles) else ()
-        return [path for path in (*atlas, *template_paths) if path]
+        atlases = [self.atlas] if isinstance(self.atlas, AtlasFiles) else []
+        images: list[str] = []
+        if isinstance(self.atlas, LabelledHeads):
+            atlases = self.atlas.each
+            images = [head.image for head in self.atlas.heads]
+        parts = [path for atlas in atlases for path in (atlas.labels, atlas.table)]
+        return list(dict.fromkeys(path for path in (*parts, *images, *template_paths) if path))
+
+    @property
+    def labelled_heads(self) -> int:
+        """How many labelled heads each scan is registered to, besides the template."""
+        return len(self.atlas.heads) if isinstance(self.atlas, LabelledHeads) else 0
 
     @property
     def fetches_atlas(self) -> bool:

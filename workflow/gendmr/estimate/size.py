@@ -182,6 +182,7 @@ def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
         "method_folds": float(folds * len(study.methods)),
         "permutations_folds": float(study.training.null.permutations * folds),
         preset: 1.0,
+        f"{preset}_heads": float(study.imaging.labelled_heads) if study.imaging else 0.0,
     }
 
 

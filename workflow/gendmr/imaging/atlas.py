@@ -86,8 +86,10 @@ def read_atlas_table(files: AtlasFiles) -> pd.DataFrame:
     return table[table["index"] > 0].reset_index(drop=True)
 
 
-def load_atlas(files: AtlasFiles) -> tuple[pd.DataFrame, Scan]:
+def load_atlas(files: AtlasFiles, *, complete: bool = True) -> tuple[pd.DataFrame, Scan]:
     """Return the regions of an atlas and its labels, which were seen to agree.
+
+    With `complete`, each region has voxels.
 
     Returns
     -------
@@ -143,7 +145,7 @@ def load_atlas(files: AtlasFiles) -> tuple[pd.DataFrame, Scan]:
     present = set(np.flatnonzero(np.bincount(whole.ravel())).tolist()) - {0}
     listed = [int(index) for index in table["index"]]
     absent = [f"{i} {name}" for i, name in zip(listed, names, strict=True) if i not in present]
-    if absent:
+    if absent and complete:
         raise AtlasError(
             f"{files.labels}: {len(absent)} of {len(listed)} rows of {where} have no voxel:"
             f" {first_few(absent)}; labels in the image: {first_few(sorted(present))}",

@@ -34,6 +34,7 @@ COLUMNS = (
     "icv_carried_mm3",
     "grey_mm3",
     "white_mm3",
+    "white_hypointense_mm3",
     "csf_mm3",
     "brain_mm3",
     "grey_modulated_mm3",
@@ -141,9 +142,9 @@ def collect_regions(
     table, several = _with_images(table, section)
     write_table(output / "quality.tsv", table)
     summary = summarise(table, quality, several, section)
-    summary["notes"] += _notes_of_folder(unusable, section)
+    summary["notes"] += [*template.get("notes", ()), *_notes_of_folder(unusable, section)]
     write_json(output / "summary.json", summary)
-    from gendmr.imaging.picture import draw_quality
+    from gendmr.imaging.quality_figure import draw_quality
 
     drawn = table[table["dice"].notna()].reset_index(drop=True)
     bounds = thresholds(judged, section.outliers)
@@ -177,7 +178,8 @@ def quality_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """One row per participant, from what `quality.json` holds; measures of refused ones are NaN."""
     rows = []
     for record in records:
-        row = {name: float(record.get(name, np.nan)) for name in COLUMNS}
+        values = {name: record.get(name) for name in COLUMNS}
+        row = {name: np.nan if value is None else float(value) for name, value in values.items()}
         fraction = row["grey_modulated_mm3"] / max(row["icv_mm3"], 1.0)
         ratio = row["icv_carried_mm3"] / max(row["icv_mm3"], 1.0)
         rows.append(

@@ -90,7 +90,7 @@ def read_measurements(section: ImagingSection, output: Path | str) -> None:
     write_dataset(output / "regions.nc", dataset, REGIONS)
     write_table(output / "quality.tsv", quality)
     write_json(output / "summary.json", _summary(quality, section, notes))
-    from gendmr.imaging.picture import draw_quality
+    from gendmr.imaging.quality_figure import draw_quality
 
     picture = output / "figures" / "quality.png"
     bounds = thresholds(quality, section.outliers, JUDGED)

@@ -16,17 +16,18 @@ from gendmr.imaging import registration
 from gendmr.imaging.ants_programs import FailedProgramError
 from gendmr.imaging.atlas import TISSUES
 from gendmr.imaging.brain import PLAUSIBLE_BRAIN_MM3, find_brain
+from gendmr.imaging.fusion import CarriedLabels
+from gendmr.imaging.heads import fuse_heads
 from gendmr.imaging.picture import draw_refusal, draw_registration
 from gendmr.imaging.presets import load_preset
 from gendmr.imaging.refinement import refine
-from gendmr.imaging.registration import Mapping, write_field, write_scratch
+from gendmr.imaging.registration import Mapping, write_field, write_scratch, write_thinned
 from gendmr.imaging.scan import (
     Scan,
     content_of,
     read_image,
     read_scan,
     refuse_labels,
-    thin,
     write_image,
 )
 from gendmr.imaging.template import Template, load_template
@@ -190,22 +191,18 @@ def _measure(
         warnings.append(f"The brain mask measures {volume / 1000:.0f} ml.")
 
     fixed = template_folder / "t1.nii.gz"
-    mask = write_scratch(scratch / "mask.nii", brain.astype(np.float32), scan.affine)
-    # N4 takes logarithms: the mean of the brain is set to 1000, whatever the scanner's unit.
-    data = scan.data * (1000 / float(scan.data[brain].mean())) * brain
-    raw = write_scratch(scratch / "raw.nii", data.astype(np.float32), scan.affine)
-    registration.correct_bias(raw, mask, preset, scratch / "corrected.nii")
-    corrected = np.maximum(read_image(scratch / "corrected.nii").data, 0) * brain
-    moving = _thinned(scratch / "moving.nii", corrected, scan, preset)
+    corrected = registration.free_of_bias(scan, brain, preset, scratch)
+    moving = write_thinned(scratch / "moving.nii", corrected, scan, preset)
     linear = registration.register_linear(fixed, moving, preset, scratch, seed=seed)
     mapping = registration.register_nonlinear(fixed, moving, linear, preset, scratch, seed=seed)
 
-    volumes, fractions = _native(
-        corrected, scan, brain, mapping, template, template_folder, preset, scratch
-    )
+    volumes, fractions, hypointense = _native(
+        corrected, scan, brain, mapping, template, template_folder, section, preset, scratch,
+        seed=seed,
+    )  # fmt: skip
     tissues = dict(zip(TISSUES, fractions, strict=True))
-    grey = _thinned(scratch / "grey.nii", tissues["grey"], scan, preset)
-    coarse_mask = _thinned(scratch / "coarse_mask.nii", brain, scan, preset)
+    grey = write_thinned(scratch / "grey.nii", tissues["grey"], scan, preset)
+    coarse_mask = write_thinned(scratch / "coarse_mask.nii", brain, scan, preset)
     warped = np.maximum(mapping.to_template(moving, fixed, scratch / "warped.nii"), 0)
     warped_brain = mapping.to_template(coarse_mask, fixed, scratch / "warped_mask.nii") > 0.5
     warped_grey = np.clip(mapping.to_template(grey, fixed, scratch / "warped_grey.nii"), 0, 1)
@@ -237,16 +234,12 @@ def _measure(
             f"{name}_mm3": _round(float(tissues[name].sum()) * scan.voxel_mm3, 1)
             for name in TISSUES
         },
+        "white_hypointense_mm3": None if hypointense is None else _round(hypointense, 1),
         "grey_modulated_mm3": _round(float(modulated.sum()) * voxel_mm3, 1),
         "notes": list(scan.notes),
         "warnings": warnings,
     }
     return regions, quality, warped, modulated, warped_brain
-
-
-def _thinned(path: Path, data: np.ndarray, scan: Scan, preset: Preset) -> Path:
-    coarse = thin(Scan(data.astype(np.float32), scan.affine), preset.registration_mm)
-    return write_scratch(path, coarse.data, coarse.affine)
 
 
 def _native(
@@ -256,10 +249,13 @@ def _native(
     mapping: Mapping,
     template: Template,
     template_folder: Path,
+    section: ImagingSection,
     preset: Preset,
     scratch: Path,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Volumes of regions and shares of tissues in the scan's own space."""
+    *,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Volumes of regions, shares of tissues in the scan's own space, hypointense white matter."""
 
     def carry(grid: Path, refinement: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
         labels = mapping.to_scan(
@@ -278,20 +274,27 @@ def _native(
     model = fit_tissues(corrected[brain])
     tissues = template.regions["tissue"].tolist()
     brightness = template.regions["brightness"].to_numpy(dtype=float)
+    moving, grid = scratch / "moving.nii", scratch / "mask.nii"
     field = None
-    if any(preset.refinement.iterations):
+    if any(preset.refinement.iterations) and not section.labelled_heads:
         image = Scan(corrected.astype(np.float32), scan.affine)
-        moving = scratch / "moving.nii"
         shift = refine(image, brain, *carry(moving), model, tissues, brightness, preset)
         field = write_field(scratch / "refinement.nii", shift, read_image(moving).affine)
-    grid = scratch / "mask.nii"
     labels, priors = carry(grid, field)
+    carried = CarriedLabels.of(labels)
+    if section.labelled_heads:
+        place = model.place_of(corrected) * brain
+        coarse = read_image(write_thinned(scratch / "place.nii", place, scan, preset)).data
+        carried = fuse_heads(
+            section.labelled_heads, template_folder, moving, coarse, grid, preset, scratch,
+            seed=seed,
+        )  # fmt: skip
     reach = template.reach.astype(np.float32)
     reach_file = write_scratch(scratch / "reach.nii", reach, template.affine)
     deep = mapping.to_scan(reach_file, grid, scratch / "deep.nii", refinement=field) > 0.5
     return region_volumes(
-        corrected, brain, labels, priors, deep, model, tissues, brightness, scan.zooms,
-        refined=field is not None,
+        corrected, brain, carried, priors, deep, model, tissues, brightness, scan.zooms,
+        refined=field is not None or section.labelled_heads > 0,
     )  # fmt: skip
 
 

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gendmr.config.imaging import AtlasFiles, ImagingSection
+from gendmr.config.imaging import AtlasFiles, ImagingSection, LabelledHeads
 from gendmr.errors import InputFileError, first_few
 from gendmr.imaging.atlas import load_atlas
 from gendmr.imaging.bids import find_images
+from gendmr.imaging.heads import check_heads
 from gendmr.imaging.measurements import checked_measurements
 
 
@@ -25,6 +26,8 @@ def checks(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[Callable[[], obj
     imaging = ImagingSection.parse(dict(stages["imaging"]), where="imaging")
     if isinstance(imaging.atlas, AtlasFiles):
         yield partial(load_atlas, imaging.atlas)
+    if isinstance(imaging.atlas, LabelledHeads):
+        yield partial(check_heads, imaging.atlas)
     if imaging.measured_paths:
         yield partial(checked_measurements, imaging)
     if imaging.bids and imaging.mask:

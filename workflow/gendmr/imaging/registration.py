@@ -14,7 +14,7 @@ from gendmr.config.imaging import LinearStage, NonlinearStage, Preset
 from gendmr.files.atomic import atomic_path
 from gendmr.imaging.ants_programs import run
 from gendmr.imaging.jacobian import determinant
-from gendmr.imaging.scan import read_image, write_image
+from gendmr.imaging.scan import Scan, read_image, thin, write_image
 
 # ANTs and ITK count millimetres to the left and to the back; the affines of NIfTI do the opposite.
 LPS = np.array([-1.0, -1.0, 1.0])
@@ -89,6 +89,25 @@ def correct_bias(image: Path, mask: Path, preset: Preset, output: Path) -> np.nd
         "-c", f"[{_levels(bias.iterations)},0.00001]", "-b", f"[{bias.spline_mm}]", "-o", output,
     )  # fmt: skip
     return read_image(output).data
+
+
+def free_of_bias(scan: Scan, brain: np.ndarray, preset: Preset, folder: Path) -> np.ndarray:
+    """Intensities within the brain, 1000 on average, without the slow change of brightness.
+
+    Leaves `mask.nii` in the folder.
+    """
+    mask = write_scratch(folder / "mask.nii", brain.astype(np.float32), scan.affine)
+    # N4 takes logarithms: the mean of the brain is set to 1000, whatever the scanner's unit.
+    data = scan.data * (1000 / float(scan.data[brain].mean())) * brain
+    raw = write_scratch(folder / "raw.nii", data.astype(np.float32), scan.affine)
+    corrected = correct_bias(raw, mask, preset, folder / "corrected.nii")
+    return np.asarray(np.maximum(corrected, 0) * brain)
+
+
+def write_thinned(path: Path, data: np.ndarray, scan: Scan, preset: Preset) -> Path:
+    """Write an image of a scan's grid for registration, thinned to the preset's size of voxel."""
+    coarse = thin(Scan(data.astype(np.float32), scan.affine), preset.registration_mm)
+    return write_scratch(path, coarse.data, coarse.affine)
 
 
 def register_linear(

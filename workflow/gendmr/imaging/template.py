@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from gendmr.config.imaging import AtlasFiles, ImagingSection, NamedAtlas, TemplateFiles
+from gendmr.config.imaging import (
+    ImagingSection,
+    LabelledHeads,
+    NamedAtlas,
+    Preset,
+    TemplateFiles,
+)
 from gendmr.errors import (
     AtlasError,
     ConfigurationError,
@@ -23,7 +30,9 @@ from gendmr.files.atomic import write_json
 from gendmr.files.provenance import versions
 from gendmr.files.tables import read_table, write_table
 from gendmr.imaging.atlas import TISSUES, load_atlas
+from gendmr.imaging.heads import fuse_heads, prepare_heads
 from gendmr.imaging.presets import load_preset
+from gendmr.imaging.registration import write_scratch
 from gendmr.imaging.scan import Scan, crop, read_image, read_scan, resample, thin, write_image
 from gendmr.imaging.tissue import brightness_of, fit_tissues
 from gendmr.imaging.volumes import reach_of_ventricles
@@ -32,6 +41,8 @@ MARGIN_MM = 12.0
 # Share of a region's voxels that must be about as bright as its median: of nuclei 0.7 to 1, of
 # lobes with cortex and white matter 0.4 to 0.6.
 ALIKE = 2 / 3
+# Of the registrations of labelled heads to the template.
+SEED = 1
 
 
 @dataclass(frozen=True)
@@ -115,11 +126,17 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
     gridded["csf"] = gridded.get("csf", gridded["brain"] - gridded["grey"] - gridded["white"])
     priors = {name: np.clip(gridded[name], 0.001, 1) * inside for name in TISSUES}
     total = np.where(inside, sum(priors.values()), 1)
-    labels, regions, ignored, numbered = _atlas(files, inside, affine)
-    regions["tissue"] = _tissues(regions["tissue"], labels, priors)
-    regions.insert(3, "brightness", _brightness(maps["t1"], maps["brain"], numbered, len(regions)))
     write_image(folder / "t1.nii.gz", gridded["t1"] * inside, affine)
     write_image(folder / "brain.nii.gz", inside.astype(np.uint8), affine)
+    notes: list[str] = []
+    if isinstance(files, LabelledHeads):
+        table, atlas, notes = _fused(files, section, preset, folder, maps)
+    else:
+        table, atlas = load_atlas(files)
+    source = files.name if isinstance(files, LabelledHeads) else files.labels
+    labels, regions, ignored, numbered = _atlas(table, atlas, source, inside, affine)
+    regions["tissue"] = _tissues(regions["tissue"], labels, priors)
+    regions.insert(3, "brightness", _brightness(maps["t1"], maps["brain"], numbered, len(regions)))
     for name in TISSUES:
         write_image(folder / f"{name}.nii.gz", (priors[name] / total).astype(np.float32), affine)
     write_image(folder / "atlas.nii.gz", labels.astype(np.int16), affine)
@@ -135,6 +152,7 @@ def prepare_template(section: ImagingSection, folder: Path | str) -> None:
         "brain_mm3": float(inside.sum() * preset.working_mm**3),
         "regions": len(regions),
         "labels_without_row": ignored,
+        "notes": notes,
         "versions": versions("antspyx", "nibabel", "nilearn", "scipy"),
     }
     write_json(folder / "template.json", summary)
@@ -230,10 +248,32 @@ def _grid(brain: Scan, voxel_mm: float) -> tuple[np.ndarray, tuple[int, ...]]:
     return affine, tuple(int(n) for n in np.ceil((high - low) / voxel_mm) + 1)
 
 
+def _fused(
+    atlas: LabelledHeads,
+    section: ImagingSection,
+    preset: Preset,
+    folder: Path,
+    maps: dict[str, Scan],
+) -> tuple[pd.DataFrame, Scan, list[str]]:
+    """Labels of the template by those of labelled heads, as they are fused in each scan."""
+    table, notes = prepare_heads(atlas, section, preset, folder, seed=SEED)
+    t1, inside = maps["t1"], maps["brain"].data > 0.5
+    place = fit_tissues(t1.data[inside]).place_of(t1.data) * inside
+    coarse = thin(Scan(place, t1.affine), preset.registration_mm)
+    with tempfile.TemporaryDirectory(prefix="gendmr-") as name:
+        scratch = Path(name)
+        moving = write_scratch(scratch / "moving.nii", coarse.data, coarse.affine)
+        grid = write_scratch(scratch / "grid.nii", t1.data, t1.affine)
+        carried = fuse_heads(
+            len(atlas.heads), folder, moving, coarse.data, grid, preset, scratch, seed=SEED
+        )
+    indices = np.array([0, *table["index"]], np.int32)
+    return table, Scan(indices[carried.likeliest], t1.affine), notes
+
+
 def _atlas(
-    files: AtlasFiles, inside: np.ndarray, affine: np.ndarray
+    table: pd.DataFrame, atlas: Scan, source: str, inside: np.ndarray, affine: np.ndarray
 ) -> tuple[np.ndarray, pd.DataFrame, list[int], Scan]:
-    table, atlas = load_atlas(files)
     names, tissues = table["region"], table["tissue"]
     whole = atlas.data.astype(np.int32)
     listed = [int(index) for index in table["index"]]
@@ -247,7 +287,7 @@ def _atlas(
     lost = [str(name) for name, count in zip(names, counts, strict=True) if count == 0]
     if lost:
         raise AtlasError(
-            f"{files.labels}: {len(lost)} regions have no voxel on the grid of"
+            f"{source}: {len(lost)} regions have no voxel on the grid of"
             f" {affine[0, 0]:g} mm: {first_few(lost)}",
             cause="the regions are smaller than a voxel, or the atlas is not in this space",
             next_step="choose a finer preset, or remove these rows from the table",
@@ -255,7 +295,7 @@ def _atlas(
     shared = float((inside & (labels > 0)).sum() / (labels > 0).sum())
     if shared < 0.5:
         raise AtlasError(
-            f"{files.labels}: only {shared:.0%} of its regions lie in the template's brain",
+            f"{source}: only {shared:.0%} of its regions lie in the template's brain",
             cause="the atlas is in another space, or its affine is wrong",
             next_step="use the atlas in the space of the template",
         )

@@ -48,9 +48,10 @@ class TissueModel:
 
     Attributes
     ----------
-    means, spreads : (3,) float64
-        Intensity of fluid, grey and white matter: mean and standard deviation.
-    weights : (5,) float64
+    means, spreads : (..., 3) float64
+        Intensity of fluid, grey and white matter: mean and standard deviation. Several models that
+        are fitted side by side have a leading axis.
+    weights : (..., 5) float64
         Shares of fluid, grey, white, fluid with grey, grey with white.
     top : float
         Upper end of the `LEVELS` steps of intensity, which begin at 0.
@@ -70,22 +71,33 @@ class TissueModel:
         """Return the number of the level of each intensity."""
         return np.clip(values * (LEVELS / self.top), 0, LEVELS - 1).astype(np.uint8)
 
+    def place_of(self, values: np.ndarray) -> np.ndarray:
+        """Return how far intensities are from darkness (0) by fluid (1) and grey (2) to white (3).
+
+        The same place in the scans of two people is the same mixture of tissues.
+        """
+        return np.asarray(np.interp(values, [0, *self.means], [0, 1, 2, 3]), np.float32)
+
     @cached_property
     def densities(self) -> np.ndarray:
-        """Density of each class at each level, (levels, 5); equal where all vanish."""
+        """Density of each class at each level, (..., levels, 5); equal where all vanish."""
         share = (np.arange(STEPS) + 0.5) / STEPS
         x = self.levels[:, None]
-        columns = [_normal(x, self.means, self.spreads)]
+        means, squares = self.means[..., None, :], self.spreads[..., None, :] ** 2
+        columns = [_normal(x, means, self.spreads[..., None, :])]
         for low in range(PURE - 1):
-            means = (1 - share) * self.means[low] + share * self.means[low + 1]
-            squares = (1 - share) * self.spreads[low] ** 2 + share * self.spreads[low + 1] ** 2
-            columns.append(_normal(x, means, np.sqrt(squares)).mean(axis=1, keepdims=True))
-        return np.concatenate(columns, axis=1)
+            pair = slice(low, low + 1), slice(low + 1, low + 2)
+            mixed, spread = (
+                (1 - share) * one[..., pair[0]] + share * one[..., pair[1]]
+                for one in (means, squares)
+            )  # (..., 1, steps)
+            columns.append(_normal(x, mixed, np.sqrt(spread)).mean(axis=-1, keepdims=True))
+        return np.concatenate(columns, axis=-1)
 
     @property
     def evidence(self) -> np.ndarray:
-        """Density of the mixture at each level, (levels,)."""
-        return np.asarray(self.densities @ self.weights)
+        """Density of the mixture at each level, (..., levels)."""
+        return np.asarray((self.densities @ self.weights[..., None])[..., 0])
 
     @cached_property
     def fractions(self) -> np.ndarray:
@@ -252,17 +264,26 @@ def fit_region(model: TissueModel, counts: np.ndarray, *, rounds: int = 15) -> T
     bounds = tuple(low + place * (high - low) for place in BRIGHTNESS)
     # As much as the fit of a few hundred voxels away from that of the brain would be noise.
     anchor = 0.02 * counts.sum()
-    candidates = []
-    for place in GREY_STARTS:
-        means = np.array([model.means[0], low + place * (high - low), high])
-        region = replace(model, means=means)
-        for _ in range(rounds):
-            region = _refined(region, counts, only_grey=True, bounds=bounds, anchor=anchor)
-            widest = np.array([np.inf, 1.3, np.inf]) * model.spreads
-            region = replace(region, spreads=np.minimum(region.spreads, widest))
-        fit = float(counts @ np.log(region.evidence) / counts.sum())
-        candidates.append((fit - CLEAR_GAIN * (place > 0), region))
-    return max(candidates, key=lambda pair: pair[0])[1]
+    # From all starts side by side: models of a few hundred numbers cost calls, not arithmetic.
+    starts = np.array(GREY_STARTS)
+    region = replace(
+        model,
+        means=np.stack([[model.means[0], low + place * (high - low), high] for place in starts]),
+        spreads=np.tile(model.spreads, (len(starts), 1)),
+        weights=np.tile(model.weights, (len(starts), 1)),
+    )
+    widest = np.array([np.inf, 1.3, np.inf]) * model.spreads
+    for _ in range(rounds):
+        region = _refined(region, counts, only_grey=True, bounds=bounds, anchor=anchor)
+        region = replace(region, spreads=np.minimum(region.spreads, widest))
+    fit = np.log(region.evidence) @ counts / counts.sum()  # (start,)
+    best = int((fit - CLEAR_GAIN * (starts > 0)).argmax())
+    return replace(
+        region,
+        means=region.means[best],
+        spreads=region.spreads[best],
+        weights=region.weights[best],
+    )
 
 
 def _refined(
@@ -273,15 +294,15 @@ def _refined(
     bounds: tuple[float, float] = (-np.inf, np.inf),
     anchor: float = 0.0,
 ) -> TissueModel:
-    """One step of expectation and maximisation."""
-    x = model.levels
-    joint = model.densities * model.weights
-    joint *= (counts / np.maximum(joint.sum(axis=1), 1e-300))[:, None]
-    sizes = joint.sum(axis=0)
-    weights = (sizes + anchor / CLASSES) / (sizes.sum() + anchor)
-    size = np.maximum(sizes[:PURE], 1e-9)
-    means = (joint[:, :PURE] * x[:, None]).sum(axis=0) / size
-    squares = (joint[:, :PURE] * (x[:, None] - means) ** 2).sum(axis=0) / size
+    """One step of expectation and maximisation, of one model or of several side by side."""
+    x = model.levels[:, None]
+    joint = model.densities * model.weights[..., None, :]  # (..., levels, 5)
+    joint *= (counts / np.maximum(joint.sum(axis=-1), 1e-300))[..., None]
+    sizes = joint.sum(axis=-2)
+    weights = (sizes + anchor / CLASSES) / (sizes.sum(axis=-1, keepdims=True) + anchor)
+    size = np.maximum(sizes[..., :PURE], 1e-9)
+    means = (joint[..., :PURE] * x).sum(axis=-2) / size
+    squares = (joint[..., :PURE] * (x - means[..., None, :]) ** 2).sum(axis=-2) / size
     spreads = np.sqrt(np.maximum(squares, (model.top / LEVELS) ** 2))
     if only_grey:
         own = np.array([False, True, False]) & (size > anchor)

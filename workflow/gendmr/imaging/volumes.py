@@ -14,6 +14,8 @@ import numpy as np
 from scipy import ndimage
 
 from gendmr.imaging.atlas import TISSUES
+from gendmr.imaging.fusion import CarriedLabels
+from gendmr.imaging.hypointensities import hypointensities
 from gendmr.imaging.tissue import (
     LEVELS,
     TissueModel,
@@ -34,6 +36,8 @@ WALL_MM = 1.6
 # Ventricles in the prior: deep below the mask, probably fluid; others have larger ones.
 DEEP_MM, DEEP_FLUID, DEEP_REACH_MM, COARSE_MM = 18.0, 0.4, 12.0, 3.0
 RIM_MM = 3.0
+# Of the way from grey to white matter: darker regions of one brightness are nuclei.
+NUCLEUS_BELOW = 0.85
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class _Region:
 def region_volumes(
     image: np.ndarray,
     brain: np.ndarray,
-    labels: np.ndarray,
+    carried: CarriedLabels,
     priors: np.ndarray,
     deep: np.ndarray,
     model: TissueModel,
@@ -57,7 +61,7 @@ def region_volumes(
     zooms: np.ndarray,
     *,
     refined: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Measure each region's tissue in a scan, and share each voxel among the tissues.
 
     Parameters
@@ -65,8 +69,8 @@ def region_volumes(
     image : (i, j, k) float32
         Intensities free of bias.
     brain : (i, j, k) bool
-    labels : (i, j, k) int
-        Labels carried to the scan: row of the region plus one, 0 for none.
+    carried : CarriedLabels
+        Labels carried to the scan.
     priors : (3, i, j, k) float32
         The template's probabilities of `TISSUES` carried to the scan: what is likely where no
         region is.
@@ -90,12 +94,16 @@ def region_volumes(
         mm3.
     fractions : (3, i, j, k) float32
         Share of each of `TISSUES` in each voxel; they add up to 1 in the brain.
+    hypointense : float or None
+        White matter as dark as grey matter, mm3 (`hypointensities`); None where voxels are too
+        large to tell it.
     """
     level = model.level_of(image)
+    labels = carried.likeliest
     own, voxels, _ = brightness_of(image, labels, brain, model, len(tissues))
     brightness = anchored(own, voxels * float(np.prod(zooms)), brightness)
     near = np.where(np.isfinite(brightness) & refined, REFINED_MM, NEAR_MM)
-    regions = _regions(labels, brain, level, model, tissues, brightness, near, zooms)
+    regions = _regions(carried, brain, level, model, tissues, brightness, near, zooms)
     free = {"csf": _free_fluid(labels, deep, tissues, zooms)}
     free["grey"] = free["white"] = labels == 0
     loose = REFINED_MM if refined else NEAR_MM
@@ -107,6 +115,9 @@ def region_volumes(
     )
     fractions = _fractions(level, regions, unlabelled, model) * brain
     _split_walls(fractions, deep, image, model, zooms)
+    hypointense = _restore_white(
+        fractions, image, brain, labels, tissues, brightness, priors, model, zooms
+    )
     # Of the tissue in a voxel, each region of this tissue gets the share that it is likely to have.
     densities = {region.row: region.own.by_tissue.astype(np.float32) for region in regions}
     elsewhere = model.by_tissue.astype(np.float32)
@@ -120,7 +131,7 @@ def region_volumes(
         for region in members:
             joint = region.soft * densities[region.row][:, number][level[region.box]]
             volumes[region.row] = float((joint * scaled[region.box]).sum(dtype=np.float64))
-    return volumes * float(np.prod(zooms)), fractions
+    return volumes * float(np.prod(zooms)), fractions, hypointense
 
 
 def reach_of_ventricles(fluid: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> np.ndarray:
@@ -169,7 +180,7 @@ def _free_fluid(
 
 
 def _regions(
-    labels: np.ndarray,
+    carried: CarriedLabels,
     brain: np.ndarray,
     level: np.ndarray,
     model: TissueModel,
@@ -179,7 +190,7 @@ def _regions(
     zooms: np.ndarray,
 ) -> list[_Region]:
     regions = []
-    for row, box in enumerate(ndimage.find_objects(labels, max_label=len(tissues))):
+    for row, box in enumerate(carried.boxes(len(tissues))):
         if box is None:
             continue
         reach = TRUNCATE * (FAR_MM if tissues[row] == "csf" else NEAR_MM)
@@ -190,7 +201,7 @@ def _regions(
         )
         soft = (
             _soft(
-                labels[wide] == row + 1,
+                carried.share(row, wide),
                 zooms,
                 near=near[row],
                 far=FAR_SHARE * (tissues[row] == "csf"),
@@ -249,8 +260,31 @@ def _split_walls(
     fractions[:, wall] = fractions[:, wall].sum(axis=0) * np.stack([1 - share, 0 * share, share])
 
 
+def _restore_white(
+    fractions: np.ndarray,
+    image: np.ndarray,
+    brain: np.ndarray,
+    labels: np.ndarray,
+    tissues: Sequence[str],
+    brightness: np.ndarray,
+    priors: np.ndarray,
+    model: TissueModel,
+    zooms: np.ndarray,
+) -> float | None:
+    """Count, in place, white matter that is dark for white; return how much it is, mm3."""
+    if (np.asarray(zooms) > WALL_MM).any():
+        return None
+    # Whatever counts of a region: the ventral diencephalon is white matter, and dark as a nucleus.
+    dark = (np.array(tissues) == "grey") | (brightness < NUCLEUS_BELOW)
+    grey = np.concatenate([[False], dark])[labels] & brain
+    share, lesions = hypointensities(image, grey, fractions, priors[2], model, np.asarray(zooms))
+    fractions[2][lesions] += fractions[1][lesions]
+    fractions[1][lesions] = 0
+    return float(share.sum(dtype=np.float64) * np.prod(zooms))
+
+
 def _soft(part: np.ndarray, zooms: np.ndarray, *, near: float, far: float = 0.0) -> np.ndarray:
-    part = part.astype(np.float32)
+    part = part.astype(np.float32, copy=False)
     soft = ndimage.gaussian_filter(part, near / np.asarray(zooms), truncate=TRUNCATE)
     if far:
         wide = ndimage.gaussian_filter(part, FAR_MM / np.asarray(zooms), truncate=TRUNCATE)

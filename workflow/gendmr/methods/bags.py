@@ -117,12 +117,23 @@ def tensors_of(
     return tensors
 
 
-def attribute(fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
+def attribute(
+    fitted: FittedNetwork, people: PreparedSubset, networks: Sequence[str] = ()
+) -> dict[str, Attribution]:
     """Return gradient times input of genes, and gradient times token of patches.
 
     Tokens are outputs `tokens_…` (person, place, width) whose sum over places is all that the
     network knows of the bag. What nonlinearity leaves is the baseline.
+
+    Parameters
+    ----------
+    fitted : FittedNetwork
+    people : PreparedSubset
+    networks : sequence of str
+        Outputs of networks that differ in their seed, of which `output` is the mean: genes are
+        attributed to each as well, which tells how far their rankings agree.
     """
+    by_network: list[np.ndarray] = []
     values: dict[str, list[np.ndarray]] = {name: [] for name in fitted.modalities}
     baselines: dict[str, list[np.ndarray]] = {name: [] for name in fitted.modalities}
     for outputs, batch in fitted.outputs(people, slopes=True):
@@ -134,7 +145,15 @@ def attribute(fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attrib
         if PATCH in fitted.modalities:
             inputs[PATCH] = [tokens for name, tokens in outputs.items() if name.startswith(TOKENS)]
         input_tensors = [tensor for tensors in inputs.values() for tensor in tensors]
-        slopes = iter(torch.autograd.grad(scalar.sum(), input_tensors))
+        apart = networks if EXPRESSION in inputs else ()
+        slopes = iter(torch.autograd.grad(scalar.sum(), input_tensors, retain_graph=bool(apart)))
+        if apart:
+            genes, by_gene = batch[EXPRESSION], []
+            for name in apart:
+                total = (contrast.to(output.device) * outputs[name]).sum()
+                (slope,) = torch.autograd.grad(total, genes, retain_graph=name != apart[-1])
+                by_gene.append((slope * genes).detach().cpu().numpy())
+            by_network.append(np.stack(by_gene))  # (network, person, gene)
         for name, tensors in inputs.items():
             products = [(next(slopes) * tensor).detach() for tensor in tensors]
             summed = [product.sum(-1) if product.ndim == 3 else product for product in products]
@@ -146,5 +165,6 @@ def attribute(fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attrib
         instances = len(fitted.preparation.instances(name))
         value = np.concatenate(parts)[:, :instances] if parts else np.zeros((0, instances))
         baseline = np.concatenate(baselines[name]) if parts else np.zeros(0)
-        attributions[name] = attribution_of(value, people.present[name], baseline)
+        seeds = np.concatenate(by_network, axis=1) if name == EXPRESSION and by_network else None
+        attributions[name] = attribution_of(value, people.present[name], baseline, seeds)
     return attributions

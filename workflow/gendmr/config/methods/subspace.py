@@ -18,6 +18,7 @@ MCAT_FAMILIES: dict[str, tuple[str, ...]] = {
     "tumour": ("Tumor Suppressor Genes", "Oncogenes"),
     "environment": ("Cell Differentiation Markers", "Cytokines and Growth Factors"),
 }
+SEVERAL = 5  # networks, where they cost little
 SAMPLING_FILES = ("sampling.tsv", "sampling.png")
 
 
@@ -30,6 +31,10 @@ class SubspaceMethod(NetworkSection):
 
     kind: Literal["subspace"] = "subspace"
     """Chooses the method."""
+    seeds: int | None = Field(default=None, ge=1, le=20)
+    """Networks that differ in their initial weights and dropout: the prediction is their mean, and
+    time and memory are theirs together. Without it 5 where genes alone are read, which takes
+    seconds, and 1, as published, with patches and with `compat: released`."""
     subspaces: dict[str, tuple[str, ...]] = Field(
         default_factory=lambda: dict(MCAT_FAMILIES), min_length=1, max_length=6
     )
@@ -49,6 +54,9 @@ class SubspaceMethod(NetworkSection):
     reach: float = Field(default=4 / 11, ge=0, le=1)
     """How far a sampled place may move, as a share of the side of the grid: 4 of 11, as published
     for bags of 50 x 50."""
+    pooling: Literal["mean", "gated"] = "mean"
+    """How patches become a slide in each subspace: all alike (`mean`, as published), or with shares
+    that gated attention learns of each patch (`gated`, Ilse et al. 2018)."""
     consistency: Literal["person", "released", "none"] = "person"
     """Term of the loss that is small where people alike in genes sample alike. `released` compares
     heads with people, as the released code does."""
@@ -75,6 +83,12 @@ class SubspaceMethod(NetworkSection):
     defaults: ClassVar[OptimisationSection] = OptimisationSection(
         batch_size=32, learning_rate=1e-3, weight_decay=0.01, epochs=40
     )
+
+    def networks(self, reads: tuple[str, ...]) -> int:
+        """Return how many networks are averaged, for what is read."""
+        if self.seeds is not None:
+            return self.seeds
+        return 1 if "patch" in reads or self.compat == "released" else SEVERAL
 
     def left_files(self, reads: tuple[str, ...]) -> tuple[str, ...]:
         """Return where deformable attention samples the bags."""

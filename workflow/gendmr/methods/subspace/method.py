@@ -19,8 +19,8 @@ from gendmr.config.methods.subspace import SubspaceMethod
 from gendmr.config.training import MethodOptions
 from gendmr.engine.batches import Tensors
 from gendmr.engine.layout import Layout
-from gendmr.engine.network import FitProblem, Step, target_of
-from gendmr.engine.phase import TASK, Phase, Term, task_term
+from gendmr.engine.network import OUTPUT, FitProblem, Step, mean_loss, target_of
+from gendmr.engine.phase import TASK, Phase, Term
 from gendmr.engine.training import Replicates
 from gendmr.errors import TrainingError, first_few, plural
 from gendmr.methods.bags import (
@@ -38,14 +38,21 @@ from gendmr.methods.bags import (
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.network_method import Architecture, NetworkMethod
-from gendmr.methods.subspace.network import ALONE, GENES, POINTS, SubspaceNet
+from gendmr.methods.subspace.network import (
+    ALONE,
+    GENES,
+    POINTS,
+    SEED,
+    SubspaceEnsemble,
+    SubspaceNet,
+)
 from gendmr.methods.subspace.sampling import leave_no_sampling, leave_sampling, places_of
 from gendmr.methods.subspace.terms import Grouping, concordance, consistency, coordinate
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
 
-HEAD = "head.weight"
+HEAD = "networks.{}.head.weight"
 CONSISTENCY = "consistency"
 
 
@@ -65,12 +72,17 @@ class Subspace(NetworkMethod):
     def __init__(self, section: SubspaceMethod, options: MethodOptions) -> None:
         super().__init__(section, options)
         self.options = section
+        self.seeds = section.networks(self.reads)
         released = section.compat == "released"
         self.projection = "released" if released else section.coordination
         self.grouping = "released" if released else section.consistency
 
-    def network(self, architecture: Architecture) -> SubspaceNet:
-        """Return the network."""
+    def network(self, architecture: Architecture) -> SubspaceEnsemble:
+        """Return the networks of all seeds."""
+        return SubspaceEnsemble([self.one(architecture) for _ in range(self.seeds)])
+
+    def one(self, architecture: Architecture) -> SubspaceNet:
+        """Return the network of one seed."""
         sizes = dict(architecture.sizes)
         features = sizes.pop(FEATURES, 0)
         return SubspaceNet(
@@ -83,6 +95,7 @@ class Subspace(NetworkMethod):
             dropout=self.options.dropout,
             deformable=self.options.deformable,
             gene_dropout=self.options.gene_dropout,
+            gated=self.options.pooling == "gated",
             stride=self.options.stride,
             reach=self.options.reach,
         )
@@ -90,6 +103,9 @@ class Subspace(NetworkMethod):
     def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:
         """Return tensors of a replicate, with the places of the genes of each subspace."""
         problem = bag_problem(self, inputs, modalities)
+        if self.seeds > 1:
+            averaged = f"The prediction is the mean of {self.seeds} networks of different seeds."
+            problem = replace(problem, notes=(*problem.notes, averaged))
         if EXPRESSION not in modalities:
             return problem
         groups = inputs.preparation.instances(EXPRESSION)["groups"].tolist()
@@ -109,15 +125,24 @@ class Subspace(NetworkMethod):
 
     def phases(self, module: nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
         """Return one phase, with the consistency of genes and sampled places where both are."""
-        terms = {TASK: task_term(problems[0].task)}
-        net = cast(SubspaceNet, module)
+        net, task = cast(SubspaceEnsemble, module), problems[0].task
+
+        def of_seeds(step: Step) -> torch.Tensor:
+            # Networks share no weight: the sum has for each the gradient that it would have alone.
+            each = [step.outputs[f"{OUTPUT}{SEED}{one}"] for one in range(len(net.networks))]
+            return torch.stack([mean_loss(task, one, step.batch) for one in each]).sum()
+
+        terms = {TASK: Term(of_seeds)}
         if self.grouping != "none" and net.samples_by_genes:
             weight = self.options.consistency_weight
             terms[CONSISTENCY] = Term(self._consistency, lambda epoch: weight)
         return (Phase("fit", terms),)
 
     def _consistency(self, step: Step) -> torch.Tensor:
-        """Return half of the consistency of each subspace, of people with both modalities."""
+        """Return half of the consistency of each subspace, of people with both modalities.
+
+        Summed over networks, as the loss of the task is.
+        """
         both = step.batch["weight"] * step.batch[HAS_EXPRESSION] * step.batch[USED].amax(1)
         names = [name.removeprefix(POINTS) for name in step.outputs if name.startswith(POINTS)]
         parts = [
@@ -140,7 +165,7 @@ class Subspace(NetworkMethod):
 
     def forward(self, module: nn.Module, batch: Tensors) -> Tensors:
         """Return `output` (person, n_outputs), and what each subspace says alone."""
-        net = cast(SubspaceNet, module)
+        net = cast(SubspaceEnsemble, module)
         parts = {name: batch[name] for name in (PATCH, USED) if name in batch}
         for name in net.names:
             if f"{PLACES}{name}" in batch:
@@ -158,14 +183,17 @@ class Subspace(NetworkMethod):
     ) -> torch.Tensor:
         """Return the gradient with that of the head coordinated between the subspaces."""
         total = super().on_before_optimizer_step(gradients, outputs, batch, layout).clone()
-        names = [name.removeprefix(ALONE) for name in outputs if name.startswith(ALONE)]
-        if len(names) < 2 or self.projection == "none":
+        if self.projection == "none":
             return total
-        for row in range(len(total)):
+        for number, row in np.ndindex(self.seeds, len(total)):
+            names = [one for one in outputs if one.startswith(ALONE)]
+            names = [one for one in names if one.endswith(f"{SEED}{number}")]
+            if len(names) < 2:
+                continue
             own = {name: value[row] for name, value in batch.items()}
-            alone = [outputs[f"{ALONE}{name}"][row] for name in names]
+            alone = [outputs[name][row] for name in names]
             confidence = torch.stack([self._confidence(one, own) for one in alone])
-            head = layout.unflatten(total[row])[HEAD]  # (output, subspace * width)
+            head = layout.unflatten(total[row])[HEAD.format(number)]  # (output, subspace * width)
             parts = torch.stack(head.chunk(len(names), dim=1))
             joined = coordinate(parts, confidence, self.projection)
             head.copy_(torch.cat(list(joined), dim=1))
@@ -194,10 +222,15 @@ class Subspace(NetworkMethod):
         side = 0
         for outputs, batch in fitted.outputs(seen):
             side = round(batch[USED].shape[1] ** 0.5)
+            sampled: dict[str, list[np.ndarray]] = {}
             for name in (one for one in outputs if one.startswith(POINTS)):
                 points = outputs[name].detach().cpu().numpy().astype(np.float64)
                 own = points.reshape(len(batch[USED]), self.options.heads, *points.shape[1:])
-                places.setdefault(name.removeprefix(POINTS), []).append(places_of(own, side))
+                subspace = name.removeprefix(POINTS).split(SEED)[0]
+                sampled.setdefault(subspace, []).append(places_of(own, side))
+            for name, each in sampled.items():
+                # Heads of further networks are further heads.
+                places.setdefault(name, []).append(np.concatenate(each, axis=1))
         if not places:
             return leave_no_sampling(folder)
         joined = {name: np.concatenate(some) for name, some in places.items()}
@@ -205,7 +238,8 @@ class Subspace(NetworkMethod):
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return gradient times input of genes and patches; the rest is the baseline."""
-        return attribute(fitted, people)
+        networks = [f"{OUTPUT}{SEED}{number}" for number in range(self.seeds)]
+        return attribute(fitted, people, networks if self.seeds > 1 else ())
 
 
 def genes_of(

@@ -1,8 +1,8 @@
-"""The network: a branch for each subspace, one linear head over all of them."""
+"""The network: a branch for each subspace, one linear head over all; several such, averaged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,12 @@ from torch.nn import functional
 from gendmr.engine.batches import Tensors
 from gendmr.engine.network import OUTPUT
 from gendmr.methods.bags import TOKENS
+from gendmr.methods.gated_attention import GatedAttention
 from gendmr.methods.gene_encoder import GeneEncoder
 from gendmr.methods.subspace.attention import DeformableAttention
 
 CODE, GENES, POINTS, ALONE = "code_", "genes_", "points_", "alone_"
+SEED = "@"  # between the name of an output and the number of the network that gives it
 
 
 class Branch(nn.Module):
@@ -28,6 +30,8 @@ class Branch(nn.Module):
     width, heads, head_width : int
     dropout : float
     deformable : bool
+    gated : bool
+        Patches are averaged with shares that are learned of each, not with equal ones.
     **attention : int, float or bool
         `stride`, `reach` and `plain` of `DeformableAttention`.
     """
@@ -41,6 +45,7 @@ class Branch(nn.Module):
         head_width: int,
         dropout: float,
         deformable: bool,
+        gated: bool = False,
         **attention: Any,
     ) -> None:
         super().__init__()
@@ -54,6 +59,7 @@ class Branch(nn.Module):
             if with_attention
             else None
         )
+        self.share = GatedAttention(width, width) if gated and features else None
         self.last_norm = nn.LayerNorm(width)
         self.pool = nn.Linear(width, width)
         self.to_code = nn.Linear(width, width)
@@ -94,8 +100,11 @@ class Branch(nn.Module):
                 mixed, points = self.attend(self.norm(tokens), self.norm(patch) * used[..., None])
                 tokens, said["points"] = tokens + mixed, points
             tokens = self.last_norm(tokens)
-            count = used.sum(1, keepdim=True).clamp(min=1)
-            share = used / count  # (person, patch)
+            if self.share is not None:
+                # Of the patch alone: genes are the same for all patches of a person.
+                share = self.share(patch, used)  # (person, patch)
+            else:
+                share = used / used.sum(1, keepdim=True).clamp(min=1)
             said["tokens"] = tokens * share[..., None]
             mean = said["tokens"].sum(1)  # (person, width)
         said["code"] = self.to_code(torch.tanh(self.pool(mean)))
@@ -118,7 +127,7 @@ class SubspaceNet(nn.Module):
     gene_dropout : float
         Share of people in a training step whose expression counts as missing.
     **attention : int, float or bool
-        See `Branch`.
+        `gated` and what is of the attention: see `Branch`.
     """
 
     def __init__(
@@ -180,4 +189,35 @@ class SubspaceNet(nn.Module):
             # Of the common bias, each subspace has its share.
             outputs[f"{ALONE}{name}"] = one + self.head.bias / len(self.names)
         outputs[OUTPUT] = torch.stack(alone).sum(0) + self.head.bias
+        return outputs
+
+
+class SubspaceEnsemble(nn.Module):
+    """Networks that differ in their initial weights and dropout; the output is the mean of theirs.
+
+    Parameters
+    ----------
+    networks : sequence of SubspaceNet
+    """
+
+    def __init__(self, networks: Sequence[SubspaceNet]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.names = networks[0].names
+        self.samples_by_genes = networks[0].samples_by_genes
+
+    def forward(self, batch: Tensors) -> Tensors:
+        """Return the mean `output` (person, n_outputs), and all that each gives as `<name>@<n>`.
+
+        Parameters
+        ----------
+        batch : dict of Tensor
+            See `SubspaceNet.forward`.
+        """
+        outputs: Tensors = {}
+        for number, network in enumerate(self.networks):
+            own = network(batch)
+            outputs |= {f"{name}{SEED}{number}": value for name, value in own.items()}
+        each = [outputs[f"{OUTPUT}{SEED}{number}"] for number in range(len(self.networks))]
+        outputs[OUTPUT] = torch.stack(each).mean(0)  # (person, n_outputs)
         return outputs
