@@ -91,7 +91,10 @@ def main() -> None:
             {
                 "study": "bags",
                 "seed": 1,
-                "expression": {"matrices": [{"path": "made-up", "unit": "log2"}]},
+                "expression": {
+                    "matrices": [{"path": "made-up", "unit": "log2"}],
+                    "groups": "made-up",
+                },
                 "histology": {"slides": "made-up", "side": arguments.side},
                 "cohort": {
                     "participants": "made-up",
