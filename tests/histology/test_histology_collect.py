@@ -111,9 +111,9 @@ def test_broken_empty_and_unowned_slides_are_listed_with_the_reason(tmp_path: Pa
         **{"Sd": "excluded", "Snone": "empty", "Snobody": "no person"},
     }
     assert "12 of 12 features are NaN" in slides.loc["Snan", "reason"]
-    left = pd.read_csv(tmp_path / "out" / "attrition.tsv", sep="\t", dtype=str)
-    assert sorted(left.loc[left["kind"] == "participant", "id"]) == ["Pd", "Pe", "Pf", "Pg"]
-    assert set(left.loc[left["kind"] == "slide", "id"]) == set(
+    omitted = pd.read_csv(tmp_path / "out" / "attrition.tsv", sep="\t", dtype=str)
+    assert sorted(omitted.loc[omitted["kind"] == "participant", "id"]) == ["Pd", "Pe", "Pf", "Pg"]
+    assert set(omitted.loc[omitted["kind"] == "slide", "id"]) == set(
         slides.index[slides["status"] != "used"]
     )
     assert (tmp_path / "out" / "figures" / "quality.png").stat().st_size > 5000
@@ -187,9 +187,9 @@ def test_a_grid_of_tiled_bags_is_refused() -> None:
 )
 def test_a_bag_is_full_in_order_and_of_the_slide(patches: int, size: int, rule: str) -> None:
     bag = make_bag(patches, size, rule, "P1")  # type: ignore[arg-type]
-    own = bag.patch[bag.patch != EMPTY]
-    assert len(bag.patch) == size and own.max() < patches
+    filled = bag.patch[bag.patch != EMPTY]
+    assert len(bag.patch) == size and filled.max() < patches
     assert bag.used == (size if patches >= size else patches)
-    assert len(own) == (size if rule == "tile" or patches >= size else patches)
+    assert len(filled) == (size if rule == "tile" or patches >= size else patches)
     if patches >= size or rule != "tile":
-        assert (np.diff(own) > 0).all()
+        assert (np.diff(filled) > 0).all()

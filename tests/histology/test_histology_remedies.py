@@ -90,13 +90,13 @@ def cell(number: int, **values: str) -> Change:
 
 
 def without_file(slides: Slides) -> None:
-    for one in slides.rows:
-        one.pop("file", None)
+    for slide in slides.rows:
+        slide.pop("file", None)
 
 
 def with_file(slides: Slides) -> None:
-    for one in slides.rows:
-        one["file"] = f"{one['slide_id']}.h5"
+    for slide in slides.rows:
+        slide["file"] = f"{slide['slide_id']}.h5"
 
 
 def in_folder(slides: Slides) -> None:
@@ -115,9 +115,9 @@ def damaged(slides: Slides) -> None:
 
 
 def pickled(slides: Slides) -> None:
-    for one in slides.rows:
-        one["file"] = f"{one['slide_id']}.pt"
-        (slides.folder / one["file"]).write_bytes(b"x")
+    for slide in slides.rows:
+        slide["file"] = f"{slide['slide_id']}.pt"
+        (slides.folder / slide["file"]).write_bytes(b"x")
 
 
 GOOD, EXCLUDED = two(), option(exclude=["a", "b"])
@@ -240,20 +240,22 @@ def test_check_weights__a_network_and_a_layer_that_there_are(
     wrong: dict[str, Any],
     name: str,
 ) -> None:
-    own = {"backbone": SMALL, "size": 64, "weights": str(weights), **wrong}
+    options = {"backbone": SMALL, "size": 64, "weights": str(weights), **wrong}
     if name == "conv5":
         # As for a network whose last layer has a name of its own.
         monkeypatch.setattr("gendmr.histology.backbone.HEADS", ())
-    with mended(module, remedy, error, lambda: check_weights(TilesSection.parse(own))) as refused:
+    with mended(
+        module, remedy, error, lambda: check_weights(TilesSection.parse(options))
+    ) as refused:
         listed = re.findall(r"'([^']+)'", refused.next_step)
         if name == "backbone":
             assert SMALL in listed and "did you mean 'shufflenet_v2" in refused.what
-            own["backbone"] = SMALL
+            options["backbone"] = SMALL
         elif name == "layer":
             assert "stage4" in listed
-            own["layer"] = listed[-1]
+            options["layer"] = listed[-1]
         else:
-            own["layer" if name == "conv5" else "backbone"] = name
+            options["layer" if name == "conv5" else "backbone"] = name
 
 
 def test_check_weights__files_that_are_there_and_whole(tmp_path: Path, weights: Path) -> None:
@@ -278,15 +280,15 @@ def test_network__without_a_device_on_the_processor(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     path = tiff(tmp_path / "a.tif", 128, (1.0, 1.0))
-    own = {"backbone": SMALL, "size": 64, "mpp": 1.0, "weights": str(weights), "gpu": True}
+    options = {"backbone": SMALL, "size": 64, "mpp": 1.0, "weights": str(weights), "gpu": True}
     words = "set `histology: tiles: gpu: false`, or run on a machine with one"
     with mended(
         "histology/extract.py",
         words,
         ConfigurationError,
-        lambda: extract_features("A", str(path), TilesSection.parse(own), tmp_path / "A"),
+        lambda: extract_features("A", str(path), TilesSection.parse(options), tmp_path / "A"),
     ):
-        own["gpu"] = False
+        options["gpu"] = False
 
 
 # Images of slides ---------------------------------------------------------------------------------

@@ -73,8 +73,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tiles(weights: Path, **options: Any) -> TilesSection:
-    own = {"backbone": BACKBONE, "size": SIDE, "mpp": 1.0, "weights": str(weights)}
-    return TilesSection.parse(own | options)
+    defaults = {"backbone": BACKBONE, "size": SIDE, "mpp": 1.0, "weights": str(weights)}
+    return TilesSection.parse(defaults | options)
 
 
 def stored(folder: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
@@ -88,19 +88,19 @@ def test_extract_features__tiles_lie_on_tissue_and_hold_what_the_network_says(
     pixels = painted()
     path = write_tiff(tmp_path / "a.tif", pixels, 1.0)
     section = tiles(weights)
-    said = extract_features("A", str(path), section, tmp_path / "A")
+    summary = extract_features("A", str(path), section, tmp_path / "A")
     features, corners, attributes = stored(tmp_path / "A")
-    assert features.shape == (said["tiles"], LENGTH) and (corners % SIDE == 0).all()
+    assert features.shape == (summary["tiles"], LENGTH) and (corners % SIDE == 0).all()
     pink = (np.abs(pixels.astype(int) - PINK) < 9).all(-1)
     share = {
         (x, y): pink[y : y + SIDE, x : x + SIDE].mean()
         for x in range(0, 768, SIDE)
         for y in range(0, 512, SIDE)
     }
-    taken = {(int(x), int(y)) for x, y in corners}
+    tiled = {(int(x), int(y)) for x, y in corners}
     # Tiles at the edge of the disc are decided by masks of 8 microns a pixel.
-    assert {place for place, one in share.items() if one > 0.6} <= taken
-    assert not {place for place, one in share.items() if one < 0.4} & taken
+    assert {place for place, fraction in share.items() if fraction > 0.6} <= tiled
+    assert not {place for place, fraction in share.items() if fraction < 0.4} & tiled
     assert attributes["patch_size_level0"] == SIDE and attributes["mpp"] == 1.0
     network, _ = read_network(section)
     x, y = corners[7]
@@ -118,7 +118,7 @@ def test_extract_features__the_same_bytes_again(tmp_path: Path, weights: Path) -
         extract_features("A", str(path), tiles(weights), tmp_path / folder)
         files = ("features.h5", "tiles.json", "tissue.png")
         sums.append(
-            [hashlib.sha256((tmp_path / folder / one).read_bytes()).hexdigest() for one in files]
+            [hashlib.sha256((tmp_path / folder / file).read_bytes()).hexdigest() for file in files]
         )
     assert sums[0] == sums[1]
 
@@ -150,20 +150,20 @@ def test_overview__in_stripes_is_that_in_one_piece(
 
 def test_unknown_scale_is_refused_or_declared(tmp_path: Path, weights: Path) -> None:
     Image.fromarray(painted()).save(tmp_path / "a.png")
-    said = extract_features("A", str(tmp_path / "a.png"), tiles(weights), tmp_path / "A")
-    assert "does not say how many microns a pixel has" in said["refused"]["what"]
-    assert "unknown_mpp" in said["refused"]["next"] and not len(stored(tmp_path / "A")[0])
+    summary = extract_features("A", str(tmp_path / "a.png"), tiles(weights), tmp_path / "A")
+    assert "does not say how many microns a pixel has" in summary["refused"]["what"]
+    assert "unknown_mpp" in summary["refused"]["next"] and not len(stored(tmp_path / "A")[0])
     declared = tiles(weights, unknown_mpp=1.0)
-    said = extract_features("A", str(tmp_path / "a.png"), declared, tmp_path / "A")
-    assert said["tiles"] > 10 and said["mpp_declared"]
+    summary = extract_features("A", str(tmp_path / "a.png"), declared, tmp_path / "A")
+    assert summary["tiles"] > 10 and summary["mpp_declared"]
 
 
 def study(root: Path, section: TilesSection, images: dict[str, Path], **more: Any) -> Any:
     rows = [(f"P-{slide}", slide, str(path)) for slide, path in images.items()]
     table = pd.DataFrame(rows, columns=["participant_id", "slide_id", "file"])
     write_table(root / "slides.tsv", table)
-    own = {"slides": str(root / "slides.tsv"), "side": 4, "tiles": section.model_dump()}
-    return HistologySection.parse(own | more)
+    defaults = {"slides": str(root / "slides.tsv"), "side": 4, "tiles": section.model_dump()}
+    return HistologySection.parse(defaults | more)
 
 
 def test_slides_that_cannot_be_used_are_listed_with_the_reason(
@@ -192,24 +192,24 @@ def test_slides_that_cannot_be_used_are_listed_with_the_reason(
     collect_slides(section, out)
     table = pd.read_csv(out / "slides.tsv", sep="\t", keep_default_na=False, index_col="slide_id")
     status = table["status"].to_dict()
-    assert {name for name, one in status.items() if one == "broken"} == {
+    assert {name for name, state in status.items() if state == "broken"} == {
         *("cut", "text", "gone", "small", "coarse")
     }
     assert status["glass"] == "empty" and table.loc["glass", "reason"] == "no tissue"
-    for name, what in (
+    for name, reason in (
         ("gone", "no such file"),
         ("text", "no slide that OpenSlide reads"),
         ("small", "smaller than a tile"),
         ("coarse", "scanned at 4 microns a pixel"),
     ):
-        assert what in table.loc[name, "reason"]
+        assert reason in table.loc[name, "reason"]
     assert status["pen"] == "used"
     assert int(table.loc["pen", "patches"]) < int(table.loc["good0", "patches"])
     assert float(table.loc["pen", "pen_share"]) == pytest.approx(101**2 / 768 / 512, rel=0.15)
     notes = " ".join(json.loads((out / "summary.json").read_text())["notes"])
     assert "1 slides have marks of a pen" in notes and "described by shufflenet" in notes
-    left = pd.read_csv(out / "attrition.tsv", sep="\t", dtype=str)
-    assert len(left[left["kind"] == "slide"]) == 6
+    attrition = pd.read_csv(out / "attrition.tsv", sep="\t", dtype=str)
+    assert len(attrition[attrition["kind"] == "slide"]) == 6
     assert (out / "figures" / "tissue.png").stat().st_size > 20_000
     # A remedy that is printed works: the coarse slide at its own scale.
     again = extract_features("c", str(images["coarse"]), tiles(weights, mpp=4.0), tmp_path / "c")
@@ -288,24 +288,24 @@ def test_a_network_of_one_size_of_picture_is_refused_at_once(tmp_path: Path) -> 
             for name, tensor in read_models().get_model("vit_b_32").state_dict().items()
         }
     save_file(names, tmp_path / "v.safetensors")
-    own = {"weights": str(tmp_path / "v.safetensors"), "backbone": "vit_b_32"}
+    options = {"weights": str(tmp_path / "v.safetensors"), "backbone": "vit_b_32"}
     with pytest.raises(ConfigurationError, match="does not read tiles of this size") as error:
-        check_weights(TilesSection.parse(own))
+        check_weights(TilesSection.parse(options))
     assert "size: 224" in error.value.next_step
-    check_weights(TilesSection.parse({**own, "size": 224}))
+    check_weights(TilesSection.parse({**options, "size": 224}))
 
 
 def test_what_no_configuration_of_tiles_is(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no \.safetensors file"):
         TilesSection.parse({"weights": "resnet50.pth"})
-    own = {"slides": str(tmp_path / "slides.tsv"), "tiles": tiles(weights).model_dump()}
+    options = {"slides": str(tmp_path / "slides.tsv"), "tiles": tiles(weights).model_dump()}
     with pytest.raises(ConfigurationError, match="features: only without `tiles`"):
-        HistologySection.parse({**own, "features": "feats"})
+        HistologySection.parse({**options, "features": "feats"})
     write_table(
         tmp_path / "slides.tsv", pd.DataFrame({"participant_id": ["P1"], "slide_id": ["S1"]})
     )
     with pytest.raises(TableError, match="names the image of each slide"):
-        find_slides(HistologySection.parse(own))
+        find_slides(HistologySection.parse(options))
 
 
 def test_checks__weights_are_told_before_anything_runs(tmp_path: Path, weights: Path) -> None:

@@ -90,17 +90,20 @@ def with_archive(monkeypatch, get) -> None:
 def test_a_named_atlas_is_fetched_and_its_files_are_those_of_the_archive(tmp_path, monkeypatch):
     image = Path(labels(tmp_path / "tpl.nii.gz"))
     (tmp_path / "tpl.tsv").write_text("index\tname\n1\tleft_a\n2\tright_a\n")
-    asked = []
+    queries = []
 
     def get(space, raise_empty, **entities):
-        asked.append((space, entities))
+        queries.append((space, entities))
         return image if entities["extension"] == ".nii.gz" else tmp_path / "tpl.tsv"
 
     with_archive(monkeypatch, get)
     fetch_atlas(NAMED, tmp_path / "out")
     assert (tmp_path / "out/labels.nii.gz").read_bytes() == image.read_bytes()
-    same = {"atlas": "Schaefer2018", "suffix": "dseg", "desc": "100Parcels7Networks"}
-    assert asked[0] == ("MNI152NLin2009cAsym", {**same, "extension": ".nii.gz", "resolution": 1})
+    common_entities = {"atlas": "Schaefer2018", "suffix": "dseg", "desc": "100Parcels7Networks"}
+    assert queries[0] == (
+        "MNI152NLin2009cAsym",
+        {**common_entities, "extension": ".nii.gz", "resolution": 1},
+    )
     section = ImagingSection.parse({"bids": "b", "atlas": NAMED.model_dump()})
     files = section.with_atlas(str(tmp_path / "out")).atlas
     assert files.name == "Schaefer2018 100Parcels7Networks"

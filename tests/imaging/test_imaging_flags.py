@@ -70,7 +70,7 @@ def test_thresholds_are_drawn_and_half_of_them_flagged_is_the_first_word(tmp_pat
     table = cohort(20)
     drawn = flag_outliers(table, Outliers())
     figure = draw_quality(tmp_path / "a.png", drawn, JUDGED, thresholds(table, Outliers()))
-    bounds = [one for pair in thresholds(table, Outliers()).values() for one in pair]
+    bounds = [bound for pair in thresholds(table, Outliers()).values() for bound in pair]
     assert f"{thresholds(table, Outliers())['similarity'][0]:.4g}" in texts(figure)
     lines = [line for panel in figure.axes for line in panel.lines if line.get_linestyle() == "--"]
     assert len(lines) == np.isfinite(bounds).sum()

@@ -91,9 +91,9 @@ def cases(row: str):
 
 
 def test_the_table_has_all_combinations():
-    seen = {(sform, qform) for sform, qform, *_ in ROWS.values()}
+    combinations = {(sform, qform) for sform, qform, *_ in ROWS.values()}
     states = ("code 0", "valid", "broken")
-    assert seen == {(sform, qform) for sform in states for qform in states}
+    assert combinations == {(sform, qform) for sform in states for qform in states}
     assert {compared for _, _, compared, _ in ROWS.values()} == set(QFORMS)
 
 

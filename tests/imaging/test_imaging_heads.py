@@ -101,10 +101,10 @@ def fused(heads, tmp_path_factory):
 
 
 def test_prepare_template__labelled_heads_give_the_template_its_labels(section, template, fused):
-    one, other = load_template(template), load_template(fused)
-    assert list(one.regions["region"]) == list(other.regions["region"])
-    for row in range(len(one.regions)):
-        first, second = one.labels == row + 1, other.labels == row + 1
+    atlas_template, heads_template = load_template(template), load_template(fused)
+    assert list(atlas_template.regions["region"]) == list(heads_template.regions["region"])
+    for row in range(len(atlas_template.regions)):
+        first, second = atlas_template.labels == row + 1, heads_template.labels == row + 1
         assert 2 * (first & second).sum() / (first.sum() + second.sum()) > 0.8
     summary = read_json(fused / "template.json")
     assert summary["atlas"] == "two heads"
@@ -119,9 +119,10 @@ def test_register_participant__labelled_heads_measure_what_their_labels_hold(
 ):
     image = scan_of(tmp_path / "t1.nii.gz", anatomy)
     tables = []
-    for name, chosen, folder in (("one", section, template), ("many", heads, fused)):
+    for name, imaging, folder in (("one", section, template), ("many", heads, fused)):
         assert (
-            register_participant(image, "1", folder, chosen, seed=3, output=tmp_path / name) is None
+            register_participant(image, "1", folder, imaging, seed=3, output=tmp_path / name)
+            is None
         )
         tables.append(pd.read_csv(tmp_path / name / "regions.tsv", sep="\t"))
     # The balls of this atlas hold several tissues, and their rims are blurred differently.
@@ -147,8 +148,8 @@ def test_load_heads__tables_that_differ_are_refused(heads, tmp_path):
     table = pd.read_csv(heads.atlas.table, sep="\t")
     shuffled = table.iloc[::-1]
     assert len(load_heads(_with_tables(heads, tmp_path, table, shuffled))[0]) == 6
-    other = table.assign(region=table["region"].replace("thalamus", "putamen"))
-    atlases = [_with_tables(heads, tmp_path, table, other)]
+    renamed = table.assign(region=table["region"].replace("thalamus", "putamen"))
+    atlases = [_with_tables(heads, tmp_path, table, renamed)]
     words = "take heads labelled by one rule, and name one `table` for all"
     with mended(HEADS, words, AtlasError, lambda: load_heads(atlases[0])) as refused:
         assert "1.tsv: the table of head 2 has other rows" in refused.what

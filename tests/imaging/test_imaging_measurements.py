@@ -94,10 +94,10 @@ def test_the_cohort_joins_them_and_hears_of_outliers_and_of_who_has_nothing(tabl
 
 def test_netcdf_is_handed_on_unchanged(table, tmp_path):
     first = table()
-    kept = (first / "regions.nc").rename(tmp_path / "given.nc")
-    read_measurements(ImagingSection(measurements=str(kept)), tmp_path / "again")
+    path = (first / "regions.nc").rename(tmp_path / "given.nc")
+    read_measurements(ImagingSection(measurements=str(path)), tmp_path / "again")
     xr.testing.assert_identical(
-        read_modality(kept, "region").drop_attrs(),
+        read_modality(path, "region").drop_attrs(),
         read_modality(tmp_path / "again/regions.nc", "region").drop_attrs(),
     )
 

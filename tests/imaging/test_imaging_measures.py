@@ -69,11 +69,11 @@ def test_region_sums_agree_with_a_slow_twin():
 
 
 def test_dice_of_known_masks():
-    one = np.array([True, True, False, False])
-    other = np.array([True, False, True, False])
-    assert dice(one, one) == 1
-    assert dice(one, ~one) == 0
-    assert dice(one, other) == 0.5
+    mask = np.array([True, True, False, False])
+    overlapping = np.array([True, False, True, False])
+    assert dice(mask, mask) == 1
+    assert dice(mask, ~mask) == 0
+    assert dice(mask, overlapping) == 0.5
 
 
 @given(values=st.lists(st.floats(-100, 100), min_size=3, max_size=30))
@@ -140,9 +140,9 @@ def test_collected_people_keep_their_labels_and_the_odd_ones_are_flagged(section
     dataset = read_modality(tmp_path / "out" / "regions.nc", "region")
     people = dataset["participant"].values.tolist()
     assert people == sorted(["007", "1e5", "NA", *[f"p{i}" for i in range(9)]])
-    one = pd.read_csv(tmp_path / "people" / "1e5" / "regions.tsv", sep="\t")
+    region_table = pd.read_csv(tmp_path / "people" / "1e5" / "regions.tsv", sep="\t")
     row = dataset["volume"].values[people.index("1e5")]
-    np.testing.assert_array_equal(row, one["volume"])
+    np.testing.assert_array_equal(row, region_table["volume"])
     assert dataset.attrs["space"] == "S"
     quality = read_table(
         tmp_path / "out" / "quality.tsv",
@@ -180,6 +180,6 @@ def test_missing_results_and_other_atlases_are_named(section, tmp_path):
     (paths[4].parent / "quality.json").unlink()
     with pytest.raises(InputFileError, match=f"{paths[4].parent.name}/quality.json"):
         collect_regions(paths, template, section, tmp_path / "out")
-    other, _ = _folder(tmp_path / "other", regions=("b_L", "b_R"))
+    other_template, _ = _folder(tmp_path / "other", regions=("b_L", "b_R"))
     with pytest.raises(AtlasError, match="11 of 11 participants"):
-        collect_regions(paths[:4] + paths[5:], other, section, tmp_path / "out")
+        collect_regions(paths[:4] + paths[5:], other_template, section, tmp_path / "out")

@@ -56,10 +56,10 @@ def people(section, template, anatomy, scan_of, tmp_path_factory) -> Path:
         "nan": nib.Nifti1Image(hole, image.affine),
         "volumes": nib.Nifti1Image(np.stack([data, data], axis=-1), image.affine),
     }
-    for name, made in bad.items():
+    for name, bad_image in bad.items():
         path = bids / f"sub-{name}/anat/sub-{name}_T1w.nii.gz"
         path.parent.mkdir(parents=True)
-        nib.save(made, path)
+        nib.save(bad_image, path)
         register_participant(path, name, template, section, seed=3, output=folder / name)
     lost = bids / "sub-lost/anat/sub-lost_T1w.nii.gz"
     lost.parent.mkdir(parents=True)
@@ -186,14 +186,14 @@ def test_a_failed_registration_is_flagged_and_kept_unless_a_rule_leaves_it_out(
     people, failed, template, section, tmp_path
 ):
     (people / "upside").symlink_to(failed)
-    kept = collected(people, template, section, tmp_path / "kept")
-    assert kept.index[kept["outlier"] == "True"].tolist() == ["upside"]
-    assert "Similarity to the template: robust z" in kept.loc["upside", "reason"]
-    assert kept.loc["upside", "status"] == "measured"
+    without_rule = collected(people, template, section, tmp_path / "kept")
+    assert without_rule.index[without_rule["outlier"] == "True"].tolist() == ["upside"]
+    assert "Similarity to the template: robust z" in without_rule.loc["upside", "reason"]
+    assert without_rule.loc["upside", "status"] == "measured"
     rule = {"exclude_by": ["dice", "similarity"]}
-    left = collected(people, template, section, tmp_path / "left", outliers=rule)
+    with_rule = collected(people, template, section, tmp_path / "left", outliers=rule)
     (people / "upside").unlink()
-    assert left.loc["upside", "status"] == "excluded"
+    assert with_rule.loc["upside", "status"] == "excluded"
     measured = read_modality(tmp_path / "left/regions.nc", "region")["participant"].values.tolist()
     assert measured == [f"p{n:02d}" for n in range(12)]
     notes = " ".join(read_json(tmp_path / "left/summary.json")["notes"])
@@ -236,11 +236,11 @@ def test_what_is_no_brain_is_refused_before_registration(section, template, tmp_
 
 
 def test_a_mask_that_is_not_there_refuses_its_scan_only(section, template, people, tmp_path):
-    given = section.model_copy(
+    with_mask = section.model_copy(
         update={"brain": "given", "mask": str(tmp_path / "mask-{participant}.nii.gz")}
     )
     image = people / "bids/sub-p00/anat/sub-p00_T1w.nii.gz"
-    error = register_participant(image, "01", template, given, seed=3, output=tmp_path / "out")
+    error = register_participant(image, "01", template, with_mask, seed=3, output=tmp_path / "out")
     assert "mask-01.nii.gz: no such image" in str(error)
 
 
@@ -260,9 +260,9 @@ def test_people_none_of_whose_images_counts_are_listed_with_the_reason(
 ):
     bids = tmp_path / "bids"
     shutil.copytree(people / "bids", bids, symlinks=True)
-    other = bids / "sub-unread/anat/sub-unread_T1w.nrrd"
-    other.parent.mkdir(parents=True)
-    other.touch()
+    unreadable = bids / "sub-unread/anat/sub-unread_T1w.nrrd"
+    unreadable.parent.mkdir(parents=True)
+    unreadable.touch()
     (bids / "dataset_description.json").write_text('{"DatasetType": "derivative"}')
     output = tmp_path / "imaging"
     table = collected(people, template, section, output, bids=str(bids))

@@ -159,9 +159,9 @@ def test_a_given_mask_does_the_same_as_stripping(
     data = stripped.get_fdata()
     mask = (data > 0.05 * np.percentile(data[data > 0], 98)).astype(np.uint8)
     nib.save(nib.Nifti1Image(mask, stripped.affine), tmp_path / "mask-01.nii.gz")
-    given = section.model_copy(
+    with_mask = section.model_copy(
         update={"brain": "given", "mask": str(tmp_path / "mask-{participant}.nii.gz")}
     )
-    volumes, quality = _measure(given, template, image, tmp_path / "out")
+    volumes, quality = _measure(with_mask, template, image, tmp_path / "out")
     assert quality["icv_mm3"] == pytest.approx(plain[3]["icv_mm3"], rel=0.01)
     np.testing.assert_allclose(volumes / plain[2], 1, atol=0.05)

@@ -307,8 +307,8 @@ def test_what_follows_the_voxels_is_not_unpacked(tmp_path):
 
 
 def test_the_content_of_a_scan_is_the_same_in_any_file_and_orientation(tmp_path):
-    one = read_scan(_save(tmp_path / "one.nii"))
+    saved = read_scan(_save(tmp_path / "one.nii"))
     image = nib.load(tmp_path / "one.nii").as_reoriented(np.array([[2, -1], [0, 1], [1, -1]]))
     nib.save(image, tmp_path / "two.nii.gz")
-    assert content_of(read_scan(tmp_path / "two.nii.gz")) == content_of(one)
-    assert content_of(Scan(one.data + 1, one.affine)) != content_of(one)
+    assert content_of(read_scan(tmp_path / "two.nii.gz")) == content_of(saved)
+    assert content_of(Scan(saved.data + 1, saved.affine)) != content_of(saved)

@@ -149,9 +149,9 @@ def test_labels_with_the_name_of_their_entity_are_refused():
 
 def test_which_image_counts_reruns_no_registration():
     atlas = {"labels": "a.nii", "table": "a.tsv"}
-    one = ImagingSection.parse({"bids": "b", "atlas": atlas})
-    other = ImagingSection.parse({"bids": "b", "atlas": atlas, "select": {"session": "pre"}})
-    assert one.for_scans() == other.for_scans()
+    any_session = ImagingSection.parse({"bids": "b", "atlas": atlas})
+    pre_session = ImagingSection.parse({"bids": "b", "atlas": atlas, "select": {"session": "pre"}})
+    assert any_session.for_scans() == pre_session.for_scans()
 
 
 def test_a_folder_of_derivatives_is_told_apart(tmp_path):

@@ -373,9 +373,9 @@ def test_damaged_tables_of_software_are_named(read, tmp_path, columns, words):
 
 def test_tables_of_different_people_or_runs_are_refused(read, tmp_path):
     first = table(tmp_path / "aseg.tsv", aseg())
-    others = aparc("lh", "volume", INSULA) | {"lh.aparc.volume": [f"x{row}" for row in range(5)]}
+    renamed = aparc("lh", "volume", INSULA) | {"lh.aparc.volume": [f"x{row}" for row in range(5)]}
     with pytest.raises(TableError, match="nobody is in two of these tables"):
-        read(first, table(tmp_path / "others.tsv", others))
+        read(first, table(tmp_path / "others.tsv", renamed))
     again = aparc("lh", "volume", INSULA) | {"eTIV": [size * 1.05 for size in HEAD]}
     with pytest.raises(TableError, match="head size of 5 people differs"):
         read(first, table(tmp_path / "again.tsv", again))

@@ -62,7 +62,7 @@ class Tables:
                 path.write_text(columns)
             else:
                 rows = [
-                    self.mark.join(map(str, one)) for one in zip(*columns.values(), strict=True)
+                    self.mark.join(map(str, cells)) for cells in zip(*columns.values(), strict=True)
                 ]
                 path.write_text("\n".join([self.mark.join(columns), *rows]) + "\n")
             paths.append(str(path))
@@ -89,7 +89,7 @@ def option(**entries: Any) -> Change:
 def places(*rows: str) -> Change:
     def change(tables: Tables) -> None:
         path = tables.folder / "places.tsv"
-        path.write_text("region\themisphere\tx\ty\tz\n" + "".join(f"{one}\n" for one in rows))
+        path.write_text("region\themisphere\tx\ty\tz\n" + "".join(f"{line}\n" for line in rows))
         tables.options["places"] = str(path)
 
     return change
@@ -101,7 +101,7 @@ def without(columns: Columns, *names: str) -> Columns:
 
 def doubled(columns: Columns) -> str:
     """The text of a table with its second column twice."""
-    lines = ["\t".join(map(str, one)) for one in zip(*columns.values(), strict=True)]
+    lines = ["\t".join(map(str, cells)) for cells in zip(*columns.values(), strict=True)]
     text = "\n".join(["\t".join(columns), *lines])
     return "\n".join(f"{line}\t{line.split(chr(9))[1]}" for line in text.splitlines()) + "\n"
 
@@ -250,7 +250,7 @@ def test_read_measurements__folders_of_freesurfer(tmp_path, module, remedy, mend
         else:
             where[0] = str(tmp_path / "regions.tsv")
             columns = general()
-            rows = ["\t".join(map(str, one)) for one in zip(*columns.values(), strict=True)]
+            rows = ["\t".join(map(str, cells)) for cells in zip(*columns.values(), strict=True)]
             Path(where[0]).write_text("\n".join(["\t".join(columns), *rows]) + "\n")
 
 

@@ -62,12 +62,12 @@ def test_left_labels_lie_on_the_left_in_every_orientation(section, template, tmp
     image = nib.load(section.atlas.labels)
     turned = image.as_reoriented(np.array([[2, -1], [0, 1], [1, -1]]))
     nib.save(turned, tmp_path / "turned.nii.gz")
-    other = section.model_copy(
+    turned_section = section.model_copy(
         update={
             "atlas": section.atlas.model_copy(update={"labels": str(tmp_path / "turned.nii.gz")})
         }
     )
-    prepare_template(other, tmp_path / "template")
+    prepare_template(turned_section, tmp_path / "template")
     for name in ("atlas.nii.gz", "regions.tsv", "t1.nii.gz"):
         assert (tmp_path / "template" / name).read_bytes() == (template / name).read_bytes()
 
@@ -95,8 +95,8 @@ def test_tables_that_do_not_fit_their_atlas_are_refused(section, tmp_path):
         wrong = table.assign(hemisphere=table["hemisphere"].replace("L", "left"))
         prepare_template(_with(section, tmp_path, table=wrong), tmp_path / "t")
     with pytest.raises(TableError, match="without a name of their own"):
-        same = table.assign(region="hippocampus", hemisphere="L")
-        prepare_template(_with(section, tmp_path, table=same), tmp_path / "t")
+        duplicated = table.assign(region="hippocampus", hemisphere="L")
+        prepare_template(_with(section, tmp_path, table=duplicated), tmp_path / "t")
 
 
 def test_the_tissue_of_a_region_is_stated_or_what_the_template_holds_most_of(section, tmp_path):
@@ -155,18 +155,22 @@ def test_atlases_elsewhere_or_too_fine_are_refused(section, tmp_path, monkeypatc
 
 def test_a_template_of_ones_own(section, template, tmp_path):
     files = {name: str(template / f"{name}.nii.gz") for name in ("t1", "brain", "grey", "white")}
-    own = ImagingSection.parse(
+    own_section = ImagingSection.parse(
         {**section.model_dump(mode="json"), "template": {"space": "mine", **files}}
     )
-    prepare_template(own, tmp_path / "own")
+    prepare_template(own_section, tmp_path / "own")
     first, second = load_template(template), load_template(tmp_path / "own")
     assert second.t1.sum() == pytest.approx(first.t1.sum(), rel=0.01)
     assert second.priors["csf"].sum() == pytest.approx(first.priors["csf"].sum(), rel=0.02)
     assert read_json(tmp_path / "own" / "template.json")["space"] == "mine"
     grey = nib.load(files["grey"])
     nib.save(nib.Nifti1Image(grey.get_fdata()[1:], grey.affine), tmp_path / "grey.nii.gz")
-    uneven = own.model_copy(
-        update={"template": own.template.model_copy(update={"grey": str(tmp_path / "grey.nii.gz")})}
+    uneven = own_section.model_copy(
+        update={
+            "template": own_section.template.model_copy(
+                update={"grey": str(tmp_path / "grey.nii.gz")}
+            )
+        }
     )
     sections = [uneven]
     words = "take all maps from one release and one resolution"
@@ -176,4 +180,4 @@ def test_a_template_of_ones_own(section, template, tmp_path):
         ImageError,
         lambda: prepare_template(sections[0], tmp_path / "t"),
     ):
-        sections[0] = own
+        sections[0] = own_section

@@ -118,9 +118,11 @@ def test_fit_region__starts_side_by_side_are_as_one_after_the_other(grey, white,
     with pytest.MonkeyPatch.context() as patch:
         for place in GREY_STARTS:
             patch.setattr(tissue, "GREY_STARTS", (place,))
-            one = fit_region(model, counts)
-            fit = float(counts @ np.log(one.evidence) / counts.sum()) - CLEAR_GAIN * (place > 0)
-            candidates.append((fit, one))
+            solution = fit_region(model, counts)
+            fit = float(counts @ np.log(solution.evidence) / counts.sum()) - CLEAR_GAIN * (
+                place > 0
+            )
+            candidates.append((fit, solution))
     best = max(candidates, key=lambda pair: pair[0])[1]
     region = fit_region(model, counts)
     for name in ("means", "spreads", "weights"):
@@ -193,8 +195,8 @@ def test_region_volumes__labels_that_are_off_by_a_voxel_change_little(whole):
 
 def test_region_volumes__see_a_loss_that_the_labels_do_not(whole):
     (_, _, labels, priors, _), before, _ = whole
-    image, brain, same, _, truth = _phantom(loss=0.3)
-    assert (same == labels).all()
+    image, brain, labels_after, _, truth = _phantom(loss=0.3)
+    assert (labels_after == labels).all()
     after, _ = _measured(image, brain, labels, priors)
     change = after / before - 1
     lost = 1 - truth[2] / (labels == 3).sum()

@@ -142,16 +142,16 @@ def test_of_each_group_of_equal_channels_one_is_known(source, reference):
     names = [f"c{place}" for place in range(len(source))]
     first = f"c{reference}" if reference < len(source) else None
     section = LesionsSection.parse({"tif": "x", "channels": names, "reference": first})
-    varying = {one for one in source if one != 3}
+    varying = {image for image in source if image != 3}
     if not varying:
         with pytest.raises(ModalityError, match="are constant"):
             known_channels(images[source], section)
         return
-    known, copies = known_channels(images[source], section)
-    assert sorted(np.array(source)[known]) == sorted(varying)
-    assert len(copies) == (~known).sum()
+    is_known, copies = known_channels(images[source], section)
+    assert sorted(np.array(source)[is_known]) == sorted(varying)
+    assert len(copies) == (~is_known).sum()
     if first is not None and source[reference] != 3:
-        assert known[reference]
+        assert is_known[reference]
 
 
 def test_copied_channels_are_masked_and_listed(tmp_path):

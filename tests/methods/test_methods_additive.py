@@ -94,29 +94,34 @@ def test_values_and_baseline_add_up_to_the_part_of_the_output(
     contrast = fold.task.contrast(output)
     intercept = contrast @ fitted.intercept
     total = intercept.copy()
-    for modality, one in fitted.attributions(people).items():
+    for modality, attribution in fitted.attributions(people).items():
         present = people.present[modality]
         assert (~present).any()
-        assert np.isnan(one.value[~present]).all() and np.isnan(one.baseline[~present]).all()
-        np.testing.assert_allclose(one.baseline[present], intercept[present], rtol=1e-5, atol=1e-6)
-        assert one.attention is not None
-        np.testing.assert_allclose(one.attention[present].sum(axis=1), 1, atol=1e-5)
+        assert (
+            np.isnan(attribution.value[~present]).all()
+            and np.isnan(attribution.baseline[~present]).all()
+        )
+        np.testing.assert_allclose(
+            attribution.baseline[present], intercept[present], rtol=1e-5, atol=1e-6
+        )
+        assert attribution.attention is not None
+        np.testing.assert_allclose(attribution.attention[present].sum(axis=1), 1, atol=1e-5)
         share = getattr(fitted, "share", {}).get(modality, 1.0)
-        total[present] += share * one.value[present].sum(axis=1, dtype=float)
+        total[present] += share * attribution.value[present].sum(axis=1, dtype=float)
     if name != "ridge":
         total += (contrast * (people.covariates @ fitted.covariates)).sum(axis=1)
     # Missing modalities are the training mean in ridge: 0 in SDs, up to the mean of those who lack
     # them; what is left of it is the centre that ridge subtracts.
-    everything = np.all([people.present[one] for one in fold.preparation.reads], axis=0)
+    everything = np.all([people.present[modality] for modality in fold.preparation.reads], axis=0)
     assert everything.any()
-    said = (contrast * output).sum(axis=1)
+    score = (contrast * output).sum(axis=1)
     if name == "ridge":
         covariates = (people.covariates - fitted.centre[-people.covariates.shape[1] :]) / (
             fitted.scale[-people.covariates.shape[1] :]
         )
         width = people.covariates.shape[1]
         total += (contrast * (covariates @ fitted.coefficients[-width:])).sum(axis=1)
-    np.testing.assert_allclose(total[everything], said[everything], atol=2e-5)
+    np.testing.assert_allclose(total[everything], score[everything], atol=2e-5)
 
 
 @every_combination
@@ -154,15 +159,15 @@ def test_validation_people_change_nothing_that_is_learned(
 ) -> None:
     fold, before = fitted_fold(name, outcome)
     reverse = np.arange(len(fold.validation))[::-1]
-    other = dataclasses.replace(
+    shuffled = dataclasses.replace(
         fold.validation,
         outcome=fold.validation.outcome.take(reverse),
-        values={one: value[::-1] for one, value in fold.validation.values.items()},
+        values={modality: value[::-1] for modality, value in fold.validation.values.items()},
     )
-    other = dataclasses.replace(
-        other, outcome=other.outcome.take(np.roll(np.arange(len(other)), 3))
+    shuffled = dataclasses.replace(
+        shuffled, outcome=shuffled.outcome.take(np.roll(np.arange(len(shuffled)), 3))
     )
-    after = dataclasses.replace(fold, validation=other).fit()
+    after = dataclasses.replace(fold, validation=shuffled).fit()
     assert before.weights.keys() == after.weights.keys()
     for key, value in before.weights.items():
         np.testing.assert_array_equal(value, after.weights[key])
@@ -190,10 +195,10 @@ def test_a_score_that_falls_with_the_outcome_is_left_out() -> None:
     task, outcome = binary(y)
     covariate = random.normal(size=(200, 1)) * 50 + y[:, None] * 40 + 1000
     good, bad = y + random.normal(size=200), -y + random.normal(size=200)
-    both = np.column_stack([good, bad])[:, :, None]
-    coefficients, slopes, intercept = fit_scores(task, covariate, outcome, both)
+    scores = np.column_stack([good, bad])[:, :, None]
+    coefficients, slopes, intercept = fit_scores(task, covariate, outcome, scores)
     assert coefficients[0, 0] > 0 and slopes[0] > 0 and slopes[1] == 0
-    alone = fit_scores(task, covariate, outcome, both[:, :1])
+    alone = fit_scores(task, covariate, outcome, scores[:, :1])
     assert intercept[0] == alone[2][0] and slopes[0] == alone[1][0]
     logit = intercept[0] + covariate @ coefficients[:, 0] + good * slopes[0]
     assert auc(y, logit) > auc(y, good)

@@ -35,8 +35,12 @@ def slow_z(dosage: np.ndarray, residual: np.ndarray, covariates: np.ndarray) -> 
     """Partial correlation times the root of the degrees of freedom."""
     filled = np.where(dosage < 0, dosage[dosage >= 0].mean(), dosage).astype(float)
     design = np.column_stack([np.ones(len(residual)), covariates])
-    left = [v - design @ np.linalg.lstsq(design, v, rcond=None)[0] for v in (filled, residual)]
-    r = left[0] @ left[1] / np.sqrt((left[0] @ left[0]) * (left[1] @ left[1]))
+    residuals = [v - design @ np.linalg.lstsq(design, v, rcond=None)[0] for v in (filled, residual)]
+    r = (
+        residuals[0]
+        @ residuals[1]
+        / np.sqrt((residuals[0] @ residuals[0]) * (residuals[1] @ residuals[1]))
+    )
     return float(r * np.sqrt(len(residual) - np.linalg.matrix_rank(design)))
 
 
@@ -70,12 +74,12 @@ def test_statistics_are_score_tests_of_the_outcome(
     fold = prepare(planted, {"kind": "association"}, outcome=outcome)
     z = fold.fit().weights["statistic.snp"][:, 0, 0]
     typed = fold.train.present["snp"]
-    told = fold.train.outcome.take(typed)
+    typed_outcome = fold.train.outcome.take(typed)
     covariates = fold.train.covariates[typed]
     if outcome == "memory":
-        phenotype = told.value
+        phenotype = typed_outcome.value
     else:
-        phenotype = lifelines_martingale(told.time, told.event, covariates)
+        phenotype = lifelines_martingale(typed_outcome.time, typed_outcome.event, covariates)
     expected, _ = score_test(fold.train.values["snp"][typed], phenotype, covariates)
     np.testing.assert_allclose(z, expected[:, 0], atol=2e-2 if outcome == "conversion" else 1e-4)
     assert np.abs(z).max() > 4
@@ -101,17 +105,17 @@ def test_cox_statistics_agree_with_lifelines_snp_by_snp(planted: Path, prepare: 
     fold = prepare(planted, {"kind": "association"}, outcome="conversion")
     z = fold.fit().weights["statistic.snp"][:, 0, 0]
     typed = fold.train.present["snp"]
-    told = fold.train.outcome.take(typed)
+    typed_outcome = fold.train.outcome.take(typed)
     dosage = fold.preparation.design(fold.train, "snp")[typed][:, :, 0]
     table = pd.DataFrame(fold.train.covariates[typed]).add_prefix("c")
-    table = table.assign(time=told.time, event=told.event.astype(int))
-    chosen = np.linspace(0, len(z) - 1, 15).astype(int)
+    table = table.assign(time=typed_outcome.time, event=typed_outcome.event.astype(int))
+    sampled_snps = np.linspace(0, len(z) - 1, 15).astype(int)
     wald = []
-    for snp in chosen:
+    for snp in sampled_snps:
         model = lifelines.CoxPHFitter().fit(table.assign(snp=dosage[:, snp]), "time", "event")
         wald.append(float(model.summary.loc["snp", "z"]))
-    np.testing.assert_allclose(z[chosen], wald, atol=0.35)
-    assert np.corrcoef(z[chosen], wald)[0, 1] > 0.98
+    np.testing.assert_allclose(z[sampled_snps], wald, atol=0.35)
+    assert np.corrcoef(z[sampled_snps], wald)[0, 1] > 0.98
 
 
 def test_the_two_channel_score_takes_its_direction_from_the_outcome(
@@ -125,8 +129,8 @@ def test_the_two_channel_score_takes_its_direction_from_the_outcome(
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
     coefficient = fitted.coefficients["snp"][:, 0, 0]
     np.testing.assert_array_equal(np.sign(coefficient), np.sign(z[:, 0]))
-    other = prepare(larger, {"kind": "association"}).fit().coefficients["snp"][:, 0, 0]
-    assert spearmanr(np.abs(other), np.abs(coefficient)).statistic < 0.999
+    one_channel = prepare(larger, {"kind": "association"}).fit().coefficients["snp"][:, 0, 0]
+    assert spearmanr(np.abs(one_channel), np.abs(coefficient)).statistic < 0.999
 
 
 def test_mean_value_of_a_region_is_its_statistic(larger: Path, prepare: Prepare) -> None:
@@ -144,8 +148,8 @@ def test_bags_add_up_to_the_score(larger: Path, prepare: Prepare) -> None:
     fold = prepare(larger, {"kind": "association"})
     fitted = fold.fit()
     total = np.full(len(fold.held_out), fitted.intercept[0])
-    for name, one in fitted.attributions(fold.held_out).items():
-        logit = one.value.astype(float).sum(axis=1)
+    for name, attribution in fitted.attributions(fold.held_out).items():
+        logit = attribution.value.astype(float).sum(axis=1)
         present = np.isfinite(logit)
         assert (~present).any() and 0.1 < logit[present].std() < 2
         assert fitted.share[name] > 0

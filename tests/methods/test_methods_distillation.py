@@ -20,8 +20,8 @@ def people(kind: str) -> tuple[Task, dict[str, torch.Tensor]]:
     """Return a fitted task and a batch of people with outcomes."""
     task = task_of("outcome", SECTIONS[kind])
     table = simulate_table(kind, np.zeros(PEOPLE), np.random.default_rng(3))
-    given = task.parse(table, "participants.tsv").columns
-    outcome = task.read({name: given[name].astype(str) for name in given}, "participants.tsv")
+    columns = task.parse(table, "participants.tsv").columns
+    outcome = task.read({name: columns[name].astype(str) for name in columns}, "participants.tsv")
     task = task.fit(outcome)
     batch = {
         f"target.{name}": torch.from_numpy(value) for name, value in task.target(outcome).items()
@@ -38,10 +38,10 @@ def draw(task: Task, seed: int) -> torch.Tensor:
 def test_a_student_that_says_the_same_has_nothing_to_learn(kind: str) -> None:
     task, batch = people(kind)
     teacher, student = draw(task, 1), draw(task, 2)
-    own = divergence(task, teacher, teacher, batch["weight"], 2.0)
-    other = divergence(task, teacher, student, batch["weight"], 2.0)
-    assert own.shape == (PEOPLE,) and float(own.abs().max()) < 1e-6
-    assert (other >= 0).all() and float(other.mean()) > 0.01
+    from_itself = divergence(task, teacher, teacher, batch["weight"], 2.0)
+    from_student = divergence(task, teacher, student, batch["weight"], 2.0)
+    assert from_itself.shape == (PEOPLE,) and float(from_itself.abs().max()) < 1e-6
+    assert (from_student >= 0).all() and float(from_student.mean()) > 0.01
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
@@ -49,21 +49,21 @@ def test_classes_diverge_by_the_sum_over_them(kind: str) -> None:
     task, batch = people(kind)
     teacher, student = draw(task, 1), draw(task, 2)
     logits = [
-        np.column_stack([np.zeros(PEOPLE), one]) if kind == "binary" else one
-        for one in (teacher.double().numpy() / 2, student.double().numpy() / 2)
+        np.column_stack([np.zeros(PEOPLE), logit]) if kind == "binary" else logit
+        for logit in (teacher.double().numpy() / 2, student.double().numpy() / 2)
     ]
-    p, q = (np.exp(one) / np.exp(one).sum(axis=1, keepdims=True) for one in logits)
+    p, q = (np.exp(logit) / np.exp(logit).sum(axis=1, keepdims=True) for logit in logits)
     expected = 4 * (p * np.log(p / q)).sum(axis=1)
-    found = divergence(task, teacher, student, batch["weight"], 2.0)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-6)
+    divergences = divergence(task, teacher, student, batch["weight"], 2.0)
+    np.testing.assert_allclose(divergences.numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["cox", "discrete"])
 def test_the_level_of_a_risk_is_not_learned_from(kind: str) -> None:
     task, batch = people(kind)
     teacher = draw(task, 1)
-    found = divergence(task, teacher, teacher + 3.0, batch["weight"], 2.0)
-    assert float(found.abs().max()) < 1e-5
+    divergences = divergence(task, teacher, teacher + 3.0, batch["weight"], 2.0)
+    assert float(divergences.abs().max()) < 1e-5
 
 
 def test_rightness_of_classes_is_the_probability_of_the_true_class() -> None:
@@ -92,13 +92,13 @@ def test_a_risk_in_the_order_of_times_is_right() -> None:
     task, batch = people("cox")
     time, event = batch["target.time"], batch["target.event"] > 0
     rank = torch.argsort(torch.argsort(time)).float()
-    told: Any = {
+    scores: Any = {
         name: rightness(task, (sign * rank)[:, None] / 10, batch, batch["weight"])
         for name, sign in (("right", -1.0), ("wrong", 1.0))
     }
     early = event & (time < time.median())
-    assert (told["right"][early] > 0.5).all() and (told["wrong"][early] < 0.5).all()
-    assert (told["right"][~event] == 0.5).all()  # nothing can be told of the censored
+    assert (scores["right"][early] > 0.5).all() and (scores["wrong"][early] < 0.5).all()
+    assert (scores["right"][~event] == 0.5).all()  # nothing can be told of the censored
 
 
 def test_divergence_is_zero_between_equals_and_positive_else() -> None:

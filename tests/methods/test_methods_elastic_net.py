@@ -22,8 +22,8 @@ def people() -> tuple[np.ndarray, CensoredTimes]:
 def slow_log_likelihood(risk: np.ndarray, outcome: CensoredTimes) -> float:
     """Return the same by its definition, person by person."""
     return sum(
-        risk[one] - np.log(np.exp(risk[outcome.time >= outcome.time[one]]).sum())
-        for one in np.flatnonzero(outcome.event)
+        risk[person] - np.log(np.exp(risk[outcome.time >= outcome.time[person]]).sum())
+        for person in np.flatnonzero(outcome.event)
     )
 
 
@@ -44,11 +44,11 @@ def test_cox_path__gives_the_minimum(people: tuple[np.ndarray, CensoredTimes]) -
     slope = np.array(
         [
             (
-                slow_log_likelihood(features @ (beta - one), outcome)
-                - slow_log_likelihood(features @ (beta + one), outcome)
+                slow_log_likelihood(features @ (beta - shift), outcome)
+                - slow_log_likelihood(features @ (beta + shift), outcome)
             )
             / (2 * step * 120)
-            for one in step * np.eye(30)
+            for shift in step * np.eye(30)
         ]
     )
     slope += strength * (1 - l1) * beta

@@ -71,38 +71,38 @@ def test_evidence_for_a_part_does_not_use_its_people(fold_of: Any, outcome: str)
 def test_channels_are_score_tests_of_the_people_outside_the_part(
     fold_of: Any, outcome: str
 ) -> None:
-    fold, found = fold_of(outcome), None
-    found = evidence_of(fold, parts=4, partitions=1)
+    fold, evidence = fold_of(outcome), None
+    evidence = evidence_of(fold, parts=4, partitions=1)
     train, task = fold.train, fold.task
     phenotypes = task.response(train.outcome).shape[1]
-    assert found.snp.shape[1:] == (4, train.values["snp"].shape[1], 4, phenotypes)
-    assert found.region.shape[1:] == (4, *train.values["region"].shape[1:], phenotypes)
-    chosen = (found.part[0] != 1) & train.present["snp"]
-    covariates = train.covariates[chosen]
-    residual = task.phenotypes(train.outcome.take(chosen), covariates)
-    z, _ = score_test(train.values["snp"][chosen], residual, covariates)
-    np.testing.assert_allclose(found.snp[0, 1, :, 0], z, atol=1e-4)
-    imaged = (found.part[0] != 1) & train.present["region"]
+    assert evidence.snp.shape[1:] == (4, train.values["snp"].shape[1], 4, phenotypes)
+    assert evidence.region.shape[1:] == (4, *train.values["region"].shape[1:], phenotypes)
+    typed = (evidence.part[0] != 1) & train.present["snp"]
+    covariates = train.covariates[typed]
+    residual = task.phenotypes(train.outcome.take(typed), covariates)
+    z, _ = score_test(train.values["snp"][typed], residual, covariates)
+    np.testing.assert_allclose(evidence.snp[0, 1, :, 0], z, atol=1e-4)
+    imaged = (evidence.part[0] != 1) & train.present["region"]
     regions = region_statistics(
         train.values["region"][imaged], task.response(train.outcome)[imaged]
     )
-    np.testing.assert_allclose(found.region[0, 1], regions, atol=1e-5)
+    np.testing.assert_allclose(evidence.region[0, 1], regions, atol=1e-5)
 
 
 def test_two_channels_leave_the_others_empty(fold_of: Any) -> None:
-    found = evidence_of(fold_of("diagnosis"), TWO_CHANNELS)
-    assert not found.snp[..., CHANNELS.index("region"), :].any()
-    assert found.snp[..., CHANNELS.index("imaging"), :].any()
+    evidence = evidence_of(fold_of("diagnosis"), TWO_CHANNELS)
+    assert not evidence.snp[..., CHANNELS.index("region"), :].any()
+    assert evidence.snp[..., CHANNELS.index("imaging"), :].any()
     nothing = evidence_of(fold_of("diagnosis"), ())
     assert not nothing.snp.any() and not nothing.region.any() and not nothing.imaging_people
 
 
 def test_without_images_snps_are_tested_against_the_outcome_alone(fold_of: Any) -> None:
     fold = fold_of("diagnosis").without("region")
-    found = evidence_of(fold)
-    assert found.imaging_people == 0 and not found.region.any()
-    told = found.snp[0, 0, :, :, 0].any(axis=0)
-    assert dict(zip(CHANNELS, told, strict=True)) == {
+    evidence = evidence_of(fold)
+    assert evidence.imaging_people == 0 and not evidence.region.any()
+    tested = evidence.snp[0, 0, :, :, 0].any(axis=0)
+    assert dict(zip(CHANNELS, tested, strict=True)) == {
         "outcome": True, "imaging": False, "unexplained": True, "region": False,
     }  # fmt: skip
 
@@ -113,19 +113,19 @@ def test_a_channel_that_one_part_lacks_is_off_in_all(fold_of: Any) -> None:
     imaged = np.flatnonzero(fold.train.present["region"])
     few = np.zeros(len(fold.train), dtype=bool)
     few[imaged[:24]] = True  # 24 in all, but not 20 outside each of three parts
-    found = evidence_of(fold.trained_on(present={"region": few}))
-    assert not found.snp[..., CHANNELS.index("imaging"), :].any()
-    assert found.imaging_people == 0 and found.region.any()
+    evidence = evidence_of(fold.trained_on(present={"region": few}))
+    assert not evidence.snp[..., CHANNELS.index("imaging"), :].any()
+    assert evidence.imaging_people == 0 and evidence.region.any()
 
 
 @every_outcome
 def test_planted_snp_and_region_stand_out(fold_of: Any, outcome: str) -> None:
     fold = fold_of(outcome)
-    found = evidence_of(fold)
-    strength = np.abs(found.snp_all[:, 0]).max(axis=1)
+    evidence = evidence_of(fold)
+    strength = np.abs(evidence.snp_all[:, 0]).max(axis=1)
     names = fold.preparation.instances("snp")["snp"]
     assert names[int(strength.argmax())] == "rs429358" and strength.max() > 4
-    volume = np.abs(found.region_all[:, 0]).max(axis=1)
+    volume = np.abs(evidence.region_all[:, 0]).max(axis=1)
     assert fold.preparation.instances("region")["region"][int(volume.argmax())] == "Hippocampus_L"
 
 
@@ -189,8 +189,8 @@ def test_measurements_that_go_with_the_outcome_are_chosen_by_their_statistic() -
     features, direction = differing(regions, statistics)
     np.testing.assert_array_equal(features, regions[:, [4, 1], [0, 2]])
     np.testing.assert_array_equal(direction, [[0.5, -5.0], [3.0, -1.0]])
-    many = np.full((5, 3, 1), 4.0)
-    assert differing(regions, many)[0].shape == (60, 8)
+    large_statistics = np.full((5, 3, 1), 4.0)
+    assert differing(regions, large_statistics)[0].shape == (60, 8)
 
 
 def test_evidence_through_regions_counts_how_many_were_looked_at() -> None:
@@ -202,8 +202,10 @@ def test_evidence_through_regions_counts_how_many_were_looked_at() -> None:
     z = np.array([[0.1, 3.0, -0.2, 0.3], [2.0, 0.0, 1.0, 0.0]])
     single = 2 * norm.sf([3.0, 2.0])
     of_four = norm.isf((1 - (1 - single) ** 4) / 2)
-    told = through_regions(z, features, direction)[:, 0]
+    combined = through_regions(z, features, direction)[:, 0]
     # The measurement that the first SNP raises is one that falls with the outcome.
-    np.testing.assert_allclose(told, [-of_four[0], of_four[1]], rtol=1e-3)
-    same = np.repeat(features[:, :1], 4, axis=1)
-    np.testing.assert_allclose(np.abs(through_regions(z, same, direction)[:, 0]), [3, 2], rtol=1e-6)
+    np.testing.assert_allclose(combined, [-of_four[0], of_four[1]], rtol=1e-3)
+    copies = np.repeat(features[:, :1], 4, axis=1)
+    np.testing.assert_allclose(
+        np.abs(through_regions(z, copies, direction)[:, 0]), [3, 2], rtol=1e-6
+    )

@@ -92,8 +92,8 @@ def test_the_leader_is_who_is_right_more_often(step: Any, dominance: str) -> Non
     memory["gap"] = torch.tensor(-0.2)
     gap = (memory["right_region"] - memory["right_snp"])[batch["person"]]
     if dominance == "batch":
-        chosen = [i for i in range(PEOPLE) if both(batch, i)]
-        gap = torch.full((PEOPLE,), float(np.mean([gap[i] for i in chosen])))
+        paired = [i for i in range(PEOPLE) if both(batch, i)]
+        gap = torch.full((PEOPLE,), float(np.mean([gap[i] for i in paired])))
     elif dominance == "epoch":
         gap = torch.full((PEOPLE,), -0.2)
     expected = [0 if abs(g) <= 0.05 else 1 if g > 0 else -1 for g in gap.tolist()]
@@ -131,9 +131,9 @@ def test_distillation_is_the_divergence_from_a_teacher_that_leads_and_is_right(
             answer = float(teacher[f"output_{who}"][i, 0])
             if learns and (answer > 0) == (batch["stratum"][i] > 0.5):
                 total += w * kl(answer, float(student[f"output_{pupil}"][i, 0]))
-    found = float(rule.distil(step_of(step, memory)))
-    assert found == pytest.approx(T * T * total / weight, rel=1e-5)
-    assert found > 0
+    loss = float(rule.distil(step_of(step, memory)))
+    assert loss == pytest.approx(T * T * total / weight, rel=1e-5)
+    assert loss > 0
 
 
 def test_contrast_is_the_supervised_information_loss(step: Any) -> None:
@@ -176,8 +176,8 @@ def test_contrast_is_the_supervised_information_loss(step: Any) -> None:
                 ]
             )
             total += -(positive * log_share).sum() / positive.sum()
-    found = float(rule.contrast(step_of(step, memory)))
-    assert found == pytest.approx(total / count, rel=1e-4)
+    loss = float(rule.contrast(step_of(step, memory)))
+    assert loss == pytest.approx(total / count, rel=1e-4)
 
 
 def test_the_memory_averages_what_the_students_gave_the_true_class(step: Any) -> None:
@@ -203,8 +203,8 @@ def test_the_memory_averages_what_the_students_gave_the_true_class(step: Any) ->
 
 
 def test_a_teacher_follows_fast_at_first() -> None:
-    kept = [teacher_decay(step) for step in range(4000)]
-    assert kept[0] < 0.2 and kept == sorted(kept) and 0.99 < kept[-1] <= 0.999
+    decays = [teacher_decay(step) for step in range(4000)]
+    assert decays[0] < 0.2 and decays == sorted(decays) and 0.99 < decays[-1] <= 0.999
 
 
 @pytest.fixture
@@ -241,8 +241,8 @@ def test_every_switch_changes_the_fit_and_who_leads_is_told(history: Any) -> Non
         assert ("distillation" in lines[0]) == (variant.get("distillation") != 0.0)
         assert ("contrast" in lines[0]) == (variant.get("contrast") != 0.0)
         if "distillation" in lines[0] or "contrast" in lines[0]:
-            told = sum(lines[-1][f"lead_{name}_case"] for name in ("region", "snp", "none"))
-            assert told == pytest.approx(1, abs=1e-5)
+            share_sum = sum(lines[-1][f"lead_{name}_case"] for name in ("region", "snp", "none"))
+            assert share_sum == pytest.approx(1, abs=1e-5)
     assert len(set(losses)) == len(losses)
     imaging = history(roles="imaging")[-1]
     assert imaging["lead_region_case"] == imaging["lead_region_control"] == 1

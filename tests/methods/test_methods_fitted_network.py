@@ -39,7 +39,7 @@ def test_outputs__one_batch_is_in_memory_at_a_time() -> None:
         optimisation=SimpleNamespace(batch_size=2),
         people_tensors=people_tensors,
     )
-    row = torch.cat([one.detach().reshape(-1) for one in module.parameters()])
+    row = torch.cat([parameter.detach().reshape(-1) for parameter in module.parameters()])
     assert len(Layout(module).names) == 2
     fitted = FittedNetwork(
         method, None, module, ("patch",), None, {}, 0, row, {}, [], 1, "cpu"  # type: ignore[arg-type]
@@ -48,6 +48,6 @@ def test_outputs__one_batch_is_in_memory_at_a_time() -> None:
     for _, batch in fitted.outputs(People(rows=np.arange(9))):  # type: ignore[arg-type]
         order += batch["patch"][:, 0].tolist()
         gc.collect()
-        most = max(most, sum(one() is not None for one in alive))
+        most = max(most, sum(reference() is not None for reference in alive))
     assert order == list(range(9)) and len(alive) == 5
     assert most <= 2  # the one that is read, and the one before it

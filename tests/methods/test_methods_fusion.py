@@ -43,7 +43,8 @@ def inputs(fold: Any, seed: int) -> FitInputs:
 def changed(people: PreparedSubset, modality: str, **changes: np.ndarray) -> PreparedSubset:
     """Return people with other `values` or `present` of a modality."""
     return dataclasses.replace(
-        people, **{name: {**getattr(people, name), modality: one} for name, one in changes.items()}
+        people,
+        **{name: {**getattr(people, name), modality: array} for name, array in changes.items()},
     )
 
 
@@ -60,14 +61,14 @@ def test_risks_add_up_to_the_modality_and_modalities_to_the_score(
     people = fold.held_out
     bags = fitted.attributions(people)
     total = {}
-    for name, there in people.present.items():
+    for name, present in people.present.items():
         total[name] = bags[name].value.astype(float).sum(axis=1) + bags[name].baseline
-        assert (np.isfinite(total[name]) == there).all() and (~there).any()
-        np.testing.assert_allclose(bags[name].attention[there].sum(axis=1), 1, atol=1e-5)
-    both = people.present["snp"] & people.present["region"]
+        assert (np.isfinite(total[name]) == present).all() and (~present).any()
+        np.testing.assert_allclose(bags[name].attention[present].sum(axis=1), 1, atol=1e-5)
+    complete = people.present["snp"] & people.present["region"]
     joined = total["snp"] + total["region"]
-    expected = (joined / 2 if mode == "late" else joined)[both]
-    np.testing.assert_allclose(fitted.predict(people)[:, 0][both], expected, atol=1e-5)
+    expected = (joined / 2 if mode == "late" else joined)[complete]
+    np.testing.assert_allclose(fitted.predict(people)[:, 0][complete], expected, atol=1e-5)
     epochs = 6 if mode == "fixed_teacher" else 3
     assert len(fitted.history) == epochs and fitted.history[0]["train_loss"] > 0
 
@@ -90,9 +91,9 @@ def test_a_risk_is_what_the_logit_loses_with_its_region(
             regions = people.values["region"].copy()
             regions[:, region] *= 1 + step
             moved.append(logit(changed(people, "region", values=regions)))
-        there = people.present["region"]
-        slope = (moved[1] - moved[0])[there] / 0.1
-        np.testing.assert_allclose(slope, risk[there, region], atol=2e-3)
+        present = people.present["region"]
+        slope = (moved[1] - moved[0])[present] / 0.1
+        np.testing.assert_allclose(slope, risk[present, region], atol=2e-3)
         assert np.abs(slope).max() > 0.01
 
 
@@ -107,9 +108,9 @@ def test_a_missing_modality_does_not_reach_the_score(
     without = changed(people, "region", present=nobody)
     moved = changed(without, "region", values=people.values["region"] + 7)
     np.testing.assert_array_equal(fitted.predict(without)[:, 0], fitted.predict(moved)[:, 0])
-    seen = changed(people, "region", values=people.values["region"] + 7)
+    shifted = changed(people, "region", values=people.values["region"] + 7)
     assert (
-        (fitted.predict(seen)[:, 0] != fitted.predict(people)[:, 0]) == people.present["region"]
+        (fitted.predict(shifted)[:, 0] != fitted.predict(people)[:, 0]) == people.present["region"]
     ).all()
     empty = changed(without, "snp", present=nobody)
     assert (
@@ -130,14 +131,14 @@ def test_a_replicate_does_not_depend_on_its_neighbours(
         for number, limit in ((0, 40), (1, 25))  # other people, other SNPs
     ]  # fmt: skip
     built = build(folds[0].options)
-    given = [inputs(fold, seed) for seed, fold in enumerate(folds)]
-    together = built.fit_many(given, device="cpu", progress=quiet)
-    for beside, one in zip(together, given, strict=True):
-        alone = built.fit(one, device="cpu", progress=quiet)
-        assert alone.best_epoch == beside.best_epoch
+    fit_inputs = [inputs(fold, seed) for seed, fold in enumerate(folds)]
+    together = built.fit_many(fit_inputs, device="cpu", progress=quiet)
+    for joint, fit_input in zip(together, fit_inputs, strict=True):
+        alone = built.fit(fit_input, device="cpu", progress=quiet)
+        assert alone.best_epoch == joint.best_epoch
         for name, value in alone.weights.items():
             # Batched products may sum in another order: not the same bits, the same numbers.
-            np.testing.assert_allclose(value, beside.weights[name], rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(value, joint.weights[name], rtol=1e-3, atol=1e-4)
     first, second = (fitted.weights["encode.region.weight"] for fitted in together)
     assert np.abs(first - second).max() > 0.01
 
@@ -160,17 +161,17 @@ def test_networks_of_late_fusion_do_not_hear_of_each_other(
     cohort: Path, prepare: Callable[..., Any]
 ) -> None:
     optimisation = {"epochs": 1, "clip": 1e9}
-    found = {}
+    weights = {}
     for mode in ("late", "concatenation"):
         fold = prepare(cohort, method(mode), optimisation=optimisation)
         # A hundred times the measurements: a score that is far too large moves the other's step.
         louder = changed(fold.train, "region", values=100 * fold.train.values["region"])
-        found[mode] = [
+        weights[mode] = [
             fit(dataclasses.replace(fold, train=train)).weights["encode.snp.weight"]
             for train in (fold.train, louder)
         ]
-    np.testing.assert_array_equal(*found["late"])
-    assert (found["concatenation"][0] != found["concatenation"][1]).any()
+    np.testing.assert_array_equal(*weights["late"])
+    assert (weights["concatenation"][0] != weights["concatenation"][1]).any()
 
 
 def binary() -> Any:
@@ -214,8 +215,8 @@ def test_modulation_damps_the_modality_that_is_ahead() -> None:
         for bag in ("snp", "region"):
             for kind in ("weight", "bias"):
                 part = [name == f"encode.{bag}.{kind}" for name in names]
-                own, drawn = before[replicate, part], noise[replicate, part]
-                expected = own * (damped if bag == ahead else 1.0) + drawn * own.std()
+                initial, drawn = before[replicate, part], noise[replicate, part]
+                expected = initial * (damped if bag == ahead else 1.0) + drawn * initial.std()
                 torch.testing.assert_close(
                     after[replicate, part], expected.float(), rtol=1e-4, atol=1e-4
                 )
@@ -224,7 +225,7 @@ def test_modulation_damps_the_modality_that_is_ahead() -> None:
 
 
 def test_modulation_reaches_the_weights(cohort: Path, prepare: Callable[..., Any]) -> None:
-    found = [
+    weights = [
         fit(prepare(cohort, method(mode, **more))).weights["encode.snp.weight"]
         for mode, more in (
             ("concatenation", {}),
@@ -232,7 +233,7 @@ def test_modulation_reaches_the_weights(cohort: Path, prepare: Callable[..., Any
             ("ogm_ge", {"strength": 2.0}),
         )
     ]
-    assert all((found[a] != found[b]).any() for a, b in ((0, 1), (1, 2)))
+    assert all((weights[a] != weights[b]).any() for a, b in ((0, 1), (1, 2)))
 
 
 def test_a_teacher_teaches_only_where_it_is_right(
@@ -294,9 +295,9 @@ def test_an_interrupted_fit_with_teachers_goes_on_to_the_same_weights(
         if line.startswith(interrupted_at):
             raise KeyboardInterrupt
 
-    said: list[str] = []
+    lines: list[str] = []
     checkpoint = Checkpoint(
-        folder=tmp_path / "checkpoints", key="key", epochs_between=2, progress=said.append
+        folder=tmp_path / "checkpoints", key="key", epochs_between=2, progress=lines.append
     )
     with pytest.raises(KeyboardInterrupt):
         fit(fold, progress=stop, checkpoint=checkpoint)
@@ -305,7 +306,7 @@ def test_an_interrupted_fit_with_teachers_goes_on_to_the_same_weights(
         np.testing.assert_array_equal(again.weights[name], value)
     checkpoint.discard()
     assert not (tmp_path / "checkpoints").exists()
-    (line,) = said
+    (line,) = lines
     assert line.endswith("phase 2") == (interrupted_at != "epoch 5")
 
 
@@ -330,8 +331,8 @@ def test_it_learns_what_was_planted(tmp_path: Path, prepare: Callable[..., Any],
         fitted = fit(fold)
         y.append(fold.held_out.outcome.case)
         logit.append(fitted.predict(fold.held_out)[:, 0])
-        found = fitted.attributions(fold.held_out)["region"].value
-        risk.append(np.nanmean(np.abs(found), axis=0))
+        values = fitted.attributions(fold.held_out)["region"].value
+        risk.append(np.nanmean(np.abs(values), axis=0))
     assert auc(np.concatenate(y), np.concatenate(logit)) > 0.65
     assert (
         fold.preparation.instances("region")["region"][int(np.mean(risk, axis=0).argmax())]

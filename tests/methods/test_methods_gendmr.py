@@ -40,7 +40,8 @@ def inputs(fold: Any, seed: int = 1) -> FitInputs:
 def changed(people: PreparedSubset, modality: str, **changes: np.ndarray) -> PreparedSubset:
     """Return people with other `values` or `present` of a modality."""
     return dataclasses.replace(
-        people, **{name: {**getattr(people, name), modality: one} for name, one in changes.items()}
+        people,
+        **{name: {**getattr(people, name), modality: array} for name, array in changes.items()},
     )
 
 
@@ -82,17 +83,20 @@ def check_sums(fold: Any, names: set[str]) -> Any:
     fitted, people = fold.fit(), fold.held_out
     attributions = fitted.attributions(people)
     assert set(attributions) == names
-    said = [outputs for outputs, _ in fitted.outputs(people)]
+    batches = [outputs for outputs, _ in fitted.outputs(people)]
     contrast = fold.task.contrast(fitted.predict(people))
-    for name, one in attributions.items():
+    for name, attribution in attributions.items():
         present = people.present[name]
-        output = torch.cat([outputs[f"output_{name}"] for outputs in said]).double().numpy()
+        output = torch.cat([outputs[f"output_{name}"] for outputs in batches]).double().numpy()
         expected = (output * contrast).sum(axis=1)
-        total = one.value.astype(np.float64).sum(axis=1) + one.baseline
+        total = attribution.value.astype(np.float64).sum(axis=1) + attribution.baseline
         np.testing.assert_allclose(total[present], expected[present], atol=1e-5)
-        assert np.isnan(one.value[~present]).all() and np.abs(one.value[present]).max() > 0
-        assert one.attention is not None
-        np.testing.assert_allclose(one.attention[present].sum(axis=1), 1, atol=1e-5)
+        assert (
+            np.isnan(attribution.value[~present]).all()
+            and np.abs(attribution.value[present]).max() > 0
+        )
+        assert attribution.attention is not None
+        np.testing.assert_allclose(attribution.attention[present].sum(axis=1), 1, atol=1e-5)
     assert np.isfinite(fitted.predict(people)).all()
     return fitted
 
@@ -126,9 +130,12 @@ def test_intervals_of_time_share_a_risk_and_have_a_level_each(
     fold = prepare(planted, SMALL, outcome="relapse", epochs=2)
     fitted = fold.fit()
     for outputs, _ in fitted.outputs(fold.held_out):
-        said = outputs["output_snp"]
+        output = outputs["output_snp"]
         torch.testing.assert_close(
-            said - said[:, :1], (said - said[:, :1])[:1].expand_as(said), rtol=0, atol=1e-5
+            output - output[:, :1],
+            (output - output[:, :1])[:1].expand_as(output),
+            rtol=0,
+            atol=1e-5,
         )
     assert fitted.weights["snp.bias"].shape == (fold.task.n_outputs,)
     assert len(set(fitted.weights["snp.bias"].tolist())) == fold.task.n_outputs
@@ -143,10 +150,10 @@ def test_modalities_teach_each_other_whatever_the_outcome(
     groups = sorted(set(fold.task.groups(fold.train.outcome)))
     shares = {name: value for name, value in line.items() if name.startswith("lead_")}
     for group in groups:
-        told = [shares.pop(f"lead_{name}_{group}") for name in ("region", "snp", "none")]
-        assert sum(told) == pytest.approx(1, abs=1e-5)
+        leads = [shares.pop(f"lead_{name}_{group}") for name in ("region", "snp", "none")]
+        assert sum(leads) == pytest.approx(1, abs=1e-5)
         # A partial likelihood says nothing of those without an event by themselves.
-        assert (max(told[:2]) > 0) == (group != "censored")
+        assert (max(leads[:2]) > 0) == (group != "censored")
     assert not shares and line["distillation"] > 0 and line["contrast"] > 0
 
 
@@ -156,13 +163,13 @@ def test_a_bag_that_is_missing_does_not_reach_the_score(
     fold = prepare(cohort, SMALL)
     fitted, people = fold.fit(), fold.held_out
     nobody = np.zeros(len(people), dtype=bool)
-    other = people.values["region"] + 7
+    shifted = people.values["region"] + 7
     without = changed(people, "region", present=nobody)
     np.testing.assert_array_equal(
-        fitted.predict(without), fitted.predict(changed(without, "region", values=other))
+        fitted.predict(without), fitted.predict(changed(without, "region", values=shifted))
     )
-    seen = changed(people, "region", values=other)
-    moved = (fitted.predict(seen) != fitted.predict(people))[:, 0]
+    with_shift = changed(people, "region", values=shifted)
+    moved = (fitted.predict(with_shift) != fitted.predict(people))[:, 0]
     assert (moved == people.present["region"]).all()
 
 
@@ -176,10 +183,10 @@ def prepared_fits(folds: list[Any]) -> tuple[Gendmr, list[PreparedFit]]:
 def test_a_replicate_does_not_depend_on_its_neighbours(
     cohort: Path, prepare: Callable[..., Any]
 ) -> None:
-    built, made = prepared_fits([prepare(cohort, SMALL)] * 3)
-    _, together = built.fit_prepared(made)
-    for place, one in enumerate(made):
-        _, alone = built.fit_prepared([one])
+    built, fits = prepared_fits([prepare(cohort, SMALL)] * 3)
+    _, together = built.fit_prepared(fits)
+    for place, fit in enumerate(fits):
+        _, alone = built.fit_prepared([fit])
         assert alone.best_epoch[0] == together.best_epoch[place]
         # Batched products may sum in another order: not the same bits, the same numbers.
         torch.testing.assert_close(alone.weights[0], together.weights[place], rtol=1e-3, atol=1e-4)
@@ -194,9 +201,9 @@ def test_together_and_apart_are_the_same_training(
         replicates = "apart"
 
     fold = prepare(planted, SMALL, outcome=outcome, epochs=2)
-    built, made = prepared_fits([fold, fold])
-    _, together = built.fit_prepared(made)
-    _, apart = Apart(built.options, fold.options).fit_prepared(made)
+    built, fits = prepared_fits([fold, fold])
+    _, together = built.fit_prepared(fits)
+    _, apart = Apart(built.options, fold.options).fit_prepared(fits)
     torch.testing.assert_close(apart.weights, together.weights, rtol=1e-3, atol=3e-4)
     for ours, theirs in zip(together.history, apart.history, strict=True):
         assert ours[0] == pytest.approx(theirs[0], rel=1e-3, abs=1e-4)
@@ -211,17 +218,17 @@ def test_replicates_may_bring_other_people_and_other_snps(
     first = prepare(cohort, method)
     first = dataclasses.replace(first, train=first.train.take(np.arange(len(first.train) - 5)))
     few = {"snp": {"selection": {"per_gene": 1}}}
-    built, made = prepared_fits([first, prepare(cohort, method, fold=1, modalities=few)])
-    shapes = [len(one.problem.fixed["snp_gene"]) for one in made]
-    assert shapes[0] != shapes[1] and len(made[0].problem.train) != len(made[1].problem.train)
+    built, fits = prepared_fits([first, prepare(cohort, method, fold=1, modalities=few)])
+    shapes = [len(fit.problem.fixed["snp_gene"]) for fit in fits]
+    assert shapes[0] != shapes[1] and len(fits[0].problem.train) != len(fits[1].problem.train)
     # Gradients of every step of an epoch: after many steps Adam blows up differences in rounding.
-    together = gradients(built, made)
-    for place, one in enumerate(made):
-        (alone,) = gradients(built, [one])
-        for (size, found), (own, expected) in zip(together[place], alone, strict=True):
-            assert size == pytest.approx(own, rel=1e-5)
+    together = gradients(built, fits)
+    for place, fit in enumerate(fits):
+        (alone,) = gradients(built, [fit])
+        for (size, gradient), (expected_loss, expected) in zip(together[place], alone, strict=True):
+            assert size == pytest.approx(expected_loss, rel=1e-5)
             for name, value in expected.items():
-                shared = found[name][tuple(slice(count) for count in value.shape)]
+                shared = gradient[name][tuple(slice(count) for count in value.shape)]
                 torch.testing.assert_close(shared, value, rtol=1e-3, atol=1e-6)
 
 
@@ -229,33 +236,33 @@ def gradients(
     built: Gendmr, made: list[PreparedFit]
 ) -> list[list[tuple[float, dict[str, torch.Tensor]]]]:
     """Return loss and gradient by replicate and by step of the first epoch, at the start."""
-    own = [built.network(one.architecture) for one in made]
-    for module, one in zip(own, made, strict=True):
-        built.reset(module, one.problem.seed)
+    networks = [built.network(fit.architecture) for fit in made]
+    for module, fit in zip(networks, made, strict=True):
+        built.reset(module, fit.problem.seed)
     largest = max(made, key=lambda one: one.architecture.sizes["gene"]).architecture
     module = built.network(largest)
     layout = Layout(module)
-    problems = [one.problem for one in made]
+    problems = [fit.problem for fit in made]
     (phase,) = built.phases(module, problems)
     training = PhaseTraining(
         built, module, problems, phase, built.optimisation, "together", torch.device("cpu"),
         named=False,
     )  # fmt: skip
     assert isinstance(training.step, TogetherStep)
-    weights = torch.stack([layout.flatten(one) for one in own])
+    weights = torch.stack([layout.flatten(network) for network in networks])
     state: State
     state, _ = training.start(weights, stack([{} for _ in made]))
     state.epoch = 1
     scale = {name: torch.tensor(1.0) for name in phase.terms}
-    found: list[list[Any]] = [[] for _ in made]
+    by_replicate: list[list[Any]] = [[] for _ in made]
     for place, step in enumerate(training.steps(1)):
         result = training.step.take(state, step, place, scale)
         state.memory = {name: value.detach() for name, value in result.memory.items()}
         for number, piece in enumerate(step.pieces):
             if piece is not None:  # others of more people take further steps
                 gradient = layout.unflatten(result.gradient[number])
-                found[number].append((float(result.total[number]), gradient))
-    return found
+                by_replicate[number].append((float(result.total[number]), gradient))
+    return by_replicate
 
 
 def test_a_replicate_of_fewer_people_takes_fewer_steps(
@@ -265,17 +272,17 @@ def test_a_replicate_of_fewer_people_takes_fewer_steps(
     make_cohort(tmp_path, people=500, snps=30, genes=10)
     fold = prepare(tmp_path, {**SMALL, "parts": 2})
     some = dataclasses.replace(fold, train=fold.train.take(np.arange(110)))
-    built, made = prepared_fits([fold, some])
-    _, together = built.fit_prepared(made)
+    built, fits = prepared_fits([fold, some])
+    _, together = built.fit_prepared(fits)
     steps = [history[-1]["step"] for history in together.history]
     assert steps[0] > steps[1] == 6
-    for place, one in enumerate(made):
-        _, alone = built.fit_prepared([one])
+    for place, fit in enumerate(fits):
+        _, alone = built.fit_prepared([fit])
         # Adam blows up differences in rounding; a step more or less would be far larger.
         torch.testing.assert_close(alone.weights[0], together.weights[place], rtol=0, atol=3e-3)
-        own, beside = alone.history[0][-1], together.history[place][-1]
-        for name, value in own.items():
-            assert beside[name] == pytest.approx(value, rel=1e-2, abs=1e-3), name
+        alone_epoch, together_epoch = alone.history[0][-1], together.history[place][-1]
+        for name, value in alone_epoch.items():
+            assert together_epoch[name] == pytest.approx(value, rel=1e-2, abs=1e-3), name
 
 
 @pytest.mark.parametrize("instances", [20, 200, 5000])
@@ -296,13 +303,13 @@ def test_slopes__are_believed_as_the_two_group_model_believes_their_z() -> None:
     u = np.array([[0.0, 0.1], [0.5, -0.5], [0.9, -0.2], [1.4, -2.0]])  # the last are out of range
     with torch.no_grad():
         bag.slope.copy_(torch.from_numpy(u[..., None] / SLOPE_DECAY))
-        said = bag.slopes(torch.tensor(11.0))[..., 0].double().numpy()
+        slopes = bag.slopes(torch.tensor(11.0))[..., 0].double().numpy()
     for row in range(4):
         for column in range(2):
             bounded = float(np.clip(u[row, column], -0.999, 0.999))
             z = bounded / math.sqrt(1 - bounded**2) * math.sqrt(11.0)
             probability = 1 / (1 + math.exp(3.0 - z**2 / 2))
-            assert said[row, column] == pytest.approx(bounded * probability, rel=1e-3, abs=1e-6)
+            assert slopes[row, column] == pytest.approx(bounded * probability, rel=1e-3, abs=1e-6)
 
 
 def test_network__finds_without_evidence_what_was_planted(
@@ -346,21 +353,21 @@ def test_it_learns_what_was_planted(tmp_path: Path, prepare: Callable[..., Any])
     Rankings hold in each cohort, over its folds. The AUC of 62 people has a standard error of
     0.07, so that performance is judged over the cohorts together.
     """
-    imaged, own, baseline = [], [], []
+    imaged, overall, baseline = [], [], []
     for seed in range(2):
         cohort = make_cohort(
             tmp_path / str(seed), people=400, snps=1500, genes=300, regions=40, imaged=0.155,
             weak=11, effect=math.log(3), seed=seed, folds=4,
         )  # fmt: skip
-        genes, regions, found = learn(prepare, cohort, folds=4)
+        genes, regions, rows = learn(prepare, cohort, folds=4)
         assert max(genes, key=genes.__getitem__) == PLANTED_GENE
         assert PLANTED_REGION in sorted(regions, key=regions.__getitem__)[-3:]
-        score, beside, y, has_region = found.T
+        score, ridge, y, has_region = rows.T
         imaged.append(auc(y[has_region == 1], score[has_region == 1]))
-        own.append(auc(y, score))
-        baseline.append(auc(y, beside))
+        overall.append(auc(y, score))
+        baseline.append(auc(y, ridge))
     assert np.mean(imaged) > 0.62
-    assert np.mean(own) > np.mean(baseline)
+    assert np.mean(overall) > np.mean(baseline)
 
 
 def learn(
@@ -368,12 +375,12 @@ def learn(
 ) -> tuple[dict[str, float], dict[str, float], np.ndarray]:
     """Scores of genes and regions over folds; logits of GenDMR and ridge, diagnosis, imaging."""
     scores: dict[str, dict[str, float]] = {"snp": {}, "region": {}}
-    found = []
+    rows = []
     for number in range(folds):
         fold = prepare(cohort, {"kind": "gendmr"}, fold=number, optimisation={})
         people = fold.held_out
         fitted = fold.fit(seed=number)
-        beside = prepare(cohort, {"kind": "ridge"}, fold=number).fit(seed=number)
+        ridge = prepare(cohort, {"kind": "ridge"}, fold=number).fit(seed=number)
         attributions = fitted.attributions(people)
         for name, key in (("snp", "gene"), ("region", "region")):
             risk = attributions[name].value
@@ -382,6 +389,6 @@ def learn(
             names = fold.preparation.instances(name)[key]
             for instance, value in zip(names, spread, strict=True):
                 scores[name][instance] = scores[name].get(instance, 0.0) + float(value)
-        output = [one.predict(people)[:, 0] for one in (fitted, beside)]
-        found.append(np.column_stack([*output, people.outcome.case, people.present["region"]]))
-    return scores["snp"], scores["region"], np.concatenate(found)
+        output = [model.predict(people)[:, 0] for model in (fitted, ridge)]
+        rows.append(np.column_stack([*output, people.outcome.case, people.present["region"]]))
+    return scores["snp"], scores["region"], np.concatenate(rows)

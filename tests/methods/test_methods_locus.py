@@ -42,8 +42,8 @@ def test_the_snp_with_the_smallest_p_value_carries_all_attributions(
         slow_likelihood(snp, case, covariates) for snp in fold.train.values["snp"][typed].T
     ]
     best = int(np.argmax(likelihood))
-    others = np.arange(len(names)) != best
-    assert (value[present][:, others] == 0).all() and (value[present][:, best] != 0).any()
+    not_best = np.arange(len(names)) != best
+    assert (value[present][:, not_best] == 0).all() and (value[present][:, best] != 0).any()
     assert np.isnan(value[~present]).all() and np.isfinite(fitted.predict(fold.held_out)).all()
     assert f"{names[best]} has the smallest p-value of {len(names)}" in " ".join(fitted.notes)
 

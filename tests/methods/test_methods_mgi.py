@@ -56,8 +56,8 @@ def unit(random, people, width):
 
 
 def test_info_nce__is_the_logarithm_of_the_batch_for_people_who_are_all_alike():
-    same = torch.ones(7, 4) / 2
-    loss, chance = info_nce(same, same, torch.tensor(14.0))
+    alike = torch.ones(7, 4) / 2
+    loss, chance = info_nce(alike, alike, torch.tensor(14.0))
     assert loss.item() == pytest.approx(math.log(7)) == pytest.approx(chance.item())
 
 
@@ -73,9 +73,9 @@ def test_info_nce__equals_its_slow_twin():
     random = np.random.default_rng(1)
     image, gene = unit(random, 5, 3), unit(random, 5, 3)
     total = 0.0
-    for one, other in ((image, gene), (gene, image)):
+    for anchor, candidates in ((image, gene), (gene, image)):
         for person in range(5):
-            scores = [9.0 * float(one[person] @ other[place]) for place in range(5)]
+            scores = [9.0 * float(anchor[person] @ candidates[place]) for place in range(5)]
             total += math.log(sum(map(math.exp, scores))) - scores[person]
     loss, _ = info_nce(image, gene, torch.tensor(9.0, dtype=torch.float64))
     assert loss.item() == pytest.approx(total / 10)
@@ -99,11 +99,11 @@ def test_ranks_of__equals_its_slow_twin_with_ties(people, seed):
     first = 2
     recalls, places = [], []
     for person in range(people):
-        others = [one for one in range(people) if group[one] == group[person]]
-        if len(others) < 2:
+        peers = [peer for peer in range(people) if group[peer] == group[person]]
+        if len(peers) < 2:
             continue
-        better = sum(similarity[person, one] > similarity[person, person] for one in others)
-        equal = sum(similarity[person, one] == similarity[person, person] for one in others)
+        better = sum(similarity[person, peer] > similarity[person, person] for peer in peers)
+        equal = sum(similarity[person, peer] == similarity[person, person] for peer in peers)
         chances = [better + place + 1 <= first for place in range(equal)]
         recalls.append(np.mean(chances))
         places.append(np.mean([better + place + 1 for place in range(equal)]))
@@ -151,13 +151,13 @@ def test_mgi_net__encodes_genes_once_for_all_slices_of_a_person():
     images, genes = torch.randn(4, 1, 16, 12), torch.randn(2, 10)
     owner = torch.tensor([0, 1, 0, 1])
     together = net.segment(images, owner, genes, None)
-    each = torch.cat(
+    apart = torch.cat(
         [
             net.segment(images[[row]], torch.tensor([0]), genes[owner[row], None], None)
             for row in range(4)
         ]
     )
-    torch.testing.assert_close(together, each)
+    torch.testing.assert_close(together, apart)
     copied = net.segment(images, owner, genes, None, copies=1)
     twice = net.segment(images, torch.cat([owner, owner]), genes, None, copies=2)
     torch.testing.assert_close(twice, torch.cat([copied, copied]))
@@ -171,7 +171,7 @@ def test_decoder__returns_every_pixel_and_reaches_all_weights(skips, patch):
     logits = net.segment(torch.randn(2, 1, 16, 12), torch.zeros(2, dtype=torch.int64), None, None)
     assert logits.shape == (2, 16, 12)
     logits.square().sum().backward()
-    assert all(one.grad is not None for one in net.decoder.parameters())
+    assert all(parameter.grad is not None for parameter in net.decoder.parameters())
 
 
 def test_decoder__tells_small_lesions_from_large_ones_and_from_none():
@@ -200,9 +200,9 @@ def test_decoder__tells_small_lesions_from_large_ones_and_from_none():
     with torch.no_grad():
         predicted = net.segment(image[64:], owner[:32], None, None) > 0
     true = mask[64:] > 0
-    for which in (radius[64:] > 4, (radius[64:] > 0) & (radius[64:] < 3)):
-        overlap = (predicted[which] & true[which]).sum()
-        assert 2 * overlap / (predicted[which].sum() + true[which].sum()) > 0.9
+    for size_class in (radius[64:] > 4, (radius[64:] > 0) & (radius[64:] < 3)):
+        overlap = (predicted[size_class] & true[size_class]).sum()
+        assert 2 * overlap / (predicted[size_class].sum() + true[size_class].sum()) > 0.9
     assert predicted[radius[64:] == 0].float().mean() < 0.005
 
 
@@ -211,10 +211,10 @@ def test_order_of__depends_on_names_and_places_not_on_the_file():
     named = genes["expression"].to_numpy()
     assert named[order_of(genes, "alphabetical")].tolist() == ["A", "B", "C", "D"]
     assert named[order_of(genes, "genomic")].tolist() == ["B", "C", "A", "D"]
-    other = genes.iloc[[3, 1, 0, 2]].reset_index(drop=True)
+    reordered = genes.iloc[[3, 1, 0, 2]].reset_index(drop=True)
     for order in ("alphabetical", "genomic", "random"):
         assert (
-            other["expression"].to_numpy()[order_of(other, order)].tolist()
+            reordered["expression"].to_numpy()[order_of(reordered, order)].tolist()
             == named[order_of(genes, order)].tolist()
         )
     for change in ("order", "place"):
@@ -237,9 +237,9 @@ def test_alignment__calls_embeddings_that_collapsed():
     random = np.random.default_rng(6)
     people = np.ones((5, 1))
     spread = unit(random, 5, 8).numpy()
-    same = np.repeat(spread[:1], 5, axis=0)
+    collapsed = np.repeat(spread[:1], 5, axis=0)
     assert PairedEmbeddings(people, spread, spread).alarms() == []
-    (alarm,) = PairedEmbeddings(people, same, spread).alarms()
+    (alarm,) = PairedEmbeddings(people, collapsed, spread).alarms()
     assert "embeddings of images" in alarm and "collapsed" in alarm
 
 
@@ -259,12 +259,12 @@ def inputs(cohort_with_slices):
 
 
 def prepared(cohort: Path, **changes) -> tuple[object, FitInputs, FoldView]:
-    chosen = options("mgi", "tumour", **changes)
-    task = task_of(chosen.outcome, chosen.task)
-    view = FoldView.open(cohort, 0, 0, task=task, modalities=tuple(chosen.modalities))
-    preparation = Preparation.fit(view, chosen)
+    configuration = options("mgi", "tumour", **changes)
+    task = task_of(configuration.outcome, configuration.task)
+    view = FoldView.open(cohort, 0, 0, task=task, modalities=tuple(configuration.modalities))
+    preparation = Preparation.fit(view, configuration)
     train, validation = preparation.apply(view.train), preparation.apply(view.validation)
-    return build_method(chosen), FitInputs(train, validation, preparation, 3), view
+    return build_method(configuration), FitInputs(train, validation, preparation, 3), view
 
 
 def test_paired_slices__nobody_is_twice_in_a_batch_and_nobody_lacks_genes(inputs):
@@ -273,18 +273,18 @@ def test_paired_slices__nobody_is_twice_in_a_batch_and_nobody_lacks_genes(inputs
     rows = training_rows(problem)
     paired = np.flatnonzero(rows.people.present[EXPRESSION])
     assert 0 < len(paired) < len(rows.people)
-    chosen = []
+    batches = []
     for epoch in (1, 2, 3):
         people = []
         for piece in PairedSlices(8)(problem, "pretraining", epoch, 99):
-            own = rows.person[piece.rows]
-            assert len(set(own)) == len(own) <= 8
-            people += own.tolist()
+            members = rows.person[piece.rows]
+            assert len(set(members)) == len(members) <= 8
+            people += members.tolist()
         assert sorted(people) == paired.tolist()
-        chosen.append(
+        batches.append(
             [tuple(piece.rows) for piece in PairedSlices(8)(problem, "pretraining", epoch, 99)]
         )
-    assert all(one != other for one, other in pairwise(chosen))
+    assert all(before != after for before, after in pairwise(batches))
 
 
 def test_mgi__a_resumed_fit_has_the_pretrained_weights_too(cohort_with_slices, tmp_path):
@@ -298,9 +298,9 @@ def test_mgi__a_resumed_fit_has_the_pretrained_weights_too(cohort_with_slices, t
             progress=progress,
         )  # fmt: skip
 
-    said = []
-    train(tmp_path / "whole" / "r" / "f", said.append)
-    assert any("ln_batch" in line and "contrastive" in line for line in said)
+    lines = []
+    train(tmp_path / "whole" / "r" / "f", lines.append)
+    assert any("ln_batch" in line and "contrastive" in line for line in lines)
 
     def stop(line):
         if line.startswith("epoch 3"):  # the first of the segmentation
@@ -309,8 +309,8 @@ def test_mgi__a_resumed_fit_has_the_pretrained_weights_too(cohort_with_slices, t
     folder = tmp_path / "killed" / "r" / "f"
     with pytest.raises(Killed):
         train(folder, stop)
-    train(folder, said.append)
-    assert any("going on" in line and "phase 2" in line for line in said)
+    train(folder, lines.append)
+    assert any("going on" in line and "phase 2" in line for line in lines)
     for path in (tmp_path / "whole" / "r" / "f").iterdir():
         assert (folder / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -392,7 +392,9 @@ def test_mgi__no_pretraining_is_a_note_where_too_few_have_both(cohort_with_slice
     prepared_fit = method.prepare(replace(given_, train=lonely))
     assert any(note.startswith("No pre-training") for note in prepared_fit.notes)
     module = method.network(prepared_fit.architecture)
-    assert [one.name for one in method.phases(module, [prepared_fit.problem])] == ["segmentation"]
+    assert [phase.name for phase in method.phases(module, [prepared_fit.problem])] == [
+        "segmentation"
+    ]
 
 
 # -- configuration ---------------------------------------------------------------------------------

@@ -102,13 +102,13 @@ def test_conv_lstm__is_the_one_written_down() -> None:
     state = memory = torch.zeros(2, 3, 5, 6)
     weight, bias = cell.gates.weight, cell.gates.bias
     for step in range(4):
-        both = torch.cat([sequence[:, step], state], dim=1)
-        write, keep, show, new = (
-            torch.nn.functional.conv2d(both, weight[3 * n : 3 * n + 3], bias[3 * n : 3 * n + 3],
+        stacked = torch.cat([sequence[:, step], state], dim=1)
+        write, keep, show, candidate = (
+            torch.nn.functional.conv2d(stacked, weight[3 * n : 3 * n + 3], bias[3 * n : 3 * n + 3],
                                        padding=1)
             for n in range(4)
         )  # fmt: skip
-        memory = keep.sigmoid() * memory + write.sigmoid() * new.tanh()
+        memory = keep.sigmoid() * memory + write.sigmoid() * candidate.tanh()
         state = show.sigmoid() * memory.tanh()
         torch.testing.assert_close(cell(sequence)[:, step], state)
 
@@ -209,12 +209,13 @@ def test_each_switch_trains_and_attributions_sum_to_the_logit(
     attributions = fitted.attributions(fold.held_out)
     logit = fitted.predict(fold.held_out)[:, 0]
     total = sum(
-        np.nansum(one.value, axis=1) + np.nan_to_num(one.baseline) for one in attributions.values()
+        np.nansum(attribution.value, axis=1) + np.nan_to_num(attribution.baseline)
+        for attribution in attributions.values()
     )
     some = np.any([fold.held_out.present[name] for name in attributions], axis=0)
     np.testing.assert_allclose(total[some], logit[some], atol=1e-5)
-    for name, one in attributions.items():
-        assert (np.isnan(one.value).all(axis=1) == ~fold.held_out.present[name]).all()
+    for name, attribution in attributions.items():
+        assert (np.isnan(attribution.value).all(axis=1) == ~fold.held_out.present[name]).all()
 
 
 def test_a_preset_fills_what_is_left_out() -> None:
@@ -240,10 +241,10 @@ def test_fit_shortcut__is_ridge_and_leaves_training_people_out(small_fold: Any) 
     part = stratified_parts(fold.train, 5, generator(5, "shortcut"))
     alone = RidgeMethod(penalties=(float(ridge.history[0]["penalty"]),))
     for number in np.unique(part):
-        rest = FitInputs(
+        remaining = FitInputs(
             fold.train.take(np.flatnonzero(part != number)), fold.validation, fold.preparation, 5
         )
-        of_rest = Ridge(alone, names).fit(rest, device="cpu", progress=print)
+        of_rest = Ridge(alone, names).fit(remaining, device="cpu", progress=print)
         left_out = fold.train.take(np.flatnonzero(part == number))
         got = shortcut.offset.numpy()[part == number]
         np.testing.assert_allclose(got, of_rest.predict(left_out), rtol=1e-4, atol=1e-5)
@@ -263,11 +264,11 @@ def test_settle__chooses_a_share_and_share_0_is_ridge(small_fold: Any) -> None:
         fitted.fixed[SHARE] = torch.tensor(share)
         weight = task.weights(people.outcome)
         losses.append(weight / weight.sum() * task.losses(fitted.predict(people), people.outcome))
-    chosen = next(note for note in fitted.notes if "Beside its ridge" in note)
-    best = int(np.argmin([one.sum() for one in losses]))
+    share_note = next(note for note in fitted.notes if "Beside its ridge" in note)
+    best = int(np.argmin([loss.sum() for loss in losses]))
     gain = losses[0] - losses[best]
     clear = gain.sum() > np.std(gain, ddof=1) * len(gain) ** 0.5
-    assert f"counts by {SHARES[best] if clear else 0:g}:" in chosen
+    assert f"counts by {SHARES[best] if clear else 0:g}:" in share_note
     fitted.fixed[SHARE] = torch.tensor(0.0)
     ridge = Ridge(RidgeMethod(), fitted.modalities).fit(inputs, device="cpu", progress=print)
     np.testing.assert_allclose(
@@ -284,8 +285,8 @@ def test_best_share__is_0_unless_the_gain_exceeds_its_standard_error() -> None:
     assert best_share(task, outcome, lambda share: -share * sign)[0] == 0
     # Right in 22 people and wrong in 18: a smaller loss, by less than its standard error.
     mostly = 0.3 * sign * np.where(np.arange(40) < 22, 1.0, -1.0)[:, None]
-    chosen, losses = best_share(task, outcome, lambda share: share * mostly)
-    assert chosen == 0 and min(losses.values()) < losses[0.0]
+    best, losses = best_share(task, outcome, lambda share: share * mostly)
+    assert best == 0 and min(losses.values()) < losses[0.0]
 
 
 def test_seeds__the_output_is_their_mean_and_attributions_tell_them_apart(small_fold: Any) -> None:
@@ -293,9 +294,9 @@ def test_seeds__the_output_is_their_mean_and_attributions_tell_them_apart(small_
     fitted = fold.fit()
     fitted.fixed[SHARE] = torch.tensor(1.0)
     (outputs, _), *_ = fitted.outputs(fold.held_out)
-    each = [outputs[f"seed_{number}_output"] for number in range(2)]
-    torch.testing.assert_close(outputs["output"], (each[0] + each[1]) / 2)
-    assert (each[0] - each[1]).abs().max() > 1e-5
+    seed_outputs = [outputs[f"seed_{number}_output"] for number in range(2)]
+    torch.testing.assert_close(outputs["output"], (seed_outputs[0] + seed_outputs[1]) / 2)
+    assert (seed_outputs[0] - seed_outputs[1]).abs().max() > 1e-5
     attribution = fitted.attributions(fold.held_out)["region"]
     assert attribution.seeds is not None and attribution.seeds.shape[0] == 2
     np.testing.assert_allclose(
@@ -312,10 +313,10 @@ def test_one_seed__asks_a_single_network() -> None:
         for value in nets.networks[1].parameters():
             value.mul_(1.5)
     batch = batch_of(3)
-    both = nets(batch)
+    joint = nets(batch)
     for number in range(2):
         alone = nets({**batch, ONE_SEED: torch.tensor(number)})
-        torch.testing.assert_close(alone["output"], both[f"seed_{number}_output"])
+        torch.testing.assert_close(alone["output"], joint[f"seed_{number}_output"])
 
 
 def test_rank_correlation__is_spearman_over_pairs() -> None:

@@ -119,16 +119,16 @@ def test_predictions_do_not_depend_on_who_else_is_predicted(fold: Callable[..., 
 def test_many_fits_apart_are_those_of_single_jobs(fold: Callable[..., Any]) -> None:
     prepared = fold("diagnosis", epochs=2)
     built = Deep(prepared.options.method, prepared.options)
-    given = [
+    fit_inputs = [
         FitInputs(prepared.train, prepared.validation, prepared.preparation, seed)
         for seed in (1, 2)
     ]
-    many = built.fit_many(given, device="cpu", progress=lambda line: None)
-    for one, fitted in zip(given, many, strict=True):
-        alone = built.fit(one, device="cpu", progress=lambda line: None)
+    together = built.fit_many(fit_inputs, device="cpu", progress=lambda line: None)
+    for fit_input, fitted in zip(fit_inputs, together, strict=True):
+        alone = built.fit(fit_input, device="cpu", progress=lambda line: None)
         for name, value in alone.weights.items():
             np.testing.assert_array_equal(fitted.weights[name], value)
-    assert (many[0].weights["head.weight"] != many[1].weights["head.weight"]).any()
+    assert (together[0].weights["head.weight"] != together[1].weights["head.weight"]).any()
 
 
 def test_running_statistics_together_are_a_named_error(fold: Callable[..., Any]) -> None:

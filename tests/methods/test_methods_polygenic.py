@@ -56,8 +56,10 @@ def test_used_snps_are_not_in_linkage_disequilibrium(many_effects: Path, prepare
     typed[typed < 0] = np.nan
     filled = np.where(np.isnan(typed), np.nanmean(typed, axis=0), typed)
     snps = fold.preparation.instances("snp")
-    same = snps["chromosome"].to_numpy()[:, None] == snps["chromosome"].to_numpy()
-    near = same & (np.abs(np.subtract.outer(*[snps["position"].to_numpy()] * 2)) < 1_000_000)
+    same_chromosome = snps["chromosome"].to_numpy()[:, None] == snps["chromosome"].to_numpy()
+    near = same_chromosome & (
+        np.abs(np.subtract.outer(*[snps["position"].to_numpy()] * 2)) < 1_000_000
+    )
     r2 = np.corrcoef(filled.T) ** 2
     np.fill_diagonal(r2, 0)
     assert (r2 * near)[np.ix_(used, used)].max() <= 0.1 + 1e-6

@@ -55,5 +55,5 @@ def test_bfloat16_changes_rounding_and_keeps_weights_in_float32(held_out: Any) -
 @pytest.mark.parametrize("optimisation", [{"precision": "bfloat16"}, {"compiled": True}], ids=str)
 def test_a_gpu_gives_the_same_but_for_rounding(held_out: Any, optimisation: dict[str, Any]) -> None:
     exact, _ = held_out()
-    found, _ = held_out("cuda", **optimisation)
-    np.testing.assert_allclose(found, exact, atol=0.05)
+    on_gpu, _ = held_out("cuda", **optimisation)
+    np.testing.assert_allclose(on_gpu, exact, atol=0.05)

@@ -40,16 +40,16 @@ def reference_output(fold: Any, penalty: float) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
     from sklearn.linear_model import Ridge as Linear
 
-    x, new = standardised(fold, fold.train), standardised(fold, fold.held_out)
+    x, x_held_out = standardised(fold, fold.train), standardised(fold, fold.held_out)
     outcome = fold.train.outcome
     if fold.options.outcome == "memory":
         value = (outcome.value - outcome.value.mean()) / outcome.value.std()
-        return np.asarray(Linear(alpha=penalty).fit(x, value).predict(new)[:, None])
+        return np.asarray(Linear(alpha=penalty).fit(x, value).predict(x_held_out)[:, None])
     labels = outcome.case if fold.options.outcome == "diagnosis" else outcome.label
     model = LogisticRegression(
         C=1 / penalty, class_weight="balanced", max_iter=20_000, tol=1e-9
     ).fit(x, labels)
-    output = model.decision_function(new)
+    output = model.decision_function(x_held_out)
     return output[:, None] if output.ndim == 1 else output
 
 
@@ -74,7 +74,7 @@ def test_cox_is_that_of_lifelines(planted: Path, prepare: Prepare) -> None:
 
     method = {"kind": "ridge", "reads": ["region"], "penalties": [30.0]}
     fold = prepare(planted, method, outcome="conversion")
-    x, new = standardised(fold, fold.train), standardised(fold, fold.held_out)
+    x, x_held_out = standardised(fold, fold.train), standardised(fold, fold.held_out)
     outcome = fold.train.outcome
     # Without ties, which the two break otherwise.
     time = outcome.time + np.linspace(0, 1e-3, len(outcome))
@@ -84,7 +84,7 @@ def test_cox_is_that_of_lifelines(planted: Path, prepare: Prepare) -> None:
     # lifelines divides the likelihood, not the penalty, by the number of people.
     model = lifelines.CoxPHFitter(penalizer=30.0 / len(x), l1_ratio=0.0)
     model.fit(table, "time", "event")
-    expected = new @ model.params_.to_numpy()
+    expected = x_held_out @ model.params_.to_numpy()
     np.testing.assert_allclose(output - output.mean(), expected - expected.mean(), atol=5e-3)
 
 

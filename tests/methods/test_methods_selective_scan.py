@@ -39,24 +39,24 @@ def slow_scan(x, delta, a, b, c, d):
 def test_selective_scan__equals_its_slow_twin_with_gradients(steps):
     results = []
     for scan in (selective_scan, slow_scan):
-        inputs = [one.requires_grad_() for one in arguments(steps)]
+        inputs = [argument.requires_grad_() for argument in arguments(steps)]
         y = scan(*inputs)
         weight = torch.cos(torch.arange(y.numel(), dtype=y.dtype)).reshape(y.shape)
         results.append((y, torch.autograd.grad((y * weight).sum(), inputs)))
     (ours, gradients), (slow, expected) = results
     torch.testing.assert_close(ours, slow, atol=1e-5, rtol=1e-5)
-    for one, other in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    for gradient, expected_gradient in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient, expected_gradient, atol=1e-4, rtol=1e-4)
 
 
 def test_selective_scan__gradients_are_those_of_differences():
-    inputs = [one.requires_grad_() for one in arguments(5, 1, 2, 2, torch.float64)]
+    inputs = [argument.requires_grad_() for argument in arguments(5, 1, 2, 2, torch.float64)]
     assert torch.autograd.gradcheck(selective_scan, inputs)
 
 
 def test_selective_scan__keeps_less_than_half_of_what_the_twin_keeps():
     """What autograd holds between forward and backward, in bytes."""
-    held = {}
+    saved_bytes = {}
     for scan in (selective_scan, slow_scan):
         bytes_by_address: dict[int, int] = {}
 
@@ -66,10 +66,10 @@ def test_selective_scan__keeps_less_than_half_of_what_the_twin_keeps():
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            y = scan(*[one.requires_grad_() for one in arguments(256, 2, 16, 8)])
-            held[scan] = sum(bytes_by_address.values())
+            y = scan(*[argument.requires_grad_() for argument in arguments(256, 2, 16, 8)])
+            saved_bytes[scan] = sum(bytes_by_address.values())
         y.sum().backward()
-    assert held[selective_scan] < held[slow_scan] / 2
+    assert saved_bytes[selective_scan] < saved_bytes[slow_scan] / 2
 
 
 def test_by_kernel__hands_sequences_over_as_mamba_has_them():
@@ -109,7 +109,9 @@ def test_mamba_block__is_causal():
 
 def test_mamba_block__parameters_have_the_names_and_shapes_of_mamba():
     """As `mamba_ssm.Mamba(d_model=32, d_state=16, d_conv=4, expand=2)` has them."""
-    shapes = {name: tuple(one.shape) for name, one in MambaBlock(32).state_dict().items()}
+    shapes = {
+        name: tuple(parameter.shape) for name, parameter in MambaBlock(32).state_dict().items()
+    }
     assert shapes == {
         "A_log": (64, 16),
         "D": (64,),

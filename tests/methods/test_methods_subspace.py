@@ -75,8 +75,8 @@ def test_the_fast_attention_is_the_plain_one(side: int) -> None:
         results.append((mixed, torch.autograd.grad(loss, weights)))
     (fast, slopes), (plain_mixed, plain_slopes) = results
     torch.testing.assert_close(fast, plain_mixed, atol=1e-5, rtol=0)
-    for one, other in zip(slopes, plain_slopes, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+    for slope, plain_slope in zip(slopes, plain_slopes, strict=True):
+        torch.testing.assert_close(slope, plain_slope, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("deformable", [True, False])
@@ -157,7 +157,7 @@ def test_genes_of_two_subspaces_are_in_neither() -> None:
     groups = ["Oncogenes", "Oncogenes;Cytokines and Growth Factors", "", "Kinases",
               "Cytokines and Growth Factors"]  # fmt: skip
     places, notes = genes_of(groups, MCAT_FAMILIES)
-    assert {name: chosen.tolist() for name, chosen in places.items()} == {
+    assert {name: genes.tolist() for name, genes in places.items()} == {
         "tumour": [0],
         "environment": [4],
     }
@@ -177,9 +177,9 @@ def test_a_subspace_without_genes_is_refused_before_training() -> None:
 def test_random_partition__has_the_same_sizes_and_no_gene_twice() -> None:
     places = {"a": np.arange(5), "b": np.arange(5, 12)}
     drawn = random_partition(places, 40, seed=1)
-    assert [len(one) for one in drawn.values()] == [5, 7]
+    assert [len(genes) for genes in drawn.values()] == [5, 7]
     assert len(set(np.concatenate(list(drawn.values())).tolist())) == 12
-    assert any((drawn[name] != chosen).any() for name, chosen in places.items())
+    assert any((drawn[name] != genes).any() for name, genes in places.items())
 
 
 def method_of(task: str = "diagnosis", **options: object) -> Subspace:
@@ -226,16 +226,16 @@ def test_subspace_ensemble__is_the_mean_of_networks_trained_apart() -> None:
     sizes, options = {"a": 5, "b": 3}, {"width": 8, "heads": 2, "head_width": 4}
     nets = [SubspaceNet(sizes, 0, 1, **options) for _ in range(2)]  # type: ignore[arg-type]
     method = method_of(seeds=2)
-    both, batch = SubspaceEnsemble(nets), {"expression_a": torch.randn(6, 5)}
+    ensemble, batch = SubspaceEnsemble(nets), {"expression_a": torch.randn(6, 5)}
     batch["expression_b"] = torch.randn(6, 3)
-    both.eval()
-    outputs = both(batch)
-    each = [net(batch)["output"] for net in nets]
-    torch.testing.assert_close(outputs["output"], torch.stack(each).mean(0))
+    ensemble.eval()
+    outputs = ensemble(batch)
+    apart = [net(batch)["output"] for net in nets]
+    torch.testing.assert_close(outputs["output"], torch.stack(apart).mean(0))
     # Coordination: the head of each network is turned as it would be alone.
     target = {f"{TARGET}case": torch.tensor([0.0, 1, 1, 0, 1, 0]), "weight": torch.ones(6)}
     turned = []
-    for module in (both, SubspaceEnsemble(nets[1:])):
+    for module in (ensemble, SubspaceEnsemble(nets[1:])):
         method.seeds = len(module.networks)
         layout = Layout(module)
         torch.manual_seed(8)
@@ -243,10 +243,10 @@ def test_subspace_ensemble__is_the_mean_of_networks_trained_apart() -> None:
         row = torch.zeros(1, layout.width)
         for number in range(method.seeds):
             layout.unflatten(row[0])[f"networks.{number}.head.weight"].copy_(head[number])
-        own = {name: value[None].detach() for name, value in module(batch).items()}
+        replicate_outputs = {name: value[None].detach() for name, value in module(batch).items()}
         gradients = {"task": row}
         whole = {name: value[None] for name, value in target.items()}
-        result = method.on_before_optimizer_step(gradients, own, whole, layout)
+        result = method.on_before_optimizer_step(gradients, replicate_outputs, whole, layout)
         assert not torch.equal(result, row)
         name = f"networks.{method.seeds - 1}.head.weight"
         turned.append(layout.unflatten(result[0])[name].clone())

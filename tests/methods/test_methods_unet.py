@@ -74,20 +74,20 @@ def test_turned__is_undone(seed, side, channels):
     flips = torch.randint(0, 2, (5, 3), generator=random)
     turned_maps = turned(maps, flips)
     assert torch.equal(turned(turned_maps, flips, inverse=True), maps)
-    for one, other in zip(maps, turned_maps, strict=True):
-        assert torch.equal(one.flatten().sort().values, other.flatten().sort().values)
+    for channel_map, turned_map in zip(maps, turned_maps, strict=True):
+        assert torch.equal(channel_map.flatten().sort().values, turned_map.flatten().sort().values)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.3, 0.9]))
 def test_shown__hides_known_channels_but_never_all(seed, probability):
     random = torch.Generator().manual_seed(seed)
-    known = (torch.rand(20, 3, generator=random) < 0.6).float()
-    left = shown(known, torch.rand(20, 3, generator=random), probability)
-    assert (left <= known).all()
-    assert ((left.sum(1) > 0) == (known.sum(1) > 0)).all()
+    known_channels = (torch.rand(20, 3, generator=random) < 0.6).float()
+    shown_channels = shown(known_channels, torch.rand(20, 3, generator=random), probability)
+    assert (shown_channels <= known_channels).all()
+    assert ((shown_channels.sum(1) > 0) == (known_channels.sum(1) > 0)).all()
     if not probability:
-        assert torch.equal(left, known)
+        assert torch.equal(shown_channels, known_channels)
 
 
 @pytest.mark.parametrize("architecture", ["unet", "unetr"])
@@ -95,10 +95,12 @@ def test_shown__hides_known_channels_but_never_all(seed, probability):
 def test_network__keeps_the_size_of_slices(architecture, side):
     options = UnetMethod(architecture=architecture, width=4, levels=3)
     net = SegmentationNet(options, 2, side).eval()
-    images, known = torch.randn(3, 2, side, side), torch.ones(3, 2)
-    assert net(images, known).shape == (3, side, side)
+    images, known_channels = torch.randn(3, 2, side, side), torch.ones(3, 2)
+    assert net(images, known_channels).shape == (3, side, side)
     # That a channel is not known is read, not only that it is 0.
-    assert not torch.equal(net(images, known), net(images, known * torch.tensor([1.0, 0.0])))
+    assert not torch.equal(
+        net(images, known_channels), net(images, known_channels * torch.tensor([1.0, 0.0]))
+    )
 
 
 @pytest.mark.parametrize("name", ["flair", "all"])

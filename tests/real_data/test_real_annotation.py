@@ -58,27 +58,33 @@ def test_gencode_agrees_with_both(tables, other):
 
 def test_snps_inside_a_gene_are_inside_in_all_three(tables, real_data):
     """Genes whose coordinates agree get the same SNPs and distances from all three tables."""
-    same = both(tables, "gene.loc", "glist", "22").join(tables["gtf"], how="inner", rsuffix="_gtf")
-    same = same[(same["start"] == same["start_other"]) & (same["end"] == same["end_other"])]
-    same = same[(same["start"] == same["start_gtf"]) & (same["end"] == same["end_gtf"])]
-    assert len(same) > 30
+    agreeing = both(tables, "gene.loc", "glist", "22").join(
+        tables["gtf"], how="inner", rsuffix="_gtf"
+    )
+    agreeing = agreeing[
+        (agreeing["start"] == agreeing["start_other"]) & (agreeing["end"] == agreeing["end_other"])
+    ]
+    agreeing = agreeing[
+        (agreeing["start"] == agreeing["start_gtf"]) & (agreeing["end"] == agreeing["end_gtf"])
+    ]
+    assert len(agreeing) > 30
     snps = read_bim(real_data / "genotypes" / "eagle_1kg_eur" / "EUR_test")
-    found = []
+    assignments = []
     for table in tables.values():
-        genes = table.loc[same.index].reset_index()
+        genes = table.loc[agreeing.index].reset_index()
         rows = assign(snps, genes, upstream=0, downstream=0, nearest=True)
         inside = rows[rows["relation"] == "inside"]
-        found.append(inside[["snp", "gene", "distance"]].to_numpy().tolist())
-    assert found[0] == found[1] == found[2]
+        assignments.append(inside[["snp", "gene", "distance"]].to_numpy().tolist())
+    assert assignments[0] == assignments[1] == assignments[2]
 
 
 def test_builds_are_recognised(real_data):
     folder = real_data / "annotation"
-    old, _ = read_genes(folder / "NCBI37.3.gene.loc", "gene.loc")
-    new, _ = read_genes(folder / "NCBI38.gene.loc", "gene.loc")
-    assert check_build(old, "GRCh37", "").endswith("GRCh37 15, GRCh38 0")
-    assert check_build(new, "GRCh38", "").endswith("GRCh37 0, GRCh38 15")
+    ncbi37, _ = read_genes(folder / "NCBI37.3.gene.loc", "gene.loc")
+    ncbi38, _ = read_genes(folder / "NCBI38.gene.loc", "gene.loc")
+    assert check_build(ncbi37, "GRCh37", "").endswith("GRCh37 15, GRCh38 0")
+    assert check_build(ncbi38, "GRCh38", "").endswith("GRCh37 0, GRCh38 15")
     with pytest.raises(AnnotationError, match="declared as GRCh38"):
-        check_build(old, "GRCh38", "x")
+        check_build(ncbi37, "GRCh38", "x")
     with pytest.raises(AnnotationError, match="declared as NCBI36"):
-        check_build(new, "NCBI36", "x")
+        check_build(ncbi38, "NCBI36", "x")

@@ -40,11 +40,11 @@ def participants(real_data: Path, bids: Path) -> pd.DataFrame:
         diagnosis=people["cc"].map({"1": "case", "0": "control"}), age="n/a", sex="n/a", scan=""
     )
     for group, label in (("depr", "case"), ("control", "control")):
-        chosen = scans[scans["group"] == group]
-        rows = people.index[people["diagnosis"] == label][: len(chosen)]
-        people.loc[rows, "scan"] = chosen["participant_id"].to_numpy()
-        people.loc[rows, "age"] = chosen["age"].to_numpy()
-        people.loc[rows, "sex"] = chosen["gender"].str.upper().to_numpy()
+        group_scans = scans[scans["group"] == group]
+        rows = people.index[people["diagnosis"] == label][: len(group_scans)]
+        people.loc[rows, "scan"] = group_scans["participant_id"].to_numpy()
+        people.loc[rows, "age"] = group_scans["age"].to_numpy()
+        people.loc[rows, "sex"] = group_scans["gender"].str.upper().to_numpy()
     for person, scan in people.loc[people["scan"] != "", ["participant_id", "scan"]].to_numpy():
         image = bids / f"sub-{person}/anat/sub-{person}_T1w.nii.gz"
         image.parent.mkdir(parents=True)
@@ -61,9 +61,9 @@ def chain(real_data, tmp_path_factory):
         folder / "participants.tsv", sep="\t", index=False
     )
     labels = real_data / "mri/atlases/aal_mricrogl/aal.nii.gz"
-    found = np.unique(np.asarray(nibabel.load(labels).dataobj).astype(int))
+    indices = np.unique(np.asarray(nibabel.load(labels).dataobj).astype(int))
     pd.DataFrame(
-        [(index, f"AAL{index:03d}", "L" if index % 2 else "R") for index in found if index > 0],
+        [(index, f"AAL{index:03d}", "L" if index % 2 else "R") for index in indices if index > 0],
         columns=["index", "region", "hemisphere"],
     ).to_csv(folder / "aal.tsv", sep="\t", index=False)
     config = {

@@ -115,12 +115,12 @@ def test_people_without_a_scan_are_kept_and_every_fold_has_some_with_one(stages,
     for fold in range(5):
         view = FoldView.open(tmp_path, 0, fold, task=task, modalities=("snp", "region"))
         view.seal()
-        held = view.held_out
-        assert 4 <= held.present["region"].sum() <= 6
-        assert abs(held.outcome.case.mean() - 0.5) < 0.02
-        expected = dosage[[row[name] for name in held.participants]]
-        assert np.array_equal(held.array("snp", "dosage"), expected)
-        together = {people[0], people[1]} & set(held.participants)
+        held_out = view.held_out
+        assert 4 <= held_out.present["region"].sum() <= 6
+        assert abs(held_out.outcome.case.mean() - 0.5) < 0.02
+        expected = dosage[[row[name] for name in held_out.participants]]
+        assert np.array_equal(held_out.array("snp", "dosage"), expected)
+        together = {people[0], people[1]} & set(held_out.participants)
         assert len(together) in {0, 2}
 
 
@@ -129,13 +129,13 @@ def test_scans_of_other_people_stop_the_run(stages, tmp_path, real_data):
     with xr.open_dataset(folder / "regions.nc", engine="h5netcdf") as stored:
         regions = stored.load()
     scans = sorted(path.name for path in Path(real_data / "mri/ds002748").glob("sub-*"))
-    other = tmp_path / "other"
-    shutil.copytree(folder, other)
+    other_folder = tmp_path / "other"
+    shutil.copytree(folder, other_folder)
     renamed = regions.assign_coords(participant=np.array(scans[:24]))
     renamed["region"] = renamed["region"].astype(str)
     renamed["hemisphere"] = renamed["hemisphere"].astype(str)
-    write_modality(other / "regions.nc", renamed, "region")
+    write_modality(other_folder / "regions.nc", renamed, "region")
     table = pd.DataFrame({"participant_id": scans[:24], "outlier": False, "reason": "n/a"})
-    write_table(other / "quality.tsv", table)
+    write_table(other_folder / "quality.tsv", table)
     with pytest.raises(IdentifierError, match=r"0 people of .*regions\.nc"):
-        join(other, people, subjects, tmp_path / "out")
+        join(other_folder, people, subjects, tmp_path / "out")

@@ -80,14 +80,14 @@ def test_kinship_of_hapmap_people_agrees_with_the_reference(real_data, tmp_path)
 def test_chromosome_10_passes(real_data, tmp_path):
     prefix = real_data / "genotypes" / "snpstats_chr10" / "chr10_cc1000"
     folder = stage(tmp_path, prefix, build="NCBI36", kinship=0.354)
-    said = json.loads((folder / "summary.json").read_text())
-    assert said["participants"]["read"] == 1000 and said["participants"]["kept"] >= 990
-    assert said["variants"]["read"] == 28_501 and said["variants"]["kept"] > 26_000
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["participants"]["read"] == 1000 and summary["participants"]["kept"] >= 990
+    assert summary["variants"]["read"] == 28_501 and summary["variants"]["kept"] > 26_000
     assert "rs870041" in set(read_bim(folder / "qc")["snp"])
-    assert "sex not checked: no X variants" in said["notes"]
-    found = said["inputs"][0]["build"]
-    assert (found["found"], found["variants"]) == ("NCBI36", 527)
-    assert found["shares"] == {"NCBI36": 1.0, "GRCh37": 0.0, "GRCh38": 0.0}
+    assert "sex not checked: no X variants" in summary["notes"]
+    build = summary["inputs"][0]["build"]
+    assert (build["found"], build["variants"]) == ("NCBI36", 527)
+    assert build["shares"] == {"NCBI36": 1.0, "GRCh37": 0.0, "GRCh38": 0.0}
     # Two ancestries: the first component separates the strata without a mistake.
     strata = pd.read_csv(prefix.parent / "subjects.tsv", sep="\t").set_index("id")["stratum"]
     scores = pd.read_csv(folder / "components.tsv", sep="\t").set_index("id")["PC1"]
@@ -96,20 +96,20 @@ def test_chromosome_10_passes(real_data, tmp_path):
     assert low[1] < high[0]
     rows = pd.Index(read_fam(prefix)["iid"]).get_indexer(read_fam(folder / "qc")["iid"])
     columns = pd.Index(read_bim(prefix)["snp"]).get_indexer(read_bim(folder / "qc")["snp"])
-    kept = read_dosages(prefix)[np.ix_(rows, columns)]
-    np.testing.assert_array_equal(read_dosages(folder / "qc"), kept)
+    expected = read_dosages(prefix)[np.ix_(rows, columns)]
+    np.testing.assert_array_equal(read_dosages(folder / "qc"), expected)
 
 
 @pytest.mark.slow
 def test_a_fam_separated_by_spaces_passes(real_data, tmp_path):
     prefix = real_data / "genotypes" / "eagle_1kg_eur" / "EUR_test"
     folder = stage(tmp_path, prefix, kinship=0.2)
-    kept = read_fam(folder / "qc")
-    assert set(kept["iid"]) <= set(read_fam(prefix)["iid"])
-    assert len(kept) >= 370
+    fam = read_fam(folder / "qc")
+    assert set(fam["iid"]) <= set(read_fam(prefix)["iid"])
+    assert len(fam) >= 370
     notes = json.loads((folder / "summary.json").read_text())["notes"]
     assert any("build GRCh37 not checked: only 2 reference positions found" in n for n in notes)
-    assert kept["fid"].iloc[0] == "1" and kept["iid"].iloc[0] == "HG00096"
+    assert fam["fid"].iloc[0] == "1" and fam["iid"].iloc[0] == "HG00096"
 
 
 @pytest.mark.parametrize("name", ["snpstats_chr10/chr10_cc1000", "eagle_1kg_eur/EUR_test"])
@@ -147,10 +147,10 @@ def test_chromosome_10_is_lifted_to_the_build_of_the_reference(root, real_data, 
     lift = {str(prefix): {"build": "NCBI36", "chain": str(chain)}}
     section = GenotypesSection.parse({"inputs": [str(prefix)], "lift": lift})
     merge_genotypes(section, tmp_path / "work", Plink())
-    said = json.loads((tmp_path / "work" / "merge.json").read_text())
-    found = said["inputs"][0]["build"]
-    assert (found["declared"], found["found"]) == ("GRCh37", "GRCh37")
-    assert found["shares"]["GRCh37"] == 1.0
+    summary = json.loads((tmp_path / "work" / "merge.json").read_text())
+    build = summary["inputs"][0]["build"]
+    assert (build["declared"], build["found"]) == ("GRCh37", "GRCh37")
+    assert build["shares"]["GRCh37"] == 1.0
     before, after = read_bim(prefix), read_bim(tmp_path / "work" / "merged")
     assert len(after) > 0.98 * len(before)
     shift = (
@@ -173,16 +173,16 @@ def test_counts_of_real_alleles_are_those_of_plink(real_data, tmp_path, referenc
     for source, arguments, out in ((prefix, choice, "set"), (tmp_path / "set", counts, "counts")):
         command = [find("2").path, "--bfile", str(source), *arguments, "--memory", "700"]
         subprocess.run([*command, "--out", str(tmp_path / out)], check=True, capture_output=True)
-    said = pd.read_csv(tmp_path / "counts.acount", sep="\t", dtype={"#ID": str})
+    plink_counts = pd.read_csv(tmp_path / "counts.acount", sep="\t", dtype={"#ID": str})
     dosages, bim = read_dosages(prefix), read_bim(prefix)
-    assert said["#ID"].tolist() == bim["snp"].tolist()
-    assert (said["REF"] == bim["a1" if reference == "5" else "a2"]).all()
+    assert plink_counts["#ID"].tolist() == bim["snp"].tolist()
+    assert (plink_counts["REF"] == bim["a1" if reference == "5" else "a2"]).all()
     called = dosages >= 0
     of_a1 = np.where(called, dosages, 0).sum(axis=0)
     all_alleles = 2 * called.sum(axis=0)
     expected = all_alleles - of_a1 if reference == "5" else of_a1
-    np.testing.assert_array_equal(said["ALT_CTS"], expected)
-    np.testing.assert_array_equal(said["OBS_CT"], all_alleles)
+    np.testing.assert_array_equal(plink_counts["ALT_CTS"], expected)
+    np.testing.assert_array_equal(plink_counts["OBS_CT"], all_alleles)
 
 
 def test_a_sample_major_set_is_refused_with_the_command_that_converts_it(real_data, tmp_path):

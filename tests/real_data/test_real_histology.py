@@ -54,15 +54,15 @@ def test_a_real_slide_and_three_regions_are_cut_into_tiles(real_data: Path, tmp_
         {"slides": str(tmp_path / "slides.tsv"), "side": 7, "bag": "pad", "tiles": tiles}
     )
     assert section.tiles is not None
-    said = {}
+    summaries = {}
     for slide in find_slides(section):
         into = Path(extracted(slide, tmp_path / "out").path).parent
-        said[slide.slide] = extract_features(slide.slide, slide.path, section.tiles, into)
+        summaries[slide.slide] = extract_features(slide.slide, slide.path, section.tiles, into)
     # The slide tells its scale, 0.499; seen by eye, about two fifths of it are tissue.
-    assert said["a"]["mpp"] == 0.499 and said["a"]["vendor"] == "aperio"
-    assert 40 <= said["a"]["tiles"] <= 52 and 0.5 < said["a"]["tissue_mm2"] < 0.75
+    assert summaries["a"]["mpp"] == 0.499 and summaries["a"]["vendor"] == "aperio"
+    assert 40 <= summaries["a"]["tiles"] <= 52 and 0.5 < summaries["a"]["tissue_mm2"] < 0.75
     # Regions are tissue all over: all 4 x 4 tiles of 224 pixels that fit on 1,024.
-    assert [said[name]["tiles"] for name in "bcd"] == [16, 16, 16]
-    assert all(said[name]["mpp_declared"] for name in "bcd")
+    assert [summaries[name]["tiles"] for name in "bcd"] == [16, 16, 16]
+    assert all(summaries[name]["mpp_declared"] for name in "bcd")
     summary = collect_slides(section, tmp_path / "out")
     assert summary["people"] == 4 and summary["features"] == 1024

@@ -171,12 +171,12 @@ def test_failed_registrations_of_a_real_scan_are_flagged_and_a_good_one_is_not(
     high = np.percentile(small.data[small.data > 0], 98)
     inverted = np.where(small.data > 0.05 * high, np.maximum(1.3 * high - small.data, 1), 0)
     upside = np.diag([-1.0, 1, -1, 1]) @ small.affine
-    made = {
+    images = {
         "good": (small.data, small.affine),
         "upside-down": (small.data, upside),
         "other-contrast": (inverted.astype(np.float32), small.affine),
     }
-    for name, (data, affine) in made.items():
+    for name, (data, affine) in images.items():
         nib.save(nib.Nifti1Image(data, affine), tmp_path / f"{name}.nii.gz")
         register_participant(
             tmp_path / f"{name}.nii.gz", name, template, section, seed=1, output=tmp_path / name

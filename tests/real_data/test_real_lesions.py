@@ -43,10 +43,10 @@ def test_copied_channels_are_those_that_the_table_names(lgg):
     section = LesionsSection.parse({"tif": "x", "channels": CHANNELS, "reference": "flair"})
     for folder in [*table.index[copied], *table.index[~copied][:3]]:
         with np.load(lgg / "patients" / f"{folder}.npz", allow_pickle=False) as decoded:
-            known, _ = known_channels(decoded["image"], section)
+            is_known, _ = known_channels(decoded["image"], section)
         row = table.loc[folder]
         expected = [not row["pre_is_copy_of_flair"], True, not row["post_is_copy_of_flair"]]
-        assert known.tolist() == expected
+        assert is_known.tolist() == expected
 
 
 def test_a_patient_whose_channels_are_all_flair_is_segmented_like_others(lgg, tmp_path):
@@ -56,8 +56,8 @@ def test_a_patient_whose_channels_are_all_flair_is_segmented_like_others(lgg, tm
 
     table = pd.read_csv(lgg / "patients.tsv", sep="\t")
     three = table.loc[table["pre_is_copy_of_flair"]].iloc[0]
-    others = table.loc[~table["post_is_copy_of_flair"], "folder"].iloc[::2][:11]
-    folders = sorted([*others, three["folder"]])
+    other_folders = table.loc[~table["post_is_copy_of_flair"], "folder"].iloc[::2][:11]
+    folders = sorted([*other_folders, three["folder"]])
     for folder in folders:
         with np.load(lgg / "patients" / f"{folder}.npz", allow_pickle=False) as decoded:
             write_slices(tmp_path / "tif", folder, decoded["image"], decoded["mask"])
@@ -65,8 +65,8 @@ def test_a_patient_whose_channels_are_all_flair_is_segmented_like_others(lgg, tm
     pd.DataFrame({"participant_id": names}).to_csv(
         tmp_path / "participants.tsv", sep="\t", index=False
     )
-    one = study(tmp_path, {"threshold": {"kind": "threshold", "channel": "flair"}})
-    cohort = make(tmp_path, one)
+    configuration = study(tmp_path, {"threshold": {"kind": "threshold", "channel": "flair"}})
+    cohort = make(tmp_path, configuration)
     splits = pd.read_csv(cohort / "splits.tsv", sep="\t").set_index("participant_id")
     train_fold(
         cohort,
@@ -74,7 +74,7 @@ def test_a_patient_whose_channels_are_all_flair_is_segmented_like_others(lgg, tm
         method="threshold",
         repeat=0,
         fold=int(splits.loc[three["case_id"], "fold"]),
-        options=one.method_options("threshold"),
+        options=configuration.method_options("threshold"),
         seed=1,
         device="cpu",
     )

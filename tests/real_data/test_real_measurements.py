@@ -60,18 +60,18 @@ def test_680_people_go_in_with_no_edit_of_their_files(study, impac):
     assert flow["analysed"][0]["outcomes"] == {"diagnosis": {"case": 336, "control": 344}}
     task = task_of("diagnosis", cohort.outcomes["diagnosis"])
     published = {row["subject_id"]: row for row in impac}
-    held = []
+    held_out = []
     for fold in range(5):
         view = FoldView.open(folder, 0, fold, task=task, modalities=("region",))
         view.seal()
         subset = view.held_out
         assert subset.present["region"].all()
-        held += list(subset.participants)
+        held_out += list(subset.participants)
         rows = [published[name] for name in subset.participants]
         eTIV = [float(row["eTIV"]) for row in rows]
         np.testing.assert_allclose(subset.array("region", "icv"), eTIV)
     # Identifiers of 20 digits fit no number: none is rounded, none is lost.
-    assert sorted(held) == sorted(published)
+    assert sorted(held_out) == sorted(published)
 
 
 def test_regions_are_as_published_and_totals_are_none(study, impac):

@@ -58,8 +58,12 @@ def test_predict_study__is_as_good_in_the_other_half_of_chromosome_10(
     exchanged = random.uniform(size=snps.sizes["snp"]) < 0.3
     results = tmp_path / "results" / "first"
     half(chromosome_10, results / "cohort", first, np.zeros_like(exchanged))
-    other = half(chromosome_10, tmp_path / "results" / "second" / "cohort", ~first, exchanged)
-    same = half(chromosome_10, tmp_path / "results" / "same" / "cohort", ~first, exchanged & False)
+    exchanged_half = half(
+        chromosome_10, tmp_path / "results" / "second" / "cohort", ~first, exchanged
+    )
+    plain_half = half(
+        chromosome_10, tmp_path / "results" / "same" / "cohort", ~first, exchanged & False
+    )
     options = slice_of(
         {"kind": "ridge", "reads": ["snp"]},
         available=("snp",),
@@ -76,8 +80,8 @@ def test_predict_study__is_as_good_in_the_other_half_of_chromosome_10(
         )
         rows = read_table(folder / "predictions.tsv", {"participant_id": "text"}, extra=True)
         held_out.append(rows[rows["set"] == "held-out"])
-    (turned,) = predict_study(results, other)
-    (plain,) = predict_study(results, same)
+    (turned,) = predict_study(results, exchanged_half)
+    (plain,) = predict_study(results, plain_half)
     np.testing.assert_allclose(turned.people["logit"], plain.people["logit"], atol=1e-6)
     assert turned.overlap["flipped"].min() > 3 and (turned.overlap["share"] == 1).all()
     inside = pd.concat(held_out)

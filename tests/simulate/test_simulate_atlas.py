@@ -40,7 +40,7 @@ def test_each_voxel_goes_to_the_nearest_centroid_in_reach() -> None:
     affine[:3, 3] = [-5, 1, 2]
     regions = pd.DataFrame(random.uniform(-5, 20, (4, 3)), columns=["x", "y", "z"])
     regions["radius"] = [6.0, 9.0, 3.0, 12.0]
-    found = assign(mask, affine, regions)
+    labels = assign(mask, affine, regions)
     for voxel in np.ndindex(mask.shape):
         place = affine[:3, :3] @ voxel + affine[:3, 3]
         best, least = 0, np.inf
@@ -49,7 +49,7 @@ def test_each_voxel_goes_to_the_nearest_centroid_in_reach() -> None:
             if distance < least:
                 best, least = number, distance
         within = mask[voxel] and least <= regions["radius"][best - 1]
-        assert found[voxel] == (best if within else 0)
+        assert labels[voxel] == (best if within else 0)
 
 
 def test_a_region_outside_the_brain_is_named(tmp_path: Path) -> None:

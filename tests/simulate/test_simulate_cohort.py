@@ -36,8 +36,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory, cohort: SimpleNamespace, pl
 
 
 def fault(cohort: SimpleNamespace, name: str) -> dict[str, str]:
-    (found,) = [item for item in cohort.truth["faults"] if item["fault"] == name]
-    return {key: value.removeprefix("sub-") for key, value in found.items() if key != "fault"}
+    (record,) = [item for item in cohort.truth["faults"] if item["fault"] == name]
+    return {key: value.removeprefix("sub-") for key, value in record.items() if key != "fault"}
 
 
 def test_the_table_of_participants(cohort: SimpleNamespace, tiny: SimulateSection) -> None:
@@ -56,13 +56,13 @@ def test_the_table_of_participants(cohort: SimpleNamespace, tiny: SimulateSectio
 def test_the_two_arrays(cohort: SimpleNamespace, tiny: SimulateSection) -> None:
     first, second = (cohort.fam[array] for array in ("array1", "array2"))
     assert not set(first["iid"]) & set(second["iid"])
-    both = pd.concat([first, second])
-    assert len(both) == tiny.people + 5
-    assert (both["fid"] == "F" + both["iid"]).all()
-    assert set(both["phenotype"]) == {"-9"}
-    one, two = (cohort.bim[array] for array in ("array1", "array2"))
-    shared = one.merge(two, on=["chromosome", "snp", "position"])
-    assert 0.9 < len(shared) / len(set(one["snp"]) | set(two["snp"])) < 0.98
+    people = pd.concat([first, second])
+    assert len(people) == tiny.people + 5
+    assert (people["fid"] == "F" + people["iid"]).all()
+    assert set(people["phenotype"]) == {"-9"}
+    first_bim, second_bim = (cohort.bim[array] for array in ("array1", "array2"))
+    shared = first_bim.merge(second_bim, on=["chromosome", "snp", "position"])
+    assert 0.9 < len(shared) / len(set(first_bim["snp"]) | set(second_bim["snp"])) < 0.98
     pairs = [
         [frozenset(pair) for pair in zip(shared[f"a1_{side}"], shared[f"a2_{side}"], strict=True)]
         for side in "xy"
@@ -80,7 +80,7 @@ def test_plink_counts_what_the_truth_says(
     frequency = pd.read_csv(tmp_path / "out.frq", sep=r"\s+").set_index("SNP")
     hardy = pd.read_csv(tmp_path / "out.hwe", sep=r"\s+").groupby("SNP")["P"].min()
     missing = pd.read_csv(tmp_path / "out.lmiss", sep=r"\s+").set_index("SNP")["F_MISS"]
-    both = set(cohort.bim["array1"]["snp"]) & set(cohort.bim["array2"]["snp"])
+    shared = set(cohort.bim["array1"]["snp"]) & set(cohort.bim["array2"]["snp"])
     by_fault = {name: [] for name in ("rare", "low_call_rate", "hwe")}
     for item in cohort.truth["variants"]:
         by_fault[item["fault"]].append(item["snp"])
@@ -88,7 +88,7 @@ def test_plink_counts_what_the_truth_says(
     assert (frequency.loc[by_fault["rare"], "MAF"] < 0.03).all()
     poor = missing[by_fault["low_call_rate"]]
     assert (poor > 0.08).all()
-    good = sorted(both - {snp for snps in by_fault.values() for snp in snps})
+    good = sorted(shared - {snp for snps in by_fault.values() for snp in snps})
     assert missing[good].mean() < 0.01
     assert (missing[good] < 0.06).all()
     assert (hardy[by_fault["hwe"]] < 1e-3).mean() > 0.7
@@ -118,7 +118,10 @@ def test_plink_finds_the_twin_the_child_and_the_poor_sample(
     )
     table = pd.read_csv(tmp_path / "king.kin0", sep="\t", dtype={"IID1": str, "IID2": str})
     closest = table.nlargest(2, "KINSHIP")
-    pairs = [{one, other} for one, other in zip(closest["IID1"], closest["IID2"], strict=True)]
+    pairs = [
+        {person, relative}
+        for person, relative in zip(closest["IID1"], closest["IID2"], strict=True)
+    ]
     twin, child = fault(cohort, "duplicate"), fault(cohort, "child")
     assert pairs == [set(twin.values()), set(child.values())]
     assert closest["KINSHIP"].tolist() == pytest.approx([0.5, 0.25], abs=0.06)
@@ -173,16 +176,16 @@ def test_the_risk_allele_is_commoner_in_cases(
         tmp_path / "out",
         *("--bfile", str(merged), "--assoc", "--pheno", str(tmp_path / "pheno")),
     )
-    found = pd.read_csv(tmp_path / "out.assoc", sep=r"\s+").set_index("SNP")
+    association = pd.read_csv(tmp_path / "out.assoc", sep=r"\s+").set_index("SNP")
     strongest = cohort.truth["genes"][0]
-    row = found.loc[strongest["snp"]]
+    row = association.loc[strongest["snp"]]
     same = row["A1"] == strongest["risk_allele"]
     ratio = row["OR"] if same else 1 / row["OR"]
     assert 1.5 < ratio < 6
 
 
 def test_the_table_of_genes_is_magmas(cohort: SimpleNamespace, tables: tuple[Path, Path]) -> None:
-    found = pd.read_csv(
+    genes = pd.read_csv(
         cohort.folder / "genes.gene.loc",
         sep="\t",
         header=None,
@@ -190,9 +193,9 @@ def test_the_table_of_genes_is_magmas(cohort: SimpleNamespace, tables: tuple[Pat
         names=["entrez", "chromosome", "start", "end", "strand", "symbol"],
     )
     source = pd.read_csv(tables[0], sep="\t", dtype=str).set_index("symbol")
-    assert len(found) == 40
+    assert len(genes) == 40
     columns = ["entrez", "chromosome", "start", "end", "strand"]
-    assert (found.set_index("symbol")[columns] == source.loc[found["symbol"], columns]).all(None)
+    assert (genes.set_index("symbol")[columns] == source.loc[genes["symbol"], columns]).all(None)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -210,11 +213,11 @@ def test_the_same_seed_gives_the_same_bytes_and_null_mode_the_same_genotypes(
     assert digests(tmp_path / "again") == digests(cohort.folder)
     null = tiny.model_copy(update={"null_mode": True})
     simulate_cohort(*tables, null, SEED, tmp_path / "null")
-    other = read_cohort(tmp_path / "null")
-    assert other.truth["null"] is True
-    assert other.truth["genes"] == other.truth["regions"] == []
-    assert other.truth["faults"][0]["fault"]
-    assert other.participants["diagnosis"].value_counts()["AD"] >= 40
+    null_cohort = read_cohort(tmp_path / "null")
+    assert null_cohort.truth["null"] is True
+    assert null_cohort.truth["genes"] == null_cohort.truth["regions"] == []
+    assert null_cohort.truth["faults"][0]["fault"]
+    assert null_cohort.participants["diagnosis"].value_counts()["AD"] >= 40
 
 
 def test_an_unknown_region_is_refused(tmp_path: Path, tables: tuple[Path, Path]) -> None:

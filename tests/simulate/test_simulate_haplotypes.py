@@ -96,9 +96,9 @@ def test_a_gene_does_not_depend_on_the_others(panel: SnpPanel, genes: pd.DataFra
     alone = simulate_panel(
         genes[genes["symbol"] == "APOE"], (150, 100), snps_per_gene=12, background_snps=50, seed=3
     )
-    here = (panel.variants["gene"] == "APOE").to_numpy()
-    there = (alone.variants["gene"] == "APOE").to_numpy()
-    assert (panel.haplotypes[here] == alone.haplotypes[there]).all()
+    in_panel = (panel.variants["gene"] == "APOE").to_numpy()
+    in_alone = (alone.variants["gene"] == "APOE").to_numpy()
+    assert (panel.haplotypes[in_panel] == alone.haplotypes[in_alone]).all()
 
 
 @pytest.mark.parametrize("boy", [True, False])

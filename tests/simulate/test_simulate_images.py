@@ -46,8 +46,8 @@ def bids(
 
 
 def test_every_planned_image_is_there_and_nothing_else(bids: Path, tiny: SimulateSection) -> None:
-    found = {str(path) for path in bids.rglob("*") if path.is_file()}
-    assert found == {
+    files = {str(path) for path in bids.rglob("*") if path.is_file()}
+    assert files == {
         *(path for paths in planned_images(tiny, str(bids)).values() for path in paths),
         str(bids / "dataset_description.json"),
     }
@@ -81,7 +81,7 @@ def test_a_marker_on_the_left_stays_left_in_every_orientation(template: Template
     left = np.linalg.norm(places - np.reshape([-45.0, -20, 0], (3, 1, 1, 1)), axis=0) < 8
     front = np.linalg.norm(places - np.reshape([0.0, 50, 0], (3, 1, 1, 1)), axis=0) < 8
     top = np.linalg.norm(places - np.reshape([0.0, -20, 60], (3, 1, 1, 1)), axis=0) < 8
-    seen = set()
+    orientations = set()
     for number in range(60):
         label = f"{number:04d}"
         for marker, axis, sign in ((left, 0, -1), (front, 1, 1), (top, 2, 1)):
@@ -93,10 +93,10 @@ def test_a_marker_on_the_left_stays_left_in_every_orientation(template: Template
             centre = nib.affines.apply_affine(affine, np.argwhere(values > 0)).mean(axis=0)
             assert sign * centre[axis] > 20
             assert np.argmax(np.abs(centre)) == axis or marker is not left
-        seen.add("".join(nib.aff2axcodes(affine)))
-        if seen >= set(ORIENTATIONS) and number >= 12:
+        orientations.add("".join(nib.aff2axcodes(affine)))
+        if orientations >= set(ORIENTATIONS) and number >= 12:
             break
-    assert seen >= set(ORIENTATIONS)
+    assert orientations >= set(ORIENTATIONS)
 
 
 def test_atrophy_is_seen_in_voxels(template: Template) -> None:
@@ -162,11 +162,11 @@ def test_same_bytes_with_two_processes_and_with_other_people(
     table = pd.read_csv(cohort.folder / "anatomy.tsv", sep="\t", dtype=str)
     table.head(3).to_csv(tmp_path / "anatomy.tsv", sep="\t", index=False)
     simulate_images(tmp_path / "anatomy.tsv", *atlas, section, SEED, 2, tmp_path / "bids")
-    made = sorted((tmp_path / "bids").rglob("*.nii.gz"))
-    assert len(made) == 3
-    for path in made:
+    images = sorted((tmp_path / "bids").rglob("*.nii.gz"))
+    assert len(images) == 3
+    for path in images:
         assert digest(path) == digest(bids / path.relative_to(tmp_path / "bids"))
-    first = gzip.decompress(made[0].read_bytes())
+    first = gzip.decompress(images[0].read_bytes())
     assert first[344:348] == b"n+1\0"
 
 

@@ -60,9 +60,9 @@ class Simulated:
         unit = levels.sub(levels.mean(axis=1), axis=0).div(levels.std(axis=1), axis=0)
         means = []
         for name in FACTORS:
-            own = [item for item in self.truth["genes"] if item["factor"] == name]
-            signs = np.sign([item["loading"] for item in own])
-            means.append(signs @ unit.loc[[item["gene"] for item in own]].to_numpy() / len(own))
+            genes = [item for item in self.truth["genes"] if item["factor"] == name]
+            signs = np.sign([item["loading"] for item in genes])
+            means.append(signs @ unit.loc[[item["gene"] for item in genes]].to_numpy() / len(genes))
         return np.stack(means, axis=1)
 
     def measured(self) -> dict[str, np.ndarray]:
@@ -86,9 +86,9 @@ def hidden(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
 
 
 def test_simulate_lesions__factors_are_in_genes_and_in_lesions(hidden: Simulated) -> None:
-    seen, measured = hidden.seen_in_genes(), hidden.measured()
+    factor_scores, measured = hidden.seen_in_genes(), hidden.measured()
     for column, name in enumerate(FACTORS):
-        assert correlation(seen[:, column], hidden.factor("factors", name)) > 0.85
+        assert correlation(factor_scores[:, column], hidden.factor("factors", name)) > 0.85
     assert correlation(measured["contrast"], hidden.factor("lesion_factors", "brightness")) > 0.8
     radius = [shape["core_mm"] + shape["margin_mm"] for shape in hidden.truth["shapes"]]
     assert correlation(measured["mask"], np.array(radius)) > 0.9
@@ -159,15 +159,17 @@ def test_simulate_lesions__under_null_mode_genes_find_nobody_and_add_nothing(
 
 def test_simulate_lesions__null_mode_gives_genes_of_nobody(tmp_path: Path) -> None:
     null = Simulated(tmp_path, null=True)
-    seen = null.seen_in_genes()
+    factor_scores = null.seen_in_genes()
     for column, name in enumerate(FACTORS):
-        assert abs(correlation(seen[:, column], null.factor("lesion_factors", name))) < 0.4
-        assert correlation(seen[:, column], null.factor("factors", name)) > 0.85
+        assert abs(correlation(factor_scores[:, column], null.factor("lesion_factors", name))) < 0.4
+        assert correlation(factor_scores[:, column], null.factor("factors", name)) > 0.85
 
 
 def test_simulate_lesions__hospitals_have_intensities_of_their_own(tmp_path: Path) -> None:
     loud = Simulated(tmp_path, hospital_intensity=0.5)
-    level = np.array([np.median(one.image[one.image > 0]) for one in loud.volumes.values()])
+    level = np.array(
+        [np.median(volume.image[volume.image > 0]) for volume in loud.volumes.values()]
+    )
     by_site = pd.Series(level).groupby(loud.people["site"].to_numpy())
     assert by_site.mean().std() > 3 * by_site.std().mean()
 

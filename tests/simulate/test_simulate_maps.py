@@ -83,12 +83,12 @@ def test_simulate_maps__say_of_regions_what_was_measured(
         # Where the centres of voxels of the atlas lie in the map.
         to_map = np.linalg.inv(image.affine) @ labels.affine
         values = np.asarray(image.get_fdata())
-        own = []
+        region_sums = []
         for region in (SECTION.regions[0], "thalamus_R"):
             voxels = np.argwhere(numbers == table[region])
             places = np.floor(voxels @ to_map[:3, :3].T + to_map[:3, 3] + 0.5).astype(int)
-            own.append(values[tuple(places.T)].sum())
-        sums.append(own)
+            region_sums.append(values[tuple(places.T)].sum())
+        sums.append(region_sums)
     for column, region in enumerate((SECTION.regions[0], "thalamus_R")):
         correlation = np.corrcoef(np.array(sums)[:, column], volume[region])[0, 1]
         assert correlation > 0.8, region
@@ -112,8 +112,8 @@ def test_simulate_maps__are_maps_to_the_modality_and_the_same_bytes_each_time(
 def test_simulate_maps__refuses_an_atlas_of_other_regions(
     make: Callable[..., pd.DataFrame], atlas: Path, tmp_path: Path
 ) -> None:
-    other = pd.read_csv(atlas / "atlas.tsv", sep="\t").replace("thalamus_R", "pons")
-    other.to_csv(tmp_path / "other.tsv", sep="\t", index=False)
+    renamed = pd.read_csv(atlas / "atlas.tsv", sep="\t").replace("thalamus_R", "pons")
+    renamed.to_csv(tmp_path / "other.tsv", sep="\t", index=False)
     table = [tmp_path / "other.tsv"]
     words = "run `gendmr simulate atlas` with the table of regions of the measurements"
     with mended("simulate/maps.py", words, AtlasError, lambda: make(tmp_path, table[0])) as refused:

@@ -97,10 +97,10 @@ def test_regions_carry_the_diagnosis_where_the_disease_is(drawn: SimpleNamespace
     case = drawn.outcome.case
     effect = (drawn.share[case].mean() - drawn.share[~case].mean()) / drawn.share[~case].std()
     named = effect[list(drawn.section.regions)]
-    others = effect.drop(list(drawn.section.regions))
+    unnamed = effect.drop(list(drawn.section.regions))
     assert (named < -0.4).all()
     # Age makes cases and controls differ everywhere, but little.
-    assert (others.abs() < 0.15).all()
+    assert (unnamed.abs() < 0.15).all()
 
 
 def test_the_odds_ratio_that_follows_is_what_an_association_test_finds(
@@ -111,9 +111,9 @@ def test_the_odds_ratio_that_follows_is_what_an_association_test_finds(
         drawn.planted, drawn.alleles, drawn.outcome.odds_ratios, strict=True
     ):
         frequency = [counts[group].mean() / 2 for group in (case, ~case)]
-        found = np.log([p / (1 - p) for p in frequency])
+        log_odds = np.log([p / (1 - p) for p in frequency])
         error = np.sqrt(2 * 2 / (2 * 0.3 * 0.7 * PEOPLE))
-        assert abs(found[0] - found[1] - np.log(ratio)) < 3.5 * error + 0.03, item.gene
+        assert abs(log_odds[0] - log_odds[1] - np.log(ratio)) < 3.5 * error + 0.03, item.gene
     shared = [item.share is not None for item in drawn.planted]
     assert 1.05 < drawn.outcome.odds_ratios[shared].mean() < 1.2
 
@@ -140,8 +140,8 @@ def test_nothing_is_planted_in_null_mode(tables: tuple[Path, Path]) -> None:
 
 @pytest.fixture(scope="module")
 def section() -> SimulateSection:
-    own = {key: value for key, value in PLANTED.items() if key != "people"}
-    return SimulateSection.parse(TINY | own | {"images": 60, "x_chromosome": False})
+    planted = {key: value for key, value in PLANTED.items() if key != "people"}
+    return SimulateSection.parse(TINY | planted | {"images": 60, "x_chromosome": False})
 
 
 @pytest.fixture(scope="module")

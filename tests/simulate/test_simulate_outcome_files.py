@@ -74,7 +74,8 @@ def test_nothing_but_columns_and_entries_is_added(
     }
     assert differing == {"participants.tsv", "participants.json", "truth.json"}
     before, after = (
-        (one.folder / "participants.tsv").read_text().splitlines() for one in (cohort, further)
+        (simulated.folder / "participants.tsv").read_text().splitlines()
+        for simulated in (cohort, further)
     )
     assert ["\t".join(line.split("\t")[:5]) for line in after] == before
     assert after[0].split("\t")[5:] == COLUMNS
@@ -115,13 +116,13 @@ def test_who_has_values(further: SimpleNamespace) -> None:
     assert (table.loc[twin, COLUMNS] == table.loc[other, COLUMNS]).all()
     for fault in ("no_genotypes", "no_image", "low_call_rate"):
         assert (table.loc[label_of(further, fault), ["memory", "stage"]] != "n/a").all()
-    others = table.drop(index=label_of(further, "child"))
-    assert (others[["memory", "stage"]] != "n/a").all(None)
-    assert (others["months"] == "n/a").eq(others["converted"] == "n/a").all()
-    assert 0.05 < (others["months"] == "n/a").mean() < 0.35
-    assert set(others["converted"]) == {"0", "1", "n/a"}
-    assert others["months"].str.fullmatch(r"\d+\.\d|n/a").all()
-    assert set(others["stage"]) == {"CN", "EMCI", "LMCI", "AD"}
+    without_child = table.drop(index=label_of(further, "child"))
+    assert (without_child[["memory", "stage"]] != "n/a").all(None)
+    assert (without_child["months"] == "n/a").eq(without_child["converted"] == "n/a").all()
+    assert 0.05 < (without_child["months"] == "n/a").mean() < 0.35
+    assert set(without_child["converted"]) == {"0", "1", "n/a"}
+    assert without_child["months"].str.fullmatch(r"\d+\.\d|n/a").all()
+    assert set(without_child["stage"]) == {"CN", "EMCI", "LMCI", "AD"}
 
 
 def test_columns_are_described(further: SimpleNamespace) -> None:
@@ -147,8 +148,8 @@ def test_the_truth_has_an_entry_for_each_outcome(further: SimpleNamespace) -> No
             region["region"] for region in further.truth["regions"]
         ]
         for gene in item["genes"]:
-            same = ("chromosome", "position", "snp", "risk_allele", "through")
-            assert all(gene[key] == diagnosis[gene["gene"]][key] for key in same)
+            shared_keys = ("chromosome", "position", "snp", "risk_allele", "through")
+            assert all(gene[key] == diagnosis[gene["gene"]][key] for key in shared_keys)
         keys = {"effect", "effect_second"} if name == "stage" else {"effect"}
         for entry in (*item["genes"], *item["regions"]):
             assert {key for key in entry if key.startswith("effect")} == keys
@@ -200,11 +201,11 @@ def test_the_study_of_outcomes_asks_for_the_columns_that_are_simulated(root: Pat
         column for name, item in section.outcomes.items() for column in item.columns or (name,)
     }
     declared = study["cohort"]["outcomes"]
-    asked = {"diagnosis"}
+    requested = {"diagnosis"}
     for entry in declared.values():
         outcome = KINDS[entry["kind"]].parse(entry)
-        asked |= {getattr(outcome, key) for key in ("column", "time", "event") if key in entry}
-    assert asked == {"diagnosis", *simulated}
+        requested |= {getattr(outcome, key) for key in ("column", "time", "event") if key in entry}
+    assert requested == {"diagnosis", *simulated}
     stage = section.outcomes["stage"]
     assert set(stage.labels) == set(declared["stage"]["classes"])
     methods = study["training"]["methods"]

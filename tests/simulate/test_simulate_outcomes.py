@@ -64,11 +64,11 @@ def numbers(drawn: SimulatedColumns, column: str) -> np.ndarray:
 
 def least_squares(columns: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return slopes and their standard errors; people without a value do not count."""
-    known = ~np.isnan(values)
-    design = np.column_stack([np.ones(known.sum()), columns[known]])
-    slopes, *_ = np.linalg.lstsq(design, values[known], rcond=None)
-    rest = values[known] - design @ slopes
-    covariance = np.linalg.inv(design.T @ design) * rest.var()
+    observed = ~np.isnan(values)
+    design = np.column_stack([np.ones(observed.sum()), columns[observed]])
+    slopes, *_ = np.linalg.lstsq(design, values[observed], rcond=None)
+    residual = values[observed] - design @ slopes
+    covariance = np.linalg.inv(design.T @ design) * residual.var()
     return slopes[1:], np.sqrt(np.diag(covariance))[1:]
 
 
@@ -163,8 +163,8 @@ def test_without_censoring_times_are_weibull_with_the_liability_as_log_hazard() 
 def test_cox_regression_finds_the_slope_through_the_censoring(pool: Pool) -> None:
     drawn = pool.drawn["conversion"]
     time, event = numbers(drawn, "months"), numbers(drawn, "converted")
-    known = ~np.isnan(time)
-    slopes, errors = cox(drawn.liability.value[known, None], time[known], event[known])
+    observed = ~np.isnan(time)
+    slopes, errors = cox(drawn.liability.value[observed, None], time[observed], event[observed])
     assert errors[0] < 0.02
     assert abs(slopes[0] - 1.0) < 4 * errors[0]
 
@@ -177,9 +177,9 @@ def test_cox_regression_finds_the_planted_effects_of_genes_and_regions() -> None
     drawn = pool.drawn["conversion"]
     planted = 1.2 * np.concatenate([drawn.liability.genes, drawn.liability.regions])
     time, event = numbers(drawn, "months"), numbers(drawn, "converted")
-    known = ~np.isnan(time)
+    observed = ~np.isnan(time)
     columns = np.column_stack([pool.copies.T, pool.disease.susceptibility])
-    slopes, errors = cox(columns[known], time[known], event[known])
+    slopes, errors = cox(columns[observed], time[observed], event[observed])
     assert drawn.scale == 1.2
     assert (np.abs(slopes - planted) < 4 * errors).all()
 
@@ -221,7 +221,7 @@ def test_classes_are_no_steps_of_one_axis() -> None:
     drawn = pool.drawn["stage"]
     label = drawn.table["stage"].to_numpy(dtype=str)
     axes = drawn.liability, drawn.second
-    means = [[axis.value[label == one].mean() for one in "ABCD"] for axis in axes]
+    means = [[axis.value[label == letter].mean() for letter in "ABCD"] for axis in axes]
     error = 4 / np.sqrt(PEOPLE / 4)
     # The last class stands apart along the first axis, the others are in order along the second.
     assert means[0][3] > 1
@@ -241,8 +241,8 @@ def test_the_planted_effects_on_both_axes_tell_the_classes_apart(pool: Pool) -> 
     )
     # Linear regression of a cause on both axes: the covariances that the planted effects imply.
     slopes = np.linalg.solve(np.cov(axes), planted @ np.cov(causes))
-    for one, other in (("AD", "CN"), ("MCI", "CN"), ("AD", "MCI")):
-        above, below = label == one, label == other
+    for worse_class, better_class in (("AD", "CN"), ("MCI", "CN"), ("AD", "MCI")):
+        above, below = label == worse_class, label == better_class
         difference = causes[:, above].mean(axis=1) - causes[:, below].mean(axis=1)
         expected = (axes[:, above].mean(axis=1) - axes[:, below].mean(axis=1)) @ slopes
         errors = causes.std(axis=1) * np.sqrt(1 / above.sum() + 1 / below.sum())
@@ -258,7 +258,7 @@ def test_an_overlap_puts_the_last_class_further_along_the_second_axis_too() -> N
     drawn = Pool({"stage": outcome}).drawn["stage"]
     label = drawn.table["stage"].to_numpy(dtype=str)
     assert np.corrcoef(drawn.liability.value, drawn.second.value)[0, 1] > 0.85
-    means = [drawn.liability.value[label == one].mean() for one in ("CN", "MCI", "AD")]
+    means = [drawn.liability.value[label == stage].mean() for stage in ("CN", "MCI", "AD")]
     assert np.diff(means).min() > 0.5
 
 
@@ -268,10 +268,10 @@ def test_missing_values_have_their_share_and_leave_the_others_alone(pool: Pool) 
     assert (conversion["months"].isna() == conversion["converted"].isna()).all()
     assert conversion["months"].isna().sum() == 0.05 * PEOPLE
     full = Pool({"memory": OUTCOMES["memory"] | {"missing": 0.0}}).drawn["memory"]
-    known = pool.drawn["memory"].table["memory"].notna()
-    assert (full.table["memory"] == pool.drawn["memory"].table["memory"])[known].all()
+    observed = pool.drawn["memory"].table["memory"].notna()
+    assert (full.table["memory"] == pool.drawn["memory"].table["memory"])[observed].all()
     assert full.table["memory"].notna().all()
-    correlation = np.corrcoef(known, full.liability.value)[0, 1]
+    correlation = np.corrcoef(observed, full.liability.value)[0, 1]
     assert abs(correlation) < 4 / np.sqrt(PEOPLE)
 
 
@@ -286,10 +286,10 @@ def test_in_null_mode_nothing_planted_or_seen_of_a_brain_counts() -> None:
         "AD": np.where(stage.isna(), np.nan, stage == "AD"),
     }
     for name, values in columns.items():
-        known = ~np.isnan(values)
+        observed = ~np.isnan(values)
         for cause in (*pool.copies, *pool.disease.loss.T):
-            correlation = np.corrcoef(cause[known], values[known])[0, 1]
-            assert abs(correlation) < 4 / np.sqrt(known.sum()), name
+            correlation = np.corrcoef(cause[observed], values[observed])[0, 1]
+            assert abs(correlation) < 4 / np.sqrt(observed.sum()), name
     for drawn in pool.drawn.values():
         assert drawn.liability.genes.size == drawn.liability.regions.size == 0
         assert drawn.liability.value.std() == pytest.approx(1)
@@ -303,9 +303,9 @@ def test_an_outcome_of_its_own_noise_has_no_effects() -> None:
     assert not drawn.liability.regions.any()
     slopes, errors = least_squares(pool.disease.loss, numbers(drawn, "noise"))
     assert (np.abs(slopes) < 4 * errors).all()
-    known = ~np.isnan(numbers(drawn, "noise"))
-    case = pool.disease.case[known]
-    assert abs(np.corrcoef(case, numbers(drawn, "noise")[known])[0, 1]) < 4 / np.sqrt(PEOPLE)
+    observed = ~np.isnan(numbers(drawn, "noise"))
+    case = pool.disease.case[observed]
+    assert abs(np.corrcoef(case, numbers(drawn, "noise")[observed])[0, 1]) < 4 / np.sqrt(PEOPLE)
 
 
 def test_genes_that_explain_too_much_through_regions_are_refused() -> None:
@@ -316,9 +316,9 @@ def test_genes_that_explain_too_much_through_regions_are_refused() -> None:
             ".heritability to at least ",
             ConfigurationError,
             lambda outcome=outcome: Pool({"score": outcome}),
-        ) as told:
+        ) as refused:
             printed = re.search(
-                r"score\.heritability to at least (\S+), or lower `regional`", told.next_step
+                r"score\.heritability to at least (\S+), or lower `regional`", refused.next_step
             )
             assert printed
             outcome[part] = float(printed[1]) if part == "heritability" else 0.0

@@ -35,7 +35,7 @@ def of_networks(series: np.ndarray) -> pd.DataFrame:
     domains = regions_of_networks()["domain"].to_numpy()
     rows, columns = np.triu_indices(len(domains), 1)
     names = [" ~ ".join(sorted(pair)) for pair in zip(domains[rows], domains[columns], strict=True)]
-    edges = np.array([np.corrcoef(one.T)[rows, columns] for one in series])
+    edges = np.array([np.corrcoef(signals.T)[rows, columns] for signals in series])
     return pd.DataFrame(edges.T).assign(pair=names).groupby("pair").mean().T
 
 

@@ -46,13 +46,13 @@ class Simulated:
         means = []
         for slide in self.slides.drop_duplicates("participant_id")["slide_id"]:
             features, places = self.bag(slide)
-            own = self.planted[self.planted["slide_id"] == slide]
-            chosen = []
+            slide_planted = self.planted[self.planted["slide_id"] == slide]
+            contrasts = []
             for name in ("tumour", "environment"):
-                where = own.loc[own["factor"] == name, ["x", "y"]].to_numpy()
+                where = slide_planted.loc[slide_planted["factor"] == name, ["x", "y"]].to_numpy()
                 inside = (places[:, None] == where[None]).all(2).any(1)
-                chosen.append(features[inside].mean(0) - features[~inside].mean(0))
-            means.append(np.concatenate(chosen))
+                contrasts.append(features[inside].mean(0) - features[~inside].mean(0))
+            means.append(np.concatenate(contrasts))
         return np.array(means)
 
 
@@ -60,9 +60,10 @@ def explained(features: np.ndarray, factor: np.ndarray) -> float:
     """Out-of-sample correlation of a ridge regression."""
     half = len(factor) // 2
     centred = features - features[:half].mean(0)
-    left = centred[:half]
+    training = centred[:half]
     slopes = np.linalg.solve(
-        left.T @ left + 10 * np.eye(left.shape[1]), left.T @ (factor[:half] - factor[:half].mean())
+        training.T @ training + 10 * np.eye(training.shape[1]),
+        training.T @ (factor[:half] - factor[:half].mean()),
     )
     return float(np.corrcoef(centred[half:] @ slopes, factor[half:])[0, 1])
 
@@ -77,11 +78,11 @@ def test_factors_are_in_genes_in_slides_and_in_outcomes(tmp_path: Path) -> None:
     planted = np.array([item["loading"] for item in study.truth["genes"]]) * np.sqrt(0.5)
     # Levels do not fall below 0, which weakens genes that are hardly expressed.
     assert np.corrcoef(correlation[rows, places], planted)[0, 1] > 0.9
-    others = np.setdiff1d(np.arange(len(gene)), places)
-    assert np.abs(correlation[:, others]).mean() < 0.12
-    seen = study.seen_in_slides()
-    assert explained(seen, study.factors[:, 0]) > 0.5
-    assert explained(seen, study.factors[:, 1]) > 0.5
+    outside = np.setdiff1d(np.arange(len(gene)), places)
+    assert np.abs(correlation[:, outside]).mean() < 0.12
+    slide_contrasts = study.seen_in_slides()
+    assert explained(slide_contrasts, study.factors[:, 0]) > 0.5
+    assert explained(slide_contrasts, study.factors[:, 1]) > 0.5
     total = study.factors.sum(1)
     by_grade = [total[study.people["grade"] == name].mean() for name in ("G2", "G3", "G4")]
     assert by_grade[0] < by_grade[1] - 0.5 and by_grade[1] < by_grade[2] - 0.5
@@ -96,8 +97,8 @@ def test_factors_are_in_genes_in_slides_and_in_outcomes(tmp_path: Path) -> None:
 def test_neighbourhoods_are_together_and_do_not_meet(tmp_path: Path) -> None:
     study = Simulated(tmp_path)
     assert not study.planted.duplicated(["slide_id", "x", "y"]).any()
-    for _, own in list(study.planted.groupby(["slide_id", "factor"]))[:20]:
-        places = own[["x", "y"]].to_numpy() / 256
+    for _, neighbourhood in list(study.planted.groupby(["slide_id", "factor"]))[:20]:
+        places = neighbourhood[["x", "y"]].to_numpy() / 256
         apart = np.abs(places[:, None] - places[None]).sum(2)
         np.fill_diagonal(apart, 99)
         assert np.mean(apart.min(1) == 1) > 0.8
