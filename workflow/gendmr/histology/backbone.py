@@ -137,8 +137,8 @@ def read_network(section: TilesSection) -> tuple[torch.nn.Module, int]:
             cause="training that diverged, or a damaged file",
             next_step="take other weights",
         )
-    own = network.state_dict()
-    network.load_state_dict(own | {name: tensors[name].to(own[name].dtype) for name in needed})
+    state = network.state_dict()
+    network.load_state_dict(state | {name: tensors[name].to(state[name].dtype) for name in needed})
     return network, len(set(tensors) - set(needed))
 
 
@@ -167,35 +167,35 @@ def _refuse_unfit(
     section: TilesSection, network: torch.nn.Module, shapes: dict[str, tuple[int, ...]]
 ) -> list[str]:
     """Return the tensors of the file that the network needs."""
-    own = {
+    expected = {
         name: tuple(tensor.shape)
         for name, tensor in network.state_dict().items()
         if not name.endswith(COUNTER)
     }
-    missing = [name for name in own if name not in shapes]
-    other = [name for name in own if name in shapes and shapes[name] != own[name]]
-    if missing or other:
-        shown = [f"{name} {shapes[name]} for {own[name]}" for name in other[:3]]
-        prefix = _prefix(own, shapes)
+    missing = [name for name in expected if name not in shapes]
+    misshapen = [name for name in expected if name in shapes and shapes[name] != expected[name]]
+    if missing or misshapen:
+        shown = [f"{name} {shapes[name]} for {expected[name]}" for name in misshapen[:3]]
+        prefix = _prefix(expected, shapes)
         raise ModelError(
-            f"{section.weights}: no weights of {section.backbone}: of {len(own)} tensors"
+            f"{section.weights}: no weights of {section.backbone}: of {len(expected)} tensors"
             f" {len(missing)} are missing{f': {first_few(missing, 3)}' if missing else ''}"
-            f"{f'; {len(other)} have another shape: {first_few(shown)}' if other else ''};"
+            f"{f'; {len(misshapen)} have another shape: {first_few(shown)}' if misshapen else ''};"
             f" the file has {len(shapes)}: {first_few(shapes, 3)}",
             cause=f"names that begin with {prefix!r}" if prefix else "weights of another network",
             next_step=f"save them without {prefix!r} before their names"
             if prefix
             else "set `histology: tiles: backbone:` to the network that the weights are of",
         )
-    return list(own)
+    return list(expected)
 
 
-def _prefix(own: dict[str, tuple[int, ...]], shapes: dict[str, tuple[int, ...]]) -> str:
+def _prefix(expected: dict[str, tuple[int, ...]], shapes: dict[str, tuple[int, ...]]) -> str:
     """Return what stands before the names of a file that otherwise fit, such as `module.`."""
-    first = next(iter(own))
+    first = next(iter(expected))
     for name in shapes:
         before = name.removesuffix(first)
-        if name.endswith(first) and before and all(f"{before}{one}" in shapes for one in own):
+        if name.endswith(first) and before and all(f"{before}{key}" in shapes for key in expected):
             return before
     return ""
 
@@ -223,7 +223,7 @@ def describe(network: torch.nn.Module, tiles: np.ndarray, section: TilesSection)
     import torch
 
     device = next(network.parameters()).device
-    mean, sd = (np.asarray(one, np.float32) for one in (section.mean, section.sd))
+    mean, sd = (np.asarray(statistic, np.float32) for statistic in (section.mean, section.sd))
     values = (tiles.astype(np.float32) / 255 - mean) / sd
     batch = torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
     with torch.inference_mode():

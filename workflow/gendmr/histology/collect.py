@@ -86,31 +86,35 @@ def collect_slides(section: HistologySection, output: Path | str) -> dict[str, A
     if section.tiles is not None:
         files = [extracted(file, output) for file in files]
     slides = [_inspect(file, section) for file in files]
-    broken = [one for one in slides if one.status == BROKEN]
+    broken = [slide for slide in slides if slide.status == BROKEN]
     if len(broken) > MOST_BROKEN * len(slides) and broken[0].error is not None:
         raise broken[0].error
     slides = _smaller(slides, section)
-    used = [one for one in slides if one.status == USED]
+    used = [slide for slide in slides if slide.status == USED]
     if not used:
         raise ModalityError(
-            f"none of {len(slides)} slides can be used: {first_few(one.status for one in slides)}",
+            f"none of {len(slides)} slides can be used:"
+            f" {first_few(slide.status for slide in slides)}",
             cause="slides without a person, without patches, or excluded",
             next_step=f"look at {section.slides}",
         )
-    lengths = sorted({one.features for one in used})
+    lengths = sorted({slide.features for slide in used})
     if len(lengths) > 1:
-        usual = max(lengths, key=lambda length: sum(one.features == length for one in used))
-        rare = [one for one in used if one.features != usual]
+        usual = max(lengths, key=lambda length: sum(slide.features == length for slide in used))
+        rare = [slide for slide in used if slide.features != usual]
         raise ModalityError(
             f"features of slides differ in length ({first_few(lengths)}): {len(rare)} slides differ"
-            f" from the other {len(used) - len(rare)}: {first_few(one.file.slide for one in rare)}",
+            f" from the other {len(used) - len(rare)}:"
+            f" {first_few(slide.file.slide for slide in rare)}",
             cause="slides processed by two networks",
             next_step="make all features by one network, or name these in `histology: exclude:`",
         )
     people: dict[str, list[Slide]] = {}
-    for one in used:
-        people.setdefault(one.file.participant, []).append(one)
-    bags = {person: _bag(person, own, section) for person, own in people.items()}
+    for slide in used:
+        people.setdefault(slide.file.participant, []).append(slide)
+    bags = {
+        person: _bag(person, person_slides, section) for person, person_slides in people.items()
+    }
     slides = _counted(slides, people, bags)
     size = section.size
     write_rows(
@@ -145,8 +149,8 @@ def _draw_tissue(output: Path, slides: Sequence[Slide]) -> None:
     """Draw slides with their tissue: first those without a tile, then those with fewest."""
     from gendmr.histology.tissue_figure import draw_pictures
 
-    seen = sorted((one for one in slides if one.said), key=lambda one: one.patches)
-    pictures = [(one.file.slide, Path(one.file.path).with_name(PICTURE)) for one in seen]
+    imaged = sorted((slide for slide in slides if slide.said), key=lambda slide: slide.patches)
+    pictures = [(slide.file.slide, Path(slide.file.path).with_name(PICTURE)) for slide in imaged]
     draw_pictures(output / "figures" / "tissue.png", pictures)
 
 
@@ -155,24 +159,24 @@ def _inspect(file: SlideFile, section: HistologySection) -> Slide:
         return Slide(file, EXCLUDED, "histology.exclude")
     if not file.participant:
         return Slide(file, NOBODY, "the table names no person")
-    said = None
+    description = None
     if section.tiles is not None:
-        said = read_json(Path(file.path).with_name(DESCRIPTION))
-        if "refused" in said:
-            why = said["refused"]
+        description = read_json(Path(file.path).with_name(DESCRIPTION))
+        if "refused" in description:
+            why = description["refused"]
             error = ModalityError(why["what"], cause=why["cause"], next_step=why["next"])
-            return Slide(file, BROKEN, error.what, error=error, said=said)
+            return Slide(file, BROKEN, error.what, error=error, said=description)
     try:
         read = read_slide(file.path, section)
     except GendmrError as damage:
-        return Slide(file, BROKEN, damage.what, error=damage, said=said)
+        return Slide(file, BROKEN, damage.what, error=damage, said=description)
     if not len(read):
-        why = _why_empty(said) if said else "no patch"
-        return Slide(file, EMPTY_SLIDE, why, features=read.features.shape[1], said=said)
+        why = _why_empty(description) if description else "no patch"
+        return Slide(file, EMPTY_SLIDE, why, features=read.features.shape[1], said=description)
     return Slide(
         file,
         USED,
-        said=said,
+        said=description,
         patches=len(read),
         features=read.features.shape[1],
         places=read.places,
@@ -181,12 +185,16 @@ def _inspect(file: SlideFile, section: HistologySection) -> Slide:
     )
 
 
-def _why_empty(said: Mapping[str, Any]) -> str:
+def _why_empty(description: Mapping[str, Any]) -> str:
     """Return why an image of a slide gave no tile."""
-    pen = f", {100 * said['pen_share']:.1f} % of the slide is pen" if said["pen_share"] else ""
-    if not said["tissue_mm2"]:
+    pen = (
+        f", {100 * description['pen_share']:.1f} % of the slide is pen"
+        if description["pen_share"]
+        else ""
+    )
+    if not description["tissue_mm2"]:
         return f"no tissue{pen}"
-    return f"no tile of tissue: {said['tissue_mm2']:.2f} mm² on the slide{pen}"
+    return f"no tile of tissue: {description['tissue_mm2']:.2f} mm² on the slide{pen}"
 
 
 def _smaller(slides: Sequence[Slide], section: HistologySection) -> list[Slide]:
@@ -194,36 +202,36 @@ def _smaller(slides: Sequence[Slide], section: HistologySection) -> list[Slide]:
     if section.several == "pool":
         return list(slides)
     largest: dict[str, Slide] = {}
-    for one in slides:
-        if one.status == USED:
-            best = largest.get(one.file.participant)
-            if best is None or one.patches > best.patches:
-                largest[one.file.participant] = one
+    for slide in slides:
+        if slide.status == USED:
+            best = largest.get(slide.file.participant)
+            if best is None or slide.patches > best.patches:
+                largest[slide.file.participant] = slide
     return [
         replace(
-            one,
+            slide,
             status=SMALLER,
-            reason=f"{largest[one.file.participant].file.slide} has more patches",
+            reason=f"{largest[slide.file.participant].file.slide} has more patches",
         )
-        if one.status == USED and largest[one.file.participant] is not one
-        else one
-        for one in slides
+        if slide.status == USED and largest[slide.file.participant] is not slide
+        else slide
+        for slide in slides
     ]
 
 
-def _bag(person: str, own: Sequence[Slide], section: HistologySection) -> Bag:
-    if section.order == "grid" and own[0].places is not None:
-        return make_grid(own[0].places, section.side, own[0].step)
-    return make_bag(sum(one.patches for one in own), section.size, section.bag, person)
+def _bag(person: str, slides: Sequence[Slide], section: HistologySection) -> Bag:
+    if section.order == "grid" and slides[0].places is not None:
+        return make_grid(slides[0].places, section.side, slides[0].step)
+    return make_bag(sum(slide.patches for slide in slides), section.size, section.bag, person)
 
 
-def _owner(own: Sequence[Slide], bag: Bag) -> tuple[np.ndarray, np.ndarray]:
+def _owner(slides: Sequence[Slide], bag: Bag) -> tuple[np.ndarray, np.ndarray]:
     """Return the slide (place,) of a bag and the patch in it, `EMPTY` where there is none."""
-    first = np.cumsum([0, *(one.patches for one in own)])
-    slide = np.searchsorted(first, bag.patch, side="right") - 1
+    first = np.cumsum([0, *(slide.patches for slide in slides)])
+    owner = np.searchsorted(first, bag.patch, side="right") - 1
     inside = bag.patch != EMPTY
-    slide = np.where(inside, slide, EMPTY)
-    return slide, np.where(inside, bag.patch - first[np.maximum(slide, 0)], EMPTY)
+    owner = np.where(inside, owner, EMPTY)
+    return owner, np.where(inside, bag.patch - first[np.maximum(owner, 0)], EMPTY)
 
 
 def _counted(
@@ -231,15 +239,15 @@ def _counted(
 ) -> list[Slide]:
     """Return slides with the number of their patches that are in a bag, and the rule."""
     counts: dict[str, tuple[int, str]] = {}
-    for person, own in people.items():
-        slide, patch = _owner(own, bags[person])
-        for number, one in enumerate(own):
-            counts[one.file.slide] = len(np.unique(patch[slide == number])), bags[person].rule
+    for person, person_slides in people.items():
+        owner, patch = _owner(person_slides, bags[person])
+        for number, slide in enumerate(person_slides):
+            counts[slide.file.slide] = len(np.unique(patch[owner == number])), bags[person].rule
     return [
-        replace(one, used=counts[one.file.slide][0], rule=counts[one.file.slide][1])
-        if one.file.slide in counts
-        else one
-        for one in slides
+        replace(slide, used=counts[slide.file.slide][0], rule=counts[slide.file.slide][1])
+        if slide.file.slide in counts
+        else slide
+        for slide in slides
     ]
 
 
@@ -249,15 +257,15 @@ def _coordinates(
     shape = (len(people), section.size)
     x, y = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
     number, source = np.full(shape, EMPTY, np.int16), np.full(shape, EMPTY, np.int32)
-    for row, (person, own) in enumerate(people.items()):
-        slide, patch = _owner(own, bags[person])
-        number[row] = slide
-        for place, one in enumerate(own):
-            inside = slide == place
-            if one.source is not None:
-                source[row, inside] = one.source[patch[inside]]
-            if one.places is not None:
-                x[row, inside], y[row, inside] = one.places[patch[inside]].T
+    for row, (person, person_slides) in enumerate(people.items()):
+        owner, patch = _owner(person_slides, bags[person])
+        number[row] = owner
+        for place, slide in enumerate(person_slides):
+            inside = owner == place
+            if slide.source is not None:
+                source[row, inside] = slide.source[patch[inside]]
+            if slide.places is not None:
+                x[row, inside], y[row, inside] = slide.places[patch[inside]].T
     side = section.side
     names = [f"{place // side:02d}-{place % side:02d}" for place in range(section.size)]
     return {
@@ -273,13 +281,13 @@ def _coordinates(
 def _embeddings(
     people: dict[str, list[Slide]], bags: dict[str, Bag], section: HistologySection, features: int
 ) -> Iterator[np.ndarray]:
-    for person, own in people.items():
+    for person, person_slides in people.items():
         values = np.full((section.size, features), np.nan, dtype=np.float16)
-        slide, patch = _owner(own, bags[person])
-        for number, one in enumerate(own):
-            inside = slide == number
+        owner, patch = _owner(person_slides, bags[person])
+        for number, slide in enumerate(person_slides):
+            inside = owner == number
             if inside.any():
-                read: SlideFeatures = read_slide(one.file.path, section)
+                read: SlideFeatures = read_slide(slide.file.path, section)
                 values[inside] = read.features[patch[inside]]
         yield values
 
@@ -288,18 +296,18 @@ def slide_table(slides: Sequence[Slide]) -> pd.DataFrame:
     """Return one row per slide: what was found, what is used, by which rule, or why not."""
     return pd.DataFrame(
         {
-            "participant_id": [one.file.participant or MISSING for one in slides],
-            "slide_id": [one.file.slide for one in slides],
-            "status": [one.status for one in slides],
-            "reason": [one.reason or MISSING for one in slides],
-            "patches": [one.patches for one in slides],
-            "used": [one.used for one in slides],
-            "rule": [one.rule or MISSING for one in slides],
-            "features": [one.features for one in slides],
-            "coordinates": [str(one.places is not None) for one in slides],
-            "tissue_mm2": [_said(one, "tissue_mm2") for one in slides],
-            "pen_share": [_said(one, "pen_share") for one in slides],
-            "mpp": [_said(one, "mpp") for one in slides],
+            "participant_id": [slide.file.participant or MISSING for slide in slides],
+            "slide_id": [slide.file.slide for slide in slides],
+            "status": [slide.status for slide in slides],
+            "reason": [slide.reason or MISSING for slide in slides],
+            "patches": [slide.patches for slide in slides],
+            "used": [slide.used for slide in slides],
+            "rule": [slide.rule or MISSING for slide in slides],
+            "features": [slide.features for slide in slides],
+            "coordinates": [str(slide.places is not None) for slide in slides],
+            "tissue_mm2": [_said(slide, "tissue_mm2") for slide in slides],
+            "pen_share": [_said(slide, "pen_share") for slide in slides],
+            "mpp": [_said(slide, "mpp") for slide in slides],
         }
     )
 
@@ -310,12 +318,12 @@ def _said(slide: Slide, name: str) -> Any:
 
 
 def _attrition(slides: Sequence[Slide], people: dict[str, list[Slide]]) -> pd.DataFrame:
-    left = [one for one in slides if one.status != USED]
-    rows = [("slide", one.file.slide, f"slide {one.status}", one.reason) for one in left]
+    unused = [slide for slide in slides if slide.status != USED]
+    rows = [("slide", slide.file.slide, f"slide {slide.status}", slide.reason) for slide in unused]
     without: dict[str, str] = {}
-    for one in left:
-        if one.file.participant and one.file.participant not in people:
-            without.setdefault(one.file.participant, f"{one.file.slide}: {one.reason}")
+    for slide in unused:
+        if slide.file.participant and slide.file.participant not in people:
+            without.setdefault(slide.file.participant, f"{slide.file.slide}: {slide.reason}")
     rows += [("participant", who, "no slide", f"no slides: {why}") for who, why in without.items()]
     return pd.DataFrame(
         [(kind, name, STAGE, step, why, MISSING, MISSING) for kind, name, step, why in rows],
@@ -335,25 +343,25 @@ def _notes(
         (NOBODY, "belong to nobody"),
         (SMALLER, "have fewer patches than another slide of the person and are not used"),
     ):
-        names = [one.file.slide for one in slides if one.status == status]
+        names = [slide.file.slide for slide in slides if slide.status == status]
         if names:
             notes.append(f"{len(names)} of {len(slides)} slides {why}: {first_few(names)}.")
-    notes += _notes_of_images([one for one in slides if one.said], section)
-    several = [person for person, own in people.items() if len(own) > 1]
+    notes += _notes_of_images([slide for slide in slides if slide.said], section)
+    several = [person for person, person_slides in people.items() if len(person_slides) > 1]
     if several:
         notes.append(
             f"Several slides, which are one bag: {plural(len(several), 'person', 'people')}."
         )
-    unplaced = [one for one in slides if one.status == USED and one.places is None]
+    unplaced = [slide for slide in slides if slide.status == USED and slide.places is None]
     if unplaced:
         notes.append(
             f"{len(unplaced)} slides have no coordinates: their patches stay in the order of the"
             " file, which is perhaps not that of the tissue."
         )
-    total = sum(one.patches for one in slides if one.status == USED)
+    total = sum(slide.patches for slide in slides if slide.status == USED)
     notes.append(
         f"Bags of {section.size} patches ({section.bag}, {section.order}):"
-        f" {sum(one.used for one in slides)} of {total} patches are used."
+        f" {sum(slide.used for slide in slides)} of {total} patches are used."
     )
     return notes
 
@@ -362,24 +370,28 @@ def _notes_of_images(slides: Sequence[Slide], section: HistologySection) -> list
     """Return notes on slides whose tiles were cut here."""
     if section.tiles is None or not slides:
         return []
-    said = {one.file.slide: one.said or {} for one in slides}
+    descriptions = {slide.file.slide: slide.said or {} for slide in slides}
     tiles, notes = section.tiles, []
     layer = f", layer {tiles.layer}" if tiles.layer else ""
     notes.append(
         f"Tiles of {tiles.size} x {tiles.size} pixels at {tiles.mpp:g} microns a pixel, described"
         f" by {tiles.backbone}{layer} with the weights {Path(tiles.weights).name}."
     )
-    declared = [name for name, one in said.items() if one.get("mpp_declared")]
+    declared = [
+        name for name, description in descriptions.items() if description.get("mpp_declared")
+    ]
     if declared:
         notes.append(
             f"{len(declared)} slides do not tell their scale, which is taken as"
             f" {tiles.unknown_mpp:g} microns a pixel: {first_few(declared)}."
         )
-    marked = [name for name, one in said.items() if one.get("pen_share")]
+    marked = [name for name, description in descriptions.items() if description.get("pen_share")]
     if marked:
-        left = sum(one.get("tiles_marked", 0) for one in said.values())
+        unused_tiles = sum(
+            description.get("tiles_marked", 0) for description in descriptions.values()
+        )
         notes.append(
-            f"{len(marked)} slides have marks of a pen, or black edges: {first_few(marked)}; {left}"
-            " tiles under them are left out."
+            f"{len(marked)} slides have marks of a pen, or black edges: {first_few(marked)};"
+            f" {unused_tiles} tiles under them are left out."
         )
     return notes

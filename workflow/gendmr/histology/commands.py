@@ -41,6 +41,10 @@ def extract(slide: str, image: str, options: str, output: Path) -> None:
     from gendmr.config.histology import TilesSection
     from gendmr.histology.extract import extract_features
 
-    said = extract_features(slide, image, TilesSection.parse(options), output)
-    why = said["refused"]["what"] if "refused" in said else f"of {said['grid']} on the slide"
-    click.echo(f"{slide}: {said['tiles']} tiles, {why}")
+    description = extract_features(slide, image, TilesSection.parse(options), output)
+    why = (
+        description["refused"]["what"]
+        if "refused" in description
+        else f"of {description['grid']} on the slide"
+    )
+    click.echo(f"{slide}: {description['tiles']} tiles, {why}")

@@ -51,7 +51,7 @@ def extract_features(slide: str, path: str, section: TilesSection, output: Path)
     """
     network, unused = _network(section)
     width = _features_of(network, section)
-    said: dict[str, Any] = {
+    description: dict[str, Any] = {
         "slide": slide,
         "backbone": section.backbone,
         "layer": section.layer,
@@ -64,13 +64,13 @@ def extract_features(slide: str, path: str, section: TilesSection, output: Path)
     attributes: dict[str, Any] = {}
     try:
         with opened_slide(path, section.unknown_mpp) as image:
-            features, corners, attributes = _described(image, network, section, said, output)
+            features, corners, attributes = _described(image, network, section, description, output)
     except (InputFileError, ImageError) as error:
-        said["refused"] = {"what": error.what, "cause": error.cause, "next": error.next_step}
+        description["refused"] = {"what": error.what, "cause": error.cause, "next": error.next_step}
         draw_tissue(output / PICTURE, slide, None, error.what)
     _write(output / FEATURES, features, corners, attributes)
-    write_json(output / DESCRIPTION, said)
-    return said
+    write_json(output / DESCRIPTION, description)
+    return description
 
 
 def _network(section: TilesSection) -> tuple[torch.nn.Module, int]:
@@ -99,20 +99,20 @@ def _described(
     image: SlideImage,
     network: torch.nn.Module,
     section: TilesSection,
-    said: dict[str, Any],
+    description: dict[str, Any],
     output: Path,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Return features and corners of the tiles of tissue; add to what is said of the slide."""
+    """Return features and corners of the tiles of tissue; add to the description of the slide."""
     side = side_of(image, section.mpp, section.size)
     overview = image.overview()
     mask = _tissue(overview, image)
     corners = grid(*image.size, side)
     tissue = covered(mask.tissue, corners, side, image.size)
     pen = covered(mask.pen, corners, side, image.size)
-    chosen = (tissue >= section.tissue) & (pen <= section.pen)
+    selected = (tissue >= section.tissue) & (pen <= section.pen)
     marked = int(((tissue + pen >= section.tissue) & (pen > section.pen)).sum())
     area = image.size[0] * image.size[1] * (image.mpp / 1000) ** 2
-    said |= {
+    description |= {
         "vendor": image.vendor,
         "width": image.size[0],
         "height": image.size[1],
@@ -120,15 +120,17 @@ def _described(
         "mpp_declared": image.declared,
         "tile_side": side,
         "grid": len(corners),
-        "tiles": int(chosen.sum()),
+        "tiles": int(selected.sum()),
         "tiles_marked": marked,
         "tissue_mm2": round(area * float(mask.tissue.mean()), 4),
         "pen_share": round(float(mask.pen.mean()), 5),
         "saturation": mask.threshold,
     }
-    corners = corners[chosen]
-    draw_tissue(output / PICTURE, str(said["slide"]), (overview, mask, corners, side, image), "")
-    features = np.zeros((len(corners), int(said["features"])), np.float32)
+    corners = corners[selected]
+    draw_tissue(
+        output / PICTURE, str(description["slide"]), (overview, mask, corners, side, image), ""
+    )
+    features = np.zeros((len(corners), int(description["features"])), np.float32)
     for first, tiles in _batches(image, corners, side, section):
         features[first : first + len(tiles)] = describe(network, tiles, section)
     if len(features) > 1 and not np.ptp(features, axis=0).any():
@@ -144,7 +146,7 @@ def _described(
         "level0_width": image.size[0],
         "level0_height": image.size[1],
         "mpp": image.mpp,
-        "name": str(said["slide"]),
+        "name": str(description["slide"]),
     }
     return features, corners, attributes
 
@@ -169,9 +171,9 @@ def _batches(
 def _write(
     path: Path, features: np.ndarray, corners: np.ndarray, attributes: dict[str, Any]
 ) -> None:
-    with ExitStack() as both:
-        temporary = both.enter_context(atomic_path(path))
-        stored = both.enter_context(h5py.File(temporary, "w"))
+    with ExitStack() as stack:
+        temporary = stack.enter_context(atomic_path(path))
+        stored = stack.enter_context(h5py.File(temporary, "w"))
         stored.create_dataset("features", data=features, track_times=False)
         places = stored.create_dataset("coords", data=corners.astype(np.int64), track_times=False)
         places.attrs.update(attributes)

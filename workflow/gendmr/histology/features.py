@@ -156,10 +156,10 @@ def _refuse(features: np.ndarray, places: np.ndarray | None, path: str) -> None:
     )
     shared = np.flatnonzero(counts[number.ravel()] > 1)
     again = shared[first[number.ravel()[shared]] != shared]
-    same = (features[again] == features[first[number.ravel()[again]]]).all(axis=1)
-    if same.sum() > MOST_AGAIN * len(places):
+    identical = (features[again] == features[first[number.ravel()[again]]]).all(axis=1)
+    if identical.sum() > MOST_AGAIN * len(places):
         raise ModalityError(
-            f"{path}: {int(same.sum())} patches stand twice at one place",
+            f"{path}: {int(identical.sum())} patches stand twice at one place",
             cause="features that were appended to those of an earlier run",
             next_step="make the features of this slide again",
         )

@@ -24,33 +24,38 @@ def draw_slides(path: Path, slides: Sequence[Slide], size: int) -> Any:
     size : int
         Patches of a bag.
     """
-    used = sorted((one for one in slides if one.used), key=lambda one: one.patches)
+    used = sorted((slide for slide in slides if slide.used), key=lambda slide: slide.patches)
     figure, axes = style.canvas(1, 4, size=(style.PAGE, 2.1), layout="constrained")
-    left, *maps = axes
+    count_axes, *map_axes = axes
     place = np.arange(len(used))
-    left.plot(place, [one.patches for one in used], ".", color=style.BLUE, label="in the file")
-    left.plot(place, [one.used for one in used], ".", color=style.ORANGE, label="used")
-    left.axhline(size, color=style.DARK, linewidth=0.6, linestyle=":", label="bag")
-    left.set_yscale("log")
+    count_axes.plot(
+        place, [slide.patches for slide in used], ".", color=style.BLUE, label="in the file"
+    )
+    count_axes.plot(place, [slide.used for slide in used], ".", color=style.ORANGE, label="used")
+    count_axes.axhline(size, color=style.DARK, linewidth=0.6, linestyle=":", label="bag")
+    count_axes.set_yscale("log")
     # Powers would be set as formulas, which `style` leaves as they are written.
-    left.yaxis.set_major_formatter("{x:.0f}")
-    left.yaxis.set_minor_formatter("{x:.0f}")
-    left.set_xlabel("slide, by its number of patches")
-    left.set_ylabel("patches")
-    left.set_title("Patches of each slide", loc="left", fontsize=7)
-    left.legend(fontsize=6)
-    for axis, one, which in zip(
-        maps, (used[0], used[len(used) // 2], used[-1]), ("fewest", "median", "most"), strict=True
+    count_axes.yaxis.set_major_formatter("{x:.0f}")
+    count_axes.yaxis.set_minor_formatter("{x:.0f}")
+    count_axes.set_xlabel("slide, by its number of patches")
+    count_axes.set_ylabel("patches")
+    count_axes.set_title("Patches of each slide", loc="left", fontsize=7)
+    count_axes.legend(fontsize=6)
+    for axis, slide, rank in zip(
+        map_axes,
+        (used[0], used[len(used) // 2], used[-1]),
+        ("fewest", "median", "most"),
+        strict=True,
     ):
-        axis.set_title(f"{which}: {style.short(one.file.slide)}", loc="left", fontsize=7)
+        axis.set_title(f"{rank}: {style.short(slide.file.slide)}", loc="left", fontsize=7)
         axis.set_xticks([])
         axis.set_yticks([])
-        if one.places is None:
+        if slide.places is None:
             axis.text(0.5, 0.5, "no coordinates", ha="center", transform=axis.transAxes, fontsize=7)
             continue
-        axis.plot(one.places[:, 0], one.places[:, 1], "s", color=style.BLUE, markersize=1.2)
+        axis.plot(slide.places[:, 0], slide.places[:, 1], "s", color=style.BLUE, markersize=1.2)
         axis.set_aspect("equal")
         axis.invert_yaxis()
-        axis.set_xlabel(f"{one.patches} patches")
+        axis.set_xlabel(f"{slide.patches} patches")
     style.save(figure, path, crop=False)
     return figure

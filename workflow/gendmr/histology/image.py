@@ -59,10 +59,10 @@ class SlideImage:
         across, down = self.slide.level_dimensions[level]
         columns, rows = max(round(width / wanted), 1), max(round(height / wanted), 1)
         step = down / rows  # rows of the level for one of the overview
-        many = max(int(AT_ONCE / (across * step)), 1)
+        rows_at_once = max(int(AT_ONCE / (across * step)), 1)
         result = np.empty((rows, columns, 3), np.uint8)
-        for first in range(0, rows, many):
-            last = min(first + many, rows)
+        for first in range(0, rows, rows_at_once):
+            last = min(first + rows_at_once, rows)
             top, bottom = first * step, min(last * step, down)
             start = math.floor(top)
             # OpenSlide places regions in pixels of the scan, by the one ratio that a level has.

@@ -76,10 +76,12 @@ def find_slides(section: HistologySection) -> list[SlideFile]:
         person = "" if person in ("", MISSING) else person.removeprefix("sub-")
         slides.append(SlideFile(person, slide, path))
     _refuse_twice(slides, where)
-    refuse_unsafe([one.slide for one in slides], f"{where}, slide_id", "rename these slides")
-    people = sorted({one.participant for one in slides if one.participant})
+    refuse_unsafe(
+        [slide_file.slide for slide_file in slides], f"{where}, slide_id", "rename these slides"
+    )
+    people = sorted({slide_file.participant for slide_file in slides if slide_file.participant})
     refuse_unsafe(people, f"{where}, participant_id", "rename these people")
-    unknown = sorted(set(section.exclude) - {one.slide for one in slides})
+    unknown = sorted(set(section.exclude) - {slide_file.slide for slide_file in slides})
     if unknown:
         raise InputFileError(
             f"histology.exclude names {len(unknown)} slides that are not in {where}:"
@@ -87,7 +89,7 @@ def find_slides(section: HistologySection) -> list[SlideFile]:
             cause="a misspelt slide_id",
             next_step=f"slides there: {first_few(one.slide for one in slides)}",
         )
-    return sorted(slides, key=lambda one: (one.participant, one.slide))
+    return sorted(slides, key=lambda slide_file: (slide_file.participant, slide_file.slide))
 
 
 def extracted(slide: SlideFile, stage: Path) -> SlideFile:
@@ -103,24 +105,24 @@ def extracted(slide: SlideFile, stage: Path) -> SlideFile:
 
 
 def _refuse_twice(slides: list[SlideFile], where: str) -> None:
-    for what in ("slide", "path"):
+    for attribute in ("slide", "path"):
         first: dict[str, SlideFile] = {}
         twice = []
-        for one in slides:
-            name = str(getattr(one, what))
+        for slide_file in slides:
+            name = str(getattr(slide_file, attribute))
             if name in first:
-                twice.append((first[name], one))
-            first.setdefault(name, one)
+                twice.append((first[name], slide_file))
+            first.setdefault(name, slide_file)
         if not twice:
             continue
         people = [{a.participant, b.participant} for a, b in twice]
         shared = [pair for pair, who in zip(twice, people, strict=True) if len(who) > 1]
         named = [
-            f"{getattr(a, what)} ({a.participant or 'nobody'} and {b.participant or 'nobody'})"
+            f"{getattr(a, attribute)} ({a.participant or 'nobody'} and {b.participant or 'nobody'})"
             for a, b in shared or twice
         ]
         raise IdentifierError(
-            f"{where}: {len(named)} {'slides' if what == 'slide' else 'files'} stand"
+            f"{where}: {len(named)} {'slides' if attribute == 'slide' else 'files'} stand"
             f" {'for two people' if shared else 'twice'}: {first_few(named)}",
             cause="rows that were pasted twice, or a slide_id that is no name of one slide",
             next_step="leave one row for each slide, of the person whose tissue it is",

@@ -45,7 +45,7 @@ def draw_tissue(path: Path, name: str, drawn: Drawn | None, refusal: str) -> Any
         axis.set_xticks([])
         axis.set_yticks([])
         axis.spines[:].set_visible(False)
-    fine = [_enlarged(one, overview.shape) for one in (mask.tissue, mask.pen)]
+    fine = [_enlarged(layer, overview.shape) for layer in (mask.tissue, mask.pen)]
     tint = np.zeros((height, width, 4), np.float32)
     tint[~fine[0]] = (1, 1, 1, 0.75)  # what is no tissue, paler
     tint[fine[1]] = (0.9, 0.62, 0.0, 0.9)
@@ -75,7 +75,7 @@ def _scale_bar(axis: Any, image: SlideImage) -> None:
     """Draw a bar of a round length, about a quarter of the slide's width."""
     about = image.size[0] * image.mpp / 4
     length = 10 ** math.floor(math.log10(about))
-    length *= max(one for one in (1, 2, 5) if one * length <= about)
+    length *= max(digit for digit in (1, 2, 5) if digit * length <= about)
     text = f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} µm"
     left, level = 0.04 * image.size[0], 0.96 * image.size[1]
     axis.plot([left, left + length / image.mpp], [level, level], color="black", linewidth=1.5)

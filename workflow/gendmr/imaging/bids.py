@@ -63,15 +63,15 @@ def find_images(
     """
     root, wanted = _folder(bids), wanted or {}
     images: dict[str, tuple[str, ...]] = {}
-    every: list[str] = []
+    names: list[str] = []
     for folder in sorted(root.glob("sub-*")):
         anatomical = _anatomical(folder, "T1w")
-        every += [scan.name for scan in anatomical]
+        names += [scan.name for scan in anatomical]
         scans = [scan for scan in anatomical if _counts(scan.name, wanted)]
         if scans:
             scans.sort(key=lambda scan: _order(scan.relative_to(folder), wanted))
             images[folder.name.removeprefix("sub-")] = tuple(map(str, scans))
-    _refuse_unknown(bids, every, wanted)
+    _refuse_unknown(bids, names, wanted)
     if not images:
         _refuse_nothing(bids, root, wanted)
     unknown = sorted(set(exclude) - set(images) - set(unusable_images(bids, wanted=wanted)))
@@ -112,16 +112,16 @@ def unusable_images(bids: str, *, wanted: Labels | None = None) -> dict[str, str
         if any(_counts(scan.name, wanted) for scan in scans):
             continue
         label = folder.name.removeprefix("sub-")
-        others = [
+        unusable = [
             (path, OTHER_FORMS[path.suffix[1:]])
             for path in _any_anatomical(folder, "T1w")
             if path.suffix[1:] in OTHER_FORMS
         ]
-        others += [(path, UNIT1) for path in _anatomical(folder, "UNIT1")]
+        unusable += [(path, UNIT1) for path in _anatomical(folder, "UNIT1")]
         if scans:
             reasons[label] = f"{scans[0].name}: {_why_not(scans[0].name, wanted)}"
-        elif others:
-            reasons[label] = f"{others[0][0].name}: {others[0][1]}"
+        elif unusable:
+            reasons[label] = f"{unusable[0][0].name}: {unusable[0][1]}"
     return reasons
 
 
@@ -179,11 +179,16 @@ def _counts(name: str, wanted: Labels) -> bool:
 
 def _rank(label: str | None, labels: tuple[str, ...]) -> int:
     """Return the place of a label among those wanted, their number where it is none of them."""
-    for place, one in enumerate(labels):
-        if label == one:
+    for place, wanted in enumerate(labels):
+        if label == wanted:
             return place
         # `run-02` is asked for as 2, and `ses-01` becomes 1 in YAML.
-        if label is not None and label.isdecimal() and one.isdecimal() and int(label) == int(one):
+        if (
+            label is not None
+            and label.isdecimal()
+            and wanted.isdecimal()
+            and int(label) == int(wanted)
+        ):
             return place
     return len(labels)
 
@@ -206,7 +211,9 @@ def _refuse_unknown(bids: str, names: list[str], wanted: Labels) -> None:
         present = sorted(
             {entities_of(name)[entity] for name in names if entity in entities_of(name)}
         )
-        absent = [label for label in labels if all(_rank(one, (label,)) == 1 for one in present)]
+        absent = [
+            label for label in labels if all(_rank(value, (label,)) == 1 for value in present)
+        ]
         if names and absent:
             raise InputFileError(
                 f"{bids}: no T1w image has {entity}-{absent[0]}, which `imaging: select:` asks for",
@@ -243,8 +250,8 @@ def _refuse_nothing(bids: str, root: Path, wanted: Labels) -> None:
 
 def _order(image: Path, wanted: Labels) -> tuple[object, ...]:
     entities = entities_of(image.name)
-    asked = tuple(_rank(entities.get(entity), labels) for entity, labels in wanted.items())
+    ranks = tuple(_rank(entities.get(entity), labels) for entity, labels in wanted.items())
     ending = next(ending for ending in READABLE if image.name.endswith(ending))
     pieces = re.findall(r"\d+|\D+", str(image).removesuffix(ending))
     natural = tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in pieces)
-    return asked, len(image.parts), natural, READABLE.index(ending)
+    return ranks, len(image.parts), natural, READABLE.index(ending)

@@ -179,9 +179,11 @@ def given_mask(scan: Scan, path: Path | str, voxel_mm: float) -> tuple[Scan, np.
     mask = read_scan(path)
     binary = (mask.data > 0.5 * float(mask.data.max())).astype(np.float32)
     mask = thin(Scan(binary, mask.affine), voxel_mm)
-    same = mask.data.shape == scan.data.shape and np.allclose(mask.affine, scan.affine, atol=0.01)
+    same_grid = mask.data.shape == scan.data.shape and np.allclose(
+        mask.affine, scan.affine, atol=0.01
+    )
     notes = ["Brain mask: given."]
-    if same:
+    if same_grid:
         brain = mask.data >= 0.5
     else:
         brain = resample(mask, scan.affine, scan.data.shape, order=1) > 0.5

@@ -270,12 +270,14 @@ def _with_images(table: pd.DataFrame, section: ImagingSection) -> tuple[pd.DataF
     images = {}
     if section.bids and Path(section.bids).is_dir():
         images = find_images(section.bids, wanted=section.select.wanted())
-    others = {
+    other_images = {
         name: [Path(path).name for path in images.get(name, ())[1:]]
         for name in table["participant_id"]
     }
-    table["other_images"] = [" ".join(others[name]) or None for name in table["participant_id"]]
-    return table, [name for name, paths in others.items() if paths]
+    table["other_images"] = [
+        " ".join(other_images[name]) or None for name in table["participant_id"]
+    ]
+    return table, [name for name, paths in other_images.items() if paths]
 
 
 def summarise(

@@ -81,11 +81,11 @@ def _read_mgh(path: Path) -> tuple[np.ndarray, np.ndarray]:
             dtype = header.get_data_dtype()
             refuse_many_voxels(path, shape, dtype.itemsize)
             needed = math.prod(shape) * dtype.itemsize
-            rest = opened.read(needed + MOST_TRAILING)
+            body = opened.read(needed + MOST_TRAILING)
     except (OSError, EOFError, zlib.error, WrapStructError, HeaderDataError, KeyError) as error:
         raise damaged(path, f"{type(error).__name__}: {error}") from error
-    if len(rest) < needed:
-        raise damaged(path, f"{needed - len(rest)} bytes fewer than the header declares")
+    if len(body) < needed:
+        raise damaged(path, f"{needed - len(body)} bytes fewer than the header declares")
     # nibabel replaces an orientation that is not there by a default.
     if not int.from_bytes(start[RAS_FLAG], "big"):
         raise ImageError(
@@ -93,7 +93,7 @@ def _read_mgh(path: Path) -> tuple[np.ndarray, np.ndarray]:
             cause="converted from a format that does not know left and right",
             next_step="convert the scan again from DICOM: mri_convert, dcm2niix",
         )
-    values = np.frombuffer(rest[:needed], dtype=dtype).reshape(shape, order="F")
+    values = np.frombuffer(body[:needed], dtype=dtype).reshape(shape, order="F")
     data = values.astype(dtype.newbyteorder("="))
     return data[..., 0] if shape[3] == 1 else data, np.asarray(header.get_affine(), dtype=float)
 

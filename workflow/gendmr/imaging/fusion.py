@@ -49,8 +49,8 @@ class CarriedLabels:
         most: np.ndarray | None = None
         for vote in self.votes:
             support = np.zeros(vote.shape, np.float32)
-            for other, weight in zip(self.votes, self.weights, strict=True):
-                support += weight * (other == vote)
+            for other_vote, weight in zip(self.votes, self.weights, strict=True):
+                support += weight * (other_vote == vote)
             if most is None:
                 best, most = vote.copy(), support
             else:
@@ -108,19 +108,19 @@ def fusion_weights(scan: np.ndarray, heads: np.ndarray, zooms: np.ndarray) -> np
     count = len(heads)
     apart = np.abs(heads - scan)
     joint = {
-        (one, other): np.maximum(
-            ndimage.gaussian_filter(apart[one] * apart[other], PATCH_MM / zooms), 0
+        (first, second): np.maximum(
+            ndimage.gaussian_filter(apart[first] * apart[second], PATCH_MM / zooms), 0
         )
         ** POWER
-        for one in range(count)
-        for other in range(one, count)
+        for first in range(count)
+        for second in range(first, count)
     }
     weights = np.empty(heads.shape, np.float32)
     # Slice by slice: matrices of all voxels at once would be the largest thing in memory.
     for x in range(len(scan)):
         matrix = np.empty((*scan.shape[1:], count, count), np.float32)
-        for (one, other), product in joint.items():
-            matrix[..., one, other] = matrix[..., other, one] = product[x]
+        for (first, second), product in joint.items():
+            matrix[..., first, second] = matrix[..., second, first] = product[x]
         mean = np.einsum("...ii->...", matrix)[..., None, None] / count
         matrix += (RIDGE * mean + 1e-6) * np.eye(count, dtype=np.float32)
         ones = np.ones((*scan.shape[1:], count, 1), np.float32)

@@ -57,10 +57,10 @@ def load_nifti(path: Path) -> tuple[bytes, nib.Nifti1Header]:
             header = _header(path, start)
             # A few megabytes can unpack to many gigabytes: the header bounds what is read.
             needed = _declared_bytes(header)
-            rest = opened.read(max(0, needed - len(start)) + MOST_TRAILING)
+            body = opened.read(max(0, needed - len(start)) + MOST_TRAILING)
     except (OSError, EOFError, zlib.error) as error:
         raise damaged(path, f"{type(error).__name__}: {error}") from error
-    size = len(start) + len(rest)
+    size = len(start) + len(body)
     if size != needed:
         words = (
             f"{needed - size} bytes fewer"
@@ -70,7 +70,7 @@ def load_nifti(path: Path) -> tuple[bytes, nib.Nifti1Header]:
             else f"at least {MOST_TRAILING} bytes more"
         )
         raise damaged(path, f"{words} than the header declares")
-    return start + rest, header
+    return start + body, header
 
 
 def contents_of(path: Path) -> bytes:

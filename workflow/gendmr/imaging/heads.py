@@ -94,16 +94,16 @@ def check_heads(atlas: LabelledHeads) -> None:
         refuse_labels(read_scan(head.image), head.image)
 
 
-def _difference(one: pd.DataFrame, other: pd.DataFrame) -> str | None:
+def _difference(first_table: pd.DataFrame, second_table: pd.DataFrame) -> str | None:
     first, second = (
         [" ".join(map(str, row)).strip() for row in table.itertuples(index=False)]
-        for table in (one, other)
+        for table in (first_table, second_table)
     )
     if first == second:
         return None
     more, less = (
-        [row for row in rows if row not in set(others)]
-        for rows, others in ((second, first), (first, second))
+        [row for row in rows if row not in set(other_rows)]
+        for rows, other_rows in ((second, first), (first, second))
     )
     texts = [f"{name} {first_few(rows)}" for name, rows in (("not", less), ("but", more)) if rows]
     return ", ".join(texts) or f"the same {len(first)} rows, some of them several times"
@@ -135,14 +135,14 @@ def prepare_heads(
         f"Atlas {atlas.name}: {len(labels)} labelled heads were registered to each scan, and their"
         " labels fused."
     ]
-    for number, (head, own) in enumerate(zip(atlas.heads, labels, strict=True)):
+    for number, (head, label_image) in enumerate(zip(atlas.heads, labels, strict=True)):
         scan = read_scan(head.image)
         refuse_labels(scan, head.image)
         with tempfile.TemporaryDirectory(prefix="gendmr-") as name:
             scratch = Path(name)
             chance = derive(seed, "imaging", content_of(scan))
             masked = find_brain(scan, section, folder, preset, scratch, seed=chance)
-            numbered = _numbered(own, table)
+            numbered = _numbered(label_image, table)
             _refuse_beside(numbered, masked, head)
             corrected = free_of_bias(masked.scan, masked.mask, preset, scratch)
         notes += [f"Labelled head {head.image}: {warning}" for warning in masked.warnings]

@@ -114,8 +114,8 @@ def _normalised(image: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> t
 def _box(mask: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, ...]:
     box = []
     for axis, length in enumerate(shape):
-        others = tuple(other for other in range(3) if other != axis)
-        planes = np.flatnonzero(mask.mean(axis=others) > PLANE_SHARE)
+        other_axes = tuple(other_axis for other_axis in range(3) if other_axis != axis)
+        planes = np.flatnonzero(mask.mean(axis=other_axes) > PLANE_SHARE)
         if planes.size == 0:
             raise ImageError(
                 "the network finds no brain",

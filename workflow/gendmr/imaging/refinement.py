@@ -94,8 +94,8 @@ def refine(
             for parts in (shown, expected, [weight], shift)
         ]
         grid = grids[0][0]
-        seen, atlas, mask, start = (np.stack([part.data for part in parts]) for parts in grids)
-        moving = _follow(seen, atlas, mask[0], start, grid.zooms, iterations)
+        observed, atlas, mask, start = (np.stack([part.data for part in parts]) for parts in grids)
+        moving = _follow(observed, atlas, mask[0], start, grid.zooms, iterations)
         shift = np.stack(
             [
                 resample(Scan(part, grid.affine), coarse.affine, labels.shape, order=1)
@@ -148,8 +148,8 @@ def _classes(
     Classes are `TISSUES`, then those of `NUCLEI` that a region has. The share of a class at a
     level of intensity is its density by the sum of all.
     """
-    own, voxels, _ = brightness_of(coarse.data, labels, inside, model, len(tissues))
-    steps = np.rint(anchored(own, voxels * coarse.voxel_mm3, template) / STEP)
+    brightness, voxels, _ = brightness_of(coarse.data, labels, inside, model, len(tissues))
+    steps = np.rint(anchored(brightness, voxels * coarse.voxel_mm3, template) / STEP)
     numbers = np.full(len(tissues), -1)
     for row, tissue in enumerate(tissues):
         if tissue == "csf":
@@ -215,14 +215,14 @@ def _follow(
     )
     scale = np.sqrt(max(1.0, float(zooms.mean()) / SIGMA_VOXEL_MM))
     atlas = _smooth(expected, BLUR_MM / zooms)
-    seen = shown[(slice(None), *box)] * weight[box]
+    observed = shown[(slice(None), *box)] * weight[box]
     longest = LONGEST * float(zooms.mean())
     part = shift[(slice(None), *box)]
     corner = _column(np.array([side.start for side in box]))
     grid = np.indices(part.shape[1:], np.float32) + corner
     for _ in range(iterations):
         warped = np.maximum(sampled(atlas, grid + part / _column(zooms)), LEAST)
-        ratio = seen / (np.einsum("cijk,cijk->ijk", seen, warped) + TINY)
+        ratio = observed / (np.einsum("cijk,cijk->ijk", observed, warped) + TINY)
         force = np.stack(
             [
                 np.einsum("cijk,cijk->ijk", ratio, np.gradient(warped, zoom, axis=axis + 1))

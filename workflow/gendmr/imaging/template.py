@@ -300,9 +300,9 @@ def _atlas(
             next_step="use the atlas in the space of the template",
         )
     places = np.nonzero(numbered.data)
-    which = numbered.data[places]
-    size = np.bincount(which)[1:]
-    centres = np.stack([np.bincount(which, weights=axis)[1:] / size for axis in places], axis=1)
+    numbers = numbered.data[places]
+    size = np.bincount(numbers)[1:]
+    centres = np.stack([np.bincount(numbers, weights=axis)[1:] / size for axis in places], axis=1)
     world = centres @ atlas.affine[:3, :3].T + atlas.affine[:3, 3]
     regions = pd.DataFrame(
         {

@@ -88,8 +88,8 @@ class TissueModel:
         for low in range(PURE - 1):
             pair = slice(low, low + 1), slice(low + 1, low + 2)
             mixed, spread = (
-                (1 - share) * one[..., pair[0]] + share * one[..., pair[1]]
-                for one in (means, squares)
+                (1 - share) * moment[..., pair[0]] + share * moment[..., pair[1]]
+                for moment in (means, squares)
             )  # (..., 1, steps)
             columns.append(_normal(x, mixed, np.sqrt(spread)).mean(axis=-1, keepdims=True))
         return np.concatenate(columns, axis=-1)
@@ -205,8 +205,8 @@ def anchored(brightness: np.ndarray, mm3: np.ndarray, template: np.ndarray) -> n
     What is about as dark as cortex in the template gets 0, whatever the scan shows: a rim of fluid
     would darken it, and then count as grey. NaN where the template tells nothing.
     """
-    own = np.where(np.isnan(brightness), 0.0, brightness)
-    mixed = (own * mm3 + template * ANCHOR_MM3) / (mm3 + ANCHOR_MM3)
+    measured = np.where(np.isnan(brightness), 0.0, brightness)
+    mixed = (measured * mm3 + template * ANCHOR_MM3) / (mm3 + ANCHOR_MM3)
     return np.asarray(np.where(template < DARK, 0.0, mixed))
 
 
@@ -305,9 +305,9 @@ def _refined(
     squares = (joint[..., :PURE] * (x - means[..., None, :]) ** 2).sum(axis=-2) / size
     spreads = np.sqrt(np.maximum(squares, (model.top / LEVELS) ** 2))
     if only_grey:
-        own = np.array([False, True, False]) & (size > anchor)
-        means = np.where(own, np.clip(means, *bounds), model.means)
-        spreads = np.where(own, spreads, model.spreads)
+        refitted = np.array([False, True, False]) & (size > anchor)
+        means = np.where(refitted, np.clip(means, *bounds), model.means)
+        spreads = np.where(refitted, spreads, model.spreads)
     return replace(model, means=means, spreads=spreads, weights=weights)
 
 
@@ -317,9 +317,9 @@ def _normal(x: np.ndarray, means: np.ndarray, spreads: np.ndarray) -> np.ndarray
     return np.asarray(np.exp(-0.5 * distance) / spreads)
 
 
-def _no_tissues(what: str) -> ImageError:
+def _no_tissues(reason: str) -> ImageError:
     return ImageError(
-        f"no three tissues in the brain: {what}",
+        f"no three tissues in the brain: {reason}",
         cause="not a T1w image of a brain, or intensities cut off",
         next_step="look at the scan and its brain mask",
     )

@@ -100,8 +100,8 @@ def region_volumes(
     """
     level = model.level_of(image)
     labels = carried.likeliest
-    own, voxels, _ = brightness_of(image, labels, brain, model, len(tissues))
-    brightness = anchored(own, voxels * float(np.prod(zooms)), brightness)
+    scan_brightness, voxels, _ = brightness_of(image, labels, brain, model, len(tissues))
+    brightness = anchored(scan_brightness, voxels * float(np.prod(zooms)), brightness)
     near = np.where(np.isfinite(brightness) & refined, REFINED_MM, NEAR_MM)
     regions = _regions(carried, brain, level, model, tissues, brightness, near, zooms)
     free = {"csf": _free_fluid(labels, deep, tissues, zooms)}
@@ -210,12 +210,12 @@ def _regions(
         )
         counts = np.bincount(level[wide].ravel(), weights=soft.ravel(), minlength=LEVELS)
         if tissues[row] != "grey":
-            own = model
+            region_model = model
         elif np.isfinite(brightness[row]):
-            own = fit_nucleus(model, counts, float(brightness[row]))
+            region_model = fit_nucleus(model, counts, float(brightness[row]))
         else:
-            own = fit_region(model, counts)
-        regions.append(_Region(row, wide, soft, own))
+            region_model = fit_region(model, counts)
+        regions.append(_Region(row, wide, soft, region_model))
     return regions
 
 
@@ -230,9 +230,9 @@ def _fractions(
         levels = level[region.box]
         joint = region.soft * region.own.evidence.astype(np.float32)[levels]
         evidence[region.box] += joint
-        own = region.own.fractions.astype(np.float32)
+        fractions = region.own.fractions.astype(np.float32)
         for number in range(len(TISSUES)):
-            result[number][region.box] += joint * own[:, number][levels]
+            result[number][region.box] += joint * fractions[:, number][levels]
     return np.asarray(result / np.maximum(evidence, 1e-30))
 
 

@@ -32,23 +32,25 @@ def known_channels(image: np.ndarray, section: LesionsSection) -> tuple[np.ndarr
     names = section.channels
     first = names.index(section.reference) if section.reference is not None else 0
     order = sorted(range(len(names)), key=lambda place: (place != first, place))
-    known = np.array([bool((channel != channel.flat[0]).any()) for channel in image])
-    if not known.any():
+    channel_known = np.array([bool((channel != channel.flat[0]).any()) for channel in image])
+    if not channel_known.any():
         raise ModalityError(
             f"all {len(names)} channels are constant",
             cause="an empty image, or masks in the place of images",
             next_step="restore the images, or name the person in `lesions: exclude:`",
         )
-    copies = dict.fromkeys(np.flatnonzero(~known).tolist(), "constant")
+    copies = dict.fromkeys(np.flatnonzero(~channel_known).tolist(), "constant")
     originals: list[int] = []
     for place in order:
-        if known[place]:
-            same = [one for one in originals if np.array_equal(image[one], image[place])]
-            if same:
-                known[place], copies[place] = False, names[same[0]]
+        if channel_known[place]:
+            matches = [
+                original for original in originals if np.array_equal(image[original], image[place])
+            ]
+            if matches:
+                channel_known[place], copies[place] = False, names[matches[0]]
             else:
                 originals.append(place)
-    return known, [f"{names[place]}={copies[place]}" for place in sorted(copies)]
+    return channel_known, [f"{names[place]}={copies[place]}" for place in sorted(copies)]
 
 
 def normalisation_of(image: np.ndarray, known: np.ndarray, section: LesionsSection) -> np.ndarray:
@@ -91,9 +93,9 @@ def lesion_of(labels: np.ndarray, section: LesionsSection) -> tuple[np.ndarray, 
     """
     values = [int(value) for value in np.unique(labels)]
     written = "/".join(map(str, values))
-    others = sorted(set(values) - set(section.background))
+    foreground = sorted(set(values) - set(section.background))
     if section.lesion:
-        undeclared = sorted(set(others) - set(section.lesion))
+        undeclared = sorted(set(foreground) - set(section.lesion))
         if undeclared:
             raise ModalityError(
                 f"the mask holds {first_few(undeclared)}, named neither in `lesion` nor in"
@@ -102,18 +104,18 @@ def lesion_of(labels: np.ndarray, section: LesionsSection) -> tuple[np.ndarray, 
                 next_step="name these values in `lesions: lesion:` or `lesions: background:`",
             )
         return np.isin(labels, section.lesion).astype(np.uint8), written
-    if len(others) > 1 and not _two_habits(labels, set(others)):
+    if len(foreground) > 1 and not _two_habits(labels, set(foreground)):
         raise ModalityError(
-            f"the mask holds {first_few(others)}, and nothing says which of them are lesion",
+            f"the mask holds {first_few(foreground)}, and nothing says which of them are lesion",
             cause="several tissues in one label map (as in BraTS), or grey edges of a picture",
             next_step="name the values that are lesion in `lesions: lesion:`, the others in"
             " `lesions: background:`",
         )
-    return np.isin(labels, others).astype(np.uint8), written
+    return np.isin(labels, foreground).astype(np.uint8), written
 
 
-def _two_habits(labels: np.ndarray, others: set[int]) -> bool:
+def _two_habits(labels: np.ndarray, foreground: set[int]) -> bool:
     """Return whether some slices write 1 and others 255, and no slice both."""
-    return others == BINARY and not any(
-        bool((one == 1).any() and (one == 255).any()) for one in labels
+    return foreground == BINARY and not any(
+        bool((plane == 1).any() and (plane == 255).any()) for plane in labels
     )

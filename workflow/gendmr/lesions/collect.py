@@ -145,13 +145,13 @@ def _scan(
             scan.reason = f"{scan.slices} slices, fewer than {section.minimum_slices}"
             return scan, None
         mask, scan.mask_values = lesion_of(raw.labels, section)
-        known, copies = known_channels(raw.image, section)
+        channel_known, copies = known_channels(raw.image, section)
         volume = LesionVolume(
             image=raw.image,
             mask=mask,
             slice_number=raw.slice_number,
-            channel_known=known,
-            normalisation=normalisation_of(raw.image, known, section),
+            channel_known=channel_known,
+            normalisation=normalisation_of(raw.image, channel_known, section),
             voxel_size=raw.voxel_size,
             affine=raw.affine,
         )

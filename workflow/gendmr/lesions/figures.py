@@ -38,22 +38,22 @@ def draw_lesions(measures: xr.Dataset, quality: pd.DataFrame, path: Path) -> Any
     flagged = flags.loc[measures["participant"].values.tolist()].to_numpy()
     order = np.argsort(values[:, 0], kind="stable")
     place = np.arange(len(order))
-    for chosen, colour, words in (
+    for selected, colour, words in (
         (~flagged[order], style.BLUE, "measured"),
         (flagged[order], style.ORANGE, "flagged"),
     ):
-        if chosen.any():
-            left.plot(place[chosen], values[order, 0][chosen], ".", color=colour, label=words)
+        if selected.any():
+            left.plot(place[selected], values[order, 0][selected], ".", color=colour, label=words)
     left.set(xlabel="people, by size", ylabel=f"size, {measures['unit'].values[0]}")
     if flagged.any():
         left.legend()
     names = [str(name) for name in measures["lesion"].values]
     channels = [at for at, name in enumerate(names) if name.startswith("contrast_")]
     for row, column in enumerate(channels):
-        known = np.isfinite(values[:, column])
+        finite = np.isfinite(values[:, column])
         # Spread by rank, so that the picture has the same bytes each time.
-        height = row + 0.5 * ((np.arange(known.sum()) * 0.618034) % 1 - 0.5)
-        right.plot(values[known, column], height, ".", color=style.BLUE)
+        height = row + 0.5 * ((np.arange(finite.sum()) * 0.618034) % 1 - 0.5)
+        right.plot(values[finite, column], height, ".", color=style.BLUE)
     right.axvline(0, color=style.GREY, linewidth=0.8)
     right.set_yticks(
         range(len(channels)),

@@ -31,9 +31,9 @@ def measure_lesions(volume: LesionVolume) -> np.ndarray:
     parts = label(lesion, structure=np.ones((3, 3, 3)))[1]
     numbers = [np.log10(1.0 + size), float(parts), float(lesion.any(axis=(1, 2)).mean())]
     scaled = volume.normalised()
-    for place, known in enumerate(volume.channel_known):
+    for place, is_known in enumerate(volume.channel_known):
         around = ~lesion & (volume.image[place] > volume.normalisation[place, 0])
-        measurable = known and lesion.any() and around.any()
+        measurable = is_known and lesion.any() and around.any()
         # float32 sums over millions of voxels would depend on the order of adding.
         inside, outside = (
             float(scaled[place][where].mean(dtype=np.float64)) if measurable else np.nan

@@ -92,12 +92,14 @@ def _read_tif(participant: str, files: SliceFiles, section: LesionsSection) -> R
             )
         if mask.shape != image.shape[1:]:
             raise _another_size(files.masks[number], mask.shape, image.shape[1:])
-    known = section.voxel_size is not None
+    has_voxel_size = section.voxel_size is not None
     return RawVolume(
         image=_typed(np.stack(images, axis=1), participant),
         labels=np.stack(labels),
         slice_number=np.array(numbers, dtype=np.int64),
-        voxel_size=np.array(section.voxel_size if known else [np.nan] * 3, dtype=np.float64),
+        voxel_size=np.array(
+            section.voxel_size if has_voxel_size else [np.nan] * 3, dtype=np.float64
+        ),
         affine=np.full((4, 4), np.nan),
     )
 

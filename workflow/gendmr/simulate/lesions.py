@@ -85,11 +85,13 @@ def simulate_lesions(section: SimulateSection, seed: int, output: Path | str) ->
     factors = random.normal(size=(len(people), len(FACTORS)))
     lesion = random.normal(size=factors.shape) if section.null_mode else factors
     share = options.expression_reads
-    seen = np.sqrt(share) * factors + np.sqrt(1 - share) * random.normal(size=factors.shape)
+    noisy_factors = np.sqrt(share) * factors + np.sqrt(1 - share) * random.normal(
+        size=factors.shape
+    )
     hospital = random.permutation(len(people)) % section.sites
     matrix = draw_levels(
         people,
-        dict(zip(FACTORS, seen.T, strict=True)),
+        dict(zip(FACTORS, noisy_factors.T, strict=True)),
         hospital,
         genes=options.genes,
         shares=dict.fromkeys(FACTORS, SHARE),
@@ -114,9 +116,9 @@ def simulate_lesions(section: SimulateSection, seed: int, output: Path | str) ->
     pixel = FIELD / options.side
     affine = np.diag([pixel, pixel, DISTANCE, 1.0])
     shapes: list[dict[str, Any]] = []
-    for person, own, site in zip(people, lesion, hospital, strict=True):
+    for person, person_factors, site in zip(people, lesion, hospital, strict=True):
         own_random = generator(seed, "lesion", person)
-        shape = shape_of(own, options, own_random)
+        shape = shape_of(person_factors, options, own_random)
         shapes.append(asdict(shape))
         image, mask = draw_lesion(shape, options, own_random, grain[site])
         for pattern, values in ((IMAGES, image * gain[site]), (MASKS, mask)):

@@ -36,4 +36,8 @@ def slides_of(section: SimulateSection) -> dict[str, list[str]]:
 def planned_slides(section: SimulateSection, table: str) -> list[str]:
     """Return the paths of all features, beside the table of slides."""
     folder = Path(table).parent / "features"
-    return [str(folder / f"{slide}.h5") for own in slides_of(section).values() for slide in own]
+    return [
+        str(folder / f"{slide}.h5")
+        for person_slides in slides_of(section).values()
+        for slide in person_slides
+    ]

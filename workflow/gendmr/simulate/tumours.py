@@ -60,7 +60,7 @@ def simulate_tumours(section: SimulateSection, seed: int, output: Path | str) ->
     hospital = _hospitals(drivers, section.sites, options.hospital_confounding, random)
     table = _outcomes(people, drivers, hospital, options, random)
     write_table(output / "participants.tsv", table)
-    seen = {
+    noisy_factors = {
         name: np.sqrt(share) * factors + np.sqrt(1 - share) * random.normal(size=factors.shape)
         for name, share in (
             ("expression", options.expression_reads),
@@ -69,7 +69,7 @@ def simulate_tumours(section: SimulateSection, seed: int, output: Path | str) ->
     }
     matrix = draw_levels(
         people,
-        dict(zip(FACTORS, seen["expression"].T, strict=True)),
+        dict(zip(FACTORS, noisy_factors["expression"].T, strict=True)),
         hospital,
         genes=options.genes,
         shares=SHARES,
@@ -89,11 +89,11 @@ def simulate_tumours(section: SimulateSection, seed: int, output: Path | str) ->
     stain = options.hospital_stain * random.normal(size=(section.sites, options.features))
     directions = _directions(options, random)
     rows, planted = [], []
-    for place, (person, own) in enumerate(slides.items()):
-        for slide in own:
+    for place, (person, person_slides) in enumerate(slides.items()):
+        for slide in person_slides:
             rows.append((person, slide, f"features/{slide}.h5"))
             features, cells, factor = draw_slide(
-                seen["slides"][owner[place]],
+                noisy_factors["slides"][owner[place]],
                 directions,
                 stain[hospital[place]],
                 options,
@@ -109,13 +109,13 @@ def simulate_tumours(section: SimulateSection, seed: int, output: Path | str) ->
         output / "planted_patches.tsv",
         pd.DataFrame(planted, columns=["slide_id", "x", "y", "factor"]),
     )
-    known = pd.DataFrame(factors.round(6), columns=list(FACTORS))
+    factor_table = pd.DataFrame(factors.round(6), columns=list(FACTORS))
     write_json(
         output / "truth.json",
         {
             "genes": matrix.planted,
             "null_mode": section.null_mode,
-            "factors": {name: known[name].tolist() for name in FACTORS},
+            "factors": {name: factor_table[name].tolist() for name in FACTORS},
             "participants": people,
         },
     )
@@ -147,17 +147,17 @@ def _outcomes(
     # A rate of leaving at which the wanted share leaves before the event.
     leaving = random.exponential(size=len(total))
     scale = np.quantile(onset / leaving, 1 - options.censoring) if options.censoring else np.inf
-    seen = leaving * scale
+    censoring_time = leaving * scale
     return pd.DataFrame(
         {
             "participant_id": people,
             "age": random.normal(55, 12, len(people)).clip(18, 90).round(1),
             "sex": random.choice(["F", "M"], len(people)),
             "site": [f"site-{number + 1}" for number in hospital],
-            "diagnosis": [CLASSES[2 * int(one) + int(other)] for one, other in high],
+            "diagnosis": [CLASSES[2 * int(first) + int(second)] for first, second in high],
             "grade": [f"G{number + 2}" for number in grade],
-            "months": np.minimum(onset, seen).clip(0.1, 600).round(2),
-            "died": (onset <= seen).astype(int),
+            "months": np.minimum(onset, censoring_time).clip(0.1, 600).round(2),
+            "died": (onset <= censoring_time).astype(int),
         }
     )
 

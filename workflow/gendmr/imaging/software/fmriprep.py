@@ -41,7 +41,7 @@ def read_folder(folder: Path, session: str | None) -> SoftwareTable:
     """
     images = label_images(folder)
     names = sorted(images, key=natural)
-    rows, people, others = one_session(names, session)
+    rows, people, other_sessions = one_session(names, session)
     labels = _labels(folder, any("aparcaseg" in images[name].name for name in names))
     values: dict[tuple[str, str], np.ndarray] = {}
     head, unnamed = np.full(len(rows), np.nan), set()
@@ -61,9 +61,10 @@ def read_folder(folder: Path, session: str | None) -> SoftwareTable:
             counts, voxel = _counted(mask)
             head[place] = counts[1:].sum() * voxel
     notes = []
-    if others:
+    if other_sessions:
         notes.append(
-            f"{len(others)} further sessions of people did not count: {first_few(others)}."
+            f"{len(other_sessions)} further sessions of people did not count:"
+            f" {first_few(other_sessions)}."
         )
     if unnamed:
         notes.append(

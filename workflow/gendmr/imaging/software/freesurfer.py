@@ -68,7 +68,7 @@ def read_table(table: RawTable, session: str | None) -> SoftwareTable:
                 next_step="make it again: asegstats2table --meas volume, aparcstats2table"
                 " --meas volume (thickness, area)",
             )
-    rows, people, others = one_session(table.people(identifier), session)
+    rows, people, other_sessions = one_session(table.people(identifier), session)
     values: dict[tuple[str, str], np.ndarray] = {}
     head, aside = np.full(len(rows), np.nan), []
     for name in table.header:
@@ -82,7 +82,7 @@ def read_table(table: RawTable, session: str | None) -> SoftwareTable:
             values[region] = table.numbers(name)[rows]
         else:
             aside.append(name)
-    notes = _session_notes(others)
+    notes = _session_notes(other_sessions)
     source = "eTIV of FreeSurfer" if np.isfinite(head).any() else ""
     return SoftwareTable("FreeSurfer", people, values, head, source, aside, notes)
 
@@ -96,12 +96,13 @@ def _region_of(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _session_notes(others: list[str]) -> list[str]:
-    if not others:
+def _session_notes(other_sessions: list[str]) -> list[str]:
+    if not other_sessions:
         return []
     return [
-        f"{len(others)} further sessions of people did not count: {first_few(others)}. The first"
-        " counts, or the one that `imaging: select: session:` names."
+        f"{len(other_sessions)} further sessions of people did not count:"
+        f" {first_few(other_sessions)}. The first counts, or the one that"
+        " `imaging: select: session:` names."
     ]
 
 
@@ -131,12 +132,12 @@ def read_folder(folder: Path, session: str | None, parcellation: str) -> Softwar
     InputFileError
         A file is damaged.
     """
-    every = subjects_in(folder)
-    long = [path.name for path in every if ".long." in path.name]
-    unfinished = [path.name for path in _folders(folder) if path not in every]
-    subjects = [path for path in every if path.name not in long]
-    rows, people, others = one_session([path.name for path in subjects], session)
-    notes = _session_notes(others)
+    finished = subjects_in(folder)
+    long = [path.name for path in finished if ".long." in path.name]
+    unfinished = [path.name for path in _folders(folder) if path not in finished]
+    subjects = [path for path in finished if path.name not in long]
+    rows, people, other_sessions = one_session([path.name for path in subjects], session)
+    notes = _session_notes(other_sessions)
     if unfinished:
         notes.append(
             f"{len(unfinished)} folders have no stats/aseg.stats, so recon-all has not ended there:"

@@ -68,11 +68,11 @@ def check_units(volume: np.ndarray, head: np.ndarray, regions: list[str], path: 
     ModalityError
         Named structures, the middle of all regions, or the head size lie where no brain does.
     """
-    known = head[np.isfinite(head)]
+    head_sizes = head[np.isfinite(head)]
     low, high = PLAUSIBLE_ICV_MM3
-    if known.size and not low <= np.median(known) <= high:
+    if head_sizes.size and not low <= np.median(head_sizes) <= high:
         raise ModalityError(
-            f"{path}: the median intracranial volume is {np.median(known):g}, outside"
+            f"{path}: the median intracranial volume is {np.median(head_sizes):g}, outside"
             f" {low:g} to {high:g} mm3",
             cause="volumes in ml or cm3, or another measure under this name",
             next_step=f"give volumes in mm3 and {MISSING} for unknown ones",
@@ -115,11 +115,12 @@ def check_thickness(mean: np.ndarray, path: str) -> None:
     ModalityError
         Its median lies where no cortex does.
     """
-    known = mean[np.isfinite(mean)]
+    thickness = mean[np.isfinite(mean)]
     low, high = THICKNESS_MM
-    if known.size and not low <= np.median(known) <= high:
+    if thickness.size and not low <= np.median(thickness) <= high:
         raise ModalityError(
-            f"{path}: the median thickness is {np.median(known):g}, outside {low:g} to {high:g} mm",
+            f"{path}: the median thickness is {np.median(thickness):g}, outside {low:g} to"
+            f" {high:g} mm",
             cause="thickness in another unit, or another measure under this name",
             next_step="give thickness in mm",
         )

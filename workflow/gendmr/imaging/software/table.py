@@ -89,9 +89,9 @@ class RawTable:
             A value is no number.
         """
         texts = self.columns[name]
-        known = ~texts.str.casefold().isin(UNKNOWN)
-        numbers = numbers_in(texts.where(known, ""))
-        wrong = known & numbers.isna()
+        is_known = ~texts.str.casefold().isin(UNKNOWN)
+        numbers = numbers_in(texts.where(is_known, ""))
+        wrong = is_known & numbers.isna()
         if wrong.any():
             row = int(wrong.to_numpy().argmax())
             commas = bool(texts[wrong].str.fullmatch(r"[+-]?\d+,\d+").any())
@@ -232,8 +232,10 @@ def one_session(
     # Two rows of one session stay two, for the caller to refuse.
     rows = [row for row in wanted if first[person_of[row]] == sessions[row]]
     counted = set(rows)
-    others = [names[row] for row in range(len(names)) if row not in counted and sessions[row]]
-    return rows, [person_of[row] for row in rows], others
+    other_sessions = [
+        names[row] for row in range(len(names)) if row not in counted and sessions[row]
+    ]
+    return rows, [person_of[row] for row in rows], other_sessions
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
@@ -279,21 +281,21 @@ def joined(tables: list[SoftwareTable], paths: list[str]) -> SoftwareTable:
     head = np.full(len(people), np.nan)
     for table, path in zip(tables, paths, strict=True):
         rows = np.array([place[name] for name in table.people], dtype=int)
-        own = dict(table.values) | {("", "head"): table.head}
-        for key, column in own.items():
+        columns = dict(table.values) | {("", "head"): table.head}
+        for key, column in columns.items():
             target = (
                 head
                 if key == ("", "head")
                 else values.setdefault(key, np.full(len(people), np.nan))
             )
-            both = ~np.isnan(target[rows]) & ~np.isnan(column)
+            in_both = ~np.isnan(target[rows]) & ~np.isnan(column)
             # Tables round to different digits.
-            differ = both & ~np.isclose(target[rows], column, rtol=1e-3)
+            differ = in_both & ~np.isclose(target[rows], column, rtol=1e-3)
             if differ.any():
                 who = [table.people[row] for row in np.flatnonzero(differ)]
-                what = "head size" if key == ("", "head") else f"{key[1]} of {key[0]}"
+                quantity = "head size" if key == ("", "head") else f"{key[1]} of {key[0]}"
                 raise TableError(
-                    f"{path}: {what} of {len(who)} people differs from the other tables:"
+                    f"{path}: {quantity} of {len(who)} people differs from the other tables:"
                     f" {first_few(who)}",
                     cause="tables of different runs of the software, or of different people",
                     next_step="name tables of one run in `imaging: measurements:`",

@@ -39,7 +39,7 @@ def read_table(table: RawTable) -> SoftwareTable:
         str(resources.files("gendmr.imaging.software") / "ukbiobank.tsv"),
         {"field": "integer", "region": "text", "measure": "text"},
     )
-    known = {
+    region_measures = {
         int(str(field)): (str(region), str(measure))
         for field, region, measure in fields.to_numpy().tolist()
     }
@@ -49,7 +49,7 @@ def read_table(table: RawTable) -> SoftwareTable:
         {
             int(match[2] or match[3])
             for match in matches.values()
-            if match and int(match[1]) in known and (match[2] or match[3])
+            if match and int(match[1]) in region_measures and (match[2] or match[3])
         }
     )
     visit = FIRST_IMAGING if FIRST_IMAGING in visits or not visits else visits[0]
@@ -60,12 +60,12 @@ def read_table(table: RawTable) -> SoftwareTable:
         number = int(match[1]) if match else 0
         if name == identifier:
             continue
-        if match is None or number not in {*known, ETIV, SCALING}:
+        if match is None or number not in {*region_measures, ETIV, SCALING}:
             aside.append(name)
         elif (match[2] or match[3]) not in (None, str(visit)):
             later.append(name)
-        elif number in known:
-            values[known[number]] = table.numbers(name)
+        elif number in region_measures:
+            values[region_measures[number]] = table.numbers(name)
         else:
             single[number] = table.numbers(name)
     if not values:

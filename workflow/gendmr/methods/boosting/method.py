@@ -112,12 +112,12 @@ class Boosting(SequentialFits):
         labels = labels_of(outcome)
         curves, weights = [], []
         for number in np.unique(part):
-            rest = part != number
-            if not (labels[rest] > 0).any() or not (labels[~rest] > 0).any():
+            training = part != number
+            if not (labels[training] > 0).any() or not (labels[~training] > 0).any():
                 continue
             inside, outside = (
                 xgboost.DMatrix(features[some], label=labels[some], nthread=1)
-                for some in (rest, ~rest)
+                for some in (training, ~training)
             )
             by_set: dict[str, dict[str, list[float]]] = {}
             xgboost.train(
@@ -129,7 +129,7 @@ class Boosting(SequentialFits):
                 verbose_eval=False,
             )
             curves.append(by_set["outside"][METRIC])
-            weights.append(int((labels[~rest] > 0).sum()))
+            weights.append(int((labels[~training] > 0).sum()))
         if not curves:
             return min(UNKNOWN_ROUNDS, self.options.trees), float("nan")
         mean = np.average(np.array(curves), axis=0, weights=weights)
@@ -204,9 +204,11 @@ class FittedBoosting:
             block = slice(start, start + instances * measures)
             start = block.stop
             if instances:
-                each = values[:, block].reshape(len(people), instances, measures).sum(axis=2)
+                contributions = (
+                    values[:, block].reshape(len(people), instances, measures).sum(axis=2)
+                )
                 attributions[name] = attribution_of(
-                    each * rise[:, None], people.present[name], baseline
+                    contributions * rise[:, None], people.present[name], baseline
                 )
         return attributions
 

@@ -64,11 +64,11 @@ class ElasticNet(SequentialFits):
             intercept=intercept,
             notes=notes,
         )
-        chosen = int(np.count_nonzero(beta))
+        selected = int(np.count_nonzero(beta))
         fitted.history = only_epoch(
-            fitted, inputs, penalty=float(strengths[best]), features=float(chosen)
+            fitted, inputs, penalty=float(strengths[best]), features=float(selected)
         )
-        progress(f"penalty {strengths[best]:.4g}, {chosen} of {len(beta)} features")
+        progress(f"penalty {strengths[best]:.4g}, {selected} of {len(beta)} features")
         return fitted
 
     def _strengths(self, features: np.ndarray, outcome: CensoredTimes) -> np.ndarray:
@@ -95,16 +95,18 @@ class ElasticNet(SequentialFits):
             return total
         part = stratified_parts(inputs.train, min(5, fewest), generator(inputs.seed, "elastic-net"))
         for number in np.unique(part):
-            rest = part != number
-            inside = outcome.take(rest)
+            training = part != number
+            inside = outcome.take(training)
             if not inputs.task.fewest(inside):
                 continue
             path = cox_path(
-                np.asfortranarray(features[rest]), inside, strengths, self.options.l1_ratio
+                np.asfortranarray(features[training]), inside, strengths, self.options.l1_ratio
             )
             for place, beta in enumerate(path):
                 risk = features @ beta
-                total[place] -= log_likelihood(risk, outcome) - log_likelihood(risk[rest], inside)
+                total[place] -= log_likelihood(risk, outcome) - log_likelihood(
+                    risk[training], inside
+                )
         return total
 
 

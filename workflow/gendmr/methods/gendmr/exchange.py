@@ -103,10 +103,10 @@ class Exchange:
         weight = people["weight"]
         blank = weight.new_zeros(1)
         empty = weight.new_zeros(len(weight) + 1)
-        both = people["has_snp"] * people["has_region"] * (weight > 0)
+        has_both = people["has_snp"] * people["has_region"] * (weight > 0)
         memory = {
             "group": torch.cat([people["group"], blank - 1]),
-            "both": torch.cat([both, blank]),
+            "both": torch.cat([has_both, blank]),
             "right_snp": empty,
             "right_region": empty.clone(),
             "seen": empty.clone(),
@@ -145,58 +145,58 @@ class Exchange:
 
     def _student_weights(self, memory: Outputs, batch: Outputs) -> Tensors:
         """Return the weight (person,) with which each modality learns from the other."""
-        both = _both(batch)
+        has_both = _both(batch)
         if self.everybody:
-            return dict.fromkeys(MODALITIES, both)
+            return dict.fromkeys(MODALITIES, has_both)
         dominant = self.dominant(memory, batch)
-        return {"snp": both * (dominant > 0), "region": both * (dominant < 0)}
+        return {"snp": has_both * (dominant > 0), "region": has_both * (dominant < 0)}
 
     def distil(self, step: Step) -> torch.Tensor:
         """Return the mean over people of the divergence from the leading teacher."""
         batch, task = step.batch, self.task
         students = self._student_weights(step.memory, batch)
-        both = batch["has_snp"] * batch["has_region"] * batch["weight"]
-        total = both.sum() * 0.0
+        weight = batch["has_snp"] * batch["has_region"] * batch["weight"]
+        total = weight.sum() * 0.0
         for name in MODALITIES:
             teacher = step.teacher_outputs[TEACHER][f"output_{self.teacher_of[name]}"]
-            right = is_right(task, teacher, batch, both)
+            right = is_right(task, teacher, batch, weight)
             student = step.outputs[f"output_{name}"]
-            each = divergence(task, teacher, student, both, self.options.temperature)
-            total = total + (students[name] * right * batch["weight"] * each).sum()
-        return total / both.sum().clamp(min=1e-6)
+            divergences = divergence(task, teacher, student, weight, self.options.temperature)
+            total = total + (students[name] * right * batch["weight"] * divergences).sum()
+        return total / weight.sum().clamp(min=1e-6)
 
     def contrast(self, step: Step) -> torch.Tensor:
         """Return the mean InfoNCE over people of the students' views against the teachers'."""
         batch, memory = step.batch, step.memory
         students = self._student_weights(memory, batch)
-        both = _both(batch)
-        stratum, person, real = batch["stratum"], batch["person"], both
+        has_both = _both(batch)
+        stratum, person, real = batch["stratum"], batch["person"], has_both
         if self.options.queue:
             stratum = torch.cat([stratum, memory["queue_stratum"]])
             person = torch.cat([person, memory["queue_person"]])
             real = torch.cat([real, memory["queue_real"]])
-        same = (batch["person"][:, None] == person).to(both.dtype)  # (person, key)
-        same_stratum = (batch["stratum"][:, None] == stratum).to(both.dtype)
-        positive = real * torch.maximum(same, SAME_STRATUM * same_stratum)
-        total = both.sum() * 0.0
+        same_person = (batch["person"][:, None] == person).to(has_both.dtype)  # (person, key)
+        same_stratum = (batch["stratum"][:, None] == stratum).to(has_both.dtype)
+        positive = real * torch.maximum(same_person, SAME_STRATUM * same_stratum)
+        total = has_both.sum() * 0.0
         for name in MODALITIES:
             keys = step.teacher_outputs[TEACHER][f"view_{self.teacher_of[name]}"]
             if self.options.queue:
                 keys = torch.cat([keys, memory[f"queue_{self.teacher_of[name]}"]])
             closeness = step.outputs[f"view_{name}"] @ keys.T / TEMPERATURE_OF_VIEWS
             closeness = closeness + torch.where(real > 0, 0.0, -1e4)
-            each = -(positive * functional.log_softmax(closeness, dim=1)).sum(1)
-            total = total + (students[name] * each / positive.sum(1).clamp(min=1e-6)).sum()
-        return total / both.sum().clamp(min=1.0)
+            losses = -(positive * functional.log_softmax(closeness, dim=1)).sum(1)
+            total = total + (students[name] * losses / positive.sum(1).clamp(min=1e-6)).sum()
+        return total / has_both.sum().clamp(min=1.0)
 
     def after_batch(self, step: Step) -> Tensors:
         """Return the memory with what a step showed of its people."""
         batch, memory = step.batch, step.memory
-        person, both = batch["person"], _both(batch)
+        person, has_both = batch["person"], _both(batch)
         after = dict(memory)
         past_share = self.options.memory * memory["seen"][person]
         for name in MODALITIES:
-            right = rightness(self.task, step.outputs[f"output_{name}"], batch, both)
+            right = rightness(self.task, step.outputs[f"output_{name}"], batch, has_both)
             past = memory[f"right_{name}"]
             after[f"right_{name}"] = past.scatter(
                 0, person, past_share * past[person] + (1 - past_share) * right
@@ -206,9 +206,9 @@ class Exchange:
         if "queue_stratum" in memory:
             size = self.options.queue
             views = step.teacher_outputs[TEACHER]
-            new = {"stratum": batch["stratum"], "real": both, "person": person}
-            new |= {name: views[f"view_{name}"] for name in MODALITIES}
-            for name, value in new.items():
+            entries = {"stratum": batch["stratum"], "real": has_both, "person": person}
+            entries |= {name: views[f"view_{name}"] for name in MODALITIES}
+            for name, value in entries.items():
                 after[f"queue_{name}"] = torch.cat([value, memory[f"queue_{name}"]])[:size]
         return after
 

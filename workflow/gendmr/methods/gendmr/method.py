@@ -182,11 +182,11 @@ class Gendmr(NetworkMethod):
                 f" components, nothing varies among {int(typed.sum())} training people with"
                 " genotypes; SNPs have no evidence."
             )
-        both = int((typed & imaged).sum()) if len(modalities) == 2 else 0
-        if both < FEWEST_TO_EXCHANGE and Exchange.wanted(self.options):
+        paired = int((typed & imaged).sum()) if len(modalities) == 2 else 0
+        if paired < FEWEST_TO_EXCHANGE and Exchange.wanted(self.options):
             notes.append(
-                f"{both} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}: no"
-                " modality teaches the other in this fold."
+                f"{paired} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}:"
+                " no modality teaches the other in this fold."
             )
         return tuple(notes)
 
@@ -209,7 +209,7 @@ class Gendmr(NetworkMethod):
 
     def pad_fixed(self, fixed: Tensors, problems: Sequence[FitProblem]) -> None:
         """Keep padded SNPs out of every attention."""
-        mark_padding(fixed, [one.fixed for one in problems])
+        mark_padding(fixed, [problem.fixed for problem in problems])
 
     def noise(
         self, module: nn.Module, problem: FitProblem, people: int, random: torch.Generator
@@ -259,13 +259,13 @@ class Gendmr(NetworkMethod):
         survey: Callable[[], list[list[tuple[Tensors, Tensors]]]],
     ) -> torch.Tensor:
         """Let outputs of bags start with the same SD, whatever the number of instances."""
-        said = survey()
+        steps_by_row = survey()
         weights = weights.clone()
         start = 0
         for name, width in zip(layout.names, layout.sizes, strict=True):
             bag, _, leaf = name.rpartition(".")
             if leaf == "log_scale":
-                for row, steps in enumerate(said):
+                for row, steps in enumerate(steps_by_row):
                     weights[row, start] = _log_scale(steps, bag)
             start += width
         return weights
@@ -327,14 +327,16 @@ class Gendmr(NetworkMethod):
                 parts = (value, baseline, outputs[f"attention_{name}"])
                 if f"support_{name}" in outputs:
                     evidence[name] = outputs[f"support_{name}"].cpu().numpy()  # (instance,)
-                collected.setdefault(name, []).append(tuple(one.cpu().numpy() for one in parts))
+                collected.setdefault(name, []).append(tuple(part.cpu().numpy() for part in parts))
         attributions = {}
         for name, batches in collected.items():
             joined = [np.concatenate(values) for values in zip(*batches, strict=True)]
             for values in joined:
                 values[~people.present[name]] = np.nan
-            signed, rest, attention = joined
-            attributions[name] = Attribution(signed, rest, attention, evidence=evidence.get(name))
+            signed, baselines, attention = joined
+            attributions[name] = Attribution(
+                signed, baselines, attention, evidence=evidence.get(name)
+            )
         return attributions
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
@@ -363,11 +365,11 @@ def _heads(task: Task, modalities: tuple[str, ...]) -> Callable[[Step], torch.Te
     """Return the loss of each bag's own head, over people who have the modality."""
 
     def loss(step: Step) -> torch.Tensor:
-        each = [
+        losses = [
             mean_loss(task, step.outputs[f"output_{name}"], step.batch, step.batch[f"has_{name}"])
             for name in modalities
         ]
-        return HEAD * torch.stack(each).sum()
+        return HEAD * torch.stack(losses).sum()
 
     return loss
 

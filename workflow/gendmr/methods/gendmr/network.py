@@ -173,8 +173,8 @@ class GendmrNet(nn.Module):
             outputs["attention_snp"] = (carried * shares[..., 0]).sum(1) / total  # (person, snp)
             if self.snp.evidence:
                 outputs["support_snp"] = self.snp.support(batch["snp_z"][batch["slot"]])  # (snp,)
-            each = [(carried * (shares[..., 0] * values[..., n])).sum(1) for n in range(risks)]
-            outputs["risk_snp"] = scale * torch.stack(each, -1) / total[..., None]
+            snp_risks = [(carried * (shares[..., 0] * values[..., n])).sum(1) for n in range(risks)]
+            outputs["risk_snp"] = scale * torch.stack(snp_risks, -1) / total[..., None]
         return summed[:, 1 + risks :] / total
 
     def _table(self, batch: Tensors) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

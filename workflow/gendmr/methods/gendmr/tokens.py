@@ -163,8 +163,8 @@ def _surroundings(snps: pd.DataFrame) -> np.ndarray:
     order = np.lexsort((position, chromosome))
     gap = np.full(count + 1, 1e6)
     if count > 1:
-        same = chromosome[order][1:] == chromosome[order][:-1]
-        gap[1:-1] = np.where(same, np.diff(position[order]), 1e6)
+        same_chromosome = chromosome[order][1:] == chromosome[order][:-1]
+        gap[1:-1] = np.where(same_chromosome, np.diff(position[order]), 1e6)
     values = np.zeros((count, 4))
     values[order, 0] = np.log1p(np.clip(gap[:-1], 0, 1e6)) / 10
     values[order, 1] = np.log1p(np.clip(gap[1:], 0, 1e6)) / 10

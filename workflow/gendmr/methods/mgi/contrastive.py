@@ -37,8 +37,8 @@ def info_nce(
         What cosines are multiplied with, above 0.
     """
     logits = scale * image @ gene.T  # (image, gene)
-    own = torch.arange(len(logits), device=logits.device)
-    loss = functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)
+    target = torch.arange(len(logits), device=logits.device)
+    loss = functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
     return loss / 2, torch.full_like(loss, math.log(len(logits)))
 
 
@@ -65,9 +65,9 @@ class PairedSlices:
         paired = np.flatnonzero(rows.people.present[EXPRESSION] & (counts > 0))
         order = random.permutation(paired)
         # Rows of a person lie side by side: the first, and one of theirs.
-        chosen = (counts.cumsum() - counts)[order] + random.integers(0, counts[order])
+        sampled = (counts.cumsum() - counts)[order] + random.integers(0, counts[order])
         parts = max(min(math.ceil(len(order) / self.size), len(order) // FEWEST), 1)
-        for index in np.array_split(chosen, parts):
+        for index in np.array_split(sampled, parts):
             yield Piece(index)
 
 
@@ -110,13 +110,13 @@ def ranks_of(similarity: np.ndarray, group: np.ndarray | None = None) -> Ranks:
         People who are alone in theirs are left out.
     """
     people = len(similarity)
-    same = np.ones((people, people), bool) if group is None else group[:, None] == group[None]
-    own = np.diag(similarity)[:, None]
-    among = same.sum(1)
+    same_group = np.ones((people, people), bool) if group is None else group[:, None] == group[None]
+    paired = np.diag(similarity)[:, None]
+    among = same_group.sum(1)
     judged = among > 1
     return Ranks(
-        better=(same & (similarity > own)).sum(1)[judged],
-        equal=(same & (similarity == own)).sum(1)[judged],
+        better=(same_group & (similarity > paired)).sum(1)[judged],
+        equal=(same_group & (similarity == paired)).sum(1)[judged],
         among=among[judged],
     )
 

@@ -58,17 +58,17 @@ class GatedFusion(nn.Module):
         has_genes : Tensor (image,)
             0: nothing is added.
         """
-        tokens, said = self.norm(image), self.gene_norm(genes)
+        tokens, context = self.norm(image), self.gene_norm(genes)
         if self.kind == "cross_attention":
-            if said.shape[1] > self.gene_tokens:
-                said = functional.adaptive_avg_pool1d(said.transpose(1, 2), self.gene_tokens)
-                said = said.transpose(1, 2)  # (image, gene_tokens, gene_width)
-            added, _ = self.mix(tokens, said, said, need_weights=False)
+            if context.shape[1] > self.gene_tokens:
+                context = functional.adaptive_avg_pool1d(context.transpose(1, 2), self.gene_tokens)
+                context = context.transpose(1, 2)  # (image, gene_tokens, gene_width)
+            added, _ = self.mix(tokens, context, context, need_weights=False)
         elif self.kind == "film":
-            scale, shift = self.mix(said.mean(1))[:, None].chunk(2, dim=-1)  # (image, 1, width)
+            scale, shift = self.mix(context.mean(1))[:, None].chunk(2, dim=-1)  # (image, 1, width)
             added = tokens * scale + shift
         else:
-            mean = said.mean(1)[:, None].expand(-1, tokens.shape[1], -1)
+            mean = context.mean(1)[:, None].expand(-1, tokens.shape[1], -1)
             added = self.mix(torch.cat([tokens, mean], dim=-1))  # (image, place, width)
         fused: torch.Tensor = image + self.gate * added * has_genes[:, None, None]
         return fused

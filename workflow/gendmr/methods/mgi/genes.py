@@ -56,8 +56,8 @@ class GeneSequence(nn.Module):
         """Return tokens (person, token, width) of levels (person, gene) in SDs."""
         whole = functional.pad(levels, (0, self.empty))
         parts = whole.view(len(whole), self.tokens, self.patch)
-        said = torch.einsum("ntp,tpd->ntd", parts, self.gene)  # (person, token, width)
-        tokens = said + self.place
+        embedded = torch.einsum("ntp,tpd->ntd", parts, self.gene)  # (person, token, width)
+        tokens = embedded + self.place
         for layer in self.layers:
             tokens = layer(tokens)
         read: torch.Tensor = self.norm_f(tokens)

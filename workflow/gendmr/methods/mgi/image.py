@@ -101,8 +101,8 @@ class Decoder(nn.Module):
                 )
         else:
             for stage in range(stages):
-                seen = channels if skips == "image" and stage == stages - 1 else 0
-                self.grow.append(_Stage(widths[stage], widths[stage + 1], seen))
+                skip_channels = channels if skips == "image" and stage == stages - 1 else 0
+                self.grow.append(_Stage(widths[stage], widths[stage + 1], skip_channels))
         self.head = nn.Conv2d(widths[-1], 1, 1)
 
     def forward(

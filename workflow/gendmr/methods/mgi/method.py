@@ -85,20 +85,22 @@ class Mgi(SliceNetwork):
 
     def network(self, architecture: Architecture) -> MgiNet:
         """Return the network for the channels and the size of slices, and the number of genes."""
-        sizes, chosen = architecture.sizes, self.options
+        sizes, options = architecture.sizes, self.options
         # Whether a channel is known is told beside it, where there are several.
         channels = sizes["channels"] * (2 if sizes["channels"] > 1 else 1)
         shape = Shape(channels, sizes["side"], sizes["side"], sizes.get(EXPRESSION, 0))
         return MgiNet(
-            shape, Sizes(**{name: getattr(chosen, name) for name in Sizes.__dataclass_fields__})
+            shape, Sizes(**{name: getattr(options, name) for name in Sizes.__dataclass_fields__})
         )
 
     def rows(
         self, people: PreparedSubset, preparation: Preparation, modalities: Sequence[str]
     ) -> PersonRows:
         """Return the slices of people as rows, with genes in their order, and whose they are."""
-        others = [name for name in modalities if name != SLICE]
-        return PersonRows(people, preparation, others, order=self.order(preparation, modalities))
+        other_modalities = [name for name in modalities if name != SLICE]
+        return PersonRows(
+            people, preparation, other_modalities, order=self.order(preparation, modalities)
+        )
 
     def order(self, preparation: Preparation, modalities: Sequence[str]) -> np.ndarray:
         """Return the places of the genes in the order in which the network reads them, int64."""
@@ -152,22 +154,22 @@ class Mgi(SliceNetwork):
 
     def phases(self, module: nn.Module, problems: Sequence[FitProblem]) -> Sequence[Phase]:
         """Return the contrastive phase, where there are genes, and the segmentation."""
-        chosen, term = self.options, slice_term(problems[0].task)
+        options, term = self.options, slice_term(problems[0].task)
         net = cast(MgiNet, module)
         aligning = ("image_project.", "gene_project.", "log_scale")
         segment = Phase(
             "segmentation",
             {TASK: term},
-            balanced(chosen.empty),
+            balanced(options.empty),
             trainable=lambda name: (
                 not name.startswith(aligning)
-                and (chosen.encoder_rate > 0 or not name.startswith(ENCODERS))
+                and (options.encoder_rate > 0 or not name.startswith(ENCODERS))
                 and (net.fusion is not None or not name.startswith("genes."))
             ),
-            lr_multiplier=lambda name: chosen.encoder_rate if name.startswith(ENCODERS) else 1.0,
+            lr_multiplier=lambda name: options.encoder_rate if name.startswith(ENCODERS) else 1.0,
         )
         paired = net.genes is not None and self._paired(problems[0]) >= FEWEST_PEOPLE
-        if not (paired and chosen.pretrain_epochs):
+        if not (paired and options.pretrain_epochs):
             return (replace(segment, lr_multiplier=None, trainable=_everything(aligning)),)
         first = Phase(
             PRETRAINING,
@@ -175,10 +177,10 @@ class Mgi(SliceNetwork):
                 CONTRASTIVE: Term(lambda step: _contrastive(step)[0]),
                 CHANCE: Term(lambda step: _contrastive(step)[1], lambda epoch: 0.0),
             },
-            PairedSlices(chosen.pretrain_batch),
+            PairedSlices(options.pretrain_batch),
             trainable=lambda name: name.startswith((*ENCODERS, *aligning)),
             keep="last",
-            epochs=chosen.pretrain_epochs,
+            epochs=options.pretrain_epochs,
             forward=self.embed,
         )
         return (first, segment)
@@ -228,15 +230,15 @@ class Mgi(SliceNetwork):
 
     def _augmented(self, batch: Tensors) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return slices as training sees them, and how they were turned (row, 3)."""
-        images, known = batch[SLICE], batch[KNOWN]  # (row, channel, side, side), (row, channel)
-        draw = torch.rand(known.shape, device=known.device)
-        known, flips = shown(known, draw, self.options.channel_dropout), None
+        images, is_known = batch[SLICE], batch[KNOWN]  # (row, channel, side, side), (row, channel)
+        draw = torch.rand(is_known.shape, device=is_known.device)
+        is_known, flips = shown(is_known, draw, self.options.channel_dropout), None
         if self.options.augmentation:
-            scale, shift = INTENSITY * torch.randn(2, *known.shape, device=known.device)
+            scale, shift = INTENSITY * torch.randn(2, *is_known.shape, device=is_known.device)
             images = images * (1 + scale)[..., None, None] + shift[..., None, None]
-            flips = torch.randint(0, 2, (len(images), 3), device=known.device)
+            flips = torch.randint(0, 2, (len(images), 3), device=is_known.device)
             images = turned(images, flips)
-        return self.planes(images, known), flips
+        return self.planes(images, is_known), flips
 
     def planes(self, images: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         """Return channels, 0 where not known; where there are several, also which are."""

@@ -99,17 +99,17 @@ class MgiNet(nn.Module):
         tokens, _ = self.image(self._padded(slices))
         # A lesion fills few tokens: their mean alone would hardly know of it.
         pooled = torch.cat([tokens.mean(1), tokens.amax(1)], dim=-1)  # (image, 2 * width)
-        said: torch.Tensor = functional.normalize(self.image_project(pooled), dim=-1)
-        return said
+        embedding: torch.Tensor = functional.normalize(self.image_project(pooled), dim=-1)
+        return embedding
 
     def embed_genes(self, levels: torch.Tensor) -> torch.Tensor:
         """Return embeddings (person, projection) of length 1 of levels (person, gene)."""
         if self.genes is None or self.gene_project is None:
             raise ValueError("a network without genes")
-        said: torch.Tensor = functional.normalize(
+        embedding: torch.Tensor = functional.normalize(
             self.gene_project(self.genes(levels).mean(1)), dim=-1
         )
-        return said
+        return embedding
 
     def segment(
         self,
@@ -136,12 +136,12 @@ class MgiNet(nn.Module):
         tokens, earlier = self.image(large)
         if copies > 1:
             tokens, large = tokens.repeat(copies, 1, 1), large.repeat(copies, 1, 1, 1)
-            earlier = [one.repeat(copies, 1, 1) for one in earlier]
+            earlier = [layer_tokens.repeat(copies, 1, 1) for layer_tokens in earlier]
         if self.fusion is not None and self.genes is not None and levels is not None:
             # Genes are encoded once for each person, however many slices there are.
-            said = self.genes(levels)[owner]  # (image, token, width)
-            known = torch.ones_like(levels[:, 0]) if has_genes is None else has_genes
-            tokens = self.fusion(tokens, said, known[owner])
+            gene_tokens = self.genes(levels)[owner]  # (image, token, width)
+            genes_present = torch.ones_like(levels[:, 0]) if has_genes is None else has_genes
+            tokens = self.fusion(tokens, gene_tokens, genes_present[owner])
         logits = self.decoder(tokens, earlier, large, self.grid)
         cut: torch.Tensor = logits[:, :rows, :columns]
         return cut

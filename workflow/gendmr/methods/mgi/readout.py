@@ -57,11 +57,11 @@ class PairedEmbeddings:
     def alarms(self) -> list[str]:
         """Return a note where embeddings of different people are all alike."""
         notes = []
-        for name, one in (("images", self.image), ("genes", self.gene)):
-            people = len(one)
+        for name, embeddings in (("images", self.image), ("genes", self.gene)):
+            people = len(embeddings)
             if people < 2:
                 continue
-            cosines = one @ one.T
+            cosines = embeddings @ embeddings.T
             between = (cosines.sum() - np.trace(cosines)) / (people * (people - 1))
             if between > COLLAPSED:
                 notes.append(
@@ -102,8 +102,8 @@ def alignment_of(
             batch = {
                 name: value.to(weights.device) for name, value in rows.read(piece.rows).items()
             }
-            said = forward(weights, fitted.buffers, batch, False)[SLICE].cpu().numpy()
-            np.add.at(total, rows.person[piece.rows], said.astype(np.float64))
+            embedding = forward(weights, fitted.buffers, batch, False)[SLICE].cpu().numpy()
+            np.add.at(total, rows.person[piece.rows], embedding.astype(np.float64))
         levels = rows.designs[EXPRESSION].to(weights.device)
         gene = forward(weights, fitted.buffers, {EXPRESSION: levels}, False)[EXPRESSION]
     length = np.linalg.norm(total, axis=1, keepdims=True)
@@ -164,11 +164,11 @@ def attribute_volume(method: Mgi, fitted: FittedNetwork, people: PreparedSubset)
     layout, order = Layout(fitted.module), method.order(fitted.preparation, fitted.modalities)
     forward = Forward(_volume, fitted.module, layout)
     for place in np.flatnonzero(has):
-        one = people.take(np.array([place]))
-        rows: PersonRows = method.rows(one, fitted.preparation, fitted.modalities)
+        person = people.take(np.array([place]))
+        rows: PersonRows = method.rows(person, fitted.preparation, fitted.modalities)
         count = min(len(rows), SLICES_OF_VOLUME)
-        chosen = np.unique(np.linspace(0, len(rows) - 1, count).round().astype(np.int64))
-        batch = {name: value.to(fitted.row.device) for name, value in rows.read(chosen).items()}
+        sampled = np.unique(np.linspace(0, len(rows) - 1, count).round().astype(np.int64))
+        batch = {name: value.to(fitted.row.device) for name, value in rows.read(sampled).items()}
         images = method.planes(batch[SLICE], batch[KNOWN])  # (slice, channel, side, side)
 
         def scalar(
@@ -176,10 +176,10 @@ def attribute_volume(method: Mgi, fitted: FittedNetwork, people: PreparedSubset)
             index: np.ndarray,
             images: torch.Tensor = images,
         ) -> torch.Tensor:
-            said = forward(
+            outputs = forward(
                 fitted.row, fitted.buffers, {SLICE: images, EXPRESSION: inputs[EXPRESSION]}, False
             )
-            return said["volume"]  # (point,)
+            return outputs["volume"]  # (point,)
 
         levels = rows.designs[EXPRESSION].to(fitted.row.device)  # (1, gene), in order
         gradients, start, _ = integrated_gradients(scalar, {EXPRESSION: levels}, POINTS)

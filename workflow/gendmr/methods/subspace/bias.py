@@ -83,11 +83,11 @@ class _Rest(torch.autograd.Function):
         ctx.save_for_backward(*arguments)
         n, side, keys, width = columns.shape
         result = columns.new_empty(n, side, side, keys)
-        for one in range(n):
+        for item in range(n):
             for row in range(side):
-                hidden = (columns[one] + rows[one, row]).clamp_(min=0).view(-1, width)
+                hidden = (columns[item] + rows[item, row]).clamp_(min=0).view(-1, width)
                 hidden = torch.addmm(bias, hidden, weight.T).clamp_(min=0)
-                result[one, row] = (hidden @ last[0]).view(side, keys)
+                result[item, row] = (hidden @ last[0]).view(side, keys)
         return (result + level).view(n, side * side, keys)
 
     @staticmethod
@@ -99,16 +99,16 @@ class _Rest(torch.autograd.Function):
         to_columns, to_rows = torch.zeros_like(columns), torch.empty_like(rows)
         to_weight, to_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         to_last = torch.zeros_like(last)
-        for one in range(n):
+        for item in range(n):
             for row in range(side):
-                first = (columns[one] + rows[one, row]).clamp_(min=0).view(-1, width)
+                first = (columns[item] + rows[item, row]).clamp_(min=0).view(-1, width)
                 second = torch.addmm(bias, first, weight.T).clamp_(min=0)
-                slope = gradient[one, row]  # (side * key,)
+                slope = gradient[item, row]  # (side * key,)
                 to_last[0] += slope @ second
                 back = (slope[:, None] * last[0]).mul_(second > 0)  # (side * key, width)
                 to_weight += back.T @ first
                 to_bias += back.sum(0)
                 back = (back @ weight).mul_(first > 0).view(side, keys, width)
-                to_columns[one] += back
-                to_rows[one, row] = back.sum(0)
+                to_columns[item] += back
+                to_rows[item, row] = back.sum(0)
         return to_columns, to_rows, to_weight, to_bias, to_last, gradient.sum().view_as(level)

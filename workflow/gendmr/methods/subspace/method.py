@@ -113,7 +113,9 @@ class Subspace(NetworkMethod):
         if self.options.random_partition:
             places = random_partition(places, len(groups), inputs.seed)
             notes = [*notes, "Subspaces are random genes, as many as their families have."]
-        fixed = {f"{PLACES}{name}": torch.from_numpy(chosen) for name, chosen in places.items()}
+        fixed = {
+            f"{PLACES}{name}": torch.from_numpy(gene_places) for name, gene_places in places.items()
+        }
         return replace(problem, fixed=fixed, notes=(*problem.notes, *notes))
 
     def sizes(
@@ -129,8 +131,8 @@ class Subspace(NetworkMethod):
 
         def of_seeds(step: Step) -> torch.Tensor:
             # Networks share no weight: the sum has for each the gradient that it would have alone.
-            each = [step.outputs[f"{OUTPUT}{SEED}{one}"] for one in range(len(net.networks))]
-            return torch.stack([mean_loss(task, one, step.batch) for one in each]).sum()
+            outputs = [step.outputs[f"{OUTPUT}{SEED}{seed}"] for seed in range(len(net.networks))]
+            return torch.stack([mean_loss(task, output, step.batch) for output in outputs]).sum()
 
         terms = {TASK: Term(of_seeds)}
         if self.grouping != "none" and net.samples_by_genes:
@@ -143,14 +145,14 @@ class Subspace(NetworkMethod):
 
         Summed over networks, as the loss of the task is.
         """
-        both = step.batch["weight"] * step.batch[HAS_EXPRESSION] * step.batch[USED].amax(1)
+        weight = step.batch["weight"] * step.batch[HAS_EXPRESSION] * step.batch[USED].amax(1)
         names = [name.removeprefix(POINTS) for name in step.outputs if name.startswith(POINTS)]
         parts = [
             consistency(
                 step.outputs[f"{GENES}{name}"],
                 step.outputs[f"{POINTS}{name}"],
                 self.options.heads,
-                both,
+                weight,
                 cast(Grouping, self.grouping),
             )
             for name in names
@@ -186,13 +188,13 @@ class Subspace(NetworkMethod):
         if self.projection == "none":
             return total
         for number, row in np.ndindex(self.seeds, len(total)):
-            names = [one for one in outputs if one.startswith(ALONE)]
-            names = [one for one in names if one.endswith(f"{SEED}{number}")]
+            names = [name for name in outputs if name.startswith(ALONE)]
+            names = [name for name in names if name.endswith(f"{SEED}{number}")]
             if len(names) < 2:
                 continue
-            own = {name: value[row] for name, value in batch.items()}
+            row_batch = {name: value[row] for name, value in batch.items()}
             alone = [outputs[name][row] for name in names]
-            confidence = torch.stack([self._confidence(one, own) for one in alone])
+            confidence = torch.stack([self._confidence(output, row_batch) for output in alone])
             head = layout.unflatten(total[row])[HEAD.format(number)]  # (output, subspace * width)
             parts = torch.stack(head.chunk(len(names), dim=1))
             joined = coordinate(parts, confidence, self.projection)
@@ -207,8 +209,8 @@ class Subspace(NetworkMethod):
         target = target_of(batch)
         if {"time", "event"} <= set(target):
             return concordance(output[:, 0], target["time"], target["event"])
-        each = self.task.loss(output, target, batch["weight"])
-        return torch.as_tensor((torch.exp(-each) * (batch["weight"] > 0)).sum())
+        losses = self.task.loss(output, target, batch["weight"])
+        return torch.as_tensor((torch.exp(-losses) * (batch["weight"] > 0)).sum())
 
     def leave(self, fitted: FittedNetwork, folder: Path, people: PreparedSubset) -> list[str]:
         """Write where deformable attention samples the bags of held-out people, and say it."""
@@ -218,23 +220,25 @@ class Subspace(NetworkMethod):
         has = people.present.get(PATCH)
         if has is None or not has.any() or PATCH not in fitted.modalities:
             return leave_no_sampling(folder)
-        seen = people.take(np.flatnonzero(has))
+        with_patches = people.take(np.flatnonzero(has))
         side = 0
-        for outputs, batch in fitted.outputs(seen):
+        for outputs, batch in fitted.outputs(with_patches):
             side = round(batch[USED].shape[1] ** 0.5)
             sampled: dict[str, list[np.ndarray]] = {}
-            for name in (one for one in outputs if one.startswith(POINTS)):
+            for name in (output_name for output_name in outputs if output_name.startswith(POINTS)):
                 points = outputs[name].detach().cpu().numpy().astype(np.float64)
-                own = points.reshape(len(batch[USED]), self.options.heads, *points.shape[1:])
+                head_points = points.reshape(
+                    len(batch[USED]), self.options.heads, *points.shape[1:]
+                )
                 subspace = name.removeprefix(POINTS).split(SEED)[0]
-                sampled.setdefault(subspace, []).append(places_of(own, side))
-            for name, each in sampled.items():
+                sampled.setdefault(subspace, []).append(places_of(head_points, side))
+            for name, parts in sampled.items():
                 # Heads of further networks are further heads.
-                places.setdefault(name, []).append(np.concatenate(each, axis=1))
+                places.setdefault(name, []).append(np.concatenate(parts, axis=1))
         if not places:
             return leave_no_sampling(folder)
         joined = {name: np.concatenate(some) for name, some in places.items()}
-        return leave_sampling(folder, joined, [str(who) for who in seen.participants], side)
+        return leave_sampling(folder, joined, [str(who) for who in with_patches.participants], side)
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return gradient times input of genes and patches; the rest is the baseline."""
@@ -261,23 +265,23 @@ def genes_of(
     """
     families = [set(str(text).split(";")) - {""} for text in groups]
     member = {
-        name: np.array([bool(own & set(wanted)) for own in families])
+        name: np.array([bool(gene_families & set(wanted)) for gene_families in families])
         for name, wanted in subspaces.items()
     }
     shared = np.sum(list(member.values()), axis=0) > 1
     places = {
         name: np.flatnonzero(inside & ~shared).astype(np.int64) for name, inside in member.items()
     }
-    empty = [name for name, chosen in places.items() if not len(chosen)]
+    empty = [name for name, gene_places in places.items() if not len(gene_places)]
     if empty:
-        present = sorted({family for own in families for family in own})
+        present = sorted({family for gene_families in families for family in gene_families})
         raise TrainingError(
             f"subspaces without a gene: {first_few(empty)}; families of the study:"
             f" {first_few(present, 12)}",
             cause="genes of the families that no matrix has, or all genes in two subspaces",
             next_step="name families with genes of their own in `subspaces` of the method",
         )
-    counts = ", ".join(f"{name} {len(chosen)}" for name, chosen in places.items())
+    counts = ", ".join(f"{name} {len(gene_places)}" for name, gene_places in places.items())
     notes = [f"Genes by subspace: {counts}."]
     if shared.any():
         count = int(shared.sum())
@@ -291,7 +295,7 @@ def random_partition(
     """Return subspaces of the same sizes whose genes are drawn from all, none in two."""
     order = generator(seed, "random-partition").permutation(genes)
     drawn, first = {}, 0
-    for name, chosen in places.items():
-        drawn[name] = np.sort(order[first : first + len(chosen)]).astype(np.int64)
-        first += len(chosen)
+    for name, gene_places in places.items():
+        drawn[name] = np.sort(order[first : first + len(gene_places)]).astype(np.int64)
+        first += len(gene_places)
     return drawn

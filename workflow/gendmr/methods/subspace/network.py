@@ -79,10 +79,10 @@ class Branch(nn.Module):
         used : Tensor (person, patch), optional
             1 for patches, 0 for padding.
         """
-        said: Tensors = {}
+        outputs: Tensors = {}
         genes = self.encode(expression) if self.encode is not None else None
         if genes is not None:
-            said["genes"] = genes  # (person, width)
+            outputs["genes"] = genes  # (person, width)
         if self.project is None:
             if genes is None:
                 raise ValueError("a branch without genes and without patches")
@@ -98,17 +98,17 @@ class Branch(nn.Module):
                 tokens = patch @ of_patch.T + (genes @ of_genes.T + self.fuse.bias)[:, None]
             if self.attend is not None and self.norm is not None:
                 mixed, points = self.attend(self.norm(tokens), self.norm(patch) * used[..., None])
-                tokens, said["points"] = tokens + mixed, points
+                tokens, outputs["points"] = tokens + mixed, points
             tokens = self.last_norm(tokens)
             if self.share is not None:
                 # Of the patch alone: genes are the same for all patches of a person.
                 share = self.share(patch, used)  # (person, patch)
             else:
                 share = used / used.sum(1, keepdim=True).clamp(min=1)
-            said["tokens"] = tokens * share[..., None]
-            mean = said["tokens"].sum(1)  # (person, width)
-        said["code"] = self.to_code(torch.tanh(self.pool(mean)))
-        return said
+            outputs["tokens"] = tokens * share[..., None]
+            mean = outputs["tokens"].sum(1)  # (person, width)
+        outputs["code"] = self.to_code(torch.tanh(self.pool(mean)))
+        return outputs
 
 
 class SubspaceNet(nn.Module):
@@ -177,17 +177,19 @@ class SubspaceNet(nn.Module):
             expression = batch.get(f"expression_{name}")  # (person, gene)
             if expression is not None and with_genes is not None:
                 expression = expression * with_genes
-            said = self.branch[name](expression, batch.get("patch"), batch.get("patch_used"))
-            codes.append(said["code"])
-            outputs[f"{CODE}{name}"] = said["code"]
+            branch_outputs = self.branch[name](
+                expression, batch.get("patch"), batch.get("patch_used")
+            )
+            codes.append(branch_outputs["code"])
+            outputs[f"{CODE}{name}"] = branch_outputs["code"]
             for prefix, key in ((GENES, "genes"), (POINTS, "points"), (TOKENS, "tokens")):
-                if key in said:
-                    outputs[f"{prefix}{name}"] = said[key]
+                if key in branch_outputs:
+                    outputs[f"{prefix}{name}"] = branch_outputs[key]
         parts = self.head.weight.chunk(len(self.names), dim=1)
         alone = [code @ part.T for code, part in zip(codes, parts, strict=True)]
-        for name, one in zip(self.names, alone, strict=True):
+        for name, output in zip(self.names, alone, strict=True):
             # Of the common bias, each subspace has its share.
-            outputs[f"{ALONE}{name}"] = one + self.head.bias / len(self.names)
+            outputs[f"{ALONE}{name}"] = output + self.head.bias / len(self.names)
         outputs[OUTPUT] = torch.stack(alone).sum(0) + self.head.bias
         return outputs
 
@@ -216,8 +218,8 @@ class SubspaceEnsemble(nn.Module):
         """
         outputs: Tensors = {}
         for number, network in enumerate(self.networks):
-            own = network(batch)
-            outputs |= {f"{name}{SEED}{number}": value for name, value in own.items()}
-        each = [outputs[f"{OUTPUT}{SEED}{number}"] for number in range(len(self.networks))]
-        outputs[OUTPUT] = torch.stack(each).mean(0)  # (person, n_outputs)
+            network_outputs = network(batch)
+            outputs |= {f"{name}{SEED}{number}": value for name, value in network_outputs.items()}
+        predictions = [outputs[f"{OUTPUT}{SEED}{number}"] for number in range(len(self.networks))]
+        outputs[OUTPUT] = torch.stack(predictions).mean(0)  # (person, n_outputs)
         return outputs

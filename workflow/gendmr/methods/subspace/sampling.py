@@ -53,11 +53,11 @@ def measure_sampling(places: Mapping[str, np.ndarray], side: int) -> pd.DataFram
     side : int
     """
     rows = []
-    for name, own in places.items():
-        grid = regular(own.shape[-1], side)
-        far = np.linalg.norm(own - grid, axis=2).mean((0, 2, 3))
-        spread = own.std(axis=0).mean((1, 2, 3))
-        outside = ((own < -0.5) | (own > side - 0.5)).any(2).mean((0, 2, 3))
+    for name, points in places.items():
+        grid = regular(points.shape[-1], side)
+        far = np.linalg.norm(points - grid, axis=2).mean((0, 2, 3))
+        spread = points.std(axis=0).mean((1, 2, 3))
+        outside = ((points < -0.5) | (points > side - 0.5)).any(2).mean((0, 2, 3))
         rows += [
             (name, head, round(float(a), 4), round(float(b), 4), round(float(c), 4))
             for head, (a, b, c) in enumerate(zip(far, spread, outside, strict=True))
@@ -87,12 +87,13 @@ def leave_sampling(
     table = measure_sampling(places, side)
     write_table(folder / TABLE, table)
     draw_sampling(folder / FIGURE, places, people, side)
-    said = ", ".join(
-        f"{name} {own['displacement'].mean():.1f} patches from the regular grid,"
-        f" {own['spread'].mean():.2f} between people, {100 * own['outside'].mean():.0f} % outside"
-        for name, own in table.groupby("subspace", sort=False)
+    summary = ", ".join(
+        f"{name} {heads['displacement'].mean():.1f} patches from the regular grid,"
+        f" {heads['spread'].mean():.2f} between people,"
+        f" {100 * heads['outside'].mean():.0f} % outside"
+        for name, heads in table.groupby("subspace", sort=False)
     )
-    return [f"Places that deformable attention samples ({FIGURE}): {said}."]
+    return [f"Places that deformable attention samples ({FIGURE}): {summary}."]
 
 
 def leave_no_sampling(folder: Path) -> list[str]:
@@ -123,14 +124,14 @@ def draw_sampling(
         layout="constrained",
         squeeze=False,
     )
-    for axis, (name, own) in zip(axes[0], places.items(), strict=True):
-        nearest = np.round(own).astype(np.int64)
+    for axis, (name, points) in zip(axes[0], places.items(), strict=True):
+        nearest = np.round(points).astype(np.int64)
         inside = ((nearest >= 0) & (nearest < side)).all(axis=2)
         x, y = (nearest[:, :, way][inside] for way in (0, 1))
         counts = np.zeros((side, side))
         np.add.at(counts, (y, x), 1)
-        axis.imshow(counts / len(own), cmap="Greys", vmin=0, interpolation="nearest")
-        grid, first = regular(own.shape[-1], side), own[0, 0]
+        axis.imshow(counts / len(points), cmap="Greys", vmin=0, interpolation="nearest")
+        grid, first = regular(points.shape[-1], side), points[0, 0]
         axis.plot(*grid.reshape(2, -1), "+", color=style.ORANGE, markersize=3, markeredgewidth=0.5)
         reach = first - grid
         axis.quiver(

@@ -66,19 +66,19 @@ def coordinate(
     if projection == "none":
         return gradient
     result = gradient.clone()
-    for one in range(len(gradient)):
-        for other in range(len(gradient)):
-            if one == other or not confidence[one] < confidence[other]:
+    for first in range(len(gradient)):
+        for second in range(len(gradient)):
+            if first == second or not confidence[first] < confidence[second]:
                 continue
-            own, theirs = result[one], gradient[other]  # (output, width)
-            product = (own * theirs).sum(1, keepdim=True)
-            along = product / (theirs * theirs).sum(1, keepdim=True).clamp(min=1e-30) * theirs
-            left = own - along
+            weaker, stronger = result[first], gradient[second]  # (output, width)
+            product = (weaker * stronger).sum(1, keepdim=True)
+            along = product / (stronger * stronger).sum(1, keepdim=True).clamp(min=1e-30) * stronger
+            projected = weaker - along
             if projection == "released":
-                norm = left.norm(dim=1, keepdim=True)
-                twice = left - along
-                left = twice * norm / twice.norm(dim=1, keepdim=True).clamp(min=1e-30)
-            result[one] = torch.where(product < 0, left, own)
+                norm = projected.norm(dim=1, keepdim=True)
+                twice = projected - along
+                projected = twice * norm / twice.norm(dim=1, keepdim=True).clamp(min=1e-30)
+            result[first] = torch.where(product < 0, projected, weaker)
     return result
 
 
