@@ -71,7 +71,7 @@ def test_evidence_for_a_part_does_not_use_its_people(fold_of: Any, outcome: str)
 def test_channels_are_score_tests_of_the_people_outside_the_part(
     fold_of: Any, outcome: str
 ) -> None:
-    fold, evidence = fold_of(outcome), None
+    fold = fold_of(outcome)
     evidence = evidence_of(fold, parts=4, partitions=1)
     train, task = fold.train, fold.task
     phenotypes = task.response(train.outcome).shape[1]
