@@ -65,7 +65,7 @@ if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
   echo "$wanted" > "$venv/.installed"
   say "installed in $((SECONDS / 60)) min: $(du -sh "$venv" | cut -f1) in $venv. Commands of the pages need it once per shell:"
   say "  source $venv/bin/activate"
-  say "the demo: make demo (some 16 minutes of processor time, 190 MB of results)"
+  say "the demo: make demo (some 15 minutes of processor time, 165 MB of results)"
 fi
 
 # --- PLINK 1.9 and 2 --------------------------------------------------------------------------
