@@ -188,8 +188,8 @@ def _covariates(
         if skill is not None and skill > limit:
             sentences.append(
                 f"Covariates alone ({method.method}) predict {outcome} with"
-                f" {_article(method.primary.label)} of {mean:.2f}: it goes with age, sex, site or"
-                " ancestry in these people, and other methods may be reading that."
+                f" {_article(method.primary.label)} of {mean:.2f}: it goes with them in these"
+                " people, and other methods may be reading that."
             )
     return sentences
 
@@ -219,7 +219,7 @@ def _demographics_match(covariates: MethodSummary, main: MethodSummary) -> list[
         ]
     return [
         f"Demographics alone match the model: {numbers}{paired}. What {main.method} predicts may"
-        " be age, sex, site or ancestry."
+        " be no more than these covariates."
     ]
 
 
