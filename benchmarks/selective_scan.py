@@ -13,6 +13,7 @@ import argparse
 import importlib
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -40,7 +41,8 @@ def unbind_loop(
     return torch.einsum("btdn,btn->btd", torch.stack(states, 1), c) + d * x
 
 
-def scan_in_pairs(
+def scan_with(
+    states_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     x: torch.Tensor,
     delta: torch.Tensor,
     a: torch.Tensor,
@@ -48,10 +50,15 @@ def scan_in_pairs(
     c: torch.Tensor,
     d: torch.Tensor,
 ) -> torch.Tensor:
-    """A parallel scan of log2(steps) levels, as mamba.py has it (Blelloch), by autograd."""
+    """The scan whose states (batch, step, channel, state) come from decays and drives."""
     decay = torch.exp(delta[..., None] * a)  # (batch, step, channel, state)
     drive = (delta * x)[..., None] * b[:, :, None]
-    return torch.einsum("btdn,btn->btd", _states_in_pairs(decay, drive), c) + d * x
+    return torch.einsum("btdn,btn->btd", states_of(decay, drive), c) + d * x
+
+
+def scan_in_pairs(*values: torch.Tensor) -> torch.Tensor:
+    """A parallel scan of log2(steps) levels, as mamba.py has it (Blelloch), by autograd."""
+    return scan_with(_states_in_pairs, *values)
 
 
 def _states_in_pairs(decay: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
@@ -79,20 +86,7 @@ def scan_of_mambapy() -> Callable[..., torch.Tensor] | None:
         states_of = importlib.import_module("mambapy.pscan").pscan
     except ImportError:
         return None
-
-    def by_mambapy(
-        x: torch.Tensor,
-        delta: torch.Tensor,
-        a: torch.Tensor,
-        b: torch.Tensor,
-        c: torch.Tensor,
-        d: torch.Tensor,
-    ) -> torch.Tensor:
-        decay = torch.exp(delta[..., None] * a)  # (batch, step, channel, state)
-        drive = (delta * x)[..., None] * b[:, :, None]
-        return torch.einsum("btdn,btn->btd", states_of(decay, drive), c) + d * x
-
-    return by_mambapy
+    return partial(scan_with, states_of)
 
 
 def arguments(steps: int) -> list[torch.Tensor]:
