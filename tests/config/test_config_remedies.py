@@ -257,6 +257,18 @@ ROWS = [
         {"training.methods.two.channel": None},
     ),
     row(
+        "config/methods/threshold.py",
+        "name one that is read, or read this one too",
+        {
+            **SEGMENTED,
+            "lesions.channels": ["T1w", "FLAIR"],
+            "modalities.slice.channels": ["T1w"],
+            **of_two(kind="threshold", outcome="tumour", channel="FLAIR"),
+        },
+        {"training.methods.two.channel": "T1w"},
+        {"modalities.slice.channels": ["T1w", "FLAIR"]},
+    ),
+    row(
         "config/methods/mgi.py",
         "set expression.positions, or choose `gene_order: alphabetical`",
         {

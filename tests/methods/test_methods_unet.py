@@ -12,11 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gendmr.config.methods.unet import UnetMethod
-from gendmr.errors import ConfigurationError
 from gendmr.methods.unet.network import SegmentationNet, shown, turned
 from gendmr.training.fold import train_fold
 from lesion_cohort import make, study, write_people
-from remedies import mended
 
 SMALL = {"kind": "unet", "width": 8, "levels": 3}
 LONG = {"epochs": 20, "batch_size": 8, "learning_rate": 5e-3}
@@ -29,11 +27,6 @@ METHODS = {
     "all": {**SMALL, "optimisation": {**LONG, "epochs": 30}, "channel_dropout": 0.4},
     "threshold": {"kind": "threshold", "channel": "flair"},
     "blind": {"kind": "threshold", "channel": "pre"},
-    "unread": {
-        "kind": "threshold",
-        "channel": "flair",
-        "modality_options": {"slice": {"channels": ["pre", "post"]}},
-    },
 }
 
 
@@ -115,18 +108,6 @@ def test_a_threshold_finds_what_one_channel_tells(folder):
     blind = train(folder, "blind")
     assert blind.loc["p03", "predicted_voxels"] == 0  # its channel is a copy, which says nothing
     assert blind["dice"].mean() < 0.2
-
-
-def test_a_channel_that_is_not_read_is_refused(folder):
-    names = ["unread"]
-    with mended(
-        "methods/threshold/method.py",
-        "name one of these",
-        ConfigurationError,
-        lambda: train(folder, names[0]),
-    ) as refused:
-        assert "'flair': not read; there are 'pre', 'post'" in refused.what
-        names[0] = "threshold"
 
 
 def test_masks_lie_beside_predictions_and_are_those_that_were_judged(folder):

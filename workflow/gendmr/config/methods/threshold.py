@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from gendmr.config.base import Section
-from gendmr.config.methods.base import MethodSection, Rates
+from gendmr.config.methods.base import M, MethodSection, Rates
+from gendmr.config.modalities.slice import SliceSection
 from gendmr.errors import ConfigurationError, did_you_mean, first_few
 
 
@@ -47,3 +48,21 @@ class ThresholdMethod(MethodSection):
                 cause="a misspelt name, or a channel that the section lesions does not name",
                 next_step="name one of these, or leave channel out for the first",
             )
+
+    def adapt(self, name: str, section: M) -> M:
+        """Return the section; refuse a channel that it leaves out.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        section = super().adapt(name, section)
+        read = section.channels if isinstance(section, SliceSection) else ()
+        if self.channel is not None and read and self.channel not in read:
+            raise ConfigurationError(
+                f"threshold: channel = {self.channel!r}: not read; modalities.slice.channels has"
+                f" {first_few(read, 20)}",
+                cause="a channel left out in modalities.slice.channels, or in modality_options",
+                next_step="name one that is read, or read this one too",
+            )
+        return section

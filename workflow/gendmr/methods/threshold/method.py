@@ -9,7 +9,6 @@ import numpy as np
 
 from gendmr.config.methods.threshold import ThresholdMethod
 from gendmr.config.training import MethodOptions
-from gendmr.errors import ConfigurationError, did_you_mean, first_few
 from gendmr.methods.base import Attribution, FitInputs, Progress, SequentialFits
 from gendmr.methods.slices import SliceRows, slices_of, with_slices
 from gendmr.preprocessing.preparation import Preparation
@@ -96,21 +95,8 @@ class Threshold(SequentialFits):
     def fit(
         self, inputs: FitInputs, *, device: str, progress: Progress, checkpoint: object = None
     ) -> FittedThreshold:
-        """Find the threshold with the best mean Dice of training people.
-
-        Raises
-        ------
-        ConfigurationError
-            The channel is not read.
-        """
+        """Find the threshold with the best mean Dice of training people."""
         names = slices_of(inputs.train).names
-        if self.channel is not None and self.channel not in names:
-            raise ConfigurationError(
-                f"threshold: channel = {self.channel!r}: not read; there are {first_few(names)}"
-                f"{did_you_mean([self.channel], names)}",
-                cause="a misspelt name, or a channel left out in modalities.slice.channels",
-                next_step="name one of these",
-            )
         place = names.index(self.channel) if self.channel is not None else 0
         scores = _scores(inputs.train, inputs, place)
         best = int(scores.argmax())
