@@ -138,7 +138,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     clock = time.process_time if options.threads == 1 else time.perf_counter
-    scans = {"ours": selective_scan, "loop": unbind_loop, "pairs": scan_in_pairs}
+    scans: dict[str, Callable[..., torch.Tensor]] = {
+        "ours": selective_scan,
+        "loop": unbind_loop,
+        "pairs": scan_in_pairs,
+    }
     library = scan_of_mambapy()
     if library is not None:
         scans["mambapy"] = library
