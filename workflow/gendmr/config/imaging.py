@@ -309,6 +309,8 @@ class BiasCorrection(Section):
     """Iterations per level, coarse to fine."""
     spline_mm: float = Field(gt=0)
     """Distance of spline knots, mm."""
+    tissue_rounds: int = Field(ge=0)
+    """How often afterwards what is left is told from the brightness of tissues; 0 leaves it."""
 
 
 class LinearStage(Section):

@@ -82,13 +82,13 @@ def refine(
     moved = labels
     stages = zip(preset.refinement.iterations, preset.refinement.shrink, strict=True)
     for iterations, shrink in stages:
-        classes, tables = _classes(coarse, moved, inside, model, tissues, template)
+        members, tables = _classes(coarse, moved, inside, model, tissues, template)
         level = model.level_of(image.data)
         shown = [
             thin(Scan(table[level] * brain, image.affine), preset.registration_mm).data
             for table in tables
         ]
-        expected = _expected(classes, len(tables), labels, priors)
+        expected = _expected(members, labels, priors)
         grids = [
             [thin(Scan(part, coarse.affine), preset.registration_mm * shrink) for part in parts]
             for parts in (shown, expected, [weight], shift)
@@ -143,41 +143,50 @@ def _classes(
     tissues: Sequence[str],
     template: np.ndarray,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Class of each region, -1 where the template's tissues tell more, and shares by level.
+    """How much of each region is of each class, and shares of classes by level.
 
-    Classes are `TISSUES`, then those of `NUCLEI` that a region has. The share of a class at a
-    level of intensity is its density by the sum of all.
+    Classes are `TISSUES`, then those of `NUCLEI` that a region has. A brightness between two
+    classes is expected as a mixture of both, because a threshold between them would make two scans
+    of one person differ. A region of which the template's tissues tell more is of no class. The
+    share of a class at a level of intensity is its density by the sum of all.
+
+    Returns
+    -------
+    members : (regions, classes) float32
+    shares : list of (levels,) float32, one per class
     """
     brightness, voxels, _ = brightness_of(coarse.data, labels, inside, model, len(tissues))
-    steps = np.rint(anchored(brightness, voxels * coarse.voxel_mm3, template) / STEP)
-    numbers = np.full(len(tissues), -1)
+    places = anchored(brightness, voxels * coarse.voxel_mm3, template) / STEP
+    # From grey matter by way of the nuclei to white matter.
+    ladder = np.array([1, *range(len(TISSUES), len(TISSUES) + len(NUCLEI)), 2])
+    members = np.zeros((len(tissues), len(TISSUES) + len(NUCLEI)), np.float32)
     for row, tissue in enumerate(tissues):
         if tissue == "csf":
-            numbers[row] = 0
-        elif np.isfinite(steps[row]):
-            step = int(np.clip(steps[row], 0, len(NUCLEI) + 1))
-            numbers[row] = 2 if step > len(NUCLEI) else 1 if step == 0 else step + 2
-    present = [0, 1, 2, *sorted({int(number) for number in numbers if number > 2})]
+            members[row, 0] = 1
+        elif np.isfinite(places[row]):
+            place = float(np.clip(places[row], 0, len(ladder) - 1))
+            lower = min(int(place), len(ladder) - 2)
+            members[row, ladder[lower : lower + 2]] = lower + 1 - place, place - lower
     low, high = model.means[1:]
     densities = [model.by_tissue[:, number] for number in range(len(TISSUES))]
-    for number in present[len(TISSUES) :]:
-        means = np.array([model.means[0], low + NUCLEI[number - 3] * (high - low), high])
+    present = members.any(axis=0)
+    present[: len(TISSUES)] = True
+    for place in np.array(NUCLEI)[present[len(TISSUES) :]]:
+        means = np.array([model.means[0], low + place * (high - low), high])
         densities.append(replace(model, means=means).by_tissue[:, 1])
     total = np.maximum(sum(densities), 1e-12)
-    places = np.array([present.index(number) if number >= 0 else -1 for number in numbers])
-    return places, [(density / total).astype(np.float32) for density in densities]
+    return members[:, present], [(density / total).astype(np.float32) for density in densities]
 
 
-def _expected(
-    classes: np.ndarray, count: int, labels: np.ndarray, priors: np.ndarray
-) -> list[np.ndarray]:
+def _expected(members: np.ndarray, labels: np.ndarray, priors: np.ndarray) -> list[np.ndarray]:
     """Probability of each class at each voxel, by the atlas."""
-    numbers = np.concatenate([[-1], classes])[labels]
+    table = np.concatenate([np.zeros_like(members[:1]), members])
+    untold = 1 - table.sum(axis=1)
     expected = []
-    for number in range(count):
-        share = (numbers == number).astype(np.float32)
+    for number in range(table.shape[1]):
+        share = table[:, number][labels]
         if number < len(TISSUES):
-            share += (numbers < 0) * priors[number]
+            share += untold[labels] * priors[number]
         expected.append(share)
     total = np.maximum(sum(expected), 1e-3)
     return [np.asarray(share / total, np.float32) for share in expected]

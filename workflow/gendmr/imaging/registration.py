@@ -15,6 +15,7 @@ from gendmr.files.atomic import atomic_path
 from gendmr.imaging.ants_programs import run
 from gendmr.imaging.jacobian import determinant
 from gendmr.imaging.scan import Scan, read_image, thin, write_image
+from gendmr.imaging.shading import without_shading
 
 # ANTs and ITK count millimetres to the left and to the back; the affines of NIfTI do the opposite.
 LPS = np.array([-1.0, -1.0, 1.0])
@@ -101,7 +102,10 @@ def free_of_bias(scan: Scan, brain: np.ndarray, preset: Preset, folder: Path) ->
     data = scan.data * (1000 / float(scan.data[brain].mean())) * brain
     raw = write_scratch(folder / "raw.nii", data.astype(np.float32), scan.affine)
     corrected = correct_bias(raw, mask, preset, folder / "corrected.nii")
-    return np.asarray(np.maximum(corrected, 0) * brain)
+    corrected = np.asarray(np.maximum(corrected, 0) * brain)
+    if preset.bias.tissue_rounds == 0:
+        return corrected
+    return without_shading(Scan(corrected, scan.affine), brain, preset.bias.tissue_rounds)
 
 
 def write_thinned(path: Path, data: np.ndarray, scan: Scan, preset: Preset) -> Path:
