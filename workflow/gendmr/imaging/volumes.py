@@ -248,16 +248,22 @@ def _split_walls(
     Where both are next to a voxel there is no room for a nucleus.
     """
     half = (np.asarray(zooms) <= WALL_MM).astype(int)
-    if not half.any():
+    if not half.any() or not deep.any():
         return
-    window = np.ones(2 * half + 1, bool)
-    fluid, _, white = (
-        ndimage.binary_dilation(fractions[number] > 0.5, window) for number in range(3)
+    # Only what is deep is shared out, and nothing beyond the next voxel tells.
+    box = tuple(
+        slice(max(0, side.start - 1), side.stop + 1)
+        for side in ndimage.find_objects(deep.astype(np.uint8))[0]
     )
-    wall = fluid & white & (fractions[1] > 0) & deep
+    part = fractions[(slice(None), *box)]
+    fluid, white = (
+        ndimage.maximum_filter((part[number] > 0.5).astype(np.uint8), 2 * half + 1) > 0
+        for number in (0, 2)
+    )
+    wall = fluid & white & (part[1] > 0) & deep[box]
     low, high = model.means[0], model.means[2]
-    share = np.clip((image[wall] - low) / (high - low), 0, 1)
-    fractions[:, wall] = fractions[:, wall].sum(axis=0) * np.stack([1 - share, 0 * share, share])
+    share = np.clip((image[box][wall] - low) / (high - low), 0, 1)
+    part[:, wall] = part[:, wall].sum(axis=0) * np.stack([1 - share, 0 * share, share])
 
 
 def _restore_white(
