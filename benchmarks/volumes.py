@@ -1,18 +1,21 @@
 """What the stage measures in painted heads, whose volumes are known, beside the truth.
 
-    python benchmarks/volumes.py LABEL_MAPS ATLAS [--heads 05,07] [--preset fast] [--loss] [--twice]
-        [--lesions] [--fuse 01,02] [--output volumes.tsv] [--bids FOLDER]
+    python benchmarks/volumes.py LABEL_MAPS ATLAS [--heads 05,07] [--preset fast]
+        [--changes whole,again] [--fuse 01,02] [--output volumes.tsv] [--bids FOLDER] [--bare]
 
 LABEL_MAPS is a folder of FreeSurfer-like label maps of whole heads (`training_seg_01.nii.gz`, …),
 ATLAS the label image of Neuromorphometrics in the space of the template. Of each head the volumes
 of head, tissues and structures are printed, measured and true, then over the heads the correlation,
-raw and after division by the head, and the mean ratio. With `--loss` each head is painted again
-with the outer 30 % of its left hippocampus, then with the outer 20 % of its cortex turned to fluid;
-with `--lesions` with balls in its white matter as dark as hypointensities; with `--twice` with
-another noise, shading, turn and label. `--fuse` takes some of the heads, painted, with their label
-maps as labelled heads in place of ATLAS. `--bids FOLDER` measures real scans instead, which need
-`participants.tsv` with age and sex. `--output` adds the rows of this run to a table, of which
-`volumes_page.py` draws the figures.
+raw and after division by the head, and the mean ratio. Unless `--changes` names fewer, each head is
+painted four times: `whole`; `again`, with another noise, shading, turn and label; with the outer
+30 % of its left hippocampus turned to fluid (`hippocampus -30`); and with the outer 20 % of its
+cortex (`cortex -20`). `lesions` in this list are balls in its white matter as dark as
+hypointensities. Heads are those on which no constant was set, unless `--heads` names others.
+`--fuse` takes some of the heads, painted, with their label maps as labelled heads in place of
+ATLAS. `--bids FOLDER` measures real scans instead, which need `participants.tsv` with age and sex.
+`--bare` measures processor seconds instead, of the stage and of the bare calls of the tools that it
+rests on (`bare_calls.py`). `--output` puts the rows of this run into a table, in place of earlier
+ones of the same head and change, of which `volumes_page.py` draws the figures.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from gendmr.imaging.bids import find_images
 from gendmr.imaging.template import prepare_template
 from painted_heads import (
     BRAIN_BELOW,
+    CORTEX,
     CSF,
     STRUCTURES,
     WHITE,
@@ -62,6 +66,12 @@ INDICES = {
 }
 CORTEX_FROM, FLUID = 100, (4, 11, 46, 49, 50, 51, 52)
 MEASURES = (*TOTALS, *STRUCTURES)
+# No constant was set on these heads.
+REPORTED = "05,07,10,11,13"
+CHANGES = ("whole", "again", "hippocampus -30", "cortex -20", "lesions")
+OF_SCAN = ("hypointense", "dice", "seconds", "gb")
+COLUMNS = ["measured", "true"]
+KEY = ["atlas", "person", "change", "measure"]
 NEW_LESIONS = 12
 
 
@@ -165,39 +175,51 @@ def line(name: str, values: list[str]) -> None:
     print(name, *values, sep="\t", flush=True)
 
 
+def changed(head: LabelMap, change: str, number: int) -> LabelMap:
+    """Return a head with one of `CHANGES`; `whole` and `again` change no label."""
+    if change == "hippocampus -30":
+        return without_shell(head, (LEFT_HIPPOCAMPUS,), 0.3)
+    if change == "cortex -20":
+        return without_shell(head, CORTEX, 0.2)
+    return with_lesions(head, NEW_LESIONS, seed=number) if change == "lesions" else head
+
+
 def heads(
     stage: Stage, maps: list[tuple[int, Path]], atlas: str, arguments: argparse.Namespace
 ) -> pd.DataFrame:
     """Measure painted heads; print and return what is measured and true."""
     image = stage.folder / "head.nii.gz"
-    rows = []
-
-    def measure(head: LabelMap, number: int, path: Path, change: str) -> None:
-        again = change == "again"
-        measured = stage.measure(painted(head, image, number, again=again), change)
-        truth = head.truth() | {"left hippocampus": head.volume(LEFT_HIPPOCAMPUS)}
-        for name in (*MEASURES, "left hippocampus", "hypointense", "dice", "seconds", "gb"):
-            rows.append(
+    rows: list[dict[str, object]] = []
+    # Change by change: a run that is cut short still has each of some changes for all heads.
+    for change in arguments.changes.split(","):
+        for number, path in maps:
+            head = changed(read_label_map(path), change, number)
+            scan = painted(head, image, number, again=change == "again")
+            measured = stage.measure(scan, change)
+            truth = head.truth() | {"left hippocampus": head.volume(LEFT_HIPPOCAMPUS)}
+            of_head = [
                 {
                     "atlas": atlas, "person": path.name.split("_")[-1].split(".")[0],
                     "change": change, "measure": name, "measured": measured[name],
                     "true": truth.get(name, np.nan), "age": np.nan, "sex": "n/a",
                 }
-            )  # fmt: skip
-        texts = [f"{row['measure']} {row['measured']:.4g} {row['true']:.4g}" for row in rows[-17:]]
-        print(path.name, change, *texts, sep="\t", flush=True)
-
-    for number, path in maps:
-        head = read_label_map(path)
-        measure(head, number, path, "whole")
-        if arguments.loss:
-            measure(without_shell(head, (LEFT_HIPPOCAMPUS,), 0.3), number, path, "hippocampus -30")
-            measure(without_shell(head, (3, 42), 0.2), number, path, "cortex -20")
-        if arguments.lesions:
-            measure(with_lesions(head, NEW_LESIONS, seed=number), number, path, "lesions")
-        if arguments.twice:
-            measure(head, number, path, "again")
+                for name in (*MEASURES, "left hippocampus", *OF_SCAN)
+            ]  # fmt: skip
+            rows += of_head
+            save(arguments.output, pd.DataFrame(of_head))
+            texts = [f"{row['measure']} {row['measured']:.4g} {row['true']:.4g}" for row in of_head]
+            print(path.name, change, *texts, sep="\t", flush=True)
     return pd.DataFrame(rows)
+
+
+def save(output: Path | None, rows: pd.DataFrame) -> None:
+    """Put rows into a table, in place of those of the same head and change."""
+    if output is None:
+        return
+    if output.is_file():
+        before = pd.read_csv(output, sep="\t", dtype={"person": str})
+        rows = pd.concat([before, rows]).drop_duplicates(KEY, keep="last")
+    write_table(output, rows)
 
 
 def summarise(table: pd.DataFrame) -> None:
@@ -215,19 +237,59 @@ def summarise(table: pd.DataFrame) -> None:
             f" ({ratio.min():.2f} to {ratio.max():.2f})"
         )
     for change in dict.fromkeys(table["change"]):
-        for person, part in table[table["change"] == change].groupby("person"):
-            rows = part.set_index("measure")
-            for name in () if change == "whole" else (*MEASURES, "left hippocampus"):
-                seen = 100 * (rows["measured"][name] / measured[name].get(person, np.nan) - 1)
-                real = 100 * (rows["true"][name] / true[name].get(person, np.nan) - 1)
-                print(f"{change}\t{person}\t{name}\t{seen:+.1f} %\ttrue {real:+.1f} %")
-            print(
-                f"{change}\t{person}\thypointense {rows['measured']['hypointense']:.0f} mm3, true"
-                f" {rows['true']['hypointense']:.0f}"
-            )
+        for name in () if change == "whole" else (*MEASURES, "left hippocampus", "hypointense"):
+            print(f"{change}\t{name}\t{described(changes_of(table, change, name))}")
     for name in ("dice", "seconds", "gb"):
         values = table.loc[table["measure"] == name, "measured"]
         print(f"{name} {values.min():.3f} to {values.max():.3f}, mean {values.mean():.3f}")
+
+
+def changes_of(table: pd.DataFrame, change: str, measure: str) -> pd.DataFrame:
+    """Per cent by which a measure differs from that of the whole head, measured and true.
+
+    Of two scans of one person by their mean, because neither is the first; of a loss by the whole.
+    """
+    rows = table[table["measure"] == measure].set_index("person")
+    whole, after = (rows.loc[rows["change"] == name, COLUMNS] for name in ("whole", change))
+    apart = (after - whole).dropna(how="all")
+    base = whole.loc[apart.index]
+    if change == "again":
+        base = (base + after) / 2
+    return 100 * apart / base
+
+
+def described(changes: pd.DataFrame) -> str:
+    """Mean and range over heads, true mean, and the coefficient of variation of two scans.
+
+    Two scans of one head differ by the root of 2 times their standard deviation; over heads its
+    root mean square counts.
+    """
+    if changes.empty:
+        return "not measured"
+    seen, true = (changes[name].to_numpy(dtype=float) for name in COLUMNS)
+    cv = float(np.sqrt(np.mean(seen**2) / 2))
+    return (
+        f"{seen.mean():+.1f} % ({seen.min():+.1f} to {seen.max():+.1f}), true {true.mean():+.1f} %;"
+        f" CV {cv:.1f} % over {len(seen)}"
+    )
+
+
+def bare(stage: Stage, maps: list[tuple[int, Path]]) -> None:
+    """Print processor seconds of the stage and of the bare calls of its tools, head by head."""
+    print("head\tbare_s\tstage_s\tstage / bare", flush=True)
+    sums = np.zeros(2)
+    for number, path in maps:
+        image = painted(read_label_map(path), stage.folder / "head.nii.gz", number)
+        script = Path(__file__).with_name("bare_calls.py")
+        command = [sys.executable, str(script), str(image), str(stage.folder / "template")]
+        process = subprocess.Popen([*command, stage.section.preset])
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            sys.exit(f"{script.name} ended with status {status}")
+        used = [usage.ru_utime + usage.ru_stime, stage.measure(image)["seconds"]]
+        sums += used
+        print(path.name, *(f"{value:.1f}" for value in used), f"{used[1] / used[0]:.2f}", sep="\t")
+    print(f"stage / bare {sums[1] / sums[0]:.2f} (goal: at most 1.1)", flush=True)
 
 
 def real(stage: Stage, bids: Path) -> pd.DataFrame:
@@ -267,10 +329,10 @@ def main() -> None:
     parser.add_argument("label_maps", type=Path)
     parser.add_argument("atlas", type=Path)
     parser.add_argument("--preset", default="fast", choices=["testing", "fast", "precise"])
-    parser.add_argument("--heads", default="", help="parts of names, comma-separated; all")
+    parser.add_argument("--heads", default=REPORTED, help="parts of names, comma-separated")
     parser.add_argument("--fuse", default="", help="heads that are the atlas, likewise")
-    for name in ("loss", "twice", "lesions"):
-        parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("--changes", default=",".join(CHANGES[:4]), help=", ".join(CHANGES))
+    parser.add_argument("--bare", action="store_true")
     parser.add_argument("--bids", type=Path)
     parser.add_argument("--output", type=Path, help="table to which the rows are added")
     arguments = parser.parse_args()
@@ -284,17 +346,16 @@ def main() -> None:
             stage = Stage.of_heads(Path(name), arguments.preset, chosen(arguments.fuse))
         else:
             stage = Stage.of_atlas(Path(name), arguments.preset, arguments.atlas)
+        if arguments.bare:
+            bare(stage, chosen(arguments.heads))
+            return
         if arguments.bids:
             table = real(stage, arguments.bids)
+            save(arguments.output, table)
         else:
             atlas = "several heads" if arguments.fuse else "one atlas"
             table = heads(stage, chosen(arguments.heads), atlas, arguments)
             summarise(table)
-    if arguments.output:
-        if arguments.output.is_file():
-            before = pd.read_csv(arguments.output, sep="\t", dtype={"person": str})
-            table = pd.concat([before, table])
-        write_table(arguments.output, table)
     print(f"memory of painting {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
 
 

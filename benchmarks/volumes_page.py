@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gendmr import style
+from volumes import changes_of, described
 
 STRUCTURES = {
     "icv": "head", "grey": "grey matter", "white": "white matter", "csf": "fluid",
@@ -26,6 +27,8 @@ STRUCTURES = {
     "pallidum": "pallidum",
 }  # fmt: skip
 ATLASES = {"one atlas": (style.BLUE, "o"), "several heads": (style.ORANGE, "s")}
+# Repeated scans, per cent.
+GOAL_CV = 1.5
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "volumes.tsv"
 
 
@@ -49,15 +52,8 @@ def markdown(table: pd.DataFrame, atlas: str) -> None:
     )
     for change in sorted(set(table["change"]) - {"whole"}):
         for measure in (*STRUCTURES, "left hippocampus", "hypointense"):
-            after, before = of(table, atlas, measure, change), of(table, atlas, measure)
-            before = before[before["person"].isin(after["person"])]
-            if len(after):
-                seen, true_change = (
-                    100 * (after[column].mean() / before[column].mean() - 1)
-                    for column in ("measured", "true")
-                )
-                print(f"{change}: {measure} {seen:+.1f} %, true {true_change:+.1f} %,"
-                      f" CV {abs(seen) / 2**0.5:.1f} %")  # fmt: skip
+            changes = changes_of(table[table["atlas"] == atlas], change, measure)
+            print(f"{change}: {measure} {described(changes)}")
 
 
 def panels(title: str) -> tuple[Figure, list[Any]]:
@@ -114,7 +110,7 @@ def draw_differences(table: pd.DataFrame, path: Path) -> None:
 
 
 def draw_loss(table: pd.DataFrame, path: Path) -> None:
-    """Change of each structure after a known loss and in a second scan, seen and true."""
+    """Changes after a known loss, and how far two scans of a head differ: heads, and their mean."""
     changes = {
         "hippocampus -30": "30 % of the left hippocampus lost",
         "cortex -20": "20 % of the cortex lost",
@@ -125,26 +121,29 @@ def draw_loss(table: pd.DataFrame, path: Path) -> None:
         1, len(changes), size=(style.PAGE, style.PAGE * 0.42), layout="constrained", sharey=True
     )
     places = np.arange(len(names))[::-1]
+    rows = table[table["atlas"] == "one atlas"]
     for panel, (change, title) in zip(axes, changes.items(), strict=True):
         panel.axvline(0, color=style.LIGHT, zorder=0)
-        for atlas, (colour, marker) in ATLASES.items():
-            seen: list[float] = []
-            true: list[float] = []
-            if of(table, atlas, "icv", change).empty:
+        for place, measure in zip(places, names, strict=True):
+            of_heads = changes_of(rows, change, measure)
+            if of_heads.empty:
                 continue
-            for measure in names:
-                after, before = of(table, atlas, measure, change), of(table, atlas, measure)
-                before = before[before["person"].isin(after["person"])]
-                for values, column in ((seen, "measured"), (true, "true")):
-                    ratio = after[column].mean() / before[column].mean()
-                    values.append(100 * (ratio - 1))
-            panel.scatter(
-                seen, places, s=14, color=colour, marker=marker, label=atlas, linewidths=0
-            )
-            panel.scatter(true, places, s=40, color="black", marker="|", linewidths=0.8)
-        panel.set(title=title, xlabel="change, % (bar: true)", yticks=places)
+            seen = of_heads["measured"].to_numpy()
+            middle = seen.mean()
+            if change == "again":
+                seen = np.abs(seen) / np.sqrt(2)
+                middle = np.sqrt((seen**2).mean())
+            else:
+                panel.scatter(
+                    of_heads["true"].mean(), place, s=40, color="black", marker="|", linewidths=0.8
+                )
+            if len(seen) > 1:
+                panel.scatter(seen, [place] * len(seen), s=6, color=style.GREY, linewidths=0)
+            panel.scatter(middle, place, s=14, color=style.BLUE, linewidths=0, zorder=3)
+        panel.set(title=title, xlabel="change, %; bar: true", yticks=places)
         panel.set_yticklabels(names.values())
-    axes[0].legend(loc="upper left", handletextpad=0.1)
+    axes[-1].axvline(GOAL_CV, color=style.RED, linewidth=0.8, linestyle="--")
+    axes[-1].set(xlabel="coefficient of variation, %; dashed: goal", xlim=(-0.3, None))
     style.save(figure, path, crop=False, vector=False)
 
 
