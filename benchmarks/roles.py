@@ -65,6 +65,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "single SNPs": {"kind": "association"},
     "SNPs to genes": {"kind": "gene_network", "mode": "sparse"},
     "sets of SNPs": {"kind": "gene_network", "mode": "set"},
+    "hierarchical attention": {"kind": "gene_network", "mode": "attention"},
 }
 
 
