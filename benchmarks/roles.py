@@ -4,10 +4,11 @@
     python benchmarks/roles.py page
 
 A regime is a planted cohort (benchmarks/planted.py) seen otherwise: images of a fifth, wrong
-diagnoses in training, stronger imaging; and every fit is judged once more by people whose images
-are withheld. Cohort k has the seed k; all methods are fitted in the same folds of it, in one
-process. A row of docs/explanation/roles.tsv that is there is not made again, so a run that was
-stopped goes on where it stood. `page` writes the generated part of docs/explanation/roles.md.
+diagnoses in training, stronger imaging, genes that act recessively or in pairs; and every fit is
+judged once more by people whose images are withheld. Cohort k has the seed k; all methods are
+fitted in the same folds of it, in one process. A row of docs/explanation/roles.tsv that is there is
+not made again, so a run that was stopped goes on where it stood. `page` writes the generated part
+of docs/explanation/roles.md.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "single SNPs": {"kind": "association"},
     "SNPs to genes": {"kind": "gene_network", "mode": "sparse"},
     "sets of SNPs": {"kind": "gene_network", "mode": "set"},
+    "hierarchical attention": {"kind": "gene_network", "mode": "attention"},
 }
 
 
@@ -80,12 +82,20 @@ class Regime:
         Share of a region that cases lose.
     wrong : float
         Share of the people to train on and to validate with whose diagnosis is turned around.
+    action : str
+        How planted genes act: `simulate.gene_action`.
     """
 
     words: str
     imaged: float = 1.0
     atrophy: float = 0.04
     wrong: float = 0.0
+    action: str = "additive"
+
+    def folder(self, people: int, cohort: int) -> str:
+        """Return the name of the folder of a cohort; regimes with the same people share it."""
+        name = f"{people}-{self.imaged:g}-{self.atrophy:g}-{cohort}"
+        return name if self.action == "additive" else f"{name}-{self.action}"
 
 
 REGIMES = {
@@ -93,6 +103,8 @@ REGIMES = {
     "fifth-imaged": Regime("a fifth of the people have images", imaged=0.2),
     "wrong": Regime("20 % of the diagnoses in training are wrong", wrong=0.2),
     "strong-imaging": Regime("atrophy twice as large", atrophy=0.08),
+    "recessive": Regime("a gene acts with two copies of its risk allele", action="recessive"),
+    "pairs": Regime("genes act in pairs, where both have a risk allele", action="epistatic"),
 }
 COLUMNS: dict[str, Kind] = {
     "regime": "text",
@@ -114,12 +126,12 @@ KEY = ["regime", "people", "cohort", "method"]
 def make_cohort(regime: Regime, people: int, cohort: int, work: Path) -> tuple[Study, Path]:
     """Return the study of a cohort and its results, made where they are not there."""
     config = study_of(people, round(people * regime.imaged), cohort, ["gendmr"])
-    config["simulate"]["atrophy"] = regime.atrophy
+    config["simulate"] |= {"atrophy": regime.atrophy, "gene_action": regime.action}
     config["training"]["methods"] = {
         name.replace(" ", "-"): options for name, options in METHODS.items()
     }
     study = Study.parse(config)
-    folder = work / f"{people}-{regime.imaged:g}-{regime.atrophy:g}-{cohort}"
+    folder = work / regime.folder(people, cohort)
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     results = Path("results") / study.study

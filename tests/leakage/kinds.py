@@ -34,6 +34,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "fusion-fixed_teacher": {"kind": "fusion", "mode": "fixed_teacher", "width": 6},
     "gene_network-sparse": {"kind": "gene_network", "mode": "sparse"},
     "gene_network-set": {"kind": "gene_network", "mode": "set", "width": 4},
+    "gene_network-attention": {"kind": "gene_network", "mode": "attention", "width": 4},
     "migtrans": {
         "kind": "migtrans",
         "reads": ["snp", "region"],

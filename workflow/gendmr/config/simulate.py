@@ -170,6 +170,12 @@ class SimulateSection(Section):
     """Odds ratio per risk allele of the first planted gene, as an association test finds it."""
     odds_ratios: tuple[float, float] = (1.25, 1.5)
     """Odds ratios of the other planted genes: lowest and highest."""
+    gene_action: Literal["additive", "recessive", "dominant", "epistatic"] = "additive"
+    """How copies of a risk allele add up: `additive`, each as the last; `recessive`, two are needed
+    and one does nothing; `dominant`, one suffices; `epistatic`, genes act in pairs, and only where
+    both have a copy. A gene that is left over acts additively. Odds ratios above are those of
+    additive genes: the others are given effects that explain as much of the variance of the logit,
+    or of their region, and the truth file says what an association test of copies finds of them."""
     through_regions: float = Field(0.34, ge=0.0, le=1.0)
     """Share of the other planted genes that act by shrinking a region, not directly."""
     variance_explained: float | None = Field(None, gt=0.0, le=0.1)
@@ -291,6 +297,11 @@ class SimulateSection(Section):
             )
 
     def _of_outcomes(self) -> Iterator[str]:
+        if self.outcomes and self.gene_action != "additive":
+            yield (
+                f"gene_action: {self.gene_action} genes drive the diagnosis alone; leave `outcomes`"
+                " out"
+            )
         columns = Counter(
             column for name, item in self.outcomes.items() for column in item.columns or (name,)
         )

@@ -13,7 +13,13 @@ from gendmr.config.simulate import SimulateSection
 from gendmr.files.atomic import write_json, write_text
 from gendmr.files.tables import write_table
 from gendmr.seeds import generator
-from gendmr.simulate.disease import Planted, choose_balanced, draw_affected, plant
+from gendmr.simulate.disease import (
+    DiseaseState,
+    Planted,
+    choose_balanced,
+    draw_affected,
+    plant,
+)
 from gendmr.simulate.haplotypes import SnpPanel, make_offspring, simulate_panel
 from gendmr.simulate.outcomes import SimulatedColumns, causes_of, draw_outcomes
 from gendmr.simulate.plink import write_fileset
@@ -120,10 +126,7 @@ def _draw_people(
     risk = _risk_copies(planted, haplotypes)
     disease = draw_affected(section, planted, risk, age, from_second, seed)
     outcomes = draw_outcomes(section, causes_of(section, planted, risk, disease), seed)
-    planted = [
-        replace(item, odds_ratio=round(float(ratio), 3)) if item.share is not None else item
-        for item, ratio in zip(planted, disease.odds_ratios, strict=True)
-    ]
+    planted = _with_odds_ratios(section, planted, disease)
 
     cases, controls = choose_balanced(disease.case, section.people)
     members = _label_order(cases, controls, section.images, random)
@@ -177,6 +180,20 @@ def _draw_people(
         table.loc[faulty, "other"] = [by_member[member] for member in table.loc[faulty, "member"]]
     table = _with_outcomes(table, outcomes, names)
     return planted, _People(table, np.stack(columns, axis=1), np.stack(losses), outcomes)
+
+
+def _with_odds_ratios(
+    section: SimulateSection, planted: list[Planted], disease: DiseaseState
+) -> list[Planted]:
+    """Return the planted genes with odds ratios that follow from what else is configured."""
+    if section.gene_action != "additive":
+        follows = [True] * len(planted)
+    else:
+        follows = [item.share is not None for item in planted]
+    return [
+        replace(item, odds_ratio=round(float(ratio), 3)) if does_follow else item
+        for item, ratio, does_follow in zip(planted, disease.odds_ratios, follows, strict=True)
+    ]
 
 
 def _risk_copies(planted: list[Planted], haplotypes: np.ndarray) -> np.ndarray:

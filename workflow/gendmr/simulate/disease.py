@@ -10,6 +10,7 @@ import pandas as pd
 from gendmr.config.simulate import SimulateSection
 from gendmr.errors import ConfigurationError, first_few
 from gendmr.seeds import generator
+from gendmr.simulate.gene_action import acting_genes, effects_of_like_variance, marginal_ratios
 from gendmr.simulate.measurements import unexplained_variance
 
 # A probit is close to a logit whose argument is divided by this (Zeger, Liang & Albert 1988,
@@ -36,12 +37,15 @@ class Planted:
         Whether the risk allele, the minor one, is the derived allele.
     odds_ratio : float
         Per copy of the risk allele, marginal: what an association test estimates. NaN until
-        `draw_affected` where it follows from `share`.
+        `draw_affected` where it follows from `share`. Of genes that do not act additively it is
+        that of an additive gene which explains as much, until `draw_affected` has the true one.
     through : str
         `diagnosis`, or the name of the region it shrinks.
     share : float or None
         Share of the variance of the region's susceptibility that it explains; None where the odds
         ratio decides.
+    partner : str or None
+        The gene without which it does nothing.
     """
 
     gene: str
@@ -50,6 +54,7 @@ class Planted:
     odds_ratio: float
     through: str
     share: float | None = None
+    partner: str | None = None
 
 
 def plant(
@@ -95,8 +100,28 @@ def plant(
         if share is not None and path != "diagnosis":
             item = replace(item, odds_ratio=float("nan"), share=share)
         planted.append(item)
+    if section.gene_action == "epistatic":
+        planted = _paired(planted)
     _check_shares(planted)
     return planted
+
+
+def _paired(planted: list[Planted]) -> list[Planted]:
+    """Join genes that act directly two by two, and those that act through regions.
+
+    The second of a pair acts through the region of the first. One left over stays alone.
+    """
+    paired = list(planted)
+    for direct in (True, False):
+        numbers = [
+            number for number, item in enumerate(planted) if (item.through == "diagnosis") is direct
+        ]
+        for first, second in zip(numbers[::2], numbers[1::2], strict=False):
+            paired[first] = replace(planted[first], partner=planted[second].gene)
+            paired[second] = replace(
+                planted[second], partner=planted[first].gene, through=planted[first].through
+            )
+    return paired
 
 
 def _share_of_susceptibility(section: SimulateSection) -> float | None:
@@ -143,7 +168,8 @@ class DiseaseState:
     odds_ratios : ndarray of float64, shape (planted,)
         Marginal odds ratios of the planted genes.
     effects : ndarray of float64, shape (planted,)
-        Their log odds ratios per copy of the risk allele, given all other causes.
+        Their log odds ratios given all other causes: per copy of the risk allele, or, where genes
+        do not act additively, of people who have what it takes.
     susceptibility : ndarray of float64, shape (people, mediators)
         Of each of `mediators`, the genes that act through it included. None in null mode, where
         susceptibilities have no part in any outcome.
@@ -170,10 +196,11 @@ def draw_affected(
 ) -> DiseaseState:
     """Decide diagnoses by a logistic model, and atrophy by susceptibility and diagnosis.
 
-    The logit is the sum of the direct genes' centred allele counts, of the regions'
-    susceptibilities (noise and the genes that act through them), of age and of the population;
-    its intercept makes half of the pool cases. Cases then lose volume in the named regions. Where
-    genes explain a share of a susceptibility, its variance stays one.
+    The logit is the sum of the direct genes' centred allele counts (or of what else they do with
+    them, see `gene_action`), of the regions' susceptibilities (noise and the genes that act through
+    them), of age and of the population; its intercept makes half of the pool cases. Cases then lose
+    volume in the named regions. Where genes explain a share of a susceptibility, its variance stays
+    one.
 
     Parameters
     ----------
@@ -186,6 +213,11 @@ def draw_affected(
     second : ndarray of bool, shape (people,)
         Whether a person is of the second population.
     seed : int
+
+    Raises
+    ------
+    ConfigurationError
+        Nobody has what a gene takes that does not act additively, or everybody.
     """
     people, regions = len(age), len(section.mediators)
     random = generator(seed, "simulate", "disease")
@@ -202,25 +234,35 @@ def draw_affected(
 
     frequency = risk_alleles.mean(axis=1) / 2
     variances = 2 * frequency * (1 - frequency)
-    centred = risk_alleles - 2 * frequency[:, None]
     other_variance = section.age_effect**2 + regions * section.region_effect**2
     other_variance += (
         section.confounding**2 * section.second_population * (1 - section.second_population)
     )
     effects, ratios = _effects(section, planted, variances, other_variance)
+    acting = acting_genes(section.gene_action, planted, risk_alleles)
+    if section.gene_action != "additive":
+        explained = variances * effects**2
+        effects = effects_of_like_variance(acting, explained)
+        # Genes with a share are a part of their region's susceptibility.
+        shared = np.array([item.share is not None for item in planted], dtype=bool)
+        ratios = marginal_ratios(
+            acting, effects, frequency, other_variance - float(explained[shared].sum())
+        )
     for number, name in enumerate(section.mediators):
         inherited = sum(item.share or 0.0 for item in planted if item.through == name)
         susceptibility[:, number] *= np.sqrt(1 - inherited)
     logit = section.age_effect * (age - age.mean()) / age.std() + section.confounding * second
-    for item, effect, counts, variance in zip(planted, effects, centred, variances, strict=True):
+    for unit in acting:
+        item, effect = planted[unit.genes[0]], effects[unit.genes[0]]
         if item.through == "diagnosis":
-            logit = logit + effect * counts
+            logit = logit + effect * unit.centred
             continue
         region = section.mediators.index(item.through)
         if item.share is None:
-            susceptibility[:, region] += effect / section.region_effect * counts
+            susceptibility[:, region] += effect / section.region_effect * unit.centred
         else:
-            susceptibility[:, region] += np.sqrt(item.share / variance) * counts
+            share = sum(planted[gene].share or 0.0 for gene in unit.genes)
+            susceptibility[:, region] += np.sqrt(share / unit.variance) * unit.centred
     logit = logit + section.region_effect * susceptibility.sum(axis=1)
     case = draw < 1 / (1 + np.exp(-(logit - _balance(logit))))
     loss = HEALTHY_LOSS + section.susceptibility * susceptibility

@@ -71,6 +71,7 @@ def truth_of(
                 "through": item.through,
                 "variance_explained": None if item.share is None else section.variance_explained,
             }
+            | _action(section, item)
             for item in planted
         ],
         "regions": [
@@ -99,6 +100,17 @@ def truth_of(
             for name, item in outcomes.items()
         }
     return truth
+
+
+def _action(section: SimulateSection, item: Planted) -> dict[str, Any]:
+    """Return how a gene acts, and the other of its pair; nothing where all are additive."""
+    if section.gene_action == "additive":
+        return {}
+    alone = section.gene_action == "epistatic" and item.partner is None
+    return {
+        "gene_action": "additive" if alone else section.gene_action,
+        "partner": item.partner,
+    }
 
 
 def _gene(item: Planted, variants: pd.DataFrame) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Networks in which SNPs meet in their gene, after two published ones.
+"""Networks in which SNPs meet in their gene, after three published ones.
 
 - `sparse`, in the manner of GenNet (van Hilten et al. 2021, Communications Biology 4:1094): a layer
   that connects each SNP with its gene only, tanh, and a linear layer from genes to the output, with
@@ -10,6 +10,8 @@
   output. Ours: common SNPs with their frequency and place in the gene, where DeepRVAT has rare
   variants with some thirty annotations; trained within the fold on its outcome, not on genes that
   are known.
+- `attention`, in the manner of G2PT (Lee et al. 2024, bioRxiv 2024.10.23.619940): genes attend to
+  their SNPs, the phenotype to genes; see `gendmr.methods.gene_network.attention`.
 
 A SNP between several genes counts for the first. Risks are integrated gradients.
 """
@@ -26,6 +28,7 @@ from torch import nn
 from torch.nn import functional
 
 from gendmr.config.methods.gene_network import GeneNetworkMethod
+from gendmr.config.optimisation import OptimisationSection
 from gendmr.config.training import MethodOptions
 from gendmr.engine.batches import Tensors
 from gendmr.engine.forward import Forward
@@ -35,6 +38,7 @@ from gendmr.engine.phase import Phase, Term
 from gendmr.methods.additive import attribution_of
 from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.fitted_network import FittedNetwork
+from gendmr.methods.gene_network.attention import KNOWN, MAGNITUDE, HierarchicalAttention
 from gendmr.methods.integrated_gradients import integrated_gradients
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.modalities.snp.transform import SnpTransform
@@ -42,8 +46,8 @@ from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 
 SNP = "snp"
-KNOWN = 3  # of a SNP: minor allele frequency, log distance to the gene, whether inside
-MAGNITUDE = "magnitude"
+EMBEDDINGS = ("snp_embedding", "gene_embedding")
+EMBEDDING_DECAY = 10.0  # of embeddings: they rest on some 1 / (10 learning rates) steps
 
 
 class GeneNet(nn.Module):
@@ -116,11 +120,21 @@ class GeneNetwork(NetworkMethod):
         super().__init__(section, options)
         self.options = section
 
-    def network(self, architecture: Architecture) -> GeneNet:
+    def network(self, architecture: Architecture) -> GeneNet | HierarchicalAttention:
         """Return the network."""
-        sizes = architecture.sizes
-        outputs = architecture.task.n_outputs
-        return GeneNet(self.options.mode, sizes[SNP], sizes["gene"], outputs, self.options.width)
+        snps, genes = architecture.sizes[SNP], architecture.sizes["gene"]
+        outputs, width = architecture.task.n_outputs, self.options.width
+        if self.options.mode == "attention":
+            return HierarchicalAttention(snps, genes, outputs, width, self.options.heads)
+        return GeneNet(self.options.mode, snps, genes, outputs, width)
+
+    def weight_decay(
+        self, name: str, shape: tuple[int, ...], optimisation: OptimisationSection
+    ) -> float:
+        """Return the decay of a parameter, stronger for embeddings of single SNPs and genes."""
+        if name in EMBEDDINGS:
+            return EMBEDDING_DECAY
+        return super().weight_decay(name, shape, optimisation)
 
     def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:
         """Return tensors of a replicate, with what is known of its SNPs."""
