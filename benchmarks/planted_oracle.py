@@ -11,7 +11,7 @@ import pandas as pd
 
 from gendmr.files.tables import read_table
 from gendmr.seeds import generator
-from gendmr.simulate.disease import LEAST_FREQUENCY, TARGET_FREQUENCY
+from gendmr.simulate.placement import LEAST_FREQUENCY, TARGET_FREQUENCY
 
 
 def oracle(results: Path, truth: dict[str, Any], seed: int) -> list[str]:

@@ -4,11 +4,11 @@
     python benchmarks/roles.py page
 
 A regime is a planted cohort (benchmarks/planted.py) seen otherwise: images of a fifth, wrong
-diagnoses in training, stronger imaging, genes that act recessively or in pairs; and every fit is
-judged once more by people whose images are withheld. Cohort k has the seed k; all methods are
-fitted in the same folds of it, in one process. A row of docs/explanation/roles.tsv that is there is
-not made again, so a run that was stopped goes on where it stood. `page` writes the generated part
-of docs/explanation/roles.md.
+diagnoses in training, stronger imaging, genes that act recessively, in pairs or side by side; and
+every fit is judged once more by people whose images are withheld. Cohort k has the seed k; all
+methods are fitted in the same folds of it, in one process. A row of docs/explanation/roles.tsv that
+is there is not made again, so a run that was stopped goes on where it stood. `page` writes the
+generated part of docs/explanation/roles.md.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "with contrast": NETWORK | {"contrast": 0.1},
     "evidence alone": {"kind": "gendmr"},
     "evidence and network": NETWORK | {"evidence": "all"},
+    **{
+        f"{name}position {position}": design | {"position": position}
+        for name, design in (("", NETWORK), ("evidence ", {"kind": "gendmr"}))
+        for position in ("index", "none", "shuffled")
+    },
     "ridge on regions": {"kind": "ridge", "reads": ["region"]},
     "concatenation": {"kind": "fusion", "mode": "concatenation"},
     "fixed teachers": {"kind": "fusion", "mode": "fixed_teacher"},
@@ -84,6 +89,8 @@ class Regime:
         Share of the people to train on and to validate with whose diagnosis is turned around.
     action : str
         How planted genes act: `simulate.gene_action`.
+    where : str
+        Where they lie: `simulate.planted_where`.
     """
 
     words: str
@@ -91,11 +98,13 @@ class Regime:
     atrophy: float = 0.04
     wrong: float = 0.0
     action: str = "additive"
+    where: str = "anywhere"
 
     def folder(self, people: int, cohort: int) -> str:
         """Return the name of the folder of a cohort; regimes with the same people share it."""
         name = f"{people}-{self.imaged:g}-{self.atrophy:g}-{cohort}"
-        return name if self.action == "additive" else f"{name}-{self.action}"
+        others = {"additive": self.action, "anywhere": self.where}
+        return "-".join([name, *(value for usual, value in others.items() if value != usual)])
 
 
 REGIMES = {
@@ -105,6 +114,9 @@ REGIMES = {
     "strong-imaging": Regime("atrophy twice as large", atrophy=0.08),
     "recessive": Regime("a gene acts with two copies of its risk allele", action="recessive"),
     "pairs": Regime("genes act in pairs, where both have a risk allele", action="epistatic"),
+    "clustered": Regime(
+        "planted genes are neighbours, their causal SNPs near the start", where="clustered"
+    ),
 }
 COLUMNS: dict[str, Kind] = {
     "regime": "text",
@@ -126,7 +138,11 @@ KEY = ["regime", "people", "cohort", "method"]
 def make_cohort(regime: Regime, people: int, cohort: int, work: Path) -> tuple[Study, Path]:
     """Return the study of a cohort and its results, made where they are not there."""
     config = study_of(people, round(people * regime.imaged), cohort, ["gendmr"])
-    config["simulate"] |= {"atrophy": regime.atrophy, "gene_action": regime.action}
+    config["simulate"] |= {
+        "atrophy": regime.atrophy,
+        "gene_action": regime.action,
+        "planted_where": regime.where,
+    }
     config["training"]["methods"] = {
         name.replace(" ", "-"): options for name, options in METHODS.items()
     }

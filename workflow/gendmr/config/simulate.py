@@ -164,6 +164,11 @@ class SimulateSection(Section):
     """Simulate X, for the check of sex. Without it set `genotypes.sex_check: false`."""
     planted: int = Field(12, ge=1, le=12)
     """Genes that raise the risk. The first is APOE."""
+    planted_where: Literal["anywhere", "clustered"] = "anywhere"
+    """`anywhere`: genes of the list of candidates, which lie all over the genome, with a causal SNP
+    anywhere in the gene. `clustered`: the first candidate and its nearest neighbours on its
+    chromosome, each with the SNP nearest to the start of its transcription, so that position says
+    where causal SNPs are."""
     null_mode: bool = False
     """Plant nothing: diagnosis is independent of genotypes, images and age."""
     strongest_odds_ratio: float = Field(3.0, ge=1.0, le=8.0)

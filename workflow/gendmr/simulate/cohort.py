@@ -22,6 +22,7 @@ from gendmr.simulate.disease import (
 )
 from gendmr.simulate.haplotypes import SnpPanel, make_offspring, simulate_panel
 from gendmr.simulate.outcomes import SimulatedColumns, causes_of, draw_outcomes
+from gendmr.simulate.placement import genes_to_plant, transcription_starts
 from gendmr.simulate.plink import write_fileset
 from gendmr.simulate.reference import check_region_names, read_genes, read_regions
 from gendmr.simulate.roster import ImageList, roster
@@ -121,8 +122,14 @@ def _draw_people(
     age = np.clip(random.normal(*AGE, pool), 55, 94).round(1)
     site = random.integers(1, section.sites + 1, pool)
 
-    candidates = genes.loc[genes["candidate"], "symbol"].tolist()
-    planted = plant(section, candidates, panel.variants, haplotypes.mean(axis=(1, 2)), seed)
+    planted = plant(
+        section,
+        genes_to_plant(section, genes),
+        panel.variants,
+        haplotypes.mean(axis=(1, 2)),
+        seed,
+        transcription_starts(genes),
+    )
     risk = _risk_copies(planted, haplotypes)
     disease = draw_affected(section, planted, risk, age, from_second, seed)
     outcomes = draw_outcomes(section, causes_of(section, planted, risk, disease), seed)

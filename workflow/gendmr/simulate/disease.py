@@ -12,6 +12,7 @@ from gendmr.errors import ConfigurationError, first_few
 from gendmr.seeds import generator
 from gendmr.simulate.gene_action import acting_genes, effects_of_like_variance, marginal_ratios
 from gendmr.simulate.measurements import unexplained_variance
+from gendmr.simulate.placement import causal_row
 
 # A probit is close to a logit whose argument is divided by this (Zeger, Liang & Albert 1988,
 # Biometrics 44:1049): what turns effects given all other causes into the marginal ones.
@@ -20,8 +21,6 @@ HEALTHY_LOSS = 0.04  # mean share lost by everybody
 SEVERITY = 0.25  # SD of how far the disease has come, mean 1; shared by all regions of a person
 LARGEST_LOSS = 0.4
 LARGEST_SHARE = 0.9  # of a region's susceptibility that genes may explain
-TARGET_FREQUENCY = 0.3  # of the planted risk alleles
-LEAST_FREQUENCY = 0.1  # a rarer one inside the gene gives way to a commoner one beside it
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ def plant(
     variants: pd.DataFrame,
     derived: np.ndarray,
     seed: int,
+    starts: dict[str, int] | None = None,
 ) -> list[Planted]:
     """Choose a SNP of each planted gene, its odds ratio and its way to the disease.
 
@@ -76,6 +76,8 @@ def plant(
     derived : ndarray, shape (variants,)
         Frequencies of their derived alleles.
     seed : int
+    starts : dict of str to int, optional
+        Where transcription of each gene starts, bp; needed for clustered genes.
     """
     if section.null_mode:
         return []
@@ -91,12 +93,8 @@ def plant(
     share = _share_of_susceptibility(section)
     planted = []
     for gene, ratio, path in zip(candidates[: section.planted], ratios, paths, strict=True):
-        rows = np.flatnonzero((variants["gene"] == gene).to_numpy())
-        inside = rows[variants["inside"].to_numpy()[rows]]
-        if (frequency[inside] >= LEAST_FREQUENCY).any():
-            rows = inside
-        best = rows[np.argmin(np.abs(frequency[rows] - TARGET_FREQUENCY))]
-        item = Planted(gene, int(best), bool(derived[best] <= 0.5), float(ratio), path)
+        best = causal_row(section, gene, variants, frequency, starts or {})
+        item = Planted(gene, best, bool(derived[best] <= 0.5), float(ratio), path)
         if share is not None and path != "diagnosis":
             item = replace(item, odds_ratio=float("nan"), share=share)
         planted.append(item)
