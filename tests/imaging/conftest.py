@@ -12,7 +12,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from gendmr.config.imaging import ImagingSection
+from gendmr.config.imaging import AtlasFiles, ImagingSection
 from gendmr.imaging.scan import Scan, read_scan, thin, write_image
 from gendmr.imaging.template import prepare_template
 
@@ -168,8 +168,11 @@ def scan_of() -> Callable[..., Path]:
 def labelled_heads(section: ImagingSection, anatomy: Scan) -> Callable[[Path], ImagingSection]:
     """The function that writes two labelled heads, one of them larger, as the atlas of a study."""
 
+    assert isinstance(section.atlas, AtlasFiles)
+    atlas_files = section.atlas
+
     def write(folder: Path) -> ImagingSection:
-        labels = nib.load(section.atlas.labels)
+        labels = nib.load(atlas_files.labels)
         entries = []
         for number, scale in enumerate((1.0, 1.05)):
             path = scanned(folder / f"{number}_T1w.nii.gz", anatomy, scale=scale)
@@ -178,7 +181,7 @@ def labelled_heads(section: ImagingSection, anatomy: Scan) -> Callable[[Path], I
             posed = nib.Nifti1Image(np.asarray(labels.dataobj), pose @ labels.affine)
             nib.save(posed, folder / f"{number}_labels.nii.gz")
             entries.append({"image": str(path), "labels": str(folder / f"{number}_labels.nii.gz")})
-        atlas = {"heads": entries, "table": section.atlas.table, "name": "two heads"}
+        atlas = {"heads": entries, "table": atlas_files.table, "name": "two heads"}
         return ImagingSection.parse(
             {"bids": "unused", "atlas": atlas, "preset": "testing", "brain": "stripped"}
         )
