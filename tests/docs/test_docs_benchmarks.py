@@ -121,3 +121,31 @@ def test_study_of__of_connectomes_is_a_study(name: str, tmp_path: Path) -> None:
 def teardown_module() -> None:
     for name in ("calibration", "calibration_outcomes", "planted", "migtrans", "connectomes"):
         sys.modules.pop(name, None)
+
+
+def test_volumes_of_two_scans__vary_by_the_root_mean_square_over_heads() -> None:
+    module = importlib.import_module("volumes")
+    # One head grows by 4 % of the mean of its two scans, the other shrinks by as much.
+    rows = [
+        ("05", "whole", 98.0, 100.0), ("05", "again", 102.0, 100.0),
+        ("07", "whole", 51.0, 60.0), ("07", "again", 49.0, 60.0),
+        ("05", "cortex -20", 49.0, 80.0), ("07", "cortex -20", 51.0, 48.0),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["person", "change", "measured", "true"])
+    table["measure"] = "cortex"
+    again = module.changes_of(table, "again", "cortex")
+    assert again["measured"].to_dict() == pytest.approx({"05": 4.0, "07": -4.0})
+    assert "CV 2.8 % over 2" in module.described(again)
+    lost = module.described(module.changes_of(table, "cortex -20", "cortex"))
+    assert lost.startswith("-25.0 % (-50.0 to +0.0), true -20.0 %")
+    assert module.described(module.changes_of(table, "lesions", "cortex")) == "not measured"
+
+
+def test_volumes_table__a_run_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    module = importlib.import_module("volumes")
+    row = {"atlas": "one atlas", "change": "whole", "measure": "icv", "measured": 1.0, "true": 2.0}
+    table = tmp_path / "volumes.tsv"
+    module.save(table, pd.DataFrame([row | {"person": "05"}, row | {"person": "07"}]))
+    module.save(table, pd.DataFrame([row | {"person": "05", "measured": 3.0}]))
+    saved = pd.read_csv(table, sep="\t", dtype={"person": str}).set_index("person")
+    assert saved["measured"].to_dict() == {"05": 3.0, "07": 1.0}

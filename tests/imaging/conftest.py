@@ -12,7 +12,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from gendmr.config.imaging import ImagingSection
+from gendmr.config.imaging import AtlasFiles, ImagingSection
 from gendmr.imaging.scan import Scan, read_scan, thin, write_image
 from gendmr.imaging.template import prepare_template
 
@@ -162,3 +162,28 @@ def _with_skull(data: np.ndarray) -> np.ndarray:
 def scan_of() -> Callable[..., Path]:
     """The function that writes a scan of the anatomy."""
     return scanned
+
+
+@pytest.fixture(scope="session")
+def labelled_heads(section: ImagingSection, anatomy: Scan) -> Callable[[Path], ImagingSection]:
+    """The function that writes two labelled heads, one of them larger, as the atlas of a study."""
+
+    assert isinstance(section.atlas, AtlasFiles)
+    atlas_files = section.atlas
+
+    def write(folder: Path) -> ImagingSection:
+        labels = nib.load(atlas_files.labels)
+        entries = []
+        for number, scale in enumerate((1.0, 1.05)):
+            path = scanned(folder / f"{number}_T1w.nii.gz", anatomy, scale=scale)
+            # Labels take the same way into the pose of the scan as its voxels.
+            pose = nib.load(path).affine @ np.linalg.inv(anatomy.affine)
+            posed = nib.Nifti1Image(np.asarray(labels.dataobj), pose @ labels.affine)
+            nib.save(posed, folder / f"{number}_labels.nii.gz")
+            entries.append({"image": str(path), "labels": str(folder / f"{number}_labels.nii.gz")})
+        atlas = {"heads": entries, "table": atlas_files.table, "name": "two heads"}
+        return ImagingSection.parse(
+            {"bids": "unused", "atlas": atlas, "preset": "testing", "brain": "stripped"}
+        )
+
+    return write

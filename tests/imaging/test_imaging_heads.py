@@ -69,28 +69,10 @@ def test_fusion_weights__heads_that_are_alike_there_count_and_twins_share_one_vo
     assert weights[0] == pytest.approx(weights[1], abs=1e-3)
 
 
-def _spheres(section):
-    image = nib.load(section.atlas.labels)
-    return np.asarray(image.dataobj), image.affine
-
-
 @pytest.fixture(scope="module")
-def heads(section, anatomy, scan_of, tmp_path_factory):
+def heads(labelled_heads, tmp_path_factory):
     """Two heads whose anatomy is known: the template's, one of them larger."""
-    folder = tmp_path_factory.mktemp("heads")
-    labels, affine = _spheres(section)
-    entries = []
-    for number, scale in enumerate((1.0, 1.05)):
-        path = folder / f"{number}_T1w.nii.gz"
-        scan_of(path, anatomy, scale=scale)
-        # The pose of the image is that of `scan_of`; labels take the same way.
-        pose = nib.load(path).affine @ np.linalg.inv(anatomy.affine)
-        nib.save(nib.Nifti1Image(labels, pose @ affine), folder / f"{number}_labels.nii.gz")
-        entries.append({"image": str(path), "labels": str(folder / f"{number}_labels.nii.gz")})
-    atlas = {"heads": entries, "table": section.atlas.table, "name": "two heads"}
-    return ImagingSection.parse(
-        {"bids": "unused", "atlas": atlas, "preset": "testing", "brain": "stripped"}
-    )
+    return labelled_heads(tmp_path_factory.mktemp("heads"))
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +109,12 @@ def test_register_participant__labelled_heads_measure_what_their_labels_hold(
         tables.append(pd.read_csv(tmp_path / name / "regions.tsv", sep="\t"))
     # The balls of this atlas hold several tissues, and their rims are blurred differently.
     np.testing.assert_allclose(tables[1]["volume"] / tables[0]["volume"], 1, atol=0.2)
+    # Heads change the labels, not how the scan lies in the template.
+    qualities = [read_json(tmp_path / name / "quality.json") for name in ("one", "many")]
+    for key in ("dice", "similarity", "jacobian_min", "jacobian_max", "icv_carried_mm3"):
+        assert qualities[0][key] == qualities[1][key]
+    warped = [(tmp_path / name / "warped.nii.gz").read_bytes() for name in ("one", "many")]
+    assert warped[0] == warped[1]
     collect_regions([tmp_path / "many" / "regions.tsv"], fused, heads, tmp_path / "all")
     notes = read_json(tmp_path / "all" / "summary.json")["notes"]
     assert read_json(fused / "template.json")["notes"][0] in notes

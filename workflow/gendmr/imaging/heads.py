@@ -202,11 +202,15 @@ def fuse_heads(
     votes, images = [], []
     for number in range(count):
         image = _image(folder, number)
-        linear = register_linear(image, moving, preset, scratch, seed=seed)
-        mapping = register_nonlinear(image, moving, linear, preset, scratch, seed=seed)
-        vote = mapping.to_scan(_labels(folder, number), grid, scratch / "vote.nii", labels=True)
-        votes.append(np.rint(vote).astype(np.int16))
-        images.append(mapping.to_scan(image, moving, scratch / "image.nii"))
+        # In a folder of its own, because a registration is found by its files: in `scratch` it
+        # would take the place of the scan's registration to the template.
+        with tempfile.TemporaryDirectory(dir=scratch) as name:
+            of_head = Path(name)
+            linear = register_linear(image, moving, preset, of_head, seed=seed)
+            mapping = register_nonlinear(image, moving, linear, preset, of_head, seed=seed)
+            vote = mapping.to_scan(_labels(folder, number), grid, of_head / "vote.nii", labels=True)
+            votes.append(np.rint(vote).astype(np.int16))
+            images.append(mapping.to_scan(image, moving, of_head / "image.nii"))
     coarse = fusion_weights(place, np.stack(images), target.zooms)
     weights = np.stack(
         [

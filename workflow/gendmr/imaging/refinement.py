@@ -169,7 +169,7 @@ def _classes(
             members[row, ladder[lower : lower + 2]] = lower + 1 - place, place - lower
     low, high = model.means[1:]
     densities = [model.by_tissue[:, number] for number in range(len(TISSUES))]
-    present = members.any(axis=0)
+    present = np.asarray(members.any(axis=0))
     present[: len(TISSUES)] = True
     for place in np.array(NUCLEI)[present[len(TISSUES) :]]:
         means = np.array([model.means[0], low + place * (high - low), high])
