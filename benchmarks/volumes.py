@@ -224,8 +224,10 @@ def save(output: Path | None, rows: pd.DataFrame) -> None:
 
 def summarise(table: pd.DataFrame) -> None:
     """Print correlations and ratios over the heads, changes in per cent, time and memory."""
-    whole = table[table["change"] == "whole"].pivot(index="person", columns="measure")
-    measured, true = whole["measured"], whole["true"]
+    rows = table[table["change"] == "whole"]
+    measured, true = (
+        rows.pivot(index="person", columns="measure", values=column) for column in COLUMNS
+    )
     print("structure\tr\tr after head size\tratio")
     for name in MEASURES if len(measured) > 2 else ():
         share, true_share = (part[name] / part["icv"] for part in (measured, true))
