@@ -120,7 +120,9 @@ class Stage:
             labels |= set(np.unique(head.labels).tolist())
         names = {label: name for name, sides in STRUCTURES.items() for label in sides}
         rows = []
-        for label in sorted(label for label in labels if 0 < label < BRAIN_BELOW):
+        for label in sorted(labels - {0, FIFTH_VENTRICLE}):
+            if label >= BRAIN_BELOW:
+                continue
             tissue = "csf" if label in CSF else "white" if label in WHITE else "grey"
             rows.append(_row(label, names.get(label, ""), tissue, left=label == LEFT_HIPPOCAMPUS))
         return cls(folder, preset, {"heads": entries}, rows)
@@ -154,6 +156,7 @@ class Stage:
 
 
 LEFT_HIPPOCAMPUS = 17
+FIFTH_VENTRICLE = 72  # of a few voxels in one head: heads fused at 2 mm outvote it
 
 
 def _row(index: int, structure: str, tissue: str, *, left: bool) -> dict[str, object]:

@@ -19,6 +19,8 @@ ITERATIONS = 60
 # Start of k-means: places in the cumulated histogram. Start of the weights: see `TissueModel`.
 STARTS = (0.1, 0.45, 0.85)
 WEIGHTS = (0.15, 0.35, 0.3, 0.1, 0.1)
+# Largest standard deviation of fluid, by that of grey matter; painted heads have up to 1.1.
+FLUID_SPREAD = 1.25
 # Of the way from grey to white matter: where the fit of a region's grey matter begins.
 GREY_STARTS = (0.0, 0.4, 0.7)
 # A start other than the brain's must explain the region clearly better, log likelihood per voxel:
@@ -154,6 +156,10 @@ def fit_tissues(values: np.ndarray) -> TissueModel:
     model = replace(blank, means=means, spreads=spreads)
     for _ in range(ITERATIONS):
         model = _refined(model, counts)
+        # Fluid is one medium. Where a mask leaves little of it, its class would else spread below
+        # the whole of grey matter and take a part of that.
+        narrow = np.minimum(model.spreads[0], FLUID_SPREAD * model.spreads[1])
+        model = replace(model, spreads=np.array([narrow, *model.spreads[1:]]))
     if not (np.diff(model.means) > 0).all():
         raise _no_tissues("fewer than three groups of intensities")
     return model
