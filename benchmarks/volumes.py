@@ -253,6 +253,7 @@ def changes_of(table: pd.DataFrame, change: str, measure: str) -> pd.DataFrame:
     """Per cent by which a measure differs from that of the whole head, measured and true.
 
     Of two scans of one person by their mean, because neither is the first; of a loss by the whole.
+    A measure that is 0 has no such change and is left out.
     """
     rows = table[table["measure"] == measure].set_index("person")
     whole, after = (rows.loc[rows["change"] == name, COLUMNS] for name in ("whole", change))
@@ -260,7 +261,8 @@ def changes_of(table: pd.DataFrame, change: str, measure: str) -> pd.DataFrame:
     base = whole.loc[apart.index]
     if change == "again":
         base = (base + after) / 2
-    return 100 * apart / base
+    base = base[base["measured"] > 0]
+    return 100 * apart.loc[base.index] / base
 
 
 def described(changes: pd.DataFrame) -> str:

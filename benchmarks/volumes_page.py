@@ -121,14 +121,9 @@ def draw_loss(table: pd.DataFrame, path: Path) -> None:
         1, len(changes), size=(style.PAGE, style.PAGE * 0.42), layout="constrained", sharey=True
     )
     places = np.arange(len(names))[::-1]
+    rows = table[table["atlas"] == "one atlas"]
     for panel, (change, title) in zip(axes, changes.items(), strict=True):
         panel.axvline(0, color=style.LIGHT, zorder=0)
-        # Of the code as it is, as soon as it was measured.
-        rows = next(
-            part
-            for atlas in ("one atlas", "earlier code")
-            if (part := table[table["atlas"] == atlas])["change"].eq(change).any()
-        )
         for place, measure in zip(places, names, strict=True):
             of_heads = changes_of(rows, change, measure)
             if of_heads.empty:
