@@ -120,9 +120,8 @@ class Stage:
             labels |= set(np.unique(head.labels).tolist())
         names = {label: name for name, sides in STRUCTURES.items() for label in sides}
         rows = []
-        for label in sorted(labels - {0, FIFTH_VENTRICLE}):
-            if label >= BRAIN_BELOW:
-                continue
+        of_brain = {label for label in labels if 0 < label < BRAIN_BELOW}
+        for label in sorted(of_brain - {FIFTH_VENTRICLE}):
             tissue = "csf" if label in CSF else "white" if label in WHITE else "grey"
             rows.append(_row(label, names.get(label, ""), tissue, left=label == LEFT_HIPPOCAMPUS))
         return cls(folder, preset, {"heads": entries}, rows)
