@@ -183,6 +183,30 @@ def test_prepare_heads__labels_of_another_head_are_refused(heads, tmp_path):
         atlases[0] = heads.atlas
 
 
+def test_prepare_template__a_region_that_is_outvoted_everywhere_is_named(heads, tmp_path):
+    entries = [head.model_dump() for head in heads.atlas.heads]
+    image = nib.load(entries[1]["labels"])
+    data = np.asarray(image.dataobj).copy()
+    data[tuple(np.argwhere(data == 60)[0])] = 99
+    nib.save(nib.Nifti1Image(data, image.affine), tmp_path / "tiny.nii.gz")
+    entries[1]["labels"] = str(tmp_path / "tiny.nii.gz")
+    table = pd.read_csv(heads.atlas.table, sep="\t")
+    more = pd.concat([table, pd.DataFrame([[99, "fleck", "L"]], columns=table.columns)])
+    more.to_csv(tmp_path / "atlas.tsv", sep="\t", index=False)
+    atlases = [{"heads": entries, "table": str(tmp_path / "atlas.tsv"), "name": "two heads"}]
+
+    def prepare():
+        described = heads.model_dump(mode="json") | {"atlas": atlases[0]}
+        prepare_template(ImagingSection.parse(described), tmp_path / "template")
+
+    words = "remove these rows from the table: such voxels then belong to no region"
+    with mended("imaging/template.py", words, AtlasError, prepare) as refused:
+        outvoted = "two heads: 1 of 7 regions are outvoted everywhere in the template: 'fleck_L'"
+        assert refused.what == outvoted
+        atlases[0] = atlases[0] | {"table": heads.atlas.table}
+    assert "fleck_L" not in set(load_template(tmp_path / "template").regions["region"])
+
+
 def test_check_heads__an_image_that_is_a_segmentation_is_refused(heads):
     entries = [head.model_dump() for head in heads.atlas.heads]
     entries[0]["image"] = entries[0]["labels"]

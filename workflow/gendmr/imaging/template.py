@@ -267,6 +267,16 @@ def _fused(
         carried = fuse_heads(
             len(atlas.heads), folder, moving, coarse.data, grid, preset, scratch, seed=SEED
         )
+    numbers = np.arange(1, len(table) + 1)
+    outvoted = table["region"][~np.isin(numbers, carried.likeliest)].astype(str).tolist()
+    if outvoted:
+        raise AtlasError(
+            f"{atlas.name}: {len(outvoted)} of {len(table)} regions are outvoted everywhere in the"
+            f" template: {first_few(outvoted)}",
+            cause="few of the heads have them, or they are thinner than the voxels at which heads"
+            " are registered",
+            next_step="remove these rows from the table: such voxels then belong to no region",
+        )
     indices = np.array([0, *table["index"]], np.int32)
     return table, Scan(indices[carried.likeliest], t1.affine), notes
 
