@@ -1,17 +1,22 @@
-"""What the tools under the stage `imaging` need for the same work, called as their users call them.
+"""What the tools under the stage `imaging` give, called as their users call them.
 
-    python benchmarks/bare_calls.py SCAN TEMPLATE_FOLDER PRESET
+    python benchmarks/bare_calls.py SCAN TEMPLATE_FOLDER PRESET OUTPUT
 
-The networks of deepbet, N4, rigid, affine and SyN registration with the preset's arguments,
-labels of the atlas carried to the scan, and their volumes, all by antspyx, torch and numpy in one
-process. The tissue of a voxel, labels fitted to the scan, quality and pictures have no counterpart
-among these calls and are not made. `volumes.py --bare` compares the time of both.
+The networks of deepbet, N4, tissues by Atropos (k-means, then a Markov random field), rigid, affine
+and SyN registration with the preset's arguments, labels of the atlas carried to the scan, and their
+volumes, all by antspyx, torch and numpy in one process. Labels fitted to the scan, regions by
+tissue, quality and pictures have no counterpart among these calls and are not made.
+`volumes.py --bare` compares time and volumes of both. OUTPUT is JSON: `csf_mm3`, `grey_mm3`,
+`white_mm3`, `icv_mm3`, `labels_mm3` in the order of the atlas table, and `tissue_seconds`, the
+processor seconds of Atropos.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,6 +32,7 @@ from gendmr.imaging.network import brain_probability, largest_part
 from gendmr.imaging.presets import load_preset
 
 MARGIN = 4
+TISSUES = ("csf", "grey", "white")  # the classes of Atropos from dark to bright
 
 
 def main() -> None:
@@ -50,6 +56,11 @@ def main() -> None:
             image, mask=brain, shrink_factor=max(1, round(bias.voxel_mm / np.mean(image.spacing))),
             convergence={"iters": list(bias.iterations), "tol": 1e-5}, spline_param=bias.spline_mm,
         )  # fmt: skip
+        start = time.process_time()
+        tissues = ants.atropos(
+            corrected, brain, i=f"Kmeans[{len(TISSUES)}]", m="[0.1,1x1x1]", c="[5,0]"
+        )
+        tissue_seconds = time.process_time() - start
         wide = max(1, int(preset.registration_mm / np.mean(image.spacing)))
         spacing = [wide * side for side in image.spacing]
         ants.image_write(ants.resample_image(corrected, spacing, False, 0), str(paths[2]))
@@ -71,9 +82,20 @@ def main() -> None:
             [affine, f"{nonlinear}1InverseWarp.nii.gz"], interpolator="nearestNeighbor",
             whichtoinvert=[True, False],
         )  # fmt: skip
-    counts = np.bincount(np.rint(labels.numpy()).astype(int)[brain.numpy() > 0.5])
-    volumes = counts * float(np.prod(image.spacing))
-    print(f"{len(volumes) - 1} regions, {volumes[1:].sum() / 1000:.0f} ml", flush=True)
+    inside = brain.numpy() > 0.5
+    voxel_mm3 = float(np.prod(image.spacing))
+    regions = int(nib.load(template / "labels.nii.gz").get_fdata().max())
+    labels_in_mask = np.rint(labels.numpy()).astype(int)[inside]
+    counts = np.bincount(labels_in_mask, minlength=regions + 1)
+    volumes = {
+        f"{name}_mm3": float(probability.numpy()[inside].sum()) * voxel_mm3
+        for name, probability in zip(TISSUES, tissues["probabilityimages"], strict=True)
+    }
+    volumes["icv_mm3"] = float(inside.sum()) * voxel_mm3
+    result = volumes | {
+        "labels_mm3": (counts[1:] * voxel_mm3).tolist(), "tissue_seconds": tissue_seconds
+    }  # fmt: skip
+    Path(sys.argv[4]).write_text(json.dumps(result))
 
 
 def texts(*arguments: object) -> list[str]:

@@ -13,9 +13,9 @@ cortex (`cortex -20`). `lesions` in this list are balls in its white matter as d
 hypointensities. Heads are those on which no constant was set, unless `--heads` names others.
 `--fuse` takes some of the heads, painted, with their label maps as labelled heads in place of
 ATLAS. `--bids FOLDER` measures real scans instead, which need `participants.tsv` with age and sex.
-`--bare` measures processor seconds instead, of the stage and of the bare calls of the tools that it
-rests on (`bare_calls.py`). `--output` puts the rows of this run into a table, in place of earlier
-ones of the same head and change, of which `volumes_page.py` draws the figures.
+`--bare` runs the bare calls of the tools that the stage rests on (`bare_calls.py`) instead: their
+volumes, and processor seconds of both. `--output` puts the rows of this run into a table, in place
+of earlier ones of the same head and change, of which `volumes_page.py` draws the figures.
 """
 
 from __future__ import annotations
@@ -245,6 +245,8 @@ def summarise(table: pd.DataFrame) -> None:
             print(f"{change}\t{name}\t{described(changes_of(table, change, name))}")
     for name in ("dice", "seconds", "gb"):
         values = table.loc[table["measure"] == name, "measured"]
+        if values.empty:
+            continue
         print(f"{name} {values.min():.3f} to {values.max():.3f}, mean {values.mean():.3f}")
 
 
@@ -280,22 +282,46 @@ def described(changes: pd.DataFrame) -> str:
     )
 
 
-def bare(stage: Stage, maps: list[tuple[int, Path]]) -> None:
-    """Print processor seconds of the stage and of the bare calls of its tools, head by head."""
-    print("head\tbare_s\tstage_s\tstage / bare", flush=True)
-    sums = np.zeros(2)
+def bare(stage: Stage, maps: list[tuple[int, Path]], output: Path | None) -> pd.DataFrame:
+    """Run the stage and the bare calls of its tools on painted heads.
+
+    Prints processor seconds head by head; returns what the calls measure and what is true.
+    """
+    print("head\tbare_s\tof it tissues\tstage_s\tstage / bare", flush=True)
+    sums, rows = np.zeros(3), []
     for number, path in maps:
-        image = painted(read_label_map(path), stage.folder / "head.nii.gz", number)
-        script = Path(__file__).with_name("bare_calls.py")
+        head = read_label_map(path)
+        image = painted(head, stage.folder / "head.nii.gz", number)
+        script, result = Path(__file__).with_name("bare_calls.py"), stage.folder / "bare.json"
         command = [sys.executable, str(script), str(image), str(stage.folder / "template")]
-        process = subprocess.Popen([*command, stage.section.preset])
+        process = subprocess.Popen([*command, stage.section.preset, str(result)])
         _, status, usage = os.wait4(process.pid, 0)
         if status:
             sys.exit(f"{script.name} ended with status {status}")
-        used = [usage.ru_utime + usage.ru_stime, stage.measure(image)["seconds"]]
+        called = json.loads(result.read_text())
+        structures = pd.Series(called["labels_mm3"]).groupby(stage.structures).sum()
+        measured = {name: called.get(key) for name, key in TOTALS.items()} | structures.to_dict()
+        rows += [
+            {
+                "atlas": "bare calls", "person": path.name.split("_")[-1].split(".")[0],
+                "change": "whole", "measure": name, "measured": measured[name], "true": true,
+                "age": np.nan, "sex": "n/a",
+            }
+            for name, true in head.truth().items() if name in MEASURES
+        ]  # fmt: skip
+        used = [
+            usage.ru_utime + usage.ru_stime,
+            called["tissue_seconds"],
+            stage.measure(image)["seconds"],
+        ]
         sums += used
-        print(path.name, *(f"{value:.1f}" for value in used), f"{used[1] / used[0]:.2f}", sep="\t")
-    print(f"stage / bare {sums[1] / sums[0]:.2f} (goal: at most 1.1)", flush=True)
+        print(path.name, *(f"{value:.1f}" for value in used), f"{used[2] / used[0]:.2f}", sep="\t")
+        sys.stdout.flush()
+    print(f"stage / bare {sums[2] / sums[0]:.2f} (goal: at most 1.1)", end="")
+    print(f", without tissues {sums[2] / (sums[0] - sums[1]):.2f}", flush=True)
+    table = pd.DataFrame(rows)
+    save(output, table)
+    return table
 
 
 def real(stage: Stage, bids: Path) -> pd.DataFrame:
@@ -353,7 +379,7 @@ def main() -> None:
         else:
             stage = Stage.of_atlas(Path(name), arguments.preset, arguments.atlas)
         if arguments.bare:
-            bare(stage, chosen(arguments.heads))
+            summarise(bare(stage, chosen(arguments.heads), arguments.output))
             return
         if arguments.bids:
             table = real(stage, arguments.bids)

@@ -41,19 +41,22 @@ def markdown(table: pd.DataFrame, atlas: str) -> None:
     for measure, name in STRUCTURES.items():
         ratio = measured[measure] / true[measure]
         raw = np.corrcoef(measured[measure], true[measure])[0, 1]
-        shares = [part[measure] / part["icv"] for part in (measured, true)]
-        relative = "–" if measure == "icv" else f"{np.corrcoef(*shares)[0, 1]:.2f}"
+        relative = "–"
+        if measure != "icv":
+            shares = [part[measure] / part["icv"] for part in (measured, true)]
+            relative = f"{np.corrcoef(*shares)[0, 1]:.2f}"
         print(
             f"| {name} | {raw:.2f} | {relative} | {ratio.mean():.2f} ({ratio.min():.2f} to"
             f" {ratio.max():.2f}) |"
         )
-    print(
-        "hypointense, ml:", (wide[["measured", "true"]].xs("hypointense", axis=1, level=1) / 1000)
-    )
+    if "hypointense" in measured:
+        lesions = wide[["measured", "true"]].xs("hypointense", axis=1, level=1)
+        print("hypointense, ml:", lesions / 1000)
     for change in sorted(set(table["change"]) - {"whole"}):
         for measure in (*STRUCTURES, "left hippocampus", "hypointense"):
             changes = changes_of(table[table["atlas"] == atlas], change, measure)
-            print(f"{change}: {measure} {described(changes)}")
+            if not changes.empty:
+                print(f"{change}: {measure} {described(changes)}")
 
 
 def panels(title: str) -> tuple[Figure, list[Any]]:
@@ -181,7 +184,7 @@ def draw_real(table: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else TABLE
     table = pd.read_csv(source, sep="\t", dtype={"person": str})
-    for atlas in ATLASES:
+    for atlas in (*ATLASES, "bare calls"):
         markdown(table, atlas)
     draw_heads(table, source.with_name("volumes-heads.png"))
     draw_differences(table, source.with_name("volumes-differences.png"))
