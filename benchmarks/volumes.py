@@ -199,19 +199,40 @@ def heads(
             scan = painted(head, image, number, again=change == "again")
             measured = stage.measure(scan, change)
             truth = head.truth() | {"left hippocampus": head.volume(LEFT_HIPPOCAMPUS)}
-            of_head = [
-                {
-                    "atlas": atlas, "person": path.name.split("_")[-1].split(".")[0],
-                    "change": change, "measure": name, "measured": measured[name],
-                    "true": truth.get(name, np.nan), "age": np.nan, "sex": "n/a",
-                }
-                for name in (*MEASURES, "left hippocampus", *OF_SCAN)
-            ]  # fmt: skip
+            of_head = rows_of(
+                atlas, person_of(path), change,
+                {name: measured[name] for name in (*MEASURES, "left hippocampus", *OF_SCAN)}, truth,
+            )  # fmt: skip
             rows += of_head
             save(arguments.output, pd.DataFrame(of_head))
             texts = [f"{row['measure']} {row['measured']:.4g} {row['true']:.4g}" for row in of_head]
             print(path.name, change, *texts, sep="\t", flush=True)
     return pd.DataFrame(rows)
+
+
+def person_of(label_map: Path) -> str:
+    """Number of a head, from the name of its label map."""
+    return label_map.name.split("_")[-1].split(".")[0]
+
+
+def rows_of(
+    atlas: str,
+    person: str,
+    change: str,
+    measured: dict[str, float],
+    true: dict[str, float],
+    *,
+    age: float = np.nan,
+    sex: str = "n/a",
+) -> list[dict[str, object]]:
+    """Rows of the table for one scan: a measure each, NaN where the truth is not known."""
+    return [
+        {
+            "atlas": atlas, "person": person, "change": change, "measure": name,
+            "measured": value, "true": true.get(name, np.nan), "age": age, "sex": sex,
+        }
+        for name, value in measured.items()
+    ]  # fmt: skip
 
 
 def save(output: Path | None, rows: pd.DataFrame) -> None:
@@ -287,8 +308,9 @@ def bare(stage: Stage, maps: list[tuple[int, Path]], output: Path | None) -> pd.
 
     Prints processor seconds head by head; returns what the calls measure and what is true.
     """
-    print("head\tbare_s\tof it tissues\tstage_s\tstage / bare", flush=True)
-    sums, rows = np.zeros(3), []
+    print("head\tbare_s\ttissues_s\tstage_s\tstage / bare", flush=True)
+    sums = np.zeros(3)
+    rows: list[dict[str, object]] = []
     for number, path in maps:
         head = read_label_map(path)
         image = painted(head, stage.folder / "head.nii.gz", number)
@@ -300,15 +322,9 @@ def bare(stage: Stage, maps: list[tuple[int, Path]], output: Path | None) -> pd.
             sys.exit(f"{script.name} ended with status {status}")
         called = json.loads(result.read_text())
         structures = pd.Series(called["labels_mm3"]).groupby(stage.structures).sum()
-        measured = {name: called.get(key) for name, key in TOTALS.items()} | structures.to_dict()
-        rows += [
-            {
-                "atlas": "bare calls", "person": path.name.split("_")[-1].split(".")[0],
-                "change": "whole", "measure": name, "measured": measured[name], "true": true,
-                "age": np.nan, "sex": "n/a",
-            }
-            for name, true in head.truth().items() if name in MEASURES
-        ]  # fmt: skip
+        measured = {name: called[key] for name, key in TOTALS.items()}
+        measured |= {name: structures[name] for name in STRUCTURES}
+        rows += rows_of("bare calls", person_of(path), "whole", measured, head.truth())
         used = [
             usage.ru_utime + usage.ru_stime,
             called["tissue_seconds"],
@@ -332,14 +348,8 @@ def real(stage: Stage, bids: Path) -> pd.DataFrame:
     rows = []
     for label, (image, *_) in find_images(str(bids)).items():
         measured, person = stage.measure(Path(image), label), f"sub-{label}"
-        rows += [
-            {
-                "atlas": "real", "person": person, "change": "whole", "measure": name,
-                "measured": value, "true": np.nan, "age": people[columns["age"]][person],
-                "sex": sexes[person],
-            }
-            for name, value in measured.items()
-        ]  # fmt: skip
+        age, sex = people[columns["age"]][person], sexes[person]
+        rows += rows_of("real", person, "whole", measured, {}, age=age, sex=sex)
         print(label, *(f"{key} {value:.4g}" for key, value in measured.items()), sep="\t")
         sys.stdout.flush()
     table = pd.DataFrame(rows)
