@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from gendmr.simulate.haplotypes import CLEAR, NON_PAR, SnpPanel, make_offspring, simulate_panel
-from gendmr.simulate.reference import read_genes
+from gendmr.simulate.reference import read_genes, side_by_side
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,34 @@ def test_linkage_decays_with_distance(panel: SnpPanel) -> None:
     assert np.nanmean(near) > 0.2
     assert np.nanmean(near) > 1.5 * np.nanmean(far)
     assert np.nanmean(apart) < 0.01  # 1/300 is what 300 haplotypes show by chance
+
+
+def squared_correlations(panel: SnpPanel, least: float, most: float) -> np.ndarray:
+    """Return r^2 between common SNPs of different genes of a chromosome, so many bp apart."""
+    variants = panel.variants
+    common = (np.abs(panel.haplotypes.mean(axis=(1, 2)) - 0.5) < 0.4) & (variants["gene"] != "")
+    squares = []
+    for _, group in variants[common].groupby("chromosome"):
+        strands = panel.haplotypes[group.index].reshape(len(group), -1)
+        distance = np.abs(np.subtract.outer(*[group["position"].to_numpy()] * 2))
+        other_gene = group["gene"].to_numpy()[:, None] != group["gene"].to_numpy()
+        wanted = np.triu(other_gene & (distance >= least) & (distance < most), 1)
+        squares.append((np.atleast_2d(np.corrcoef(strands)) ** 2)[wanted])
+    return np.concatenate(squares)
+
+
+def test_linkage_crosses_linked_genes_and_ends(genes: pd.DataFrame) -> None:
+    options: dict[str, Any] = {"snps_per_gene": 12, "background_snps": 50, "seed": 3}
+    dense = side_by_side(genes, 20_000)
+    linked = simulate_panel(dense, (150, 0), x_chromosome=False, linked=True, **options)
+    assert linked.variants["snp"].is_unique
+    assert set(linked.variants["gene"]) - {""} == set(genes["symbol"])
+    near = squared_correlations(linked, 0, 40_000)
+    assert near.mean() > 0.15 and (near > 0.5).mean() > 0.1
+    assert squared_correlations(linked, 400_000, 5_000_000).mean() < 0.02
+    # As close together, but each with an ancestry of its own.
+    unlinked = simulate_panel(dense, (150, 0), x_chromosome=False, **options)
+    assert squared_correlations(unlinked, 0, 40_000).mean() < 0.02
 
 
 def test_two_populations_differ_mildly(panel: SnpPanel) -> None:

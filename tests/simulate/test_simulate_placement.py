@@ -64,6 +64,24 @@ def test_a_clustered_cohort_has_its_truth_on_one_chromosome(
     assert max(positions) - min(positions) < 30_000_000
 
 
+def test_dense_genes_are_listed_where_they_were_moved(
+    tmp_path: Path, tables: tuple[Path, Path]
+) -> None:
+    section = clustered(
+        people=80, images=8, genes=90, planted=4, gene_gap=20_000, background_snps=100,
+        x_chromosome=False,
+    )  # fmt: skip
+    simulate_cohort(*tables, section, 5, tmp_path)
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    names = ["entrez", "chromosome", "start", "end", "strand", "symbol"]
+    listed = pd.read_csv(tmp_path / "genes.gene.loc", sep="\t", names=names).set_index("symbol")
+    for gene in truth["genes"]:
+        place = listed.loc[gene["gene"]]
+        assert place["start"] - 10_000 <= gene["position"] <= place["end"] + 10_000
+    positions = [gene["position"] for gene in truth["genes"]]
+    assert max(positions) - min(positions) < 1_000_000
+
+
 def test_a_chromosome_with_too_few_genes_is_refused(tables: tuple[Path, Path]) -> None:
     for change in ({"genes": 300}, {"planted": 2}, {"planted_where": "anywhere"}):
         options: dict[str, Any] = {"genes": 20, "planted": 12}

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from gendmr.errors import ConfigurationError, TableError
-from gendmr.simulate.reference import check_region_names, read_genes, read_regions
+from gendmr.simulate.reference import (
+    check_region_names,
+    read_genes,
+    read_regions,
+    side_by_side,
+)
 
 GENES = (
     "symbol\tentrez\tchromosome\tstart\tend\tstrand\tcandidate\n"
@@ -33,6 +38,21 @@ def test_fewer_genes_keep_the_candidates_and_spread(tables: tuple[Path, Path]) -
     assert len(genes) == genes["symbol"].nunique() == 40
     assert genes["candidate"].sum() == 12
     assert genes["chromosome"].nunique() > 15
+
+
+def test_genes_moved_together_keep_order_length_and_strand(tables: tuple[Path, Path]) -> None:
+    genes = read_genes(tables[0], 300, 12)
+    moved = side_by_side(genes, 30_000)
+    others = genes.columns.difference(["start", "end"])
+    assert moved[others].equals(genes[others])
+    assert (moved["end"] - moved["start"]).equals(genes["end"] - genes["start"])
+    for chromosome, group in moved.groupby("chromosome"):
+        ordered = group.sort_values("start")
+        gaps = ordered["start"].to_numpy()[1:] - ordered["end"].to_numpy()[:-1]
+        assert (gaps == 30_000).all()
+        before = genes[genes["chromosome"] == chromosome].sort_values("start")
+        assert ordered["symbol"].tolist() == before["symbol"].tolist()
+        assert ordered["start"].iloc[0] == before["start"].iloc[0]
 
 
 def test_the_demo_regions_mirror_each_other(tables: tuple[Path, Path]) -> None:

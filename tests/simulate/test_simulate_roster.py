@@ -37,6 +37,13 @@ def test_each_fault_has_one_carrier_and_the_right_standing() -> None:
     assert set(who.imaged) <= set(who.everyone)
 
 
+@pytest.mark.parametrize("people", [9000, 9001, 20_000])
+def test_labels_are_as_long_and_in_order(people: int) -> None:
+    who = roster(SimulateSection(people=people, images=10))
+    assert len({len(label) for label in who.everyone}) == 1
+    assert list(who.core) == sorted(who.core) and len(set(who.everyone)) == people + 6
+
+
 def test_importing_the_roster_is_cheap(root: Path) -> None:
     code = (
         "import sys; from gendmr.simulate.roster import planned_images;"

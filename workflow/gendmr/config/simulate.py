@@ -143,7 +143,7 @@ AnySimulatedOutcome = Annotated[
 class SimulateSection(Section):
     """A cohort with planted truth: how many people, what is planted, how the brain is seen."""
 
-    people: int = Field(400, ge=40, le=9000)
+    people: int = Field(400, ge=40, le=20_000)
     """People with genotypes, half of them cases, before the deliberate faults are added."""
     images: int = Field(62, ge=0)
     """People with an image: a subset, because T1w images are what costs time. 0: none."""
@@ -156,6 +156,10 @@ class SimulateSection(Section):
     only."""
     genes: int = Field(300, ge=12, le=300)
     """Genes with typed SNPs. The first of the table are the candidates for planting."""
+    gene_gap: int | None = Field(None, ge=20_000, le=200_000)
+    """Absent: genes lie where they truly do, far apart, and are independent of one another. A
+    number: the genes of a chromosome are moved together, so many bp from one to the next, and have
+    one ancestry with hotspots of recombination: blocks of linkage then span several genes."""
     snps_per_gene: int = Field(10, ge=3, le=40)
     """Mean number of SNPs that the arrays hold in and around a gene."""
     background_snps: int = Field(4000, ge=100, le=20000)

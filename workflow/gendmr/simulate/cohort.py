@@ -24,7 +24,7 @@ from gendmr.simulate.haplotypes import SnpPanel, make_offspring, simulate_panel
 from gendmr.simulate.outcomes import SimulatedColumns, causes_of, draw_outcomes
 from gendmr.simulate.placement import genes_to_plant, transcription_starts
 from gendmr.simulate.plink import write_fileset
-from gendmr.simulate.reference import check_region_names, read_genes, read_regions
+from gendmr.simulate.reference import check_region_names, read_genes, read_regions, side_by_side
 from gendmr.simulate.roster import ImageList, roster
 from gendmr.simulate.signals import draw_motion
 from gendmr.simulate.truth import describe_columns, truth_of
@@ -82,6 +82,8 @@ def simulate_cohort(
     """
     folder = Path(folder)
     genes = read_genes(genes_path, section.genes, section.planted)
+    if section.gene_gap is not None:
+        genes = side_by_side(genes, section.gene_gap)
     regions = read_regions(regions_path)
     check_region_names(section.regions, regions["region"].tolist(), regions_path)
     names = roster(section)
@@ -94,6 +96,7 @@ def simulate_cohort(
         snps_per_gene=section.snps_per_gene,
         background_snps=section.background_snps,
         x_chromosome=section.x_chromosome,
+        linked=section.gene_gap is not None,
         seed=seed,
     )
     planted, people = _draw_people(section, names, genes, panel, pool, second, seed)

@@ -27,6 +27,9 @@ NON_PAR = (2_800_000, 154_800_000)  # between the two pseudo-autosomal regions o
 FROM, UNTIL = 20_000_000, 3_000_000  # bp kept free at both ends: short arms, telomeres
 CLEAR = 100_000  # bp without background SNPs around a gene of the table
 COMMON, UNCOMMON = 0.05, 0.01  # minor allele frequencies
+# Recombination between linked genes: most of it in hotspots, one in some 50 kb (Myers et al. 2005,
+# Science 310:321, doi:10.1126/science.1117196), so that linkage comes in blocks.
+HOTSPOT_EVERY, HOTSPOT_WIDTH, IN_HOTSPOTS = 50_000, 2_000, 0.8  # bp, bp, share
 UNCOMMON_SHARE = 0.1  # of the typed SNPs, as on arrays
 RARE_EVERY = 8  # one variant below UNCOMMON for so many genes: arrays carry some
 
@@ -36,6 +39,25 @@ class _Gene(NamedTuple):
     chromosome: str
     start: int
     end: int
+
+
+class _Window(NamedTuple):
+    """What is typed of a gene, bp, 0-based and half-open."""
+
+    start: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+
+class _Ancestry(NamedTuple):
+    """Variants of one ancestry: minor allele frequencies, alleles, 0-based positions in bp."""
+
+    frequency: np.ndarray  # (sites,)
+    sites: np.ndarray  # (sites, people, 2)
+    positions: np.ndarray  # (sites,)
 
 
 @dataclass(frozen=True)
@@ -95,6 +117,7 @@ def simulate_panel(
     snps_per_gene: int,
     background_snps: int,
     x_chromosome: bool = True,
+    linked: bool = False,
     seed: int,
 ) -> SnpPanel:
     """Simulate the typed variants of a pool of people.
@@ -109,11 +132,15 @@ def simulate_panel(
         Mean number of SNPs per gene; number of unlinked SNPs between genes.
     x_chromosome : bool
         Simulate X too.
+    linked : bool
+        The genes of a chromosome have one ancestry, with hotspots of recombination, so that
+        linkage crosses from gene to gene: for genes that stand close together.
     seed : int
-        Each gene has its own stream, so that a gene is the same however many others there are.
+        Each gene has its own stream, so that a gene is the same however many others there are,
+        unless they are linked.
     """
     pieces = [
-        *_gene_pieces(genes, people, snps_per_gene, seed),
+        *_gene_pieces(genes, people, snps_per_gene, linked, seed),
         *_background_pieces(genes, people, background_snps, seed),
         *(_x_pieces(people, seed) if x_chromosome else ()),
     ]
@@ -138,36 +165,102 @@ def _listed(genes: pd.DataFrame) -> list[_Gene]:
 
 
 def _gene_pieces(
-    genes: pd.DataFrame, people: tuple[int, int], snps: int, seed: int
+    genes: pd.DataFrame, people: tuple[int, int], snps: int, linked: bool, seed: int
 ) -> Iterator[SnpPanel]:
-    for number, gene in enumerate(_listed(genes)):
-        random = generator(seed, "simulate", "gene", gene.symbol)
-        length = min((gene.end - gene.start) + 1, GENE_WINDOW)
-        inner = gene.start + int(random.integers(0, (gene.end - gene.start) + 2 - length))
-        start = max(1, inner - FLANK)
-        frequency, sites, positions = _coalescent(
-            people, length + 2 * FLANK, derive(seed, "simulate", "coalescent", gene.symbol)
+    listed = _listed(genes)
+    streams = [generator(seed, "simulate", "gene", gene.symbol) for gene in listed]
+    windows = [_window(gene, random) for gene, random in zip(listed, streams, strict=True)]
+    ancestries = (
+        _shared_ancestries(listed, windows, people, seed)
+        if linked
+        else _own_ancestries(listed, windows, people, seed)
+    )
+    # Linked genes come by chromosome, and each has the stream that it would have alone.
+    for number, ancestry in ancestries:
+        yield _typed_gene(
+            listed[number],
+            windows[number],
+            ancestry,
+            snps,
+            streams[number],
+            with_rare=number % RARE_EVERY == 0,
         )
-        n_sites = max(3, int(random.poisson(snps)))
-        selected = _typed(
-            frequency, positions, n_sites, (length + 2 * FLANK) / (3 * n_sites), random
+
+
+def _window(gene: _Gene, random: np.random.Generator) -> _Window:
+    """Return what is typed of a gene: all of it, or a stretch of a long one, and both flanks."""
+    length = min((gene.end - gene.start) + 1, GENE_WINDOW)
+    inner = gene.start + int(random.integers(0, (gene.end - gene.start) + 2 - length))
+    return _Window(max(1, inner - FLANK), length + 2 * FLANK)
+
+
+def _own_ancestries(
+    listed: list[_Gene], windows: list[_Window], people: tuple[int, int], seed: int
+) -> Iterator[tuple[int, _Ancestry]]:
+    """Yield the number of each gene and an ancestry of its own."""
+    for number, (gene, window) in enumerate(zip(listed, windows, strict=True)):
+        yield (
+            number,
+            _coalescent(people, window.length, derive(seed, "simulate", "coalescent", gene.symbol)),
         )
-        rare = np.flatnonzero((frequency > 0) & (frequency < UNCOMMON))
-        if number % RARE_EVERY == 0 and len(rare):
-            selected = np.append(selected, random.choice(rare))
-        where = start + positions[selected]
-        yield SnpPanel(
-            pd.DataFrame(
-                {
-                    "chromosome": gene.chromosome,
-                    "position": where,
-                    "gene": gene.symbol,
-                    "inside": (where >= gene.start) & (where <= gene.end),
-                    "rare": frequency[selected] < UNCOMMON,
-                }
-            ),
-            sites[selected],
+
+
+def _shared_ancestries(
+    listed: list[_Gene], windows: list[_Window], people: tuple[int, int], seed: int
+) -> Iterator[tuple[int, _Ancestry]]:
+    """Yield the number of each gene and its stretch of the ancestry of its chromosome."""
+    for chromosome in dict.fromkeys(gene.chromosome for gene in listed):
+        numbers = [number for number, gene in enumerate(listed) if gene.chromosome == chromosome]
+        start = min(windows[number].start for number in numbers)
+        length = max(windows[number].end for number in numbers) - start
+        whole = _coalescent(
+            people,
+            length,
+            derive(seed, "simulate", "coalescent", "chromosome", chromosome),
+            hotspots=generator(seed, "simulate", "hotspots", chromosome),
         )
+        for number in numbers:
+            offset = windows[number].start - start
+            inside = (whole.positions >= offset) & (
+                whole.positions < offset + windows[number].length
+            )
+            yield (
+                number,
+                _Ancestry(
+                    whole.frequency[inside], whole.sites[inside], whole.positions[inside] - offset
+                ),
+            )
+
+
+def _typed_gene(
+    gene: _Gene,
+    window: _Window,
+    ancestry: _Ancestry,
+    snps: int,
+    random: np.random.Generator,
+    *,
+    with_rare: bool,
+) -> SnpPanel:
+    """Return the typed variants of a gene."""
+    frequency, sites, positions = ancestry
+    n_sites = max(3, int(random.poisson(snps)))
+    selected = _typed(frequency, positions, n_sites, window.length / (3 * n_sites), random)
+    rare = np.flatnonzero((frequency > 0) & (frequency < UNCOMMON))
+    if with_rare and len(rare):
+        selected = np.append(selected, random.choice(rare))
+    where = window.start + positions[selected]
+    return SnpPanel(
+        pd.DataFrame(
+            {
+                "chromosome": gene.chromosome,
+                "position": where,
+                "gene": gene.symbol,
+                "inside": (where >= gene.start) & (where <= gene.end),
+                "rare": frequency[selected] < UNCOMMON,
+            }
+        ),
+        sites[selected],
+    )
 
 
 def _background_pieces(
@@ -234,8 +327,9 @@ def _coalescent(
     *,
     mutation: float = MUTATION,
     scale: float = 1.0,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return minor allele frequencies, sites (sites, people, 2) and 0-based positions."""
+    hotspots: np.random.Generator | None = None,
+) -> _Ancestry:
+    """Simulate an ancestry and its mutations; recombination is even, or in hotspots."""
     import msprime
 
     number = seed % (2**32 - 1) + 1
@@ -243,7 +337,7 @@ def _coalescent(
         samples={"A": people[0], "B": people[1]} if people[1] else {"A": people[0]},
         demography=demography(people[1] > 0, scale=scale),
         sequence_length=length,
-        recombination_rate=RECOMBINATION,
+        recombination_rate=RECOMBINATION if hotspots is None else _rates(length, hotspots),
         random_seed=number,
     )
     mutated = msprime.sim_mutations(
@@ -253,7 +347,24 @@ def _coalescent(
     derived = sites.mean(axis=1)
     frequency = np.minimum(derived, 1 - derived)
     positions = mutated.tables.sites.position.astype(np.int64)
-    return frequency, sites.reshape(len(sites), -1, 2), positions
+    return _Ancestry(frequency, sites.reshape(len(sites), -1, 2), positions)
+
+
+def _rates(length: int, random: np.random.Generator) -> msprime.RateMap:
+    """Return a map of recombination whose mean is `RECOMBINATION`, most of it in hotspots."""
+    import msprime
+
+    gaps = HOTSPOT_WIDTH + random.exponential(
+        HOTSPOT_EVERY - HOTSPOT_WIDTH, 2 + 4 * length // HOTSPOT_EVERY
+    )
+    starts = np.cumsum(gaps).astype(np.int64)
+    starts = starts[starts + HOTSPOT_WIDTH < length]
+    edges = np.stack([starts, starts + HOTSPOT_WIDTH], axis=1).reshape(-1)
+    cold = (1 - IN_HOTSPOTS) * RECOMBINATION * HOTSPOT_EVERY / (HOTSPOT_EVERY - HOTSPOT_WIDTH)
+    hot = IN_HOTSPOTS * RECOMBINATION * HOTSPOT_EVERY / HOTSPOT_WIDTH
+    return msprime.RateMap(
+        position=np.array([0, *edges, length]), rate=np.array([*[cold, hot] * len(starts), cold])
+    )
 
 
 def _typed(

@@ -85,6 +85,29 @@ def read_genes(path: Path | str, count: int, planted: int) -> pd.DataFrame:
     return pd.concat([candidates, noncandidates.iloc[spread]], ignore_index=True)
 
 
+def side_by_side(genes: pd.DataFrame, gap: int) -> pd.DataFrame:
+    """Return the genes with those of a chromosome moved together.
+
+    The first gene of a chromosome stays where it is; the others follow in their order, as long as
+    they are, on their strand.
+
+    Parameters
+    ----------
+    genes : pandas.DataFrame
+        As `read_genes` returns.
+    gap : int
+        bp from the end of a gene to the start of the next.
+    """
+    moved = genes.copy()
+    for _, of_chromosome in genes.groupby("chromosome", sort=False):
+        in_order = of_chromosome.sort_values(["start", "end"], kind="stable")
+        length = in_order["end"] - in_order["start"]
+        start = in_order["start"].iloc[0] + (length + gap).cumsum().shift(fill_value=0)
+        moved.loc[in_order.index, "start"] = start
+        moved.loc[in_order.index, "end"] = start + length
+    return moved
+
+
 def read_regions(path: Path | str) -> pd.DataFrame:
     """Read the table of regions.
 

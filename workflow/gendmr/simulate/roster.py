@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gendmr.config.simulate import SimulateSection
 
+MOST_OF_FOUR_DIGITS = 9_000  # people whose labels, with those of faults, have four digits
 MINIMUM_FOR_IMAGE_FAULTS = 4  # with fewer scans, taking one away leaves too little to look at
 
 
@@ -43,7 +44,8 @@ def roster(section: SimulateSection) -> ImageList:
     The number of images stays what was configured: one person of the imaging subset lost the scan
     and one person without genotypes has one.
     """
-    core = tuple(_label(index + 1) for index in range(section.people))
+    digits = 4 if section.people <= MOST_OF_FOUR_DIGITS else 5
+    core = tuple(f"{number + 1:0{digits}d}" for number in range(section.people))
     imaged = list(core[: section.images])
     faults: dict[str, str] = {}
     if section.faults:
@@ -52,7 +54,8 @@ def roster(section: SimulateSection) -> ImageList:
             names.append("no_genotypes")
             without_scan = imaged.pop(section.images // 2)
             faults[without_scan] = "no_image"
-        faults |= {_label(section.people + 1 + i): name for i, name in enumerate(names)}
+        first = section.people + 1
+        faults |= {f"{number:0{digits}d}": name for number, name in enumerate(names, first)}
         imaged += [label for label, name in faults.items() if name == "no_genotypes"]
     return ImageList(core, tuple(imaged), faults)
 
@@ -89,7 +92,3 @@ def planned_maps(section: SimulateSection, table: str) -> list[str]:
 def image_path(label: str) -> str:
     """Return the path of a T1w image below the BIDS folder."""
     return f"sub-{label}/anat/sub-{label}_T1w.nii.gz"
-
-
-def _label(number: int) -> str:
-    return f"{number:04d}"
