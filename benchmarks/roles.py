@@ -4,11 +4,11 @@
     python benchmarks/roles.py page
 
 A regime is a planted cohort (benchmarks/planted.py) seen otherwise: images of a fifth, wrong
-diagnoses in training, stronger imaging, genes that act recessively, in pairs or side by side; and
-every fit is judged once more by people whose images are withheld. Cohort k has the seed k; all
-methods are fitted in the same folds of it, in one process. A row of docs/explanation/roles.tsv that
-is there is not made again, so a run that was stopped goes on where it stood. `page` writes the
-generated part of docs/explanation/roles.md.
+diagnoses in training, stronger imaging, genes that act recessively, by dominance, in pairs or side
+by side; and every fit is judged once more by people whose images are withheld. Cohort k has the
+seed k; all methods are fitted in the same folds of it, in one process. A row of
+docs/explanation/roles.tsv that is there is not made again, so a run that was stopped goes on where
+it stood. `page` writes the generated part of docs/explanation/roles.md.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ TABLE = ROOT / "docs/explanation/roles.tsv"
 PAGE = ROOT / "docs/explanation/roles.md"
 WORK = ROOT / "results/benchmark-roles"
 EXCHANGE = "exchange"
+# Single SNPs whose scores are averaged over the chromosome: what position could tell of genes.
+SMOOTHED, SMOOTHED_SHUFFLED = "single SNPs smoothed", "single SNPs smoothed elsewhere"
+REACH = 100_000  # bp, of the average: weights are exp(-distance / REACH)
 NETWORK: dict[str, Any] = {"kind": "gendmr", "design": "network"}
 METHODS: dict[str, dict[str, Any]] = {
     EXCHANGE: NETWORK,
@@ -68,6 +71,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "concatenation": {"kind": "fusion", "mode": "concatenation"},
     "fixed teachers": {"kind": "fusion", "mode": "fixed_teacher"},
     "single SNPs": {"kind": "association"},
+    SMOOTHED: {"kind": "association"},
+    SMOOTHED_SHUFFLED: {"kind": "association"},
     "SNPs to genes": {"kind": "gene_network", "mode": "sparse"},
     "sets of SNPs": {"kind": "gene_network", "mode": "set"},
     "hierarchical attention": {"kind": "gene_network", "mode": "attention"},
@@ -91,6 +96,8 @@ class Regime:
         How planted genes act: `simulate.gene_action`.
     where : str
         Where they lie: `simulate.planted_where`.
+    gap : int or None
+        bp between genes, which are then in linkage: `simulate.gene_gap`.
     """
 
     words: str
@@ -99,23 +106,38 @@ class Regime:
     wrong: float = 0.0
     action: str = "additive"
     where: str = "anywhere"
+    gap: int | None = None
 
     def folder(self, people: int, cohort: int) -> str:
         """Return the name of the folder of a cohort; regimes with the same people share it."""
         name = f"{people}-{self.imaged:g}-{self.atrophy:g}-{cohort}"
-        others = {"additive": self.action, "anywhere": self.where}
-        return "-".join([name, *(value for usual, value in others.items() if value != usual)])
+        others = [] if self.gap is None else [f"gap{self.gap}"]
+        others += [
+            value
+            for usual, value in (("additive", self.action), ("anywhere", self.where))
+            if value != usual
+        ]
+        return "-".join([name, *others])
 
 
 REGIMES = {
     "plain": Regime("everybody has images, as on the page of planted truth"),
     "fifth-imaged": Regime("a fifth of the people have images", imaged=0.2),
     "wrong": Regime("20 % of the diagnoses in training are wrong", wrong=0.2),
+    "wrong-tenth": Regime("10 % of the diagnoses in training are wrong", wrong=0.1),
     "strong-imaging": Regime("atrophy twice as large", atrophy=0.08),
     "recessive": Regime("a gene acts with two copies of its risk allele", action="recessive"),
+    "dominant": Regime(
+        "a gene acts with one copy of its risk allele as with two", action="dominant"
+    ),
     "pairs": Regime("genes act in pairs, where both have a risk allele", action="epistatic"),
     "clustered": Regime(
         "planted genes are neighbours, their causal SNPs near the start", where="clustered"
+    ),
+    "linked": Regime(
+        "planted genes are neighbours in dense stretches, where linkage crosses genes",
+        where="clustered",
+        gap=20_000,
     ),
 }
 COLUMNS: dict[str, Kind] = {
@@ -142,6 +164,7 @@ def make_cohort(regime: Regime, people: int, cohort: int, work: Path) -> tuple[S
         "atrophy": regime.atrophy,
         "gene_action": regime.action,
         "planted_where": regime.where,
+        "gene_gap": regime.gap,
     }
     config["training"]["methods"] = {
         name.replace(" ", "-"): options for name, options in METHODS.items()
@@ -211,6 +234,24 @@ def case_of(outcome: Outcome) -> np.ndarray:
     return cast("CaseStatus", outcome).case
 
 
+def smoothed(snps: pd.DataFrame, scores: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    """Return scores (snp,) averaged over the chromosome.
+
+    Parameters
+    ----------
+    snps : pandas.DataFrame
+        `chromosome` and `position`.
+    scores : ndarray, shape (snp,)
+    order : ndarray of int, shape (snp,), or None
+        SNP i is taken to lie where SNP `order[i]` does.
+    """
+    places = snps if order is None else snps.iloc[order]
+    chromosome, position = places["chromosome"].to_numpy(), places["position"].to_numpy(float)
+    near = np.exp(-np.abs(position[:, None] - position) / REACH)
+    near *= chromosome[:, None] == chromosome
+    return np.asarray(near @ scores / near.sum(axis=1))
+
+
 def row_of(
     name: str, study: Study, folds: list[Fold], planted: set[str], options: MethodOptions
 ) -> dict[str, Any]:
@@ -232,8 +273,13 @@ def row_of(
         attribution = model.attributions(fold.held_out).get("snp")
         if attribution is None:
             continue
-        genes = fold.inputs.preparation.instances("snp")["gene"]
-        for gene, score in zip(genes, instance_scores(attribution.value, "mean_abs"), strict=True):
+        snps = fold.inputs.preparation.instances("snp")
+        snp_scores = instance_scores(attribution.value, "mean_abs")
+        if name in (SMOOTHED, SMOOTHED_SHUFFLED):
+            random = generator(study.seed, "benchmark", "shuffled")
+            elsewhere = random.permutation(len(snps)) if name == SMOOTHED_SHUFFLED else None
+            snp_scores = smoothed(snps, snp_scores, elsewhere)
+        for gene, score in zip(snps["gene"], snp_scores, strict=True):
             first = gene.split(";")[0]
             scores[first] = scores.get(first, 0.0) + float(score)
     order = sorted(scores, key=lambda gene: -scores[gene])
