@@ -32,9 +32,10 @@ from calibration_page import write_page
 from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
 from gendmr.files.fingerprint import fingerprint
-from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.files.tables import Kind, read_table
 from in_process import make_simulated_cohort, rank_trained, train_method
 from planted import ROOT, run_workflow
+from result_table import CommandLine, ResultTable
 
 STUDY = ROOT / "config/studies/calibration.yaml"
 TABLE = ROOT / "docs/explanation/calibration.tsv"
@@ -65,6 +66,7 @@ COLUMNS: dict[str, Kind] = {
     "code": "text",
 }
 KEY = ["study", "people", "cohort", "method", "level"]
+ROWS = ResultTable(COLUMNS, key=KEY, order=KEY)
 BINS = 20  # of the pooled p-values
 
 
@@ -140,13 +142,6 @@ def judged(table: pd.DataFrame, level: str, planted: set[str], draws: int) -> di
     return counted
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read the table of results, empty where there is none."""
-    if not path.is_file():
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    return read_table(path, COLUMNS)
-
-
 def run_in_process(config: dict[str, Any], methods: Sequence[str], folder: Path) -> None:
     """Make a cohort, train and rank some methods; those alike but for the ranking train once."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,10 +163,8 @@ def run(arguments: argparse.Namespace) -> int:
     failed = []
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
         config = study_of(arguments.kind, cohort)
-        table_before = read_rows(arguments.table)
-        cohort_rows = table_before[
-            (table_before["study"] == arguments.kind) & (table_before["cohort"] == cohort)
-        ]
+        table = ROWS.read(arguments.table)
+        cohort_rows = table[(table["study"] == arguments.kind) & (table["cohort"] == cohort)]
         wanted = arguments.methods or config["training"]["methods"]
         missing = set(wanted) - set(cohort_rows["method"])
         if not missing:
@@ -189,39 +182,26 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"cohort {cohort}: {error}", file=sys.stderr)
             failed.append(cohort)
             continue
-        table = (
-            pd.concat([table_before, pd.DataFrame(rows)], ignore_index=True)
-            if len(table_before)
-            else (pd.DataFrame(rows))
-        )
-        table = table.drop_duplicates(KEY, keep="last").reindex(columns=list(COLUMNS))
-        write_table(arguments.table, table.sort_values(KEY, kind="stable"))
+        ROWS.add(arguments.table, rows)
         print(f"{arguments.kind} {cohort}: {len(rows)} rows, {seconds:.0f} s", flush=True)
         shutil.rmtree(folder)
     return int(bool(failed))
 
 
+def page(arguments: argparse.Namespace) -> int:
+    """Write the page of results."""
+    write_page(ROWS.read(arguments.table), arguments.page)
+    return 0
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("run", help="make the rows that are missing")
-    make.add_argument("kind", choices=["null", "power"])
-    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
-    make.add_argument("--start", type=int, default=1, help="the first cohort")
-    make.add_argument("--methods", nargs="+", help="these alone, all stages in one process")
-    make.add_argument("--cores", type=int, default=os.cpu_count())
-    make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
-    make.set_defaults(do=run)
-    show = commands.add_parser("page", help="write the page from the table")
-    show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=lambda options: write_page(read_rows(options.table), options.page))
-    for command in (make, show):
-        command.add_argument("--table", type=Path, default=TABLE)
-    arguments = parser.parse_args()
-    for name in ("table", "work", "page"):
-        if hasattr(arguments, name):
-            setattr(arguments, name, getattr(arguments, name).resolve())
-    return int(arguments.do(arguments) or 0)
+    line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
+    line.add_cohorts()
+    options = line.run_options
+    options.add_argument("kind", choices=["null", "power"])
+    options.add_argument("--methods", nargs="+", help="these alone, all stages in one process")
+    options.add_argument("--cores", type=int, default=os.cpu_count())
+    return line.main()
 
 
 if __name__ == "__main__":

@@ -34,10 +34,11 @@ from calibration_outcomes_page import write_page
 from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
 from gendmr.files.fingerprint import fingerprint
-from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.files.tables import Kind, read_table
 from gendmr.tasks import task_of
 from in_process import make_simulated_cohort, rank_trained, train_method
 from planted import ROOT
+from result_table import CommandLine, ResultTable
 
 STUDY = ROOT / "config/studies/calibration-outcomes.yaml"
 TABLE = ROOT / "docs/explanation/calibration_outcomes.tsv"
@@ -50,6 +51,7 @@ COLUMNS: dict[str, Kind] = {
     "value": "number",
 }
 KEY = ["study", "people", "cohort", "outcome", "method", "level"]
+ROWS = ResultTable(COLUMNS, key=KEY, order=KEY)
 
 
 def study_of(kind: str, cohort: int, results: Path) -> Study:
@@ -121,21 +123,6 @@ def rows_of(
     return rows
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read the table of results, empty where there is none."""
-    if not path.is_file():
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    return read_table(path, COLUMNS)
-
-
-def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to the table; a row of the same key is replaced."""
-    table_before, added = read_rows(path), pd.DataFrame(rows)
-    table = pd.concat([table_before, added], ignore_index=True) if len(table_before) else added
-    table = table.drop_duplicates(KEY, keep="last").reindex(columns=list(COLUMNS))
-    write_table(path, table.sort_values(KEY, kind="stable"))
-
-
 def missing_methods(
     table: pd.DataFrame, kind: str, study: Study, skipped: Sequence[str]
 ) -> list[str]:
@@ -161,15 +148,16 @@ def run_cohort(kind: str, study: Study, names: Sequence[str], results: Path, tab
             trained[key] = name, time.perf_counter() - start
         source, seconds = trained[key]
         rank_trained(study, source, results, ranked_as=name)
-        add_rows(table, rows_of(kind, study, name, source, results, seconds))
+        ROWS.add(table, rows_of(kind, study, name, source, results, seconds))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
+    os.chdir(ROOT)  # the study names tables of resources/ from there
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
         results = arguments.work / "results" / f"{arguments.kind}-{cohort}"
         study = study_of(arguments.kind, cohort, results)
-        names = missing_methods(read_rows(arguments.table), arguments.kind, study, arguments.skip)
+        names = missing_methods(ROWS.read(arguments.table), arguments.kind, study, arguments.skip)
         if not names:
             continue
         start, processor = time.perf_counter(), time.process_time()
@@ -180,34 +168,26 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
             flush=True,
         )
-        if not missing_methods(read_rows(arguments.table), arguments.kind, study, ()):
+        if not missing_methods(ROWS.read(arguments.table), arguments.kind, study, ()):
             shutil.rmtree(results)
     return 0
 
 
+def page(arguments: argparse.Namespace) -> int:
+    """Write the page of results."""
+    write_page(ROWS.read(arguments.table), arguments.page)
+    return 0
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("run", help="make the rows that are missing")
-    make.add_argument("kind", choices=["null", "power"])
-    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
-    make.add_argument("--start", type=int, default=1, help="the first cohort")
-    make.add_argument(
+    line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
+    line.add_cohorts()
+    options = line.run_options
+    options.add_argument("kind", choices=["null", "power"])
+    options.add_argument(
         "--skip", nargs="+", default=(), help="methods, without the name of the outcome"
     )
-    make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
-    make.set_defaults(do=run)
-    show = commands.add_parser("page", help="write the page from the table")
-    show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=lambda options: write_page(read_rows(options.table), options.page))
-    for command in (make, show):
-        command.add_argument("--table", type=Path, default=TABLE)
-    arguments = parser.parse_args()
-    for name in ("table", "work", "page"):
-        if hasattr(arguments, name):
-            setattr(arguments, name, getattr(arguments, name).resolve())
-    os.chdir(ROOT)  # the study names tables of resources/ from there
-    return int(arguments.do(arguments) or 0)
+    return line.main()
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ import pandas as pd
 from calibration import judged
 from calibration_page import replace_part
 from gendmr.files.atomic import read_json
-from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.files.tables import Kind, read_table
 from planted import ROOT, run_workflow, study_of
 from planted_page import markdown
+from result_table import CommandLine, ResultTable
 
 TABLE = ROOT / "docs/explanation/long_null.tsv"
 PAGE = ROOT / "docs/explanation/calibration.md"
@@ -51,6 +52,7 @@ COLUMNS: dict[str, Kind] = {
     "cores": "integer",
 }
 KEY = ["people", "cohort", "permutations", "method"]
+ROWS = ResultTable(COLUMNS, key=KEY, order=KEY)
 
 
 def configuration(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -84,13 +86,6 @@ def row_of(config: dict[str, Any], method: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read the table of results, empty where there is none."""
-    if not path.is_file():
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    return read_table(path, COLUMNS)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Run the workflow, then write the rows of its methods."""
     config = configuration(arguments)
@@ -104,9 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         row_of(config, method, folder) | {"wall_hours": hours, "cores": arguments.cores}
         for method in arguments.methods
     ]
-    table = pd.concat([read_rows(arguments.table), pd.DataFrame(rows)], ignore_index=True)
-    table = table.drop_duplicates(KEY, keep="last").reindex(columns=list(COLUMNS))
-    write_table(arguments.table, table.sort_values(KEY, kind="stable"))
+    ROWS.add(arguments.table, rows)
     return 0
 
 
@@ -137,31 +130,19 @@ def generated(table: pd.DataFrame) -> str:
 
 def page(arguments: argparse.Namespace) -> int:
     """Write the page of results."""
-    replace_part(arguments.page, BEGIN, END, generated(read_rows(arguments.table)))
+    replace_part(arguments.page, BEGIN, END, generated(ROWS.read(arguments.table)))
     return 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("run", help="run one cohort through the workflow")
-    make.add_argument("--people", type=int, default=380)
-    make.add_argument("--cohort", type=int, default=1, help="cohort k has seed k")
-    make.add_argument("--permutations", type=int, default=999)
-    make.add_argument("--methods", nargs="+", choices=METHODS, default=["gendmr", "association"])
-    make.add_argument("--cores", type=int, default=2)
-    make.add_argument("--work", type=Path, default=WORK, help="folder of what is in the making")
-    make.set_defaults(do=run)
-    show = commands.add_parser("page", help="write the page from the table")
-    show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=page)
-    for command in (make, show):
-        command.add_argument("--table", type=Path, default=TABLE)
-    arguments = parser.parse_args()
-    for name in ("table", "work", "page"):
-        if hasattr(arguments, name):
-            setattr(arguments, name, getattr(arguments, name).resolve())
-    return int(arguments.do(arguments))
+    line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
+    options = line.run_options
+    options.add_argument("--people", type=int, default=380)
+    options.add_argument("--cohort", type=int, default=1, help="cohort k has seed k")
+    options.add_argument("--permutations", type=int, default=999)
+    options.add_argument("--methods", nargs="+", choices=METHODS, default=["gendmr", "association"])
+    options.add_argument("--cores", type=int, default=2)
+    return line.main()
 
 
 if __name__ == "__main__":

@@ -32,13 +32,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from calibration_page import BEGIN, END, replace_part
 from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
-from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.files.tables import Kind, read_table
 from gendmr.training.fold import train_fold
 from gendmr.training.null import fit_null
 from in_process import (
@@ -53,6 +52,7 @@ from in_process import (
 )
 from migtrans_page import MAIN, generated
 from planted import codes
+from result_table import CommandLine, ResultTable
 
 STUDY = ROOT / "config/studies/migtrans.yaml"
 TABLE = ROOT / "docs/explanation/migtrans.tsv"
@@ -88,7 +88,7 @@ COLUMNS: dict[str, Kind] = {
     "seconds": "number",
     "code": "text",
 }
-KEY = ["permuted", "cohort", "method"]
+ROWS = ResultTable(COLUMNS, key=["permuted", "cohort", "method"], order=["permuted", "cohort"])
 
 
 # ---- One cohort ----------------------------------------------------------------------------------
@@ -176,21 +176,6 @@ def planted_first(
 # ---- The table -----------------------------------------------------------------------------------
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read the table of results, empty where there is none."""
-    if not path.is_file():
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    return read_table(path, COLUMNS)
-
-
-def add_row(path: Path, row: dict[str, Any]) -> None:
-    """Add a row; one of the same cohort and method is replaced."""
-    added, table_before = pd.DataFrame([row]).reindex(columns=list(COLUMNS)), read_rows(path)
-    table = pd.concat([table_before, added], ignore_index=True) if len(table_before) else added
-    table = table.drop_duplicates(KEY, keep="last").astype({"permuted": int, "cohort": int})
-    write_table(path, table.sort_values(KEY[:2], kind="stable"))
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
     methods = list(yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"])
@@ -198,7 +183,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise SystemExit(f"{', '.join(unknown)}: not in {STUDY}; known: {', '.join(methods)}")
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
         config = study_of(cohort, arguments.methods or methods, arguments.epochs)
-        table, code = read_rows(arguments.table), codes(config)
+        table, code = ROWS.read(arguments.table), codes(config)
         cohort_rows = (table["permuted"] == int(arguments.permuted)) & (table["cohort"] == cohort)
         code_of = dict(
             zip(table.loc[cohort_rows, "method"], table.loc[cohort_rows, "code"], strict=True)
@@ -222,7 +207,7 @@ def run(arguments: argparse.Namespace) -> int:
             row |= row_of(study, name, results, truth, ranked=not arguments.unranked) | {
                 "code": code[name]
             }
-            add_row(arguments.table, row)
+            ROWS.add(arguments.table, [row])
             print(f"cohort {cohort}, {name}: {row['auc']:.3f}, {row['seconds']} s", flush=True)
         if not arguments.keep:
             os.chdir(ROOT)
@@ -300,41 +285,31 @@ def memory() -> float:
 
 def page(arguments: argparse.Namespace) -> int:
     """Write the generated part of the page."""
-    replace_part(arguments.page, BEGIN, END, generated(read_rows(arguments.table)))
+    replace_part(arguments.page, BEGIN, END, generated(ROWS.read(arguments.table)))
     return 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("run", help="make the rows that are missing")
-    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
-    make.add_argument("--start", type=int, default=1, help="the first cohort")
-    make.add_argument("--methods", nargs="+", help="names in the study; absent: all")
-    make.add_argument("--epochs", type=int, help="of networks, in place of those of the study")
-    make.add_argument("--permuted", action="store_true", help="with permuted diagnoses")
-    make.add_argument("--unranked", action="store_true", help="AUC alone, in a tenth of the time")
-    make.add_argument("--keep", action="store_true", help="keep the results of each cohort")
-    make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
-    make.add_argument("--table", type=Path, default=TABLE)
-    make.set_defaults(do=run)
-    show = commands.add_parser("page", help="write the page from the table")
-    show.add_argument("--page", type=Path, default=PAGE)
-    show.add_argument("--table", type=Path, default=TABLE)
-    show.set_defaults(do=page)
-    few = commands.add_parser("small", help="print a study that is through in minutes")
+    line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
+    line.add_cohorts()
+    options = line.run_options
+    options.add_argument("--methods", nargs="+", help="names in the study; absent: all")
+    options.add_argument("--epochs", type=int, help="of networks, in place of those of the study")
+    options.add_argument("--permuted", action="store_true", help="with permuted diagnoses")
+    options.add_argument(
+        "--unranked", action="store_true", help="AUC alone, in a tenth of the time"
+    )
+    options.add_argument("--keep", action="store_true", help="keep the results of each cohort")
+    few = line.commands.add_parser("small", help="print a study that is through in minutes")
     few.set_defaults(do=small)
-    fold = commands.add_parser("cost", help="measure one fold, and permutations of it")
+    fold = line.commands.add_parser("cost", help="measure one fold, and permutations of it")
     fold.add_argument("--method", default=MAIN)
     fold.add_argument("--people", type=int, default=200)
     fold.add_argument("--resolution", type=float, default=4.0, help="of maps, mm")
     fold.add_argument("--permutations", type=int, default=0)
     fold.add_argument("--work", type=Path, default=WORK)
     fold.set_defaults(do=cost)
-    arguments = parser.parse_args()
-    for name in (option for option in ("table", "work") if hasattr(arguments, option)):
-        setattr(arguments, name, getattr(arguments, name).resolve())
-    return int(arguments.do(arguments))
+    return line.main()
 
 
 if __name__ == "__main__":

@@ -31,9 +31,10 @@ import yaml
 from gendmr.config.study import Study
 from gendmr.files.atomic import read_json, write_text
 from gendmr.files.fingerprint import fingerprint
-from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.files.tables import Kind, read_table
 from planted_oracle import oracle
 from planted_page import write_page
+from result_table import CommandLine, ResultTable
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = ROOT / "config/studies/planted.yaml"
@@ -61,7 +62,9 @@ COLUMNS: dict[str, Kind] = {
     "wall": "number",
     "code": "text",
 }
-KEY = ["people", "imaged", "cohort", "method"]
+ROWS = ResultTable(
+    COLUMNS, key=["people", "imaged", "cohort", "method"], order=["people", "imaged", "cohort"]
+)
 
 
 # ---- One cohort ----------------------------------------------------------------------------------
@@ -207,23 +210,6 @@ def recall(order: Sequence[str], truth: Sequence[dict[str, Any]]) -> dict[str, f
 # ---- The table -----------------------------------------------------------------------------------
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read the table of results, empty where there is none."""
-    if not path.is_file():
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    return read_table(path, COLUMNS)
-
-
-def add_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to the table; a row of the same cohort and method is replaced."""
-    added = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    table_before = read_rows(path)
-    table = pd.concat([table_before, added], ignore_index=True) if len(table_before) else added
-    table = table.drop_duplicates(KEY, keep="last")
-    table = table.astype({name: "Int64" for name, kind in COLUMNS.items() if kind == "integer"})
-    write_table(path, table.sort_values(["people", "imaged", "cohort"], kind="stable"))
-
-
 def missing_methods(table: pd.DataFrame, config: dict[str, Any], *, any_code: bool) -> list[str]:
     """Return the methods of a configuration that have no row of its cohort by today's code."""
     simulated = config["simulate"]
@@ -247,7 +233,7 @@ def run(arguments: argparse.Namespace) -> int:
     failed = []
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
         config = study_of(arguments.people, imaged, cohort, methods)
-        missing = missing_methods(read_rows(arguments.table), config, any_code=arguments.any_code)
+        missing = missing_methods(ROWS.read(arguments.table), config, any_code=arguments.any_code)
         if not missing:
             continue
         config = study_of(arguments.people, imaged, cohort, missing)
@@ -257,7 +243,7 @@ def run(arguments: argparse.Namespace) -> int:
         wall = time.perf_counter() - start
         rows = rows_of(config, folder, wall)
         if rows:
-            add_rows(arguments.table, rows)
+            ROWS.add(arguments.table, rows)
         lost = set(missing) - {row["method"] for row in rows}
         failed += [f"{config['study']}: {name}" for name in sorted(lost)]
         print(
@@ -292,32 +278,24 @@ def page(arguments: argparse.Namespace) -> int:
     entries = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["training"]["methods"]
     ablations = [name for name in entries if is_ablation(name, entries)]
     baselines = [name for name in entries if name not in {MAIN, *ablations}]
-    write_page(read_rows(arguments.table), arguments.page, baselines, ablations)
+    write_page(ROWS.read(arguments.table), arguments.page, baselines, ablations)
     return 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("run", help="make the rows that are missing")
-    make.add_argument("--people", type=int, required=True)
-    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
-    make.add_argument("--start", type=int, default=1, help="the first cohort")
-    make.add_argument("--imaged", type=float, default=1.0, help="share of people with measurements")
-    make.add_argument("--methods", nargs="+", help="names in the study; absent: all but ablations")
-    make.add_argument("--ablations", action="store_true", help="GenDMR without its parts too")
-    make.add_argument("--any-code", action="store_true", help="keep rows made by other code")
-    make.add_argument("--keep", action="store_true", help="keep the results of each cohort")
-    make.add_argument("--cores", type=int, default=os.cpu_count())
-    make.add_argument("--work", type=Path, default=WORK, help="folder for what is in the making")
-    make.set_defaults(do=run)
-    show = commands.add_parser("page", help="write the page from the table")
-    show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=page)
-    for command in (make, show):
-        command.add_argument("--table", type=Path, default=TABLE)
-    arguments = parser.parse_args()
-    return int(arguments.do(arguments))
+    line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
+    line.add_cohorts()
+    options = line.run_options
+    options.add_argument("--people", type=int, required=True)
+    options.add_argument(
+        "--imaged", type=float, default=1.0, help="share of people with measurements"
+    )
+    options.add_argument("--methods", nargs="+", help="names in the study; absent: no ablations")
+    options.add_argument("--ablations", action="store_true", help="GenDMR without its parts too")
+    options.add_argument("--any-code", action="store_true", help="keep rows made by other code")
+    options.add_argument("--keep", action="store_true", help="keep the results of each cohort")
+    options.add_argument("--cores", type=int, default=os.cpu_count())
+    return line.main()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from gendmr.files.tables import Kind, read_table, write_table
 from in_process import rank_trained
 from planted import ROOT, run_workflow
 from planted_page import markdown
+from result_table import CommandLine
 
 LEADING = "rs870041"
 TABLE = ROOT / "docs/explanation/positive_control.tsv"
@@ -200,6 +201,9 @@ def row_of(run: str, method: str, results: Path, permutations: int) -> dict[str,
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what is asked for and write the table."""
+    for method in set(arguments.methods) & set(TRAINED_AS):
+        if TRAINED_AS[method] not in arguments.methods:
+            raise SystemExit(f"{method}: its folds are those of {TRAINED_AS[method]}; name both")
     rows = []
     for name in arguments.runs:
         folder = arguments.work / name.replace(",", "").replace(" ", "-")
@@ -259,30 +263,15 @@ def page(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("run", help="run the studies and write the table")
-    make.add_argument("data", type=Path, help="folder with chr10_cc1000 and subjects.tsv")
-    make.add_argument("--genes", type=Path, required=True, help="MAGMA gene.loc, GRCh37")
-    make.add_argument("--permutations", type=int, default=99)
-    make.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
-    make.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    make.add_argument("--cores", type=int, default=os.cpu_count())
-    make.add_argument("--work", type=Path, default=WORK)
-    make.set_defaults(do=run)
-    show = commands.add_parser("page", help="write the page from the table")
-    show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=page)
-    for command in (make, show):
-        command.add_argument("--table", type=Path, default=TABLE)
-    arguments = parser.parse_args()
-    for method in set(getattr(arguments, "methods", ())) & set(TRAINED_AS):
-        if TRAINED_AS[method] not in arguments.methods:
-            parser.error(f"{method}: its folds are those of {TRAINED_AS[method]}; name both")
-    for name in ("data", "genes", "work"):
-        if hasattr(arguments, name):
-            setattr(arguments, name, getattr(arguments, name).resolve())
-    return int(arguments.do(arguments))
+    line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
+    options = line.run_options
+    options.add_argument("data", type=Path, help="folder with chr10_cc1000 and subjects.tsv")
+    options.add_argument("--genes", type=Path, required=True, help="MAGMA gene.loc, GRCh37")
+    options.add_argument("--permutations", type=int, default=99)
+    options.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
+    options.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    options.add_argument("--cores", type=int, default=os.cpu_count())
+    return line.main()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from gendmr.cohort.view import FoldView
 from gendmr.config.study import Study
 from gendmr.config.training import MethodOptions
 from gendmr.files.atomic import read_json
-from gendmr.files.tables import Kind, read_table, write_table
+from gendmr.files.tables import Kind
 from gendmr.methods.base import FitInputs
 from gendmr.preprocessing.preparation import OutcomeFree
 from gendmr.preprocessing.prepared import PreparedSubset
@@ -43,6 +43,7 @@ from gendmr.training.readout import instance_scores
 from in_process import make_simulated_cohort
 from planted import ROOT, study_of
 from planted_page import markdown, mean_with_error
+from result_table import CommandLine, ResultTable
 
 TABLE = ROOT / "docs/explanation/roles.tsv"
 PAGE = ROOT / "docs/explanation/roles.md"
@@ -151,7 +152,9 @@ COLUMNS: dict[str, Kind] = {
     "found25": "number",
     "seconds": "number",
 }
-KEY = ["regime", "people", "cohort", "method"]
+ROWS = ResultTable(
+    COLUMNS, key=["regime", "people", "cohort", "method"], order=["regime", "people", "cohort"]
+)
 
 
 # ---- One cohort ----------------------------------------------------------------------------------
@@ -294,18 +297,11 @@ def row_of(
 # ---- The table -----------------------------------------------------------------------------------
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read the table of results, empty where there is none."""
-    if not path.is_file():
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
-    return read_table(path, COLUMNS)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
     regime = REGIMES[arguments.regime]
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
-        table = read_rows(arguments.table)
+        table = ROWS.read(arguments.table)
         setting_rows = (table["regime"] == arguments.regime) & (table["people"] == arguments.people)
         methods_done = set(table.loc[setting_rows & (table["cohort"] == cohort), "method"])
         missing = [name for name in arguments.methods if name not in methods_done]
@@ -324,10 +320,7 @@ def run(arguments: argparse.Namespace) -> int:
                 ]
             row = {"regime": arguments.regime, "people": arguments.people, "cohort": cohort}
             row |= row_of(name, study, opened[options.reads], planted, options)
-            table = pd.concat([read_rows(arguments.table), pd.DataFrame([row])], ignore_index=True)
-            write_table(
-                arguments.table, table.astype({"people": int, "cohort": int})[list(COLUMNS)]
-            )
+            ROWS.add(arguments.table, [row])
             print(f"{arguments.regime}, cohort {cohort}, {name}: {row['auc']:.3f}", flush=True)
     return 0
 
@@ -378,31 +371,18 @@ def section(rows: pd.DataFrame) -> str:
 
 def page(arguments: argparse.Namespace) -> int:
     """Write the page of results."""
-    replace_part(arguments.page, BEGIN, END, generated(read_rows(arguments.table)))
+    replace_part(arguments.page, BEGIN, END, generated(ROWS.read(arguments.table)))
     return 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("run", help="make the rows that are missing")
-    make.add_argument("--regime", choices=list(REGIMES), required=True)
-    make.add_argument("--people", type=int, default=1000)
-    make.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
-    make.add_argument("--start", type=int, default=1, help="the first cohort")
-    make.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    make.add_argument("--work", type=Path, default=WORK, help="folder of the cohorts")
-    make.set_defaults(do=run)
-    show = commands.add_parser("page", help="write the page from the table")
-    show.add_argument("--page", type=Path, default=PAGE)
-    show.set_defaults(do=page)
-    for command in (make, show):
-        command.add_argument("--table", type=Path, default=TABLE)
-    arguments = parser.parse_args()
-    for name in ("table", "work"):
-        if hasattr(arguments, name):
-            setattr(arguments, name, getattr(arguments, name).resolve())
-    return int(arguments.do(arguments))
+    line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
+    line.add_cohorts()
+    options = line.run_options
+    options.add_argument("--regime", choices=list(REGIMES), required=True)
+    options.add_argument("--people", type=int, default=1000)
+    options.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    return line.main()
 
 
 if __name__ == "__main__":
