@@ -50,7 +50,7 @@ PAGE = ROOT / "docs/explanation/roles.md"
 WORK = ROOT / "results/benchmark-roles"
 EXCHANGE = "exchange"
 # Single SNPs whose scores are averaged over the chromosome: what position could tell of genes.
-SMOOTHED, SMOOTHED_SHUFFLED = "single SNPs smoothed", "single SNPs smoothed elsewhere"
+SMOOTHED, ELSEWHERE = "single SNPs smoothed", "single SNPs smoothed elsewhere"
 REACH = 100_000  # bp, of the average: weights are exp(-distance / REACH)
 NETWORK: dict[str, Any] = {"kind": "gendmr", "design": "network"}
 METHODS: dict[str, dict[str, Any]] = {
@@ -73,7 +73,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "fixed teachers": {"kind": "fusion", "mode": "fixed_teacher"},
     "single SNPs": {"kind": "association"},
     SMOOTHED: {"kind": "association"},
-    SMOOTHED_SHUFFLED: {"kind": "association"},
+    ELSEWHERE: {"kind": "association"},
     "SNPs to genes": {"kind": "gene_network", "mode": "sparse"},
     "sets of SNPs": {"kind": "gene_network", "mode": "set"},
     "hierarchical attention": {"kind": "gene_network", "mode": "attention"},
@@ -99,6 +99,8 @@ class Regime:
         Where they lie: `simulate.planted_where`.
     gap : int or None
         bp between genes, which are then in linkage: `simulate.gene_gap`.
+    strongest : float
+        Odds ratio of the first planted gene, APOE.
     """
 
     words: str
@@ -108,15 +110,16 @@ class Regime:
     action: str = "additive"
     where: str = "anywhere"
     gap: int | None = None
+    strongest: float = 3.0
 
     def folder(self, people: int, cohort: int) -> str:
         """Return the name of the folder of a cohort; regimes with the same people share it."""
         name = f"{people}-{self.imaged:g}-{self.atrophy:g}-{cohort}"
-        others = [] if self.gap is None else [f"gap{self.gap}"]
-        others += [
-            value
-            for usual, value in (("additive", self.action), ("anywhere", self.where))
-            if value != usual
+        usual = Regime("")
+        others = [
+            f"{getattr(self, field)}"
+            for field in ("action", "where", "gap", "strongest")
+            if getattr(self, field) != getattr(usual, field)
         ]
         return "-".join([name, *others])
 
@@ -139,6 +142,12 @@ REGIMES = {
         "planted genes are neighbours in dense stretches, where linkage crosses genes",
         where="clustered",
         gap=20_000,
+    ),
+    "linked-weak": Regime(
+        "the same, and no gene is stronger than the others",
+        where="clustered",
+        gap=20_000,
+        strongest=1.4,
     ),
 }
 COLUMNS: dict[str, Kind] = {
@@ -168,6 +177,7 @@ def make_cohort(regime: Regime, people: int, cohort: int, work: Path) -> tuple[S
         "gene_action": regime.action,
         "planted_where": regime.where,
         "gene_gap": regime.gap,
+        "strongest_odds_ratio": regime.strongest,
     }
     config["training"]["methods"] = {
         name.replace(" ", "-"): options for name, options in METHODS.items()
@@ -237,22 +247,34 @@ def case_of(outcome: Outcome) -> np.ndarray:
     return cast("CaseStatus", outcome).case
 
 
-def smoothed(snps: pd.DataFrame, scores: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+def smoothed(places: pd.DataFrame, scores: np.ndarray) -> np.ndarray:
     """Return scores (snp,) averaged over the chromosome.
 
     Parameters
     ----------
-    snps : pandas.DataFrame
-        `chromosome` and `position`.
+    places : pandas.DataFrame
+        Where each SNP is taken to lie: `chromosome` and `position`.
     scores : ndarray, shape (snp,)
-    order : ndarray of int, shape (snp,), or None
-        SNP i is taken to lie where SNP `order[i]` does.
     """
-    places = snps if order is None else snps.iloc[order]
     chromosome, position = places["chromosome"].to_numpy(), places["position"].to_numpy(float)
     near = np.exp(-np.abs(position[:, None] - position) / REACH)
     near *= chromosome[:, None] == chromosome
     return np.asarray(near @ scores / near.sum(axis=1))
+
+
+def scores_of_genes(genes: pd.Series, scores: np.ndarray, *, mean: bool) -> pd.Series:
+    """Return the sum or mean of SNPs' scores by gene; a SNP counts for each of its genes.
+
+    Parameters
+    ----------
+    genes : pandas.Series, shape (snp,)
+        Joined by semicolons.
+    scores : ndarray, shape (snp,)
+    mean : bool
+    """
+    table = pd.DataFrame({"gene": genes.str.split(";").to_numpy(), "score": scores})
+    by_gene = table.explode("gene").groupby("gene", sort=False)["score"]
+    return by_gene.mean() if mean else by_gene.sum()
 
 
 def row_of(
@@ -264,7 +286,7 @@ def row_of(
         [fold.inputs for fold in folds], device="cpu", progress=lambda line: None
     )
     aucs: dict[str, list[float]] = {"auc": [], "auc_blind": [], "auc_train": []}
-    scores: dict[str, float] = {}
+    scores = pd.Series(dtype=np.float64)
     for model, fold in zip(fitted, folds, strict=True):
         for column, people in (
             ("auc", fold.held_out),
@@ -278,18 +300,17 @@ def row_of(
             continue
         snps = fold.inputs.preparation.instances("snp")
         snp_scores = instance_scores(attribution.value, "mean_abs")
-        if name in (SMOOTHED, SMOOTHED_SHUFFLED):
+        if name in (SMOOTHED, ELSEWHERE):
             random = generator(study.seed, "benchmark", "shuffled")
-            elsewhere = random.permutation(len(snps)) if name == SMOOTHED_SHUFFLED else None
-            snp_scores = smoothed(snps, snp_scores, elsewhere)
-        for gene, score in zip(snps["gene"], snp_scores, strict=True):
-            first = gene.split(";")[0]
-            scores[first] = scores.get(first, 0.0) + float(score)
-    order = sorted(scores, key=lambda gene: -scores[gene])
+            places = random.permutation(len(snps)) if name == ELSEWHERE else np.arange(len(snps))
+            snp_scores = smoothed(snps.iloc[places], snp_scores)
+        pooled = scores_of_genes(snps["gene"], snp_scores, mean=name in (SMOOTHED, ELSEWHERE))
+        scores = scores.add(pooled, fill_value=0.0)
+    order = scores.sort_values(ascending=False, kind="stable").index
     return {
         "method": name,
         **{column: round(float(np.mean(values)), 5) for column, values in aucs.items()},
-        "found25": len(planted & set(order[:25])) if order else np.nan,
+        "found25": len(planted & set(order[:25])) if len(order) else np.nan,
         "seconds": round(time.process_time() - start, 1),
     }
 
