@@ -2,11 +2,12 @@
 
     python benchmarks/pooling.py --people 380 --start 11 --cohorts 15
     python benchmarks/pooling.py --people 3000 --cohorts 4 --untrained
+    python benchmarks/pooling.py --regime linked --cohorts 4 --neighbours
 
-Cohort k is that of benchmarks/planted.py with the seed k; its five folds are fitted once, and every
-ranking of `RANKINGS` is made of the same attributions. Printed are the planted genes among the
-first 25 and 12, those among the first 25 that act through a region, and the difference from the
-first ranking in the same cohorts.
+Cohort k is that of benchmarks/roles.py with the seed k; its five folds are fitted once, and every
+ranking of `RANKINGS` is made of the same attributions, or the default one averaged over
+neighbourhoods of genes. Printed are the planted genes among the first 25 and 12, those among the
+first 25 that act through a region, and the difference from the first ranking in the same cohorts.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ import numpy as np
 import pandas as pd
 
 from gendmr.files.atomic import read_json
+from gendmr.files.tables import Kind, read_table
 from gendmr.methods.base import Attribution
 from gendmr.methods.evidence import CHANNELS, collect
+from gendmr.ranking.levels.snp import members_of
+from gendmr.ranking.neighbours import neighbour_weights
 from gendmr.ranking.scores import aggregate, ld_weights, squared_correlations
 from gendmr.seeds import generator
 from gendmr.training.fold import build_method
@@ -54,6 +58,11 @@ RANKINGS: dict[str, tuple[Callable[[Scores], np.ndarray], Any, bool]] = {
     ),
 }
 UNTRAINED = ["start weights, bayes", "two ways, bayes"]
+DEFAULT = "evidence, bayes"
+# The default averaged over neighbourhoods (`ranking.neighbours_kb`) of so many kb, by where genes
+# lie, by their rank along the chromosome, and by places that genes have exchanged.
+REACHES = (30, 100, 300)
+RANK_STEP = 50_000  # bp from one gene to the next, of ranks
 
 
 def scores_of(attribution: Attribution, z: np.ndarray) -> Scores:
@@ -82,15 +91,15 @@ def untrained_scores(fold: Fold) -> Scores:
     return {"z": evidence.snp_all[..., 0].astype(np.float64)}
 
 
-def rankings_of(
+def gene_scores(
     scores_by_fold: Sequence[Scores], folds: list[Fold], names: Sequence[str]
-) -> dict[str, list[str]]:
-    """Return the genes of each ranking, best first; scores are means over folds."""
+) -> pd.DataFrame:
+    """Return the scores of genes, summed over folds: a row each, a column for each ranking."""
     totals: dict[str, dict[str, float]] = {name: {} for name in names}
     for scores, fold in zip(scores_by_fold, folds, strict=True):
-        first = fold.inputs.preparation.instances("snp")["gene"].str.split(";").str[0]
+        genes = fold.inputs.preparation.instances("snp")["gene"].tolist()
         dosage = fold.inputs.train.values["snp"]
-        for gene, columns in first.groupby(first).indices.items():
+        for gene, columns in members_of(genes).items():
             read = np.ones((1, len(columns)), dtype=bool)
             weights = ld_weights(squared_correlations(dosage[:, columns]), read)
             for name in names:
@@ -98,22 +107,55 @@ def rankings_of(
                 values = score(scores)[None, columns]
                 used = weights if weighed else read.astype(np.float64)
                 total = totals[name]
-                total[str(gene)] = total.get(str(gene), 0.0) + float(
-                    aggregate(values, used, how)[0]
-                )
-    return {name: sorted(total, key=lambda gene: -total[gene]) for name, total in totals.items()}
+                total[gene] = total.get(gene, 0.0) + float(aggregate(values, used, how)[0])
+    return pd.DataFrame(totals)
+
+
+def over_neighbourhoods(scores: pd.Series, genes: Path, seed: int) -> pd.DataFrame:
+    """Return a ranking averaged over neighbourhoods, by reach and by where genes are taken to lie.
+
+    Parameters
+    ----------
+    scores : pandas.Series
+        Scores by gene.
+    genes : Path
+        `annotation/genes.tsv`.
+    seed : int
+    """
+    kinds: dict[str, Kind] = {"gene": "text", "chromosome": "text", "start": "integer"}
+    table = read_table(genes, kinds | {"end": "integer"}, extra=True)
+    genomic = table.set_index("gene").loc[scores.index].reset_index()
+    rank = genomic.groupby("chromosome")["start"].rank() * RANK_STEP
+    exchanged = generator(seed, "benchmark", "exchanged").permutation(len(genomic))
+    places = {
+        "genomic": genomic,
+        "rank": genomic.assign(start=rank, end=rank),
+        "exchanged": genomic.iloc[exchanged],
+    }
+    return pd.DataFrame(
+        {
+            f"{scores.name}, {reach} kb, {name}": neighbour_weights(where, 1000.0 * reach) @ scores
+            for reach in REACHES
+            for name, where in places.items()
+        },
+        index=scores.index,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--regime", choices=list(REGIMES), default="plain")
     parser.add_argument("--people", type=int, default=380)
     parser.add_argument("--cohorts", type=int, required=True, help="how many; cohort k has seed k")
     parser.add_argument("--start", type=int, default=1, help="the first cohort")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of the cohorts")
     parser.add_argument("--untrained", action="store_true", help="fit no network")
+    parser.add_argument("--neighbours", action="store_true", help="average over neighbourhoods")
     arguments = parser.parse_args()
-    work, regime = arguments.work.resolve(), REGIMES["plain"]
+    work, regime = arguments.work.resolve(), REGIMES[arguments.regime]
     names = UNTRAINED if arguments.untrained else list(RANKINGS)
+    if arguments.neighbours:
+        names = ["start weights, bayes"] if arguments.untrained else [DEFAULT]
     rows: list[dict[str, Any]] = []
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
         study, results = make_cohort(regime, arguments.people, cohort, work)
@@ -133,16 +175,21 @@ def main() -> None:
                 for model, fold in zip(fitted, folds, strict=True)
             ]
         truth = read_json(results / "simulate/truth.json")["genes"]
-        for name, order in rankings_of(scores, folds, names).items():
+        by_gene = gene_scores(scores, folds, names)
+        if arguments.neighbours:
+            annotation = results / "annotation/genes.tsv"
+            by_gene = by_gene.join(over_neighbourhoods(by_gene[names[0]], annotation, cohort))
+        for name in by_gene:
+            order = by_gene[name].sort_values(ascending=False, kind="stable").index.tolist()
             rows.append({"cohort": cohort, "ranking": name} | recall(order, truth))
-        print(pd.DataFrame(rows[-len(names) :]).to_string(index=False), flush=True)
+        print(pd.DataFrame(rows[-len(by_gene.columns) :]).to_string(index=False), flush=True)
     table = pd.DataFrame(rows)
     by_cohort = table.pivot_table(index="cohort", columns="ranking", values="found25")
-    for name in names:
+    for name in table["ranking"].unique():
         ranking_rows = table[table["ranking"] == name]
         more = by_cohort[name] - by_cohort[names[0]]
         print(
-            f"{name:20s} first 25: {mean_with_error(ranking_rows['found25'], 2)}"
+            f"{name:39s} first 25: {mean_with_error(ranking_rows['found25'], 2)}"
             f" (difference {mean_with_error(more, 2, signed=True)}),"
             f" of them through a region {mean_with_error(ranking_rows['region25'], 2)};"
             f" first 12: {mean_with_error(ranking_rows['found12'], 2)}"

@@ -65,6 +65,8 @@ class MethodAggregation(Section):
     is a gene-based sum test; `bayes` of their evidence is a gene's Bayes factor."""
     ld_weighting: bool = True
     """As for all methods."""
+    neighbours_kb: float | None = Field(default=None, ge=0, le=10_000)
+    """As for all methods, unless it is told."""
 
 
 class RankingSection(Section):
@@ -95,6 +97,11 @@ class RankingSection(Section):
     makes 80 with 92; 0.5 makes 219, again with 42."""
     block_window_kb: float = Field(default=250.0, ge=0, le=10_000)
     """SNPs farther apart than this join no genes, whatever their r2."""
+    neighbours_kb: float = Field(default=0.0, ge=0, le=10_000)
+    """0: a gene is ranked by its own SNPs. A number: by the mean score of its neighbourhood, in
+    which a gene of the same chromosome counts by exp(-kilobases between them / number). For risk
+    that lies in clusters of genes; genes beside a risk gene then share its score. The null is
+    averaged alike. LD blocks are ranked by their own SNPs."""
     relative: bool = True
     """Before scores are compared with the null, divide those of every permutation, and of the data,
     by how large they typically are: attention is a share, and one strong gene would make all others

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gendmr.config.ranking import RankingSection
 from gendmr.ranking import scores
 from gendmr.ranking.dosages import DosageOf
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class Groups:
@@ -26,6 +30,8 @@ class Groups:
         SNPs that have scores: columns of the cohort's file, sorted.
     options : RankingSection
         `aggregation` and `ld_weighting`.
+    neighbours : sparse array (group, group), optional
+        Weights by which aggregated scores are averaged over groups; rows sum to 1.
     """
 
     def __init__(
@@ -34,7 +40,9 @@ class Groups:
         dosage_of: DosageOf,
         read: np.ndarray,
         options: RankingSection,
+        neighbours: csr_array | None = None,
     ) -> None:
+        self.neighbours = neighbours
         self.names = list(members)
         self.columns = [np.array(members[name], dtype=np.int64) for name in self.names]
         self.aggregation = options.aggregation
@@ -87,7 +95,9 @@ class Groups:
                 continue
             weights = scored.astype(np.float64) if r2 is None else scores.ld_weights(r2, scored)
             aggregated[:, group] = scores.aggregate(values, weights, self.aggregation)
-        return aggregated
+        if self.neighbours is None:
+            return aggregated
+        return np.asarray((self.neighbours @ aggregated.T).T)
 
     def largest(self, by_snp: np.ndarray) -> np.ndarray:
         """Return the largest score of each group, float64 (row, group), from (row, read)."""

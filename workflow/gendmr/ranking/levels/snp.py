@@ -3,8 +3,8 @@
 The score of a gene is the sum over its SNPs of their scores, each weighted by 1 / (1 + sum of r2
 with the gene's other SNPs of the same fold); a SNP that a fold did not select counts as 0 there.
 Scores of genes are averaged over folds; with `aggregation: max` the scores of SNPs are, and a gene
-has the largest of these averages. An LD block is scored in the same way, as one gene of all its
-SNPs.
+has the largest of these averages. With `neighbours_kb`, genes' scores are then averaged over their
+neighbourhoods. An LD block is scored in the same way as a gene, from all its SNPs, without that.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gendmr.ranking.blocks import ld_blocks
 from gendmr.ranking.dosages import Dosages
 from gendmr.ranking.groups import Groups
 from gendmr.ranking.levels.base import CohortFile
+from gendmr.ranking.neighbours import neighbour_weights
 from gendmr.ranking.tables import (
     STABLE,
     TESTED,
@@ -160,8 +161,12 @@ class SnpLevel:
         for name, gene_columns in members.items():
             in_block.setdefault(self.blocks[name], set()).update(gene_columns)
         in_blocks = {name: sorted(block_columns) for name, block_columns in in_block.items()}
-        for name, groups in (("genes", members), ("blocks", in_blocks)):
-            self.groups[name] = Groups(groups, self.dosages.of, read, self.options)
+        reach = 1000 * self.options.neighbours_kb
+        weights = neighbour_weights(self._places_of(list(members)), reach) if reach else None
+        self.groups = {
+            "genes": Groups(members, self.dosages.of, read, self.options, weights),
+            "blocks": Groups(in_blocks, self.dosages.of, read, self.options),
+        }
         return {"genes": self.options.top_k}
 
     def aggregate(self, by_snp: np.ndarray) -> dict[str, np.ndarray]:
@@ -198,12 +203,18 @@ class SnpLevel:
         )
 
     def notes(self, tables: Mapping[str, RankedTable]) -> list[str]:
-        """Return notes on genes without a place and on fitted p-values."""
+        """Return notes on genes without a place, on neighbourhoods and on fitted p-values."""
         genes = tables["genes"].rows
         notes = []
         unplaced = int(genes["start"].isna().sum())
         if unplaced:
             notes.append(f"No place in annotation/genes.tsv: {plural(unplaced, 'gene')}.")
+        if self.options.neighbours_kb:
+            notes.append(
+                "Scores of genes are means over their neighbourhoods on the chromosome"
+                f" (ranking.neighbours_kb: {self.options.neighbours_kb:g}): a gene beside a risk"
+                " gene shares its score and p-value. LD blocks are ranked by their own SNPs."
+            )
         fitted = int((genes["p_kind"] == "fitted").sum())
         if fitted:
             notes.append(
@@ -211,6 +222,11 @@ class SnpLevel:
                 " under permutation, not from counting (p_kind)."
             )
         return notes
+
+    def _places_of(self, genes: list[str]) -> pd.DataFrame:
+        """Return the places of genes, a row each, empty where the annotation has none."""
+        by_gene = self.places.drop_duplicates("gene").set_index("gene")
+        return by_gene.reindex(genes).reset_index()
 
     def _spread(self, values: np.ndarray) -> np.ndarray:
         """Return values (fold, column) of the folds' SNPs at the places of all that were read."""
@@ -233,8 +249,7 @@ class SnpLevel:
                 "n_snp": groups.sizes(),
             }
         )
-        place = self.places.drop_duplicates("gene").set_index("gene").reindex(groups.names)
-        place = place.reset_index()
+        place = self._places_of(groups.names)
         if groups.names and place["start"].isna().all():
             raise AnnotationError(
                 f"{self.where}: none of the {len(groups.names)} genes of the cohort's SNPs is in"
