@@ -6,11 +6,13 @@
     python benchmarks/calibration.py page
 
 `run` makes cohort k from seed k and the study config/studies/calibration.yaml (`power`: with twelve
-planted genes and more people), trains its methods, runs their nulls and ranks, all through the
-workflow, and appends one row per method to docs/explanation/calibration.tsv. A row that is there
-already is not made again: a run that was stopped goes on where it stood. With `--methods` these
-alone are run, all stages in one process, by the functions that the rules call. `page` writes the
-generated part of docs/explanation/calibration.md and its figures from that file alone.
+planted genes and more people; `linked-null` and `linked-power`: with genes in dense stretches,
+where linkage crosses them, ranked with and without their neighbours), trains its methods, runs
+their nulls and ranks, all through the workflow, and appends one row per method to
+docs/explanation/calibration.tsv. A row that is there already is not made again: a run that was
+stopped goes on where it stood. With `--methods` these alone are run, all stages in one process, by
+the functions that the rules call. `page` writes the generated part of
+docs/explanation/calibration.md and its figures from that file alone.
 """
 
 from __future__ import annotations
@@ -42,6 +44,20 @@ TABLE = ROOT / "docs/explanation/calibration.tsv"
 PAGE = ROOT / "docs/explanation/calibration.md"
 WORK = ROOT / "results/benchmark-calibration"
 POWER_PEOPLE = 600
+KINDS = ("null", "power", "linked-null", "linked-power")
+GAP = 20_000  # bp between linked genes
+# Methods of linked cohorts; `near` ranks the same fits over neighbourhoods of genes.
+LINKED: dict[str, dict[str, str]] = {
+    "gendmr": {"kind": "gendmr"},
+    "gendmr-near": {"kind": "gendmr"},
+    "smallest-p": {"kind": "association"},
+    "smallest-p-near": {"kind": "association"},
+}
+LINKED_RANKINGS: dict[str, dict[str, Any]] = {
+    "gendmr-near": {"score": "evidence", "aggregation": "bayes", "neighbours_kb": 100},
+    "smallest-p": {"aggregation": "max"},
+    "smallest-p-near": {"aggregation": "max", "neighbours_kb": 100},
+}
 LEVEL = 0.05
 COLUMNS: dict[str, Kind] = {
     "study": "text",
@@ -76,10 +92,15 @@ def study_of(kind: str, cohort: int) -> dict[str, Any]:
     text = STUDY.read_text(encoding="utf-8").replace("results/calibration/", f"results/{name}/")
     config: dict[str, Any] = yaml.safe_load(text)
     config |= {"study": name, "seed": cohort}
-    if kind == "power":
+    if kind.endswith("power"):
         config["simulate"] |= {
             "null_mode": False, "people": POWER_PEOPLE, "images": POWER_PEOPLE,
         }  # fmt: skip
+    if kind.startswith("linked"):
+        # Twelve neighbours on one chromosome are there among 300 genes, not among 100.
+        config["simulate"] |= {"gene_gap": GAP, "planted_where": "clustered", "genes": 300}
+        config["training"]["methods"] = LINKED
+        config["ranking"]["methods"] = LINKED_RANKINGS
     return config
 
 
@@ -198,7 +219,7 @@ def main() -> int:
     line = CommandLine(__doc__, run, page, table=TABLE, page_path=PAGE, work=WORK)
     line.add_cohorts()
     options = line.run_options
-    options.add_argument("kind", choices=["null", "power"])
+    options.add_argument("kind", choices=KINDS)
     options.add_argument("--methods", nargs="+", help="these alone, all stages in one process")
     options.add_argument("--cores", type=int, default=os.cpu_count())
     return line.main()
