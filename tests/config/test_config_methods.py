@@ -226,6 +226,17 @@ def test_ranking_of__a_kind_says_how_it_is_ranked_where_the_configuration_does_n
     assert score_of("whole", **named) == ("evidence", "bayes")
 
 
+def test_refits__evidence_of_permuted_outcomes_needs_no_network():
+    def refits(name, **ranking):
+        return Study.parse(study_mapping(METHODS_WITH_EVIDENCE) | {"ranking": ranking}).refits(name)
+
+    assert not refits("whole")
+    assert refits("blind") and refits("ridge")
+    assert refits("whole", score="mean_abs")
+    assert refits("whole", methods={"whole": {"aggregation": "mean"}})
+    assert not refits("whole", methods={"whole": {"score": "evidence", "aggregation": "max"}})
+
+
 METHODS_WITH_EVIDENCE = {
     "whole": {"kind": "gendmr"},
     "blind": {"kind": "gendmr", "evidence": "none"},

@@ -24,6 +24,7 @@ from gendmr.estimate.cost import (
 )
 from gendmr.estimate.plan import Job, planned_jobs
 from gendmr.estimate.size import (
+    NULL_OF_EVIDENCE,
     TRAINING,
     Size,
     drivers,
@@ -54,7 +55,7 @@ def study(**changes):
     }
     for path, value in changes.items():
         section, key = path.split("__")
-        base[section] = base[section] | {key: value}
+        base[section] = base.get(section, {}) | {key: value}
     return Study.parse(base)
 
 
@@ -74,7 +75,14 @@ def test_every_rule_and_method_of_the_house_has_rates(root):
             continue
         assert rule in TRAINING or rule in names, f"no rates for {rule}: estimate/rates.yaml"
     for kind in KINDS:
-        assert set(METHODS[kind].rates) == set(TRAINING), f"no rates in config/methods/{kind}.py"
+        rules = {*TRAINING, *([NULL_OF_EVIDENCE] if kind == "gendmr" else [])}
+        assert set(METHODS[kind].rates) == rules, f"no rates in config/methods/{kind}.py"
+
+
+def test_a_null_of_evidence_costs_less_than_one_of_fits():
+    job = Job("train_null", {"method": "gendmr", "repeat": "0", "fold": "0", "chunk": "0"})
+    by_risk = study(ranking__score="mean_abs")
+    assert seconds(job) < 0.5 * seconds(job, by_risk)
 
 
 def test_a_fold_that_leaves_more_files_costs_what_a_fold_of_its_method_does():

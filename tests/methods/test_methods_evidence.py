@@ -14,8 +14,10 @@ from gendmr.methods.evidence import (
     TWO_CHANNELS,
     Evidence,
     collect,
+    collect_of_all,
     differing,
     imaging_prediction,
+    log_bayes_factors,
     region_statistics,
     through_regions,
 )
@@ -65,6 +67,36 @@ def test_evidence_for_a_part_does_not_use_its_people(fold_of: Any, outcome: str)
     assert before.imaging_people == fold.train.present["region"].sum()
     for channel in range(len(CHANNELS)):
         assert before.snp[1, 2, :, channel].any()
+
+
+@every_outcome
+@pytest.mark.parametrize("few_images", [False, True])
+def test_evidence_of_all_is_the_same_without_that_of_parts(
+    fold_of: Any, outcome: str, few_images: bool
+) -> None:
+    fold = fold_of(outcome)
+    if few_images:  # too few in some part: a channel is then empty for everybody
+        few = fold.train.present["region"] & (np.cumsum(fold.train.present["region"]) <= 24)
+        fold = fold.trained_on(present={"region": few})
+    options: dict[str, Any] = {"parts": 3, "partitions": 2, "channels": CHANNELS}
+    random = np.random.default_rng(0)
+    snp, region = collect_of_all(fold.train, fold.task, random=random, **options)
+    whole = evidence_of(fold)
+    np.testing.assert_allclose(snp, whole.snp_all, atol=1e-5)
+    np.testing.assert_allclose(region, whole.region_all, atol=1e-5)
+    assert (snp.any(axis=(0, 2)) == whole.snp_all.any(axis=(0, 2))).all()
+
+
+def test_log_bayes_factors_against_a_loop() -> None:
+    z = np.random.default_rng(3).normal(size=(5, 2, 3)).astype(np.float32)
+    trust = (0.3, 0.1)
+    for instance, factor in enumerate(log_bayes_factors(z, trust)):
+        by_phenotype = [
+            sum(trust[channel] * float(z[instance, channel, k]) ** 2 / 2 for channel in range(2))
+            for k in range(3)
+        ]
+        assert factor == pytest.approx(max(by_phenotype), rel=1e-5)
+    assert log_bayes_factors(np.zeros((2, 2, 1)), trust).tolist() == [0.0, 0.0]
 
 
 @every_outcome

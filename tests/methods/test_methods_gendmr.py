@@ -25,6 +25,7 @@ from gendmr.errors import ConfigurationError
 from gendmr.methods.base import FitInputs
 from gendmr.methods.gendmr.attention import SLOPE_DECAY, GatedBag
 from gendmr.methods.gendmr.method import Gendmr, build
+from gendmr.methods.gendmr.network import TRUST
 from gendmr.methods.network_method import PreparedFit
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.statistics.classification import auc
@@ -108,12 +109,14 @@ def test_attributions__evidence_is_what_the_training_people_say(
     fold = prepare(planted, SMALL, outcome=outcome, epochs=2)
     fitted = fold.fit()
     attributions = fitted.attributions(fold.held_out)
-    for name, learned in (("snp", fitted.weights["snp.trust"]), ("region", None)):
-        trust = np.log1p(np.exp(fitted.weights["region.trust"] if learned is None else learned))
+    unfitted = fitted.method.evidence(inputs(fold))
+    for name, trust in TRUST.items():
         z = fitted.method.learned(fitted)[f"evidence.{name}"]  # (instance, channel, phenotype)
         expected = 0.5 * (np.asarray(trust)[:, None] * z**2).sum(axis=1).max(axis=1)
         np.testing.assert_allclose(attributions[name].evidence, expected, rtol=1e-4)
         assert expected.max() > 1
+        np.testing.assert_allclose(unfitted[name], attributions[name].evidence, rtol=1e-4)
+    assert set(unfitted) == set(attributions)
     nobody = dataclasses.replace(
         fold.held_out, present={name: np.zeros(len(fold.held_out), bool) for name in attributions}
     )
@@ -122,6 +125,7 @@ def test_attributions__evidence_is_what_the_training_people_say(
     )
     without = prepare(planted, SMALL | {"evidence": "none"}, outcome=outcome, epochs=1).fit()
     assert without.attributions(fold.held_out)["snp"].evidence is None
+    assert without.method.evidence(inputs(fold)) == {}
 
 
 def test_intervals_of_time_share_a_risk_and_have_a_level_each(

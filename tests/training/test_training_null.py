@@ -130,6 +130,52 @@ def test_permutations_in_which_nothing_is_read_are_rows_of_zeros(study: Path) ->
     assert null.sizes["permutation"] == 2 and not null["mean_abs_snp"].values.any()
 
 
+@pytest.mark.parametrize("outcome", ["diagnosis", "stage", "conversion"])
+def test_evidence_alone_is_that_of_the_fits(study: Path, tmp_path: Path, outcome: str) -> None:
+    method_options = options("gendmr", outcome=outcome)
+
+    def scores(name: str, evidence_alone: bool) -> Any:
+        fit_null(
+            study / "cohort", tmp_path / name, method="gendmr", repeat=0, fold=1, first=2, count=3,
+            options=method_options, seed=3, evidence_alone=evidence_alone,
+        )  # fmt: skip
+        return read_dataset(tmp_path / name, SCHEMA)
+
+    fitted, alone = scores("fits.nc", False), scores("evidence.nc", True)
+    assert set(alone.data_vars) == {"evidence_snp", "evidence_region"}
+    assert alone["permutation"].values.tolist() == [2, 3, 4]
+    for name in alone.data_vars:
+        modality = str(name).removeprefix("evidence_")
+        expected = fitted[name].sel({modality: alone[modality].values}).values
+        np.testing.assert_allclose(alone[name].values, expected, rtol=1e-4, atol=1e-6)
+        assert len(np.unique(expected, axis=0)) == 3
+
+
+def test_evidence_alone_of_a_method_that_must_be_fitted_is_refused(
+    study: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "null.nc"
+
+    def command(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "gendmr", "training", "null", "--method", "ridge"),
+                *("--cohort", str(study / "cohort"), "--repeat", "0", "--fold", "1"),
+                *("--first", "0", "--count", "2", "--options", options("ridge").dump()),
+                *("--seed", "3", "--output", str(output), *more),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = command("--evidence")
+    assert refused.returncode and not output.exists()
+    assert "ridge: its evidence under permuted outcomes needs fits" in refused.stderr
+    assert "run the null without --evidence" in refused.stderr
+    assert command().returncode == 0 and output.is_file()
+
+
 def test_selection_by_association_is_repeated_in_every_permutation(study: Path) -> None:
     selection = {"mode": "fold_association", "maximum": 10}
     modalities = {"snp": {"selection": selection}}

@@ -19,6 +19,7 @@ NEEDS, NULL_NEEDS = (
             SIZE.people if SIZE else 0,
             SIZE.available if SIZE else {},
             null=null,
+            refits=not null or STUDY.refits(name),
         )
         for name, slice in SLICES.items()
     }
@@ -49,6 +50,21 @@ def null_code(wildcards):
 def null_range(wildcards):
     """The first permutation of a chunk and how many."""
     return STUDY.training.null_range(int(wildcards.chunk))
+
+
+def null_evidence(wildcards):
+    """The option of a null that collects evidence and fits nothing."""
+    return "" if STUDY.refits(wildcards.method) else "--evidence"
+
+
+def null_gpus(wildcards):
+    """GPUs of a chunk of the null: none where nothing is fitted."""
+    return NULL_NEEDS[wildcards.method].gpus
+
+
+def null_threads(wildcards):
+    """Threads of a chunk of the null."""
+    return NULL_NEEDS[wildcards.method].threads
 
 
 def null_chunks(wildcards):

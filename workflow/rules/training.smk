@@ -96,7 +96,7 @@ for extra_files, names in METHODS_BY_LEFT_FILES.items():
 
 
 rule train_null:
-    """Fit one method in one fold under some permutations of the outcome."""
+    """Scores of one method in one fold under some permutations of the outcome."""
     input:
         participants="results/{study}/cohort/participants.tsv",
         description="results/{study}/cohort/participants.json",
@@ -113,14 +113,15 @@ rule train_null:
         "logs/{study}/training/{method}/null/repeat-{repeat}/fold-{fold}/chunk-{chunk}.benchmark.tsv"
     conda:
         "../../envs/training.yaml"
-    threads: method_threads
+    threads: null_threads
     resources:
         mem_mb=null_memory,
         runtime=null_minutes,
-        gpu=method_gpus,
+        gpu=null_gpus,
     params:
         options=method_options,
         permutations=null_range,
+        evidence=null_evidence,
         seed=STUDY.seed,
         cohort=subpath(input.participants, parent=True),
         code=null_code,
@@ -128,7 +129,7 @@ rule train_null:
         "python -m gendmr training null --method {wildcards.method} --cohort {params.cohort}"
         " --repeat {wildcards.repeat} --fold {wildcards.fold}"
         " --first {params.permutations[0]} --count {params.permutations[1]}"
-        " --options {params.options:q} --seed {params.seed} --threads {threads}"
+        " {params.evidence} --options {params.options:q} --seed {params.seed} --threads {threads}"
         " --output {output} &> {log}"
 
 

@@ -56,7 +56,12 @@ class JobResources:
 
 
 def for_method(
-    options: MethodOptions, people: int, instances: Mapping[str, int], *, null: bool = False
+    options: MethodOptions,
+    people: int,
+    instances: Mapping[str, int],
+    *,
+    null: bool = False,
+    refits: bool = True,
 ) -> JobResources:
     """Return what the fold of a method asks for, or some permutations of it.
 
@@ -71,17 +76,19 @@ def for_method(
     instances : mapping of str to int
         Of the cohort, by modality; a modality that is not in it takes nothing.
     null : bool
-        Whether the job fits permutations.
+        Whether the job is of permutations.
+    refits : bool
+        Whether it fits them: evidence is collected on one thread, without a GPU.
     """
     requested = options.method.resources
     data_bytes = sum(
         section.bytes_of_fold(people, instances.get(name, 0))
         for name, section in options.modalities.items()
     )
-    batch_mb = TOGETHER_MB if null and options.method.network else 0
+    batch_mb = TOGETHER_MB if null and refits and options.method.network else 0
     return JobResources(
         memory_mb=requested.memory_mb + batch_mb + round(data_bytes / 1e6),
         minutes=requested.minutes * (LONGER if null else 1),
-        gpus=requested.gpus,
-        threads=requested.threads,
+        gpus=requested.gpus if refits else 0,
+        threads=requested.threads if refits else 1,
     )

@@ -208,6 +208,10 @@ class Study(Section):
         method = self.methods.get(name)
         return self.ranking.of(name, None if method is None else method.ranked_by)
 
+    def refits(self, name: str) -> bool:
+        """Return whether a method's null fits it, or collects its evidence alone."""
+        return self.methods[name].refitted_for(self.ranking_of(name).score)
+
     def null_methods(self) -> list[str]:
         """Return the methods whose ranking has p-values."""
         null, outcomes = self.training.null, self.cohort.outcomes

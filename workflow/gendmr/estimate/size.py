@@ -17,6 +17,7 @@ from gendmr.genotypes.bgen import read_bgen_header
 
 MILLION = 1e6
 TRAINING = ("train_fold", "train_null")
+NULL_OF_EVIDENCE = "train_null_evidence"  # of methods that need no fit for it
 RANKING = ("rank", "draw")  # rules that stand once for each set of modalities
 UNKNOWN = 100  # instances of a modality whose files cannot be looked into yet
 
@@ -205,6 +206,9 @@ def rule_family(job: Job, study: Study) -> str:
 def rate_name(job: Job, study: Study) -> str:
     """Return the key of a job's rates: its rule, and for training the kind of its method."""
     family = rule_family(job, study)
-    if family in TRAINING:
-        return f"{family} {study.methods[job.wildcards['method']].kind}"
-    return family
+    if family not in TRAINING:
+        return family
+    name = job.wildcards["method"]
+    if family == "train_null" and not study.refits(name):
+        family = NULL_OF_EVIDENCE
+    return f"{family} {study.methods[name].kind}"

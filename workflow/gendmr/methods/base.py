@@ -138,6 +138,14 @@ class LeavesReadouts(Protocol):
         """Write them into the folder of the fold; return sentences on what they say."""
 
 
+@runtime_checkable
+class GivesEvidence(Protocol):
+    """A method whose evidence needs no fit: `evidence` of its attributions."""
+
+    def evidence(self, inputs: FitInputs) -> dict[str, np.ndarray]:
+        """Return the evidence (instance,) by modality that attributions of a fit would hold."""
+
+
 class Method(Protocol):
     """A method with its options."""
 

@@ -24,7 +24,7 @@ One channel per measure of a region: its statistic against the outcome, adjusted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,33 +97,96 @@ def collect(
     random : numpy.random.Generator
         Cuts the parts.
     """
-    part = np.stack([stratified_parts(people, parts, random) for _ in range(partitions)])
-    inner = stratified_parts(people, IMAGING_PARTS, random)
-    bags = _Bags.of(people, task)
-    all_people = np.ones(len(people), dtype=bool)
-    insides = [[part[row] != number for number in range(parts)] for row in range(partitions)]
-    outer = [inside for row in insides for inside in row]
-    # If one part lacks a channel, it is switched off in all: a network trained without it must not
-    # be applied with it.
-    sources = _Sources(
-        channels=channels,
-        predicted="imaging" in channels
-        and all(bags.enough(inside, FEWEST, IMAGING_PARTS) for inside in outer),
-        linked=all(bags.linked(inside) for inside in outer),
-        regions=bool(channels)
-        and all(bags.enough(inside, FEWEST_FOR_STATISTICS, FEWEST_OF_A_CLASS) for inside in outer),
-    )
-    snp, region = _evidence(bags, [*outer, all_people], inner, sources)
+    plan = _Plan.of(people, task, parts, partitions, channels, random)
+    snp, region = _evidence(plan.bags, [*plan.outer, plan.everybody], plan.inner, plan.sources)
     shape = (partitions, parts)
-    linked = sources.predicted and sources.linked
+    linked = plan.sources.predicted and plan.sources.linked
     return Evidence(
-        part=part,
+        part=plan.part,
         snp=snp[:-1].reshape(*shape, *snp.shape[1:]),
         region=region[:-1].reshape(*shape, *region.shape[1:]),
         snp_all=snp[-1],
         region_all=region[-1],
-        imaging_people=int(bags.imaged.sum()) if linked else 0,
+        imaging_people=int(plan.bags.imaged.sum()) if linked else 0,
     )
+
+
+def collect_of_all(
+    people: PreparedSubset,
+    task: Task,
+    *,
+    parts: int,
+    partitions: int,
+    channels: tuple[str, ...],
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `snp_all` and `region_all` of `collect`, without the evidence of parts.
+
+    Arguments are those of `collect`: which channels there are depends on the parts.
+    """
+    plan = _Plan.of(people, task, parts, partitions, channels, random)
+    snp, region = _evidence(plan.bags, [plan.everybody], plan.inner, plan.sources)
+    return snp[0], region[0]
+
+
+def log_bayes_factors(z: np.ndarray, trust: Sequence[float]) -> np.ndarray:
+    """Return the log Bayes factor of each instance, float32 (instance,): at least 0.
+
+    Parameters
+    ----------
+    z : float (instance, channel, phenotype)
+    trust : sequence of float
+        Of each channel, at least 0: what half of its z^2 is multiplied by. Of several phenotypes
+        the one counts that says most.
+    """
+    weighted = 0.5 * np.tensordot(z.astype(np.float64) ** 2, np.asarray(trust), axes=(1, 0))
+    return np.asarray(weighted.max(axis=-1, initial=0.0).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How training people are cut, and what evidence they are enough for.
+
+    Parts of each partition (partition, person); the people outside each part; the parts of the
+    prediction from imaging (person,).
+    """
+
+    part: np.ndarray
+    outer: list[np.ndarray]
+    inner: np.ndarray
+    everybody: np.ndarray
+    bags: _Bags
+    sources: _Sources
+
+    @classmethod
+    def of(
+        cls,
+        people: PreparedSubset,
+        task: Task,
+        parts: int,
+        partitions: int,
+        channels: tuple[str, ...],
+        random: np.random.Generator,
+    ) -> _Plan:
+        """Cut the people; arguments as of `collect`."""
+        part = np.stack([stratified_parts(people, parts, random) for _ in range(partitions)])
+        inner = stratified_parts(people, IMAGING_PARTS, random)
+        bags = _Bags.of(people, task)
+        insides = [[part[row] != number for number in range(parts)] for row in range(partitions)]
+        outer = [inside for row in insides for inside in row]
+        # If one part lacks a channel, it is switched off in all: a network trained without it must
+        # not be applied with it.
+        sources = _Sources(
+            channels=channels,
+            predicted="imaging" in channels
+            and all(bags.enough(inside, FEWEST, IMAGING_PARTS) for inside in outer),
+            linked=all(bags.linked(inside) for inside in outer),
+            regions=bool(channels)
+            and all(
+                bags.enough(inside, FEWEST_FOR_STATISTICS, FEWEST_OF_A_CLASS) for inside in outer
+            ),
+        )
+        return cls(part, outer, inner, np.ones(len(people), dtype=bool), bags, sources)
 
 
 @dataclass(frozen=True)

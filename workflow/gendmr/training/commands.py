@@ -94,6 +94,7 @@ def fold(
 @of_a_fold
 @click.option("--first", type=click.IntRange(min=0), required=True, help="First permutation.")
 @click.option("--count", type=click.IntRange(min=1), required=True, help="How many.")
+@click.option("--evidence", is_flag=True, help="Collect evidence and fit nothing.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A file."
 )
@@ -105,13 +106,14 @@ def null(
     fold: int,
     first: int,
     count: int,
+    evidence: bool,
     options: str,
     seed: int,
     device: str,
     threads: int,
     output: Path,
 ) -> None:
-    """Fit one method in one fold under permuted outcomes: scores of instances."""
+    """Scores of instances of one method in one fold under permuted outcomes."""
     _limit_threads(threads)
     _say_where()
     from gendmr.config.training import MethodOptions
@@ -128,6 +130,7 @@ def null(
         options=MethodOptions.parse(options, where=f"training.methods.{method}"),
         seed=seed,
         device=device,
+        evidence_alone=evidence,
         progress=lambda line: click.echo(line, err=True),
     )
 

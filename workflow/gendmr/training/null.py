@@ -2,7 +2,7 @@
 
 Each permutation repeats what the job of the fold does (selection, adjustment, evidence, fit and
 attributions of held-out people) with the same code; networks of many permutations are fitted
-together.
+together. Where the ranking reads evidence that needs no fit, that alone is repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gendmr.config.methods.base import NetworkSection
 from gendmr.config.training import MethodOptions
 from gendmr.errors import FoldError, GendmrError, TrainingError, first_few
 from gendmr.files.datasets import read_dataset, write_dataset
-from gendmr.methods.base import FitInputs, Fitted, Progress
+from gendmr.methods.base import FitInputs, Fitted, GivesEvidence, Progress
 from gendmr.modalities.store import null_schema
 from gendmr.modalities.subset import Subset
 from gendmr.preprocessing.preparation import OutcomeFree, Preparation
@@ -31,7 +31,7 @@ from gendmr.seeds import derive
 from gendmr.tasks import task_of
 from gendmr.tasks.base import Outcome
 from gendmr.training.fold import build_method, checksums, fold_key
-from gendmr.training.readout import KINDS, scores_of
+from gendmr.training.readout import EVIDENCE, KINDS, scores_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,6 +54,7 @@ def fit_null(
     options: MethodOptions,
     seed: int,
     device: str = "auto",
+    evidence_alone: bool = False,
     progress: Progress = lambda line: None,
 ) -> None:
     """Write the scores of instances under some permutations of the outcome.
@@ -78,23 +79,26 @@ def fit_null(
         Of the study.
     device : str
         `auto`, `cpu` or `cuda`, for networks.
+    evidence_alone : bool
+        Collect evidence and fit nothing: the file then has no other scores.
     progress : callable
         Gets a line now and then.
 
     Raises
     ------
     TrainingError
-        A fit that fails; names the permutation.
+        A fit that fails; names the permutation. Or evidence alone is asked for of a method whose
+        evidence needs a fit.
     FoldError, ConfigurationError, InputFileError, ModalityError
         See `FoldView` and `OutcomeFree`.
     """
     cohort, output = Path(cohort), Path(output)
-    draws = _PermutedFits(cohort, method, repeat, fold, options, seed, device)
+    draws = _PermutedFits(cohort, method, repeat, fold, options, seed, device, evidence_alone)
     inputs = checksums(cohort, options.files, STRATA)
     key = fold_key(options, method, repeat, fold, derive(seed, "null"), inputs, "training.null")
     # Each chunk has a folder of its own: chunks of a fold start and end beside each other.
     checkpoints = output.with_name(f"{output.stem}-checkpoints")
-    folder = checkpoints / f"{key}-{first}"
+    folder = checkpoints / f"{key}-{'evidence' if evidence_alone else 'fits'}-{first}"
     schema = null_schema(draws.reads)
     parts: list[xr.Dataset] = []
     for numbers in np.array_split(np.arange(first, first + count), -(-count // draws.together)):
@@ -122,6 +126,7 @@ class _PermutedFits:
         options: MethodOptions,
         seed: int,
         device: str,
+        evidence_alone: bool,
     ) -> None:
         task = task_of(options.outcome, options.task)
 
@@ -141,6 +146,13 @@ class _PermutedFits:
         self.place = {name: place for place, name in enumerate(people.tolist())}
         self.permutations = Permutations.read(cohort / STRATA, seed, people, self.outcome)
         self.method = build_method(options)
+        self.evidence_alone = evidence_alone
+        if evidence_alone and not isinstance(self.method, GivesEvidence):
+            raise TrainingError(
+                f"{method}: its evidence under permuted outcomes needs fits",
+                cause=f"methods of the kind {options.method.kind} collect none by themselves",
+                next_step="run the null without --evidence",
+            )
         # Places of a bag hold other tissue in each person: they have no score over people.
         self.reads = tuple(
             name
@@ -153,7 +165,7 @@ class _PermutedFits:
 
     def _together(self, options: MethodOptions) -> int:
         """Return how many replicates are fitted at a time."""
-        if not isinstance(options.method, NetworkSection):
+        if self.evidence_alone or not isinstance(options.method, NetworkSection):
             return MOST_TOGETHER["cpu"]
         import torch
 
@@ -183,19 +195,25 @@ class _PermutedFits:
                 )
             )
         try:
-            fitted = self.method.fit_many(inputs, device=self.device, progress=lambda line: None)
+            scored = self._scored(inputs)
         except TrainingError as error:
             raise TrainingError(
                 f"permutations {numbers[0]} to {numbers[-1]} of {self.outcome_free.where}: {error}"
             ) from error
-        return self._dataset(
-            numbers,
-            [
-                read_out(fit, fit_inputs.preparation.apply(self.held_out))
-                for fit, fit_inputs in zip(fitted, inputs, strict=True)
-            ],
-            [fit_inputs.preparation for fit_inputs in inputs],
-        )
+        return self._dataset(numbers, scored, [fit_inputs.preparation for fit_inputs in inputs])
+
+    def _scored(self, inputs: Sequence[FitInputs]) -> list[dict[tuple[str, str], np.ndarray]]:
+        """Return scores (instance,) by modality and kind of score, of each replicate."""
+        if self.evidence_alone and isinstance(self.method, GivesEvidence):
+            return [
+                {(name, EVIDENCE): values for name, values in self.method.evidence(part).items()}
+                for part in inputs
+            ]
+        fitted = self.method.fit_many(inputs, device=self.device, progress=lambda line: None)
+        return [
+            read_out(fit, part.preparation.apply(self.held_out))
+            for fit, part in zip(fitted, inputs, strict=True)
+        ]
 
     def _of(self, subset: Subset, outcome: Outcome) -> Subset:
         """Return people with the outcomes that a permutation gives them."""

@@ -113,6 +113,16 @@ class MethodSection(Section):
         names = tuple(name for name in available if name in able)
         return names + ((COVARIATES,) if self.covariates != "never" else ())
 
+    def refitted_for(self, score: str) -> bool:
+        """Return whether rankings by a score need fits with permuted outcomes.
+
+        Parameters
+        ----------
+        score : str
+            `ranking.score`.
+        """
+        return True
+
     def needs_covariates(self, available: tuple[str, ...]) -> bool:
         """Return whether covariates and ancestry components must be prepared."""
         return self.adjusted or COVARIATES in self.reads_of(available)

@@ -106,6 +106,11 @@ class GendmrMethod(SnpReader, NetworkSection):
             "memory": {"start": 430, "permutations_people_instances": 20},
             "disk": {"start": 0.2},
         },
+        "train_null_evidence": {
+            "seconds": {"start": 3.8, "permutations_people_instances": 0.105},
+            "memory": {"start": 430},
+            "disk": {"start": 0.2},
+        },
     }
 
     def contradictions(self) -> Iterator[str]:
@@ -125,6 +130,10 @@ class GendmrMethod(SnpReader, NetworkSection):
         if self.evidence == "none":
             return {}
         return {"score": "evidence", "aggregation": "bayes"}
+
+    def refitted_for(self, score: str) -> bool:
+        """Return whether the score is another than evidence, which needs no network."""
+        return score != "evidence" or self.evidence == "none"
 
     @property
     def own_defaults(self) -> OptimisationSection:

@@ -31,7 +31,7 @@ teaches: `gendmr.methods.gendmr.exchange`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -47,11 +47,18 @@ from gendmr.engine.layout import Layout
 from gendmr.engine.network import FitProblem, Step, mean_loss
 from gendmr.engine.phase import TASK, Phase, Term, task_term
 from gendmr.methods.base import Attribution, FitInputs
-from gendmr.methods.evidence import CHANNELS, TWO_CHANNELS, Evidence, collect
+from gendmr.methods.evidence import (
+    CHANNELS,
+    TWO_CHANNELS,
+    Evidence,
+    collect,
+    collect_of_all,
+    log_bayes_factors,
+)
 from gendmr.methods.fitted_network import FittedNetwork
 from gendmr.methods.gendmr.decay import decay_of
 from gendmr.methods.gendmr.exchange import Exchange
-from gendmr.methods.gendmr.network import LEVELS, MODALITIES, PRIOR, GendmrNet
+from gendmr.methods.gendmr.network import LEVELS, MODALITIES, PRIOR, TRUST, GendmrNet
 from gendmr.methods.gendmr.tokens import MISSING, mark_padding, tables
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.preparation import Preparation
@@ -310,7 +317,10 @@ class Gendmr(NetworkMethod):
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
         """Return signed risks, attention and evidence of the bags, for the contrast of the task."""
         task = fitted.task
-        evidence: dict[str, np.ndarray] = {}
+        evidence = self._evidence_of(
+            {name: fitted.fixed[f"{name}_z"][fitted.slot].cpu().numpy() for name in MODALITIES},
+            fitted.modalities,
+        )
         collected: dict[str, list[tuple[np.ndarray, ...]]] = {}
         named = Layout(fitted.module).unflatten(fitted.row)
         for outputs, _ in fitted.outputs(people, read_out=True):
@@ -325,8 +335,6 @@ class Gendmr(NetworkMethod):
                 value = (risk * shares[:, None]).sum(2)
                 baseline = (contrast * named[f"{name}.bias"]).sum(1)
                 parts = (value, baseline, outputs[f"attention_{name}"])
-                if f"support_{name}" in outputs:
-                    evidence[name] = outputs[f"support_{name}"].cpu().numpy()  # (instance,)
                 collected.setdefault(name, []).append(tuple(part.cpu().numpy() for part in parts))
         attributions = {}
         for name, batches in collected.items():
@@ -338,6 +346,34 @@ class Gendmr(NetworkMethod):
                 signed, baselines, attention, evidence=evidence.get(name)
             )
         return attributions
+
+    def evidence(self, inputs: FitInputs) -> dict[str, np.ndarray]:
+        """Return the evidence of each modality, as attributions hold it, without a fit.
+
+        See `gendmr.methods.base.GivesEvidence`.
+        """
+        modalities, _ = self.usable(inputs)
+        snp, region = collect_of_all(
+            inputs.train,
+            inputs.task,
+            parts=self.options.parts,
+            partitions=self.options.partitions,
+            channels=self.channels,
+            random=generator(inputs.seed, "evidence"),
+        )
+        return self._evidence_of({"snp": snp, "region": region}, modalities)
+
+    def _evidence_of(
+        self, z: Mapping[str, np.ndarray], modalities: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """Return log Bayes factors (instance,) by modality, from z (instance, channel, phenotype).
+
+        Channels are trusted as before training, which moves that trust by some 2 %: so the evidence
+        is the training people's alone, and a permutation of outcomes needs no fit to repeat it.
+        """
+        if not self.channels:
+            return {}
+        return {name: log_bayes_factors(z[name], TRUST[name]) for name in modalities}
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
         """Return the evidence that tokens of people outside training read."""

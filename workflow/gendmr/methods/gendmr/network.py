@@ -25,6 +25,8 @@ EMBEDDINGS = ("gene", "region_embedding")
 # The prior of the evidence: may move, is pulled back. Departures from it start at zero.
 PRIOR = ("trust", "caution", "mixture", "gate", "presence")
 LEVELS = ("log_scale", "bias")
+# Trust in each channel of the evidence before training.
+TRUST = {"snp": (0.3, 0.05, 0.3, 0.45), "region": (0.3, 0.15, 0.05)}
 SLOPES = ("snp.slope", "region.slope")
 DEPARTURES = ("attend.weight", "free.weight", "gain.weight", "fuse_out.weight")
 
@@ -105,9 +107,9 @@ class GendmrNet(nn.Module):
                     value.zero_()
             if "snp" in self.modalities:
                 caution = 6.5 if self.sloped else 6.0
-                self.snp.start((0.3, 0.05, 0.3, 0.45), caution, (0.4, 0.1, 0.4, 0.15))
+                self.snp.start(TRUST["snp"], caution, (0.4, 0.1, 0.4, 0.15))
             if "region" in self.modalities:
-                self.region.start((0.3, 0.15, 0.05), 3.0, (0.6, 0.3, 0.1))
+                self.region.start(TRUST["region"], 3.0, (0.6, 0.3, 0.1))
 
     def forward(self, batch: Tensors) -> Tensors:
         """Return outputs of the people of a batch; risks and attention too, for a read-out."""
@@ -171,8 +173,6 @@ class GendmrNet(nn.Module):
         outputs["output_snp"] = scale * summed[:, 1 : 1 + risks] / total + self.snp.bias
         if "read_out" in batch:
             outputs["attention_snp"] = (carried * shares[..., 0]).sum(1) / total  # (person, snp)
-            if self.snp.evidence:
-                outputs["support_snp"] = self.snp.support(batch["snp_z"][batch["slot"]])  # (snp,)
             snp_risks = [(carried * (shares[..., 0] * values[..., n])).sum(1) for n in range(risks)]
             outputs["risk_snp"] = scale * torch.stack(snp_risks, -1) / total[..., None]
         return summed[:, 1 + risks :] / total
@@ -247,7 +247,5 @@ class GendmrNet(nn.Module):
         risk = torch.exp(bag.log_scale) * attention[..., None] * value  # (person, region, risk)
         if "read_out" in batch:
             outputs["attention_region"], outputs["risk_region"] = attention, risk
-            if bag.evidence:
-                outputs["support_region"] = bag.support(statistics)  # (region,)
         outputs["output_region"] = risk.sum(1) + bag.bias  # (person, output)
         return torch.einsum("br,brd->bd", attention, tokens)
