@@ -2,7 +2,7 @@
 
     python benchmarks/calibration.py run null --cohorts 20
     python benchmarks/calibration.py run power --cohorts 10
-    python benchmarks/calibration.py run null --cohorts 20 --methods gendmr
+    python benchmarks/calibration.py run null --cohorts 20 --permutations 999 --methods gendmr
     python benchmarks/calibration.py page
 
 `run` makes cohort k from seed k and the study config/studies/calibration.yaml (`power`: with twelve
@@ -86,12 +86,14 @@ ROWS = ResultTable(COLUMNS, key=KEY, order=KEY)
 BINS = 20  # of the pooled p-values
 
 
-def study_of(kind: str, cohort: int) -> dict[str, Any]:
+def study_of(kind: str, cohort: int, permutations: int) -> dict[str, Any]:
     """Return the configuration of one cohort."""
     name = f"{kind}-{cohort}"
     text = STUDY.read_text(encoding="utf-8").replace("results/calibration/", f"results/{name}/")
     config: dict[str, Any] = yaml.safe_load(text)
     config |= {"study": name, "seed": cohort}
+    config["training"].pop(None)  # YAML reads the key `null` so
+    config["training"]["null"] = {"permutations": permutations, "chunk": permutations}
     if kind.endswith("power"):
         config["simulate"] |= {
             "null_mode": False, "people": POWER_PEOPLE, "images": POWER_PEOPLE,
@@ -170,9 +172,9 @@ def run_in_process(config: dict[str, Any], methods: Sequence[str], folder: Path)
     study = Study.parse(config)
     results = Path("results") / study.study
     make_simulated_cohort(study, results)
-    trained: dict[str, str] = {}
+    trained: dict[tuple[str, bool], str] = {}
     for name in methods:
-        key = study.method_options(name).dump()
+        key = study.method_options(name).dump(), study.refits(name)
         if key not in trained:
             train_method(study, name, results)
             trained[key] = name
@@ -183,9 +185,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the rows that are missing, cohort by cohort."""
     failed = []
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
-        config = study_of(arguments.kind, cohort)
+        config = study_of(arguments.kind, cohort, arguments.permutations)
         table = ROWS.read(arguments.table)
-        cohort_rows = table[(table["study"] == arguments.kind) & (table["cohort"] == cohort)]
+        cohort_rows = table[
+            (table["study"] == arguments.kind)
+            & (table["cohort"] == cohort)
+            & (table["permutations"] == arguments.permutations)
+        ]
         wanted = arguments.methods or config["training"]["methods"]
         missing = set(wanted) - set(cohort_rows["method"])
         if not missing:
@@ -221,6 +227,7 @@ def main() -> int:
     options = line.run_options
     options.add_argument("kind", choices=KINDS)
     options.add_argument("--methods", nargs="+", help="these alone, all stages in one process")
+    options.add_argument("--permutations", type=int, default=99)
     options.add_argument("--cores", type=int, default=os.cpu_count())
     return line.main()
 

@@ -39,33 +39,31 @@ def replace_part(page: Path, begin: str, end: str, body: str) -> None:
     write_text(page, f"{before}{begin}\n\n{body}\n\n{end}{remainder.split(end)[1]}")
 
 
+# Sections of the page: kind of study, heading, whether something is planted.
+SECTIONS = (
+    ("null", "Nothing is there", False),
+    ("power", "Something is there", True),
+    ("linked-null", "Nothing is there, and linkage crosses genes", False),
+    ("linked-power", "Neighbouring genes are there, and linkage crosses them", True),
+)
+
+
 def generated(table: pd.DataFrame, page: Path) -> str:
     """Return the generated part, and write the figure."""
-    null, power = (table[table["study"] == kind] for kind in ("null", "power"))
-    parts = ["### Nothing is there"]
-    if null.empty:
-        parts.append("No cohort has been run yet.")
-    else:
-        draw_qq(null, page.with_name("calibration-qq.png"))
-        parts += [
-            f"{_cohorts(null)}, {_permutations(null)} permutations.",
-            *(
-                f"**{WORDS[str(level)]}.**\n\n{uniformity(rows)}"
-                for level, rows in null.groupby("level")
-            ),
-            "![p-values of null cohorts against uniform ones](calibration-qq.png)",
-        ]
-    parts.append("### Something is there")
-    if power.empty:
-        parts.append("No cohort has been run yet.")
-    else:
-        parts += [
-            f"{_cohorts(power)}, {_permutations(power)} permutations.",
-            *(
-                f"**{WORDS[str(level)]}.**\n\n{finds(rows)}"
-                for level, rows in power.groupby("level")
-            ),
-        ]
+    parts = []
+    for kind, heading, is_planted in SECTIONS:
+        rows = table[table["study"] == kind]
+        parts.append(f"### {heading}")
+        if rows.empty:
+            parts.append("No cohort has been run yet.")
+            continue
+        parts.append(f"{_cohorts(rows)}.")
+        for level, of_level in rows.groupby("level"):
+            judged = finds(of_level) if is_planted else uniformity(of_level)
+            parts.append(f"**{WORDS[str(level)]}.**\n\n{judged}")
+        if kind == "null":
+            draw_qq(rows, page.with_name("calibration-qq.png"))
+            parts.append("![p-values of null cohorts against uniform ones](calibration-qq.png)")
     return "\n\n".join(parts)
 
 
@@ -85,10 +83,6 @@ def _ranges(numbers: list[int]) -> str:
     return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]} to {p[-1]}" for p in pieces)
 
 
-def _permutations(rows: pd.DataFrame) -> str:
-    return ", ".join(str(value) for value in sorted(set(rows["permutations"].astype(int))))
-
-
 def p_values(counts: str, random: np.random.Generator) -> np.ndarray:
     """Return p-values from counts of each possible one, spread evenly within their steps."""
     numbers = np.array(counts.split(), dtype=int)
@@ -97,6 +91,7 @@ def p_values(counts: str, random: np.random.Generator) -> np.ndarray:
 
 
 UNIFORMITY = (
+    "permutations",
     "tests a cohort",
     "KS distance, all cohorts",
     "KS p, all cohorts",
@@ -129,6 +124,7 @@ def uniformity_cells(rows: pd.DataFrame) -> list[str]:
     low, high = binom.ppf([0.005, 0.995], size, LEVEL).astype(int)
     bins = np.sum([np.array(text.split(), dtype=int) for text in rows["pooled"]], axis=0)
     return [
+        _range(rows["permutations"]),
         _range(rows["tests"]),
         f"{pooled.statistic:.3f}",
         f"{pooled.pvalue:.2f}",
@@ -146,6 +142,7 @@ def _range(values: pd.Series) -> str:
 
 
 FINDS = (
+    "permutations",
     "cohorts",
     "planted",
     "among the first as many",
@@ -167,7 +164,8 @@ def finds(rows: pd.DataFrame) -> str:
 
 def finds_cells(rows: pd.DataFrame) -> list[str]:
     """Return the cells `FINDS` of one method, from its rows of one level."""
-    cells = [str(len(rows)), _range(rows["planted"]), f"{rows['first'].mean():.1f}"]
+    cells = [_range(rows["permutations"]), str(len(rows)), _range(rows["planted"])]
+    cells.append(f"{rows['first'].mean():.1f}")
     cells += [f"{rows[f'true_{name}'].mean():.1f}" for name in ("fwer", "q", "pooled")]
     wrong = (rows["found_fwer"] > rows["true_fwer"]).sum()
     cells.append(f"in {int(wrong)} of {len(rows)} cohorts")

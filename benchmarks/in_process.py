@@ -211,6 +211,7 @@ def train_method(study: Study, method: str, results: Path, *, device: str = "cpu
             options=study.method_options(method),
             seed=study.seed,
             device=device,
+            evidence_alone=not study.refits(method),
         )
 
 
