@@ -69,7 +69,8 @@ def test_chunks_of_a_null_asked_for_later_are_jobs_on_gpus_and_train_no_fold_aga
     last = study.last()
     wanted = {"permutations": 3, "chunk": 2, "methods": ["gendmr"]}
     null = study.checkout.folder / "null.yaml"
-    null.write_text(yaml.safe_dump({"training": {"null": wanted}}))
+    by_risk = {"training": {"null": wanted}, "ranking": {"score": "mean_abs"}}
+    null.write_text(yaml.safe_dump(by_risk))
     folder = study.checkout.results / "training/gendmr/null/repeat-0"
     files = [folder / f"fold-{fold}/chunk-{chunk}.nc" for fold in (0, 1) for chunk in (0, 1)]
     targets = [str(file.relative_to(study.checkout.folder)) for file in files]
@@ -85,6 +86,22 @@ def test_chunks_of_a_null_asked_for_later_are_jobs_on_gpus_and_train_no_fold_aga
     ]
     assert {match[1] for match in matches} == {job["JobId"] for job in chunks}
     assert [xr.open_dataset(file).sizes["permutation"] for file in files] == [2, 1, 2, 1]
+    assert study.sums() == undisturbed
+
+
+def test_a_null_that_fits_nothing_asks_for_no_gpu(study, undisturbed):
+    last = study.last()
+    wanted = {"permutations": 4, "chunk": 2, "methods": ["gendmr"]}
+    null = study.checkout.folder / "evidence.yaml"
+    null.write_text(yaml.safe_dump({"training": {"null": wanted}}))
+    folder = study.checkout.results / "training/gendmr/null/repeat-0"
+    files = [folder / f"fold-{fold}/chunk-0.nc" for fold in (0, 1)]
+    targets = [str(file.relative_to(study.checkout.folder)) for file in files]
+    study.checkout.snakemake(*targets, "--configfile", "study.yaml", "evidence.yaml")
+    chunks = study.jobs(since=last)
+    assert {(job["JobState"], job["Partition"]) for job in chunks} == {("COMPLETED", "cpu")}
+    assert len(chunks) == 2 and not any("TresPerJob" in job for job in chunks)
+    assert [xr.open_dataset(file).sizes["permutation"] for file in files] == [4, 4]
     assert study.sums() == undisturbed
 
 

@@ -249,11 +249,14 @@ def test_a_null_is_of_methods_that_are_ranked():
     study = make_study(methods, null={"permutations": 7, "chunk": 3})
     assert study.ranked_methods() == study.null_methods() == ["b"]
     assert (study.null_chunks("a"), study.null_chunks("b")) == (0, 3)
-    ranges = [study.training.null_range(chunk) for chunk in range(3)]
+    ranges = [study.null_range("b", chunk) for chunk in range(3)]
     assert ranges == [(0, 3), (3, 3), (6, 1)]
     for name in ("a", "nobody"):
         with pytest.raises(ConfigurationError, match=rf"null\.methods: '{name}'"):
             make_study(methods, null={"methods": [name]})
+    evidence = make_study(METHODS_WITH_EVIDENCE, null={"permutations": 37, "chunk": 3})
+    assert [evidence.null_chunks(name) for name in METHODS_WITH_EVIDENCE] == [2, 13, 13]
+    assert [evidence.null_range("whole", chunk) for chunk in range(2)] == [(0, 30), (30, 7)]
     none = make_study(methods, null={"permutations": 0})
     assert none.null_methods() == [] and none.null_chunks("b") == 0
 

@@ -276,6 +276,11 @@ def ranked(row):
     return {name: names for name, names in read.items() if names}
 
 
+def fitted_under_null(entry):
+    """Return whether a method is fitted with permuted outcomes, or its evidence collected alone."""
+    return entry["kind"] != "gendmr" or entry.get("evidence") == "none"
+
+
 def expected(row, study):
     """Count, without Snakemake, the jobs of rules that not every study runs exactly once."""
     n_folds = SITES if row["folds"] == "site" else row["folds"][0] * row["folds"][1]
@@ -283,6 +288,9 @@ def expected(row, study):
     n_ranked = len(ranked(row))
     with_genes = sum("snp" in names for names in ranked(row).values())
     nulls = {"off": 0, "all": n_ranked, "some": min(1, n_ranked)}[row["null"]]
+    entries = methods_of(row)
+    # Of 250 permutations 100 go into a job that fits, 1,000 into one that collects evidence.
+    chunks = [3 if fitted_under_null(entries[name]) else 1 for name in list(ranked(row))[:nulls]]
     simulated = row["source"].startswith("simulated")
     images = has_images(row)
     by_reads = Counter("_".join(names) for names in ranked(row).values())
@@ -301,7 +309,7 @@ def expected(row, study):
         "read_measurements": "region" in measured and not images,
         "collect_modality": len(measured),
         "train_fold": methods * n_folds,
-        "train_null": nulls * n_folds * 3,
+        "train_null": n_folds * sum(chunks),
         "collect_metrics": methods,
         **{
             f"{verb}_{names}": by_reads[names]
@@ -342,4 +350,8 @@ def test_a_combination_builds_its_graph(inputs, row):
         if job.rule != "collect_modality":  # asks by the size of its inputs, which are not made yet
             assert job.mem_mb > 0
             assert job.runtime > 0
-        assert job.gpu == (job.wildcards.get("method") in networks and job.rule.startswith("train"))
+        name = job.wildcards.get("method")
+        fits = job.rule.startswith("train_fold") or (
+            job.rule == "train_null" and fitted_under_null(study["training"]["methods"][name])
+        )
+        assert job.gpu == (name in networks and fits)

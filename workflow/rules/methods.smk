@@ -49,7 +49,7 @@ def null_code(wildcards):
 
 def null_range(wildcards):
     """The first permutation of a chunk and how many."""
-    return STUDY.training.null_range(int(wildcards.chunk))
+    return STUDY.null_range(wildcards.method, int(wildcards.chunk))
 
 
 def null_evidence(wildcards):

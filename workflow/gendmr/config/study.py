@@ -30,6 +30,7 @@ from gendmr.config.tracking import TrackingSection
 from gendmr.config.training import MethodOptions, TrainingSection
 from gendmr.errors import Problems
 
+MORE_WITHOUT_FITS = 10  # times as many permutations in a job that fits nothing
 FIRST_STAGES = ("simulate", "genotypes", "annotation", "imaging")
 # All stages before the cohort, in the order of data; each modality names the one that measures it.
 DATA_STAGES = (
@@ -221,8 +222,17 @@ class Study(Section):
 
     def null_chunks(self, name: str) -> int:
         """Return the number of jobs of a method's null in each fold."""
-        null = self.training.null
-        return -(-null.permutations // null.chunk) if name in self.null_methods() else 0
+        permutations = self.training.null.permutations
+        return -(-permutations // self._null_chunk(name)) if name in self.null_methods() else 0
+
+    def null_range(self, name: str, chunk: int) -> tuple[int, int]:
+        """Return the first permutation of a chunk and how many: the last chunk may be smaller."""
+        size = self._null_chunk(name)
+        return chunk * size, min(size, self.training.null.permutations - chunk * size)
+
+    def _null_chunk(self, name: str) -> int:
+        """Return how many permutations a job has: without fits its start would cost most."""
+        return self.training.null.chunk * (1 if self.refits(name) else MORE_WITHOUT_FITS)
 
     def tables(self) -> list[str]:
         """Return the files that the study is given, but for genotypes, images and folders."""

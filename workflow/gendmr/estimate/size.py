@@ -169,7 +169,7 @@ def drivers(job: Job, study: Study, size: Size) -> dict[str, float]:
     folds = size.folds or study.cohort.folds * study.cohort.repeats
     count = 0
     if "chunk" in job.wildcards:
-        count = study.training.null_range(int(job.wildcards["chunk"]))[1]
+        count = study.null_range(str(method), int(job.wildcards["chunk"]))[1]
     preset = study.imaging.preset if study.imaging and study.imaging.bids else "testing"
     return {
         "start": 1.0,
