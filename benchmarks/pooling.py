@@ -23,7 +23,8 @@ import pandas as pd
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.methods.base import Attribution
-from gendmr.methods.evidence import CHANNELS, collect
+from gendmr.methods.evidence import CHANNELS, collect, log_bayes_factors
+from gendmr.methods.gendmr.network import TRUST
 from gendmr.ranking.levels.snp import members_of
 from gendmr.ranking.neighbours import neighbour_weights
 from gendmr.ranking.scores import aggregate, ld_weights, squared_correlations
@@ -38,7 +39,6 @@ WORK = Path("results/benchmark-roles")
 METHOD = "evidence-alone"  # of benchmarks/roles.py: GenDMR by default
 Scores = dict[str, np.ndarray]
 # Weights of z^2 by channel: outcome, prediction from imaging, what it leaves, single regions.
-START = np.array([0.3, 0.05, 0.3, 0.45])
 TWO_WAYS = np.array([[0.8, 0.0, 0.0, 0.0], [0.6, 0.0, 0.0, 0.8]])
 # Score of an instance, how those of a gene are put together, and whether linkage weighs.
 RANKINGS: dict[str, tuple[Callable[[Scores], np.ndarray], Any, bool]] = {
@@ -48,17 +48,15 @@ RANKINGS: dict[str, tuple[Callable[[Scores], np.ndarray], Any, bool]] = {
     "evidence, bayes": (lambda scores: scores["evidence"], "bayes", False),
     "evidence, max": (lambda scores: scores["evidence"], "max", False),
     "Bayes factor, mean": (lambda scores: np.exp(scores["evidence"]), "mean", False),
-    # Without what the network learned: half the weighted sum of z^2 with the weights at the start;
-    # and a gene that acts directly or through a region, whichever, not both at once.
-    "start weights, bayes": (lambda scores: scores["z"] ** 2 @ START / 2, "bayes", False),
+    # A gene that acts directly or through a region, whichever, not both at once.
     "two ways, bayes": (
         lambda scores: np.logaddexp(*(scores["z"] ** 2 @ way / 2 for way in TWO_WAYS)),
         "bayes",
         False,
     ),
 }
-UNTRAINED = ["start weights, bayes", "two ways, bayes"]
 DEFAULT = "evidence, bayes"
+UNTRAINED = [DEFAULT, "two ways, bayes"]
 # The default averaged over neighbourhoods (`ranking.neighbours_kb`) of so many kb, by where genes
 # lie, by their rank along the chromosome, and by places that genes have exchanged.
 REACHES = (30, 100, 300)
@@ -78,7 +76,7 @@ def scores_of(attribution: Attribution, z: np.ndarray) -> Scores:
 
 
 def untrained_scores(fold: Fold) -> Scores:
-    """Return the z (snp, channel) of a fold's training people, without a fit."""
+    """Return evidence (snp,) and z (snp, channel) of a fold's training people, without a fit."""
     inputs = fold.inputs
     evidence = collect(
         inputs.train,
@@ -88,7 +86,10 @@ def untrained_scores(fold: Fold) -> Scores:
         channels=CHANNELS,
         random=generator(inputs.seed, "evidence"),
     )
-    return {"z": evidence.snp_all[..., 0].astype(np.float64)}
+    return {
+        "evidence": log_bayes_factors(evidence.snp_all, TRUST["snp"]).astype(np.float64),
+        "z": evidence.snp_all[..., 0].astype(np.float64),
+    }
 
 
 def gene_scores(
@@ -155,7 +156,7 @@ def main() -> None:
     work, regime = arguments.work.resolve(), REGIMES[arguments.regime]
     names = UNTRAINED if arguments.untrained else list(RANKINGS)
     if arguments.neighbours:
-        names = ["start weights, bayes"] if arguments.untrained else [DEFAULT]
+        names = [DEFAULT]
     rows: list[dict[str, Any]] = []
     for cohort in range(arguments.start, arguments.start + arguments.cohorts):
         study, results = make_cohort(regime, arguments.people, cohort, work)

@@ -195,6 +195,8 @@ NOT_COUNTED = {"default", "total", "check_people", "record_inputs"}
 # A method is ranked by the rule of what it reads.
 BOTH = {"gendmr": "snp_region", "ridge-snp": "snp"}
 ONE = ("gendmr",)
+# Jobs of a null in a fold: one that fits nothing has all permutations.
+CHUNKS = {"gendmr": 1, "ridge-snp": 2}
 
 
 def drawn(methods=tuple(BOTH)):
@@ -206,10 +208,10 @@ def ranked(methods=tuple(BOTH)):
     return {**rankings, **drawn(methods), "compare_rankings": 1}
 
 
-def trained(methods=tuple(BOTH), n_folds=3, chunks=2):
+def trained(methods=tuple(BOTH), n_folds=3):
     return {
         "train_fold": len(methods) * n_folds,
-        "train_null": len(methods) * n_folds * chunks,
+        "train_null": n_folds * sum(CHUNKS[name] for name in methods),
         "collect_metrics": len(methods),
         **ranked(methods),
     }
@@ -309,6 +311,10 @@ RERUNS = {
         {"train_null": 6, **ranked()},
     ),
     "an option of `ranking`": (option("ranking", top_k=7), ranked()),
+    "another `score` than evidence, of GenDMR": (
+        option("ranking", "methods", gendmr={"score": "mean_abs"}),
+        {"train_null": 6, **ranked(ONE)},
+    ),
     "an option of `ranking.figures`": (
         option("ranking", "figures", label=3),
         drawn(),
