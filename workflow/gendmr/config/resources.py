@@ -9,7 +9,7 @@ from typing import Any
 from gendmr.config.training import MethodOptions
 
 TOGETHER_MB = 1000  # of networks that are fitted together: `gendmr.training.null.MEMORY`
-LONGER = 2  # the job of some permutations, against that of a fold
+LONGER = 2  # the job that fits some permutations, against that of a fold
 
 
 def double_per_attempt(first: int, per_input_mb: float = 0.0) -> Callable[..., int]:
@@ -88,7 +88,7 @@ def for_method(
     batch_mb = TOGETHER_MB if null and refits and options.method.network else 0
     return JobResources(
         memory_mb=requested.memory_mb + batch_mb + round(data_bytes / 1e6),
-        minutes=requested.minutes * (LONGER if null else 1),
+        minutes=requested.minutes * (LONGER if null and refits else 1),
         gpus=requested.gpus if refits else 0,
         threads=requested.threads if refits else 1,
     )
