@@ -16,16 +16,18 @@ from factories import PLANTED_SNP, make_cohort
 from gendmr.cohort.outcomes import everybody
 from gendmr.cohort.permutations import Permutations
 from gendmr.config.training import MethodOptions
-from gendmr.errors import FoldError
+from gendmr.errors import FoldError, TrainingError
 from gendmr.files.atomic import sha256
 from gendmr.files.datasets import read_dataset
 from gendmr.files.tables import write_table
 from gendmr.modalities.store import attributions_schema, null_schema
 from gendmr.tasks import task_of
+from gendmr.training.commands import group
 from gendmr.training.fold import train_fold
 from gendmr.training.null import fit_null
 from gendmr.training.readout import instance_scores
 from planted_outcomes import add_outcomes, read_text_table
+from remedies import mended
 from studies import slice_of
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -154,26 +156,21 @@ def test_evidence_alone_is_that_of_the_fits(study: Path, tmp_path: Path, outcome
 def test_evidence_alone_of_a_method_that_must_be_fitted_is_refused(
     study: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "null.nc"
+    command = [
+        *("null", "--method", "ridge", "--cohort", str(study / "cohort")),
+        *("--repeat", "0", "--fold", "1", "--first", "0", "--count", "2", "--seed", "3"),
+        *("--options", options("ridge").dump(), "--output", str(tmp_path / "null.nc")),
+        "--evidence",
+    ]
 
-    def command(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "gendmr", "training", "null", "--method", "ridge"),
-                *("--cohort", str(study / "cohort"), "--repeat", "0", "--fold", "1"),
-                *("--first", "0", "--count", "2", "--options", options("ridge").dump()),
-                *("--seed", "3", "--output", str(output), *more),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def collect() -> None:
+        group(command, standalone_mode=False)
 
-    refused = command("--evidence")
-    assert refused.returncode and not output.exists()
-    assert "ridge: its evidence under permuted outcomes needs fits" in refused.stderr
-    assert "run the null without --evidence" in refused.stderr
-    assert command().returncode == 0 and output.is_file()
+    words = "run the null without --evidence"
+    with mended("training/null.py", words, TrainingError, collect) as refused:
+        command.remove("--evidence")
+    assert "ridge: its evidence under permuted outcomes needs fits" in refused.what
+    assert (tmp_path / "null.nc").is_file()
 
 
 def test_selection_by_association_is_repeated_in_every_permutation(study: Path) -> None:
