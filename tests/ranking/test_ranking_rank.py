@@ -551,7 +551,11 @@ def test_rank__evidence_is_pooled_by_gene_in_every_fold(make_study):
     study = make_study(chunks=2, draws=19, region=False, n_genes=8, per_gene=3)
     arguments = study.write()
     by_fold = with_evidence(arguments, chunks=2)
-    tables = ranking(arguments, score="evidence", aggregation="bayes").tables
+    section = {"score": "evidence", "aggregation": "bayes"}
+    result = ranking(arguments, **section)
+    tables = result.tables
+    notes = " ".join(summary_of(result, **section)["notes"])
+    assert "Permutations collect evidence again and fit no network." in notes
     genes = tables["genes"].rows.set_index("gene")
     owner = dict(zip(tables["snps"].rows["snp"], tables["snps"].rows["gene"], strict=True))
     for gene, row in genes.iterrows():

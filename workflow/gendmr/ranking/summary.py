@@ -95,7 +95,7 @@ def summarise(
             for name, agreement in seeds.items()
         },
         "notes": [
-            *_notes_on_scores(method, options),
+            *_notes_on_scores(method, options, permutations),
             *_notes(method, tables, modalities, permutations, lists),
             *(
                 agreement.sentence(method, modality_of(name).instance)
@@ -132,13 +132,14 @@ def _agreement(table: RankedTable) -> dict[str, Any]:
     }
 
 
-def _notes_on_scores(method: str, options: RankingSection) -> list[str]:
+def _notes_on_scores(method: str, options: RankingSection, permutations: int) -> list[str]:
     if options.score != EVIDENCE:
         return []
     pooled = " A gene's is the mean of its SNPs'." if options.aggregation == "bayes" else ""
+    repeated = " Permutations collect evidence again and fit no network." if permutations else ""
     return [
         f"Scores of {method} are evidence: logarithms of the Bayes factors that the people trained"
-        f" on give, averaged over folds, whatever they add to predictions.{pooled}"
+        f" on give, averaged over folds, whatever they add to predictions.{pooled}{repeated}"
     ]
 
 
