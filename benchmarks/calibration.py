@@ -44,6 +44,7 @@ TABLE = ROOT / "docs/explanation/calibration.tsv"
 PAGE = ROOT / "docs/explanation/calibration.md"
 WORK = ROOT / "results/benchmark-calibration"
 POWER_PEOPLE = 600
+PERMUTATIONS = 99
 KINDS = ("null", "power", "linked-null", "linked-power")
 GAP = 20_000  # bp between linked genes
 # Methods of linked cohorts; `near` ranks the same fits over neighbourhoods of genes.
@@ -86,7 +87,7 @@ ROWS = ResultTable(COLUMNS, key=KEY, order=KEY)
 BINS = 20  # of the pooled p-values
 
 
-def study_of(kind: str, cohort: int, permutations: int) -> dict[str, Any]:
+def study_of(kind: str, cohort: int, permutations: int = PERMUTATIONS) -> dict[str, Any]:
     """Return the configuration of one cohort."""
     name = f"{kind}-{cohort}"
     text = STUDY.read_text(encoding="utf-8").replace("results/calibration/", f"results/{name}/")
@@ -227,7 +228,7 @@ def main() -> int:
     options = line.run_options
     options.add_argument("kind", choices=KINDS)
     options.add_argument("--methods", nargs="+", help="these alone, all stages in one process")
-    options.add_argument("--permutations", type=int, default=99)
+    options.add_argument("--permutations", type=int, default=PERMUTATIONS)
     options.add_argument("--cores", type=int, default=os.cpu_count())
     return line.main()
 

@@ -23,11 +23,13 @@ def benchmarks_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("kind", ["null", "power"])
+@pytest.mark.parametrize("kind", ["null", "power", "linked-null", "linked-power"])
 def test_study_of__of_calibration_is_a_study(kind: str) -> None:
-    config = importlib.import_module("calibration").study_of(kind, 3)
+    config = importlib.import_module("calibration").study_of(kind, 3, 7)
     study = Study.parse(config)
-    assert study.simulate is not None and study.simulate.null_mode is (kind == "null")
+    assert study.simulate is not None and study.simulate.null_mode is kind.endswith("null")
+    assert (study.simulate.gene_gap is not None) is kind.startswith("linked")
+    assert study.training.null.permutations == 7
 
 
 @pytest.mark.parametrize("kind", ["null", "power"])
