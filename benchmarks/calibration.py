@@ -35,7 +35,7 @@ from gendmr.config.study import Study
 from gendmr.files.atomic import read_json
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.tables import Kind, read_table
-from in_process import make_simulated_cohort, rank_trained, train_method
+from in_process import make_simulated_cohort, rank_trained, train_method, training_key
 from planted import ROOT, run_workflow
 from result_table import CommandLine, ResultTable
 
@@ -175,7 +175,7 @@ def run_in_process(config: dict[str, Any], methods: Sequence[str], folder: Path)
     make_simulated_cohort(study, results)
     trained: dict[tuple[str, bool], str] = {}
     for name in methods:
-        key = study.method_options(name).dump(), study.refits(name)
+        key = training_key(study, name)
         if key not in trained:
             train_method(study, name, results)
             trained[key] = name

@@ -36,7 +36,7 @@ from gendmr.files.atomic import read_json
 from gendmr.files.fingerprint import fingerprint
 from gendmr.files.tables import Kind, read_table
 from gendmr.tasks import task_of
-from in_process import make_simulated_cohort, rank_trained, train_method
+from in_process import make_simulated_cohort, rank_trained, train_method, training_key
 from planted import ROOT
 from result_table import CommandLine, ResultTable
 
@@ -139,9 +139,9 @@ def run_cohort(kind: str, study: Study, names: Sequence[str], results: Path, tab
     if not (results / "cohort/strata.tsv").is_file():
         shutil.rmtree(results, ignore_errors=True)
         make_simulated_cohort(study, results)
-    trained: dict[str, tuple[str, float]] = {}
+    trained: dict[tuple[str, bool], tuple[str, float]] = {}
     for name in names:
-        key = study.method_options(name).dump()
+        key = training_key(study, name)
         if key not in trained:
             start = time.perf_counter()
             train_method(study, name, results)

@@ -53,11 +53,9 @@ def generated(table: pd.DataFrame, page: Path) -> str:
     parts = []
     for kind, heading, is_planted in SECTIONS:
         rows = table[table["study"] == kind]
-        parts.append(f"### {heading}")
         if rows.empty:
-            parts.append("No cohort has been run yet.")
             continue
-        parts.append(f"{_cohorts(rows)}.")
+        parts += [f"### {heading}", f"{_cohorts(rows)}."]
         for level, of_level in rows.groupby("level"):
             judged = finds(of_level) if is_planted else uniformity(of_level)
             parts.append(f"**{WORDS[str(level)]}.**\n\n{judged}")

@@ -215,6 +215,11 @@ def train_method(study: Study, method: str, results: Path, *, device: str = "cpu
         )
 
 
+def training_key(study: Study, method: str) -> tuple[str, bool]:
+    """Return what methods have in common that share folds and nulls: all but their ranking."""
+    return study.method_options(method).dump(), study.refits(method)
+
+
 def _folds(results: Path) -> list[tuple[int, int]]:
     """Return repeat and fold of each fold; those by a column are as many as it has values."""
     splits = read_table(

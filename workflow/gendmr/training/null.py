@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,13 +146,15 @@ class _PermutedFits:
         self.place = {name: place for place, name in enumerate(people.tolist())}
         self.permutations = Permutations.read(cohort / STRATA, seed, people, self.outcome)
         self.method = build_method(options)
-        self.evidence_alone = evidence_alone
-        if evidence_alone and not isinstance(self.method, GivesEvidence):
-            raise TrainingError(
-                f"{method}: its evidence under permuted outcomes needs fits",
-                cause=f"methods of the kind {options.method.kind} collect none by themselves",
-                next_step="run the null without --evidence",
-            )
+        self.evidence: Callable[[FitInputs], dict[str, np.ndarray]] | None = None
+        if evidence_alone:
+            if not isinstance(self.method, GivesEvidence):
+                raise TrainingError(
+                    f"{method}: its evidence under permuted outcomes needs fits",
+                    cause=f"methods of the kind {options.method.kind} collect none by themselves",
+                    next_step="run the null without --evidence",
+                )
+            self.evidence = self.method.evidence
         # Places of a bag hold other tissue in each person: they have no score over people.
         self.reads = tuple(
             name
@@ -165,7 +167,7 @@ class _PermutedFits:
 
     def _together(self, options: MethodOptions) -> int:
         """Return how many replicates are fitted at a time."""
-        if self.evidence_alone or not isinstance(options.method, NetworkSection):
+        if self.evidence is not None or not isinstance(options.method, NetworkSection):
             return MOST_TOGETHER["cpu"]
         import torch
 
@@ -204,9 +206,9 @@ class _PermutedFits:
 
     def _scored(self, inputs: Sequence[FitInputs]) -> list[dict[tuple[str, str], np.ndarray]]:
         """Return scores (instance,) by modality and kind of score, of each replicate."""
-        if self.evidence_alone and isinstance(self.method, GivesEvidence):
+        if self.evidence is not None:
             return [
-                {(name, EVIDENCE): values for name, values in self.method.evidence(part).items()}
+                {(name, EVIDENCE): values for name, values in self.evidence(part).items()}
                 for part in inputs
             ]
         fitted = self.method.fit_many(inputs, device=self.device, progress=lambda line: None)
