@@ -23,7 +23,7 @@ import pandas as pd
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.methods.base import Attribution
-from gendmr.methods.evidence import CHANNELS, collect, log_bayes_factors
+from gendmr.methods.evidence import CHANNELS, CrossFitting, collect, log_bayes_factors
 from gendmr.methods.gendmr.network import TRUST
 from gendmr.ranking.levels.snp import members_of
 from gendmr.ranking.neighbours import neighbour_weights
@@ -81,10 +81,8 @@ def untrained_scores(fold: Fold) -> Scores:
     evidence = collect(
         inputs.train,
         inputs.task,
-        parts=2,
-        partitions=1,
-        channels=CHANNELS,
-        random=generator(inputs.seed, "evidence"),
+        CrossFitting(parts=2, partitions=1, channels=CHANNELS),
+        generator(inputs.seed, "evidence"),
     )
     return {
         "evidence": log_bayes_factors(evidence.snp_all, TRUST["snp"]).astype(np.float64),

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from factories import make_cohort
-from gendmr.methods.evidence import region_statistics
+from gendmr.methods.region_evidence import region_statistics
 from gendmr.statistics.association import score_test
 
 Prepare = Callable[..., Any]

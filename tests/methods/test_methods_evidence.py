@@ -12,12 +12,15 @@ import pytest
 from gendmr.methods.evidence import (
     CHANNELS,
     TWO_CHANNELS,
+    CrossFitting,
     Evidence,
     collect,
     collect_of_all,
+    log_bayes_factors,
+)
+from gendmr.methods.region_evidence import (
     differing,
     imaging_prediction,
-    log_bayes_factors,
     region_statistics,
     through_regions,
 )
@@ -30,9 +33,8 @@ every_outcome = pytest.mark.parametrize("outcome", OUTCOMES)
 
 
 def evidence_of(fold: Any, channels: tuple[str, ...] = CHANNELS, **options: int) -> Evidence:
-    options = {"parts": 3, "partitions": 2} | options
-    random = np.random.default_rng(0)
-    return collect(fold.train, fold.task, channels=channels, random=random, **options)
+    cross_fitting = CrossFitting(**{"parts": 3, "partitions": 2} | options, channels=channels)
+    return collect(fold.train, fold.task, cross_fitting, np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +80,8 @@ def test_evidence_of_all_is_the_same_without_that_of_parts(
     if few_images:  # too few in some part: a channel is then empty for everybody
         few = fold.train.present["region"] & (np.cumsum(fold.train.present["region"]) <= 24)
         fold = fold.trained_on(present={"region": few})
-    options: dict[str, Any] = {"parts": 3, "partitions": 2, "channels": CHANNELS}
-    random = np.random.default_rng(0)
-    snp, region = collect_of_all(fold.train, fold.task, random=random, **options)
+    cross_fitting = CrossFitting(parts=3, partitions=2, channels=CHANNELS)
+    snp, region = collect_of_all(fold.train, fold.task, cross_fitting, np.random.default_rng(0))
     whole = evidence_of(fold)
     np.testing.assert_allclose(snp, whole.snp_all, atol=1e-5)
     np.testing.assert_allclose(region, whole.region_all, atol=1e-5)

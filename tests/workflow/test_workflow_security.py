@@ -123,7 +123,7 @@ def test_the_check_of_sources_can_fail(source):
 OURS = re.compile(
     r"(log|output(\.\w+)?|threads|resources\.\w+|wildcards\.(fold|repeat|method|modality|chunk|study)"
     r"|params\.(ranking|top_k|permutations\[[01]\]|seed|build|cohort|folder|results|template|genotypes|chunks|start|count"
-    r"|simulated|components|reads|genes)"
+    r"|simulated|components|reads|genes|evidence)"
     r"|input(\.(participants|attrition|kinship|genes|annotation|images|components|table|labels"
     r"|regions|anatomy|attributions|variants|null|splits|strata|snp|region))?)"
 )

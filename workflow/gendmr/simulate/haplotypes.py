@@ -1,23 +1,18 @@
-"""Haplotypes by coalescent simulation, and the SNPs that an array would type on them."""
+"""Typed SNPs of simulated people: what an array would type on haplotypes of the coalescent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from gendmr.seeds import derive, generator
+from gendmr.simulate.coalescent import RECOMBINATION, Ancestry, simulate_ancestry
 from gendmr.simulate.reference import CHROMOSOME_LENGTHS
 
-if TYPE_CHECKING:
-    import msprime
-
-RECOMBINATION = 1e-8  # per bp and generation: 1 cM/Mb
-MUTATION = 1.5e-8  # per bp and generation
-SPLIT = 400  # generations since the two populations parted: FST about 0.014
 GENE_WINDOW = 120_000  # bp: longer genes are typed in one interval of this length
 FLANK = 10_000  # bp typed on either side of a gene
 SEGMENT, SPACING = 50, 40_000  # unlinked SNPs: so many to a segment, so many bp apart
@@ -27,9 +22,6 @@ NON_PAR = (2_800_000, 154_800_000)  # between the two pseudo-autosomal regions o
 FROM, UNTIL = 20_000_000, 3_000_000  # bp kept free at both ends: short arms, telomeres
 CLEAR = 100_000  # bp without background SNPs around a gene of the table
 COMMON, UNCOMMON = 0.05, 0.01  # minor allele frequencies
-# Recombination between linked genes: most of it in hotspots, one in some 50 kb (Myers et al. 2005,
-# Science 310:321, doi:10.1126/science.1117196), so that linkage comes in blocks.
-HOTSPOT_EVERY, HOTSPOT_WIDTH, IN_HOTSPOTS = 50_000, 2_000, 0.8  # bp, bp, share
 UNCOMMON_SHARE = 0.1  # of the typed SNPs, as on arrays
 RARE_EVERY = 8  # one variant below UNCOMMON for so many genes: arrays carry some
 
@@ -52,14 +44,6 @@ class _Window(NamedTuple):
         return self.start + self.length
 
 
-class _Ancestry(NamedTuple):
-    """Variants of one ancestry: minor allele frequencies, alleles, 0-based positions in bp."""
-
-    frequency: np.ndarray  # (sites,)
-    sites: np.ndarray  # (sites, people, 2)
-    positions: np.ndarray  # (sites,)
-
-
 @dataclass(frozen=True)
 class SnpPanel:
     """Typed variants of a pool of people.
@@ -75,39 +59,6 @@ class SnpPanel:
 
     variants: pd.DataFrame
     haplotypes: np.ndarray
-
-
-def demography(two_populations: bool, *, scale: float = 1.0) -> msprime.Demography:
-    """Return a European-like history: ancient size, bottlenecks, exponential growth.
-
-    Sizes and times are those of Europeans in Gravel et al. 2011 (PNAS 108:11983,
-    doi:10.1073/pnas.1019276108), without the other continents.
-
-    Parameters
-    ----------
-    two_populations : bool
-        Two populations `A` and `B` that parted `SPLIT` generations ago; else `A` alone.
-    scale : float
-        Factor of all sizes; 0.75 for X, of which men carry one copy.
-    """
-    import msprime
-
-    rate, present_size = 0.0038, 34_000 * scale
-    history = msprime.Demography()
-    history.add_population(name="A", initial_size=present_size, growth_rate=rate)
-    ancestral = "A"
-    if two_populations:
-        history.add_population(name="B", initial_size=present_size, growth_rate=rate)
-        history.add_population(
-            name="P", initial_size=present_size * np.exp(-rate * SPLIT), growth_rate=rate
-        )
-        history.add_population_split(time=SPLIT, derived=["A", "B"], ancestral="P")
-        ancestral = "P"
-    for time, size in ((920, 1_861), (2_040, 14_474), (5_920, 7_310)):
-        history.add_population_parameters_change(
-            time=time, initial_size=size * scale, growth_rate=0, population=ancestral
-        )
-    return history
 
 
 def simulate_panel(
@@ -196,24 +147,26 @@ def _window(gene: _Gene, random: np.random.Generator) -> _Window:
 
 def _own_ancestries(
     listed: list[_Gene], windows: list[_Window], people: tuple[int, int], seed: int
-) -> Iterator[tuple[int, _Ancestry]]:
+) -> Iterator[tuple[int, Ancestry]]:
     """Yield the number of each gene and an ancestry of its own."""
     for number, (gene, window) in enumerate(zip(listed, windows, strict=True)):
         yield (
             number,
-            _coalescent(people, window.length, derive(seed, "simulate", "coalescent", gene.symbol)),
+            simulate_ancestry(
+                people, window.length, derive(seed, "simulate", "coalescent", gene.symbol)
+            ),
         )
 
 
 def _shared_ancestries(
     listed: list[_Gene], windows: list[_Window], people: tuple[int, int], seed: int
-) -> Iterator[tuple[int, _Ancestry]]:
+) -> Iterator[tuple[int, Ancestry]]:
     """Yield the number of each gene and its stretch of the ancestry of its chromosome."""
     for chromosome in dict.fromkeys(gene.chromosome for gene in listed):
         numbers = [number for number, gene in enumerate(listed) if gene.chromosome == chromosome]
         start = min(windows[number].start for number in numbers)
         length = max(windows[number].end for number in numbers) - start
-        whole = _coalescent(
+        whole = simulate_ancestry(
             people,
             length,
             derive(seed, "simulate", "coalescent", "chromosome", chromosome),
@@ -226,7 +179,7 @@ def _shared_ancestries(
             )
             yield (
                 number,
-                _Ancestry(
+                Ancestry(
                     whole.frequency[inside], whole.sites[inside], whole.positions[inside] - offset
                 ),
             )
@@ -235,7 +188,7 @@ def _shared_ancestries(
 def _typed_gene(
     gene: _Gene,
     window: _Window,
-    ancestry: _Ancestry,
+    ancestry: Ancestry,
     snps: int,
     random: np.random.Generator,
     *,
@@ -273,7 +226,7 @@ def _background_pieces(
         size = SEGMENT * SPACING
         name = autosomes[random.choice(len(autosomes), p=lengths / lengths.sum())]
         start = int(random.integers(FROM, CHROMOSOME_LENGTHS[name] - UNTIL - size))
-        frequency, sites, positions = _coalescent(
+        frequency, sites, positions = simulate_ancestry(
             people,
             size,
             derive(seed, "simulate", "coalescent", "background", segment),
@@ -294,7 +247,7 @@ def _x_pieces(people: tuple[int, int], seed: int) -> Iterator[SnpPanel]:
     segments = X_SNPS // SEGMENT
     starts = np.linspace(*NON_PAR, segments, endpoint=False).astype(int)
     for segment, start in enumerate(starts):
-        frequency, sites, positions = _coalescent(
+        frequency, sites, positions = simulate_ancestry(
             people,
             SEGMENT * X_SPACING,
             derive(seed, "simulate", "coalescent", "x", segment),
@@ -317,53 +270,6 @@ def _between(chromosome: str, positions: np.ndarray, sites: np.ndarray) -> SnpPa
             }
         ),
         sites,
-    )
-
-
-def _coalescent(
-    people: tuple[int, int],
-    length: int,
-    seed: int,
-    *,
-    mutation: float = MUTATION,
-    scale: float = 1.0,
-    hotspots: np.random.Generator | None = None,
-) -> _Ancestry:
-    """Simulate an ancestry and its mutations; recombination is even, or in hotspots."""
-    import msprime
-
-    number = seed % (2**32 - 1) + 1
-    ancestry = msprime.sim_ancestry(
-        samples={"A": people[0], "B": people[1]} if people[1] else {"A": people[0]},
-        demography=demography(people[1] > 0, scale=scale),
-        sequence_length=length,
-        recombination_rate=RECOMBINATION if hotspots is None else _rates(length, hotspots),
-        random_seed=number,
-    )
-    mutated = msprime.sim_mutations(
-        ancestry, rate=mutation, model=msprime.BinaryMutationModel(), random_seed=number
-    )
-    sites = mutated.genotype_matrix().astype(np.int8)
-    derived = sites.mean(axis=1)
-    frequency = np.minimum(derived, 1 - derived)
-    positions = mutated.tables.sites.position.astype(np.int64)
-    return _Ancestry(frequency, sites.reshape(len(sites), -1, 2), positions)
-
-
-def _rates(length: int, random: np.random.Generator) -> msprime.RateMap:
-    """Return a map of recombination whose mean is `RECOMBINATION`, most of it in hotspots."""
-    import msprime
-
-    gaps = HOTSPOT_WIDTH + random.exponential(
-        HOTSPOT_EVERY - HOTSPOT_WIDTH, 2 + 4 * length // HOTSPOT_EVERY
-    )
-    starts = np.cumsum(gaps).astype(np.int64)
-    starts = starts[starts + HOTSPOT_WIDTH < length]
-    edges = np.stack([starts, starts + HOTSPOT_WIDTH], axis=1).reshape(-1)
-    cold = (1 - IN_HOTSPOTS) * RECOMBINATION * HOTSPOT_EVERY / (HOTSPOT_EVERY - HOTSPOT_WIDTH)
-    hot = IN_HOTSPOTS * RECOMBINATION * HOTSPOT_EVERY / HOTSPOT_WIDTH
-    return msprime.RateMap(
-        position=np.array([0, *edges, length]), rate=np.array([*[cold, hot] * len(starts), cold])
     )
 
 

@@ -14,7 +14,7 @@ from gendmr.config.methods.association import AssociationMethod
 from gendmr.config.training import MethodOptions
 from gendmr.methods.additive import FittedAdditive, fit_scores, note_missing, only_epoch
 from gendmr.methods.base import FitInputs, Progress, SequentialFits
-from gendmr.methods.evidence import TWO_CHANNELS, Evidence, collect
+from gendmr.methods.evidence import TWO_CHANNELS, CrossFitting, Evidence, collect
 from gendmr.seeds import generator
 
 PARTS = 5
@@ -62,10 +62,12 @@ class Association(SequentialFits):
         evidence = collect(
             train,
             task,
-            parts=PARTS,
-            partitions=1,
-            channels=TWO_CHANNELS if two_channels else TWO_CHANNELS[:1],
-            random=generator(inputs.seed, "association"),
+            CrossFitting(
+                parts=PARTS,
+                partitions=1,
+                channels=TWO_CHANNELS if two_channels else TWO_CHANNELS[:1],
+            ),
+            generator(inputs.seed, "association"),
         )
         notes: list[str] = []
         coefficients, scores = self._bags(inputs, evidence, notes)

@@ -50,7 +50,7 @@ from gendmr.methods.base import Attribution, FitInputs
 from gendmr.methods.evidence import (
     CHANNELS,
     TWO_CHANNELS,
-    Evidence,
+    CrossFitting,
     collect,
     collect_of_all,
     log_bayes_factors,
@@ -60,13 +60,13 @@ from gendmr.methods.gendmr.decay import decay_of
 from gendmr.methods.gendmr.exchange import Exchange
 from gendmr.methods.gendmr.network import LEVELS, MODALITIES, PRIOR, TRUST, GendmrNet
 from gendmr.methods.gendmr.tokens import MISSING, mark_padding, tables
+from gendmr.methods.gendmr.too_few import FEWEST_TO_EXCHANGE, not_done, with_both
 from gendmr.methods.network_method import Architecture, NetworkMethod
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
 from gendmr.tasks.base import Task
 
-FEWEST_TO_EXCHANGE = 10  # people with both modalities
 HEAD = 0.5  # weight of the loss of each bag's own head
 START = 0.5  # SD of what a bag says of training people before the first step
 
@@ -96,6 +96,11 @@ class Gendmr(NetworkMethod):
             "all": CHANNELS,
         }[self.options.evidence]
 
+    @property
+    def cross_fitting(self) -> CrossFitting:
+        """How evidence is collected."""
+        return CrossFitting(self.options.parts, self.options.partitions, self.channels)
+
     # -- a replicate -----------------------------------------------------------------------------
 
     def problem(self, inputs: FitInputs, modalities: tuple[str, ...]) -> FitProblem:
@@ -104,10 +109,8 @@ class Gendmr(NetworkMethod):
         evidence = collect(
             train,
             task,
-            parts=self.options.parts,
-            partitions=self.options.partitions,
-            channels=self.channels,
-            random=generator(inputs.seed, "evidence"),
+            self.cross_fitting,
+            generator(inputs.seed, "evidence"),
         )
         people = self.people_tensors(train, inputs.preparation, modalities)
         for name, groups in (
@@ -130,7 +133,13 @@ class Gendmr(NetworkMethod):
             | {"steps": torch.tensor(float(steps))},
             slot=evidence.part.shape[0] * self.options.parts,
             part=evidence.part,
-            notes=self._notes(train, modalities, evidence),
+            notes=not_done(
+                train,
+                modalities,
+                evidence,
+                channels=self.channels,
+                exchange_wanted=Exchange.wanted(self.options),
+            ),
         )
 
     def tensors(
@@ -166,36 +175,10 @@ class Gendmr(NetworkMethod):
         """Return whether modalities teach one another, and the groups that shares are told of."""
         names, _ = task_groups(inputs.task.groups(inputs.train.outcome))
         exchanges = (
-            Exchange.wanted(self.options) and _both(inputs, modalities) >= FEWEST_TO_EXCHANGE
+            Exchange.wanted(self.options)
+            and with_both(inputs.train, modalities) >= FEWEST_TO_EXCHANGE
         )
         return exchanges, tuple(names)
-
-    def _notes(
-        self, train: PreparedSubset, modalities: tuple[str, ...], evidence: Evidence
-    ) -> tuple[str, ...]:
-        """Return what is not done in a fit for lack of people."""
-        notes = []
-        nobody = np.zeros(len(train), dtype=bool)
-        typed, imaged = (train.present.get(name, nobody) for name in MODALITIES)
-        if "imaging" in self.channels and not evidence.imaging_people:
-            notes.append(
-                f"{int(imaged.sum())} training people have region measurements,"
-                f" {int((imaged & typed).sum())} of them genotypes: too few for"
-                " imaging to say anything of SNPs; the evidence is the outcome alone."
-            )
-        if "outcome" in self.channels and "snp" in modalities and not evidence.snp_all.any():
-            notes.append(
-                f"No SNP can be tested: beyond {train.covariates.shape[1]} covariates and"
-                f" components, nothing varies among {int(typed.sum())} training people with"
-                " genotypes; SNPs have no evidence."
-            )
-        paired = int((typed & imaged).sum()) if len(modalities) == 2 else 0
-        if paired < FEWEST_TO_EXCHANGE and Exchange.wanted(self.options):
-            notes.append(
-                f"{paired} training people have both modalities, fewer than {FEWEST_TO_EXCHANGE}:"
-                " no modality teaches the other in this fold."
-            )
-        return tuple(notes)
 
     # -- the network -----------------------------------------------------------------------------
 
@@ -356,10 +339,8 @@ class Gendmr(NetworkMethod):
         snp, region = collect_of_all(
             inputs.train,
             inputs.task,
-            parts=self.options.parts,
-            partitions=self.options.partitions,
-            channels=self.channels,
-            random=generator(inputs.seed, "evidence"),
+            self.cross_fitting,
+            generator(inputs.seed, "evidence"),
         )
         return self._evidence_of({"snp": snp, "region": region}, modalities)
 
@@ -387,14 +368,6 @@ def task_groups(names: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return names of groups, sorted, and the place of each person's (person,)."""
     groups, code = np.unique(names.astype(str), return_inverse=True)
     return groups.tolist(), code.reshape(-1)
-
-
-def _both(inputs: FitInputs, modalities: tuple[str, ...]) -> int:
-    """Return the number of training people with both modalities."""
-    if len(modalities) < 2:
-        return 0
-    present = inputs.train.present
-    return int((present["snp"] & present["region"]).sum())
 
 
 def _heads(task: Task, modalities: tuple[str, ...]) -> Callable[[Step], torch.Tensor]:
