@@ -43,8 +43,9 @@ SlurmdPort={ports[1]}
 SlurmUser=root
 AuthType=auth/munge
 CredType=cred/munge
-# A job of a lost node waits this long before it may start again (default 120 s).
-AuthInfo=socket={folder}/munge.socket,cred_expire=10
+# A job of a lost node waits this long before it may start again (default 120 s); one that takes
+# longer to start, on a busy machine, is refused.
+AuthInfo=socket={folder}/munge.socket,cred_expire=20
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -178,11 +179,14 @@ class PrivateSlurm:
         spared = {"munged", "slurmctld"}
         for _ in range(3):
             names = {pid: _name(pid) for pid in self.processes()}
-            # Slurm's daemons die first, because one that outlives a job's process for a moment
-            # reports that job as failed, which no lost node does.
-            for pid in sorted(names, key=lambda pid: not names[pid].startswith("slurm")):
-                if names[pid] not in spared:
-                    _signal(pid, signal.SIGKILL)
+            lost = [pid for pid, name in names.items() if name not in spared]
+            # All stand still before the first one dies, Slurm's daemons first, because one that
+            # outlives a job's process for a moment reports that job as failed, which no lost node
+            # does.
+            for pid in sorted(lost, key=lambda pid: not names[pid].startswith("slurm")):
+                _signal(pid, signal.SIGSTOP)
+            for pid in lost:
+                _signal(pid, signal.SIGKILL)
             time.sleep(0.1)
 
     def node_state(self) -> str:
