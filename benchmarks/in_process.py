@@ -85,6 +85,24 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
             simulated / "components.tsv",
         )
         collect_connectivity(study.connectivity, results / "connectivity")
+    measure_genotypes(study, results)
+    read_measurements(study.imaging, results / "imaging")
+    cohort = join_cohort(study, results)
+    draw_folds(study, cohort, results / "genotypes/components.tsv")
+
+
+def measure_genotypes(study: Study, results: Path) -> None:
+    """Run the stages `genotypes` and `annotation`, which know no diagnosis.
+
+    Parameters
+    ----------
+    study : Study
+        With these sections.
+    results : Path
+        `results/<study>`.
+    """
+    if not (study.genotypes and study.annotation):
+        raise SystemExit(f"the study {study.study} has no genotypes or no genes")
     work, plink = results / "genotypes/work", Plink(1, PLINK_MEMORY)
     merge_genotypes(study.genotypes, work, plink)
     filter_participants(study.genotypes, work, plink)
@@ -97,9 +115,6 @@ def make_simulated_cohort(study: Study, results: Path) -> None:
         study.genotypes.build,
         results / "annotation",
     )
-    read_measurements(study.imaging, results / "imaging")
-    cohort = join_cohort(study, results)
-    draw_folds(study, cohort, results / "genotypes/components.tsv")
 
 
 def draw_folds(study: Study, cohort: Path, components: Path | None) -> None:

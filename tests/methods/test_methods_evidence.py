@@ -88,6 +88,23 @@ def test_evidence_of_all_is_the_same_without_that_of_parts(
     assert (snp.any(axis=(0, 2)) == whole.snp_all.any(axis=(0, 2))).all()
 
 
+@every_outcome
+def test_joined_people_are_those_of_both_in_order(
+    fold_of: Callable[[str], Any], outcome: str
+) -> None:
+    train, validation = fold_of(outcome).train, fold_of(outcome).validation
+    people = train.joined(validation)
+    first = np.arange(len(people)) < len(train)
+    for subset, part in ((train, people.take(first)), (validation, people.take(~first))):
+        np.testing.assert_array_equal(part.participants, subset.participants)
+        np.testing.assert_array_equal(part.covariates, subset.covariates)
+        np.testing.assert_array_equal(part.patterns, subset.patterns)
+        for name, values in subset.values.items():
+            np.testing.assert_array_equal(part.values[name], values)
+        for name, values in vars(subset.outcome).items():
+            np.testing.assert_array_equal(vars(part.outcome)[name], values)
+
+
 def test_log_bayes_factors_against_a_loop() -> None:
     z = np.random.default_rng(3).normal(size=(5, 2, 3)).astype(np.float32)
     trust = (0.3, 0.1)

@@ -23,11 +23,13 @@ from gendmr.engine.together import TogetherStep
 from gendmr.engine.training import PhaseTraining
 from gendmr.errors import ConfigurationError
 from gendmr.methods.base import FitInputs
+from gendmr.methods.evidence import collect
 from gendmr.methods.gendmr.attention import SLOPE_DECAY, GatedBag
 from gendmr.methods.gendmr.method import Gendmr, build
 from gendmr.methods.gendmr.network import TRUST
 from gendmr.methods.network_method import PreparedFit
 from gendmr.preprocessing.prepared import PreparedSubset
+from gendmr.seeds import generator
 from gendmr.statistics.classification import auc
 
 SMALL = {"kind": "gendmr", "width": 8, "attention": 8, "heads": 2, "partitions": 2, "parts": 3}
@@ -103,29 +105,22 @@ def check_sums(fold: Any, names: set[str]) -> Any:
 
 
 @pytest.mark.parametrize("outcome", ["diagnosis", "stage"])
-def test_attributions__evidence_is_what_the_training_people_say(
+def test_evidence__is_what_training_and_validation_people_say(
     planted: Path, prepare: Callable[..., Any], outcome: str
 ) -> None:
-    fold = prepare(planted, SMALL, outcome=outcome, epochs=2)
-    fitted = fold.fit()
-    attributions = fitted.attributions(fold.held_out)
-    unfitted = fitted.method.evidence(inputs(fold))
-    for name, trust in TRUST.items():
-        z = fitted.method.learned(fitted)[f"evidence.{name}"]  # (instance, channel, phenotype)
-        expected = 0.5 * (np.asarray(trust)[:, None] * z**2).sum(axis=1).max(axis=1)
-        np.testing.assert_allclose(attributions[name].evidence, expected, rtol=1e-4)
+    fold = prepare(planted, SMALL, outcome=outcome)
+    method = build(fold.options)
+    evidence = method.evidence(inputs(fold))
+    everybody = fold.train.joined(fold.validation)
+    random = generator(inputs(fold).seed, "evidence")
+    z = collect(everybody, fold.task, method.cross_fitting, random)
+    for name, of_all in (("snp", z.snp_all), ("region", z.region_all)):
+        expected = 0.5 * (np.asarray(TRUST[name])[:, None] * of_all**2).sum(axis=1).max(axis=1)
+        np.testing.assert_allclose(evidence[name], expected, rtol=1e-3, atol=1e-5)
         assert expected.max() > 1
-        np.testing.assert_allclose(unfitted[name], attributions[name].evidence, rtol=1e-4)
-    assert set(unfitted) == set(attributions)
-    nobody = dataclasses.replace(
-        fold.held_out, present={name: np.zeros(len(fold.held_out), bool) for name in attributions}
-    )
-    np.testing.assert_array_equal(
-        fitted.attributions(nobody)["snp"].evidence, attributions["snp"].evidence
-    )
-    without = prepare(planted, SMALL | {"evidence": "none"}, outcome=outcome, epochs=1).fit()
-    assert without.attributions(fold.held_out)["snp"].evidence is None
-    assert without.method.evidence(inputs(fold)) == {}
+    assert set(evidence) == {"snp", "region"}
+    without = prepare(planted, SMALL | {"evidence": "none"}, outcome=outcome)
+    assert build(without.options).evidence(inputs(without)) == {}
 
 
 def test_intervals_of_time_share_a_risk_and_have_a_level_each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,25 +133,42 @@ def test_permutations_in_which_nothing_is_read_are_rows_of_zeros(study: Path) ->
     assert null.sizes["permutation"] == 2 and not null["mean_abs_snp"].values.any()
 
 
-@pytest.mark.parametrize("outcome", ["diagnosis", "stage", "conversion"])
-def test_evidence_alone_is_that_of_the_fits(study: Path, tmp_path: Path, outcome: str) -> None:
-    method_options = options("gendmr", outcome=outcome)
+@pytest.mark.parametrize(
+    ("outcome", "reads"),
+    [
+        *(("diagnosis", "snp"), ("stage", "snp"), ("conversion", "snp")),
+        *(("diagnosis", "region"), ("conversion", "region")),
+    ],
+)
+def test_evidence_of_outcomes_that_stay_is_that_of_the_fold(
+    study: Path, tmp_path: Path, outcome: str, reads: str
+) -> None:
+    """One modality at a time: parts of the prediction from imaging are drawn by the seed."""
+    shutil.copytree(study / "cohort", tmp_path / "cohort")
+    stratify(tmp_path / "cohort", alone=True)
+    method_options = slice_of(KINDS["gendmr"] | {"reads": [reads]}, epochs=2, outcome=outcome)
+    task = {"method": "gendmr", "repeat": 0, "fold": 1, "options": method_options, "seed": 3}
+    train_fold(tmp_path / "cohort", tmp_path / "fold", **task)
+    fit_null(
+        tmp_path / "cohort", tmp_path / "null.nc", first=2, count=3, evidence_alone=True, **task
+    )
+    null = read_dataset(tmp_path / "null.nc", SCHEMA)
+    assert set(null.data_vars) == {f"evidence_{reads}"}
+    assert null["permutation"].values.tolist() == [2, 3, 4]
+    fold = read_dataset(tmp_path / "fold/attributions.nc", attributions_schema((reads,)))
+    expected = fold[f"evidence_{reads}"].sel({reads: null[reads].values}).values
+    for scores in null[f"evidence_{reads}"].values:
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
+    assert expected.max() > 1
 
-    def scores(name: str, evidence_alone: bool) -> Any:
-        fit_null(
-            study / "cohort", tmp_path / name, method="gendmr", repeat=0, fold=1, first=2, count=3,
-            options=method_options, seed=3, evidence_alone=evidence_alone,
-        )  # fmt: skip
-        return read_dataset(tmp_path / name, SCHEMA)
 
-    fitted, alone = scores("fits.nc", False), scores("evidence.nc", True)
-    assert set(alone.data_vars) == {"evidence_snp", "evidence_region"}
-    assert alone["permutation"].values.tolist() == [2, 3, 4]
-    for name in alone.data_vars:
-        modality = str(name).removeprefix("evidence_")
-        expected = fitted[name].sel({modality: alone[modality].values}).values
-        np.testing.assert_allclose(alone[name].values, expected, rtol=1e-4, atol=1e-6)
-        assert len(np.unique(expected, axis=0)) == 3
+def test_permuted_outcomes_give_other_evidence(study: Path, tmp_path: Path) -> None:
+    fit_null(
+        study / "cohort", tmp_path / "null.nc", method="gendmr", repeat=0, fold=1, first=0, count=3,
+        options=options("gendmr"), seed=3, evidence_alone=True,
+    )  # fmt: skip
+    for values in read_dataset(tmp_path / "null.nc", SCHEMA).data_vars.values():
+        assert len(np.unique(values, axis=0)) == 3
 
 
 def test_evidence_alone_of_a_method_that_must_be_fitted_is_refused(

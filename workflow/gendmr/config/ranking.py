@@ -76,8 +76,9 @@ class RankingSection(Section):
     """Risk of one SNP or region over the held-out people of a fold. `mean_abs`: mean of
     |risk - its mean over these people|, what it adds to the differences between people;
     `abs_mean`: |mean risk|, which also counts what is the same for everybody. `evidence`, of
-    methods that collect it: the log Bayes factor that the training people give an instance,
-    whatever it adds to predictions; what one modality says already does not hide the other's."""
+    methods that collect it: the log Bayes factor that all people but the held-out ones give
+    an instance, whatever it adds to predictions; what one modality says already does not hide the
+    other's."""
     aggregation: Literal["sum", "max", "mean", "squares", "bayes"] = "sum"
     """How the SNPs of a gene become the gene's score that is ranked; `score_max` is always
     written beside it. `max` is the largest of the SNPs' averages over folds. `mean` does not grow

@@ -42,8 +42,8 @@ class Attribution:
         Values by networks that differ in their random seed, whose mean `value` is: how far their
         rankings agree is told.
     evidence : float32 (instance,), optional
-        Log Bayes factor that an instance is worth attention, at least 0: what the training people
-        say of it, whatever the prediction makes of that.
+        Log Bayes factor that an instance is worth attention, at least 0: what all people say of it
+        who are not held out, whatever the prediction makes of that. See `GivesEvidence`.
     """
 
     value: np.ndarray
@@ -140,10 +140,14 @@ class LeavesReadouts(Protocol):
 
 @runtime_checkable
 class GivesEvidence(Protocol):
-    """A method whose evidence needs no fit: `evidence` of its attributions."""
+    """A method that collects evidence, which needs no fit: `evidence` of its attributions."""
 
     def evidence(self, inputs: FitInputs) -> dict[str, np.ndarray]:
-        """Return the evidence (instance,) by modality that attributions of a fit would hold."""
+        """Return the evidence (instance,) by modality: what training and validation people say.
+
+        Nothing is stopped or chosen by it, so that people who stop training count like others.
+        Empty where the options ask for none.
+        """
 
 
 class Method(Protocol):

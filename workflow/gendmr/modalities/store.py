@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ABSOLUTE = "mean of |value - its mean| over held-out people; 0 if not read"
 MEAN = "|mean value| over held-out people; 0 if not read"
-SUPPORT = "log Bayes factor of an instance, by the training people; 0 if not read"
+SUPPORT = "log Bayes factor of an instance, by training and validation people; 0 if not read"
 
 
 def read_modality(path: Path | str, name: str) -> xr.Dataset:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,19 @@ class PreparedSubset:
             )
         )
 
+    def joined(self, other: PreparedSubset) -> PreparedSubset:
+        """Return these people and then others, prepared by the same fit; the role is of these."""
+        return replace(
+            self,
+            participants=np.concatenate([self.participants, other.participants]),
+            family=np.concatenate([self.family, other.family]),
+            outcome=_joined_outcomes(self.outcome, other.outcome),
+            present=_joined_arrays(self.present, other.present),
+            values=_joined_arrays(self.values, other.values),
+            covariates=np.concatenate([self.covariates, other.covariates]),
+            labels=_joined_arrays(self.labels, other.labels),
+        )
+
     def take(self, index: np.ndarray | slice) -> PreparedSubset:
         """Return some of these people."""
         where = np.arange(len(self))[index]
@@ -76,3 +90,19 @@ class PreparedSubset:
             covariates=self.covariates[index],
             labels={name: text[index] for name, text in self.labels.items()},
         )
+
+
+def _joined_arrays(
+    first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([values, second[name]]) for name, values in first.items()}
+
+
+def _joined_outcomes(first: Any, second: Outcome) -> Any:
+    """Return an outcome of more people: outcomes are dataclasses of arrays (person,)."""
+    arrays = {
+        field.name: np.concatenate([values, getattr(second, field.name)])
+        for field in fields(first)
+        if isinstance(values := getattr(first, field.name), np.ndarray)
+    }
+    return replace(first, **arrays)

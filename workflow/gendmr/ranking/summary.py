@@ -138,8 +138,9 @@ def _notes_on_scores(method: str, options: RankingSection, permutations: int) ->
     pooled = " A gene's is the mean of its SNPs'." if options.aggregation == "bayes" else ""
     repeated = " Permutations collect evidence again and fit no network." if permutations else ""
     return [
-        f"Scores of {method} are evidence: logarithms of the Bayes factors that the people trained"
-        f" on give, averaged over folds, whatever they add to predictions.{pooled}{repeated}"
+        f"Scores of {method} are evidence: logarithms of the Bayes factors that training and"
+        " validation people give, averaged over folds, whatever they add to predictions."
+        f"{pooled}{repeated}"
     ]
 
 

@@ -40,7 +40,7 @@ from gendmr.tasks import task_of
 from gendmr.tasks.base import Task
 from gendmr.tasks.measured import LeavesFiles
 from gendmr.training.model import write_model
-from gendmr.training.readout import SCORES, instance_scores
+from gendmr.training.readout import SCORES, instance_scores, with_evidence
 
 
 def build_method(options: MethodOptions) -> Method:
@@ -125,12 +125,9 @@ def train_fold(
         progress=progress,
         place=(repeat, fold),
     )
-    fitted = build_method(options).fit(
-        FitInputs(train, validation, preparation, fold_seed),
-        device=device,
-        progress=progress,
-        checkpoint=checkpoint,
-    )
+    built_method = build_method(options)
+    fit_inputs = FitInputs(train, validation, preparation, fold_seed)
+    fitted = built_method.fit(fit_inputs, device=device, progress=progress, checkpoint=checkpoint)
     # The last things that are fitted: a threshold, a baseline hazard.
     task = preparation.task
     calibration = task.calibrate(
@@ -146,7 +143,7 @@ def train_fold(
         ],
         ignore_index=True,
     )
-    attributions = fitted.attributions(held_out)
+    attributions = with_evidence(fitted.attributions(held_out), built_method, fit_inputs)
     notes = [*preparation.notes, *fitted.notes, *(shuffle.notes("train") if shuffle else ())]
     for subset in (view.train, view.validation):
         notes += preparation.beyond(subset)

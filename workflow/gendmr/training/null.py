@@ -93,7 +93,7 @@ def fit_null(
         See `FoldView` and `OutcomeFree`.
     """
     cohort, output = Path(cohort), Path(output)
-    draws = _PermutedFits(cohort, method, repeat, fold, options, seed, device, evidence_alone)
+    draws = _PermutedFold(cohort, method, repeat, fold, options, seed, device, evidence_alone)
     inputs = checksums(cohort, options.files, STRATA)
     key = fold_key(options, method, repeat, fold, derive(seed, "null"), inputs, "training.null")
     # Each chunk has a folder of its own: chunks of a fold start and end beside each other.
@@ -114,7 +114,7 @@ def fit_null(
     shutil.rmtree(checkpoints)
 
 
-class _PermutedFits:
+class _PermutedFold:
     """What all permutations of a fold share."""
 
     def __init__(

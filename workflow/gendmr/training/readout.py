@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, Literal
 
 import numpy as np
 
-from gendmr.methods.base import Attribution
+from gendmr.methods.base import Attribution, FitInputs, GivesEvidence, Method
 
 Score = Literal["mean_abs", "abs_mean"]
 SCORES: tuple[Score, ...] = ("mean_abs", "abs_mean")
 EVIDENCE: Final = "evidence"
 KINDS: tuple[str, ...] = (*SCORES, EVIDENCE)
+
+
+def with_evidence(
+    attributions: Mapping[str, Attribution], method: Method, inputs: FitInputs
+) -> dict[str, Attribution]:
+    """Return attributions with the evidence of a method that collects any."""
+    evidence = method.evidence(inputs) if isinstance(method, GivesEvidence) else {}
+    return {
+        name: replace(attribution, evidence=evidence.get(name))
+        for name, attribution in attributions.items()
+    }
 
 
 def scores_of(attribution: Attribution) -> dict[str, np.ndarray]:

@@ -31,7 +31,7 @@ teaches: `gendmr.methods.gendmr.exchange`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -298,12 +298,8 @@ class Gendmr(NetworkMethod):
     # -- what a fitted network says --------------------------------------------------------------
 
     def attributions(self, fitted: FittedNetwork, people: PreparedSubset) -> dict[str, Attribution]:
-        """Return signed risks, attention and evidence of the bags, for the contrast of the task."""
+        """Return signed risks and attention of the bags, for the contrast of the task."""
         task = fitted.task
-        evidence = self._evidence_of(
-            {name: fitted.fixed[f"{name}_z"][fitted.slot].cpu().numpy() for name in MODALITIES},
-            fitted.modalities,
-        )
         collected: dict[str, list[tuple[np.ndarray, ...]]] = {}
         named = Layout(fitted.module).unflatten(fitted.row)
         for outputs, _ in fitted.outputs(people, read_out=True):
@@ -325,35 +321,25 @@ class Gendmr(NetworkMethod):
             for values in joined:
                 values[~people.present[name]] = np.nan
             signed, baselines, attention = joined
-            attributions[name] = Attribution(
-                signed, baselines, attention, evidence=evidence.get(name)
-            )
+            attributions[name] = Attribution(signed, baselines, attention)
         return attributions
 
     def evidence(self, inputs: FitInputs) -> dict[str, np.ndarray]:
-        """Return the evidence of each modality, as attributions hold it, without a fit.
+        """Return the evidence of each modality: see `gendmr.methods.base.GivesEvidence`.
 
-        See `gendmr.methods.base.GivesEvidence`.
+        Channels are trusted as before training, which moves that trust by some 2 %: so a
+        permutation of outcomes needs no fit to repeat it.
         """
+        if not self.channels:
+            return {}
         modalities, _ = self.usable(inputs)
         snp, region = collect_of_all(
-            inputs.train,
+            inputs.train.joined(inputs.validation),
             inputs.task,
             self.cross_fitting,
             generator(inputs.seed, "evidence"),
         )
-        return self._evidence_of({"snp": snp, "region": region}, modalities)
-
-    def _evidence_of(
-        self, z: Mapping[str, np.ndarray], modalities: Sequence[str]
-    ) -> dict[str, np.ndarray]:
-        """Return log Bayes factors (instance,) by modality, from z (instance, channel, phenotype).
-
-        Channels are trusted as before training, which moves that trust by some 2 %: so the evidence
-        is the training people's alone, and a permutation of outcomes needs no fit to repeat it.
-        """
-        if not self.channels:
-            return {}
+        z = {"snp": snp, "region": region}
         return {name: log_bayes_factors(z[name], TRUST[name]) for name in modalities}
 
     def learned(self, fitted: FittedNetwork) -> dict[str, np.ndarray]:
