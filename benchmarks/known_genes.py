@@ -44,10 +44,7 @@ TABLE = ROOT / "docs/explanation/known_genes.tsv"
 PAGE = ROOT / "docs/explanation/positive_control.md"
 BEGIN, END = "<!-- known genes: begin -->", "<!-- known genes: end -->"
 WORK = ROOT / "results/benchmark-known-genes"
-METHODS: dict[str, dict[str, Any]] = {
-    "gendmr": {"kind": "gendmr"},
-    "single-snp": {"kind": "association"},
-}
+METHODS: dict[str, dict[str, Any]] = {"gendmr": {"kind": "gendmr"}}
 FEWEST, WINDOW = 5, 10_000  # SNPs of a gene that may be drawn; bp on either side
 COMMON = 0.1  # minor allele frequency of the causal SNP
 LEVEL = 0.05
