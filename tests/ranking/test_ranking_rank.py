@@ -567,22 +567,6 @@ def test_rank__evidence_is_pooled_by_gene_in_every_fold(make_study):
     assert genes["p"].between(1 / 39, 1).all() and genes["p"].nunique() > 1
 
 
-@pytest.mark.parametrize("score", ["evidence", "mean_abs"])
-def test_rank__evidence_takes_nothing_from_others_and_is_not_divided_unless_told(make_study, score):
-    study = make_study(chunks=2, draws=19, region=False, n_genes=30, per_gene=3)
-    arguments = study.write()
-    with_evidence(arguments, chunks=2)
-    section = {"score": score, "aggregation": "bayes" if score == "evidence" else "sum"}
-    p_values = {
-        relative: ranking(arguments, **section, relative=relative).tables["genes"].rows["p"]
-        for relative in (None, True, False)
-    }
-    default = summary_of(ranking(arguments, **section), **section)["null"]["relative"]
-    assert default is (score != "evidence")
-    np.testing.assert_array_equal(p_values[None], p_values[default])
-    assert (p_values[True] != p_values[False]).any()
-
-
 @pytest.mark.parametrize("lacking", ["fold", "null"])
 def test_rank__evidence_that_a_file_lacks_is_an_error_with_a_remedy(make_study, lacking):
     arguments = make_study(chunks=1, draws=19, region=False).write()

@@ -103,11 +103,10 @@ class RankingSection(Section):
     which a gene of the same chromosome counts by exp(-kilobases between them / number). For risk
     that lies in clusters of genes; genes beside a risk gene then share its score. The null is
     averaged alike. LD blocks are ranked by their own SNPs."""
-    relative: bool | None = None
+    relative: bool = True
     """Before scores are compared with the null, divide those of every permutation, and of the data,
     by how large they typically are: attention is a share, and one strong gene would make all others
-    look weaker than under the null. Unless told, risks are divided and evidence is not: that of a
-    gene takes nothing from others, and where many go with the outcome all would look weaker."""
+    look weaker than under the null."""
     tail: bool = False
     """Where fewer than 10 permutations reach a score, take the p-value from a generalised Pareto
     distribution fitted to the largest scores under permutation; such values are marked."""
@@ -121,11 +120,6 @@ class RankingSection(Section):
     """A change of these draws the figures again and ranks nothing."""
     enrichment: EnrichmentSection | None = None
     """Absent: no sets are tested."""
-
-    @property
-    def divided_by_bulk(self) -> bool:
-        """Return whether scores are compared with the null by their share: `relative`."""
-        return self.score != "evidence" if self.relative is None else self.relative
 
     def of(self, method: str, default: Mapping[str, str] | None = None) -> RankingSection:
         """Return the options of one method's tables: what is said of others does not reach it.

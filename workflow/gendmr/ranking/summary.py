@@ -73,7 +73,7 @@ def summarise(
         "null": {
             "permutations": permutations,
             "smallest_p": _rounded(1 / (permutations + 1)) if permutations else None,
-            "relative": options.divided_by_bulk,
+            "relative": options.relative,
             "tail": options.tail,
             "sequential": options.sequential,
             "family_wise_threshold": {

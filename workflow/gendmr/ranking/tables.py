@@ -146,7 +146,7 @@ def significance_of(
     return permutation_p_values(
         observed,
         null,
-        relative=options.divided_by_bulk,
+        relative=options.relative,
         tail=options.tail and extras,
         sequential=options.sequential if extras else 0,
     )
