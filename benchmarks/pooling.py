@@ -23,7 +23,7 @@ import pandas as pd
 from gendmr.files.atomic import read_json
 from gendmr.files.tables import Kind, read_table
 from gendmr.methods.base import Attribution
-from gendmr.methods.evidence import CHANNELS, CrossFitting, collect, log_bayes_factors
+from gendmr.methods.evidence import CHANNELS, CrossFitting, collect_of_all, log_bayes_factors
 from gendmr.methods.gendmr.network import TRUST
 from gendmr.ranking.levels.snp import members_of
 from gendmr.ranking.neighbours import neighbour_weights
@@ -63,30 +63,28 @@ REACHES = (30, 100, 300)
 RANK_STEP = 50_000  # bp from one gene to the next, of ranks
 
 
-def scores_of(attribution: Attribution, z: np.ndarray) -> Scores:
-    """Return what a fold says of each SNP (snp,), by kind, and its z (snp, channel)."""
-    if attribution.attention is None or attribution.evidence is None:
-        raise SystemExit("the method gives no attention or no evidence")
-    return {
-        "risk": instance_scores(attribution.value, "mean_abs"),
-        "attention": np.nanmean(attribution.attention, axis=0).astype(np.float64),
-        "evidence": attribution.evidence.astype(np.float64),
-        "z": z.astype(np.float64),
-    }
-
-
-def untrained_scores(fold: Fold) -> Scores:
-    """Return evidence (snp,) and z (snp, channel) of a fold's training people, without a fit."""
+def evidence_of(fold: Fold) -> Scores:
+    """Return evidence (snp,) and z (snp, channel) of people who are not held out, without a fit."""
     inputs = fold.inputs
-    evidence = collect(
-        inputs.train,
+    z, _ = collect_of_all(
+        inputs.train.joined(inputs.validation),
         inputs.task,
         CrossFitting(parts=2, partitions=1, channels=CHANNELS),
         generator(inputs.seed, "evidence"),
     )
     return {
-        "evidence": log_bayes_factors(evidence.snp_all, TRUST["snp"]).astype(np.float64),
-        "z": evidence.snp_all[..., 0].astype(np.float64),
+        "evidence": log_bayes_factors(z, TRUST["snp"]).astype(np.float64),
+        "z": z[..., 0].astype(np.float64),  # of one phenotype
+    }
+
+
+def fitted_scores(attribution: Attribution, fold: Fold) -> Scores:
+    """Return what a fit says of each SNP (snp,), by kind, beside the evidence."""
+    if attribution.attention is None:
+        raise SystemExit("the method gives no attention")
+    return evidence_of(fold) | {
+        "risk": instance_scores(attribution.value, "mean_abs"),
+        "attention": np.nanmean(attribution.attention, axis=0).astype(np.float64),
     }
 
 
@@ -161,16 +159,13 @@ def main() -> None:
         options = study.method_options(METHOD)
         folds = [open_fold(regime, study, results, k, options) for k in range(study.cohort.folds)]
         if arguments.untrained:
-            scores = [untrained_scores(fold) for fold in folds]
+            scores = [evidence_of(fold) for fold in folds]
         else:
             fitted = build_method(options).fit_many(
                 [fold.inputs for fold in folds], device="cpu", progress=lambda line: None
             )
             scores = [
-                scores_of(
-                    model.attributions(fold.held_out)["snp"],
-                    model.weights["evidence.snp"][..., 0],  # of one phenotype
-                )
+                fitted_scores(model.attributions(fold.held_out)["snp"], fold)
                 for model, fold in zip(fitted, folds, strict=True)
             ]
         truth = read_json(results / "simulate/truth.json")["genes"]
