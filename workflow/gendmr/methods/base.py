@@ -60,7 +60,7 @@ class FitInputs:
     Parameters
     ----------
     train, validation : PreparedSubset
-        `validation` only stops training.
+        `validation` stops training, and counts in evidence for a ranking (`GivesEvidence`).
     preparation : Preparation
         Of `train`; its task is fitted on `train`.
     seed : int

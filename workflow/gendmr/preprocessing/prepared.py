@@ -101,8 +101,8 @@ def _joined_arrays(
 def _joined_outcomes(first: Any, second: Outcome) -> Any:
     """Return an outcome of more people: outcomes are dataclasses of arrays (person,)."""
     arrays = {
-        field.name: np.concatenate([values, getattr(second, field.name)])
-        for field in fields(first)
-        if isinstance(values := getattr(first, field.name), np.ndarray)
+        column.name: np.concatenate([values, getattr(second, column.name)])
+        for column in fields(first)
+        if isinstance(values := getattr(first, column.name), np.ndarray)
     }
     return replace(first, **arrays)
