@@ -67,7 +67,7 @@ def _register(root, section, template, image, participant, output) -> None:
 
 
 def test_scans_register_with_the_preset_fast(root, real_data, section, template, nightly, tmp_path):
-    """Two scans; all 24 by night (with `testing`, all are in test_real_chain.py)."""
+    """Two scans; all 24 by night, as with `testing` in test_real_chain.py, which has 12 by day."""
     images = find_images(section.bids)
     assert len(images) == 24
     if not nightly:
