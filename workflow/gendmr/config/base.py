@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
+from gendmr.config.descriptions import descriptions_of
 from gendmr.errors import ConfigurationError, GendmrError, Problems, did_you_mean, first_few
 from gendmr.files.text import read_text_file
 
@@ -37,9 +46,18 @@ class Section(BaseModel):
     A number written as text (``--config 'lr: 0.5'`` makes it so) is refused too.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the JSON schema, in which each entry has the text below it as description."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in descriptions_of(cls).items():
+            properties.get(name, {}).setdefault("description", text)
+        return schema
 
     def fill_in(self) -> None:
         """Set entries whose defaults depend on other entries; by default there are none."""

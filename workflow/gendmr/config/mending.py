@@ -85,7 +85,6 @@ def read_as_far(
         Receives one error that lists all wrong entries, and those of validators.
     """
     reading: Reading[SectionT] = Reading()
-    schema = schema_of(section)
     mapping = plain(mapping, problems)
     passed: set[str] = set()
     listed: list[dict[str, Any]] = []
@@ -107,9 +106,10 @@ def read_as_far(
         reading.doubtful |= {str(step) for item in passing for step in item["loc"][:1]}
         passed |= {REFUSED if is_refused(item) else item["ctx"]["section"] for item in passing}
         mapping = copy.deepcopy(mapping)
+        schema = schema_of(section)
         if not all(_mend(mapping, item, schema, reading) for item in sorted(wrong, key=_order)):
             break
-    for error_of_entries in listed_errors(listed, where, schema) if listed else ():
+    for error_of_entries in listed_errors(listed, where, schema_of(section)) if listed else ():
         problems.add(error_of_entries)
     return reading
 

@@ -87,11 +87,20 @@ def imports(module: str) -> set[str]:
 
 
 def _path(module: str) -> Path:
+    path = _file(module)
+    if path is None:
+        raise ModuleNotFoundError(module)
+    return path
+
+
+@cache
+def _file(module: str) -> Path | None:
+    """Return the source of a module, or None for a name that is no module."""
     relative = Path(*module.split(".")[1:])
     for path in (PACKAGE / relative.with_suffix(".py"), PACKAGE / relative / "__init__.py"):
         if path.is_file():
             return path
-    raise ModuleNotFoundError(module)
+    return None
 
 
 @cache
@@ -156,11 +165,7 @@ def _imports(module: str) -> frozenset[str]:
             modules.add(source)
         for name in names:
             deeper = f"{source}.{name}"
-            try:
-                _path(deeper)
-                modules.add(deeper)
-            except ModuleNotFoundError:
-                modules.add(source)
+            modules.add(source if _file(deeper) is None else deeper)
     return frozenset(name for name in modules if name != "gendmr")
 
 

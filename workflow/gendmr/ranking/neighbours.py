@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FARTHEST = 5  # reaches: a gene farther away would count less than a hundredth of the gene itself
 
@@ -26,6 +30,8 @@ def neighbour_weights(places: pd.DataFrame, reach: float) -> csr_array:
     scipy.sparse.csr_array (gene, gene)
         Rows sum to 1.
     """
+    from scipy.sparse import csr_array  # the plan of a study names the levels, and needs no SciPy
+
     start, end = (places[name].to_numpy(dtype=np.float64) for name in ("start", "end"))
     chromosome = places["chromosome"].to_numpy(dtype=object)
     has_place = np.isfinite(start) & np.isfinite(end)
