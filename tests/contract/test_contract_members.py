@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from safetensors.numpy import load_file
@@ -16,12 +17,17 @@ from contract.conftest import Trained, train
 from contract.members import COMBINATIONS, options, without_example
 from gendmr.cohort.view import FoldView
 from gendmr.config.methods import KINDS
+from gendmr.errors import ModelError
 from gendmr.files.tables import read_table
 from gendmr.methods.base import FitInputs
+from gendmr.predict.cohort import OtherCohort
+from gendmr.predict.matching import match, without_known
+from gendmr.predict.study import predict_study
 from gendmr.preprocessing.preparation import Preparation
 from gendmr.tasks import task_of
 from gendmr.training.evaluate import collect_metrics
 from gendmr.training.fold import build_method
+from gendmr.training.model import read_model
 from gendmr.training.null import fit_null
 from leakage.garbage import differences
 
@@ -36,6 +42,11 @@ FILES = {
 EACH = pytest.mark.parametrize(("kind", "task"), COMBINATIONS)
 NETWORKS = pytest.mark.parametrize(
     ("kind", "task"), [(kind, task) for kind, task in COMBINATIONS if KINDS[kind].network]
+)
+
+# The interrupted fits of networks end with the bytes of undisturbed ones: the same fold twice.
+AT_ONCE = pytest.mark.parametrize(
+    ("kind", "task"), [(kind, task) for kind, task in COMBINATIONS if not KINDS[kind].network]
 )
 
 # How outputs are summed is the same for all kinds of outcome, and the quickest is enough.
@@ -61,15 +72,20 @@ def test_garbage_in_held_out_people_teaches_nothing(
     assert tables[0] != tables[1]
 
 
-@EACH
+def assert_same_bytes(clean: Path, again: Path, kind: str, task: str) -> None:
+    """Raise unless two folders have the files of a fold, and the same bytes in each."""
+    names = {*FILES, *options(kind, task).left_files}
+    assert {path.name for path in clean.iterdir()} == names
+    for name in names:
+        assert (clean / name).read_bytes() == (again / name).read_bytes(), name
+
+
+@AT_ONCE
 def test_the_same_fold_has_the_same_bytes(
     cohort: Path, trained: Trained, tmp_path: Path, kind: str, task: str
 ) -> None:
-    clean, again = trained(kind, task), train(cohort, tmp_path / "again", kind, task)
-    left_files = options(kind, task).left_files
-    assert {path.name for path in clean.iterdir()} == {*FILES, *left_files}
-    for name in (*FILES, *left_files):
-        assert (clean / name).read_bytes() == (again / name).read_bytes(), name
+    again = train(cohort, tmp_path / "again", kind, task)
+    assert_same_bytes(trained(kind, task), again, kind, task)
 
 
 class Interrupted(Exception):
@@ -103,8 +119,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_bytes(
     progress: list[str] = []
     train(cohort, output, kind, task, checkpoint_every=1, progress=progress.append)
     assert any("going on from the checkpoint" in line for line in progress)
-    for name in FILES:
-        assert (trained(kind, task) / name).read_bytes() == (output / name).read_bytes(), name
+    assert_same_bytes(trained(kind, task), output, kind, task)
 
 
 @EACH
@@ -147,8 +162,9 @@ def test_attributions_are_of_held_out_people_who_have_the_modality(
 
 @EACH
 def test_one_person_alone_gets_what_he_gets_among_others(
-    cohort: Path, kind: str, task: str
+    cohort: Path, trained: Trained, kind: str, task: str
 ) -> None:
+    model = read_model(trained(kind, task) / "model.safetensors")
     method_options = options(kind, task)
     view = FoldView.open(
         cohort,
@@ -157,21 +173,13 @@ def test_one_person_alone_gets_what_he_gets_among_others(
         task=task_of(task, method_options.task),
         modalities=tuple(method_options.modalities),
     )
-    preparation = Preparation.fit(view, method_options)
-    fitted = build_method(method_options).fit(
-        FitInputs(
-            preparation.apply(view.train), preparation.apply(view.validation), preparation, 1
-        ),
-        device="cpu",
-        progress=lambda line: None,
-    )
     view.seal()
-    people = preparation.apply(view.held_out)
-    together, attributed = fitted.predict(people), fitted.attributions(people)
+    people = model.preparation.apply(view.held_out)
+    together, attributed = model.fitted.predict(people), model.fitted.attributions(people)
     for place in (0, len(people) - 1):
         alone = people.take(np.array([place]))
-        np.testing.assert_allclose(fitted.predict(alone)[0], together[place], atol=1e-5)
-        for name, attribution in fitted.attributions(alone).items():
+        np.testing.assert_allclose(model.fitted.predict(alone)[0], together[place], atol=1e-5)
+        for name, attribution in model.fitted.attributions(alone).items():
             np.testing.assert_allclose(
                 attribution.value[0], attributed[name].value[place], atol=1e-5, equal_nan=True
             )
@@ -263,6 +271,55 @@ def test_terms_are_what_the_prediction_adds_up(cohort: Path, kind: str, task: st
     output = fitted.predict(people)
     np.testing.assert_allclose(output - output[0], total - total[0], rtol=1e-6, atol=1e-8)
     assert set(fitted.terms) <= set(preparation.reads)
+
+
+@EACH
+def test_read_model__predicts_what_the_fold_predicted(
+    cohort: Path, trained: Trained, tmp_path: Path, kind: str, task: str
+) -> None:
+    folder = trained(kind, task)
+    model = read_model(folder / "model.safetensors")
+    if not model.preparation.task.n_outputs:
+        with pytest.raises(ModelError, match="images and not numbers"):
+            predict_study(folder / "model.safetensors", cohort, tmp_path)
+        return
+    rows = read_table(folder / "predictions.tsv", {"participant_id": "text"}, extra=True)
+    rows = rows[rows["set"] == "held-out"].reset_index(drop=True)
+    other_cohort, _ = without_known([model], OtherCohort.open(cohort), "leave-out")
+    matched = match(model, other_cohort, 1.0)
+    people = model.preparation.apply(other_cohort.subset(model, matched.alignments))
+    predicted = model.preparation.task.predictions(
+        model.fitted.predict(people), people.outcome, model.calibration
+    ).set_index(people.participants)
+    assert set(rows["participant_id"]) <= set(predicted.index)
+    predicted = predicted.loc[rows["participant_id"]]
+    assert people.patterns.size >= len(rows)
+    for name in predicted:
+        written = pd.to_numeric(rows[name], errors="coerce").to_numpy(float)
+        if np.isfinite(written).any():
+            read = pd.to_numeric(predicted[name]).to_numpy(float)
+            np.testing.assert_allclose(read, written, rtol=1e-4, atol=2e-5)
+        else:
+            assert predicted[name].astype(str).tolist() == rows[name].tolist()
+
+
+@EACH
+def test_write_model__holds_no_person(cohort: Path, trained: Trained, kind: str, task: str) -> None:
+    path = trained(kind, task) / "model.safetensors"
+    people = pd.read_csv(cohort / "participants.tsv", sep="\t", dtype=str)
+    # Identifiers of the factories are short numbers; in quotation marks they are nothing else.
+    text = path.read_bytes()
+    assert [name for name in people["participant_id"] if f'"{name}"'.encode() in text] == []
+    splits = pd.read_csv(cohort / "splits.tsv", sep="\t", dtype=str)
+    train = splits.loc[splits["inner_0"] == "train", "participant_id"]
+    having = people[people["participant_id"].isin(train)]
+    sizes = {len(people), len(train), *splits["inner_0"].value_counts()}
+    sizes |= {int((having[name] == "True").sum()) for name in having if name.startswith("has_")}
+    # Smaller numbers are widths of layers too.
+    sizes = {size for size in sizes if size > 20}
+    shapes = {name: array.shape for name, array in load_file(path).items()}
+    of_people = {name: shape for name, shape in shapes.items() if sizes & set(shape)}
+    assert of_people == {}
 
 
 def test_the_methods_package_names_no_member_elsewhere(root: Path) -> None:

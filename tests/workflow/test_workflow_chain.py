@@ -457,11 +457,13 @@ def test_rerunning_one_fold_leaves_the_others_byte_identical(finished):
 
 
 def jobs_of(process):
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if {"gendmr", "training", "fold"} <= set(child.cmdline())
-    ]
+    """Return the jobs that train a fold; a child may end between its listing and its reading."""
+    jobs = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if {"gendmr", "training", "fold"} <= set(child.cmdline()):
+                jobs.append(child)
+    return jobs
 
 
 def test_after_snakemake_was_killed_the_same_command_ends_with_the_same_bytes(finished):
