@@ -52,7 +52,7 @@ EXCHANGE = "exchange"
 # Single SNPs whose scores are averaged over the chromosome: what position could tell of genes.
 SMOOTHED, ELSEWHERE = "single SNPs smoothed", "single SNPs smoothed elsewhere"
 REACH = 100_000  # bp, of the average: weights are exp(-distance / REACH)
-NETWORK: dict[str, Any] = {"kind": "gendmr", "design": "network"}
+NETWORK: dict[str, Any] = {"kind": "gendmr", "design": "network", "roles": "exchange"}
 METHODS: dict[str, dict[str, Any]] = {
     EXCHANGE: NETWORK,
     "imaging teaches": NETWORK | {"roles": "imaging"},

@@ -103,6 +103,7 @@ def test_design__chooses_defaults_that_are_left_out_and_no_others(demo):
     evidence, network = options({}), options({"design": "network"})
     assert (evidence.method.evidence, evidence.method.contrast) == ("all", 0.1)
     assert (network.method.evidence, network.method.contrast) == ("none", 0.0)
+    assert (evidence.method.roles, network.method.roles) == ("exchange", "self")
     assert (evidence.optimisation.epochs, network.optimisation.epochs) == (25, 60)
     settings = {
         "design": "network",

@@ -58,9 +58,12 @@ class GendmrMethod(SnpReader, NetworkSection):
     dominance: Literal["person", "batch", "epoch", "none"] = "person"
     """Who leads is decided for each person, for the people of a batch together, for an epoch, or
     not at all: then each modality teaches the other for everybody."""
-    roles: Literal["exchange", "imaging", "genetics", "self"] = "exchange"
+    roles: Literal["exchange", "imaging", "genetics", "self"] = Field(
+        default_factory=_by_design(evidence="exchange", network="self")
+    )
     """`exchange`: whoever leads teaches; or a fixed teacher; `self`: each modality is taught by its
-    own average and by no other (a control)."""
+    own average and by no other. Without it `exchange`, and `self` with `design: network`, which
+    predicts better so or alike (docs/explanation/roles.md)."""
     distillation: float = Field(default=1.0, ge=0)
     """Largest weight of what the teacher's answer adds to the loss; 0 leaves distillation out."""
     contrast: float = Field(default_factory=_by_design(evidence=0.1, network=0.0), ge=0)
