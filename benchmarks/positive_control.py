@@ -51,8 +51,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "gendmr-max": {"kind": "gendmr"},
     "gendmr-evidence": {"kind": "gendmr"},
 }
-# Methods that differ from another in their ranking alone: they share its folds and its null.
-TRAINED_AS = {"gendmr-max": "gendmr", "gendmr-evidence": "gendmr"}
+# Methods that differ from another in their ranking alone: they share its folds and its null. The
+# null of `gendmr-evidence` collects evidence and fits no network.
+TRAINED_AS = {"gendmr-max": "gendmr"}
 RANKED_BY: dict[str, dict[str, str]] = {
     "gendmr": {"score": "mean_abs", "aggregation": "sum"},
     "smallest-p": {"aggregation": "max"},
