@@ -175,3 +175,35 @@ def test_what_cannot_be_told_is_not_told():
     assert np.isnan(later).all()
     assert survival.harrell_c(time, ~event, risk) == 1.0
     assert survival.harrell_c(time, ~event, np.zeros(3)) == 0.5
+
+
+def tied_people(largest):
+    """Time, event and log risk of up to twelve people at four times."""
+    return st.lists(
+        st.tuples(st.integers(1, 4), st.booleans(), st.floats(-largest, largest)),
+        min_size=1,
+        max_size=12,
+    ).map(lambda people: tuple(np.array(column) for column in zip(*people, strict=True)))
+
+
+@given(tied_people(30.0))
+def test_partial_likelihood__is_its_slow_twin_and_its_slope_that_of_differences(people):
+    time, event, log_risk = people
+    likelihood = survival.PartialLikelihood(time, event)
+    expected = slow.partial_likelihood(time, event, log_risk)
+    assert likelihood.losses(log_risk) == pytest.approx(np.array(expected), abs=1e-8)
+    rise = [
+        sum(slow.partial_likelihood(time, event, log_risk + change))
+        - sum(slow.partial_likelihood(time, event, log_risk - change))
+        for change in 1e-5 * np.eye(len(time))
+    ]
+    np.testing.assert_allclose(likelihood.slope(log_risk), np.array(rise) / 2e-5, atol=1e-4)
+
+
+@given(tied_people(1e5))
+def test_partial_likelihood__holds_however_far_risks_are_apart(people):
+    time, event, log_risk = people
+    likelihood = survival.PartialLikelihood(time, event)
+    losses, slope = likelihood.losses(log_risk), likelihood.slope(log_risk)
+    assert np.isfinite(losses).all() and (losses >= 0).all()
+    assert slope.sum() == pytest.approx(0, abs=1e-6)

@@ -13,7 +13,6 @@ from gendmr.config.outcomes.survival import SurvivalOutcome
 from gendmr.errors import OutcomeError
 from gendmr.statistics.survival import kaplan_meier
 from gendmr.tasks import task_of
-from gendmr.tasks.survival.cox import PartialLikelihood
 from gendmr.tasks.survival.figures import survival_at
 from gendmr.tasks.survival.metrics import HORIZONS, SURVIVAL
 from gendmr.tasks.survival.outcome import CensoredTimes
@@ -153,25 +152,6 @@ def test_ridge_cox_agrees_with_lifelines():
     fitter = lifelines.CoxPHFitter(penalizer=0.1).fit(table, "t", "e")
     slope, _ = COX.linear(features, outcome, 0.1 * 200)
     assert slope[:, 0] == pytest.approx(fitter.params_.to_numpy(), abs=2e-3)
-
-
-@given(
-    people=st.lists(
-        st.tuples(st.integers(1, 4), st.booleans(), st.floats(-30, 30)), min_size=1, max_size=12
-    )
-)
-def test_partial_likelihood__agrees_with_its_slow_twin_whatever_is_tied(people):
-    people = sorted(people, key=lambda person: -person[0])
-    time, event, log_risk = (np.array(column, dtype=float) for column in zip(*people, strict=True))
-    likelihood = PartialLikelihood(time, event)
-    value, slope = likelihood.loss(log_risk)
-    assert value == pytest.approx(sum(slow.partial_likelihood(time, event, log_risk)), abs=1e-8)
-    rise = [
-        sum(slow.partial_likelihood(time, event, log_risk + change))
-        - sum(slow.partial_likelihood(time, event, log_risk - change))
-        for change in 1e-5 * np.eye(len(people))
-    ]
-    np.testing.assert_allclose(slope, np.array(rise) / 2e-5, atol=1e-4)
 
 
 def test_ridge_cox__says_when_it_has_not_converged(monkeypatch):

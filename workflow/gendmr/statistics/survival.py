@@ -114,6 +114,44 @@ def breslow(time: np.ndarray, event: np.ndarray, log_risk: np.ndarray) -> StepCu
     return StepCurve(times, np.cumsum(events / np.maximum(at_risk, 1e-300)) * np.exp(-top), 0.0)
 
 
+class PartialLikelihood:
+    """The negative logarithm of Cox's partial likelihood, ties as Breslow has them.
+
+    Sums are of logarithms: no log risk, however far from the others, leaves float64.
+
+    Parameters
+    ----------
+    time : float (person,)
+    event : bool (person,)
+    """
+
+    def __init__(self, time: np.ndarray, event: np.ndarray) -> None:
+        self.event = event.astype(bool)
+        self._order = np.argsort(-time, kind="stable")  # the latest first
+        latest_first = -time[self._order]
+        # Of equal times, the last one in the order sums over all of them, and the first one over
+        # all that are not later.
+        self._last = np.searchsorted(latest_first, -time, side="right") - 1
+        self._first = np.searchsorted(latest_first, -time, side="left")
+
+    def losses(self, log_risk: np.ndarray) -> np.ndarray:
+        """Return what each person adds: 0 without an event, float64 (person,)."""
+        return np.where(self.event, self._log_at_risk(log_risk) - log_risk, 0.0)
+
+    def slope(self, log_risk: np.ndarray) -> np.ndarray:
+        """Return the derivative of the sum by each log risk, float64 (person,).
+
+        It is the martingale residual with the other sign.
+        """
+        log_share = np.where(self.event, -self._log_at_risk(log_risk), -np.inf)
+        log_hazard = np.logaddexp.accumulate(log_share[self._order][::-1])[::-1]
+        return np.asarray(np.exp(log_risk + log_hazard[self._first]) - self.event)
+
+    def _log_at_risk(self, log_risk: np.ndarray) -> np.ndarray:
+        """Return the log of the summed risk of who is at risk at each time, (person,)."""
+        return np.asarray(np.logaddexp.accumulate(log_risk[self._order])[self._last])
+
+
 def uncensored(time: np.ndarray, event: np.ndarray) -> StepCurve:
     """Return the probability G of not yet being censored, by Kaplan-Meier.
 

@@ -15,6 +15,7 @@ from gendmr.preprocessing.partition import stratified_parts
 from gendmr.preprocessing.prepared import PreparedSubset
 from gendmr.seeds import generator
 from gendmr.statistics.residuals import martingale_residuals
+from gendmr.statistics.survival import PartialLikelihood
 from gendmr.tasks.survival.outcome import CensoredTimes
 
 
@@ -93,20 +94,21 @@ class ElasticNet(SequentialFits):
         total = np.zeros(len(strengths))
         if len(strengths) == 1 or fewest < FEWEST:
             return total
+        everybody = PartialLikelihood(outcome.time, outcome.event)
         part = stratified_parts(inputs.train, min(5, fewest), generator(inputs.seed, "elastic-net"))
         for number in np.unique(part):
             training = part != number
             inside = outcome.take(training)
             if not inputs.task.fewest(inside):
                 continue
+            others = PartialLikelihood(inside.time, inside.event)
             path = cox_path(
                 np.asfortranarray(features[training]), inside, strengths, self.options.l1_ratio
             )
             for place, beta in enumerate(path):
                 risk = features @ beta
-                total[place] -= log_likelihood(risk, outcome) - log_likelihood(
-                    risk[training], inside
-                )
+                total[place] += everybody.losses(risk).sum()
+                total[place] -= others.losses(risk[training]).sum()
         return total
 
 
@@ -150,13 +152,3 @@ def cox_path(
         risk = features @ beta
         path.append(beta)
     return path
-
-
-def log_likelihood(risk: np.ndarray, outcome: CensoredTimes) -> float:
-    """Return the log partial likelihood, Breslow ties."""
-    order = np.argsort(-outcome.time, kind="stable")
-    time, event, risk = outcome.time[order], outcome.event[order].astype(bool), risk[order]
-    at_risk = np.logaddexp.accumulate(risk)
-    # Everybody of one time is in the risk set of all its events.
-    last = np.searchsorted(-time, -time, side="right") - 1
-    return float((risk - at_risk[last])[event].sum())

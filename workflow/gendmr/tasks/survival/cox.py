@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gendmr.statistics.survival import breslow
+from gendmr.statistics.survival import PartialLikelihood, breslow
 from gendmr.tasks.survival.outcome import CensoredTimes
 
 if TYPE_CHECKING:
     import torch
 
-SLOPE = (
-    1e-7  # of the loss per person by a coefficient, below which a ridge regression has its answer
-)
+# Slope of the loss per person by a coefficient below which a ridge regression has its answer.
+SLOPE = 1e-7
 NEVER = -1e9  # the log risk of padding: its exponential is 0, its gradient too
 
 
@@ -64,13 +63,10 @@ class CoxModel:
     def losses(self, output: np.ndarray, outcome: CensoredTimes) -> np.ndarray:
         """Return the same in float64; the risk sets are of these people."""
         log_risk = output[:, 0].astype(np.float64)
-        latest_first = -outcome.time.astype(np.float32)
-        order = np.argsort(latest_first, kind="stable")
-        present = np.where(outcome.known, log_risk, NEVER)
-        cumulated = np.logaddexp.accumulate(present[order])
-        last = np.searchsorted(latest_first[order], latest_first, side="right") - 1
-        event = outcome.event & outcome.known
-        return np.asarray(np.where(event, cumulated[last] - log_risk, 0.0))
+        likelihood = PartialLikelihood(
+            outcome.time.astype(np.float32), outcome.event & outcome.known
+        )
+        return likelihood.losses(np.where(outcome.known, log_risk, NEVER))
 
     def log_risk(self, output: np.ndarray) -> np.ndarray:
         """Return the log relative risk, float64 (person,), up to a constant of the fold."""
@@ -126,16 +122,13 @@ def cox_ridge(features: np.ndarray, outcome: CensoredTimes, penalty: float) -> n
     people, width = features.shape
     if not width:
         return np.zeros(0)
-    latest_first = np.argsort(-outcome.time, kind="stable")
-    likelihood = PartialLikelihood(
-        outcome.time[latest_first], outcome.event[latest_first].astype(np.float64)
-    )
-    ordered = features[latest_first].astype(np.float64)
+    likelihood = PartialLikelihood(outcome.time, outcome.event)
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = likelihood.loss(ordered @ coefficients)
-        value += penalty / 2 * float(coefficients @ coefficients)
-        return value / people, (ordered.T @ slope + penalty * coefficients) / people
+        log_risk = features @ coefficients
+        value = likelihood.losses(log_risk).sum() + penalty / 2 * coefficients @ coefficients
+        slope = features.T @ likelihood.slope(log_risk) + penalty * coefficients
+        return float(value) / people, slope / people
 
     solution = minimize(
         loss,
@@ -154,30 +147,3 @@ def cox_ridge(features: np.ndarray, outcome: CensoredTimes, penalty: float) -> n
             stacklevel=2,
         )
     return np.asarray(solution.x, dtype=np.float64)
-
-
-class PartialLikelihood:
-    """The Cox partial likelihood of people in the order of their times, ties as Breslow has them.
-
-    Parameters
-    ----------
-    time : float (person,)
-        The latest first.
-    event : float64 (person,)
-        1 where the event was seen, 0 where a person was censored.
-    """
-
-    def __init__(self, time: np.ndarray, event: np.ndarray) -> None:
-        self.event = event
-        # Everybody of one time is in the risk set of all its events.
-        self.first = np.searchsorted(-time, -time, side="left")
-        self.last = np.searchsorted(-time, -time, side="right") - 1
-
-    def loss(self, log_risk: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the negative logarithm, and its slope by each log risk, float64 (person,)."""
-        highest = log_risk.max()
-        risk = np.exp(log_risk - highest)
-        at_risk = np.cumsum(risk)[self.last]
-        value = float(self.event @ (np.log(at_risk) + highest - log_risk))
-        hazard = np.cumsum((self.event / at_risk)[::-1])[::-1][self.first]
-        return value, risk * hazard - self.event
